@@ -1,0 +1,1 @@
+"""The thin torch package: encoders, dual masking, pretraining, fusion, fine-tuning."""

@@ -1,0 +1,63 @@
+"""Errors a user can act on: each is one line that names the file and the cause."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class PhysioprepError(Exception):
+    """Base of every error that physioprep raises on purpose; the CLI prints it as one line."""
+
+
+class UnreadableFileError(PhysioprepError):
+    """A source file cannot be read exactly.
+
+    Parameters
+    ----------
+    path : path-like
+        The file at fault.
+    cause : str
+        What is wrong with it, in a few words.
+
+    Examples
+    --------
+    >>> raise UnreadableFileError("208.dat", "200 bytes short of its header")
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.UnreadableFileError: 208.dat: 200 bytes short of its header
+    """
+
+    def __init__(self, path: str | Path, cause: str) -> None:
+        self.path, self.cause = str(path), cause
+        super().__init__(path, cause)  # both, so that it pickles across processes
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.cause}"
+
+
+class ChecksumError(UnreadableFileError):
+    """The samples of a file do not have the checksum that its header states."""
+
+
+class CorpusError(PhysioprepError):
+    """A corpus is unknown, or a folder does not hold what the corpus should."""
+
+
+class ManifestError(PhysioprepError):
+    """A manifest is missing, of another schema, or contradicts itself."""
+
+
+class RecipeError(PhysioprepError):
+    """A recipe asks for something that does not exist or cannot be done."""
+
+
+class StoreError(PhysioprepError):
+    """A store is missing, unfinished, damaged or of another schema."""
+
+
+class ShardError(PhysioprepError):
+    """Shards are missing, unfinished, damaged, or do not match what reads them."""
+
+
+class ModelError(PhysioprepError):
+    """Weights or a configuration do not fit the model or the shards."""

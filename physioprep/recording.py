@@ -1,0 +1,190 @@
+"""The plain types that every reader returns: what a file holds, unscaled and unrenamed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Columns of an annotation table, in order, with the dtype of each.
+ANNOTATION_COLUMNS: dict[str, type] = {
+    "onset": np.float64,  # s from the start of the recording
+    "duration": np.float64,  # s; NaN where the format states none
+    "text": object,  # WFDB aux_note, EDF+ annotation text
+    "source": object,  # WFDB extension ("atr"), "edf+", ...
+    "code": object,  # WFDB symbol ("N", "V", "+"); "" where the format has none
+    "sample": np.int64,  # the format's own sample number; -1 where it states a time
+    "channel": np.int64,  # signal number; -1 where it concerns all
+    "subtype": np.int64,
+    "num": np.int64,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class GroupHeader:
+    """The signals of one sampling rate, as the header describes them.
+
+    Parameters
+    ----------
+    channels : tuple of str
+        Source names, in file order.
+    units : tuple of str
+        Physical units as written, one a channel.
+    sampling_rate : float
+        Hz, the same for every channel of the group.
+    n_samples : int
+        Samples a channel, gaps of discontinuous files excluded. -1 where only
+        reading the samples tells.
+    gain, baseline : ndarray of float64, shape (channel,)
+        ``physical = (digital - baseline) / gain``.
+    invalid : ndarray of float64, shape (channel,)
+        The digital value that marks a missing sample, NaN where the format has none
+        (WFDB's differs by storage format; floating-point sources mark with NaN itself).
+    segments : tuple of (int, float)
+        First sample and its onset (s from the recording's start) of each continuous
+        stretch. One entry unless the file is discontinuous (EDF+D).
+    """
+
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+    sampling_rate: float
+    n_samples: int
+    gain: NDArray[np.float64]
+    baseline: NDArray[np.float64]
+    invalid: NDArray[np.float64]
+    segments: tuple[tuple[int, float], ...] = ((0, 0.0),)
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """What a scan learns of a recording without reading its samples.
+
+    Parameters
+    ----------
+    path : Path
+        The file that was named (the ``.hea`` of a WFDB record).
+    format : str
+        Reader that understood it: ``"wfdb"``, ``"edf"``, ...
+    groups : tuple of GroupHeader
+        One a sampling rate, in order of first appearance.
+    files : tuple of Path
+        Every file the recording is made of, the header first.
+    start_time : datetime or None
+        None where the file states none.
+    metadata : mapping
+        Everything else the header says (comments, patient field, storage formats ...).
+    """
+
+    path: Path
+    format: str
+    groups: tuple[GroupHeader, ...]
+    files: tuple[Path, ...]
+    start_time: datetime | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def duration_s(self) -> float:
+        """Longest group's end in seconds, gaps included."""
+        return max((group_end_s(group) for group in self.groups), default=0.0)
+
+
+def group_end_s(group: GroupHeader) -> float:
+    """Return the time just after the last sample of `group`, s from the recording's start."""
+    first, onset = group.segments[-1]
+    return onset + (group.n_samples - first) / group.sampling_rate
+
+
+@dataclass(frozen=True, eq=False)
+class SignalGroup(GroupHeader):
+    """The signals of one sampling rate with their samples.
+
+    Parameters
+    ----------
+    digital : ndarray, shape (channel, sample)
+        Samples as the file stores them: integers of the smallest fitting width, or
+        floats where the file holds floats. Invalid samples keep their sentinel.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> group = SignalGroup(
+    ...     channels=("I",), units=("mV",), sampling_rate=500.0, n_samples=3,
+    ...     gain=np.array([200.0]), baseline=np.array([0.0]),
+    ...     invalid=np.array([-32768.0]),
+    ...     digital=np.array([[100, -32768, 200]], dtype=np.int16))
+    >>> group.physical()
+    array([[0.5, nan, 1. ]])
+    """
+
+    digital: NDArray[Any] = field(default_factory=lambda: np.empty((0, 0), np.int16))
+
+    def physical(self) -> NDArray[np.float64]:
+        """Return the samples in physical units.
+
+        Returns
+        -------
+        ndarray of float64, shape (channel, sample)
+            In `units`; NaN where the file marks a sample invalid.
+        """
+        values = self.digital.astype(np.float64)
+        invalid = self.digital == self.invalid[:, None]
+        values -= self.baseline[:, None]
+        values /= self.gain[:, None]
+        values[invalid] = np.nan
+        return values
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A file as it is: native samples, native units, source names.
+
+    Parameters
+    ----------
+    path, format, files, start_time, metadata
+        As in `Header`.
+    groups : tuple of SignalGroup
+        One a sampling rate.
+    annotation_columns : mapping of str to ndarray
+        The columns of `annotations`, all of one length.
+    """
+
+    path: Path
+    format: str
+    groups: tuple[SignalGroup, ...]
+    files: tuple[Path, ...]
+    start_time: datetime | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    annotation_columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    @cached_property
+    def annotations(self) -> pd.DataFrame:
+        """Annotations of the recording, one row each, in order of onset.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``onset`` and ``duration`` (s), ``text``, ``source``, ``code``,
+            ``sample``, ``channel``, ``subtype``, ``num``; see `ANNOTATION_COLUMNS`.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                name: self.annotation_columns.get(name, np.empty(0, dtype))
+                for name, dtype in ANNOTATION_COLUMNS.items()
+            }
+        )
+
+    @property
+    def duration_s(self) -> float:
+        """Longest group's end in seconds, gaps included."""
+        return max((group_end_s(group) for group in self.groups), default=0.0)
