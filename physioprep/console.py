@@ -1,0 +1,99 @@
+"""What people see in a terminal: progress bars, tables, the one line of an error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+#: Results go to standard output; progress, logs and errors to standard error.
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+#: Called with (done, total) from the main thread.
+ProgressCallback = Callable[[int, int], None]
+
+
+def set_up_logging(verbose: bool) -> None:
+    """Send physioprep's own log to standard error; `verbose` shows what each step does."""
+    handler = RichHandler(console=err, show_path=False, log_time_format="%H:%M:%S")
+    logger = logging.getLogger("physioprep")
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+    logging.getLogger("physiomodels").handlers[:] = [handler]
+    logging.getLogger("physiomodels").setLevel(logger.level)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[ProgressCallback]:
+    """Show a progress bar on standard error while the block runs.
+
+    Parameters
+    ----------
+    title : str
+        What is being done, as a verb: ``"scan"``.
+
+    Yields
+    ------
+    callable
+        Takes (done, total); the bar appears with its first call.
+
+    Examples
+    --------
+    >>> with progress_bar("scan") as advance:
+    ...     advance(1, 2)
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=not err.is_terminal) as bar:
+        task = bar.add_task(title, total=None)
+
+        def advance(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield advance
+
+
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    *,
+    caption: str | None = None,
+) -> None:
+    """Print `rows` as a table on standard output; numbers stand right.
+
+    Parameters
+    ----------
+    title : str
+        Stands above the table.
+    columns : sequence of str
+        Headings.
+    rows : sequence of sequences
+        One cell a column; None prints as an empty cell.
+    caption : str, optional
+        Stands below the table.
+    """
+    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
+    for place, column in enumerate(columns):
+        numeric = rows and all(isinstance(row[place], int | float | None) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    out.print(table)
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Print name and value pairs on standard output, aligned."""
+    width = max((len(name) for name in facts), default=0)
+    for name, value in facts.items():
+        out.print(f"{name:<{width}}  {value}", markup=False, soft_wrap=True)

@@ -1,0 +1,211 @@
+"""Run a recipe of ``pipelines/`` step by step, skipping what is done.
+
+A recipe is a YAML file: a title, whether its data are simulated, and a list of steps.
+A step is a verb and the arguments of the function in `physioprep.steps` of that name;
+paths in it are relative to the raw folder (``root``) or to the output folder (all others).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import physioprep
+from physioprep.errors import RecipeError
+from physioprep.facts import data_folder
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One verb with its arguments, as the recipe states them."""
+
+    verb: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A recipe: what to do with a raw folder, in which order.
+
+    Parameters
+    ----------
+    title : str
+        One line for people; heads the report.
+    simulated : bool
+        True where the raw data come from a simulator; every output then says so.
+    steps : tuple of Step
+        Run in order.
+    """
+
+    title: str
+    simulated: bool
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step gave: its verb, its summary, and whether it had been done before."""
+
+    verb: str
+    summary: Mapping[str, Any]
+    skipped: bool
+
+
+def load_pipeline(path: str | Path) -> Pipeline:
+    """Read a recipe.
+
+    Parameters
+    ----------
+    path : path-like
+        A YAML file, or the name of one that is shipped (``"demo"``, ``"eegmat"``).
+
+    Raises
+    ------
+    RecipeError
+        The file is absent, is no recipe, or names a step that does not exist.
+
+    Examples
+    --------
+    >>> [step.verb for step in load_pipeline("eegmat").steps][:2]
+    ['scan', 'ingest']
+    """
+    path = Path(path)
+    if not path.suffix and not path.exists():
+        path = data_folder("pipelines") / f"{path}.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict) or not isinstance(content.get("steps"), list):
+        raise RecipeError(f"{path}: a pipeline is a mapping with a list of `steps`")
+    steps = tuple(_check_step(path, number, raw) for number, raw in enumerate(content["steps"], 1))
+    return Pipeline(str(content.get("title", path.stem)), bool(content.get("simulated")), steps)
+
+
+def run(
+    pipeline: str | Path | Pipeline,
+    raw: str | Path,
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    on_step: Callable[[int, int, Step, StepResult | None], None] | None = None,
+) -> list[StepResult]:
+    """Run a pipeline; steps whose inputs and arguments are unchanged are skipped.
+
+    Parameters
+    ----------
+    pipeline : path-like or Pipeline
+        A recipe, its file, or the name of one that is shipped.
+    raw : path-like
+        Folder of the raw corpus.
+    out : path-like
+        Folder for all that is made. A run that was stopped goes on where it stopped.
+    overwrite : bool
+        Do every step anew.
+    on_step : callable, optional
+        Called with (number, total, step, None) before a step and with its result after.
+
+    Returns
+    -------
+    list of StepResult
+        One a step, in order.
+
+    Raises
+    ------
+    RecipeError
+        The recipe is at fault.
+    PhysioprepError
+        A step failed; the message says which file and why.
+    """
+    recipe = pipeline if isinstance(pipeline, Pipeline) else load_pipeline(pipeline)
+    raw, out = Path(raw), Path(out)
+    if not raw.is_dir():
+        raise RecipeError(f"{raw}: no such folder of raw data")
+    stamps = out / ".steps"
+    stamps.mkdir(parents=True, exist_ok=True)
+    from physioprep import steps
+
+    place = steps.Place(raw=raw, out=out, title=recipe.title, simulated=recipe.simulated)
+    stamp = _fingerprint(raw)
+    results = []
+    for number, step in enumerate(recipe.steps, 1):
+        # Each stamp holds all before it: a change anywhere redoes everything after it.
+        stamp = _digest([stamp, step.verb, dict(step.arguments), physioprep.__version__])
+        note = stamps / f"{number:02d}-{step.verb}.json"
+        done = None if overwrite else _read_stamp(note, stamp, out, step)
+        if on_step:
+            on_step(number, len(recipe.steps), step, None)
+        if done is None:
+            log.info("step %d of %d: %s", number, len(recipe.steps), step.verb)
+            note.unlink(missing_ok=True)
+            summary = steps.STEPS[step.verb](place, **step.arguments)
+            _write_json(note, {"stamp": stamp, "summary": summary})
+            result = StepResult(step.verb, summary, skipped=False)
+        else:
+            result = StepResult(step.verb, done, skipped=True)
+        results.append(result)
+        if on_step:
+            on_step(number, len(recipe.steps), step, result)
+    return results
+
+
+def _check_step(path: Path, number: int, raw: Any) -> Step:
+    from physioprep.steps import STEPS
+
+    if not isinstance(raw, dict) or len(raw) != 1:
+        raise RecipeError(f"{path}: step {number} is not one `verb: {{arguments}}`")
+    verb, arguments = next(iter(raw.items()))
+    if verb not in STEPS:
+        raise RecipeError(f"{path}: step {number}: no step `{verb}`; known: {', '.join(STEPS)}")
+    try:
+        inspect.signature(STEPS[verb]).bind(None, **(arguments or {}))
+    except TypeError as error:
+        raise RecipeError(f"{path}: step {number}, {verb}: {error}") from error
+    return Step(verb, arguments or {})
+
+
+def _fingerprint(raw: Path) -> str:
+    """Digest names, sizes and modification times below `raw`; contents are the scan's work."""
+    entries = []
+    for folder, _, names in os.walk(raw):
+        for name in names:
+            file = Path(folder, name)
+            status = file.stat()
+            entries.append([str(file.relative_to(raw)), status.st_size, status.st_mtime_ns])
+    return _digest(sorted(entries))
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _read_stamp(note: Path, stamp: str, out: Path, step: Step) -> Mapping[str, Any] | None:
+    """Return the summary of a step done before with the same stamp, else None."""
+    made = step.arguments.get("out")
+    if made is None or not (out / made).exists():
+        return None
+    try:
+        content = json.loads(note.read_text())
+    except (OSError, ValueError):
+        return None
+    summary: Mapping[str, Any] = content["summary"]
+    return summary if content["stamp"] == stamp else None
+
+
+def _write_json(path: Path, content: Any) -> None:
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content, indent=1))
+    partial.replace(path)
