@@ -1,1 +1,152 @@
-"""placeholder, replaced by its builder."""
+"""Readers: one module a file format, from a path to a `Recording` with native samples.
+
+A reader rescales, renames and resamples nothing; it either returns exactly what the file
+holds or raises one `UnreadableFileError` that names the file and the cause.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from physioprep.errors import UnreadableFileError
+
+if TYPE_CHECKING:
+    from physioprep.recording import Header, Recording
+
+__all__ = ["FORMATS", "detect_format", "read_header", "read_recording"]
+
+#: Format names and the module that reads each; modules load on first use.
+FORMATS: dict[str, str] = {
+    "wfdb": "physioprep.readers.wfdb",
+    "edf": "physioprep.readers.edf",
+}
+
+
+def detect_format(path: str | Path) -> str:
+    """Tell which reader understands a file, from its neighbours and first bytes.
+
+    Parameters
+    ----------
+    path : path-like
+        A file, or a WFDB record without its extension.
+
+    Returns
+    -------
+    str
+        A key of `FORMATS`.
+
+    Raises
+    ------
+    UnreadableFileError
+        No such file, or no reader for it.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "100.hea").write_text("100 0 360 0")
+    >>> detect_format(folder / "100")
+    'wfdb'
+    """
+    name = os.fspath(path)
+    if name.endswith(".hea") or os.path.isfile(name + ".hea"):  # noqa: PTH113 (hot path)
+        return "wfdb"
+    try:
+        with open(name, "rb") as file:  # noqa: PTH123
+            magic = file.read(8)
+    except OSError as error:
+        raise UnreadableFileError(name, _cause(error)) from None
+    if magic in (b"0       ", b"\xffBIOSEMI"):
+        return "edf"
+    if os.path.isfile(os.path.splitext(name)[0] + ".hea"):  # noqa: PTH113, PTH122
+        return "wfdb"
+    raise UnreadableFileError(name, "no reader knows this format")
+
+
+def read_recording(
+    path: str | Path, *, format: str | None = None, verify: bool = True
+) -> Recording:
+    """Read a recording as it is: native samples, native units, source names.
+
+    Parameters
+    ----------
+    path : path-like
+        A file, or a WFDB record without its extension.
+    format : str, optional
+        A key of `FORMATS`; found by `detect_format` if not given.
+    verify : bool
+        Check what the format lets one check (WFDB checksums; EDF file size against the
+        stated number of data records). Without it, an EDF file that was cut off gives its
+        whole data records.
+
+    Returns
+    -------
+    Recording
+        Signal groups (one a sampling rate), annotations, metadata.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file is missing, damaged, or of an unknown format.
+    ChecksumError
+        The samples do not have the checksum that the header states.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "a.hea").write_text("a 1 250 3\\na.dat 16 200/mV 16 0 1 6 0 I\\n")
+    >>> _ = (folder / "a.dat").write_bytes(bytes([1, 0, 2, 0, 3, 0]))
+    >>> read_recording(folder / "a").groups[0].digital
+    array([[1, 2, 3]], dtype=int16)
+    """
+    recording: Recording = _reader(path, format).read(Path(path), verify=verify)
+    return recording
+
+
+def read_header(path: str | Path, *, format: str | None = None) -> Header:
+    """Read what a recording's header says, without its samples.
+
+    Parameters
+    ----------
+    path : path-like
+        A file, or a WFDB record without its extension.
+    format : str, optional
+        A key of `FORMATS`; found by `detect_format` if not given.
+
+    Returns
+    -------
+    Header
+        Signal groups without samples, the files of the recording, metadata.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file is missing, its header damaged, or its format unknown.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "a.hea").write_text("a 1 250 3\\na.dat 16 200/mV 16 0 1 6 0 I\\n")
+    >>> read_header(folder / "a").groups[0].channels
+    ('I',)
+    """
+    header: Header = _reader(path, format).read_header(Path(path))
+    return header
+
+
+def _reader(path: str | Path, format: str | None) -> Any:
+    """Return the module that reads `path`."""
+    name = format or detect_format(path)
+    if name not in FORMATS:
+        known = ", ".join(sorted(FORMATS))
+        raise UnreadableFileError(path, f"unknown format {name!r}; known are {known}")
+    return import_module(FORMATS[name])
+
+
+def _cause(error: OSError) -> str:
+    return "no such file" if isinstance(error, FileNotFoundError) else str(error.strerror or error)

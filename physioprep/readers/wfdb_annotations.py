@@ -1,0 +1,247 @@
+"""Decode WFDB annotation files (MIT format) and find those that belong to a record.
+
+Format as in annot(5) of the WFDB Applications Guide
+(https://physionet.org/physiotools/wag/annot-5.htm).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.errors import UnreadableFileError
+from physioprep.recording import ANNOTATION_COLUMNS
+
+_SYMBOLS = dict(enumerate(' NLRaVFJASEj/Q~?|?sT*D"=pB^t+u?![]en@xf()r'))
+for _unused in (15, 17):
+    del _SYMBOLS[_unused]
+_NOTE, _SKIP, _NUM, _SUB, _CHAN, _AUX = 22, 59, 60, 61, 62, 63
+
+#: Extensions that PhysioNet uses for annotations. A file of another extension counts as one only
+#: if all of it parses.
+KNOWN_EXTENSIONS = frozenset(
+    ["al", "alh", "alm", "ann", "ao", "apn", "ari", "atr", "aw", "blh", "blm", "bph", "bpm", "dstu", "ecg", "gqrs", "gqrsh", "gqrsl", "man", "marker", "oart", "pu", "pu0", "pu1", "q1c", "q1t", "q2c", "q2t", "qrs", "qrsc", "qt1", "qt2", "resp", "seizures", "sqrs", "st", "stf", "trigger", "trg", "win", "wqrs", "wrm", "i", "ii", "iii", "avr", "avl", "avf", "v1", "v2", "v3", "v4", "v5", "v6"]
+)
+_OTHER_EXTENSIONS = frozenset(
+    ["hea", "dat", "mat", "edf", "bdf", "rec", "txt", "csv", "tsv", "json", "xml", "yaml", "zip", "gz", "bz2", "png", "jpg", "jpeg", "svg", "pdf", "ps", "html", "md", "py", "m", "bak", "xws", "npy", "npz", "parquet", "rr", "hr", "tmp", "part", "crdownload"]
+)
+_RESOLUTION = re.compile(r"## time resolution: (\d+\.?\d*)")
+_DEFINITION = re.compile(r"(\d+) (\S+)(?: (.*))?")
+
+
+def find_annotations(folder: Path, record: str, exclude: frozenset[str]) -> list[Path]:
+    """List the annotation files of a record, sorted by name.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the record lies.
+    record : str
+        Record name; annotation files are called ``record.extension``.
+    exclude : frozenset of str
+        File names that are something else (signal files).
+
+    Returns
+    -------
+    list of Path
+    """
+    listing = _extensions(str(folder), os.stat(folder).st_mtime_ns)  # noqa: PTH116 (hot path)
+    found = []
+    for extension in listing.get(record, ()):
+        name = f"{record}.{extension}"
+        if name in exclude:
+            continue
+        path = folder / name
+        if extension in KNOWN_EXTENSIONS or _parses(path):
+            found.append(path)
+    return found
+
+
+@lru_cache(maxsize=4)
+def _extensions(folder: str, modified_ns: int) -> dict[str, tuple[str, ...]]:
+    """Map stem to extensions that may be annotations; one listing serves a folder's records."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(os.listdir(folder)):  # noqa: PTH208 (hot path)
+        stem, dot, extension = name.rpartition(".")
+        if dot and extension not in _OTHER_EXTENSIONS and extension.isidentifier():
+            found.setdefault(stem, []).append(extension)
+    return {stem: tuple(extensions) for stem, extensions in found.items()}
+
+
+def _parses(path: Path) -> bool:
+    try:
+        if not path.is_file() or path.stat().st_size > 1 << 28:
+            return False
+        _decode(np.fromfile(path, np.uint8), path)
+    except UnreadableFileError:
+        return False
+    return True
+
+
+def read_annotations(path: Path, rate_hz: float) -> dict[str, NDArray[Any]]:
+    """Read one annotation file.
+
+    Parameters
+    ----------
+    path : Path
+        Its extension becomes the ``source``.
+    rate_hz : float
+        The record's frame rate; a time resolution stated in the file goes before it.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The columns of `physioprep.recording.ANNOTATION_COLUMNS`.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file is damaged.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise UnreadableFileError(path, error.strerror or "cannot be read") from None
+    samples, codes, subtypes, channels, numbers, notes = _decode(data, path)
+    symbols, resolution, keep = _definitions(samples, codes, notes)
+    code = np.array([symbols.get(value, f"[{value}]") for value in codes.tolist()], object)
+    onset = samples / (resolution or rate_hz)
+    columns: dict[str, NDArray[Any]] = {
+        "onset": onset,
+        "duration": np.full(len(onset), np.nan),
+        "text": notes,
+        "source": np.full(len(onset), path.name.rpartition(".")[2], object),
+        "code": code,
+        "sample": samples,
+        "channel": channels,
+        "subtype": subtypes,
+        "num": numbers,
+    }
+    return {name: column[keep] for name, column in columns.items()}
+
+
+def merge(tables: list[dict[str, NDArray[Any]]]) -> Mapping[str, NDArray[Any]]:
+    """Join annotation tables, in order of onset."""
+    if not tables:
+        return {name: np.empty(0, dtype) for name, dtype in ANNOTATION_COLUMNS.items()}
+    if len(tables) == 1 and np.all(np.diff(tables[0]["onset"]) >= 0):
+        return tables[0]
+    order = np.argsort(np.concatenate([table["onset"] for table in tables]), kind="stable")
+    return {
+        name: np.concatenate([table[name] for table in tables])[order]
+        for name in ANNOTATION_COLUMNS
+    }
+
+
+def _decode(data: NDArray[np.uint8], path: Path) -> tuple[NDArray[Any], ...]:
+    """Decode the bytes into samples, codes, subtypes, channels, numbers and notes."""
+    if data.size < 2:
+        raise UnreadableFileError(path, "too short for an annotation file")
+    words = data[: data.size // 2 * 2].view("<u2")
+    kinds, values = words >> 10, (words & 0x3FF).astype(np.int64)
+    payload = np.zeros(len(words), bool)
+    skips = np.zeros(len(words), np.int64)
+    aux: dict[int, str] = {}
+    stops = np.flatnonzero((kinds >= _SKIP) & (kinds != _NUM) & (kinds != _SUB) & (kinds != _CHAN))
+    end, after = len(words), 0
+    for at in np.union1d(stops, np.flatnonzero(words == 0)).tolist():
+        if at < after:
+            continue  # inside what an earlier word announced
+        if words[at] == 0:
+            end = at
+            break
+        length = int(values[at])
+        after = at + (3 if kinds[at] == _SKIP else 1 + (length + 1) // 2)
+        if after > len(words):
+            raise UnreadableFileError(path, "cut off within an annotation")
+        payload[at:after] = True
+        if kinds[at] == _SKIP:
+            skips[at] = _signed32(int(words[at + 1]) << 16 | int(words[at + 2]))
+        else:
+            raw = data[2 * at + 2 : 2 * at + 2 + length].tobytes()
+            aux[at] = _text(raw)
+    if end == len(words) or (data.size % 2 and data[-1]) or words[end:].any():
+        raise UnreadableFileError(path, "does not end with the mark that ends annotation files")
+    return _collect(kinds[:end], values[:end], payload[:end], skips[:end], aux, path)
+
+
+def _signed32(value: int) -> int:
+    return value - (1 << 32) if value >> 31 else value
+
+
+def _text(raw: bytes) -> str:
+    """Decode a note; some writers end it with NUL."""
+    raw = raw.rstrip(b"\0")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _collect(
+    kinds: NDArray[Any],
+    values: NDArray[np.int64],
+    payload: NDArray[np.bool_],
+    skips: NDArray[np.int64],
+    aux: dict[int, str],
+    path: Path,
+) -> tuple[NDArray[Any], ...]:
+    """Attach modifiers to the annotations before them."""
+    first = np.flatnonzero((kinds < _SKIP) & ~payload)
+    if np.any(kinds[first] > 49):
+        raise UnreadableFileError(path, f"unknown annotation code {int(kinds[first].max())}")
+    samples = np.cumsum(np.where((kinds < _SKIP) & ~payload, values, 0) + skips)[first]
+    owner = np.cumsum((kinds < _SKIP) & ~payload) - 1
+    columns = []
+    for kind, signed, carried in (
+        (_SUB, True, False),
+        (_CHAN, False, True),
+        (_NUM, True, True),
+    ):
+        at = np.flatnonzero((kinds == kind) & ~payload)
+        if at.size and owner[at[0]] < 0:
+            raise UnreadableFileError(path, "begins with a modifier of no annotation")
+        column = np.zeros(len(first), np.int64)
+        given = (values[at] & 0xFF).astype(np.uint8)
+        given = given.view(np.int8) if signed else given
+        column[owner[at]] = given
+        if carried and at.size:
+            known = np.zeros(len(first), np.int64)
+            known[owner[at]] = owner[at]
+            column = column[np.maximum.accumulate(known)]
+        columns.append(column)
+    notes = np.full(len(first), "", object)
+    for at, text in aux.items():
+        if owner[at] < 0:
+            raise UnreadableFileError(path, "begins with a note of no annotation")
+        notes[owner[at]] = text
+    return samples, kinds[first].astype(np.int64), *columns, notes
+
+
+def _definitions(
+    samples: NDArray[np.int64], codes: NDArray[np.int64], notes: NDArray[Any]
+) -> tuple[dict[int, str], float | None, NDArray[np.bool_]]:
+    """Read what a file says of itself in notes at sample 0; tell which rows are annotations."""
+    keep = codes != 0  # code 0 is "not an annotation"
+    symbols, resolution, defining = _SYMBOLS, None, False
+    for row in np.flatnonzero((samples == 0) & (codes == _NOTE)).tolist():
+        text = notes[row]
+        if match := _RESOLUTION.match(text):
+            resolution = float(match[1]) or None
+        elif text == "## annotation type definitions":
+            defining, symbols = True, dict(symbols)
+        elif text == "## end of definitions":
+            defining = False
+        elif defining and (match := _DEFINITION.match(text)):
+            symbols[int(match[1])] = match[2]
+        else:
+            continue
+        keep[row] = False
+    return symbols, resolution, keep

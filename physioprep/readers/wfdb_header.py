@@ -1,0 +1,331 @@
+"""Parse WFDB header files: text in, plain values out, no samples and no pandas.
+
+The grammar is that of header(5) of the WFDB Applications Guide
+(https://physionet.org/physiotools/wag/header-5.htm). Departures of real files that leave no
+doubt about their meaning are read and noted; anything else is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from physioprep.errors import UnreadableFileError
+
+DEFAULT_RATE_HZ = 250.0
+DEFAULT_GAIN = 200.0
+
+
+class SignalLine(NamedTuple):
+    """One signal of a WFDB header; missing fields have the defaults of header(5).
+
+    Attributes
+    ----------
+    file : str
+        Name of the signal file, relative to the header; ``"~"`` for none.
+    format : int
+        Storage format: 16, 212, ...; 0 for none.
+    samples_per_frame, skew, byte_offset : int
+        Skew in frames, offset in bytes (samples for FLAC formats).
+    gain, baseline : float
+        ``physical = (digital - baseline) / gain``.
+    calibrated : bool
+        False where the header states no gain (0 or missing), so that 200 is assumed.
+    units : str
+        As written; ``"mV"`` where missing.
+    adc_resolution, adc_zero : int
+        0 where missing.
+    initial_value, checksum : int or None
+        None where missing.
+    block_size : int
+        0 where missing.
+    description : str
+        The signal's name; ``"signal 3"`` where missing.
+    """
+
+    file: str
+    format: int
+    samples_per_frame: int
+    skew: int
+    byte_offset: int
+    gain: float
+    baseline: float
+    calibrated: bool
+    units: str
+    adc_resolution: int
+    adc_zero: int
+    initial_value: int | None
+    checksum: int | None
+    block_size: int
+    description: str
+
+
+class RecordHeader(NamedTuple):
+    """A parsed WFDB header file.
+
+    Attributes
+    ----------
+    name : str
+        Record name as written.
+    frame_rate : float
+        Frames a second, Hz.
+    n_frames : int
+        0 where the header states none.
+    n_signals : int
+        As stated; for a multi-segment record the signals are in the segments' headers.
+    signals : tuple of SignalLine
+    segments : tuple of (str, int)
+        Name and length in frames of each segment; empty for a single-segment record.
+    comments : tuple of str
+        Without ``#`` and surrounding blanks.
+    start_time : datetime or None
+        None unless both time and date are stated.
+    base_time, base_date, counter : str
+        As written; ``""`` where missing.
+    notes : tuple of str
+        Departures from the standard that were read anyway.
+    """
+
+    name: str
+    frame_rate: float
+    n_frames: int
+    n_signals: int
+    signals: tuple[SignalLine, ...]
+    segments: tuple[tuple[str, int], ...]
+    comments: tuple[str, ...]
+    start_time: datetime | None
+    base_time: str
+    base_date: str
+    counter: str
+    notes: tuple[str, ...]
+
+
+_FORMAT = re.compile(r"(\d{1,4})(?:x(\d{1,9}))?(?::(\d{1,9}))?(?:\+(\d{1,15}))?")
+_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
+_GAIN = re.compile(rf"({_NUMBER})(?:\(({_NUMBER})\))?(?:/(\S+))?")
+_RATE = re.compile(rf"({_NUMBER})(?:/({_NUMBER}(?:\({_NUMBER}\))?))?")
+_TIME = re.compile(r"(?:(?:(\d{1,2}):)?(\d{1,2}):)?(\d{1,2})(?:\.(\d{1,9}))?")
+_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
+_WORDY_DATE = re.compile(r"(\d{1,2})-([A-Za-z]{3})-(\d{4})")
+_INTEGER = re.compile(r"[+-]?\d{1,18}")
+_MONTHS = {
+    name: number
+    for number, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)
+}
+
+
+def parse_header(text: str, path: Path) -> RecordHeader:
+    """Parse the text of a WFDB header file.
+
+    Parameters
+    ----------
+    text : str
+        The file's content; LF or CRLF.
+    path : Path
+        Named in errors.
+
+    Returns
+    -------
+    RecordHeader
+
+    Raises
+    ------
+    UnreadableFileError
+        The text is not a WFDB header.
+
+    Examples
+    --------
+    >>> header = parse_header("100 1 360 650000\\n100.dat 212 200 11 1024 995 -22131 0 MLII\\n",
+    ...                       Path("100.hea"))
+    >>> header.frame_rate, header.signals[0].baseline, header.signals[0].units
+    (360.0, 1024.0, 'mV')
+    """
+    lines: list[str] = []
+    comments: list[str] = []
+    for line in text.replace("\r", "\n").split("\n"):
+        line = line.strip()
+        if line.startswith("#"):
+            comments.append(line.lstrip("#").strip())
+        elif line:
+            lines.append(line)
+    if not lines:
+        raise UnreadableFileError(path, "an empty WFDB header")
+    record, n_segments = _record_line(lines[0], path)
+    body, expected = lines[1:], n_segments or record.n_signals
+    if len(body) != expected:
+        what = "segments" if n_segments else "signals"
+        raise UnreadableFileError(
+            path, f"its first line says {expected} {what}, {len(body)} are described"
+        )
+    if n_segments:
+        segments = tuple(_segment_line(line, path) for line in body)
+        return record._replace(segments=segments, comments=tuple(comments))
+    signals = tuple(_signal_line(line, number, path) for number, line in enumerate(body))
+    return record._replace(signals=signals, comments=tuple(comments))
+
+
+def _record_line(line: str, path: Path) -> tuple[RecordHeader, int]:
+    """Parse the first line; return the header so far and the number of segments (0: single)."""
+    fields = line.split()
+    name, _, n_segments_text = fields[0].partition("/")
+    notes = []
+    if name != path.name.removesuffix(".hea"):
+        notes.append(f"record name {name!r} differs from the file's")
+    if len(fields) < 2 or len(fields) > 6:
+        raise UnreadableFileError(path, f"not a WFDB record line: {line[:80]!r}")
+    n_segments = _count(n_segments_text, "number of segments", path) if n_segments_text else 0
+    if "/" in fields[0] and not n_segments:
+        raise UnreadableFileError(path, "a multi-segment record without segments")
+    n_signals = _count(fields[1], "number of signals", path)
+    rate, counter = DEFAULT_RATE_HZ, ""
+    if len(fields) > 2:
+        match = _RATE.fullmatch(fields[2])
+        if not match:
+            raise UnreadableFileError(path, f"bad sampling rate {fields[2]!r}")
+        rate, counter = float(match[1]), match[2] or ""
+        if not 0 < rate < 1e9:
+            raise UnreadableFileError(path, f"bad sampling rate {fields[2]!r}")
+    n_frames = _count(fields[3], "number of samples", path) if len(fields) > 3 else 0
+    base_time, base_date, start, note = _start(tuple(fields[4:]))
+    if note:
+        notes.append(note)
+    return (
+        RecordHeader(
+            name, rate, n_frames, n_signals, (), (), (), start, base_time, base_date, counter,
+            tuple(notes),
+        ),
+        n_segments,
+    )  # fmt: skip
+
+
+def _start(fields: tuple[str, ...]) -> tuple[str, str, datetime | None, str]:
+    """Read base time and date; some Challenge headers have them the other way round."""
+    if not fields:
+        return "", "", None, ""
+    note = ""
+    if len(fields) == 2 and _TIME.fullmatch(fields[1]) and not _TIME.fullmatch(fields[0]):
+        fields, note = fields[::-1], "start date stands before start time"
+    clock = _clock(fields[0])
+    day = _day(fields[1]) if len(fields) > 1 else None
+    if clock is None or (len(fields) > 1 and day is None):
+        note = f"unreadable start time {' '.join(fields)!r}"
+    start = datetime.combine(day, clock) if day and clock is not None else None
+    return fields[0], fields[1] if len(fields) > 1 else "", start, note
+
+
+def _clock(text: str) -> time | None:
+    match = _TIME.fullmatch(text)
+    if not match:
+        return None
+    hour, minute, second, fraction = match.groups("0")
+    try:
+        return time(int(hour), int(minute), int(second), int(f"{fraction:0<6}"[:6]))
+    except ValueError:
+        return None
+
+
+def _day(text: str) -> date | None:
+    try:
+        if match := _DATE.fullmatch(text):
+            return date(int(match[3]), int(match[2]), int(match[1]))
+        if match := _WORDY_DATE.fullmatch(text):
+            return date(int(match[3]), _MONTHS[match[2].lower()], int(match[1]))
+    except (ValueError, KeyError):
+        pass
+    return None
+
+
+def _signal_line(line: str, number: int, path: Path) -> SignalLine:
+    fields = line.split(None, 8)
+    try:
+        storage = _storage(fields[1])
+        gain, baseline, calibrated, units = _calibration(fields[2]) if len(fields) > 2 else _PLAIN
+        numbers = _integers(*fields[3:8])
+    except (IndexError, ValueError) as error:
+        cause = error.args[0] if isinstance(error, ValueError) else "too few fields"
+        raise UnreadableFileError(path, f"signal {number}: {cause} in {line[:80]!r}") from None
+    if fields[0] != "~":
+        _check_name(fields[0], path)
+    resolution, zero, initial, checksum, block = numbers
+    return SignalLine(
+        fields[0],
+        *storage,
+        gain,
+        float(zero or 0) if baseline is None else baseline,
+        calibrated,
+        units,
+        resolution or 0,
+        zero or 0,
+        initial,
+        checksum,
+        block or 0,
+        fields[8] if len(fields) > 8 else f"signal {number}",
+    )
+
+
+_PLAIN: tuple[float, float | None, bool, str] = (DEFAULT_GAIN, None, False, "mV")
+
+
+@lru_cache(maxsize=4096)
+def _storage(text: str) -> tuple[int, int, int, int]:
+    """Parse ``16x2:3+24`` into format, samples a frame, skew, byte offset."""
+    match = _FORMAT.fullmatch(text)
+    if not match:
+        raise ValueError(f"bad format {text!r}")
+    kind, per_frame, skew, offset = match.groups()
+    if per_frame is not None and int(per_frame) == 0:
+        per_frame = "1"  # the WFDB library reads 0 so
+    return int(kind), int(per_frame or 1), int(skew or 0), int(offset or 0)
+
+
+@lru_cache(maxsize=4096)
+def _calibration(text: str) -> tuple[float, float | None, bool, str]:
+    """Parse ``1000(0)/mV`` into gain, baseline (None: ADC zero), calibrated, units."""
+    match = _GAIN.fullmatch(text)
+    if not match:
+        raise ValueError(f"bad gain {text!r}")
+    gain, baseline, units = float(match[1]), match[2], match[3] or "mV"
+    if abs(gain) == float("inf"):
+        raise ValueError(f"bad gain {text!r}")
+    return (
+        gain or DEFAULT_GAIN,
+        None if baseline is None else float(baseline),
+        gain != 0,
+        units,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _integers(*texts: str) -> tuple[int | None, ...]:
+    """Parse ADC resolution, ADC zero, initial value, checksum, block size; None if missing."""
+    for text in texts:
+        if not _INTEGER.fullmatch(text):
+            raise ValueError(f"bad number {text!r}")
+    return (*map(int, texts), *[None] * (5 - len(texts)))
+
+
+def _segment_line(line: str, path: Path) -> tuple[str, int]:
+    fields = line.split()
+    if len(fields) != 2:
+        raise UnreadableFileError(path, f"not a segment line: {line[:80]!r}")
+    if fields[0] != "~":
+        _check_name(fields[0], path)
+    return fields[0], _count(fields[1], "segment length", path)
+
+
+def _count(text: str, what: str, path: Path) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 15):
+        raise UnreadableFileError(path, f"bad {what} {text[:40]!r}")
+    return int(text)
+
+
+def _check_name(name: str, path: Path) -> None:
+    """Refuse names that lead out of the header's folder."""
+    if "/" not in name and "\\" not in name and name != "..":
+        return
+    parts = PurePosixPath(name)
+    if parts.is_absolute() or ".." in parts.parts or "\\" in name:
+        raise UnreadableFileError(path, f"names a file outside its folder: {name[:80]!r}")

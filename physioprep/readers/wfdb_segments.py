@@ -1,0 +1,282 @@
+"""Multi-segment WFDB records: several records strung together, with gaps.
+
+In the fixed layout all segments hold the same signals; in the variable layout a first segment
+of length 0 lists all signals and each segment holds some of them, each with a gain of its own.
+See header(5) of the WFDB Applications Guide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from physioprep.errors import UnreadableFileError
+from physioprep.readers import wfdb_signals
+from physioprep.readers.wfdb_header import RecordHeader, SignalLine
+from physioprep.recording import GroupHeader, SignalGroup
+
+#: A record of gaps may be larger than its files, within reason.
+_LARGEST_EXPANSION, _SMALL_BYTES = 64, 1 << 28
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment with samples: where it starts (frames) and its header."""
+
+    start: int
+    path: Path
+    record: RecordHeader
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A multi-segment record, resolved.
+
+    Parameters
+    ----------
+    signals : tuple of SignalLine
+        The record's signals, as the layout (variable) or the first segment (fixed) lists them.
+    groups : tuple of GroupHeader
+        One a rate.
+    as_float : bool
+        True where a signal's gain, baseline or unit differs between segments: no one scale
+        describes its integers, so the samples are given in physical units.
+    segments, files, metadata
+        Segments with samples; all files; metadata on the segments.
+    """
+
+    path: Path
+    signals: tuple[SignalLine, ...]
+    groups: tuple[GroupHeader, ...]
+    as_float: bool
+    segments: tuple[Segment, ...]
+    files: tuple[Path, ...]
+    metadata: dict[str, Any]
+
+
+Load = Callable[[Path], tuple[Path, RecordHeader]]
+ReadGroups = Callable[[Path, RecordHeader, bool], tuple[tuple[SignalGroup, ...], dict[str, Any]]]
+
+
+def plan(path: Path, record: RecordHeader, load: Load) -> Layout:
+    """Read the segments' headers and work out what the whole record is.
+
+    Parameters
+    ----------
+    path : Path
+        The master header.
+    record : RecordHeader
+        Its content.
+    load : callable
+        Reads a segment's header.
+
+    Returns
+    -------
+    Layout
+
+    Raises
+    ------
+    UnreadableFileError
+        The segments contradict the master header or one another.
+    """
+    variable = record.segments[0][1] == 0 and record.segments[0][0] != "~"
+    total = sum(length for _, length in record.segments)
+    if record.n_frames and total != record.n_frames:
+        raise UnreadableFileError(
+            path, f"its segments have {total} samples, its first line says {record.n_frames}"
+        )
+    segments, files, start = [], [], 0
+    listed: tuple[SignalLine, ...] = ()
+    for number, (name, length) in enumerate(record.segments):
+        if name != "~":
+            segment_path, segment = load(path.parent / f"{name}.hea")
+            _check_segment(path, record, segment_path, segment, length, variable and not number)
+            files.append(segment_path)
+            if variable and not number:
+                listed = segment.signals
+            else:
+                listed = listed or segment.signals
+                segments.append(Segment(start, segment_path, segment))
+                files += [segment_path.parent / signal.file for signal in segment.signals]
+        start += length
+    if len(listed) != record.n_signals:
+        raise UnreadableFileError(
+            path, f"its first line says {record.n_signals} signals, its segments {len(listed)}"
+        )
+    if len({signal.description for signal in listed}) != len(listed) and variable:
+        raise UnreadableFileError(path, "two signals of one name in a variable layout")
+    signals, as_float = _common(path, listed, segments, variable)
+    groups = _groups(record, signals, total, as_float)
+    files = list(dict.fromkeys(files))
+    _check_size(path, groups, files)
+    metadata = {
+        "layout": "variable" if variable else "fixed",
+        "segments": [list(segment) for segment in record.segments],
+        "gains_vary": as_float,
+    }
+    return Layout(path, signals, groups, as_float, tuple(segments), tuple(files), metadata)
+
+
+def _check_segment(
+    path: Path,
+    record: RecordHeader,
+    segment_path: Path,
+    segment: RecordHeader,
+    length: int,
+    is_layout: bool,
+) -> None:
+    if segment.segments:
+        raise UnreadableFileError(path, f"its segment {segment_path.name} has segments itself")
+    if segment.frame_rate != record.frame_rate:
+        raise UnreadableFileError(
+            segment_path, f"{segment.frame_rate} Hz in a record of {record.frame_rate} Hz"
+        )
+    if not is_layout and segment.n_frames not in (0, length):
+        raise UnreadableFileError(
+            segment_path, f"{segment.n_frames} samples, {path.name} says {length}"
+        )
+
+
+def _common(
+    path: Path, listed: tuple[SignalLine, ...], segments: list[Segment], variable: bool
+) -> tuple[tuple[SignalLine, ...], bool]:
+    """Find each signal's one scale and storage; tell whether the scales differ."""
+    found: dict[int, list[SignalLine]] = {number: [] for number in range(len(listed))}
+    for segment in segments:
+        for number, signal in zip(
+            rows(path, listed, segment, variable), segment.record.signals, strict=True
+        ):
+            found[number].append(signal)
+    signals, as_float = [], False
+    for number, lines in found.items():
+        if len({line.samples_per_frame for line in lines}) > 1:
+            raise UnreadableFileError(path, f"signal {number} changes its rate between segments")
+        if len({line.units for line in lines}) > 1:
+            raise UnreadableFileError(path, f"signal {number} changes its unit between segments")
+        as_float |= len({(line.gain, line.baseline) for line in lines}) > 1
+        signal = lines[0] if lines else listed[number]
+        # the widest format: its invalid value lies outside all others' range
+        widest = min(lines, key=lambda line: wfdb_signals.INVALID.get(line.format, 0), default=None)
+        signals.append(signal._replace(format=widest.format if widest else 16))
+    return tuple(signals), as_float
+
+
+def rows(path: Path, listed: tuple[SignalLine, ...], segment: Segment, variable: bool) -> list[int]:
+    """Tell which of the record's signals each signal of a segment is."""
+    names = [signal.description for signal in segment.record.signals]
+    if not variable:
+        if len(names) != len(listed):
+            raise UnreadableFileError(
+                segment.path, f"{len(names)} signals in a record of {len(listed)}"
+            )
+        return list(range(len(listed)))
+    order = {signal.description: number for number, signal in enumerate(listed)}
+    unknown = [name for name in names if name not in order]
+    if unknown or len(set(names)) != len(names):
+        what = f"signal {unknown[0]!r} is not in the layout" if unknown else "a signal twice"
+        raise UnreadableFileError(segment.path, what)
+    return [order[name] for name in names]
+
+
+def _groups(
+    record: RecordHeader, signals: tuple[SignalLine, ...], n_frames: int, as_float: bool
+) -> tuple[GroupHeader, ...]:
+    members: dict[int, list[SignalLine]] = {}
+    for signal in signals:
+        members.setdefault(signal.samples_per_frame, []).append(signal)
+    return tuple(
+        GroupHeader(
+            channels=tuple(line.description for line in lines),
+            units=tuple(line.units for line in lines),
+            sampling_rate=record.frame_rate * per_frame,
+            n_samples=n_frames * per_frame,
+            gain=np.array([1.0 if as_float else line.gain for line in lines]),
+            baseline=np.array([0.0 if as_float else line.baseline for line in lines]),
+            invalid=np.array(
+                [np.nan if as_float else wfdb_signals.INVALID[line.format] for line in lines]
+            ),
+        )
+        for per_frame, lines in members.items()
+    )
+
+
+def _check_size(path: Path, groups: tuple[GroupHeader, ...], files: list[Path]) -> None:
+    size = sum(8 * len(group.channels) * group.n_samples for group in groups)
+    stored = sum(file.stat().st_size for file in files if file.is_file())
+    if size > max(_SMALL_BYTES, _LARGEST_EXPANSION * stored):
+        raise UnreadableFileError(path, f"gaps would make {stored} bytes of files {size} bytes")
+
+
+def read(layout: Layout, verify: bool, read_groups: ReadGroups) -> tuple[SignalGroup, ...]:
+    """Read all segments into arrays of the whole record; gaps hold the invalid value.
+
+    Parameters
+    ----------
+    layout : Layout
+    verify : bool
+        Verify the checksums of each segment.
+    read_groups : callable
+        Reads a single segment.
+
+    Returns
+    -------
+    tuple of SignalGroup
+    """
+    arrays = []
+    for group in layout.groups:
+        wide = group.invalid < -(2**15)
+        dtype = np.float64 if layout.as_float else np.int32 if wide.any() else np.int16
+        array = np.empty((len(group.channels), group.n_samples), dtype)
+        array[:] = group.invalid[:, None].astype(dtype)
+        arrays.append(array)
+    per_frame = {
+        signal.samples_per_frame: array
+        for signal, array in zip(_firsts(layout.signals), arrays, strict=True)
+    }
+    place = _places(layout.signals)
+    variable = layout.metadata["layout"] == "variable"
+    for segment in layout.segments:
+        numbers = iter(rows(layout.path, layout.signals, segment, variable))
+        by_signal = dict(enumerate(numbers))
+        read_signals, _ = read_groups(segment.path, segment.record, verify)
+        members = _members(segment.record.signals)
+        for samples, group in zip(members.items(), read_signals, strict=True):
+            width, own = samples
+            start = segment.start * width
+            source: Any = group.physical() if layout.as_float else group.digital
+            for row, signal in enumerate(own):
+                target = per_frame[width][place[by_signal[signal]]]
+                values = source[row]
+                if not layout.as_float and group.invalid[row] != (
+                    wanted := layout.groups[list(per_frame).index(width)].invalid[
+                        place[by_signal[signal]]
+                    ]
+                ):
+                    values = np.where(values == group.invalid[row], int(wanted), values)
+                target[start : start + group.n_samples] = values
+    return tuple(
+        SignalGroup(**vars(group), digital=array)
+        for group, array in zip(layout.groups, arrays, strict=True)
+    )
+
+
+def _members(signals: tuple[SignalLine, ...]) -> dict[int, list[int]]:
+    members: dict[int, list[int]] = {}
+    for number, signal in enumerate(signals):
+        members.setdefault(signal.samples_per_frame, []).append(number)
+    return members
+
+
+def _firsts(signals: tuple[SignalLine, ...]) -> list[SignalLine]:
+    return [signals[numbers[0]] for numbers in _members(signals).values()]
+
+
+def _places(signals: tuple[SignalLine, ...]) -> dict[int, int]:
+    """Map a signal number to its row in its group."""
+    return {
+        number: row for numbers in _members(signals).values() for row, number in enumerate(numbers)
+    }
