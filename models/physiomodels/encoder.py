@@ -1,0 +1,402 @@
+"""The criss-cross encoder: CBraMod's network (arXiv 2412.07236) for EEG and for ECG alike.
+
+A window is cut into patches (batch, channel, patch, sample). A patch becomes a vector by a small
+time convolution plus its spectrum, a depthwise convolution over (channel, patch) adds the position,
+and every layer attends across leads with the first half of the vector and across time with the
+second. Parameters carry the names of the published weights, so those load as they are.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from physiomodels.present import close_gaps, group_norm, key_mask, present_patches
+from physiomodels.weights import load_state, load_weights
+from physioprep.errors import ModelError
+
+Initialisation = Literal["sound", "cbramod"]
+
+
+class CrissCrossEncoder(nn.Module):
+    """Encode patches of a multi-lead recording; one class serves EEG and ECG.
+
+    Parameters
+    ----------
+    patch_size : int
+        Samples a patch (CBraMod: 200, one second at 200 Hz).
+    d_model : int
+        Width of a patch's vector; even.
+    depth, heads, ffn : int
+        Layers; attention heads a layer, half of them across leads and half across patches; width
+        of the feed-forward part.
+    dropout : float
+        After the spectral embedding, attention and feed-forward parts, as in CBraMod.
+    attention_dropout : float
+        On the attention weights. CBraMod has 0.1; 0 by default here, for it rules the fused
+        attention kernels out.
+    position_kernel : (int, int)
+        Extent in (leads, patches) of the positional convolution; odd.
+    conv_stride : int or None
+        Stride of the first time convolution, its kernel is ``2 * stride - 1``. None takes what
+        fits `patch_size` and `d_model` and lies nearest to CBraMod's 25.
+    learned_mask_token : bool
+        Train the vector of `patch_size` samples put in place of a masked patch. False keeps it
+        frozen at zero, as the published model does.
+    init : {"sound", "cbramod"}
+        The reference's own, or ours, which starts with a reconstruction near zero.
+
+    Raises
+    ------
+    ModelError
+        Where the sizes do not fit together.
+
+    References
+    ----------
+    Wang et al., "CBraMod", ICLR 2025, https://arxiv.org/abs/2412.07236
+
+    Examples
+    --------
+    >>> import torch
+    >>> encoder = CrissCrossEncoder(patch_size=50, d_model=32, depth=2, heads=4, ffn=64).eval()
+    >>> x = torch.randn(2, 12, 10, 50)                       # (batch, channel, patch, sample)
+    >>> encoder(x).shape                                     # (batch, channel, patch, d_model)
+    torch.Size([2, 12, 10, 32])
+    >>> encoder.reconstruct(encoder(x)).shape
+    torch.Size([2, 12, 10, 50])
+    """
+
+    def __init__(
+        self,
+        patch_size: int = 200,
+        d_model: int = 200,
+        depth: int = 12,
+        heads: int = 8,
+        ffn: int = 800,
+        *,
+        dropout: float = 0.1,
+        attention_dropout: float = 0.0,
+        position_kernel: tuple[int, int] = (19, 7),
+        conv_stride: int | None = None,
+        learned_mask_token: bool = False,
+        init: Initialisation = "sound",
+    ) -> None:
+        super().__init__()
+        if d_model % 2 or heads % 2 or d_model % heads:
+            raise ModelError(
+                f"d_model {d_model} and heads {heads}: both even, and heads divides d_model"
+            )
+        if any(size % 2 == 0 for size in position_kernel):
+            raise ModelError(f"position_kernel {tuple(position_kernel)}: both sizes must be odd")
+        stride = _conv_stride(patch_size, d_model) if conv_stride is None else conv_stride
+        self.config: dict[str, Any] = {
+            "patch_size": patch_size,
+            "d_model": d_model,
+            "depth": depth,
+            "heads": heads,
+            "ffn": ffn,
+            "dropout": dropout,
+            "attention_dropout": attention_dropout,
+            "position_kernel": list(position_kernel),
+            "conv_stride": stride,
+            "learned_mask_token": learned_mask_token,
+            "init": init,
+        }
+        self.patch_size, self.d_model = patch_size, d_model
+        self.patch_embedding = PatchEmbedding(
+            patch_size, d_model, stride, position_kernel, dropout, learned_mask_token
+        )
+        layer = CrissCrossLayer(d_model, heads, ffn, dropout, attention_dropout)
+        layers = nn.ModuleList(copy.deepcopy(layer) for _ in range(depth))
+        self.encoder = nn.ModuleDict({"layers": layers})
+        self.proj_out = nn.Sequential(nn.Linear(d_model, patch_size))
+        _initialise(self, init, depth)
+
+    def forward(
+        self, x: Tensor, mask: Tensor | None = None, present: Tensor | None = None
+    ) -> Tensor:
+        """Return the features of every patch.
+
+        Parameters
+        ----------
+        x : Tensor, shape (batch, channel, patch, patch_size)
+            In the scale of training (`physiomodels.data`: EEG in 100 µV, ECG in mV).
+        mask : Tensor, shape (batch, channel, patch), optional
+            1 or True where the patch is hidden: the mask token takes its place.
+        present : Tensor of bool, shape (batch, channel) or (batch, channel, patch), optional
+            False where a lead or a patch does not exist. What does not exist is left out of
+            normalisation, convolution and attention, so that a sample has the features that it
+            would have alone, cut down to what it has. None: everything takes part, as in CBraMod.
+
+        Returns
+        -------
+        Tensor, shape (batch, channel, patch, d_model)
+            Zero where `present` is False.
+        """
+        present = present_patches(x, present)
+        hidden = self.embed_patches(x, mask, present)
+        lead_mask = None if present is None else key_mask(present.transpose(1, 2))
+        time_mask = None if present is None else key_mask(present)
+        for layer in self.encoder["layers"]:  # type: ignore[attr-defined]
+            hidden = layer(hidden, lead_mask, time_mask)
+        return hidden if present is None else hidden * present[..., None]
+
+    def embed_patches(
+        self, x: Tensor, mask: Tensor | None = None, present: Tensor | None = None
+    ) -> Tensor:
+        """Return what enters the first layer: shape (batch, channel, patch, d_model)."""
+        if x.ndim != 4 or x.shape[-1] != self.patch_size:
+            raise ModelError(
+                f"input of shape {tuple(x.shape)}: this encoder takes "
+                f"(batch, channel, patch, {self.patch_size})"
+            )
+        embedding: Tensor = self.patch_embedding(x, mask, present_patches(x, present))
+        return embedding
+
+    def reconstruct(self, features: Tensor) -> Tensor:
+        """Return patches (batch, channel, patch, patch_size) from `features`."""
+        patches: Tensor = self.proj_out(features)
+        return patches
+
+    def masked_loss(self, x: Tensor, mask: Tensor, present: Tensor | None = None) -> Tensor:
+        """Return the mean squared error of the reconstruction over what `mask` hides.
+
+        Parameters
+        ----------
+        x, mask, present : Tensor
+            As for `forward`. Patches that do not exist do not count.
+
+        Returns
+        -------
+        Tensor, scalar
+            0 where nothing is hidden.
+        """
+        present = present_patches(x, present)
+        hidden = mask.bool() if present is None else mask.bool() & present
+        out = self.reconstruct(self(x, mask, present))
+        error = torch.where(hidden[..., None], out - x, 0.0).square().mean(-1)
+        return error.sum() / hidden.sum().clamp(min=1)
+
+    @classmethod
+    def from_cbramod(
+        cls, weights: str | Path | Mapping[str, Tensor], *, heads: int = 8, dropout: float = 0.1
+    ) -> Self:
+        """Load published CBraMod weights, or those of braindecode's class.
+
+        Parameters
+        ----------
+        weights : path-like or mapping of str to Tensor
+            The ``.pth`` or ``.safetensors`` file, or its state dict. Sizes are read from it.
+        heads : int
+            The one size that the weights do not tell.
+        dropout : float
+            For training on.
+
+        Raises
+        ------
+        ModelError
+            Names every key that is missing or too many, and a file that cannot be read.
+        """
+        state = dict(weights) if isinstance(weights, Mapping) else load_weights(Path(weights))
+        state = {k: v for k, v in state.items() if not k.startswith("final_layer.")}  # braindecode
+        sizes = _sizes_of(state)
+        model = cls(**sizes, heads=heads, dropout=dropout)
+        load_state(model, state)
+        return model
+
+
+class PatchEmbedding(nn.Module):
+    """Time convolution + spectrum + position: (batch, channel, patch, sample) to vectors."""
+
+    def __init__(
+        self,
+        patch_size: int,
+        d_model: int,
+        stride: int,
+        position_kernel: tuple[int, int],
+        dropout: float,
+        learned_mask_token: bool,
+    ) -> None:
+        super().__init__()
+        length = math.ceil(patch_size / stride)  # with kernel 2 * stride - 1, padding stride - 1
+        width = d_model // length
+        if width * length != d_model:
+            raise ModelError(
+                f"conv_stride {stride} cuts a patch of {patch_size} into {length} frames, "
+                f"which do not divide d_model {d_model}"
+            )
+        groups = next(n for n in (5, 4, 3, 2, 1) if width % n == 0)
+        self.positional_encoding = nn.Sequential(
+            nn.Conv2d(d_model, d_model, position_kernel, padding="same", groups=d_model)
+        )
+        token = torch.zeros(patch_size)
+        self.mask_encoding = nn.Parameter(token, requires_grad=learned_mask_token)
+        self.proj_in = nn.Sequential(
+            nn.Conv2d(1, width, (1, 2 * stride - 1), (1, stride), (0, stride - 1)),
+            nn.GroupNorm(groups, width),
+            nn.GELU(),
+            nn.Conv2d(width, width, (1, 3), padding=(0, 1)),
+            nn.GroupNorm(groups, width),
+            nn.GELU(),
+            nn.Conv2d(width, width, (1, 3), padding=(0, 1)),
+            nn.GroupNorm(groups, width),
+            nn.GELU(),
+        )
+        self.spectral_proj = nn.Sequential(
+            nn.Linear(patch_size // 2 + 1, d_model), nn.Dropout(dropout)
+        )
+
+    def forward(self, x: Tensor, mask: Tensor | None, present: Tensor | None) -> Tensor:
+        """Return vectors (batch, channel, patch, d_model); `present` is a flag a patch."""
+        batch, channels, patches, size = x.shape
+        if mask is not None:
+            x = torch.where(mask.bool()[..., None], self.mask_encoding.to(x.dtype), x)
+        if present is not None:  # first of all: what is absent may be NaN
+            x = torch.where(present[..., None], x, torch.zeros((), dtype=x.dtype, device=x.device))
+        there = None if present is None else present.reshape(batch, 1, channels * patches, 1)
+        hidden = x.reshape(batch, 1, channels * patches, size)
+        for part in self.proj_in:
+            if there is not None and isinstance(part, nn.GroupNorm):
+                hidden = group_norm(hidden, there, part)
+            else:
+                hidden = part(hidden)
+        width = hidden.shape[1] * hidden.shape[3]
+        hidden = hidden.permute(0, 2, 1, 3).reshape(batch, channels, patches, width)
+        spectrum = torch.fft.rfft(x.float(), dim=-1, norm="forward").abs()
+        hidden = hidden + self.spectral_proj(spectrum.to(x.dtype))
+        if present is None:
+            return torch.add(hidden, self._position(hidden))
+        hidden = hidden * present[..., None]
+        together, back = close_gaps(present)
+        order = torch.gather(hidden.flatten(1, 2), 1, together[..., None].expand(-1, -1, width))
+        position = self._position(order.reshape(hidden.shape)).flatten(1, 2)
+        position = torch.gather(position, 1, back[..., None].expand(-1, -1, width))
+        return torch.mul(hidden + position.reshape(hidden.shape), present[..., None])
+
+    def _position(self, hidden: Tensor) -> Tensor:
+        convolution = self.positional_encoding[0]
+        assert isinstance(convolution, nn.Conv2d)
+        weight = convolution.weight  # rows that reach past the window meet zeros only: leave out
+        for axis, extent in ((2, hidden.shape[1]), (3, hidden.shape[2])):
+            surplus = max(0, weight.shape[axis] // 2 - (extent - 1))
+            weight = weight.narrow(axis, surplus, weight.shape[axis] - 2 * surplus)
+        out = F.conv2d(
+            hidden.permute(0, 3, 1, 2),
+            weight,
+            convolution.bias,
+            padding=(weight.shape[2] // 2, weight.shape[3] // 2),
+            groups=convolution.groups,
+        )
+        return out.permute(0, 2, 3, 1)
+
+
+class CrissCrossLayer(nn.Module):
+    """Pre-norm layer: the first half of a vector attends across leads, the second across time."""
+
+    def __init__(
+        self, d_model: int, heads: int, ffn: int, dropout: float, attention_dropout: float
+    ) -> None:
+        super().__init__()
+        self.self_attn_s = nn.MultiheadAttention(d_model // 2, heads // 2, attention_dropout)
+        self.self_attn_t = nn.MultiheadAttention(d_model // 2, heads // 2, attention_dropout)
+        self.linear1 = nn.Linear(d_model, ffn)
+        self.linear2 = nn.Linear(ffn, d_model)
+        self.norm1 = nn.LayerNorm(d_model)
+        self.norm2 = nn.LayerNorm(d_model)
+        self.dropout = dropout
+
+    def forward(self, x: Tensor, lead_mask: Tensor | None, time_mask: Tensor | None) -> Tensor:
+        """Return x (batch, channel, patch, d_model) after one layer; masks as `key_mask`'s."""
+        leads, time = self.norm1(x).chunk(2, dim=-1)
+        across_leads = _attend(self.self_attn_s, leads, lead_mask, across_leads=True)
+        across_time = _attend(self.self_attn_t, time, time_mask, across_leads=False)
+        attended = torch.cat((across_leads, across_time), dim=-1)
+        x = x + F.dropout(attended, self.dropout, self.training)
+        hidden = F.dropout(F.gelu(self.linear1(self.norm2(x))), self.dropout, self.training)
+        return x + F.dropout(self.linear2(hidden), self.dropout, self.training)
+
+
+def _attend(
+    attention: nn.MultiheadAttention, x: Tensor, key_mask: Tensor | None, *, across_leads: bool
+) -> Tensor:
+    """Self-attention over leads or over patches of x (batch, channel, patch, width), uncopied.
+
+    Query, key and value are projected apart, for then (patch, head) is one axis of even stride and
+    the kernel takes the leads of all patches, and gives them back, where they lie in memory.
+    """
+    batch, channels, patches, width = x.shape
+    heads = attention.num_heads
+    if across_leads:
+        inner, length, outer = patches * heads, channels, batch
+    else:
+        inner, length, outer = heads, patches, batch * channels
+
+    def split(weight: Tensor, bias: Tensor) -> Tensor:
+        projected = F.linear(x, weight, bias)
+        return projected.view(outer, length, inner, width // heads).transpose(1, 2)
+
+    weights = attention.in_proj_weight.chunk(3)
+    biases = attention.in_proj_bias.chunk(3)
+    q, k, v = (split(weight, bias) for weight, bias in zip(weights, biases, strict=True))
+    if key_mask is not None:  # (batch, patch or channel, length, length) -> one a head
+        key_mask = (
+            key_mask.repeat_interleave(heads, dim=1)
+            if across_leads
+            else key_mask.flatten(0, 1).unsqueeze(1)
+        )
+    dropout = attention.dropout if attention.training else 0.0
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=key_mask, dropout_p=dropout)
+    merged = out.transpose(1, 2).reshape(batch, channels, patches, width)
+    return F.linear(merged, attention.out_proj.weight, attention.out_proj.bias)
+
+
+def _conv_stride(patch_size: int, d_model: int) -> int:
+    """Return the stride nearest to CBraMod's 25 whose frames of a patch divide `d_model`."""
+    fitting = [s for s in range(1, patch_size + 1) if d_model % math.ceil(patch_size / s) == 0]
+    return min(fitting, key=lambda stride: (abs(stride - 25), stride))
+
+
+def _initialise(model: CrissCrossEncoder, init: Initialisation, depth: int) -> None:
+    linears = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    if init == "cbramod":
+        for linear in linears:
+            nn.init.kaiming_normal_(linear.weight, mode="fan_out", nonlinearity="relu")
+        return
+    if init != "sound":
+        raise ModelError(f'init "{init}": "sound" or "cbramod"')
+    for linear in linears:
+        nn.init.trunc_normal_(linear.weight, std=0.02)
+        nn.init.zeros_(linear.bias)
+    for layer in model.encoder["layers"]:  # type: ignore[attr-defined]
+        for attention in (layer.self_attn_s, layer.self_attn_t):
+            nn.init.xavier_uniform_(attention.in_proj_weight)  # anew: layers were one copied
+            nn.init.trunc_normal_(attention.out_proj.weight, std=0.02 / math.sqrt(2 * depth))
+        nn.init.trunc_normal_(layer.linear2.weight, std=0.02 / math.sqrt(2 * depth))
+    # a spectral line is an amplitude of some hundredths: give it a say beside the time convolution
+    spectral = model.patch_embedding.spectral_proj[0]
+    nn.init.trunc_normal_(spectral.weight, std=1.0)  # type: ignore[arg-type]
+
+
+def _sizes_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Read the sizes of a CBraMod from the shapes of its weights."""
+    try:
+        first = state["patch_embedding.proj_in.0.weight"]
+        kernel = state["patch_embedding.positional_encoding.0.weight"].shape[-2:]
+        layers = {int(key.split(".")[2]) for key in state if key.startswith("encoder.layers.")}
+        return {
+            "patch_size": state["patch_embedding.mask_encoding"].shape[0],
+            "d_model": state["patch_embedding.spectral_proj.0.weight"].shape[0],
+            "depth": max(layers, default=-1) + 1,
+            "ffn": state["encoder.layers.0.linear1.weight"].shape[0],
+            "position_kernel": tuple(kernel),
+            "conv_stride": (first.shape[-1] + 1) // 2,
+        }
+    except KeyError as error:
+        raise ModelError(f"weights do not fit: missing {error.args[0]}") from error

@@ -1,0 +1,44 @@
+"""Weights and configurations on disk: safetensors beside a JSON, loaded in full or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from physioprep.errors import ModelError
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """Read a state dict from a ``.safetensors`` or a torch file, without running its code."""
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise ModelError(f"{path}: no such weights file")
+    try:
+        if path.suffix == ".safetensors":
+            return dict(load_file(path))
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # each of the formats has its own, torch's over many lines
+        cause = str(error).splitlines()[0]
+        raise ModelError(f"{path}: no readable weights file ({cause})") from error
+    if not isinstance(state, Mapping):
+        raise ModelError(f"{path}: holds a {type(state).__name__}, not a state dict")
+    return dict(state)
+
+
+def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Load `state` where names and shapes agree in full; else a ModelError names the odd ones."""
+    own = model.state_dict()
+    odd = [f"missing {key}" for key in own if key not in state]
+    odd += [f"extra {key}" for key in state if key not in own]
+    odd += [
+        f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"
+        for key in own
+        if key in state and state[key].shape != own[key].shape
+    ]
+    if odd:
+        raise ModelError(f"weights do not fit: {'; '.join(odd)}")
+    model.load_state_dict(dict(state))
