@@ -1,0 +1,32 @@
+"""The manifest: one row a recording, as Parquet (the truth), CSV or Croissant JSON-LD.
+
+Unknown is null, never 0 or an empty text. What a recording holds stands in parallel lists,
+one element a (modality, sampling rate) signal group; see `COLUMNS` and `groups_of`.
+"""
+
+from physioprep.manifest.files import read_manifest, write_manifest
+from physioprep.manifest.schema import (
+    COLUMNS,
+    GROUP_COLUMNS,
+    SCHEMA_VERSION,
+    SignalInfo,
+    groups_of,
+    label_columns,
+    make_manifest,
+    natural_key,
+    validate,
+)
+
+__all__ = [
+    "COLUMNS",
+    "GROUP_COLUMNS",
+    "SCHEMA_VERSION",
+    "SignalInfo",
+    "groups_of",
+    "label_columns",
+    "make_manifest",
+    "natural_key",
+    "read_manifest",
+    "validate",
+    "write_manifest",
+]

@@ -1,0 +1,91 @@
+"""A manifest's table described for machines in Croissant 1.0 JSON-LD."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from physioprep.manifest.schema import COLUMNS, label_kind
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def describe(frame: pd.DataFrame, table: Path) -> dict[str, Any]:
+    """Describe the CSV in Croissant 1.0 (https://docs.mlcommons.org/croissant)."""
+    types = {"number": "sc:Float", "integer": "sc:Integer", "time": "sc:DateTime"}
+    fields = []
+    for name in map(str, frame.columns):
+        kind = COLUMNS[name][0] if name in COLUMNS else label_kind(name, frame[name])
+        about = COLUMNS[name][1] if name in COLUMNS else "label of the recording"
+        fields.append(
+            {
+                "@type": "cr:Field",
+                "@id": f"recordings/{name}",
+                "name": name,
+                "description": about + (" (JSON)" if kind.startswith("list") else ""),
+                "dataType": types.get(kind, "sc:Text"),
+                "source": {"fileObject": {"@id": "table"}, "extract": {"column": name}},
+            }
+        )
+    corpora = ", ".join(sorted(set(frame["corpus"])))
+    return {
+        "@context": _CROISSANT_CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": f"physioprep manifest of {corpora}",
+        "description": f"{len(frame)} recordings of {corpora}: what each file holds.",
+        "distribution": [
+            {
+                "@type": "cr:FileObject",
+                "@id": "table",
+                "name": table.name,
+                "contentUrl": table.name,
+                "encodingFormat": "text/csv",
+                "sha256": hashlib.sha256(table.read_bytes()).hexdigest(),
+            }
+        ],
+        "recordSet": [
+            {"@type": "cr:RecordSet", "@id": "recordings", "name": "recordings", "field": fields}
+        ],
+    }
+
+
+# The context that the specification prescribes, word for word.
+_CROISSANT_CONTEXT: Final[dict[str, Any]] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileProperty": "cr:fileProperty",
+    "fileObject": "cr:fileObject",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "sc": "https://schema.org/",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}

@@ -1,0 +1,248 @@
+"""Manifests as files: Parquet, CSV, Croissant."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from physioprep.errors import ManifestError
+from physioprep.manifest.croissant import describe
+from physioprep.manifest.schema import (
+    COLUMNS,
+    SCHEMA_VERSION,
+    is_null,
+    label_kind,
+    make_series,
+    validate,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+def write_manifest(frame: pd.DataFrame, path: str | Path) -> Path:
+    """Write a manifest; the ending chooses the format.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        A valid manifest, see `validate`.
+    path : path-like
+        ``.parquet``; ``.csv`` (lists as JSON); ``.json`` (Croissant 1.0 JSON-LD, beside a
+        ``.csv`` of the same name that it describes with its hash).
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    ManifestError
+        If the manifest is not valid or the ending is another.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physioprep.manifest import make_manifest
+    >>> frame = make_manifest({"corpus": ["mine"], "record_id": ["1"], "path": ["1.edf"]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     again = read_manifest(write_manifest(frame, f"{folder}/m.parquet"))
+    >>> again.equals(frame)
+    True
+    """
+    path = Path(path)
+    validate(frame)
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        table = _to_arrow(frame)
+        _write_whole(path, lambda part: pq.write_table(table, part, compression="zstd"))
+    elif path.suffix == ".csv":
+        _write_csv(frame, path)
+    elif path.suffix == ".json":
+        _write_csv(frame, path.with_suffix(".csv"))
+        text = json.dumps(describe(frame, path.with_suffix(".csv")), indent=1)
+        _write_whole(path, lambda part: part.write_text(text + "\n", encoding="utf-8"))
+    else:
+        raise ManifestError(f"{path}: a manifest ends in .parquet, .csv or .json")
+    return path
+
+
+def read_manifest(path: str | Path) -> pd.DataFrame:
+    """Read a manifest written by `write_manifest`.
+
+    In a CSV, a text label whose values all look like numbers comes back as numbers;
+    Parquet keeps types exactly.
+
+    Parameters
+    ----------
+    path : path-like
+        ``.parquet``, ``.csv`` or ``.json``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `COLUMNS` and ``label_*``; lists are Python lists.
+
+    Raises
+    ------
+    ManifestError
+        If the file is missing, no manifest, of another schema version, or not valid.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ManifestError(f"{path}: no such manifest")
+    readers: dict[str, Callable[[Path], pd.DataFrame]] = {
+        ".parquet": _read_parquet,
+        ".csv": _read_csv,
+        ".json": _read_croissant,
+    }
+    if path.suffix not in readers:
+        raise ManifestError(f"{path}: a manifest ends in .parquet, .csv or .json")
+    frame = readers[path.suffix](path)
+    try:
+        validate(frame)
+    except ManifestError as error:
+        raise ManifestError(f"{path}: {error}") from None
+    return frame
+
+
+def _arrow_type(kind: str) -> pa.DataType:
+    import pyarrow as pa
+
+    if kind.startswith("list["):
+        return pa.list_(_arrow_type(kind[5:-1]))
+    plain = {"text": pa.string(), "number": pa.float64(), "integer": pa.int64()}
+    return plain[kind] if kind in plain else pa.timestamp("us")
+
+
+def _to_arrow(frame: pd.DataFrame) -> pa.Table:
+    import pyarrow as pa
+
+    arrays, schema = [], []
+    for name in map(str, frame.columns):
+        kind = COLUMNS[name][0] if name in COLUMNS else label_kind(name, frame[name])
+        try:
+            # through plain lists: pandas' own conversion would guess types of empty columns
+            plain = [None if is_null(value) else value for value in frame[name].tolist()]
+            arrays.append(pa.array(plain, type=_arrow_type(kind)))
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise ManifestError(f"manifest column {name} is not {kind}: {error}") from None
+        schema.append(pa.field(name, _arrow_type(kind)))
+    metadata = {"physioprep.manifest": str(SCHEMA_VERSION)}
+    return pa.Table.from_arrays(arrays, schema=pa.schema(schema, metadata=metadata))
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(path).read()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ManifestError(f"{path}: not a Parquet file: {error}") from None
+    stated = (table.schema.metadata or {}).get(b"physioprep.manifest")
+    if stated is None:
+        raise ManifestError(f"{path}: a Parquet file, but no manifest")
+    if stated != str(SCHEMA_VERSION).encode():
+        raise ManifestError(
+            f"{path}: manifest schema {stated.decode()}, this version reads {SCHEMA_VERSION}"
+        )
+    out: dict[str, Any] = {}
+    for name in table.column_names:
+        kind = COLUMNS[name][0] if name in COLUMNS else "label"
+        out[name] = make_series(name, kind, table[name].to_pylist())
+        if kind == "label" and pa.types.is_floating(table.schema.field(name).type):
+            out[name] = out[name].astype("float64")  # all null: the file still knows the type
+    return pd.DataFrame(out)
+
+
+def _write_csv(frame: pd.DataFrame, path: Path) -> None:
+    import pandas as pd
+
+    flat: dict[str, Any] = {}
+    for name in map(str, frame.columns):
+        values = frame[name]
+        if name in COLUMNS and COLUMNS[name][0].startswith("list"):
+            values = pd.Series(
+                [None if v is None else json.dumps(v, ensure_ascii=False) for v in values],
+                dtype=object,
+            )
+        flat[name] = values.to_numpy(object) if values.dtype == object else values.array
+    table = pd.DataFrame(flat)
+    _write_whole(
+        path, lambda part: table.to_csv(part, index=False, date_format="%Y-%m-%dT%H:%M:%S.%f")
+    )
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        # every cell as text first: pandas' guessing would make numbers of record ids
+        raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    except (ValueError, pd.errors.ParserError) as error:
+        raise ManifestError(f"{path}: not a CSV table: {error}") from None
+    out: dict[str, Any] = {}
+    for name in map(str, raw.columns):
+        cells = [cell if cell != "" else None for cell in raw[name].tolist()]
+        kind = COLUMNS[name][0] if name in COLUMNS else "label"
+        try:
+            out[name] = make_series(name, kind, _parse(kind, cells))
+        except ValueError as error:
+            raise ManifestError(f"{path}: column {name}: {error}") from None
+    return pd.DataFrame(out)
+
+
+def _parse(kind: str, cells: Sequence[str | None]) -> list[Any]:
+    import pandas as pd
+
+    if kind.startswith("list"):
+        return [None if cell is None else json.loads(cell) for cell in cells]
+    if kind == "time":
+        return [None if cell is None else pd.Timestamp(cell) for cell in cells]
+    if kind == "label":
+        try:
+            return [None if cell is None else float(cell) for cell in cells]
+        except ValueError:
+            return list(cells)
+    return list(cells)
+
+
+def _read_croissant(path: Path) -> pd.DataFrame:
+    import hashlib
+
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))["distribution"][0]
+        table = path.parent / described["contentUrl"]
+        stated = described["sha256"]
+    except (ValueError, KeyError, IndexError, TypeError):
+        raise ManifestError(f"{path}: not a Croissant description of a manifest") from None
+    if not table.is_file():
+        raise ManifestError(f"{path}: its table {table.name} is missing")
+    if hashlib.sha256(table.read_bytes()).hexdigest() != stated:
+        raise ManifestError(f"{path}: its table {table.name} is not the one it describes")
+    return _read_csv(table)
+
+
+def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write beside `path` and rename, so that a half-written file is never seen under it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    part = Path(name)
+    try:
+        write(part)
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        part.chmod(0o644)  # mkstemp's 0600 would keep colleagues out
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,265 @@
+"""The columns of a manifest, their types, and what makes a manifest valid."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from physioprep.errors import ManifestError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Version of the columns below; stands in the Parquet file's metadata.
+SCHEMA_VERSION: Final = 1
+
+#: Column to (type, meaning), in order. ``label_*`` columns (text or number) stand before
+#: ``age``. Types: ``text``, ``number`` (float64), ``integer`` (nullable), ``time``
+#: (datetime64[us]), ``list[text]``, ``list[number]``, ``list[integer]``,
+#: ``list[list[text]]``.
+COLUMNS: Final[dict[str, tuple[str, str]]] = {
+    "corpus": ("text", "corpus name, as in `physioprep corpora`"),
+    "corpus_version": ("text", "published version of the corpus"),
+    "record_id": ("text", "unique within the corpus"),
+    "subject_id": ("text", "the person; the same for all of one person's recordings"),
+    "session": ("text", "which visit or run of the subject"),
+    "root": ("text", "absolute folder of the corpus on the machine that scanned it"),
+    "path": ("text", "file to read, relative to root, with '/'; 'file#part' in a container"),
+    "format": ("text", "reader that understands it"),
+    "files": ("list[text]", "every file the recording is made of, relative to root"),
+    "file_sha256": ("list[text]", "SHA-256 of each of files; null where hashing was off"),
+    "sha256": ("text", "that of the only file, or of the lines 'hash  name' of several"),
+    "bytes": ("integer", "size of files together"),
+    "start_time": ("time", "as the header states it, without time zone"),
+    "duration_s": ("number", "s, gaps included"),
+    "modality": ("list[text]", "ecg, eeg, resp, emg, eog, ppg, gsr, temp, abp or other"),
+    "sampling_rate": ("list[number]", "Hz"),
+    "n_samples": ("list[integer]", "samples a channel; null where only reading tells"),
+    "channels": ("list[list[text]]", "source names"),
+    "units": ("list[list[text]]", "as written in the file"),
+    "age": ("number", "years at recording"),
+    "sex": ("text", "F or M"),
+    "split": ("text", "official split or fold"),
+    "flags": ("list[text]", "what was seen or done, see the corpus facts"),
+    "faults": ("list[text]", "ids of known faults of this recording, see the corpus facts"),
+    "error": ("text", "why the recording could not be scanned"),
+}
+#: The lists that have one element a signal group.
+GROUP_COLUMNS: Final = ("modality", "sampling_rate", "n_samples", "channels", "units")
+_LABELS_BEFORE = "age"
+_NULLABLE_LISTS = ("file_sha256",)
+
+
+@dataclass(frozen=True)
+class SignalInfo:
+    """One (modality, sampling rate) group of a recording.
+
+    Parameters
+    ----------
+    modality : str
+    sampling_rate : float
+        Hz.
+    n_samples : int or None
+        Samples a channel; None where only reading tells.
+    channels, units : tuple of str
+        Source names, and units as written, one each a channel.
+    """
+
+    modality: str
+    sampling_rate: float
+    n_samples: int | None
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+
+
+def groups_of(row: Mapping[str, Any] | pd.Series[Any]) -> list[SignalInfo]:
+    """Return the signal groups of a manifest row.
+
+    Parameters
+    ----------
+    row : mapping or pandas.Series
+        A row with the columns of `GROUP_COLUMNS`.
+
+    Examples
+    --------
+    >>> groups_of({"modality": ["ecg"], "sampling_rate": [360.0], "n_samples": [650000],
+    ...            "channels": [["MLII", "V1"]], "units": [["mV", "mV"]]})
+    [SignalInfo(modality='ecg', sampling_rate=360.0, n_samples=650000,
+     channels=('MLII', 'V1'), units=('mV', 'mV'))]
+    """
+    return [
+        SignalInfo(modality, float(rate), None if is_null(n) else int(n), tuple(names), tuple(u))
+        for modality, rate, n, names, u in zip(*(row[c] for c in GROUP_COLUMNS), strict=True)
+    ]
+
+
+def natural_key(text: str) -> tuple[str | int, ...]:
+    """Return a sort key under which ``"A2"`` stands before ``"A10"``.
+
+    Examples
+    --------
+    >>> sorted(["A10", "A2", "B1"], key=natural_key)
+    ['A2', 'A10', 'B1']
+    """
+    parts = re.split(r"([0-9]+)", text)
+    return tuple(int(part) if i % 2 else part for i, part in enumerate(parts))
+
+
+def label_columns(frame: pd.DataFrame) -> list[str]:
+    """Return the ``label_*`` columns, in order.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> label_columns(pd.DataFrame(columns=["corpus", "label_rhythm", "age"]))
+    ['label_rhythm']
+    """
+    return [str(name) for name in frame.columns if str(name).startswith("label_")]
+
+
+def make_manifest(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    """Build a manifest of plain lists: order the columns and rows, fix the types, validate.
+
+    Parameters
+    ----------
+    columns : mapping of str to sequence
+        All of `COLUMNS` but those that are null everywhere, and any ``label_*``.
+
+    Raises
+    ------
+    ManifestError
+        As `validate`.
+
+    Examples
+    --------
+    >>> frame = make_manifest({"corpus": ["mine"] * 2, "record_id": ["r10", "r9"],
+    ...                        "path": ["r10.edf", "r9.edf"]})
+    >>> frame["record_id"].tolist(), frame["duration_s"].isna().all()
+    (['r9', 'r10'], np.True_)
+    """
+    import pandas as pd
+
+    n = len(columns["record_id"])
+    labels = [name for name in columns if name.startswith("label_")]
+    ordered: dict[str, Any] = {}
+    for name in _order(labels):
+        kind = COLUMNS[name][0] if name in COLUMNS else "label"
+        values = columns.get(name)
+        if values is None:
+            blank = kind.startswith("list") and name not in _NULLABLE_LISTS
+            values = [[] for _ in range(n)] if blank else [None] * n
+        ordered[name] = make_series(name, kind, values)
+    frame = pd.DataFrame(ordered)
+    frame = _sorted(frame)
+    validate(frame)
+    return frame
+
+
+def validate(frame: pd.DataFrame) -> None:
+    """Check a manifest against the schema.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        As `read_manifest` returns it.
+
+    Raises
+    ------
+    ManifestError
+        If a column is missing or unknown, a corpus, record id or path is null, a record
+        stands twice, the parallel lists of a row differ in length, or a label is neither
+        text nor number.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> validate(pd.DataFrame({"corpus": ["mitdb"]}))
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.ManifestError: manifest lacks column corpus_version
+    """
+    for name in COLUMNS:
+        if name not in frame.columns:
+            raise ManifestError(f"manifest lacks column {name}")
+    for name in map(str, frame.columns):
+        if name not in COLUMNS and not name.startswith("label_"):
+            raise ManifestError(f"manifest has unknown column {name} (labels are label_*)")
+    for name in ("corpus", "record_id", "path"):
+        if frame[name].isna().any():
+            raise ManifestError(f"manifest column {name} is null in a row")
+    twice = frame.duplicated(["corpus", "record_id"])
+    if twice.any():
+        first = frame.loc[twice.idxmax()]
+        raise ManifestError(f"record {first['corpus']}/{first['record_id']} stands twice")
+    for name in label_columns(frame):
+        label_kind(name, frame[name])
+    _check_lists(frame)
+
+
+def _check_lists(frame: pd.DataFrame) -> None:
+    ids = frame["record_id"].tolist()
+    for name, (kind, _) in COLUMNS.items():
+        if kind.startswith("list"):
+            for record, value in zip(ids, frame[name].tolist(), strict=True):
+                if not isinstance(value, list) and not (value is None and name in _NULLABLE_LISTS):
+                    raise ManifestError(f"record {record}: {name} is not a list")
+    columns = [frame[name].tolist() for name in GROUP_COLUMNS]
+    for record, modality, rates, counts, channels, units in zip(ids, *columns, strict=True):
+        if not len(modality) == len(rates) == len(counts) == len(channels) == len(units):
+            raise ManifestError(f"record {record}: {', '.join(GROUP_COLUMNS)} differ in length")
+        if [*map(len, channels)] != [*map(len, units)]:
+            raise ManifestError(f"record {record}: channels and units differ in length")
+
+
+def _order(labels: Sequence[str]) -> list[str]:
+    names = list(COLUMNS)
+    at = names.index(_LABELS_BEFORE)
+    return [*names[:at], *labels, *names[at:]]
+
+
+def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
+    keys = [natural_key(record) for record in frame["record_id"]]
+    corpus = frame["corpus"].tolist()
+    order = sorted(range(len(frame)), key=lambda i: (corpus[i], keys[i]))
+    return frame.iloc[order].reset_index(drop=True)
+
+
+def is_null(value: object) -> bool:
+    """Return whether `value` is None, NaN, NaT or pandas' NA."""
+    # pd.NA and NaT are neither None nor floats, but like NaN they are not equal to themselves
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return True
+    return type(value).__name__ in ("NAType", "NaTType")
+
+
+def label_kind(name: str, series: pd.Series[Any]) -> str:
+    """Return 'text' or 'number'; raise ManifestError for anything else."""
+    import pandas as pd
+
+    if pd.api.types.is_numeric_dtype(series):
+        return "number"
+    present = [value for value in series.tolist() if not is_null(value)]
+    if all(isinstance(value, str) for value in present):
+        return "text"
+    if all(isinstance(value, int | float) for value in present):
+        return "number"
+    raise ManifestError(f"label column {name} mixes types; texts or numbers, not both")
+
+
+def make_series(name: str, kind: str, values: Sequence[Any]) -> pd.Series[Any]:
+    """Return a column of the type that `COLUMNS` gives its `kind` ("label": text or number)."""
+    import pandas as pd
+
+    if kind == "label":
+        kind = label_kind(name, pd.Series(list(values), dtype=object))
+    if kind == "number":
+        plain = [math.nan if is_null(value) else float(value) for value in values]
+        return pd.Series(plain, dtype="float64")
+    if kind == "integer":
+        return pd.Series([pd.NA if is_null(v) else int(v) for v in values], dtype="Int64")
+    if kind == "time":
+        return pd.Series(pd.array([None if is_null(v) else v for v in values], "datetime64[us]"))
+    return pd.Series([None if is_null(value) else value for value in values], dtype=object)
