@@ -1,1 +1,81 @@
-"""placeholder, replaced by its builder."""
+"""What is known of each corpus: one small module each, beside its facts in ``manifests/``.
+
+A corpus module has
+
+- ``find(root) -> list[Entry]``: its recordings, from the listing and tables beside the files;
+- optionally ``describe(entry, header) -> Entry``: what only the header tells;
+- optionally ``modality(channel, unit, header) -> str``: the role of a channel, where neither
+  its name, its unit nor the ``channels`` of the facts tell;
+- optionally ``read_annotations(path) -> dict``: annotations that lie in a file of their own.
+
+Modules load when asked for by name, so that a scan of one corpus costs one import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from numpy.typing import NDArray
+
+from physioprep.corpora.entry import Entry
+from physioprep.errors import CorpusError
+from physioprep.facts import list_corpora
+
+__all__ = ["Corpus", "Entry", "corpus_module", "list_corpora", "read_annotations"]
+
+
+class Corpus(Protocol):
+    """A corpus module; the optional functions are looked up by name, see the package."""
+
+    find: Callable[[Path], list[Entry]]
+
+
+def corpus_module(name: str) -> Corpus:
+    """Return the module of a corpus.
+
+    Parameters
+    ----------
+    name : str
+        One of `list_corpora`.
+
+    Raises
+    ------
+    CorpusError
+        If there is no such corpus; the message names the known.
+
+    Examples
+    --------
+    >>> corpus_module("ptb-xl").__name__
+    'physioprep.corpora.ptb_xl'
+    """
+    if name not in list_corpora():
+        raise CorpusError(f"unknown corpus {name!r}; known: {', '.join(list_corpora())}")
+    return cast(Corpus, import_module(f"physioprep.corpora.{name.replace('-', '_')}"))
+
+
+def read_annotations(name: str, path: Path) -> Mapping[str, NDArray[Any]]:
+    """Return the annotations that a corpus keeps in files of their own.
+
+    Parameters
+    ----------
+    name : str
+        Corpus.
+    path : Path
+        The recording, as in the manifest's ``root`` and ``path``.
+
+    Returns
+    -------
+    mapping of str to ndarray
+        Columns of `physioprep.recording.ANNOTATION_COLUMNS`; empty where the corpus keeps
+        none, or its reader has them already.
+
+    Examples
+    --------
+    >>> read_annotations("mitdb", Path("208.hea"))  # its .atr is read with the record
+    {}
+    """
+    read = getattr(corpus_module(name), None)
+    return read(path) if read is not None else {}

@@ -1,0 +1,265 @@
+"""What a corpus module says of one recording before anybody opens it."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from physioprep.errors import CorpusError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One recording as a corpus lists it.
+
+    Parameters
+    ----------
+    record_id : str
+        Unique within the corpus.
+    path : str
+        Relative to the corpus root, with ``/``; ``file#part`` inside a container file.
+    subject_id, session : str or None
+        The person, and which visit or run of theirs.
+    age : float or None
+        Years at recording.
+    sex : {'F', 'M'} or None
+    split : str or None
+        Official split or fold.
+    labels : mapping of str to (str, float or None)
+        Manifest columns without their ``label_``.
+    sidecars : tuple of str
+        Files beyond those of the recording that belong to it (annotations), relative.
+    faults : tuple of str
+        Ids of known faults seen in this recording, beside those that the facts list by
+        record id.
+    flags : tuple of str
+        Anything else worth knowing.
+    error : str or None
+        Why the recording cannot be scanned, where the listing already tells.
+
+    Examples
+    --------
+    >>> Entry("208", "208.hea", subject_id="208").path
+    '208.hea'
+    """
+
+    record_id: str
+    path: str
+    subject_id: str | None = None
+    session: str | None = None
+    age: float | None = None
+    sex: str | None = None
+    split: str | None = None
+    labels: Mapping[str, str | float | None] = field(default_factory=dict)
+    sidecars: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    error: str | None = None
+
+
+def walk(root: Path) -> Iterator[str]:
+    """Yield every file under `root`, relative with ``/``, hidden ones left out, in name order.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (Path(folder) / "a").mkdir()
+    ...     _ = (Path(folder) / "a" / "1.hea").write_text("")
+    ...     list(walk(Path(folder)))
+    ['a/1.hea']
+    """
+    yield from _walk(os.fspath(root), "")
+
+
+def _walk(folder: str, prefix: str) -> Iterator[str]:
+    # os.scandir: a corpus of 800,000 records is millions of files, and pathlib's own walk
+    # costs several times as much.
+    with os.scandir(folder) as listing:
+        found = sorted(listing, key=lambda item: item.name)
+    for item in found:
+        if item.name.startswith("."):
+            continue
+        if item.is_dir():
+            yield from _walk(item.path, f"{prefix}{item.name}/")
+        else:
+            yield prefix + item.name
+
+
+def wfdb_paths(root: Path, signal_suffixes: tuple[str, ...] = (".dat", ".mat")) -> list[Entry]:
+    """List the WFDB records under `root`, one bare entry each.
+
+    A signal file without a header is an entry with an error rather than an omission.
+
+    Parameters
+    ----------
+    root : Path
+    signal_suffixes : tuple of str
+        Endings of signal files that should have a header of the same name.
+
+    Returns
+    -------
+    list of Entry
+        `record_id` is the file name without its ending, `path` that of the ``.hea``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "1.hea").write_text("")
+    ...     _ = (Path(folder) / "2.dat").write_text("")
+    ...     [(entry.record_id, entry.error) for entry in wfdb_paths(Path(folder))]
+    [('1', None), ('2', '2.dat: no header 2.hea beside it')]
+    """
+    headers: dict[str, str] = {}
+    signals: dict[str, str] = {}
+    for path in walk(root):
+        stem, dot, suffix = path.rpartition(".")
+        if dot + suffix == ".hea":
+            headers[stem] = path
+        elif dot + suffix in signal_suffixes:
+            signals[stem] = path
+    entries = [Entry(_name(stem), path) for stem, path in headers.items()]
+    for stem, path in signals.items():
+        if stem not in headers:
+            error = f"{path}: no header {_name(stem)}.hea beside it"
+            entries.append(Entry(_name(stem), path, error=error))
+    return entries
+
+
+def _name(stem: str) -> str:
+    return stem.rpartition("/")[2]
+
+
+def with_labels(entry: Entry, labels: Mapping[str, str | float | None], **more: Any) -> Entry:
+    """Return `entry` with further labels, and any other fields replaced.
+
+    Examples
+    --------
+    >>> with_labels(Entry("1", "1.hea"), {"rhythm": "N"}, age=40.0).labels
+    {'rhythm': 'N'}
+    """
+    return replace(entry, labels={**entry.labels, **labels}, **more)
+
+
+def read_table(path: Path, *, delimiter: str = ",", header: bool = True) -> list[dict[str, str]]:
+    """Read a table beside the recordings, every cell as text without surrounding blanks.
+
+    Parameters
+    ----------
+    path : Path
+    delimiter : str
+    header : bool
+        Whether the first line names the columns; else they are ``"0"``, ``"1"``, ...
+
+    Returns
+    -------
+    list of dict
+        One a row; empty, with a warning, where there is no such file: the recordings of
+        a partial download are still worth a manifest, their labels are null.
+
+    Raises
+    ------
+    CorpusError
+        If the file is there but is no such table.
+    """
+    if not path.is_file():
+        log.warning("%s is absent: what it says of the recordings stays null", path.name)
+        return []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = list(csv.reader(file, delimiter=delimiter))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise CorpusError(f"{path}: not a table: {error}") from None
+    lines = [[cell.strip() for cell in line] for line in lines if line]
+    if not lines:
+        raise CorpusError(f"{path}: an empty table")
+    names = lines.pop(0) if header else [str(i) for i in range(len(lines[0]))]
+    for number, line in enumerate(lines, start=2 if header else 1):
+        if len(line) != len(names):
+            raise CorpusError(f"{path}: row {number} has {len(line)} cells, not {len(names)}")
+    return [dict(zip(names, line, strict=True)) for line in lines]
+
+
+def text(cell: str | None) -> str | None:
+    """Return a cell's text, None where it says that nothing is known.
+
+    Examples
+    --------
+    >>> text(" N/A "), text("x1")
+    (None, 'x1')
+    """
+    if cell is None or cell.strip().lower() in ("", "n/a", "na", "nan", "none", "unknown", "?"):
+        return None
+    return cell.strip()
+
+
+def number(cell: str | None) -> float | None:
+    """Return a cell's number, None where it holds none.
+
+    Examples
+    --------
+    >>> number("29.35"), number("?"), number("NaN")
+    (29.35, None, None)
+    """
+    try:
+        value = float(cell or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def age(cell: str | None) -> float | None:
+    """Return an age in years; -1, 0 and what is not of this world mean unknown.
+
+    Examples
+    --------
+    >>> age("57"), age("-1"), age("300")
+    (57.0, None, None)
+    """
+    value = number(cell)
+    return value if value is not None and 0 < value < 120 else None
+
+
+def sex(cell: str | None) -> str | None:
+    """Return ``"F"`` or ``"M"``, None where unknown.
+
+    Examples
+    --------
+    >>> sex("female"), sex("Male"), sex("M"), sex("NaN")
+    ('F', 'M', 'M', None)
+    """
+    first = (cell or "").strip().lower()
+    if first in ("f", "female", "woman"):
+        return "F"
+    return "M" if first in ("m", "male", "man") else None
+
+
+def comments(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return the ``# Key: value`` comments of a WFDB header, keys in lower case.
+
+    Parameters
+    ----------
+    metadata : mapping
+        Of a `physioprep.recording.Header`; its ``"comments"`` are the header's.
+
+    Examples
+    --------
+    >>> comments({"comments": ("Age: 76", "<sex>: M", "Digoxin")})
+    {'age': '76', 'sex': 'M'}
+    """
+    out: dict[str, str] = {}
+    for line in metadata.get("comments", ()):
+        found = re.match(r"\s*<?([A-Za-z][^:>]*)>?\s*:\s*(.*)", line)
+        if found:
+            out.setdefault(found[1].strip().lower(), found[2].strip())
+    return out

@@ -1,0 +1,107 @@
+r"""Any tree of readable files: your own corpus.
+
+Subjects and labels come from file names by a pattern, from a table ``records.csv`` in the
+folder, or both (the table wins)::
+
+    record_id,subject_id,age,sex,label_rhythm
+    clinic/p01,p01,63,F,AF
+
+`record_id` is the relative path without its ending. With neither, every recording is a row
+with its subject unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from physioprep.corpora.entry import Entry, age, read_table, sex, text, walk
+from physioprep.errors import CorpusError
+
+TABLE = "records.csv"
+#: Endings of files that hold a recording, or the header of one.
+ENDINGS = tuple(
+    ".hea .edf .bdf .gdf .vhdr .set .fif .fif.gz .cnt .h5 .hdf5 .mat .dat .eeg .npy .npz"
+    " .parquet .csv".split()
+)
+_ROW = ("subject_id", "session", "age", "sex", "split")
+
+
+def find(root: Path, pattern: str | None = None) -> list[Entry]:
+    """List every readable file; see the module for subjects and labels.
+
+    Raises
+    ------
+    CorpusError
+        If the pattern is no regular expression or names a group that is no column, or the
+        table has such a column.
+    """
+    compiled = _compile(pattern) if pattern is not None else None
+    table = _table(root)
+    entries = []
+    for path in _readable(root):
+        record_id = path.rpartition(".")[0]
+        found = compiled.search(path) if compiled is not None else None
+        row = {**(found.groupdict() if found else {}), **table.get(record_id, {})}
+        entries.append(_with_row(Entry(record_id, path), row))
+    return entries
+
+
+def _readable(root: Path) -> list[str]:
+    """List one file a recording: the header where there is one, else the data."""
+    paths = [path for path in walk(root) if path.lower().endswith(ENDINGS) and path != TABLE]
+    with_header = {p.rpartition(".")[0] for p in paths if p.lower().endswith((".hea", ".vhdr"))}
+    headers = (".hea", ".vhdr")
+    data = (".dat", ".mat", ".eeg", ".edf")  # WFDB headers may describe any of these
+    return [
+        path
+        for path in paths
+        if path.lower().endswith(headers)
+        or not (path.lower().endswith(data) and path.rpartition(".")[0] in with_header)
+    ]
+
+
+def _compile(pattern: str) -> re.Pattern[str]:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise CorpusError(f"pattern {pattern!r}: {error}") from None
+    for name in compiled.groupindex:
+        _check(name, f"pattern {pattern!r}")
+    return compiled
+
+
+def _table(root: Path) -> dict[str, dict[str, str]]:
+    if not (root / TABLE).is_file():
+        return {}
+    rows = read_table(root / TABLE)
+    if rows and "record_id" not in rows[0]:
+        return {}  # somebody's own table of that name
+    for name in rows[0] if rows else ():
+        if name != "record_id":
+            _check(name, TABLE)
+    return {row["record_id"]: row for row in rows}
+
+
+def _check(name: str, where: str) -> None:
+    if name not in _ROW and not name.startswith("label_"):
+        raise CorpusError(f"{where}: {name!r} is none of {', '.join(_ROW)} and label_*")
+
+
+def _with_row(entry: Entry, row: Mapping[str, str | None]) -> Entry:
+    cells = {name: text(value) for name, value in row.items()}
+    labels: dict[str, str | float | None] = {}
+    for name, cell in cells.items():
+        if name.startswith("label_"):
+            labels[name[6:]] = cell
+    return replace(
+        entry,
+        subject_id=cells.get("subject_id"),
+        session=cells.get("session"),
+        age=age(cells.get("age")),
+        sex=sex(cells.get("sex")),
+        split=cells.get("split"),
+        labels=labels,
+    )

@@ -1,0 +1,37 @@
+"""MIT-BIH Arrhythmia Database: 48 half hours of two-lead Holter ECG, every beat annotated."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from physioprep.corpora.entry import Entry, age, wfdb_paths
+from physioprep.recording import Header
+
+# First comment of a header: age, sex, two recorder numbers ("69 M 1085 1629 x1").
+_PATIENT = re.compile(r"\s*(-?\d+)\s+([MF])\b")
+
+_PACED = ("102", "104", "107", "217")  # AAMI EC57 leaves them out
+
+
+def find(root: Path) -> list[Entry]:
+    """List the records; one is one person, but for 201 and 202 (``subject_alias``)."""
+    return [
+        replace(
+            entry,
+            subject_id=entry.record_id,
+            labels={"paced": float(entry.record_id in _PACED)},
+        )
+        for entry in wfdb_paths(root)
+        if re.fullmatch(r"\d{3}", entry.record_id)
+    ]
+
+
+def describe(entry: Entry, header: Header) -> Entry:
+    """Take age and sex from the header's first comment."""
+    for line in header.metadata.get("comments", ())[:1]:
+        found = _PATIENT.match(line)
+        if found:
+            return replace(entry, age=age(found[1]), sex=found[2])
+    return entry

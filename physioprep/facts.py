@@ -1,0 +1,365 @@
+"""Facts of public corpora: ``manifests/<name>.yaml`` as frozen dataclasses.
+
+A facts file says what cannot be learnt from the recordings themselves: licence, how to cite,
+what a complete copy holds, what the labels mean, and which faults are known. Nothing here
+reads a recording.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from physioprep.errors import CorpusError
+
+#: What is done about a known fault: ``fix`` (corrected where a recipe harmonises, never in
+#: a native store), ``flag`` (kept and marked), ``drop`` (marked for leaving out).
+ACTIONS: Final = ("fix", "flag", "drop")
+#: How a corpus is obtained.
+ACCESS: Final = ("open", "registration", "credentialed", "request", "made here", "your own")
+
+
+@dataclass(frozen=True)
+class Version:
+    """What one published version of a corpus holds when it is complete.
+
+    Counts are None where nobody here has checked them.
+
+    Parameters
+    ----------
+    version : str
+        As the publisher writes it, for example ``"1.0.3"``.
+    records, subjects : int or None
+        Recordings as a scan counts them, and persons.
+    hours : float or None
+        Total duration.
+    bytes : int or None
+        Size of the unpacked download.
+    labels : mapping of str to (mapping of str to int)
+        For a label, how many recordings have each value.
+    sha256sums : str or None
+        SHA-256 of the publisher's own SHA256SUMS.txt.
+    url : str or None
+        Folder the files of this version are downloaded from.
+    """
+
+    version: str
+    records: int | None = None
+    subjects: int | None = None
+    hours: float | None = None
+    bytes: int | None = None
+    labels: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    sha256sums: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class Label:
+    """A label column of a corpus: what it means and how it is coded.
+
+    Parameters
+    ----------
+    name : str
+        The manifest column without ``label_``.
+    what : str
+        Meaning, and where it is read from.
+    coding : str or None
+        The terminology: ``"SCP-ECG"``, ``"SNOMED CT"``, ``"AAMI EC57"``, ...
+    values : mapping of str to str
+        Code to meaning, where there is a short list.
+    """
+
+    name: str
+    what: str
+    coding: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ChannelRole:
+    """Channels whose source name matches `match` (whole, a regular expression) are `modality`."""
+
+    match: str
+    modality: str
+    units: str | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A known fault of a corpus.
+
+    Parameters
+    ----------
+    id : str
+        Short name; stands in the ``faults`` of a manifest row.
+    what : str
+        What is wrong.
+    detected : str
+        How one sees it.
+    action : {'fix', 'flag', 'drop'}
+        What is done, see `ACTIONS`.
+    records : tuple of str
+        Record ids it is known of, ``*`` as a wildcard. Empty where the scan tells from
+        the header, or only the samples do.
+    citation : str or None
+        Where it is documented.
+    fix : mapping
+        For ``fix``: the correction, see `physioprep.corpora.fix`.
+    """
+
+    id: str
+    what: str
+    detected: str
+    action: str
+    records: tuple[str, ...] = ()
+    citation: str | None = None
+    fix: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that is known of a corpus beside its recordings.
+
+    Parameters
+    ----------
+    name : str
+        The corpus, for example ``"ptb-xl"``.
+    title, summary : str
+        Full name; one or two sentences.
+    modalities : tuple of str
+        ``"ecg"``, ``"eeg"``, ...
+    licence, citation, url, access : str
+        As the publisher states them; `access` is one of `ACCESS`.
+    layout : str
+        Files a scan looks for.
+    format : str
+        File format.
+    simulated : bool
+        True where no patient was ever recorded.
+    doi : str or None
+        Of the data, not of the paper about it.
+    obtain : str or None
+        What to apply for, where `access` is not open.
+    sampling_rates : tuple of float
+        Hz.
+    leads : str
+        Channels, in words.
+    subjects : str
+        How subjects are told apart.
+    subject_alias : mapping of str to str
+        Subject id in the files to the id of the same person.
+    folds : str or None
+        Official split, in words.
+    annotations : str or None
+        Annotations within recordings.
+    channels : tuple of ChannelRole
+        Roles of channels whose names or units do not tell.
+    labels : tuple of Label
+    versions : tuple of Version
+        Oldest first.
+    faults : tuple of Fault
+
+    Examples
+    --------
+    >>> facts = load_facts("mitdb")
+    >>> facts.title, facts.doi, facts.version("1.0.0").records
+    ('MIT-BIH Arrhythmia Database', '10.13026/C2F305', 48)
+    """
+
+    name: str
+    title: str
+    summary: str
+    modalities: tuple[str, ...]
+    licence: str
+    citation: str
+    url: str
+    access: str
+    layout: str
+    format: str
+    simulated: bool = False
+    doi: str | None = None
+    obtain: str | None = None
+    sampling_rates: tuple[float, ...] = ()
+    leads: str = ""
+    subjects: str = ""
+    subject_alias: Mapping[str, str] = field(default_factory=dict)
+    folds: str | None = None
+    annotations: str | None = None
+    channels: tuple[ChannelRole, ...] = ()
+    labels: tuple[Label, ...] = ()
+    versions: tuple[Version, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    def version(self, version: str) -> Version:
+        """Return the facts of one version.
+
+        Raises
+        ------
+        CorpusError
+            If it is not listed.
+        """
+        for known in self.versions:
+            if known.version == version:
+                return known
+        listed = ", ".join(known.version for known in self.versions) or "none"
+        raise CorpusError(f"{self.name} has no known version {version!r} (known: {listed})")
+
+    def fault(self, fault_id: str) -> Fault:
+        """Return one fault by id.
+
+        Raises
+        ------
+        CorpusError
+            If it is not listed.
+        """
+        for known in self.faults:
+            if known.id == fault_id:
+                return known
+        raise CorpusError(f"{self.name} has no known fault {fault_id!r}")
+
+
+def data_folder(name: str) -> Path:
+    """Return the folder ``"manifests"`` or ``"pipelines"``.
+
+    In a wheel it lies inside the package, in a checkout at the repository's root.
+
+    Examples
+    --------
+    >>> data_folder("manifests").is_dir()
+    True
+    """
+    package = Path(__file__).resolve().parent
+    packed = package / f"_{name}"
+    return packed if packed.is_dir() else package.parent / name
+
+
+def list_corpora() -> list[str]:
+    """Return the names of all known corpora, sorted.
+
+    Examples
+    --------
+    >>> "mitdb" in list_corpora()
+    True
+    """
+    return sorted(path.stem for path in data_folder("manifests").glob("*.yaml"))
+
+
+@cache
+def load_facts(name: str) -> Facts:
+    """Read the facts of a corpus.
+
+    Parameters
+    ----------
+    name : str
+        One of `list_corpora`.
+
+    Raises
+    ------
+    CorpusError
+        If there is no such corpus, or its facts file is malformed.
+
+    Examples
+    --------
+    >>> load_facts("eegmat").modalities
+    ('eeg', 'ecg')
+    """
+    path = data_folder("manifests") / f"{name}.yaml"
+    if name not in list_corpora():
+        raise CorpusError(f"unknown corpus {name!r}; known: {', '.join(list_corpora())}")
+    return parse_facts(name, path.read_text(encoding="utf-8"))
+
+
+def parse_facts(name: str, text: str) -> Facts:
+    """Build `Facts` from the text of a facts file.
+
+    Raises
+    ------
+    CorpusError
+        If the text is not YAML, lacks a field, or has one that nobody knows.
+
+    Examples
+    --------
+    >>> parse_facts("mine", "title: T")
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.CorpusError: facts of mine: 'summary' is missing
+    """
+    import yaml
+
+    try:
+        loaded = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        raise CorpusError(f"facts of {name}: not YAML: {' '.join(str(error).split())}") from None
+    where = f"facts of {name}"
+    raw = _mapping(loaded, where)
+    raw["name"] = name
+    for key, kind in (
+        ("channels", ChannelRole),
+        ("labels", Label),
+        ("versions", Version),
+        ("faults", Fault),
+    ):
+        raw[key] = tuple(
+            _build(kind, entry, f"{where}: {key}[{i}]") for i, entry in enumerate(raw.get(key, ()))
+        )
+    facts: Facts = _build(Facts, raw, where)
+    if facts.access not in ACCESS:
+        raise CorpusError(f"{where}: access {facts.access!r} is not one of {', '.join(ACCESS)}")
+    _check_faults(facts, where)
+    for role in facts.channels:
+        try:
+            re.compile(role.match)
+        except re.error as error:
+            raise CorpusError(f"{where}: channel pattern {role.match!r}: {error}") from None
+    return facts
+
+
+def _check_faults(facts: Facts, where: str) -> None:
+    """Raise `CorpusError` unless fault ids are unique and their actions are known."""
+    seen: set[str] = set()
+    for fault in facts.faults:
+        if fault.id in seen:
+            raise CorpusError(f"{where}: fault {fault.id!r} is listed twice")
+        seen.add(fault.id)
+        if fault.action not in ACTIONS:
+            raise CorpusError(
+                f"{where}: fault {fault.id!r}: action {fault.action!r} is not one of "
+                f"{', '.join(ACTIONS)}"
+            )
+        if (fault.action == "fix") != bool(fault.fix):
+            raise CorpusError(f"{where}: fault {fault.id!r}: 'fix' says how if and only if it acts")
+
+
+def _mapping(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise CorpusError(f"{where}: a mapping was expected, not {type(value).__name__}")
+    return dict(value)
+
+
+def _build(kind: type[Any], value: object, where: str) -> Any:
+    """Make a frozen dataclass of a YAML mapping; a misspelt key is an error, not ignored."""
+    raw = _mapping(value, where)
+    known = {item.name: item for item in fields(kind)}
+    for key in raw:
+        if key not in known:
+            raise CorpusError(f"{where}: unknown field {key!r}")
+    for key, item in known.items():
+        optional = item.default is not item.default_factory  # both MISSING: no default
+        if raw.get(key) is None and key in raw and optional:
+            del raw[key]  # an explicit null is the default, so that YAML can say "not known"
+        if key not in raw and not optional:
+            raise CorpusError(f"{where}: {key!r} is missing")
+    return kind(**{key: _freeze(item) for key, item in raw.items()})
+
+
+def _freeze(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_freeze(item) for item in value)
+    if isinstance(value, dict):
+        return MappingProxyType({str(key): _freeze(item) for key, item in value.items()})
+    return value.strip() if isinstance(value, str) else value
