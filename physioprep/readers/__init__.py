@@ -69,7 +69,7 @@ def detect_format(path: str | Path) -> str:
 def read_recording(
     path: str | Path, *, format: str | None = None, verify: bool = True
 ) -> Recording:
-    """Read a recording as it is: native samples, native units, source names.
+    r"""Read a recording as it is: native samples, native units, source names.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def read_recording(
     --------
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> _ = (folder / "a.hea").write_text("a 1 250 3\\na.dat 16 200/mV 16 0 1 6 0 I\\n")
+    >>> _ = (folder / "a.hea").write_text("a 1 250 3\na.dat 16 200/mV 16 0 1 6 0 I\n")
     >>> _ = (folder / "a.dat").write_bytes(bytes([1, 0, 2, 0, 3, 0]))
     >>> read_recording(folder / "a").groups[0].digital
     array([[1, 2, 3]], dtype=int16)
@@ -108,7 +108,7 @@ def read_recording(
 
 
 def read_header(path: str | Path, *, format: str | None = None) -> Header:
-    """Read what a recording's header says, without its samples.
+    r"""Read what a recording's header says, without its samples.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def read_header(path: str | Path, *, format: str | None = None) -> Header:
     --------
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> _ = (folder / "a.hea").write_text("a 1 250 3\\na.dat 16 200/mV 16 0 1 6 0 I\\n")
+    >>> _ = (folder / "a.hea").write_text("a 1 250 3\na.dat 16 200/mV 16 0 1 6 0 I\n")
     >>> read_header(folder / "a").groups[0].channels
     ('I',)
     """

@@ -22,7 +22,7 @@ _LARGEST_HEADER = 1 << 24
 
 
 def read_header(path: Path) -> Header:
-    """Read the header of a WFDB record.
+    r"""Read the header of a WFDB record.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def read_header(path: Path) -> Header:
     --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> _ = (folder / "a.hea").write_text("a 1 250 3\\na.dat 16 200/mV 16 0 1 6 0 I\\n# Age: 60\\n")
+    >>> _ = (folder / "a.hea").write_text("a 1 250 3\na.dat 16 200/mV 16 0 1 6 0 I\n# Age: 60\n")
     >>> read_header(folder / "a").metadata["comments"]
     ['Age: 60']
     """

@@ -27,11 +27,22 @@ _NOTE, _SKIP, _NUM, _SUB, _CHAN, _AUX = 22, 59, 60, 61, 62, 63
 #: Extensions that PhysioNet uses for annotations. A file of another extension counts as one only
 #: if all of it parses.
 KNOWN_EXTENSIONS = frozenset(
-    ["al", "alh", "alm", "ann", "ao", "apn", "ari", "atr", "aw", "blh", "blm", "bph", "bpm", "dstu", "ecg", "gqrs", "gqrsh", "gqrsl", "man", "marker", "oart", "pu", "pu0", "pu1", "q1c", "q1t", "q2c", "q2t", "qrs", "qrsc", "qt1", "qt2", "resp", "seizures", "sqrs", "st", "stf", "trigger", "trg", "win", "wqrs", "wrm", "i", "ii", "iii", "avr", "avl", "avf", "v1", "v2", "v3", "v4", "v5", "v6"]
-)
+    {
+        "al", "alh", "alm", "ann", "ao", "apn", "ari", "atr", "aw", "blh", "blm", "bph",
+        "bpm", "dstu", "ecg", "gqrs", "gqrsh", "gqrsl", "man", "marker", "oart", "pu",
+        "pu0", "pu1", "q1c", "q1t", "q2c", "q2t", "qrs", "qrsc", "qt1", "qt2", "resp",
+        "seizures", "sqrs", "st", "stf", "trigger", "trg", "win", "wqrs", "wrm", "i", "ii",
+        "iii", "avr", "avl", "avf", "v1", "v2", "v3", "v4", "v5", "v6",
+    }
+)  # fmt: skip
 _OTHER_EXTENSIONS = frozenset(
-    ["hea", "dat", "mat", "edf", "bdf", "rec", "txt", "csv", "tsv", "json", "xml", "yaml", "zip", "gz", "bz2", "png", "jpg", "jpeg", "svg", "pdf", "ps", "html", "md", "py", "m", "bak", "xws", "npy", "npz", "parquet", "rr", "hr", "tmp", "part", "crdownload"]
-)
+    {
+        "hea", "dat", "mat", "edf", "bdf", "rec", "txt", "csv", "tsv", "json", "xml",
+        "yaml", "zip", "gz", "bz2", "png", "jpg", "jpeg", "svg", "pdf", "ps", "html", "md",
+        "py", "m", "bak", "xws", "npy", "npz", "parquet", "rr", "hr", "tmp", "part",
+        "crdownload",
+    }
+)  # fmt: skip
 _RESOLUTION = re.compile(r"## time resolution: (\d+\.?\d*)")
 _DEFINITION = re.compile(r"(\d+) (\S+)(?: (.*))?")
 

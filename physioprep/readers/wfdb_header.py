@@ -111,14 +111,11 @@ _TIME = re.compile(r"(?:(?:(\d{1,2}):)?(\d{1,2}):)?(\d{1,2})(?:\.(\d{1,9}))?")
 _DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
 _WORDY_DATE = re.compile(r"(\d{1,2})-([A-Za-z]{3})-(\d{4})")
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
-_MONTHS = {
-    name: number
-    for number, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)
-}
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"
 
 
 def parse_header(text: str, path: Path) -> RecordHeader:
-    """Parse the text of a WFDB header file.
+    r"""Parse the text of a WFDB header file.
 
     Parameters
     ----------
@@ -138,7 +135,7 @@ def parse_header(text: str, path: Path) -> RecordHeader:
 
     Examples
     --------
-    >>> header = parse_header("100 1 360 650000\\n100.dat 212 200 11 1024 995 -22131 0 MLII\\n",
+    >>> header = parse_header("100 1 360 650000\n100.dat 212 200 11 1024 995 -22131 0 MLII\n",
     ...                       Path("100.hea"))
     >>> header.frame_rate, header.signals[0].baseline, header.signals[0].units
     (360.0, 1024.0, 'mV')
@@ -232,8 +229,8 @@ def _day(text: str) -> date | None:
         if match := _DATE.fullmatch(text):
             return date(int(match[3]), int(match[2]), int(match[1]))
         if match := _WORDY_DATE.fullmatch(text):
-            return date(int(match[3]), _MONTHS[match[2].lower()], int(match[1]))
-    except (ValueError, KeyError):
+            return date(int(match[3]), _MONTHS.index(match[2].lower()) // 4 + 1, int(match[1]))
+    except ValueError:
         pass
     return None
 

@@ -172,7 +172,7 @@ def unpack(data: NDArray[np.uint8], format: int, n_samples: int) -> NDArray[Any]
     Examples
     --------
     >>> unpack(np.array([0xE3, 0x33, 0xF3], np.uint8), 212, 2)
-    array([995, 1011], dtype=int16)
+    array([ 995, 1011], dtype=int16)
     """
     if format in (16, 61):
         return data.view("<i2" if format == 16 else ">i2").astype(np.int16, copy=False)

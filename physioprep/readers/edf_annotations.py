@@ -1,0 +1,157 @@
+"""Decode the annotations of EDF+ and BDF+ (TALs) and the triggers of BDF's Status channel."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.errors import UnreadableFileError
+
+_TAL = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?)?)?\x14(.*)", re.DOTALL)
+
+
+class Timeline(NamedTuple):
+    """What the annotation signals of a file say.
+
+    Attributes
+    ----------
+    records : ndarray of float64, shape (data record,)
+        Start of each data record, s from the header's start time; NaN where none is stated.
+    onsets, durations : list of float
+        Of the annotations, s; onsets from the header's start time, durations NaN if unstated.
+    texts : list of str
+    """
+
+    records: NDArray[np.float64]
+    onsets: list[float]
+    durations: list[float]
+    texts: list[str]
+
+
+def parse_tals(blocks: list[list[bytes]], path: Path) -> Timeline:
+    r"""Parse the annotation signals of every data record.
+
+    Parameters
+    ----------
+    blocks : list of list of bytes
+        For each data record, the bytes of each annotation signal.
+    path : Path
+        Named in errors.
+
+    Returns
+    -------
+    Timeline
+
+    Raises
+    ------
+    UnreadableFileError
+        A block is not a list of time-stamped annotations.
+
+    Examples
+    --------
+    >>> parse_tals([[b"+0.5\x14\x14\0+2\x151.5\x14blink\x14\0\0"]], Path("a.edf"))
+    Timeline(records=array([0.5]), onsets=[2.0], durations=[1.5], texts=['blink'])
+    """
+    records = np.full(len(blocks), np.nan)
+    onsets: list[float] = []
+    durations: list[float] = []
+    texts: list[str] = []
+    for number, signals in enumerate(blocks):
+        for block in signals:
+            for tal in block.split(b"\0"):
+                if not tal:
+                    continue
+                match = _TAL.fullmatch(tal)
+                if not match:
+                    raise UnreadableFileError(
+                        path, f"damaged annotation in data record {number}: {tal[:40]!r}"
+                    )
+                onset = float(match[1])
+                notes = match[3].split(b"\x14")
+                if notes[0] == b"" and np.isnan(records[number]):
+                    records[number] = onset
+                for note in notes:
+                    if note:
+                        onsets.append(onset)
+                        durations.append(float(match[2]) if match[2] else np.nan)
+                        texts.append(_decode(note))
+    return Timeline(records, onsets, durations, texts)
+
+
+def _decode(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def tal_columns(timeline: Timeline, first_sample_s: float) -> dict[str, NDArray[Any]]:
+    """Return annotation columns with onsets from the first sample."""
+    n = len(timeline.onsets)
+    onset = np.array(timeline.onsets, np.float64) - first_sample_s
+    return _columns(
+        onset,
+        duration=np.array(timeline.durations, np.float64),
+        text=np.array([*timeline.texts, None], object)[:n],
+        source="edf+",
+        code=np.full(n, "", object),
+        sample=np.full(n, -1, np.int64),
+    )
+
+
+def trigger_columns(status: NDArray[np.int32], rate_hz: float) -> dict[str, NDArray[Any]]:
+    """Find the triggers of a BDF Status channel: where its low 16 bits change to not 0.
+
+    Parameters
+    ----------
+    status : ndarray of int32, shape (sample,)
+    rate_hz : float
+
+    Returns
+    -------
+    dict of str to ndarray
+        Annotation columns; `code` is the trigger's number.
+
+    Examples
+    --------
+    >>> trigger_columns(np.array([0, 4, 4, 0, 5], np.int32), 2.0)["onset"]
+    array([0.5, 2. ])
+    """
+    bits = status & 0xFFFF
+    at = np.flatnonzero((bits[1:] != bits[:-1]) & (bits[1:] != 0)) + 1
+    codes = np.array([*(str(value) for value in bits[at].tolist()), None], object)[:-1]
+    return _columns(
+        at / rate_hz,
+        duration=np.full(len(at), np.nan),
+        text=np.full(len(at), "", object),
+        source="status",
+        code=codes,
+        sample=at.astype(np.int64),
+    )
+
+
+def _columns(
+    onset: NDArray[np.float64],
+    *,
+    duration: NDArray[np.float64],
+    text: NDArray[Any],
+    source: str,
+    code: NDArray[Any],
+    sample: NDArray[np.int64],
+) -> dict[str, NDArray[Any]]:
+    n = len(onset)
+    return {
+        "onset": onset,
+        "duration": duration,
+        "text": text,
+        "source": np.full(n, source, object),
+        "code": code,
+        "sample": sample,
+        "channel": np.full(n, -1, np.int64),
+        "subtype": np.zeros(n, np.int64),
+        "num": np.zeros(n, np.int64),
+    }

@@ -1,0 +1,242 @@
+"""Parse EDF, EDF+, BDF and BDF+ headers.
+
+Format as in Kemp et al. 1992 (doi 10.1016/0013-4694(92)90009-7), Kemp & Olivan 2003
+(doi 10.1016/S1388-2457(03)00123-8, https://www.edfplus.info/specs/edfplus.html) and
+https://www.biosemi.com/faq/file_format.htm.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from physioprep.errors import UnreadableFileError
+
+
+class EdfSignal(NamedTuple):
+    """One signal of an EDF header, as written.
+
+    Attributes
+    ----------
+    label, transducer, units, prefilter : str
+        Stripped of padding; `label` keeps dots that pad names (``"Fc5."``).
+    physical_min, physical_max, digital_min, digital_max : float
+        NaN where the field of an annotation signal is not a number.
+    n_samples : int
+        Samples in a data record.
+    """
+
+    label: str
+    transducer: str
+    units: str
+    physical_min: float
+    physical_max: float
+    digital_min: float
+    digital_max: float
+    prefilter: str
+    n_samples: int
+
+    @property
+    def is_annotations(self) -> bool:
+        """Whether the signal holds text, not samples."""
+        return self.label in ("EDF Annotations", "BDF Annotations")
+
+    @property
+    def gain(self) -> float:
+        """Digital steps a physical unit; NaN where the header's ranges are empty."""
+        physical = self.physical_max - self.physical_min
+        digital = self.digital_max - self.digital_min
+        return digital / physical if physical and digital else math.nan
+
+    @property
+    def baseline(self) -> float:
+        """Digital value of physical zero."""
+        return self.digital_min - self.physical_min * self.gain
+
+
+class EdfHeader(NamedTuple):
+    """A parsed EDF header.
+
+    Attributes
+    ----------
+    sample_bytes : int
+        2 in EDF, 3 in BDF.
+    patient, recording, reserved : str
+    start_time : datetime or None
+        Without the fraction of a second that EDF+ keeps in its annotations.
+    header_bytes : int
+    n_records : int
+        As stated; -1 for unknown.
+    record_duration_s : float
+    signals : tuple of EdfSignal
+    notes : tuple of str
+        Departures from the standard that were read anyway.
+    """
+
+    sample_bytes: int
+    patient: str
+    recording: str
+    reserved: str
+    start_time: datetime | None
+    header_bytes: int
+    n_records: int
+    record_duration_s: float
+    signals: tuple[EdfSignal, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def record_bytes(self) -> int:
+        """Bytes in a data record."""
+        return self.sample_bytes * sum(signal.n_samples for signal in self.signals)
+
+    @property
+    def is_plus(self) -> bool:
+        """Whether this is EDF+ or BDF+."""
+        return self.reserved.startswith(("EDF+", "BDF+"))
+
+    @property
+    def is_discontinuous(self) -> bool:
+        """Whether gaps may lie between data records (EDF+D)."""
+        return self.reserved.startswith(("EDF+D", "BDF+D"))
+
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_PLUS_DATE = re.compile(r"Startdate (\d{1,2})-([A-Za-z]{3})-(\d{4})\b")
+_MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"
+_WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8)  # of the fields of a signal; 32 reserved bytes follow
+
+
+def read_edf_header(file: BinaryIO, path: Path) -> EdfHeader:
+    """Read and parse the header at the start of an open EDF or BDF file.
+
+    Parameters
+    ----------
+    file : binary file
+        At its start; left at the first data record.
+    path : Path
+        Named in errors.
+
+    Returns
+    -------
+    EdfHeader
+
+    Raises
+    ------
+    UnreadableFileError
+        The header is cut off or malformed.
+    """
+    fixed = file.read(256)
+    if len(fixed) < 256:
+        raise UnreadableFileError(path, "shorter than an EDF header")
+    if fixed[:8] == b"0       ":
+        sample_bytes = 2
+    elif fixed[:8] == b"\xffBIOSEMI":
+        sample_bytes = 3
+    else:
+        raise UnreadableFileError(path, "does not begin as EDF or BDF do")
+    n_signals = _integer(fixed[252:256], "number of signals", path)
+    header_bytes = _integer(fixed[184:192], "number of header bytes", path)
+    if n_signals < 1:
+        raise UnreadableFileError(path, f"{n_signals} signals")
+    if header_bytes != 256 * (n_signals + 1):
+        raise UnreadableFileError(path, f"{header_bytes} header bytes for {n_signals} signals")
+    duration = _number(fixed[244:252], "duration of a data record", path)
+    n_records = _integer(fixed[236:244], "number of data records", path)
+    if n_records < -1 or not 0 <= duration < 1e7:
+        raise UnreadableFileError(path, f"{n_records} data records of {duration} s")
+    described = file.read(256 * n_signals)
+    if len(described) < 256 * n_signals:
+        raise UnreadableFileError(path, "cut off within its header")
+    recording = _text(fixed[88:168])
+    start, note = _start(fixed[168:184].decode("latin-1"), recording)
+    return EdfHeader(
+        sample_bytes,
+        _text(fixed[8:88]),
+        recording,
+        _text(fixed[192:236]),
+        start,
+        header_bytes,
+        n_records,
+        duration,
+        _signals(described, n_signals, path),
+        (note,) if note else (),
+    )
+
+
+def _signals(raw: bytes, n_signals: int, path: Path) -> tuple[EdfSignal, ...]:
+    columns, start = [], 0
+    for width in _WIDTHS:
+        end = start + width * n_signals
+        columns.append([raw[at : at + width] for at in range(start, end, width)])
+        start = end
+    signals = []
+    for number, fields in enumerate(zip(*columns, strict=True)):
+        label = _text(fields[0])
+        lenient = label in ("EDF Annotations", "BDF Annotations")
+        where = f"of signal {number} ({label})"
+        limits = [
+            math.nan
+            if lenient and not _NUMBER.fullmatch(_plain(field))
+            else _number(field, f"{what} {where}", path)
+            for what, field in zip(_LIMITS, fields[3:7], strict=True)
+        ]
+        n_samples = _integer(fields[8], f"number of samples {where}", path)
+        if n_samples < 1:
+            raise UnreadableFileError(path, f"{n_samples} samples a data record {where}")
+        signals.append(
+            EdfSignal(
+                label, _text(fields[1]), _text(fields[2]), *limits, _text(fields[7]), n_samples
+            )
+        )
+    return tuple(signals)
+
+
+_LIMITS = ("physical minimum", "physical maximum", "digital minimum", "digital maximum")
+
+
+def _text(raw: bytes) -> str:
+    raw = raw.strip(b" \0")
+    if raw.isascii():
+        return raw.decode("ascii")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _plain(raw: bytes) -> str:
+    """Decode a numeric field; some writers pad with NUL or write a decimal comma."""
+    return raw.decode("latin-1").strip(" \0").replace(",", ".")
+
+
+def _number(raw: bytes, what: str, path: Path) -> float:
+    text = _plain(raw)
+    value = float(text) if _NUMBER.fullmatch(text) else math.nan
+    if not math.isfinite(value):
+        raise UnreadableFileError(path, f"bad {what}: {text!r}")
+    return value
+
+
+def _integer(raw: bytes, what: str, path: Path) -> int:
+    value = _number(raw, what, path)
+    if value != int(value):
+        raise UnreadableFileError(path, f"bad {what}: {value}")
+    return int(value)
+
+
+def _start(text: str, recording: str) -> tuple[datetime | None, str]:
+    """Read ``dd.mm.yyhh.mm.ss``; EDF+ states the century in the recording field."""
+    try:
+        day, month, year, hour, minute, second = (
+            int(text[at : at + 2]) for at in (0, 3, 6, 8, 11, 14)
+        )
+        year += 1900 if year >= 85 else 2000
+        if (match := _PLUS_DATE.match(recording)) and match[2].upper() in _MONTHS:
+            day, year = int(match[1]), int(match[3])
+            month = _MONTHS.index(match[2].upper()) // 4 + 1
+        return datetime(year, month, day, hour, minute, second), ""
+    except ValueError:
+        return None, f"unreadable start time {text!r}"
