@@ -22,9 +22,9 @@ from physioprep.errors import CorpusError
 
 TABLE = "records.csv"
 #: Endings of files that hold a recording, or the header of one.
-ENDINGS = tuple(
-    ".hea .edf .bdf .gdf .vhdr .set .fif .fif.gz .cnt .h5 .hdf5 .mat .dat .eeg .npy .npz"
-    " .parquet .csv".split()
+ENDINGS = (
+    *(".hea", ".edf", ".bdf", ".gdf", ".vhdr", ".set", ".fif", ".fif.gz", ".cnt"),
+    *(".h5", ".hdf5", ".mat", ".dat", ".eeg", ".npy", ".npz", ".parquet", ".csv"),
 )
 _ROW = ("subject_id", "session", "age", "sex", "split")
 

@@ -13,7 +13,10 @@ from physioprep.errors import CorpusError
 
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 #: The SCP-ECG statements that name a rhythm (``rhythm`` = 1 in scp_statements.csv).
-RHYTHMS = frozenset("SR AFIB STACH SARRH SBRAD PACE SVARR BIGU AFLT SVTAC PSVT TRIGU".split())
+RHYTHMS = frozenset(
+    {"SR", "AFIB", "STACH", "SARRH", "SBRAD", "PACE"}
+    | {"SVARR", "BIGU", "AFLT", "SVTAC", "PSVT", "TRIGU"}
+)
 _SEX = {"0": "M", "1": "F"}  # so coded in ptbxl_database.csv
 _OVER_89 = 300.0  # stands for every age above 89
 

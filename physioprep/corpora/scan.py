@@ -156,7 +156,7 @@ class _Rows:
             except (PhysioprepError, OSError) as refused:
                 header, error = None, self._relative(str(refused))
             except Exception as bug:  # one odd file must not cost the scan of a million
-                log.exception("%s: unexpected error while scanning", entry.path)
+                log.debug("%s: unexpected error while scanning", entry.path, exc_info=True)
                 header, error = None, self._relative(f"{type(bug).__name__}: {bug}")
         files, n_bytes, missing = self._files(entry, header)
         if missing is not None and error is None:
