@@ -77,5 +77,5 @@ def read_annotations(name: str, path: Path) -> Mapping[str, NDArray[Any]]:
     >>> read_annotations("mitdb", Path("208.hea"))  # its .atr is read with the record
     {}
     """
-    read = getattr(corpus_module(name), None)
+    read = getattr(corpus_module(name), "read_annotations", None)
     return read(path) if read is not None else {}
