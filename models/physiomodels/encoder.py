@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from physiomodels.present import close_gaps, group_norm, key_mask, present_patches
-from physiomodels.weights import load_state, load_weights
+from physiomodels.embedding import PatchEmbedding, fitting_stride
+from physiomodels.present import key_mask, present_patches
+from physiomodels.weights import load_folder, load_state, load_weights, save_folder
 from physioprep.errors import ModelError
 
 Initialisation = Literal["sound", "cbramod"]
@@ -95,7 +96,7 @@ class CrissCrossEncoder(nn.Module):
             )
         if any(size % 2 == 0 for size in position_kernel):
             raise ModelError(f"position_kernel {tuple(position_kernel)}: both sizes must be odd")
-        stride = _conv_stride(patch_size, d_model) if conv_stride is None else conv_stride
+        stride = fitting_stride(patch_size, d_model) if conv_stride is None else conv_stride
         self.config: dict[str, Any] = {
             "patch_size": patch_size,
             "d_model": d_model,
@@ -165,13 +166,17 @@ class CrissCrossEncoder(nn.Module):
         patches: Tensor = self.proj_out(features)
         return patches
 
-    def masked_loss(self, x: Tensor, mask: Tensor, present: Tensor | None = None) -> Tensor:
+    def masked_loss(
+        self, x: Tensor, mask: Tensor, present: Tensor | None = None, visible_weight: float = 0.0
+    ) -> Tensor:
         """Return the mean squared error of the reconstruction over what `mask` hides.
 
         Parameters
         ----------
         x, mask, present : Tensor
             As for `forward`. Patches that do not exist do not count.
+        visible_weight : float
+            Add this many times the same error over what is visible.
 
         Returns
         -------
@@ -179,10 +184,29 @@ class CrissCrossEncoder(nn.Module):
             0 where nothing is hidden.
         """
         present = present_patches(x, present)
-        hidden = mask.bool() if present is None else mask.bool() & present
+        there = torch.ones_like(mask, dtype=torch.bool) if present is None else present
         out = self.reconstruct(self(x, mask, present))
-        error = torch.where(hidden[..., None], out - x, 0.0).square().mean(-1)
-        return error.sum() / hidden.sum().clamp(min=1)
+        error = torch.where(there[..., None], out - x, 0.0).square().mean(-1)
+        hidden, seen = mask.bool() & there, ~mask.bool() & there
+        loss = (error * hidden).sum() / hidden.sum().clamp(min=1)
+        if visible_weight:
+            loss = loss + visible_weight * (error * seen).sum() / seen.sum().clamp(min=1)
+        return loss
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write ``config.json`` and ``model.safetensors`` into a folder."""
+        save_folder(self, self.config, Path(folder))
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Self:
+        """Load what `save_pretrained` wrote; a ModelError names what does not fit."""
+        config, state = load_folder(Path(folder))
+        try:
+            model = cls(**config)
+        except TypeError as error:
+            raise ModelError(f"{folder}: no configuration of this encoder ({error})") from error
+        load_state(model, state)
+        return model
 
     @classmethod
     def from_cbramod(
@@ -210,91 +234,6 @@ class CrissCrossEncoder(nn.Module):
         model = cls(**sizes, heads=heads, dropout=dropout)
         load_state(model, state)
         return model
-
-
-class PatchEmbedding(nn.Module):
-    """Time convolution + spectrum + position: (batch, channel, patch, sample) to vectors."""
-
-    def __init__(
-        self,
-        patch_size: int,
-        d_model: int,
-        stride: int,
-        position_kernel: tuple[int, int],
-        dropout: float,
-        learned_mask_token: bool,
-    ) -> None:
-        super().__init__()
-        length = math.ceil(patch_size / stride)  # with kernel 2 * stride - 1, padding stride - 1
-        width = d_model // length
-        if width * length != d_model:
-            raise ModelError(
-                f"conv_stride {stride} cuts a patch of {patch_size} into {length} frames, "
-                f"which do not divide d_model {d_model}"
-            )
-        groups = next(n for n in (5, 4, 3, 2, 1) if width % n == 0)
-        self.positional_encoding = nn.Sequential(
-            nn.Conv2d(d_model, d_model, position_kernel, padding="same", groups=d_model)
-        )
-        token = torch.zeros(patch_size)
-        self.mask_encoding = nn.Parameter(token, requires_grad=learned_mask_token)
-        self.proj_in = nn.Sequential(
-            nn.Conv2d(1, width, (1, 2 * stride - 1), (1, stride), (0, stride - 1)),
-            nn.GroupNorm(groups, width),
-            nn.GELU(),
-            nn.Conv2d(width, width, (1, 3), padding=(0, 1)),
-            nn.GroupNorm(groups, width),
-            nn.GELU(),
-            nn.Conv2d(width, width, (1, 3), padding=(0, 1)),
-            nn.GroupNorm(groups, width),
-            nn.GELU(),
-        )
-        self.spectral_proj = nn.Sequential(
-            nn.Linear(patch_size // 2 + 1, d_model), nn.Dropout(dropout)
-        )
-
-    def forward(self, x: Tensor, mask: Tensor | None, present: Tensor | None) -> Tensor:
-        """Return vectors (batch, channel, patch, d_model); `present` is a flag a patch."""
-        batch, channels, patches, size = x.shape
-        if mask is not None:
-            x = torch.where(mask.bool()[..., None], self.mask_encoding.to(x.dtype), x)
-        if present is not None:  # first of all: what is absent may be NaN
-            x = torch.where(present[..., None], x, torch.zeros((), dtype=x.dtype, device=x.device))
-        there = None if present is None else present.reshape(batch, 1, channels * patches, 1)
-        hidden = x.reshape(batch, 1, channels * patches, size)
-        for part in self.proj_in:
-            if there is not None and isinstance(part, nn.GroupNorm):
-                hidden = group_norm(hidden, there, part)
-            else:
-                hidden = part(hidden)
-        width = hidden.shape[1] * hidden.shape[3]
-        hidden = hidden.permute(0, 2, 1, 3).reshape(batch, channels, patches, width)
-        spectrum = torch.fft.rfft(x.float(), dim=-1, norm="forward").abs()
-        hidden = hidden + self.spectral_proj(spectrum.to(x.dtype))
-        if present is None:
-            return torch.add(hidden, self._position(hidden))
-        hidden = hidden * present[..., None]
-        together, back = close_gaps(present)
-        order = torch.gather(hidden.flatten(1, 2), 1, together[..., None].expand(-1, -1, width))
-        position = self._position(order.reshape(hidden.shape)).flatten(1, 2)
-        position = torch.gather(position, 1, back[..., None].expand(-1, -1, width))
-        return torch.mul(hidden + position.reshape(hidden.shape), present[..., None])
-
-    def _position(self, hidden: Tensor) -> Tensor:
-        convolution = self.positional_encoding[0]
-        assert isinstance(convolution, nn.Conv2d)
-        weight = convolution.weight  # rows that reach past the window meet zeros only: leave out
-        for axis, extent in ((2, hidden.shape[1]), (3, hidden.shape[2])):
-            surplus = max(0, weight.shape[axis] // 2 - (extent - 1))
-            weight = weight.narrow(axis, surplus, weight.shape[axis] - 2 * surplus)
-        out = F.conv2d(
-            hidden.permute(0, 3, 1, 2),
-            weight,
-            convolution.bias,
-            padding=(weight.shape[2] // 2, weight.shape[3] // 2),
-            groups=convolution.groups,
-        )
-        return out.permute(0, 2, 3, 1)
 
 
 class CrissCrossLayer(nn.Module):
@@ -355,12 +294,6 @@ def _attend(
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=key_mask, dropout_p=dropout)
     merged = out.transpose(1, 2).reshape(batch, channels, patches, width)
     return F.linear(merged, attention.out_proj.weight, attention.out_proj.bias)
-
-
-def _conv_stride(patch_size: int, d_model: int) -> int:
-    """Return the stride nearest to CBraMod's 25 whose frames of a patch divide `d_model`."""
-    fitting = [s for s in range(1, patch_size + 1) if d_model % math.ceil(patch_size / s) == 0]
-    return min(fitting, key=lambda stride: (abs(stride - 25), stride))
 
 
 def _initialise(model: CrissCrossEncoder, init: Initialisation, depth: int) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,3 +45,32 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     if odd:
         raise ModelError(f"weights do not fit: {'; '.join(odd)}")
     model.load_state_dict(dict(state))
+
+
+def save_folder(model: nn.Module, config: Mapping[str, Any], folder: Path) -> None:
+    """Write ``config.json``, then ``model.safetensors``, each by one rename."""
+    from safetensors.torch import save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    for name, content in (
+        ("config.json", json.dumps(dict(config), indent=2).encode()),
+        ("model.safetensors", save(state)),
+    ):
+        part = folder / f"{name}.part"
+        with part.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(folder / name)
+
+
+def load_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read what `save_folder` wrote: (config, state dict)."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder}: no saved model (config.json: {error})") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{folder}: config.json is no configuration")
+    return config, load_weights(folder / "model.safetensors")

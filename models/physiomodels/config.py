@@ -1,0 +1,196 @@
+"""Configurations: frozen dataclasses that load from YAML, with one clear error for a typo."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from physiomodels.masking import DualMask
+from physioprep.errors import ModelError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Sizes of a `CrissCrossEncoder`; the defaults train in seconds on two cores (our choice)."""
+
+    patch_size: int = 200
+    d_model: int = 64
+    depth: int = 3
+    heads: int = 4
+    ffn: int = 128
+    dropout: float = 0.1
+    attention_dropout: float = 0.0
+    position_kernel: tuple[int, int] = (19, 7)
+    conv_stride: int | None = None
+    learned_mask_token: bool = False
+    init: str = "sound"
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Pretraining by reconstruction of hidden patches.
+
+    Parameters
+    ----------
+    modality : str
+        Which signal of the shards.
+    encoder, mask
+        The network, and what is hidden.
+    epochs, batch_size, accumulate : int
+        Passes; windows a forward pass; forward passes a step.
+    lr, weight_decay, warmup, clip : float
+        AdamW; share of all steps that warm up before the cosine; limit of the gradient's norm.
+    bf16 : bool
+        Run the network in bfloat16 where that is safe (autocast).
+    visible_weight : float
+        Weight of the error on what was not hidden, beside 1 for what was.
+    checkpoint_every : int
+        Steps between checkpoints, beside one an epoch. 0: none between.
+    seed : int
+        Of weights, order, masks and dropout.
+    """
+
+    modality: str = "ecg"
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    mask: DualMask = field(default_factory=DualMask)
+    epochs: int = 10
+    batch_size: int = 32
+    accumulate: int = 1
+    lr: float = 1e-3
+    weight_decay: float = 0.05
+    warmup: float = 0.1
+    clip: float = 1.0
+    bf16: bool = False
+    visible_weight: float = 0.0
+    checkpoint_every: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """Training of a classifier on labelled windows.
+
+    Parameters
+    ----------
+    mode : {"full", "frozen", "probe"}
+        Train everything; the head alone; a linear head alone.
+    fusion : {"concat", "gated", "cross-attention", "late"}
+        How two modalities become one answer; see `physiomodels.fusion.FusionClassifier`.
+    pooling : {"mean", "attention"}
+        How the features of a window's patches become one vector.
+    epochs, batch_size : int
+        Passes over the training windows; windows a step.
+    lr, encoder_lr, weight_decay, clip : float
+        AdamW, for the head and for the encoders; limit of the gradient's norm.
+    hidden : int
+        Width of the head's hidden layer. 0: linear.
+    dropout : float
+        In the head.
+    modality_dropout : float
+        Chance that a training window loses one of its two modalities.
+    class_weights : bool
+        Weight classes inversely to their frequency among the training windows.
+    seed : int
+        Of the head's weights, order and dropout.
+    """
+
+    mode: str = "full"
+    fusion: str = "concat"
+    pooling: str = "mean"
+    epochs: int = 10
+    batch_size: int = 32
+    lr: float = 1e-3
+    encoder_lr: float = 3e-4
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    hidden: int = 32
+    dropout: float = 0.2
+    modality_dropout: float = 0.1
+    class_weights: bool = True
+    seed: int = 0
+
+
+def load_config(kind: type[T], source: str | Path | Mapping[str, Any]) -> T:
+    """Build a configuration from a YAML file or a mapping.
+
+    Parameters
+    ----------
+    kind : type
+        The dataclass: `PretrainConfig`, `FinetuneConfig`, `EvaluateConfig` ...
+    source : path-like or mapping
+        Fields that are left out keep their defaults.
+
+    Raises
+    ------
+    ModelError
+        Names a file that cannot be read, a field that does not exist, or a value of another type.
+
+    Examples
+    --------
+    >>> load_config(PretrainConfig, {"modality": "eeg", "encoder": {"depth": 2}}).encoder.depth
+    2
+    >>> load_config(PretrainConfig, {"epoch": 3})
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.ModelError: PretrainConfig has no field epoch; it has accumulate, ...
+    """
+    if isinstance(source, Mapping):
+        return _build(kind, source, kind.__name__)
+    import yaml
+
+    try:
+        loaded = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ModelError(f"{source}: {str(error).splitlines()[0]}") from error
+    if not isinstance(loaded, Mapping):
+        raise ModelError(f"{source}: no mapping of fields to values")
+    try:
+        return _build(kind, loaded, kind.__name__)
+    except ModelError as error:
+        raise ModelError(f"{source}: {error}") from error
+
+
+def as_dict(config: Any) -> dict[str, Any]:
+    """Return a configuration as plain values that JSON and YAML can hold."""
+    return dataclasses.asdict(config)
+
+
+def _build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
+    hints = typing.get_type_hints(kind)
+    unknown = [name for name in values if name not in hints]
+    if unknown:
+        known = ", ".join(sorted(hints))
+        raise ModelError(f"{where} has no field {unknown[0]}; it has {known}")
+    fields = {name: _fit(hints[name], value, f"{where}.{name}") for name, value in values.items()}
+    return kind(**fields)
+
+
+def _fit(hint: Any, value: Any, where: str) -> Any:
+    """Return `value` as the type `hint`: nested mappings built, lists to tuples, ints to floats."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in arguments:
+            return None
+        return _fit(next(kind for kind in arguments if kind is not type(None)), value, where)
+    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+        return _build(typing.cast(type[Any], hint), value, where)
+    if origin is tuple and isinstance(value, (list, tuple)):
+        return tuple(value)
+    if hint is float and isinstance(value, str):  # YAML reads 1e-3 as text
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    kind = origin or hint
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ModelError(f"{where} is {value!r}, not {getattr(kind, '__name__', kind)}")
+    return value

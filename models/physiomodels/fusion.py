@@ -1,0 +1,223 @@
+"""One answer from several signals: pooled embeddings of each encoder under one head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from physiomodels.data import Patches
+from physiomodels.encoder import CrissCrossEncoder
+from physioprep.errors import ModelError
+
+FUSIONS = ("concat", "gated", "cross-attention", "late")
+POOLINGS = ("mean", "attention")
+
+
+class FusionClassifier(nn.Module):
+    """Classify windows from the encoders of one or more modalities.
+
+    Parameters
+    ----------
+    n_classes : int
+        Classes.
+    fusion : {"concat", "gated", "cross-attention", "late"}
+        "concat" (the paper's, arXiv 2512.15250): embeddings side by side under one head. "gated":
+        their sum, weighted a window (Arevalo et al., arXiv 1702.01992, with a softmax over what is
+        present). "cross-attention": each embedding asks the other signals' patches. "late": a head
+        a modality, mean of the logits of those present.
+    pooling : {"mean", "attention"}
+        Over the patches present.
+    hidden : int
+        Width of the head's hidden layer; 0: a linear head.
+    dropout : float
+        Before the head's last layer.
+    modality_dropout : float
+        Chance, in training, that a window loses one of its modalities: a learned placeholder takes
+        the embedding's place, as it does where a modality is missing.
+    **encoders : CrissCrossEncoder
+        By modality: ``ecg=...``, ``eeg=...``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> ecg, eeg = (CrissCrossEncoder(50, 32, 1, 4, 64) for _ in range(2))
+    >>> model = FusionClassifier(ecg=ecg, eeg=eeg).eval()
+    >>> windows = {"ecg": Patches(torch.randn(3, 1, 10, 50), None),
+    ...            "eeg": Patches(torch.randn(3, 19, 10, 50), None)}
+    >>> model(windows).shape                                      # logits (window, class)
+    torch.Size([3, 2])
+    >>> model({"ecg": windows["ecg"]}).shape                      # no EEG at the bedside
+    torch.Size([3, 2])
+    """
+
+    def __init__(
+        self,
+        *,
+        n_classes: int = 2,
+        fusion: str = "concat",
+        pooling: str = "mean",
+        hidden: int = 32,
+        dropout: float = 0.2,
+        modality_dropout: float = 0.0,
+        **encoders: CrissCrossEncoder,
+    ) -> None:
+        super().__init__()
+        if fusion not in FUSIONS or pooling not in POOLINGS or not encoders:
+            raise ModelError(
+                f"fusion {fusion!r} of {FUSIONS}, pooling {pooling!r} of {POOLINGS}, "
+                f"{len(encoders)} encoders (at least 1)"
+            )
+        self.config: dict[str, Any] = {
+            "n_classes": n_classes,
+            "fusion": fusion,
+            "pooling": pooling,
+            "hidden": hidden,
+            "dropout": dropout,
+            "modality_dropout": modality_dropout,
+            "encoders": {name: encoder.config for name, encoder in encoders.items()},
+        }
+        self.fusion, self.modality_dropout = fusion, modality_dropout
+        self.encoders = nn.ModuleDict(encoders)
+        widths = {name: encoder.d_model for name, encoder in encoders.items()}
+        self.pools = nn.ModuleDict({name: _Pool(width, pooling) for name, width in widths.items()})
+        self.placeholders = nn.ParameterDict(
+            {name: nn.Parameter(torch.zeros(width)) for name, width in widths.items()}
+        )
+        common = max(widths.values())
+        if fusion in ("gated", "cross-attention"):
+            self.common = nn.ModuleDict({k: nn.Linear(w, common) for k, w in widths.items()})
+        if fusion == "gated":
+            self.gate = nn.Linear(sum(widths.values()), len(widths))
+        if fusion == "cross-attention":
+            self.ask = nn.MultiheadAttention(common, 4, batch_first=True)
+        inputs = {
+            "concat": [sum(widths.values())],
+            "gated": [common],
+            "cross-attention": [2 * common * len(widths)],
+            "late": list(widths.values()),
+        }[fusion]
+        self.heads = nn.ModuleList(_head(width, hidden, n_classes, dropout) for width in inputs)
+
+    def forward(self, inputs: Mapping[str, Patches]) -> Tensor:
+        """Return logits, shape (window, class).
+
+        Parameters
+        ----------
+        inputs : mapping of str to Patches
+            By modality; one may be missing, and so may all patches of a window.
+        """
+        features, present = self._encode(inputs)
+        there = torch.stack([flags.flatten(1).any(1) for flags in present.values()], dim=1)
+        there = self._drop(there)
+        pooled: dict[str, Tensor] = {}
+        for n, name in enumerate(self.encoders):
+            embedding = self.pools[name](features[name], present[name])
+            placeholder = self.placeholders[name].expand_as(embedding)
+            pooled[name] = torch.where(there[:, n, None], embedding, placeholder)
+        if self.fusion == "late":
+            logits = [head(e) for head, e in zip(self.heads, pooled.values(), strict=True)]
+            weight = torch.where(there.any(1, keepdim=True), there, True).float()
+            weight = weight / weight.sum(1, keepdim=True)
+            return (torch.stack(logits, dim=1) * weight[..., None]).sum(1)
+        if self.fusion == "cross-attention":
+            joint = self._cross_attend(features, present, pooled, there)
+        elif self.fusion == "gated":
+            joint = self._gate(pooled, there)
+        else:
+            joint = torch.cat(list(pooled.values()), dim=1)
+        logits_of_all: Tensor = self.heads[0](joint)
+        return logits_of_all
+
+    def _encode(self, inputs: Mapping[str, Patches]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return features (batch, channel, patch, d) and presence; of a missing one, no patch."""
+        known = [patches for name, patches in inputs.items() if name in self.encoders]
+        if not known:
+            raise ModelError(f"no input for any of the encoders {', '.join(self.encoders)}")
+        features, present = {}, {}
+        for name, encoder in self.encoders.items():
+            if name in inputs:
+                x, there = inputs[name].x, inputs[name].present
+                features[name] = encoder(x, None, there)
+                full = torch.ones(x.shape[:3], dtype=torch.bool, device=x.device)
+                present[name] = full if there is None else there
+            else:
+                nowhere = (len(known[0].x), 1, 1)
+                placeholder = self.placeholders[name]
+                features[name] = placeholder.new_zeros(*nowhere, len(placeholder))
+                present[name] = placeholder.new_zeros(nowhere, dtype=torch.bool)
+        return features, present
+
+    def _drop(self, there: Tensor) -> Tensor:
+        """In training, take one modality from some of the windows that have several."""
+        if not self.training or not self.modality_dropout or there.shape[1] < 2:
+            return there
+        chance = torch.rand(there.shape, device=there.device).masked_fill(~there, -1.0)
+        lost = F.one_hot(chance.argmax(1), there.shape[1]).bool()
+        chosen = torch.rand(len(there), device=there.device) < self.modality_dropout
+        return there & ~(lost & (chosen & (there.sum(1) > 1))[:, None])
+
+    def _gate(self, pooled: dict[str, Tensor], there: Tensor) -> Tensor:
+        scores = self.gate(torch.cat(list(pooled.values()), dim=1))
+        scores = scores.masked_fill(~there & there.any(1, keepdim=True), -torch.inf)
+        values = torch.stack([torch.tanh(self.common[k](e)) for k, e in pooled.items()], dim=1)
+        return torch.sum(values * scores.softmax(1)[..., None], dim=1)
+
+    def _cross_attend(
+        self,
+        features: dict[str, Tensor],
+        present: dict[str, Tensor],
+        pooled: dict[str, Tensor],
+        there: Tensor,
+    ) -> Tensor:
+        """Concatenate each embedding with what it finds in the patches of the others."""
+        tokens, padded = {}, {}
+        for n, name in enumerate(self.encoders):
+            own = F.layer_norm(features[name], features[name].shape[-1:]).flatten(1, 2)
+            spare = pooled[name][:, None]  # the placeholder where the signal is missing
+            tokens[name] = self.common[name](torch.cat((own, spare), dim=1))
+            flags = present[name].flatten(1) & there[:, n, None]
+            padded[name] = ~torch.cat((flags, ~there[:, n, None]), dim=1)
+        parts = []
+        for name, embedding in pooled.items():
+            question = self.common[name](embedding)
+            others = [other for other in pooled if other != name] or [name]
+            keys = torch.cat([tokens[other] for other in others], dim=1)
+            padding = torch.cat([padded[other] for other in others], dim=1)
+            found, _ = self.ask(
+                question[:, None], keys, keys, key_padding_mask=padding, need_weights=False
+            )
+            parts += [question, found[:, 0]]
+        return torch.cat(parts, dim=1)
+
+
+class _Pool(nn.Module):
+    """From the features of a window's patches to one vector, normalised."""
+
+    def __init__(self, width: int, pooling: str) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.score = nn.Linear(width, 1) if pooling == "attention" else None
+
+    def forward(self, features: Tensor, present: Tensor) -> Tensor:
+        """Return (batch, width) from features (batch, channel, patch, width)."""
+        flat, there = features.flatten(1, 2), present.flatten(1)
+        if self.score is None:
+            count = there.sum(1, keepdim=True).clamp(min=1)
+            pooled: Tensor = self.norm((flat * there[..., None]).sum(1) / count)
+            return pooled
+        normed = self.norm(flat)
+        score = self.score(normed)[..., 0].masked_fill(~there, torch.finfo(normed.dtype).min)
+        weighted: Tensor = (normed * score.softmax(1)[..., None]).sum(1)
+        return weighted
+
+
+def _head(width: int, hidden: int, n_classes: int, dropout: float) -> nn.Module:
+    if hidden == 0:
+        return nn.Linear(width, n_classes)
+    return nn.Sequential(
+        nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, n_classes)
+    )
