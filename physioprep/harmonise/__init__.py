@@ -1,1 +1,36 @@
-"""placeholder, replaced by its builder."""
+"""Harmonise: one set of names, units, rates and bands for recordings of many corpora.
+
+Pure functions on arrays, a `Recipe` that says which of them and with what numbers, and
+`harmonise`, which applies a recipe to a recording.
+"""
+
+from __future__ import annotations
+
+from physioprep.harmonise.apply import (
+    HarmonisedGroup,
+    harmonise,
+    harmonise_blocks,
+    plan_groups,
+)
+from physioprep.harmonise.channels import (
+    ECG_LEADS,
+    MODALITIES,
+    UnknownChannelError,
+    canonical_channel,
+    modality_of,
+)
+from physioprep.harmonise.recipe import Recipe, load_recipe
+
+__all__ = [
+    "ECG_LEADS",
+    "MODALITIES",
+    "HarmonisedGroup",
+    "Recipe",
+    "UnknownChannelError",
+    "canonical_channel",
+    "harmonise",
+    "harmonise_blocks",
+    "load_recipe",
+    "modality_of",
+    "plan_groups",
+]

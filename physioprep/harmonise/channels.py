@@ -1,0 +1,281 @@
+"""Channel names: what a file calls a channel, and what the field calls it.
+
+EEG electrodes take their modern 10-20 / 10-10 / 10-05 names (T7, not T3; Jurcak, Tsuzuki and Dan
+2007, doi 10.1016/j.neuroimage.2006.09.024), ECG leads the AHA/IEC ones. A name that is not
+understood is an error here and never a guess: a recipe's ``aliases`` say what it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from physioprep.errors import RecipeError
+from physioprep.harmonise.units import is_other_quantity
+
+#: The standard leads in their standard order.
+ECG_LEADS: tuple[str, ...] = (
+    "I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6",
+)  # fmt: skip
+#: The vectorcardiogram's leads (Frank 1956), as PTB has them beside the twelve.
+FRANK_LEADS: tuple[str, ...] = ("Vx", "Vy", "Vz")
+#: Every modality that `modality_of` can answer.
+MODALITIES: tuple[str, ...] = (
+    "ecg", "eeg", "resp", "emg", "eog", "ppg", "gsr", "temp", "abp", "other",
+)  # fmt: skip
+
+
+class UnknownChannelError(RecipeError):
+    """A channel name is in no table; a recipe's ``aliases`` can say what it is."""
+
+
+# ECG leads that are none of the twelve: modified limb and chest leads of Holters and monitors,
+# right and posterior precordials, EASI, and channels that only say "ECG".
+_ECG_OTHER = (
+    *FRANK_LEADS, "V", "V7", "V8", "V9", "V1R", "V2R", "V3R", "V4R", "V5R", "V6R",
+    "MLI", "MLII", "MLIII", "MV1", "MV2", "ML5", "MCL1", "MCL6", "CM1", "CM2", "CM4", "CM5",
+    "CC5", "E-S", "A-S", "A-I", "-aVR",
+)  # fmt: skip
+_ECG_ALIASES = {
+    "di": "I", "dii": "II", "diii": "III", "d1": "I", "d2": "II", "d3": "III",
+    "lead i": "I", "lead ii": "II", "lead iii": "III", "ecg lead i": "I",
+    "ecg lead ii": "II", "ecg lead iii": "III", "mdc_ecg_lead_i": "I",
+    "mdc_ecg_lead_ii": "II", "mdc_ecg_lead_iii": "III",
+    "avr-": "-aVR", "inverted avr": "-aVR", "ml2": "MLII", "ml1": "MLI", "ml3": "MLIII",
+    "x lead": "Vx", "y lead": "Vy", "z lead": "Vz", "frank x": "Vx", "frank y": "Vy",
+    "frank z": "Vz", "ecg i filtered": "I-filtered",
+    "ecg right": "ECG-right", "ecg left": "ECG-left", "ecg r": "ECG-right", "ecg l": "ECG-left",
+}  # fmt: skip
+
+# Signals beside ECG and EEG, spelling by spelling: name (lower case) -> (canonical, modality).
+_OTHER = {
+    "resp": ("Resp", "resp"), "respiration": ("Resp", "resp"), "respiratory": ("Resp", "resp"),
+    "resp oro-nasal": ("Resp oro-nasal", "resp"), "resp (abdominal)": ("Resp abdominal", "resp"),
+    "resp (abdomen)": ("Resp abdominal", "resp"), "resp (chest)": ("Resp chest", "resp"),
+    "resp (nasal)": ("Resp nasal", "resp"), "resp (sum)": ("Resp sum", "resp"),
+    "resp1": ("Resp1", "resp"), "resp2": ("Resp2", "resp"), "chest/resp": ("Resp", "resp"),
+    "respiration belt": ("Resp", "resp"), "airflow": ("Airflow", "resp"), "rsp": ("Resp", "resp"),
+    "emg": ("EMG", "emg"), "emg submental": ("EMG submental", "emg"),
+    "emg-ref": ("EMG", "emg"), "zemg": ("EMG zygomaticus", "emg"), "lleg": ("Left leg", "emg"),
+    "temg": ("EMG trapezius", "emg"), "chin": ("Chin", "emg"), "chin1": ("Chin1", "emg"),
+    "chin2": ("Chin2", "emg"), "rleg": ("Right leg", "emg"),
+    "eog": ("EOG", "eog"), "eog horizontal": ("HEOG", "eog"), "heog": ("HEOG", "eog"),
+    "veog": ("VEOG", "eog"), "eog vertical": ("VEOG", "eog"), "heogli": ("HEOG-left", "eog"),
+    "heogre": ("HEOG-right", "eog"), "veogo": ("VEOG-upper", "eog"), "roc": ("ROC", "eog"),
+    "veogu": ("VEOG-lower", "eog"), "veog_i": ("VEOG-I", "eog"), "loc": ("LOC", "eog"),
+    "veog_ii": ("VEOG-II", "eog"), "leog": ("LEOG", "eog"), "reog": ("REOG", "eog"),
+    "ieog": ("IEOG", "eog"), "eog (right)": ("REOG", "eog"), "eog (left)": ("LEOG", "eog"),
+    "pleth": ("Pleth", "ppg"), "ppg": ("PPG", "ppg"), "bvp": ("BVP", "ppg"),
+    "plet": ("Pleth", "ppg"), "plethysmograph": ("Pleth", "ppg"), "fingertip ppg": ("PPG", "ppg"),
+    "gsr": ("GSR", "gsr"), "eda": ("EDA", "gsr"), "foot gsr": ("GSR foot", "gsr"),
+    "hand gsr": ("GSR hand", "gsr"), "gsr1": ("GSR1", "gsr"), "gsr2": ("GSR2", "gsr"),
+    "temp": ("Temp", "temp"), "temperature": ("Temp", "temp"),
+    "temp rectal": ("Temp rectal", "temp"), "skin temperature": ("Temp skin", "temp"),
+    "abp": ("ABP", "abp"), "bp": ("BP", "abp"), "art": ("ART", "abp"), "pap": ("PAP", "abp"),
+    "cvp": ("CVP", "abp"), "icp": ("ICP", "abp"), "ibp": ("IBP", "abp"),
+    **{
+        name.lower(): (name, "other")
+        for name in (
+            "HR", "PULSE", "PULSE RATE", "SpO2", "SaO2", "SO2", "SV", "NBPDias", "NBPMean",
+            "NBPSys", "Event marker", "marker", "Status", "EDF Annotations", "BDF Annotations",
+            "IBI", "BURSTS", "SUPPR", "PHOTIC", "PHOTIC-REF", "Trigger", "STI 014", "Erg1", "Erg2",
+            "ReRef", "DIG DTRIG", "REF_EEG REF_EEG", "Familiarity", "noise1", "noise2",
+            "ACC", "ACC x", "ACC y", "ACC z", "HL", "Vb", "CO2", "EtCO2", "Snore", "Pos",
+        )
+    },
+}  # fmt: skip
+
+# BioSemi's external electrodes (what they touch differs by study) and DC inputs.
+_AUXILIARY = re.compile(r"(exg\d+|dc\d+|ana\d+)(?:-dc|-ref)?")
+
+_ECG_TABLE = {name.lower(): name for name in (*ECG_LEADS, *_ECG_OTHER)} | _ECG_ALIASES
+# Rows of the 10-05 system and the earlobes, mastoids and sphenoidals beside it.
+_EEG = re.compile(
+    r"(NFp|Fp|AFp|AFF|AF|FFC|FFT|FCC|FTT|FC|FT|F|CCP|CPP|CP|C|TTP|TPP|TP|T|PPO|POO|PO|P|OI|O|I|N)"
+    r"(z|\d{1,2})(h?)",
+    re.IGNORECASE,
+)
+_EEG_ROWS = {
+    row.lower(): row
+    for row in (
+        "NFp", "Fp", "AFp", "AFF", "AF", "FFC", "FFT", "FCC", "FTT", "FC", "FT", "F", "CCP", "CPP",
+        "CP", "C", "TTP", "TPP", "TP", "T", "PPO", "POO", "PO", "P", "OI", "O", "I", "N",
+    )
+}  # fmt: skip
+_EEG_BESIDE = {
+    name.lower(): name for name in ("A1", "A2", "M1", "M2", "Sp1", "Sp2", "Pg1", "Pg2", "Nasion")
+}
+# The 1958 names of four electrodes, renamed by the 10-10 system (ACNS guideline 2, 2016).
+_EEG_OLD = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
+_REFERENCE = re.compile(r"[-\s](REF|LE|AR|AVG|AVE|CAR|A1A2|M1M2)$", re.IGNORECASE)
+
+
+def canonical_channel(source_name: str) -> str:
+    """Return the field's name of a channel.
+
+    Parameters
+    ----------
+    source_name : str
+        As the file has it, padding and prefixes included.
+
+    Returns
+    -------
+    str
+        A 10-20 electrode (``"Fp1"``), a bipolar pair of them (``"A2-A1"``), an ECG lead
+        (``"aVR"``, ``"MLII"``, ``"ECG"``) or the name of another known signal (``"Resp"``).
+
+    Raises
+    ------
+    UnknownChannelError
+        The name is in no table.
+
+    Examples
+    --------
+    >>> [canonical_channel(name) for name in ("EEG Fp1", "Fc5.", "T3", "EEG FP2-REF", "AVR")]
+    ['Fp1', 'FC5', 'T7', 'Fp2', 'aVR']
+    >>> canonical_channel("wobble")
+    Traceback (most recent call last):
+        ...
+    physioprep.harmonise.channels.UnknownChannelError: unknown channel 'wobble': ...
+    """
+    found = _resolve(source_name)
+    if found is None:
+        raise UnknownChannelError(
+            f"unknown channel {source_name!r}: say what it is in the recipe's `aliases`, "
+            "or set its `unknown_channels: skip`"
+        )
+    return found[0]
+
+
+def modality_of(source_name: str, unit: str = "") -> str:
+    """Return which modality a channel's name and unit tell of.
+
+    Parameters
+    ----------
+    source_name : str
+        As the file has it.
+    unit : str
+        As the file has it. A unit of another quantity (µS, °C) beats an electrode's name.
+
+    Returns
+    -------
+    str
+        One of `MODALITIES`; ``"other"`` for what is known to be none of them and for
+        unknown names (a scan must list them; `canonical_channel` is the loud one).
+
+    Examples
+    --------
+    >>> [modality_of(n, u) for n, u in (("II", "mV"), ("EEG Cz", "uV"), ("CP6", "µS"), ("x", ""))]
+    ['ecg', 'eeg', 'other', 'other']
+    """
+    found = _resolve(source_name)
+    if found is None:
+        return "other"
+    if found[1] in ("ecg", "eeg", "eog", "emg") and is_other_quantity(unit):
+        return "other"
+    return found[1]
+
+
+def is_known(source_name: str) -> bool:
+    """Say whether `canonical_channel` has a name for `source_name`.
+
+    Examples
+    --------
+    >>> is_known("Cz.."), is_known("col 0")
+    (True, False)
+    """
+    return _resolve(source_name) is not None
+
+
+@lru_cache(maxsize=4096)
+def _resolve(source_name: str) -> tuple[str, str] | None:
+    """Return (canonical name, modality), None where no table has it."""
+    name = " ".join(source_name.split()).rstrip(".").strip()
+    lower = name.lower()
+    if lower in _OTHER:
+        return _OTHER[lower]
+    if match := _AUXILIARY.fullmatch(lower):
+        return match[1].upper(), "other"
+    if found := _ecg(lower):
+        return found, "ecg"
+    if found := _eeg(name):
+        return found, "eeg"
+    return _prefixed(name)
+
+
+def _ecg(lower: str) -> str | None:
+    if lower in _ECG_TABLE:
+        return _ECG_TABLE[lower]
+    if match := re.fullmatch(r"(?:ecg|ekg)[\s_]*(?:(?:ecg|ekg)[\s_]*)?(\d*)", lower):
+        return f"ECG{match[1]}"
+    return None
+
+
+def _electrode(name: str) -> str | None:
+    if beside := _EEG_BESIDE.get(name.lower()):
+        return beside
+    match = _EEG.fullmatch(name)
+    if not match:
+        return None
+    row, number, half = match.groups()
+    modern = f"{_EEG_ROWS[row.lower()]}{number.lower().lstrip('0')}{half.lower()}"
+    return _EEG_OLD.get(modern, modern)
+
+
+def _eeg(name: str) -> str | None:
+    """Return an electrode or a bipolar pair; a common reference's suffix is dropped."""
+    name = _REFERENCE.sub("", name.strip("() "))
+    parts = [_electrode(part.strip()) for part in name.split("-")]
+    if all(parts) and len(parts) <= 2:
+        return "-".join(part for part in parts if part)
+    return None
+
+
+def _prefixed(name: str) -> tuple[str, str] | None:
+    """Resolve EDF's standard labels: a type, a blank, and what it is of."""
+    kind, _, rest = name.partition(" ")
+    rest, kind = rest.strip(), kind.upper()
+    bare = _REFERENCE.sub("", rest.strip("() "))
+    if not bare:
+        return None
+    if kind in ("ECG", "EKG") and (lead := _ecg(bare.lower())):
+        return lead, "ecg"
+    if kind == "EEG":
+        if lead := _ecg(bare.lower()) if bare[:3].upper() in ("EKG", "ECG") else None:
+            return lead, "ecg"
+        if electrode := _eeg(rest):
+            return electrode, "eeg"
+        if bare.isdigit():  # TUEG's unnamed extra inputs, "EEG 20-REF"
+            return bare, "other"
+        return _OTHER.get(bare.lower())
+    if kind in ("EOG", "EMG"):
+        return _OTHER.get(bare.lower(), (f"{kind} {bare}", kind.lower()))
+    if kind in ("RESP", "TEMP"):
+        return f"{kind.title()} {bare}", kind.lower()
+    return None
+
+
+def order_channels(names: Sequence[str], modality: str) -> list[int]:
+    """Return the order in which a harmonised group holds its channels.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Canonical names.
+    modality : str
+        The twelve ECG leads come first, in their standard order; everything else keeps
+        its place in the file.
+
+    Returns
+    -------
+    list of int
+        Indices into `names`.
+
+    Examples
+    --------
+    >>> order_channels(("V1", "MLII", "II", "I"), "ecg")
+    [3, 2, 0, 1]
+    """
+    rank = {lead: i for i, lead in enumerate(ECG_LEADS)} if modality == "ecg" else {}
+    return sorted(range(len(names)), key=lambda i: rank.get(names[i], len(rank)))

@@ -1,0 +1,101 @@
+"""EEG references and montages: linear combinations of the electrodes, sample by sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.errors import RecipeError
+
+#: What a recipe's `reference` can be.
+REFERENCES: tuple[str, ...] = ("average", "linked-mastoids", "tcp")
+
+#: The 22 pairs of the ACNS temporal-central parasagittal montage, in TUEV's channel order.
+TCP_PAIRS: tuple[tuple[str, str], ...] = (
+    ("Fp1", "F7"), ("F7", "T7"), ("T7", "P7"), ("P7", "O1"),
+    ("Fp2", "F8"), ("F8", "T8"), ("T8", "P8"), ("P8", "O2"),
+    ("A1", "T7"), ("T7", "C3"), ("C3", "Cz"), ("Cz", "C4"), ("C4", "T8"), ("T8", "A2"),
+    ("Fp1", "F3"), ("F3", "C3"), ("C3", "P3"), ("P3", "O1"),
+    ("Fp2", "F4"), ("F4", "C4"), ("C4", "P4"), ("P4", "O2"),
+)  # fmt: skip
+
+
+def rereference(
+    x: NDArray[np.float32], channels: Sequence[str], reference: str
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Return EEG against another reference.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (channel, sample)
+        NaN marks missing samples.
+    channels : sequence of str
+        Canonical names. Bipolar ones (``"A2-A1"``) are left out: they have no reference.
+    reference : {"average", "linked-mastoids", "tcp"}
+        Mean of the electrodes that are there at each sample; mean of M1 and M2 (or A1 and
+        A2), which must be there; or the bipolar pairs of `TCP_PAIRS` that can be formed.
+
+    Returns
+    -------
+    x : ndarray of float32, shape (channel', sample)
+    channels : tuple of str
+
+    Raises
+    ------
+    RecipeError
+        The electrodes needed are not there.
+
+    Examples
+    --------
+    >>> x = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
+    >>> rereference(x, ("Fp1", "F7"), "average")[0]
+    array([[-1., -1.],
+           [ 1.,  1.]], dtype=float32)
+    >>> rereference(x, ("Fp1", "F7"), "tcp")
+    (array([[-2., -2.]], dtype=float32), ('Fp1-F7',))
+    """
+    names = rereferenced_channels(channels, reference)
+    row = {name: x[i] for i, name in enumerate(channels)}
+    if reference == "tcp":
+        pairs = [name.split("-") for name in names]
+        return np.stack([row[a] - row[b] for a, b in pairs]), names
+    if reference == "linked-mastoids":
+        left, right = _mastoids(channels)
+        return np.stack([row[name] for name in names]) - (row[left] + row[right]) / 2, names
+    kept = np.stack([row[name] for name in names])
+    there = ~np.isnan(kept)
+    count = np.maximum(there.sum(axis=0, dtype=np.float32), np.float32(1))
+    return kept - np.where(there, kept, np.float32(0)).sum(axis=0) / count, names
+
+
+def rereferenced_channels(channels: Sequence[str], reference: str) -> tuple[str, ...]:
+    """Return the channels that `rereference` gives, without the samples.
+
+    Examples
+    --------
+    >>> rereferenced_channels(("Cz", "M1", "M2", "A2-A1"), "linked-mastoids")
+    ('Cz',)
+    """
+    if reference not in REFERENCES:
+        raise RecipeError(f"unknown reference {reference!r}: one of {', '.join(REFERENCES)}")
+    if reference == "tcp":
+        names = tuple(f"{a}-{b}" for a, b in TCP_PAIRS if a in channels and b in channels)
+        if not names:
+            raise RecipeError(f"no pair of the tcp montage among {', '.join(channels)}")
+        return names
+    unipolar = tuple(name for name in channels if "-" not in name)
+    if reference == "linked-mastoids":
+        mastoids = _mastoids(channels)
+        return tuple(name for name in unipolar if name not in mastoids)
+    if len(unipolar) < 2:
+        raise RecipeError("an average reference needs two electrodes")
+    return unipolar
+
+
+def _mastoids(channels: Sequence[str]) -> tuple[str, str]:
+    for left, right in (("M1", "M2"), ("A1", "A2")):
+        if left in channels and right in channels:
+            return left, right
+    raise RecipeError("linked-mastoids needs M1 and M2, or A1 and A2")

@@ -1,0 +1,257 @@
+"""What a recipe will make of a recording, told from its header: no samples are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from physioprep.errors import RecipeError
+from physioprep.harmonise.chain import target_range
+from physioprep.harmonise.channels import (
+    UnknownChannelError,
+    canonical_channel,
+    is_known,
+    modality_of,
+    order_channels,
+)
+from physioprep.harmonise.leads import derivable_leads
+from physioprep.harmonise.montage import rereferenced_channels
+from physioprep.harmonise.recipe import ModalityRecipe, Recipe
+from physioprep.harmonise.units import factor
+from physioprep.recording import GroupHeader
+
+#: Source name and unit, as in the file -> modality.
+ModalityOf = Callable[[str, str], str]
+
+
+@dataclass(frozen=True)
+class GroupPlan:
+    """One group of signals that a recording gives under a recipe.
+
+    Parameters
+    ----------
+    key : str
+        The modality; in a native store ``"ecg_250hz"`` and the like for its further rates.
+    modality : str
+    channels : tuple of str
+        Canonical names (native: the source's name where it is unknown).
+    source_channels : tuple of str
+        One a channel; "" for what is computed from several.
+    units : tuple of str
+        One a channel.
+    rate_hz : float
+    n_samples : int
+        Gaps included; -1 where only reading tells.
+    inputs : tuple of (int, int)
+        Signal group and channel of each input of the harmonisation.
+    input_channels : tuple of str
+        Canonical names of the inputs.
+    factors : tuple of float
+        What an input's physical values are multiplied with to be in the recipe's unit.
+    derived : tuple of bool
+        True where a channel is computed from others.
+    """
+
+    key: str
+    modality: str
+    channels: tuple[str, ...]
+    source_channels: tuple[str, ...]
+    units: tuple[str, ...]
+    rate_hz: float
+    n_samples: int
+    inputs: tuple[tuple[int, int], ...]
+    input_channels: tuple[str, ...]
+    factors: tuple[float, ...]
+    derived: tuple[bool, ...]
+
+
+def clock_start(group: GroupHeader, segment: int) -> int:
+    """Return where a segment's first sample lies on the clock that starts with the recording.
+
+    The onset is rounded to the nearest sample: discontinuous files time their segments freely.
+    """
+    return round(group.segments[segment][1] * group.sampling_rate)
+
+
+def clock_length(group: GroupHeader) -> int:
+    """Return the samples from the recording's start to the group's end, gaps included."""
+    if group.n_samples < 0:
+        return -1
+    return clock_start(group, -1) + group.n_samples - group.segments[-1][0]
+
+
+def plan_groups(
+    groups: Sequence[GroupHeader], recipe: Recipe, modality_of: ModalityOf | None = None
+) -> dict[str, GroupPlan]:
+    """Return what `harmonise` will make of signals with these headers.
+
+    Parameters
+    ----------
+    groups : sequence of GroupHeader
+        `Header.groups` or `Recording.groups`.
+    recipe : Recipe
+    modality_of : callable, optional
+        (source name, unit) -> modality; default `channels.modality_of`.
+
+    Returns
+    -------
+    dict of str to GroupPlan
+        By key, in order of the recipe (native: of first appearance).
+
+    Raises
+    ------
+    UnknownChannelError, UnknownUnitError
+        A name or unit that nobody explained.
+    RecipeError
+        Nothing in the recording is of the recipe's modalities, or a reference cannot be formed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from physioprep.harmonise import load_recipe
+    >>> one = np.ones(2)
+    >>> header = GroupHeader(("MLII", "V5"), ("mV", "mV"), 360.0, 650_000, one, one, one)
+    >>> plan = plan_groups([header], load_recipe("ecg-200hz"))["ecg"]
+    >>> plan.channels, plan.n_samples
+    (('V5', 'MLII'), 361112)
+    """
+    modality_of = modality_of or _default_modality
+    if recipe.native:
+        return _plan_native(groups, modality_of)
+    found: dict[str, list[tuple[int, int, str]]] = {name: [] for name in recipe.modalities}
+    for g, group in enumerate(groups):
+        for c, (name, unit) in enumerate(zip(group.channels, group.units, strict=True)):
+            modality = recipe_modality(name, unit, recipe, modality_of)
+            if modality in found:
+                found[modality].append((g, c, recipe.aliases.get(name) or canonical_channel(name)))
+    plans = {
+        modality: _plan_modality(groups, modality, inputs, recipe.modalities[modality])
+        for modality, inputs in found.items()
+        if inputs
+    }
+    plans = {key: plan for key, plan in plans.items() if plan.channels}
+    if not plans:
+        names = ", ".join(name for group in groups for name in group.channels) or "none"
+        wanted = " or ".join(recipe.modalities)
+        raise RecipeError(f"no {wanted} channel for recipe {recipe.name} among: {names}")
+    return plans
+
+
+def _default_modality(name: str, unit: str) -> str:
+    return modality_of(name, unit)
+
+
+def recipe_modality(name: str, unit: str, recipe: Recipe, modality_of: ModalityOf) -> str:
+    """Return a channel's modality under a recipe, "" where the recipe skips it.
+
+    Raises
+    ------
+    UnknownChannelError
+        Neither the recipe's aliases nor the table knows the name.
+    """
+    if name in recipe.aliases:
+        # What the user called it decides, unless the corpus has its own view.
+        given = modality_of(name, unit)
+        return given if given != "other" else modality_of(recipe.aliases[name], unit)
+    if is_known(name):
+        return modality_of(name, unit)
+    if recipe.unknown_channels == "skip":
+        return ""
+    raise UnknownChannelError(
+        f"unknown channel {name!r}: say what it is in the recipe's `aliases`, "
+        "or set its `unknown_channels: skip`"
+    )
+
+
+def _plan_modality(
+    groups: Sequence[GroupHeader],
+    modality: str,
+    inputs: Sequence[tuple[int, int, str]],
+    recipe: ModalityRecipe,
+) -> GroupPlan:
+    names = _unique([name for _, _, name in inputs])
+    order = order_channels(names, modality)
+    inputs, names = [inputs[i] for i in order], [names[i] for i in order]
+    factors, input_units = [], []
+    for g, c, _ in inputs:
+        unit = groups[g].units[c]
+        if not unit.strip() and recipe.assume_unit:
+            unit = recipe.assume_unit
+        factors.append(factor(unit, recipe.units) if recipe.units else 1.0)
+        input_units.append(recipe.units or unit)
+    source = {name: groups[g].channels[c] for name, (g, c, _) in zip(names, inputs, strict=True)}
+    unit_of = dict(zip(names, input_units, strict=True))
+    channels = output_channels(names, modality, recipe)
+    lengths = [
+        target_range(recipe.chain(groups[g].sampling_rate), 0, clock_length(groups[g]))[1]
+        for g in {g for g, _, _ in inputs}
+        if groups[g].n_samples >= 0
+    ]
+    return GroupPlan(
+        key=modality,
+        modality=modality,
+        channels=channels,
+        source_channels=tuple(source.get(name, "") for name in channels),
+        units=tuple(
+            "1" if recipe.normalise else unit_of.get(name, recipe.units) for name in channels
+        ),
+        rate_hz=recipe.rate_hz,
+        n_samples=max(lengths, default=-1),
+        inputs=tuple((g, c) for g, c, _ in inputs),
+        input_channels=tuple(names),
+        factors=tuple(factors),
+        derived=tuple(name not in source for name in channels),
+    )
+
+
+def output_channels(names: Sequence[str], modality: str, recipe: ModalityRecipe) -> tuple[str, ...]:
+    """Return the channels that a modality's inputs become, in order."""
+    channels = tuple(names)
+    if recipe.derive_leads:
+        channels += derivable_leads(channels)
+    if recipe.reference:
+        channels = rereferenced_channels(channels, recipe.reference)
+    if recipe.channels:
+        return tuple(name for name in recipe.channels if name in channels)
+    return tuple(channels[i] for i in order_channels(channels, modality))
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Return the names, numbered where one appears again: ``T8-P8``, ``T8-P8 (2)``."""
+    seen: dict[str, int] = {}
+    result = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return result
+
+
+def _plan_native(groups: Sequence[GroupHeader], modality_of: ModalityOf) -> dict[str, GroupPlan]:
+    found: dict[str, dict[int, list[int]]] = {}
+    for g, group in enumerate(groups):
+        for c, (name, unit) in enumerate(zip(group.channels, group.units, strict=True)):
+            found.setdefault(modality_of(name, unit), {}).setdefault(g, []).append(c)
+    plans: dict[str, GroupPlan] = {}
+    for modality, by_group in found.items():
+        most = max(by_group, key=lambda g: (len(by_group[g]), -g))
+        for g, indices in by_group.items():
+            rate = groups[g].sampling_rate
+            key = modality if g == most else f"{modality}_{rate:g}hz"
+            while key in plans:  # two groups of one rate: possible where their lengths differ
+                key += "_2"
+            sources = [groups[g].channels[c] for c in indices]
+            names = tuple(_unique([canonical_channel(s) if is_known(s) else s for s in sources]))
+            plans[key] = GroupPlan(
+                key=key,
+                modality=modality,
+                channels=names,
+                source_channels=tuple(groups[g].channels[c] for c in indices),
+                units=tuple(groups[g].units[c] for c in indices),
+                rate_hz=rate,
+                n_samples=clock_length(groups[g]),
+                inputs=tuple((g, c) for c in indices),
+                input_channels=names,
+                factors=(1.0,) * len(names),
+                derived=(False,) * len(names),
+            )
+    return plans

@@ -1,0 +1,119 @@
+"""From float32 to int16 at a fixed step, counting what that costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: The digital value of a missing sample.
+MISSING = -32768
+#: In a channel's `invalid`: no digital value means missing.
+NO_SENTINEL = -(2**31)
+_LARGEST = 32767
+
+
+@dataclass(frozen=True, eq=False)
+class Quantised:
+    """What quantising some blocks of a signal did, one number a channel; blocks add up.
+
+    Parameters
+    ----------
+    n_valid, n_saturated : ndarray of int64, shape (channel,)
+    total, squares : ndarray of float64, shape (channel,)
+        Sum of the valid samples and of their squares, in the recipe's unit.
+    error_squares : ndarray of float64, shape (channel,)
+        Sum of the squared rounding errors of samples that did not saturate.
+    """
+
+    n_valid: NDArray[np.int64]
+    n_saturated: NDArray[np.int64]
+    total: NDArray[np.float64]
+    squares: NDArray[np.float64]
+    error_squares: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, n_channels: int) -> Quantised:
+        """Return the counts of no samples."""
+        whole, real = np.zeros(n_channels, np.int64), np.zeros(n_channels)
+        return cls(whole, whole, real, real, real)
+
+    def __add__(self, other: Quantised) -> Quantised:
+        """Return the counts of both."""
+        return Quantised(
+            self.n_valid + other.n_valid,
+            self.n_saturated + other.n_saturated,
+            self.total + other.total,
+            self.squares + other.squares,
+            self.error_squares + other.error_squares,
+        )
+
+    def pooled(self) -> tuple[float, float]:
+        """Return mean and standard deviation over all channels together."""
+        n = max(int(self.n_valid.sum()), 1)
+        mean = float(self.total.sum()) / n
+        return mean, float(np.sqrt(max(float(self.squares.sum()) / n - mean**2, 0.0)))
+
+    def rms(self) -> NDArray[np.float64]:
+        """Return each channel's root mean square."""
+        return np.asarray(np.sqrt(self.squares / np.maximum(self.n_valid, 1)))
+
+    def error_rms(self) -> NDArray[np.float32]:
+        """Return the root mean square of each channel's rounding errors."""
+        count = np.maximum(self.n_valid - self.n_saturated, 1)
+        return np.asarray(np.sqrt(self.error_squares / count), np.float32)
+
+
+def quantise(
+    x: NDArray[np.float32], step: float, dtype: str = "int16"
+) -> tuple[NDArray[np.generic], Quantised]:
+    """Round to whole steps.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (channel, sample)
+        NaN marks missing samples.
+    step : float
+        What one digital step means.
+    dtype : {"int16", "float32"}
+        ``"float32"`` changes nothing and still counts.
+
+    Returns
+    -------
+    digital : ndarray of int16 or float32, shape (channel, sample)
+        int16: missing is -32768; what exceeds ±32767 steps is held there.
+    counts : Quantised
+
+    Examples
+    --------
+    >>> x = np.array([[0.0014, np.nan, 40.0]], np.float32)
+    >>> digital, counts = quantise(x, 0.001)
+    >>> digital, counts.n_saturated, counts.error_rms().round(4)
+    (array([[     1, -32768,  32767]], dtype=int16), array([1]), array([0.0004], dtype=float32))
+    """
+    channels, n = x.shape
+    missing = np.isnan(x)
+    any_missing = bool(missing.any())
+    values = np.where(missing, np.float32(0), x) if any_missing else x
+    n_valid = n - missing.sum(axis=1) if any_missing else np.full(channels, n)
+    total = values.sum(axis=1, dtype=np.float64)
+    squares = np.einsum("ij,ij->i", values, values, dtype=np.float64)
+    if dtype == "float32":
+        none = np.zeros(channels)
+        return np.ascontiguousarray(x), Quantised(
+            n_valid, np.zeros(channels, np.int64), total, squares, none
+        )
+    steps = values * np.float32(1 / step)
+    whole = np.rint(steps)
+    np.subtract(whole, steps, out=steps)
+    saturated = np.abs(whole) > _LARGEST
+    n_saturated = saturated.sum(axis=1)
+    if n_saturated.any():
+        steps[saturated] = 0
+        np.clip(whole, -_LARGEST, _LARGEST, out=whole)
+    errors = np.einsum("ij,ij->i", steps, steps, dtype=np.float64) * step**2
+    digital = whole.astype(np.int16)
+    if any_missing:
+        digital[missing] = MISSING
+    return digital, Quantised(n_valid, n_saturated, total, squares, errors)
