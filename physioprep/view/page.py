@@ -1,0 +1,201 @@
+"""A page measured in millimetres: panels stacked under a heading, so that paper speeds are true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MM_PER_INCH = 25.4
+#: Paper speed of every panel, so that ECG and EEG of one page line up.
+MM_PER_S = 25.0
+#: Left of the first second: calibration pulse, channel names.
+GUTTER_MM = 16.0
+#: Right of the last second: scale bars.
+RIGHT_MM = 14.0
+MARGIN_MM = 6.0
+HEADING_MM = 15.0
+FOOTER_MM = 7.0
+INK = "#1a1a1a"
+WARNING = "#b00020"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """An annotation above a strip: a beat, a rhythm change, a stage.
+
+    Parameters
+    ----------
+    onset_s : float
+        Time from the recording's start.
+    text : str
+        What stands above the strip, as short as the source has it (``"N"``, ``"(AFIB"``).
+    duration_s : float
+        Length of the marked stretch; 0 for an instant.
+    """
+
+    onset_s: float
+    text: str
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Something drawn over the page's whole width.
+
+    Parameters
+    ----------
+    height_mm : float
+        Height on paper.
+    draw : callable
+        Takes axes in millimetres, origin at the lower left, and draws.
+    """
+
+    height_mm: float
+    draw: Callable[[Axes], None]
+
+
+def seconds_to_mm(time_s: float, start_s: float) -> float:
+    """Return where `time_s` lies on a panel whose first second is `start_s`, in mm."""
+    return GUTTER_MM + (time_s - start_s) * MM_PER_S
+
+
+def spans(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return (start, stop) of every run of True.
+
+    Examples
+    --------
+    >>> spans(np.array([True, True, False, True]))
+    [(0, 2), (3, 4)]
+    """
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def shade_missing(
+    axes: Axes,
+    missing: NDArray[np.bool_],
+    rate_hz: float,
+    start_s: float,
+    left_mm: float,
+    bottom_mm: float,
+    height_mm: float,
+) -> None:
+    """Shade every run of `missing` samples; `left_mm` is where its first sample lies."""
+    for first, last in spans(missing):
+        left = left_mm + first / rate_hz * MM_PER_S
+        width = (last - first) / rate_hz * MM_PER_S
+        box = axes.axvspan(left, left + width, facecolor="#8888a8", alpha=0.35, zorder=1.5, lw=0)
+        box.set_y(bottom_mm)
+        box.set_height(height_mm)
+        box.set_transform(axes.transData)
+        if width > 12:
+            axes.text(
+                left + width / 2, bottom_mm + height_mm / 2, "missing",
+                ha="center", va="center", fontsize=6.5, color="#44446a", style="italic",
+            )  # fmt: skip
+
+
+def draw_seconds(axes: Axes, start_s: float, duration_s: float, y_mm: float) -> None:
+    """Write the seconds under a strip, counted from the recording's start."""
+    first = int(np.ceil(start_s - 1e-9))
+    for second in range(first, int(np.floor(start_s + duration_s + 1e-9)) + 1):
+        x = seconds_to_mm(float(second), start_s)
+        axes.plot([x, x], [y_mm + 2.6, y_mm + 3.8], color=INK, lw=0.6, clip_on=False)
+        label = f"{second} s" if second == first else str(second)
+        axes.text(x, y_mm + 2.2, label, fontsize=6.5, ha="center", va="top", color=INK)
+
+
+def draw_marks(
+    axes: Axes, marks: Sequence[Mark], start_s: float, duration_s: float, y_mm: float
+) -> None:
+    """Write annotations in a line at `y_mm`: normal beats grey, all else red, stretches as bars."""
+    stop_s = start_s + duration_s
+    for mark in marks:
+        if mark.onset_s >= stop_s or mark.onset_s + mark.duration_s < start_s:
+            continue
+        onset = max(mark.onset_s, start_s)
+        x = seconds_to_mm(onset, start_s)
+        if mark.duration_s > 0:
+            end = seconds_to_mm(min(mark.onset_s + mark.duration_s, stop_s), start_s)
+            axes.plot([x, end], [y_mm + 2.6] * 2, color="#3a6ea5", lw=1.4, solid_capstyle="butt")
+        beat = len(mark.text) <= 1
+        line = y_mm if beat else y_mm + 3.0  # rhythms stand above beats, which they would cover
+        colour = "#777777" if mark.text == "N" else WARNING if beat else "#1f4e8c"
+        axes.text(
+            x, line, mark.text, fontsize=7 if beat else 6.5, va="bottom", color=colour,
+            ha="center" if beat else "left", clip_on=True, parse_math=False,
+        )  # fmt: skip
+
+
+def compose(
+    panels: Sequence[Panel],
+    duration_s: float,
+    *,
+    title: str,
+    subtitle: str = "",
+    footer: str = "",
+    simulated: bool = False,
+) -> Figure:
+    """Stack `panels` under a heading on a page whose millimetres are true.
+
+    Parameters
+    ----------
+    panels : sequence of Panel
+        From the top down.
+    duration_s : float
+        Length of a strip, s; the page is as wide as 25 mm/s needs.
+    title, subtitle, footer : str
+        Record id and corpus; rates and times; scales.
+    simulated : bool
+        Say in red that nobody's heart or head made these signals.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Saved at any resolution it prints to scale; `Figure.savefig` writes it.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    inner = GUTTER_MM + max(duration_s * MM_PER_S, 100.0) + RIGHT_MM
+    width = inner + 2 * MARGIN_MM
+    height = HEADING_MM + sum(panel.height_mm for panel in panels) + FOOTER_MM + 2 * MARGIN_MM
+    figure = Figure(figsize=(width / MM_PER_INCH, height / MM_PER_INCH), facecolor="white")
+    FigureCanvasAgg(figure)
+
+    def place(top_mm: float, height_mm: float) -> Axes:
+        axes = figure.add_axes(
+            (
+                MARGIN_MM / width,
+                1 - (top_mm + height_mm) / height,
+                inner / width,
+                height_mm / height,
+            )
+        )
+        axes.set(xlim=(0, inner), ylim=(0, height_mm))
+        axes.axis("off")
+        return axes
+
+    head = place(MARGIN_MM, HEADING_MM)
+    head.text(0, 9.0, title, fontsize=13, weight="bold", color=INK, va="bottom", parse_math=False)
+    head.text(0, 7.2, subtitle, fontsize=8, color="#444444", va="top", parse_math=False)
+    if simulated:
+        head.text(
+            inner, 9.0, "SIMULATED", fontsize=13, weight="bold", color="white", va="bottom",
+            ha="right", bbox={"facecolor": WARNING, "edgecolor": "none", "pad": 3},
+        )  # fmt: skip
+    top = MARGIN_MM + HEADING_MM
+    for panel in panels:
+        panel.draw(place(top, panel.height_mm))
+        top += panel.height_mm
+    foot = place(top, FOOTER_MM)
+    foot.text(0, 2.5, footer, fontsize=7, color="#444444", va="center", parse_math=False)
+    return figure

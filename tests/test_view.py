@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from physioprep.errors import PhysioprepError
+from physioprep.view import Mark, compose, ecg_panel, plot_record
+from physioprep.view.ecg import choose_gain, clinical_rows
+from physioprep.view.page import GUTTER_MM, MARGIN_MM, MM_PER_INCH, RIGHT_MM
+from physioprep.view.record import Signals, draw_signals
+
+LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+
+
+def fake_store(
+    arrays: dict[str, tuple[np.ndarray, float, tuple[str, ...], str]], corpus: str = "mine"
+) -> SimpleNamespace:
+    variables = {}
+    for name, (values, rate, channels, units) in arrays.items():
+        dims = (f"{name}_channel", f"{name}_time")
+        variables[name] = xr.DataArray(
+            values,
+            dims=dims,
+            coords={dims[0]: list(channels), dims[1]: np.arange(values.shape[1]) / rate},
+            attrs={"units": units},
+        )
+    table = pd.DataFrame(
+        {"onset": [1.0, 2.0], "duration": [np.nan, 0.5], "code": ["N", "+"], "text": ["", "(AFIB"]}
+    )
+    records = pd.DataFrame(
+        {"corpus": [corpus], "record_id": ["a"], "age": [60.0], "sex": ["F"], "duration_s": [25.0]}
+    )
+    return SimpleNamespace(
+        path=Path("x.zarr"),
+        modalities=tuple(arrays),
+        records=records,
+        attrs={"recipe": {"name": "native"}},
+        record=lambda _: xr.Dataset(variables),
+        annotations=lambda _: table,
+    )
+
+
+def texts(figure) -> list[str]:
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def test_paper_is_true_to_scale() -> None:
+    """One second is 25 mm and one millivolt 10 mm, of the figure's own inches."""
+    rate = 500.0
+    signal = np.zeros((1, 5000))
+    signal[0, 2500] = 1.0
+    figure = compose([ecg_panel(signal, rate, ["II"])], 10.0, title="t")
+    axes = figure.axes[1]  # after the heading
+    trace = max(axes.lines, key=lambda line: len(line.get_xdata()))
+    inch = trace.get_transform().transform(np.column_stack(trace.get_data())) / figure.dpi
+    mm = inch * MM_PER_INCH
+    assert mm[2500, 0] - mm[0, 0] == pytest.approx(5 * 25.0, abs=1e-6)
+    assert mm[2500, 1] - mm[0, 1] == pytest.approx(10.0, abs=1e-6)
+    assert mm[0, 0] == pytest.approx(MARGIN_MM + GUTTER_MM, abs=1e-6)
+    width_mm = figure.get_size_inches()[0] * MM_PER_INCH
+    assert width_mm == pytest.approx(250 + GUTTER_MM + RIGHT_MM + 2 * MARGIN_MM)
+
+
+def test_thick_grid_lines_are_every_fifth_of_a_second() -> None:
+    figure = compose([ecg_panel(np.zeros((1, 1000)), 100.0, ["I"])], 10.0, title="t")
+    grid = figure.axes[1].collections[3]  # paper, thin upright and level, thick upright
+    xs = [float(path.vertices[0, 0]) for path in grid.get_paths()]
+    assert np.allclose(np.diff(xs), 5.0)
+    assert any(np.isclose(x, GUTTER_MM) for x in xs), "time zero lies on a thick line"
+
+
+def test_twelve_leads_stand_in_clinical_rows_whatever_their_order() -> None:
+    rows = clinical_rows(LEADS[::-1], 1000)
+    names = [[LEADS[::-1][strip.lead] for strip in row] for row in rows]
+    assert names == [
+        ["I", "aVR", "V1", "V4"],
+        ["II", "aVL", "V2", "V5"],
+        ["III", "aVF", "V3", "V6"],
+        ["II"],
+    ]
+    assert [(s.first, s.stop) for s in rows[0]] == [(0, 250), (250, 500), (500, 750), (750, 1000)]
+    assert [len(row) for row in clinical_rows(("MLII", "V5"), 100)] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("peak_mv", "gain"), [(0.01, 10), (5.0, 10), (9.0, 5), (1000.0, 0.0390625)]
+)
+def test_gain_is_standard_unless_the_trace_does_not_fit(peak_mv: float, gain: float) -> None:
+    trace = np.zeros(1000)
+    trace[:100] = peak_mv
+    assert choose_gain(trace[None]) == gain
+
+
+def test_gain_of_nothing_but_missing_samples() -> None:
+    assert choose_gain(np.full((2, 10), np.nan)) == 10.0
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_plot_record_writes_each_kind(tmp_path: Path, suffix: str) -> None:
+    rng = np.random.default_rng(0)
+    store = fake_store(
+        {
+            "ecg": (rng.normal(0, 0.1, (12, 12500)).astype("f4"), 500.0, LEADS, "mV"),
+            "eeg": (rng.normal(0, 20, (3, 5000)).astype("f4"), 200.0, ("Fp1", "Fp2", "Cz"), "µV"),
+            "resp": (rng.normal(0, 1, (1, 250)).astype("f4"), 10.0, ("chest",), "V"),
+        }
+    )
+    out = plot_record(store, "a", tmp_path / f"a{suffix}", duration_s=12)
+    head = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}[suffix]
+    assert out.read_bytes().startswith(head)
+    assert [p.name for p in tmp_path.iterdir()] == [out.name], "nothing half-written is left"
+
+
+def test_page_says_what_is_missing_absent_and_simulated() -> None:
+    ecg = np.zeros((3, 1000), np.float32)
+    ecg[0, 200:600] = np.nan
+    ecg[2] = np.nan
+    signals = [Signals("ecg", ecg, 100.0, ("I", "II", "V1"), "mV", absent=("V1",))]
+    marks = [Mark(1.0, "N"), Mark(2.0, "(AFIB", 3.0)]
+    words = texts(draw_signals(signals, marks=marks, title="t", simulated=True))
+    assert "missing" in words
+    assert "V1 absent" in words
+    assert "SIMULATED" in words
+    assert {"N", "(AFIB"} <= set(words)
+    assert any("25 mm/s, 10 mm/mV" in word for word in words)
+
+
+def test_simulated_corpora_are_labelled_and_real_ones_are_not(tmp_path: Path) -> None:
+    from physioprep.view.record import draw_record
+
+    one = {"ecg": (np.zeros((1, 1000), "f4"), 100.0, ("I",), "mV")}
+    assert "SIMULATED" in texts(draw_record(fake_store(one, "demo-ecg"), "a"))
+    assert "SIMULATED" not in texts(draw_record(fake_store(one, "mitdb"), "a"))
+
+
+def test_seconds_count_from_the_recordings_start() -> None:
+    from physioprep.view.record import draw_record
+
+    one = {"ecg": (np.zeros((1, 2500), "f4"), 100.0, ("I",), "mV")}
+    words = texts(draw_record(fake_store(one), "a", start_s=5, duration_s=10))
+    assert "5 s" in words
+    assert "15" in words
+    assert "16" not in words
+
+
+def test_units_are_converted_to_millivolts() -> None:
+    micro = Signals("ecg", np.full((1, 100), 0.0), 100.0, ("I",), "µV")
+    micro.values[0, 50] = 1000.0
+    figure = draw_signals([micro], title="t")
+    trace = max(figure.axes[1].lines, key=lambda line: len(line.get_xdata()))
+    assert np.ptp(trace.get_ydata()) == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"start_s": 30}, "nothing at 30 s"),
+        ({"duration_s": 0}, "duration 0 s"),
+        ({"duration_s": 1e4}, "duration 10000 s"),
+        ({"modality": "eeg"}, "no modality 'eeg'"),
+        ({"record_id": "b"}, "no record 'b'"),
+        ({"out": "a.txt"}, "ends in .png"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_clear_error(
+    tmp_path: Path, arguments: dict[str, object], message: str
+) -> None:
+    store = fake_store({"ecg": (np.zeros((1, 2500), "f4"), 100.0, ("I",), "mV")})
+    given = {"record_id": "a", "out": "a.png", **arguments}
+    out = tmp_path / str(given.pop("out"))
+    with pytest.raises(PhysioprepError, match=message):
+        plot_record(store, given.pop("record_id"), out, **given)
+    assert not list(tmp_path.iterdir())
