@@ -7,8 +7,9 @@ as if it were continuous.
 from __future__ import annotations
 
 from datetime import timedelta
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from physioprep.readers.wfdb_annotations import find_annotations, merge, read_an
 from physioprep.readers.wfdb_signals import decode_24
 from physioprep.recording import GroupHeader, Header, Recording, SignalGroup
 
-_CHUNK_BYTES = 1 << 24
+_CHUNK_BYTES = 1 << 18  # small pieces stay in the cache
 
 
 def read_header(path: Path) -> Header:
@@ -116,7 +117,7 @@ def read(path: Path, verify: bool = True) -> Recording:
     )
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path) -> BufferedReader:
     try:
         return path.open("rb")
     except OSError as error:
@@ -125,7 +126,7 @@ def _open(path: Path) -> BinaryIO:
 
 
 def _count_records(
-    file: BinaryIO, path: Path, header: EdfHeader, verify: bool
+    file: BufferedReader, path: Path, header: EdfHeader, verify: bool
 ) -> tuple[int, list[str]]:
     """Return how many data records to read, and what is odd about it."""
     data = path.stat().st_size - header.header_bytes
@@ -217,7 +218,9 @@ def _offsets(header: EdfHeader) -> list[int]:
     return offsets
 
 
-def _annotation_blocks(file: BinaryIO, header: EdfHeader, n_records: int) -> list[list[bytes]]:
+def _annotation_blocks(
+    file: BufferedReader, header: EdfHeader, n_records: int
+) -> list[list[bytes]]:
     """Read only the annotation signals of the first `n_records` data records."""
     offsets = _offsets(header)
     spans = [
@@ -236,7 +239,7 @@ def _annotation_blocks(file: BinaryIO, header: EdfHeader, n_records: int) -> lis
 
 
 def _read_records(
-    file: BinaryIO, path: Path, header: EdfHeader, n_records: int, groups: list[list[int]]
+    file: BufferedReader, path: Path, header: EdfHeader, n_records: int, groups: list[list[int]]
 ) -> tuple[list[NDArray[Any]], list[list[bytes]]]:
     """Read all data records into one array a rate, and the annotation signals as bytes."""
     width, size, offsets = header.sample_bytes, header.record_bytes, _offsets(header)
@@ -252,7 +255,7 @@ def _read_records(
     file.seek(header.header_bytes)
     for start in range(0, n_records, step):
         n = min(step, n_records - start)
-        if file.readinto(memoryview(buffer[1 : 1 + n * size])) != n * size:
+        if file.readinto(buffer[1 : 1 + n * size].data) != n * size:
             raise UnreadableFileError(path, "changed while it was read")
         for members, array in zip(groups, arrays, strict=True):
             for row, stop in _runs(members):
@@ -290,7 +293,7 @@ def _describe(header: EdfHeader, notes: list[str]) -> dict[str, Any]:
         "reserved": header.reserved,
         "n_records": header.n_records,
         "record_duration_s": header.record_duration_s,
-        "signals": [signal._asdict() for signal in header.signals],
+        "signals": list(header.signals),
         "uncalibrated": uncalibrated,
         "notes": notes,
     }

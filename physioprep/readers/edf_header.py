@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -177,18 +178,24 @@ def _signals(raw: bytes, n_signals: int, path: Path) -> tuple[EdfSignal, ...]:
         label = _text(fields[0])
         lenient = label in ("EDF Annotations", "BDF Annotations")
         where = f"of signal {number} ({label})"
-        limits = [
-            math.nan
-            if lenient and not _NUMBER.fullmatch(_plain(field))
-            else _number(field, f"{what} {where}", path)
+        low, high, digital_low, digital_high = (
+            _value(field) if lenient else _number(field, f"{what} {where}", path)
             for what, field in zip(_LIMITS, fields[3:7], strict=True)
-        ]
+        )
         n_samples = _integer(fields[8], f"number of samples {where}", path)
         if n_samples < 1:
             raise UnreadableFileError(path, f"{n_samples} samples a data record {where}")
         signals.append(
             EdfSignal(
-                label, _text(fields[1]), _text(fields[2]), *limits, _text(fields[7]), n_samples
+                label,
+                _text(fields[1]),
+                _text(fields[2]),
+                low,
+                high,
+                digital_low,
+                digital_high,
+                _text(fields[7]),
+                n_samples,
             )
         )
     return tuple(signals)
@@ -197,6 +204,7 @@ def _signals(raw: bytes, n_signals: int, path: Path) -> tuple[EdfSignal, ...]:
 _LIMITS = ("physical minimum", "physical maximum", "digital minimum", "digital maximum")
 
 
+@lru_cache(maxsize=4096)
 def _text(raw: bytes) -> str:
     raw = raw.strip(b" \0")
     if raw.isascii():
@@ -207,16 +215,17 @@ def _text(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def _plain(raw: bytes) -> str:
-    """Decode a numeric field; some writers pad with NUL or write a decimal comma."""
-    return raw.decode("latin-1").strip(" \0").replace(",", ".")
+@lru_cache(maxsize=4096)
+def _value(raw: bytes) -> float:
+    """Parse a numeric field, NaN if it is none; some pad with NUL or write a decimal comma."""
+    text = raw.decode("latin-1").strip(" \0").replace(",", ".")
+    return float(text) if _NUMBER.fullmatch(text) else math.nan
 
 
 def _number(raw: bytes, what: str, path: Path) -> float:
-    text = _plain(raw)
-    value = float(text) if _NUMBER.fullmatch(text) else math.nan
+    value = _value(raw)
     if not math.isfinite(value):
-        raise UnreadableFileError(path, f"bad {what}: {text!r}")
+        raise UnreadableFileError(path, f"bad {what}: {raw!r}")
     return value
 
 

@@ -6,6 +6,7 @@ because no other reader verifies the checksums that WFDB headers state.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from physioprep.readers import wfdb_annotations, wfdb_segments, wfdb_signals
 from physioprep.readers.wfdb_header import RecordHeader, SignalLine, parse_header
 from physioprep.recording import GroupHeader, Header, Recording, SignalGroup
 
-_LARGEST_HEADER = 1 << 24
+_USUAL_HEADER, _LARGEST_HEADER = 1 << 14, 1 << 22
 
 
 def read_header(path: Path) -> Header:
@@ -107,15 +108,17 @@ def load(path: Path) -> tuple[Path, RecordHeader]:
     """Find, read and parse a record's header file."""
     if path.suffix != ".hea":
         beside = path.with_name(path.name + ".hea")
-        path = beside if beside.is_file() else path.with_suffix(".hea")
+        path = beside if os.path.isfile(beside) else path.with_suffix(".hea")  # noqa: PTH113
     try:
-        with path.open("rb") as file:
-            raw = file.read(_LARGEST_HEADER + 1)
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (hot path)
+            raw = file.read(_USUAL_HEADER)  # asking for more would allocate more
+            while len(raw) >= _USUAL_HEADER and (more := file.read(_LARGEST_HEADER)):
+                raw += more
+                if len(raw) > _LARGEST_HEADER:
+                    raise UnreadableFileError(path, "far too large for a WFDB header")
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         raise UnreadableFileError(path, "no such file" if missing else str(error)) from None
-    if len(raw) > _LARGEST_HEADER:
-        raise UnreadableFileError(path, "far too large for a WFDB header")
     try:
         text = raw.decode()
     except UnicodeDecodeError:
@@ -132,7 +135,7 @@ def describe(record: RecordHeader, signals: tuple[SignalLine, ...]) -> dict[str,
         "counter": record.counter,
         "base_time": record.base_time,
         "base_date": record.base_date,
-        "signals": [signal._asdict() for signal in signals],
+        "signals": list(signals),
         "notes": list(record.notes),
     }
 

@@ -122,7 +122,7 @@ def read_annotations(path: Path, rate_hz: float) -> dict[str, NDArray[Any]]:
         raise UnreadableFileError(path, error.strerror or "cannot be read") from None
     samples, codes, subtypes, channels, numbers, notes = _decode(data, path)
     symbols, resolution, keep = _definitions(samples, codes, notes)
-    code = np.array([symbols.get(value, f"[{value}]") for value in codes.tolist()], object)
+    code = np.array([symbols.get(value, f"[{value}]") for value in range(50)], object)[codes]
     onset = samples / (resolution or rate_hz)
     columns: dict[str, NDArray[Any]] = {
         "onset": onset,
@@ -229,10 +229,10 @@ def _collect(
             column = column[np.maximum.accumulate(known)]
         columns.append(column)
     notes = np.full(len(first), "", object)
-    for at, text in aux.items():
-        if owner[at] < 0:
+    for place, text in aux.items():
+        if owner[place] < 0:
             raise UnreadableFileError(path, "begins with a note of no annotation")
-        notes[owner[at]] = text
+        notes[owner[place]] = text
     return samples, kinds[first].astype(np.int64), *columns, notes
 
 

@@ -6,6 +6,7 @@ Storage formats as in signal(5) of the WFDB Applications Guide
 
 from __future__ import annotations
 
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ INVALID: dict[int, int] = {
 }
 
 _WIDE = frozenset({8, 24, 32, 524})
+_CHUNK_SAMPLES = 1 << 16
 _FLAC_CHUNK = 1 << 20  # frames; libsndfile fails on reads of more than 2**24 samples
 _FLAC_FRAMES_PER_BYTE = 65_535 / 10  # no FLAC block is larger, no block header smaller
 
@@ -120,38 +122,67 @@ def decode_file(
     """
     if format in _FLAC_BITS:
         return _decode_flac(path, format, byte_offset, samples_per_frame, n_frames)
-    per_frame = sum(samples_per_frame)
-    wanted = n_bytes(format, n_frames * per_frame)
+    per_frame, n_signals = sum(samples_per_frame), len(samples_per_frame)
+    wanted = byte_offset + n_bytes(format, n_frames * per_frame)
     try:
         size = path.stat().st_size
-        if size < byte_offset + wanted:
-            raise UnreadableFileError(
-                path, f"{byte_offset + wanted - size} bytes shorter than its header says"
-            )
-        data = np.fromfile(path, np.uint8, wanted, offset=byte_offset)
-    except FileNotFoundError:
-        raise UnreadableFileError(path, "no such file") from None
-    if data.size != wanted:
-        raise UnreadableFileError(path, "changed while it was read")
-    if format == 212 and per_frame == 2:  # as most: no interleaving to undo
-        frames = _decode_212_pairs(data, n_frames).T
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        raise UnreadableFileError(path, "no such file" if missing else str(error)) from None
+    if size < wanted:
+        raise UnreadableFileError(path, f"{wanted - size} bytes shorter than its header says")
+    dtype = dtype_of(format)
+    signals: NDArray[Any] | list[NDArray[Any]]
+    if per_frame == n_signals:
+        signals = np.empty((n_signals, n_frames), dtype)
     else:
-        frames = unpack(data, format, n_frames * per_frame).reshape(n_frames, per_frame)
-    ends = np.cumsum(samples_per_frame).tolist()
-    signals: list[NDArray[Any]] | NDArray[Any] = (
-        frames.T
-        if per_frame == len(samples_per_frame)
-        else [
-            frames[:, end - n : end].reshape(-1)
-            for end, n in zip(ends, samples_per_frame, strict=True)
-        ]
-    )
-    if format == 8:
-        signals = [
-            (np.cumsum(signal, dtype=np.int64) + start).astype(np.int32)
-            for signal, start in zip(signals, initial, strict=True)
-        ]
+        signals = [np.empty(n_frames * n, dtype) for n in samples_per_frame]
+    _fill(path, format, byte_offset, samples_per_frame, n_frames, signals)
+    if format == 8:  # stored as differences
+        for signal, start in zip(signals, initial, strict=True):
+            np.cumsum(signal, out=signal)
+            signal += np.int64(start).astype(dtype)
     return signals
+
+
+def _fill(
+    path: Path,
+    format: int,
+    byte_offset: int,
+    samples_per_frame: tuple[int, ...],
+    n_frames: int,
+    signals: NDArray[Any] | list[NDArray[Any]],
+) -> None:
+    """Decode a file piece by piece, so that all but the result stays in the cache."""
+    per_frame = sum(samples_per_frame)
+    step = 6 * max(1, _CHUNK_SAMPLES // (6 * per_frame))  # whole groups of all formats
+    buffer = np.empty(n_bytes(format, min(step, n_frames) * per_frame), np.uint8)
+    ends = np.cumsum(samples_per_frame).tolist()
+    with path.open("rb", buffering=0) as file:
+        file.seek(byte_offset)
+        for start in range(0, n_frames, step):
+            stop = min(start + step, n_frames)
+            data = buffer[: n_bytes(format, (stop - start) * per_frame)]
+            _read_into(data, file, path)
+            if isinstance(signals, np.ndarray) and format == 212 and per_frame == 2:
+                _unpack_212_pairs(data, signals[:, start:stop])
+                continue
+            flat = unpack(data, format, (stop - start) * per_frame)
+            frames = flat.reshape(stop - start, per_frame)
+            if isinstance(signals, np.ndarray):
+                signals[:, start:stop] = frames.T
+                continue
+            for signal, end, n in zip(signals, ends, samples_per_frame, strict=True):
+                signal[start * n : stop * n].reshape(-1, n)[:] = frames[:, end - n : end]
+
+
+def _read_into(data: NDArray[np.uint8], file: FileIO, path: Path) -> None:
+    at = 0
+    while at < data.size:
+        n = file.readinto(data[at:].data)
+        if not n:
+            raise UnreadableFileError(path, "changed while it was read")
+        at += n
 
 
 def unpack(data: NDArray[np.uint8], format: int, n_samples: int) -> NDArray[Any]:
@@ -191,7 +222,8 @@ def unpack(data: NDArray[np.uint8], format: int, n_samples: int) -> NDArray[Any]
     if data.size != n_groups * size:
         data = np.concatenate([data, np.zeros(n_groups * size - data.size, np.uint8)])
     if format == 212:
-        pairs = _decode_212_pairs(data, n_groups)
+        pairs = np.empty((2, n_groups), np.int16)
+        _unpack_212_pairs(data, pairs)
         return pairs.T.reshape(-1)[:n_samples]
     triples = np.empty((n_groups, 3), np.int16)
     words = data.view("<u2").reshape(-1, 2) if format == 310 else data.view("<u4")
@@ -207,19 +239,21 @@ def unpack(data: NDArray[np.uint8], format: int, n_samples: int) -> NDArray[Any]
     return flat << 6 >> 6  # sign of the 10-bit value
 
 
-def _decode_212_pairs(data: NDArray[np.uint8], n_pairs: int) -> NDArray[np.int16]:
+def _unpack_212_pairs(data: NDArray[np.uint8], out: NDArray[np.int16]) -> None:
     """Unpack byte triplets into an array (2, pair) of the even and the odd samples."""
-    triplets = data.reshape(n_pairs, 3)
-    middle = triplets[:, 1].astype(np.uint16)
-    out = np.empty((2, n_pairs), np.uint16)
-    # each sample goes to the top 12 bits, and comes back with its sign
-    np.left_shift(middle, 12, out=out[0])
-    out[0] |= triplets[:, 0].astype(np.uint16) << 4
-    np.left_shift(middle & 0xF0, 8, out=out[1])
-    out[1] |= triplets[:, 2].astype(np.uint16) << 4
-    signed = out.view(np.int16)
-    signed >>= 4
-    return signed
+    n_pairs = out.shape[1]
+    if not n_pairs:
+        return
+    # each sample is brought to the top 12 bits, and then down again with its sign
+    np.left_shift(np.ndarray((n_pairs,), "<i2", data, 0, (3,)), 4, out=out[0])
+    late = np.ndarray((n_pairs,), "<u2", data, 1, (3,)).copy()
+    odd = out[1].view(np.uint16)
+    np.bitwise_and(late, 0xF0, out=odd)
+    odd <<= 8
+    late >>= 4
+    late &= 0xFF0
+    odd |= late
+    out >>= 4
 
 
 def decode_24(
@@ -246,8 +280,10 @@ def decode_24(
     array([ 1, -1], dtype=int32)
     """
     # four bytes that end with the sample; the shift drops the first and keeps the sign
-    words = np.ndarray(shape, "<i4", data, offset - 1, strides)
-    return np.right_shift(words, 8, out=np.empty(shape, np.int32))
+    words: NDArray[np.int32] = np.ndarray(shape, "<i4", data, offset - 1, strides)
+    out = np.empty(shape, np.int32)
+    np.right_shift(words, 8, out=out)
+    return out
 
 
 def _flac_shape(path: Path) -> tuple[int, int]:
