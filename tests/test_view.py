@@ -6,9 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
 
-from physioprep.errors import PhysioprepError
+from physioprep.errors import PhysioprepError, StoreError
 from physioprep.view import Mark, compose, ecg_panel, plot_record
 from physioprep.view.ecg import choose_gain, clinical_rows
 from physioprep.view.page import GUTTER_MM, MARGIN_MM, MM_PER_INCH, RIGHT_MM
@@ -20,27 +19,36 @@ LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V
 def fake_store(
     arrays: dict[str, tuple[np.ndarray, float, tuple[str, ...], str]], corpus: str = "mine"
 ) -> SimpleNamespace:
-    variables = {}
-    for name, (values, rate, channels, units) in arrays.items():
-        dims = (f"{name}_channel", f"{name}_time")
-        variables[name] = xr.DataArray(
-            values,
-            dims=dims,
-            coords={dims[0]: list(channels), dims[1]: np.arange(values.shape[1]) / rate},
-            attrs={"units": units},
-        )
+    """What plot_record asks of a store; tests of the real one are marked realdata below."""
     table = pd.DataFrame(
         {"onset": [1.0, 2.0], "duration": [np.nan, 0.5], "code": ["N", "+"], "text": ["", "(AFIB"]}
     )
     records = pd.DataFrame(
         {"corpus": [corpus], "record_id": ["a"], "age": [60.0], "sex": ["F"], "duration_s": [25.0]}
     )
+
+    def index(record_id: str) -> int:
+        if record_id != "a":
+            raise StoreError(f"no record {record_id}")
+        return 0
+
+    def per_record(modality: str, name: str) -> np.ndarray:
+        values = arrays[modality][0]
+        if name == "length":
+            return np.array([values.shape[1]])
+        return np.isfinite(values).any(axis=1)[None]
+
     return SimpleNamespace(
         path=Path("x.zarr"),
         modalities=tuple(arrays),
         records=records,
         attrs={"recipe": {"name": "native"}},
-        record=lambda _: xr.Dataset(variables),
+        index=index,
+        table=per_record,
+        read=lambda _, modality, start, stop: arrays[modality][0][:, start:stop],
+        rate_hz=lambda modality: arrays[modality][1],
+        channels=lambda modality: arrays[modality][2],
+        units=lambda modality: (arrays[modality][3],) * len(arrays[modality][2]),
         annotations=lambda _: table,
     )
 
@@ -138,6 +146,19 @@ def test_simulated_corpora_are_labelled_and_real_ones_are_not(tmp_path: Path) ->
     assert "SIMULATED" not in texts(draw_record(fake_store(one, "mitdb"), "a"))
 
 
+def test_leads_that_twelve_lead_records_lack_are_named_others_left_out() -> None:
+    from physioprep.view.record import draw_record
+
+    values = np.zeros((12, 1000), "f4")
+    values[4] = np.nan
+    words = texts(draw_record(fake_store({"ecg": (values, 100.0, LEADS, "mV")}), "a"))
+    assert "aVL absent" in words
+    values[2:] = np.nan
+    words = texts(draw_record(fake_store({"ecg": (values, 100.0, LEADS, "mV")}), "a"))
+    assert not any("absent" in word for word in words)
+    assert "III" not in words
+
+
 def test_seconds_count_from_the_recordings_start() -> None:
     from physioprep.view.record import draw_record
 
@@ -163,7 +184,7 @@ def test_units_are_converted_to_millivolts() -> None:
         ({"duration_s": 0}, "duration 0 s"),
         ({"duration_s": 1e4}, "duration 10000 s"),
         ({"modality": "eeg"}, "no modality 'eeg'"),
-        ({"record_id": "b"}, "no record 'b'"),
+        ({"record_id": "b"}, "no record b"),
         ({"out": "a.txt"}, "ends in .png"),
     ],
 )

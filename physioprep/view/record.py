@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import CorpusError, PhysioprepError
+from physioprep.harmonise.channels import ECG_LEADS
 from physioprep.view.ecg import choose_gain, describe_scale, ecg_panel
 from physioprep.view.eeg import (
     choose_sensitivity,
@@ -85,7 +86,7 @@ def plot_record(
     store : Store
         As `open_store` returns it.
     record_id : str
-        One of ``store.records["record_id"]``.
+        One of ``store.records["record_id"]``, or ``corpus/id``.
     out : path
         ``.png``, ``.pdf`` or ``.svg``.
     start_s, duration_s : float
@@ -103,7 +104,7 @@ def plot_record(
     Raises
     ------
     PhysioprepError
-        If the stretch lies outside the record, is longer than 300 s, the modality is not there,
+        If the record is not there, the stretch lies outside it, is longer than 300 s, the modality is not there,
         or `out` has another ending.
     """
     out = Path(out)
@@ -142,9 +143,9 @@ def draw_record(
         raise PhysioprepError(f"{store.path}: no modality {missing[0]!r} (it holds: {held})")
     if not 0 < duration_s <= MAX_PAGE_S:
         raise PhysioprepError(f"duration {duration_s:g} s: draw between 0 and {MAX_PAGE_S:g} s")
-    row = _row(store, record_id)
-    signals = [_cut(store, record_id, name, start_s, duration_s) for name in wanted]
-    signals = [one for one in signals if one.values.shape[1]]
+    number = store.index(record_id)
+    row = dict(store.records.iloc[number])
+    signals = [one for name in wanted for one in _cut(store, number, name, start_s, duration_s)]
     if not signals:
         length = _number(row.get("duration_s"))
         raise PhysioprepError(
@@ -155,7 +156,7 @@ def draw_record(
         signals,
         start_s=start_s,
         marks=_marks(store.annotations(record_id), start_s, drawn_s),
-        title=f"{row.get('corpus', '')} {record_id}".strip(),
+        title=f"{row['corpus']}  {row['record_id']}",
         subtitle=_subtitle(row, store.attrs, signals, start_s, drawn_s),
         simulated=is_simulated(row.get("corpus")),
     )
@@ -272,13 +273,6 @@ def _in_mv(one: Signals) -> NDArray[np.float64]:
     return np.asarray(one.values, np.float64) * _TO_MV[one.units]
 
 
-def _row(store: Store, record_id: str) -> dict[str, Any]:
-    rows = store.records[store.records["record_id"] == record_id]
-    if rows.empty:
-        raise PhysioprepError(f"{store.path}: no record {record_id!r}")
-    return dict(rows.iloc[0])
-
-
 def _number(value: object) -> float | None:
     try:
         number = float(value)  # type: ignore[arg-type]
@@ -329,30 +323,34 @@ def _marks(annotations: pd.DataFrame, start_s: float, duration_s: float) -> list
     return marks
 
 
-def _cut(store: Store, record_id: str, modality: str, start_s: float, duration_s: float) -> Signals:
-    """Read a stretch; a channel without one valid sample in the whole record counts as absent."""
-    array = store.record(record_id)[modality]
-    channel_dim, time_dim = (str(dim) for dim in array.dims)
-    times = array[time_dim]
-    if times.size < 2:
-        rate = float(array.attrs.get("sampling_frequency", 1.0))
-    else:
-        rate = float(1.0 / np.median(np.diff(times[: min(times.size, 1000)].to_numpy())))
-        rate = round(rate, 6)
-    first = round(start_s * rate)
-    chosen = array.isel({time_dim: slice(first, round((start_s + duration_s) * rate))})
-    names = tuple(str(name) for name in array[channel_dim].to_numpy())
-    absent = tuple(
-        name for place, name in enumerate(names) if not _any_valid(array.isel({channel_dim: place}))
-    )
-    units = array.attrs.get("units", "")
-    units = units if isinstance(units, str) else next(iter(units), "")
-    return Signals(modality, chosen.to_numpy(), rate, names, units, absent)
-
-
-def _any_valid(trace: Any) -> bool:
-    step = 1 << 20  # long records stay on disk but for a piece at a time
-    return any(
-        bool(np.isfinite(trace[first : first + step].to_numpy()).any())
-        for first in range(0, trace.size, step)
-    )
+def _cut(
+    store: Store, number: int, modality: str, start_s: float, duration_s: float
+) -> list[Signals]:
+    """Read a stretch of a modality: one `Signals` a physical unit."""
+    rate = store.rate_hz(modality)
+    length = int(store.table(modality, "length")[number])
+    first, last = round(start_s * rate), round((start_s + duration_s) * rate)
+    if first >= length:
+        return []
+    values = store.read(number, modality, first, last)
+    present = store.table(modality, "present")[number]
+    names, units = store.channels(modality), store.units(modality)
+    # A store has room for every channel of its corpora. Of the twelve leads, a gap in the
+    # print-out is shown as one; other channels that the record never had are left out.
+    twelve = [place for place, name in enumerate(names) if name in ECG_LEADS]
+    gaps = set(twelve) if modality == "ecg" and present[twelve].sum() >= 8 else set()
+    shown = [place for place in range(len(names)) if present[place] or place in gaps]
+    out = []
+    for unit in dict.fromkeys(units[place] for place in shown):
+        places = [place for place in shown if units[place] == unit]
+        out.append(
+            Signals(
+                modality,
+                values[places],
+                rate,
+                tuple(names[place] for place in places),
+                unit,
+                tuple(names[place] for place in places if not present[place]),
+            )
+        )
+    return out
