@@ -1,1 +1,24 @@
-"""placeholder, replaced by its builder."""
+"""Shards into a training loop. The only part of physioprep that imports torch.
+
+`ShardStream` yields whole batches in an order that is arithmetic on (seed, epoch, layout).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from physioprep.stream.stream import ShardStream as ShardStream
+
+_HOME = {"ShardStream": "physioprep.stream.stream"}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    # On first use, so that the order of samples can be had without torch.
+    if name not in _HOME:
+        raise AttributeError(f"module 'physioprep.stream' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value

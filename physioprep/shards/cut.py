@@ -1,0 +1,212 @@
+"""First pass: read each store once, in sequence; measure every window; keep the good ones.
+
+What is kept is spilled as it is, uncompressed, beside the shards to be. The second pass
+gathers the shuffled windows out of these files, so that shuffling needs no memory to speak
+of however many windows there are: an external shuffle whose only temporary is the spill.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.shards.plan import ModalityPlan, Plan
+from physioprep.shards.select import Quality, acceptable, measure, to_int16
+from physioprep.shards.source import SourceGroup, read_samples
+from physioprep.shards.spec import MISSING
+from physioprep.stream.order import random_permutation
+
+#: Bytes of samples that are read at a time.
+_SPAN_BYTES = 16 << 20
+PLAN_FILE = "plan.pickle"
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Some windows of one modality.
+
+    Parameters
+    ----------
+    signal : ndarray of int16, shape (window, channel, sample)
+        ``physical = signal * scale``; -32768 is missing, and every sample of absent channels.
+    scale : ndarray of float32, shape (window, channel)
+    present : ndarray of bool, shape (window, channel)
+    """
+
+    signal: NDArray[np.int16]
+    scale: NDArray[np.float32]
+    present: NDArray[np.bool_]
+
+
+@lru_cache(maxsize=2)
+def load_plan(work: Path, sha256: str) -> Plan:
+    """Return the plan that this run wrote into its own working folder."""
+    with (work / PLAN_FILE).open("rb") as file:
+        plan: Plan = pickle.load(file)
+    assert plan.sha256 == sha256
+    return plan
+
+
+def cut_run(work: Path, sha256: str, run: int) -> None:
+    """Cut one run of records and spill its good windows; a no-op where that was done before.
+
+    Parameters
+    ----------
+    work : Path
+        Working folder, with the plan in it.
+    sha256 : str
+        Of the plan.
+    run : int
+        Which run.
+    """
+    target = work / "spill" / f"{run:06d}"
+    if target.exists():
+        return
+    plan = load_plan(work, sha256)
+    temporary = target.with_suffix(".partial")
+    temporary.mkdir(parents=True, exist_ok=True)
+    candidates = np.arange(plan.runs[run], plan.runs[run + 1])
+    if plan.spec.max_per_record is not None:
+        candidates = _choose(plan, candidates)
+    _spill(plan, candidates, temporary)
+    # The rename is the journal entry: a spill that has its name is whole.
+    temporary.replace(target)
+
+
+def _choose(plan: Plan, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Keep at most so many good windows a record, at random."""
+    good = [
+        some[_is_good(plan, windows, quality)] for some, windows, quality in _read(plan, candidates)
+    ]
+    kept = np.concatenate(good) if good else candidates[:0]
+    records = plan.record[kept]
+    limit = plan.spec.max_per_record
+    chosen = []
+    for record in np.unique(records):
+        own = kept[records == record]
+        row = plan.records.iloc[int(record)]
+        name = f"{row['corpus']}\0{row['record_id']}".encode()
+        # By the record's name, so that other records do not change the choice.
+        key = int.from_bytes(hashlib.sha256(name).digest()[:8], "big")
+        chosen.append(np.sort(own[random_permutation(len(own), plan.spec.seed, key)[:limit]]))
+    return np.concatenate(chosen) if chosen else kept
+
+
+def _spill(plan: Plan, candidates: NDArray[np.int64], folder: Path) -> None:
+    kept: list[NDArray[np.int64]] = []
+    small: dict[str, list[NDArray[Any]]] = {}
+    files = {m.name: (folder / f"{m.name}.int16").open("wb") for m in plan.modalities}
+    for some, windows, quality in _read(plan, candidates):
+        good = _is_good(plan, windows, quality)
+        kept.append(some[good])
+        for name, cut in windows.items():
+            files[name].write(memoryview(np.ascontiguousarray(cut.signal[good])).cast("B"))
+            small.setdefault(f"{name}.scale", []).append(cut.scale[good])
+            small.setdefault(f"{name}.present", []).append(cut.present[good])
+            small.setdefault(f"{name}.valid", []).append(quality[name].valid[good])
+            small.setdefault(f"{name}.max_abs", []).append(quality[name].max_abs[good])
+            small.setdefault(f"{name}.min_std", []).append(quality[name].min_std[good])
+    for file in files.values():
+        file.close()
+    for name, parts in small.items():
+        np.save(folder / f"{name}.npy", np.concatenate(parts))
+    rows = np.concatenate(kept) if kept else candidates[:0]
+    np.save(folder / "candidate.npy", rows)
+    counts = {"candidates": len(candidates), "kept": len(rows)}
+    (folder / "counts.json").write_text(json.dumps(counts))
+
+
+def _is_good(
+    plan: Plan, windows: dict[str, Windows], quality: dict[str, Quality]
+) -> NDArray[np.bool_]:
+    there = {name: cut.present.any(axis=1) for name, cut in windows.items()}
+    if plan.spec.pairs == "complete":
+        complete = np.logical_and.reduce(list(there.values()))
+    else:
+        complete = np.logical_or.reduce(list(there.values()))
+    spec = plan.spec
+    return complete & acceptable(quality, there, spec.min_valid, spec.max_abs, spec.min_std)
+
+
+def _read(
+    plan: Plan, candidates: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int64], dict[str, Windows], dict[str, Quality]]]:
+    """Read candidates in order, some MiB of the store at a time."""
+    for some in _spans(plan, candidates):
+        windows = {modality.name: _cut(plan, modality, some) for modality in plan.modalities}
+        quality = {
+            name: measure(cut.signal, cut.scale, cut.present) for name, cut in windows.items()
+        }
+        yield some, windows, quality
+
+
+def _spans(plan: Plan, candidates: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Group neighbouring candidates of one store so that one read serves them all."""
+    store = plan.records["store"].to_numpy()[plan.record[candidates]]
+    window_bytes = sum(2 * len(m.channels) * m.n_samples for m in plan.modalities)
+    begin = 0
+    for end in range(1, len(candidates) + 1):
+        full = (end - begin) * window_bytes >= _SPAN_BYTES
+        if end == len(candidates) or full or store[end] != store[begin]:
+            yield candidates[begin:end]
+            begin = end
+
+
+def _cut(plan: Plan, modality: ModalityPlan, some: NDArray[np.int64]) -> Windows:
+    """Cut windows of one modality, its channels in the shards' order."""
+    record = plan.record[some]
+    source = plan.sources[int(plan.records["store"].iloc[int(record[0])])]
+    own = plan.records["store_record"].to_numpy()[record]
+    shape = (len(some), len(modality.channels), modality.n_samples)
+    signal = np.full(shape, MISSING, np.int16)
+    scale = np.ones(shape[:2], np.float32)
+    present = np.zeros(shape[:2], bool)
+    group = source.groups.get(modality.name)
+    if group is not None:
+        first = np.round(plan.start_s[some] * modality.rate_hz).astype(np.int64)
+        inside = np.flatnonzero(first + modality.n_samples <= group.length[own])
+        place = [modality.channels.index(channel) for channel in group.channels]
+        cut = _cut_group(group, own[inside], first[inside], modality.n_samples)
+        for target, values in ((signal, cut.signal), (scale, cut.scale), (present, cut.present)):
+            target[np.ix_(inside, place)] = values
+    signal[~present], scale[~present] = MISSING, 1.0
+    return Windows(signal, scale, present)
+
+
+def _cut_group(
+    group: SourceGroup, record: NDArray[Any], first: NDArray[np.int64], n_samples: int
+) -> Windows:
+    begin = group.start[record] + first
+    digital = np.empty((len(record), len(group.channels), n_samples), group.dtype)
+    for low, high in _stretches(begin, n_samples, len(group.channels) * digital.itemsize):
+        origin = int(begin[low])
+        samples = read_samples(group.path, origin, int(begin[high - 1]) + n_samples)
+        for row in range(low, high):
+            offset = int(begin[row]) - origin
+            digital[row] = samples[:, offset : offset + n_samples]
+    scale, offset_ = group.scale[record], group.offset[record]
+    signal, kept = to_int16(digital, scale, offset_, group.invalid[record])
+    return Windows(signal, kept, group.present[record])
+
+
+def _stretches(begin: NDArray[np.int64], n_samples: int, width: int) -> Iterator[tuple[int, int]]:
+    """Group windows that lie near each other: what lies between two is read along with them."""
+    low = 0
+    for row in range(1, len(begin) + 1):
+        far = row < len(begin) and (
+            not 0 <= begin[row] - begin[row - 1] <= 4 * n_samples
+            or (begin[row] + n_samples - begin[low]) * width > 2 * _SPAN_BYTES
+        )
+        if row == len(begin) or far:
+            if row > low:
+                yield low, row
+            low = row

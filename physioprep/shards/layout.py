@@ -1,0 +1,55 @@
+"""How windows lie in chunks, chosen so that eight lanes come out even."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from physioprep.stream.order import LANES
+
+#: Chunks a lane that a small set should have, so that a subset of it stays balanced too.
+_CHUNKS_A_LANE = 4
+
+
+def choose_windows_per_chunk(n_windows: int, limit: int) -> int:
+    """Choose how many windows a chunk holds.
+
+    A stream deals whole chunks to eight lanes. What does not deal out evenly (the windows
+    beyond the last multiple of eight chunks) has to be shared between ranks, so the size is
+    chosen to leave as few of those as possible.
+
+    Parameters
+    ----------
+    n_windows : int
+        Windows in all.
+    limit : int
+        Most windows a chunk.
+
+    Returns
+    -------
+    int
+        Between 1 and `limit`; more than half of `limit` where there are enough windows.
+
+    Examples
+    --------
+    >>> choose_windows_per_chunk(20_000, 1024)
+    625
+    >>> choose_windows_per_chunk(100, 1024)
+    3
+    """
+    top = min(limit, max(1, n_windows // (LANES * _CHUNKS_A_LANE)))
+    sizes = np.arange(top, top // 2, -1)
+    return int(sizes[np.argmin(n_windows % (LANES * sizes))])
+
+
+def chunks_per_block(n_windows: int, windows_per_chunk: int) -> int:
+    """Choose how many signal chunks share one chunk of the small arrays (scale, labels ...).
+
+    Few files where there are many windows, and blocks enough to share out the writing.
+
+    Examples
+    --------
+    >>> chunks_per_block(20_000, 625), chunks_per_block(10_000_000, 1000)
+    (2, 16)
+    """
+    n_chunks = -(-n_windows // windows_per_chunk)
+    return max(1, min(16384 // windows_per_chunk, n_chunks // 16))

@@ -1,0 +1,139 @@
+"""A store as the source of windows: who is in it, and runs of samples out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.errors import ShardError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class SourceGroup:
+    """One modality of a store: where its records lie and how to scale them.
+
+    Parameters
+    ----------
+    path : Path
+        The Zarr group.
+    channels, units : tuple of str
+        One a channel.
+    rate_hz : float
+        Sampling rate.
+    dtype : str
+        Of the stored samples.
+    start, length : ndarray of int64, shape (record,)
+        Where each record lies along the group's time axis.
+    scale, offset : ndarray of float32, shape (record, channel)
+        ``physical = digital * scale + offset``.
+    present : ndarray of bool, shape (record, channel)
+    invalid : ndarray of int32, shape (record, channel)
+        Digital value that marks a missing sample; the smallest int32 where there is none.
+    """
+
+    path: Path
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+    rate_hz: float
+    dtype: str
+    start: NDArray[np.int64]
+    length: NDArray[np.int64]
+    scale: NDArray[np.float32]
+    offset: NDArray[np.float32]
+    present: NDArray[np.bool_]
+    invalid: NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A store.
+
+    Parameters
+    ----------
+    path : Path
+    records : pandas.DataFrame
+        One row a record, the manifest's columns.
+    groups : dict of str to SourceGroup
+        By modality.
+    identity : dict
+        What tells this store from another: corpora, plan and recipe hashes.
+    """
+
+    path: Path
+    records: pd.DataFrame
+    groups: dict[str, SourceGroup]
+    identity: dict[str, Any]
+
+
+def open_source(path: Path) -> Source:
+    """Open a store for cutting.
+
+    Raises
+    ------
+    StoreError
+        If it is no finished store of a known schema.
+    ShardError
+        If it holds one modality twice.
+    """
+    from physioprep.store.open import open_store
+
+    store = open_store(path)
+    groups: dict[str, SourceGroup] = {}
+    for name in store.modalities:
+        group = store.group[name]
+        modality = str(group.attrs.get("modality", name))
+        if modality in groups:
+            raise ShardError(f"{path}: holds {modality} at two rates; harmonise to one first")
+        present = store.table(name, "present").astype(bool)
+        groups[modality] = SourceGroup(
+            path=path / name,
+            channels=store.channels(name),
+            units=store.units(name),
+            rate_hz=store.rate_hz(name),
+            dtype=str(group["signal"].dtype),
+            start=store.table(name, "start").astype(np.int64),
+            length=store.table(name, "length").astype(np.int64),
+            # Absent channels have no scale; any will do for what is never looked at.
+            scale=np.where(present, store.table(name, "scale"), 1).astype(np.float32),
+            offset=np.where(present, store.table(name, "offset"), 0).astype(np.float32),
+            present=present,
+            invalid=store.table(name, "invalid").astype(np.int32),
+        )
+    kept = ("corpora", "recipe_sha256", "plan_sha256", "inputs_sha256", "n_records")
+    identity = {key: store.attrs.get(key) for key in kept}
+    return Source(path, store.records, groups, identity)
+
+
+@lru_cache(maxsize=64)
+def _signal(path: Path, generation: int) -> Any:
+    import zarr
+
+    return zarr.open_array(str(path / "signal"), mode="r")
+
+
+def read_samples(path: Path, start: int, stop: int) -> NDArray[Any]:
+    """Read a run of samples of a group, whatever records it touches.
+
+    Parameters
+    ----------
+    path : Path
+        The Zarr group.
+    start, stop : int
+        Along its time axis.
+
+    Returns
+    -------
+    ndarray, shape (channel, stop - start)
+        Digital values.
+    """
+    # The generation keeps a handle from outliving a store that was written anew.
+    generation = (path / "signal" / "zarr.json").stat().st_mtime_ns
+    return np.asarray(_signal(path, generation)[:, start:stop])

@@ -1,0 +1,294 @@
+"""Second pass: gather the shuffled windows and write whole chunks, then give them their name."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.shards.cut import load_plan
+from physioprep.shards.plan import ModalityPlan, Plan
+from physioprep.shards.select import channel_sums
+from physioprep.shards.spec import MISSING, SCHEMA, SCHEMA_VERSION
+
+#: Where each window of the shards is in the spill: run, row there, candidate number.
+ORDER_FILE = "order.npy"
+ORDER_DTYPE = np.dtype([("run", "<i4"), ("row", "<i8"), ("candidate", "<i8")])
+#: Chunk of manifest rows; a row group of its Parquet file.
+_MANIFEST_ROWS = 1 << 18
+
+
+def create_arrays(
+    root: Path, plan: Plan, n_windows: int, per_chunk: int, per_block: int, attrs: dict[str, Any]
+) -> None:
+    """Create the empty Zarr group.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that becomes the shards.
+    plan : Plan
+    n_windows, per_chunk : int
+        Windows in all and a signal chunk.
+    per_block : int
+        Signal chunks a chunk of the small arrays.
+    attrs : dict
+        Of the root group.
+    """
+    import zarr
+
+    group = zarr.create_group(str(root), zarr_format=3, overwrite=True, attributes=attrs)
+    block = per_chunk * per_block
+
+    def small(where: Any, name: str, dtype: Any, width: tuple[int, ...], **attributes: Any) -> None:
+        where.create_array(
+            name=name,
+            shape=(n_windows, *width),
+            chunks=(block, *width),
+            dtype=dtype,
+            compressors=None,
+            dimension_names=("window", "channel")[: 1 + len(width)],
+            attributes=attributes,
+        )
+
+    for modality in plan.modalities:
+        n_channels = len(modality.channels)
+        sub = group.create_group(
+            modality.name,
+            attributes={
+                "channels": list(modality.channels),
+                "units": list(modality.units),
+                "rate_hz": modality.rate_hz,
+            },
+        )
+        _create_signal(sub, plan.spec.codec, (n_windows, n_channels, modality.n_samples), per_chunk)
+        small(sub, "scale", np.float32, (n_channels,))
+        small(sub, "present", np.bool_, (n_channels,))
+    small(group, "record", np.int32, ())
+    small(group, "start_s", np.float64, (), units="s")
+    for label in plan.labels:
+        attributes = {} if label.categories is None else {"categories": list(label.categories)}
+        small(group, label.name, label.values.dtype, (), **attributes)
+
+
+def _create_signal(group: Any, codec: str, shape: tuple[int, ...], per_chunk: int) -> None:
+    from zarr.codecs import BloscCodec, BloscShuffle
+
+    options: dict[str, Any] = {"compressors": None}
+    if codec in ("lz4", "zstd"):
+        level = 5 if codec == "lz4" else 3
+        blosc = BloscCodec(cname=codec, clevel=level, shuffle=BloscShuffle.shuffle)
+        options["compressors"] = blosc
+    elif codec == "pcodec":
+        from zarr.codecs.numcodecs import PCodec
+
+        options["serializer"] = PCodec(level=8)
+    with warnings.catch_warnings():
+        # pcodec is no Zarr v3 standard codec; who asks for it knows.
+        warnings.filterwarnings("ignore", message=".*not.*in the Zarr version 3 specification.*")
+        group.create_array(
+            name="signal",
+            shape=shape,
+            chunks=(per_chunk, *shape[1:]),
+            dtype=np.int16,
+            fill_value=MISSING,
+            dimension_names=("window", "channel", "time"),
+            **options,
+        )
+
+
+@lru_cache(maxsize=4096)
+def _spilled(path: Path, written_ns: int) -> NDArray[Any]:
+    # By the time it was written, so that a worker never serves another run's spill.
+    if path.suffix == ".npy":
+        values: NDArray[Any] = np.load(path, mmap_mode="r")
+        return values
+    return np.memmap(path, np.int16, "r")
+
+
+def write_block(work: Path, sha256: str, block: int, per_chunk: int, per_block: int) -> None:
+    """Write one chunk of every small array, and the signal chunks that belong to it.
+
+    A no-op where that was done before.
+
+    Parameters
+    ----------
+    work : Path
+        Working folder.
+    sha256 : str
+        Of the plan.
+    block : int
+        Which block.
+    per_chunk, per_block : int
+        See `create_arrays`.
+    """
+    import zarr
+
+    entry = work / "journal" / f"{block:06d}.json"
+    if entry.exists():
+        return
+    plan = load_plan(work, sha256)
+    size = per_chunk * per_block
+    order = np.load(work / ORDER_FILE, mmap_mode="r")[block * size : (block + 1) * size]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*not.*in the Zarr version 3 specification.*")
+        group = zarr.open_group(str(work / "shards"), mode="r+")
+        arrays = {
+            (modality.name, name): group[f"{modality.name}/{name}"]
+            for modality in plan.modalities
+            for name in ("signal", "scale", "present")
+        }
+    first = block * size
+    where = slice(first, first + len(order))
+    record = plan.record[order["candidate"]]
+    group["record"][where] = record
+    group["start_s"][where] = plan.start_s[order["candidate"]]
+    for label in plan.labels:
+        group[label.name][where] = label.values[record]
+    statistics = {}
+    for modality in plan.modalities:
+        scale = _gather(work, order, f"{modality.name}.scale")
+        present = _gather(work, order, f"{modality.name}.present")
+        arrays[modality.name, "scale"][where] = scale
+        arrays[modality.name, "present"][where] = present
+        totals = np.zeros((3, len(modality.channels)))
+        for low in range(0, len(order), per_chunk):
+            some = slice(low, min(low + per_chunk, len(order)))
+            signal = _gather_signal(work, order[some], modality)
+            arrays[modality.name, "signal"][first + some.start : first + some.stop] = signal
+            totals += _totals(signal, scale[some])
+        statistics[modality.name] = totals.tolist()
+    partial = entry.with_suffix(".partial")
+    partial.write_text(json.dumps(statistics))
+    partial.replace(entry)
+
+
+def _totals(signal: NDArray[np.int16], scale: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return count, sum and sum of squares a channel, physical."""
+    count, total, squares = channel_sums(signal)
+    wide = scale.astype(np.float64)
+    return np.stack([count.sum(0), (total * wide).sum(0), (squares * wide**2).sum(0)])
+
+
+def _by_run(order: NDArray[Any]) -> list[tuple[int, NDArray[np.int64]]]:
+    runs = np.unique(order["run"])
+    return [(int(run), np.flatnonzero(order["run"] == run)) for run in runs]
+
+
+def _gather(work: Path, order: NDArray[Any], name: str) -> NDArray[Any]:
+    gathered: NDArray[Any] | None = None
+    for run, here in _by_run(order):
+        path = work / "spill" / f"{run:06d}" / f"{name}.npy"
+        values = _spilled(path, path.stat().st_mtime_ns)
+        if gathered is None:
+            gathered = np.empty((len(order), *values.shape[1:]), values.dtype)
+        gathered[here] = values[order["row"][here]]
+    assert gathered is not None
+    return gathered
+
+
+def _gather_signal(work: Path, order: NDArray[Any], modality: ModalityPlan) -> NDArray[np.int16]:
+    shape = (len(modality.channels), modality.n_samples)
+    signal = np.empty((len(order), *shape), np.int16)
+    for run, here in _by_run(order):
+        path = work / "spill" / f"{run:06d}" / f"{modality.name}.int16"
+        spilled = _spilled(path, path.stat().st_mtime_ns).reshape(-1, *shape)
+        for target, row in zip(here.tolist(), order["row"][here].tolist(), strict=True):
+            signal[target] = spilled[row]
+    return signal
+
+
+def add_statistics(work: Path, plan: Plan, n_blocks: int) -> None:
+    """Sum up the blocks' statistics, in their order, into each modality's attributes."""
+    import zarr
+
+    totals = {m.name: np.zeros((3, len(m.channels))) for m in plan.modalities}
+    for block in range(n_blocks):
+        entry = json.loads((work / "journal" / f"{block:06d}.json").read_text())
+        for name, values in entry.items():
+            totals[name] += np.array(values)
+    for name, (count, total, squares) in totals.items():
+        some = np.maximum(count, 1)
+        mean = total / some
+        std = np.sqrt(np.maximum(squares / some - mean**2, 0))
+        group = zarr.open_group(str(work / "shards" / name), mode="r+")
+        group.attrs["statistics"] = {
+            "n_samples": count.astype(int).tolist(),
+            "mean": np.where(count > 0, mean, 0).tolist(),
+            "std": std.tolist(),
+        }
+
+
+def write_manifest(work: Path, plan: Plan) -> None:
+    """Write ``manifest.parquet``: one row a window, in the order of the shards."""
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    order = np.load(work / ORDER_FILE, mmap_mode="r")
+    names = [n for n in ("corpus", "record_id", "subject_id", "split") if n in plan.records]
+    texts = {name: plan.records[name].astype("string") for name in names}
+    texts |= {
+        label.name: _label_texts(label.values, label.categories)
+        for label in plan.labels
+        if label.categories is not None
+    }
+    writer: pq.ParquetWriter | None = None
+    for low in range(0, len(order), _MANIFEST_ROWS):
+        some = order[low : low + _MANIFEST_ROWS]
+        record = plan.record[some["candidate"]]
+        columns: dict[str, Any] = {"window": np.arange(low, low + len(some))}
+        for name, values in texts.items():
+            columns[name] = pd.array(values.to_numpy()[record], dtype="string")
+        for label in plan.labels:
+            if label.categories is None:
+                columns[label.name] = label.values[record]
+        columns["start_s"] = plan.start_s[some["candidate"]]
+        columns["quality"] = np.minimum.reduce(
+            [_valid(work, some, modality.name) for modality in plan.modalities]
+        )
+        for modality in plan.modalities:
+            for name in ("max_abs", "min_std"):
+                columns[f"{modality.name}_{name}"] = _gather(work, some, f"{modality.name}.{name}")
+        table = pa.Table.from_pandas(pd.DataFrame(columns), preserve_index=False)
+        table = table.replace_schema_metadata(None)
+        if writer is None:
+            writer = pq.ParquetWriter(work / "shards" / "manifest.parquet", table.schema)
+        writer.write_table(table)
+    assert writer is not None
+    writer.close()
+
+
+def _valid(work: Path, order: NDArray[Any], name: str) -> NDArray[np.float32]:
+    """Return the valid fraction of a modality, 1 where the window does not have it."""
+    there = _gather(work, order, f"{name}.present").any(axis=1)
+    values = np.where(there, _gather(work, order, f"{name}.valid"), np.float32(1))
+    return values.astype(np.float32)
+
+
+def _label_texts(codes: NDArray[Any], categories: tuple[str, ...]) -> Any:
+    import pandas as pd
+
+    return pd.Series([None if code < 0 else categories[code] for code in codes], dtype="string")
+
+
+def root_attributes(plan: Plan, n_windows: int, per_chunk: int, per_block: int) -> dict[str, Any]:
+    """Return the attributes of the root group."""
+    spec = plan.spec.to_dict()
+    return {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "plan_sha256": plan.sha256,
+        "stores": [source.identity for source in plan.sources],
+        "spec": spec,
+        "seed": plan.spec.seed,
+        "n_windows": n_windows,
+        "modalities": [modality.name for modality in plan.modalities],
+        "labels": [label.name for label in plan.labels],
+        "layout": {"windows_per_chunk": per_chunk, "chunks_per_block": per_block},
+    }

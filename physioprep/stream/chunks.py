@@ -1,0 +1,165 @@
+"""Chunks of shards as the stream needs them: the windows that take part, and their samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.errors import ShardError
+from physioprep.shards.open import Shards
+from physioprep.shards.plan import query_mask
+from physioprep.stream.order import EpochOrder, Layout, layout
+
+MISSING = np.int16(-32768)
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The windows of shards that take part.
+
+    Parameters
+    ----------
+    layout : Layout
+    mask : ndarray of bool, shape (window,), or None
+        None where all do.
+    """
+
+    layout: Layout
+    mask: NDArray[np.bool_] | None
+
+    def windows(self, shards: Shards, chunk: int) -> NDArray[np.int64]:
+        """Return the numbers of a chunk's windows that take part."""
+        start = chunk * shards.windows_per_chunk
+        stop = min(start + shards.windows_per_chunk, shards.n_windows)
+        if self.mask is None:
+            return np.arange(start, stop)
+        return start + np.flatnonzero(self.mask[start:stop])
+
+
+def select(shards: Shards, where: str | None) -> Selection:
+    """Choose windows by a pandas query on their manifest.
+
+    Raises
+    ------
+    ShardError
+        If the query is wrong or leaves nothing.
+    """
+    per_chunk, n_chunks = shards.windows_per_chunk, shards.n_chunks
+    identity = str(shards.attrs["plan_sha256"]).encode()
+    if where is None:
+        counts = np.full(n_chunks, per_chunk, np.int64)
+        counts[-1] = shards.n_windows - (n_chunks - 1) * per_chunk
+        return Selection(layout(counts, identity), None)
+    mask = query_mask(shards.windows, where, "windows")
+    if not mask.any():
+        raise ShardError(f"{shards.path}: no window satisfies {where!r}")
+    counts = np.bincount(np.flatnonzero(mask) // per_chunk, minlength=n_chunks).astype(np.int64)
+    return Selection(layout(counts, identity + np.packbits(mask).tobytes()), mask)
+
+
+@dataclass(frozen=True, eq=False)
+class ChunkSignal:
+    """The samples of a chunk in one modality.
+
+    Parameters
+    ----------
+    signal : ndarray of int16, shape (window, channel, time)
+    scale : ndarray of float32, shape (window, channel)
+    present : ndarray of bool, shape (window, channel)
+    """
+
+    signal: NDArray[np.int16]
+    scale: NDArray[np.float32]
+    present: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """A chunk, read.
+
+    Parameters
+    ----------
+    number : int
+    rows : ndarray of int64
+        The chunk's rows that take part, in this epoch's order.
+    first : int
+        Number of the chunk's first window.
+    signals : dict of str to ChunkSignal
+    labels : dict of str to ndarray
+    """
+
+    number: int
+    rows: NDArray[np.int64]
+    first: int
+    signals: dict[str, ChunkSignal]
+    labels: dict[str, NDArray[Any]]
+
+
+def read_chunk(
+    shards: Shards,
+    selection: Selection,
+    order: EpochOrder,
+    shuffled: bool,
+    modalities: tuple[str, ...],
+    number: int,
+) -> Chunk:
+    """Read a chunk: mapped where it is uncompressed, decoded otherwise."""
+    windows = selection.windows(shards, number)
+    first = number * shards.windows_per_chunk
+    rows = windows - first
+    if shuffled:
+        rows = rows[order.within_chunk(number, len(rows))]
+    stop = min(first + shards.windows_per_chunk, shards.n_windows)
+    signals = {
+        name: ChunkSignal(
+            shards.signal(number, name),
+            shards.rows(f"{name}/scale", first, stop),
+            shards.rows(f"{name}/present", first, stop),
+        )
+        for name in modalities
+    }
+    labels = {name: shards.rows(name, first, stop) for name in shards.labels}
+    return Chunk(number, rows, first, signals, labels)
+
+
+@dataclass(eq=False)
+class Slots:
+    """Keeps the last few chunks, each read once however many threads ask.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(number) -> Chunk``.
+    capacity : int
+        Chunks kept.
+    """
+
+    read: Any
+    capacity: int
+    _kept: dict[int, Any] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def get(self, number: int) -> Chunk:
+        """Return a chunk, reading it if nobody did."""
+        from concurrent.futures import Future
+
+        with self._lock:
+            future = self._kept.pop(number, None)
+            mine = future is None
+            if future is None:
+                future = Future()
+                while len(self._kept) >= self.capacity:
+                    self._kept.pop(next(iter(self._kept)))
+            self._kept[number] = future  # as the last one used
+        if mine:
+            try:
+                future.set_result(self.read(number))
+            except BaseException as error:
+                future.set_exception(error)
+                raise
+        chunk: Chunk = future.result()
+        return chunk

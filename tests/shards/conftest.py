@@ -1,0 +1,127 @@
+"""Stores of schema 1 written plainly, so that these tests do not depend on ingest."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+
+from physioprep.store.columns import column_kind, encode_column
+
+NO_SENTINEL = int(np.iinfo(np.int32).min)
+Group = dict[str, Any]
+WriteStore = Callable[..., Path]
+
+
+def group(
+    signals: list[np.ndarray | None],
+    *,
+    channels: list[str],
+    unit: str = "mV",
+    rate_hz: float = 100.0,
+    scale: float = 0.001,
+    offset: float = 0.0,
+    invalid: int = -32768,
+    dtype: str = "int16",
+) -> Group:
+    """Describe a modality; a signal is (channel, sample) digital, None where a record lacks it."""
+    return {
+        "signals": signals, "channels": channels, "unit": unit, "rate_hz": rate_hz,
+        "scale": scale, "offset": offset, "invalid": invalid, "dtype": dtype,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def make_group() -> Callable[..., Group]:
+    return group
+
+
+@pytest.fixture(scope="session")
+def write_store() -> WriteStore:
+    return _write_store
+
+
+def _write_store(
+    path: Path,
+    groups: Mapping[str, Group],
+    columns: Mapping[str, list[Any]] | None = None,
+    corpus: str = "toy",
+) -> Path:
+    n_records = len(next(iter(groups.values()))["signals"])
+    table = pd.DataFrame(
+        {
+            "corpus": [corpus] * n_records,
+            "record_id": [f"r{number:03d}" for number in range(n_records)],
+            "subject_id": [f"s{number // 2:03d}" for number in range(n_records)],
+            **(columns or {}),
+        }
+    )
+    root = zarr.create_group(
+        str(path),
+        overwrite=True,
+        attributes={
+            "schema": "physioprep.store",
+            "schema_version": 1,
+            "modalities": list(groups),
+            "n_records": n_records,
+            "corpora": [{"name": corpus, "version": None, "simulated": True}],
+            "recipe": {"name": "toy"},
+            "recipe_sha256": "0" * 64,
+            "plan_sha256": "1" * 64,
+            "inputs_sha256": "2" * 64,
+        },
+    )
+    records = root.create_group("records")
+    for name in table.columns:
+        values, attributes = encode_column(column_kind(name, table[name]), table[name])
+        array = records.create_array(
+            name,
+            shape=values.shape,
+            dtype="string" if values.dtype == object else values.dtype,
+            attributes=attributes,
+        )
+        array[...] = values
+    for name, described in groups.items():
+        _write_group(root, name, described, n_records)
+    return path
+
+
+def _write_group(root: zarr.Group, name: str, described: Group, n_records: int) -> None:
+    signals, channels = described["signals"], described["channels"]
+    chunk = 512
+    length = np.array([0 if s is None else s.shape[1] for s in signals])
+    start = np.concatenate(([0], np.cumsum(-(-length // chunk) * chunk)))
+    sub = root.create_group(
+        name,
+        attributes={
+            "modality": name,
+            "channels": channels,
+            "units": [described["unit"]] * len(channels),
+            "sampling_frequency": described["rate_hz"],
+        },
+    )
+    shape = (len(channels), max(int(start[-1]), 1))
+    fill = np.nan if described["dtype"].startswith("f") else np.iinfo(described["dtype"]).min
+    signal = sub.create_array(
+        "signal", shape=shape, chunks=(len(channels), chunk), dtype=described["dtype"],
+        fill_value=fill,
+    )  # fmt: skip
+    present = np.zeros((n_records, len(channels)), bool)
+    for number, samples in enumerate(signals):
+        if samples is not None:
+            signal[:, start[number] : start[number] + samples.shape[1]] = samples
+            present[number] = described.get("present", [[True] * len(channels)] * n_records)[number]
+    full = np.where(present, 1.0, np.nan).astype(np.float32)
+    tables = {
+        "start": start[:-1],
+        "length": length,
+        "present": present,
+        "scale": full * np.float32(described["scale"]),
+        "offset": full * np.float32(described["offset"]),
+        "invalid": np.full(present.shape, described["invalid"], np.int32),
+    }
+    for table, values in tables.items():
+        sub.create_array(table, shape=values.shape, dtype=values.dtype)[...] = values

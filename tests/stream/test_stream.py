@@ -1,0 +1,180 @@
+"""The stream against a plain read of the shards."""
+
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from physioprep.errors import ShardError
+from physioprep.shards import open_shards
+from physioprep.stream import ShardStream
+
+Batch = dict[str, torch.Tensor]
+
+
+def global_batches(
+    path: Path, world_size: int, global_batch: int, **options: object
+) -> list[list[int]]:
+    """Return the windows of each global batch, as all ranks together yield them."""
+    size = global_batch // world_size
+    ranks = [
+        [
+            b["index"].tolist()
+            for b in ShardStream(path, batch_size=size, rank=r, world_size=world_size, **options)
+        ]
+        for r in range(world_size)
+    ]
+    assert len({len(batches) for batches in ranks}) == 1
+    return [sorted(chain(*parts)) for parts in zip(*ranks, strict=True)]
+
+
+def test_batches_hold_what_a_plain_read_gives(toy_shards: Path) -> None:
+    shards = open_shards(toy_shards)
+    whole = {
+        name: np.concatenate([shards.read(chunk, name) for chunk in range(shards.n_chunks)])
+        for name in shards.modalities
+    }
+    conditions = shards.categories("condition")
+    assert conditions is not None
+    seen = []
+    for batch in ShardStream(toy_shards, batch_size=32):
+        index = batch["index"].numpy()
+        seen += index.tolist()
+        for name, values in whole.items():
+            assert batch[name].dtype == torch.float32
+            np.testing.assert_array_equal(batch[name].numpy(), values[index])
+            assert batch[f"present_{name}"].all()
+        texts = [conditions[code] for code in batch["label_condition"].tolist()]
+        assert texts == shards.windows["label_condition"].iloc[index].tolist()
+    assert sorted(seen) == list(range(shards.n_windows))
+
+
+@pytest.mark.parametrize("world_size", [2, 4, 8, 3])
+@pytest.mark.parametrize("global_batch", [24, 48])
+def test_global_batches_do_not_depend_on_the_world(
+    toy_shards: Path, world_size: int, global_batch: int
+) -> None:
+    alone = global_batches(toy_shards, 1, global_batch, seed=5)
+    together = global_batches(toy_shards, world_size, global_batch, seed=5)
+    assert together[:-1] == alone[:-1]
+    # Fewer windows left than ranks: those without one repeat one.
+    assert set(together[-1]) == set(alone[-1])
+    assert len(together[-1]) == max(len(alone[-1]), world_size)
+
+
+def test_another_seed_or_epoch_is_another_order(toy_shards: Path) -> None:
+    stream = ShardStream(toy_shards, batch_size=16, seed=1)
+    epochs = [[b["index"].tolist() for b in stream] for _ in range(2)]
+    assert stream.epoch == 2
+    assert epochs[0] != epochs[1]
+    stream.set_epoch(0)
+    assert [b["index"].tolist() for b in stream] == epochs[0]
+    other = ShardStream(toy_shards, batch_size=16, seed=2)
+    assert [b["index"].tolist() for b in other] != epochs[0]
+
+
+def test_unshuffled_is_by_number(toy_shards: Path) -> None:
+    stream = ShardStream(toy_shards, batch_size=32, shuffle=False)
+    assert torch.equal(torch.cat([b["index"] for b in stream]), torch.arange(stream.n_windows))
+
+
+@pytest.mark.parametrize(("then", "now"), [(1, 4), (4, 1), (2, 8), (8, 3)])
+def test_resume_in_another_world(toy_shards: Path, then: int, now: int) -> None:
+    wanted = global_batches(toy_shards, 1, 24)
+    stream = ShardStream(toy_shards, batch_size=24 // then, rank=then - 1, world_size=then)
+    batches = iter(stream)
+    for _ in range(5):
+        next(batches)
+    state = stream.state_dict()
+    batches.close()
+    ranks = []
+    for rank in range(now):
+        fresh = ShardStream(toy_shards, batch_size=24 // now, rank=rank, world_size=now)
+        fresh.load_state_dict(state)
+        ranks.append([b["index"].tolist() for b in fresh])
+    resumed = [sorted(chain(*parts)) for parts in zip(*ranks, strict=True)]
+    assert resumed[:-1] == wanted[5:-1]
+    assert set(resumed[-1]) == set(wanted[-1])
+
+
+def test_state_after_an_epoch_begins_the_next(toy_shards: Path) -> None:
+    stream = ShardStream(toy_shards, batch_size=64)
+    for _ in stream:
+        pass
+    fresh = ShardStream(toy_shards, batch_size=64)
+    fresh.load_state_dict(stream.state_dict())
+    assert (fresh.epoch, next(iter(fresh))["index"].tolist()) == (
+        1,
+        next(iter(stream))["index"].tolist(),
+    )
+
+
+def test_pad_and_drop(toy_shards: Path) -> None:
+    n_windows = ShardStream(toy_shards, batch_size=1).n_windows
+    assert n_windows % 24
+    padded = global_batches(toy_shards, 4, 24, drop_last="pad")
+    assert {len(batch) for batch in padded} == {24}
+    assert set(chain(*padded)) == set(range(n_windows))
+    dropped = global_batches(toy_shards, 4, 24, drop_last=True)
+    assert dropped == padded[:-1]
+    assert len(ShardStream(toy_shards, batch_size=24, drop_last=True)) == len(dropped)
+
+
+def test_where_takes_only_those(toy_shards: Path) -> None:
+    windows = open_shards(toy_shards).windows
+    stream = ShardStream(toy_shards, batch_size=16, where="label_condition == 'task'")
+    seen = sorted(chain(*(b["index"].tolist() for b in stream)))
+    assert seen == windows.index[windows["label_condition"] == "task"].tolist()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_dataloader_workers_give_the_same_batches(toy_shards: Path, workers: int) -> None:
+    wanted = [b["index"].tolist() for b in ShardStream(toy_shards, batch_size=32)]
+    loader = DataLoader(
+        ShardStream(toy_shards, batch_size=32), batch_size=None, num_workers=workers
+    )
+    assert [b["index"].tolist() for b in loader] == wanted
+
+
+def test_a_batch_is_never_overwritten_while_held(toy_shards: Path) -> None:
+    kept = list(ShardStream(toy_shards, batch_size=8))
+    again = ShardStream(toy_shards, batch_size=8)
+    for first, second in zip(kept, again, strict=True):
+        assert torch.equal(first["ecg"], second["ecg"])
+
+
+@pytest.mark.parametrize(
+    ("options", "cause"),
+    [
+        ({"modalities": ["ppg"]}, "holds no 'ppg'"),
+        ({"rank": 2, "world_size": 2}, "rank 2 is not in a world of 2"),
+        ({"where": "nonsense > 3"}, "nonsense"),
+        ({"where": "age > 3"}, "age"),
+        ({"where": "label_condition == 'asleep'"}, "no window satisfies"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"drop_last": "keep"}, "drop_last"),
+        ({"batch_size": 100_000, "drop_last": True}, "do not fill"),
+    ],
+)
+def test_bad_arguments_are_one_clear_line(
+    toy_shards: Path, options: dict[str, object], cause: str
+) -> None:
+    with pytest.raises(ShardError, match=cause) as error:
+        ShardStream(toy_shards, **{"batch_size": 4, **options})
+    assert "\n" not in str(error.value)
+
+
+def test_a_state_of_other_windows_is_refused(toy_shards: Path) -> None:
+    state = ShardStream(toy_shards, batch_size=4).state_dict()
+    with pytest.raises(ShardError, match="another choice of windows"):
+        ShardStream(toy_shards, batch_size=4, where="start_s > 1").load_state_dict(state)
+    with pytest.raises(ShardError, match="another seed"):
+        ShardStream(toy_shards, batch_size=4, seed=9).load_state_dict(state)
+
+
+def test_no_shards_there(tmp_path: Path) -> None:
+    with pytest.raises(ShardError, match="no shards folder"):
+        ShardStream(tmp_path, batch_size=4)
