@@ -109,7 +109,7 @@ def _spill(plan: Plan, candidates: NDArray[np.int64], folder: Path) -> None:
         good = _is_good(plan, windows, quality)
         kept.append(some[good])
         for name, cut in windows.items():
-            files[name].write(memoryview(np.ascontiguousarray(cut.signal[good])).cast("B"))
+            files[name].write(np.ascontiguousarray(cut.signal[good]).data)
             small.setdefault(f"{name}.scale", []).append(cut.scale[good])
             small.setdefault(f"{name}.present", []).append(cut.present[good])
             small.setdefault(f"{name}.valid", []).append(quality[name].valid[good])
@@ -128,12 +128,10 @@ def _spill(plan: Plan, candidates: NDArray[np.int64], folder: Path) -> None:
 def _is_good(
     plan: Plan, windows: dict[str, Windows], quality: dict[str, Quality]
 ) -> NDArray[np.bool_]:
-    there = {name: cut.present.any(axis=1) for name, cut in windows.items()}
-    if plan.spec.pairs == "complete":
-        complete = np.logical_and.reduce(list(there.values()))
-    else:
-        complete = np.logical_or.reduce(list(there.values()))
     spec = plan.spec
+    there = {name: np.any(cut.present, axis=1) for name, cut in windows.items()}
+    some = np.stack(list(there.values()))
+    complete = some.all(axis=0) if spec.pairs == "complete" else some.any(axis=0)
     return complete & acceptable(quality, there, spec.min_valid, spec.max_abs, spec.min_std)
 
 
@@ -174,7 +172,7 @@ def _cut(plan: Plan, modality: ModalityPlan, some: NDArray[np.int64]) -> Windows
     if group is not None:
         first = np.round(plan.start_s[some] * modality.rate_hz).astype(np.int64)
         inside = np.flatnonzero(first + modality.n_samples <= group.length[own])
-        place = [modality.channels.index(channel) for channel in group.channels]
+        place = np.array([modality.channels.index(channel) for channel in group.channels])
         cut = _cut_group(group, own[inside], first[inside], modality.n_samples)
         for target, values in ((signal, cut.signal), (scale, cut.scale), (present, cut.present)):
             target[np.ix_(inside, place)] = values

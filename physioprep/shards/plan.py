@@ -248,12 +248,10 @@ def _candidates(
         step = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
         found_record.append(np.repeat(rows, count))
         found_start.append(np.repeat(begin, count) + step * spec.stride_s)
-    pairs = np.unique(
-        np.rec.fromarrays(
-            [np.concatenate(found_record), np.concatenate(found_start)], names="record,start"
-        )
-    )
-    record, start_s = pairs["record"].astype(np.int64), pairs["start"]
+    pairs = np.empty(sum(map(len, found_start)), [("record", np.int64), ("start", np.float64)])
+    pairs["record"], pairs["start"] = np.concatenate(found_record), np.concatenate(found_start)
+    pairs = np.unique(pairs)  # regions may overlap
+    record, start_s = pairs["record"], pairs["start"]
     inside = np.stack(
         [
             np.round(start_s * modality.rate_hz) + modality.n_samples <= length[record]
@@ -266,8 +264,12 @@ def _candidates(
 
 def _bound(value: float | None, default: Any, end_s: NDArray[np.float64]) -> NDArray[np.float64]:
     if value is None:
-        return np.zeros_like(end_s) + default
-    return np.clip(end_s + value if value < 0 else np.zeros_like(end_s) + value, 0.0, end_s)
+        value = default
+    bound = np.broadcast_to(
+        end_s + value if np.ndim(value) == 0 and value < 0 else value, end_s.shape
+    )
+    clipped: NDArray[np.float64] = np.clip(bound, 0.0, end_s)
+    return clipped
 
 
 def _splits(records: pd.DataFrame, spec: ShardSpec) -> Any:

@@ -6,11 +6,10 @@ import logging
 import os
 import pickle
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,12 +19,10 @@ from physioprep.shards.layout import choose_windows_per_chunk, chunks_per_block
 from physioprep.shards.plan import Plan, plan_windows
 from physioprep.shards.source import open_source
 from physioprep.shards.spec import Region, ShardSpec
+from physioprep.shards.tasks import Progress, run_tasks
 from physioprep.stream.order import random_permutation
 
 _log = logging.getLogger(__name__)
-Progress = Callable[[int, int], None]
-#: Below this many tasks a second worker does not earn its start.
-_TASKS_FOR_WORKERS = 4
 
 
 @dataclass(frozen=True)
@@ -95,8 +92,8 @@ min_std, split, codec, windows_per_chunk
     workers : int, optional
         Tasks at a time; None uses the cores where there is work enough.
     scheduler : str, optional
-        ``"threads"``, ``"processes"``, or the address of a Dask scheduler that sees the same
-        folders.
+        ``"sync"``, ``"threads"`` (default), ``"processes"``, or the address of a Dask
+        scheduler whose workers see the same folders.
     overwrite : bool
         Replace `target`.
     progress : callable, optional
@@ -154,7 +151,7 @@ def _execute(
 ) -> ShardResult:
     _prepare(work, plan)
     n_runs = len(plan.runs) - 1
-    do = partial(_run_tasks, workers=workers, scheduler=scheduler)
+    do = partial(run_tasks, workers=workers, scheduler=scheduler)
     # Both passes handle about the same bytes, so each counts for half.
     half = _scaled(progress, 0, n_runs, 2 * n_runs)
     do(partial(cut.cut_run, work, plan.sha256), n_runs, progress=half)
@@ -235,51 +232,3 @@ def _scaled(progress: Progress | None, done: int, n_tasks: int, total: int) -> P
         return None
     half = total // 2
     return lambda count, _: progress(done + count * half // max(n_tasks, 1), total)
-
-
-def _run_tasks(
-    task: Callable[[int], None],
-    count: int,
-    *,
-    workers: int | None,
-    scheduler: str | None,
-    progress: Progress | None,
-) -> None:
-    """Do tasks 0 up to `count`, in any order, and say how far it is."""
-    for done, _ in enumerate(_completed(task, count, workers, scheduler), start=1):
-        if progress is not None:
-            progress(done, count)
-
-
-def _completed(
-    task: Callable[[int], None], count: int, workers: int | None, scheduler: str | None
-) -> Iterator[Any]:
-    if scheduler and "://" in scheduler:
-        from distributed import Client, as_completed
-
-        with Client(scheduler) as client:
-            for future in as_completed(client.map(task, range(count), pure=False)):
-                yield future.result()
-        return
-    if workers is None:
-        workers = (os.cpu_count() or 1) if count >= _TASKS_FOR_WORKERS else 1
-    if workers == 1:
-        yield from map(task, range(count))
-        return
-    import multiprocessing
-    from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-    from concurrent.futures import as_completed as completed
-
-    pool: Executor
-    if scheduler == "processes":
-        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
-    else:
-        pool = ThreadPoolExecutor(workers)
-    with pool:
-        futures = [pool.submit(task, number) for number in range(count)]
-        try:
-            for future in completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise

@@ -88,7 +88,7 @@ def open_source(path: Path) -> Source:
     store = open_store(path)
     groups: dict[str, SourceGroup] = {}
     for name in store.modalities:
-        group = store.group[name]
+        group: Any = store.group[name]
         modality = str(group.attrs.get("modality", name))
         if modality in groups:
             raise ShardError(f"{path}: holds {modality} at two rates; harmonise to one first")

@@ -76,7 +76,7 @@ def create_arrays(
         small(group, label.name, label.values.dtype, (), **attributes)
 
 
-def _create_signal(group: Any, codec: str, shape: tuple[int, ...], per_chunk: int) -> None:
+def _create_signal(group: Any, codec: Any, shape: tuple[int, ...], per_chunk: int) -> None:
     from zarr.codecs import BloscCodec, BloscShuffle
 
     options: dict[str, Any] = {"compressors": None}
@@ -137,7 +137,7 @@ def write_block(work: Path, sha256: str, block: int, per_chunk: int, per_block: 
     order = np.load(work / ORDER_FILE, mmap_mode="r")[block * size : (block + 1) * size]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*not.*in the Zarr version 3 specification.*")
-        group = zarr.open_group(str(work / "shards"), mode="r+")
+        group: Any = zarr.open_group(str(work / "shards"), mode="r+")
         arrays = {
             (modality.name, name): group[f"{modality.name}/{name}"]
             for modality in plan.modalities
