@@ -325,6 +325,7 @@ def _check(recipe: ModalityRecipe, modality: str, where: str) -> None:
         "`order` is 1 to 10": 1 <= recipe.order <= 10,
         "`notch_q` is positive": recipe.notch_q > 0,
         "`baseline_median_s` is not negative": recipe.baseline_median_s >= 0,
+        "`design` is 'fir' or 'butterworth'": recipe.design in ("fir", "butterworth"),
         "`dtype` is 'int16' or 'float32'": recipe.dtype in ("int16", "float32"),
         "`normalise` is 'zscore' or ''": recipe.normalise in ("", "zscore"),
         "`derive_leads` is for ecg": not recipe.derive_leads or modality == "ecg",

@@ -18,6 +18,7 @@ from physioprep.errors import RecipeError
 
 #: The passband ends at this part of the lower of both Nyquist frequencies.
 PASS = 0.9
+_LARGEST_TERM = 100_000
 _ATTENUATION_DB = 90.0
 _BETA = 0.1102 * (_ATTENUATION_DB - 8.7)  # Kaiser 1974
 
@@ -34,8 +35,7 @@ def ratio(rate_hz: float, target_hz: float) -> Fraction:
     Returns
     -------
     Fraction
-        The simplest within 1e-10 of the true ratio: a day at 500 Hz drifts by less than
-        0.005 of a sample.
+        The simplest within 1e-9 of the true ratio (0.1 ms a day), else within 1e-7.
 
     Raises
     ------
@@ -51,12 +51,11 @@ def ratio(rate_hz: float, target_hz: float) -> Fraction:
     if not (0 < rate_hz < math.inf and 0 < target_hz < math.inf):
         raise RecipeError(f"cannot resample from {rate_hz:g} to {target_hz:g} Hz")
     exact = Fraction(target_hz) / Fraction(rate_hz)
-    limit = 1
-    while limit <= 100_000:
-        simple = exact.limit_denominator(limit)
-        if abs(simple / exact - 1) < Fraction(1, 10**10) and simple.numerator <= 100_000:
-            return simple
-        limit *= 2
+    for tolerance in (Fraction(1, 10**9), Fraction(1, 10**7)):
+        for power in range(18):
+            simple = exact.limit_denominator(min(2**power, _LARGEST_TERM))
+            if abs(simple / exact - 1) < tolerance and simple.numerator <= _LARGEST_TERM:
+                return simple
     raise RecipeError(f"no simple ratio of {target_hz!r} to {rate_hz!r} Hz")
 
 

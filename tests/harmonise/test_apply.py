@@ -1,0 +1,385 @@
+"""A recipe applied to recordings: whole, in blocks, with gaps, at several rates."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from physioprep.errors import RecipeError
+from physioprep.harmonise import Recipe, harmonise, harmonise_blocks, load_recipe, plan_groups
+from physioprep.harmonise.channels import ECG_LEADS, UnknownChannelError
+from physioprep.harmonise.filters import bandpass
+from physioprep.harmonise.quantise import quantise
+from physioprep.harmonise.resample import resample
+from physioprep.harmonise.units import UnknownUnitError
+from physioprep.recording import Recording, SignalGroup
+
+Build = Callable[..., SignalGroup]
+Record = Callable[..., Recording]
+MISSING, NONE = -32768, -(2**31)
+
+
+def noise(channels: int, n: int, seed: int = 0, size: float = 300) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return (size * rng.standard_normal((channels, n))).astype(np.int16)
+
+
+def recipe(**ecg: object) -> Recipe:
+    base = {"rate_hz": 200, "band_hz": [0.5, 40], "step": 0.001}
+    return Recipe.from_dict({"name": "test", "modalities": {"ecg": {**base, **ecg}}})
+
+
+def test_the_slow_way_gives_the_same(make_group: Build, make_recording: Record) -> None:
+    digital = noise(2, 5000) + np.int16(500)
+    recording = make_recording(make_group(("V1", "ii"), digital, gain=250.0, baseline=12.0))
+    ecg = harmonise(recording, load_recipe("ecg-200hz"))["ecg"]
+    physical = recording.groups[0].physical()
+    slow = bandpass(resample(physical, 500, 200), 200, 0.5, 40.0)
+    assert ecg.channels == ("II", "V1")
+    assert ecg.source_channels == ("ii", "V1")
+    assert ecg.units == ("mV", "mV")
+    assert ecg.digital.dtype == np.int16
+    # One pass differs from two at the ends, where the second pass reflects what the first made.
+    difference = np.abs(ecg.physical() - slow[::-1])
+    assert difference[:, 700:-700].max() < 0.0005 + 1e-4 * slow.std()
+    assert ecg.quantisation_rms == pytest.approx([0.001 / np.sqrt(12)] * 2, rel=0.05)
+    assert not ecg.n_saturated.any()
+    assert not ecg.derived.any()
+
+
+def test_microvolt_sources_become_millivolts(make_group: Build, make_recording: Record) -> None:
+    digital = noise(1, 5000)
+    volts = {"uV": 1.0, "mV": 1000.0, "V": 1e6, "nV": 1e-3}
+    results = [
+        harmonise(make_recording(make_group(("I",), digital, unit=u, gain=g)), recipe())["ecg"]
+        for u, g in volts.items()
+    ]
+    for result in results[1:]:
+        assert np.abs(result.digital.astype(int) - results[0].digital).max() <= 1
+
+
+def test_units_that_are_not_stated_are_an_error_unless_the_recipe_says_them(
+    make_group: Build, make_recording: Record
+) -> None:
+    recording = make_recording(make_group(("I",), noise(1, 1000), unit=""))
+    with pytest.raises(UnknownUnitError, match="assume_unit"):
+        harmonise(recording, recipe())
+    assert harmonise(recording, recipe(assume_unit="mV"))["ecg"].units == ("mV",)
+
+
+def test_native_keeps_every_integer(make_group: Build, make_recording: Record) -> None:
+    digital = noise(3, 40_000)
+    digital[0, 5:9] = -2048
+    group = make_group(("MLII", "EEG Cz", "V1"), digital, 360.0, gain=200.0, baseline=1024.0)
+    group = replace(group, invalid=np.array([-2048.0, np.nan, -32768.0]))
+    native = harmonise(make_recording(group), load_recipe("native"))
+    assert list(native) == ["ecg", "eeg"]
+    assert native["ecg"].channels == ("MLII", "V1")
+    assert np.array_equal(native["ecg"].digital, digital[[0, 2]])
+    assert np.array_equal(native["eeg"].digital, digital[[1]])
+    assert native["ecg"].invalid.tolist() == [-2048, -32768]
+    assert native["eeg"].invalid.tolist() == [NONE]
+    physical = group.physical()
+    assert np.allclose(native["ecg"].physical(), physical[[0, 2]], atol=1e-5, equal_nan=True)
+    assert np.isnan(native["ecg"].physical()[0, 5:9]).all()
+
+
+def test_native_keeps_rates_apart(make_group: Build, make_recording: Record) -> None:
+    slow = make_group(("V",), noise(1, 1000), 125.0)
+    fast = make_group(("I", "II"), noise(2, 2000), 250.0)
+    native = harmonise(make_recording(slow, fast), load_recipe("native"))
+    assert {key: group.channels for key, group in native.items()} == {
+        "ecg_125hz": ("V",),
+        "ecg": ("I", "II"),
+    }
+    assert native["ecg_125hz"].modality == "ecg"
+
+
+def test_native_keeps_names_that_nobody_knows(make_group: Build, make_recording: Record) -> None:
+    native = harmonise(
+        make_recording(make_group(("col 0", "T3"), noise(2, 9))), load_recipe("native")
+    )
+    assert native["other"].channels == ("col 0",)
+    assert native["eeg"].channels == ("T7",)
+
+
+def test_other_recipes_join_rates_on_one_clock(make_group: Build, make_recording: Record) -> None:
+    t = [np.arange(10 * rate) / rate for rate in (250, 500)]
+    tone = [(2000 * np.sin(2 * np.pi * 7 * s)).astype(np.int16)[None] for s in t]
+    one, two = make_group(("V1",), tone[0], 250.0), make_group(("II",), tone[1][:, :4000], 500.0)
+    ecg = harmonise(make_recording(one, two), recipe())["ecg"]
+    assert ecg.channels == ("II", "V1")
+    x = ecg.physical()
+    assert x.shape == (2, 2000)
+    assert np.isnan(x[0, 1600:]).all()  # the second group ends after 8 s
+    assert not np.isnan(x[0, :1600]).any()
+    assert not np.isnan(x[1]).any()
+    assert np.abs(x[0] - x[1])[700:900].max() < 0.003
+
+
+def test_missing_samples_stay_missing(make_group: Build, make_recording: Record) -> None:
+    digital = noise(2, 5000)
+    digital[0, 1000:1100] = MISSING
+    ecg = harmonise(make_recording(make_group(("I", "II"), digital)), recipe())["ecg"]
+    assert np.flatnonzero(ecg.digital[0] == MISSING).tolist() == list(range(400, 440))
+    assert not (ecg.digital[1] == MISSING).any()
+    assert ecg.invalid.tolist() == [MISSING, MISSING]
+    whole = harmonise(make_recording(make_group(("II",), digital[1:])), recipe())["ecg"]
+    assert np.array_equal(ecg.digital[1], whole.digital[0])
+
+
+def test_floats_with_nan_and_infinity(make_group: Build, make_recording: Record) -> None:
+    x = noise(1, 3000).astype(np.float64)
+    x[0, 500] = np.nan
+    x[0, 1000] = np.inf
+    group = make_group(("I",), x, invalid=np.nan)
+    ecg = harmonise(make_recording(group), recipe())["ecg"]
+    assert np.flatnonzero(ecg.digital[0] == MISSING).tolist() == [200, 400]
+    native = harmonise(make_recording(group), load_recipe("native"))["ecg"]
+    assert np.array_equal(native.digital, x, equal_nan=True)
+
+
+def test_all_missing_and_empty(make_group: Build, make_recording: Record) -> None:
+    gone = np.full((1, 500), MISSING, np.int16)
+    ecg = harmonise(make_recording(make_group(("I",), gone)), recipe())["ecg"]
+    assert (ecg.digital == MISSING).all()
+    assert ecg.digital.shape == (1, 200)
+    empty = harmonise(make_recording(make_group(("I",), gone[:, :0])), recipe())["ecg"]
+    assert empty.digital.shape == (1, 0)
+
+
+def test_segments_of_a_discontinuous_file_lie_on_one_clock(
+    make_group: Build, make_recording: Record
+) -> None:
+    digital = noise(1, 6000)
+    group = make_group(
+        ("I",), digital, 500.0, invalid=np.nan, segments=((0, 0.0), (2000, 10.0), (5000, 20.5))
+    )
+    native = harmonise(make_recording(group), load_recipe("native"))["ecg"]
+    assert native.digital.shape == (1, 11_250)
+    assert native.invalid.tolist() == [MISSING]
+    there = native.digital[0] != MISSING
+    assert np.array_equal(native.digital[0, there], digital[0])
+    assert np.array_equal(native.digital[0, 5000:8000], digital[0, 2000:5000])
+    ecg = harmonise(make_recording(group), recipe())["ecg"]
+    assert ecg.digital.shape == (1, 4500)
+    assert np.flatnonzero(np.diff((ecg.digital[0] != MISSING).astype(int))).tolist() == [
+        799, 1999, 3199, 4099,
+    ]  # fmt: skip
+    first = harmonise(make_recording(make_group(("I",), digital[:, :2000])), recipe())["ecg"]
+    assert np.array_equal(ecg.digital[0, :800], first.digital[0])
+
+
+def test_a_gap_needs_a_value_that_no_sample_has(make_group: Build, make_recording: Record) -> None:
+    digital = noise(1, 1000)
+    digital[0, 3] = MISSING  # a sample like any other in a format without a sentinel
+    group = make_group(("I",), digital, invalid=np.nan, segments=((0, 0.0), (500, 5.0)))
+    native = harmonise(make_recording(group), load_recipe("native"))["ecg"]
+    assert native.digital.dtype == np.int32
+    assert native.invalid[0] < -(2**31) + 2
+    assert native.digital[0, 3] == MISSING
+    assert (native.digital[0, 500:2500] == native.invalid[0]).all()
+
+
+def test_segments_that_overlap_are_refused(make_group: Build, make_recording: Record) -> None:
+    group = make_group(("I",), noise(1, 1000), segments=((0, 0.0), (500, 0.5)))
+    for name in ("native", "ecg-200hz"):
+        with pytest.raises(RecipeError, match="before the one before it ends"):
+            harmonise(make_recording(group), load_recipe(name))
+
+
+def test_names_nobody_explained_are_loud(make_group: Build, make_recording: Record) -> None:
+    recording = make_recording(make_group(("II", "wobble"), noise(2, 1000)))
+    with pytest.raises(UnknownChannelError, match="wobble"):
+        harmonise(recording, load_recipe("ecg-200hz"))
+    skipping = replace(load_recipe("ecg-200hz"), unknown_channels="skip")
+    assert harmonise(recording, skipping)["ecg"].channels == ("II",)
+    naming = replace(load_recipe("ecg-200hz"), aliases={"wobble": "V1"})
+    assert harmonise(recording, naming)["ecg"].channels == ("II", "V1")
+
+
+def test_nothing_of_the_modality_is_an_error(make_group: Build, make_recording: Record) -> None:
+    recording = make_recording(make_group(("EEG Cz",), noise(1, 1000), unit="uV"))
+    with pytest.raises(RecipeError, match=r"no ecg channel .* EEG Cz"):
+        harmonise(recording, load_recipe("ecg-200hz"))
+    assert list(harmonise(recording, load_recipe("paired-200hz"))) == ["eeg"]
+
+
+def test_a_corpus_decides_the_modality(make_group: Build, make_recording: Record) -> None:
+    recording = make_recording(make_group(("EXG1",), noise(1, 1000), unit="uV"))
+    ecg = harmonise(recording, load_recipe("ecg-200hz"), lambda name, unit: "ecg")["ecg"]
+    assert ecg.channels == ("EXG1",)
+
+
+def test_repeated_names_are_numbered(make_group: Build, make_recording: Record) -> None:
+    recording = make_recording(make_group(("T8-P8", "T8-P8"), noise(2, 1000), unit="uV"))
+    assert harmonise(recording, load_recipe("eeg-200hz"))["eeg"].channels == ("T8-P8", "T8-P8 (2)")
+
+
+def test_leads_are_derived_only_when_asked(make_group: Build, make_recording: Record) -> None:
+    recording = make_recording(make_group(("I", "II", "V1"), noise(3, 5000)))
+    assert harmonise(recording, recipe())["ecg"].channels == ("I", "II", "V1")
+    ecg = harmonise(recording, recipe(derive_leads=True))["ecg"]
+    assert ecg.channels == (*ECG_LEADS[:6], "V1")
+    assert ecg.derived.tolist() == [False, False, True, True, True, True, False]
+    assert ecg.source_channels[2] == ""
+    x = ecg.physical()
+    assert np.abs(x[2] - (x[1] - x[0])).max() < 0.0021  # three roundings to 1 µV
+
+
+def test_montage(make_group: Build, make_recording: Record) -> None:
+    names = ("EEG FP1-REF", "EEG F7-REF", "EEG T3-REF", "EEG EKG1-REF")
+    recording = make_recording(make_group(names, noise(4, 5000), unit="uV", gain=10.0))
+    montage = {"rate_hz": 200, "band_hz": [0.3, 75], "step": 0.1, "reference": "tcp"}
+    eeg = harmonise(recording, Recipe.from_dict({"name": "t", "modalities": {"eeg": montage}}))[
+        "eeg"
+    ]
+    assert eeg.channels == ("Fp1-F7", "F7-T7")
+    assert eeg.derived.all()
+    assert eeg.units == ("µV", "µV")
+
+
+def test_saturation_is_counted(make_group: Build, make_recording: Record) -> None:
+    square = np.where(np.arange(5000) // 250 % 2, 30_000, -30_000).astype(np.int16)[None]
+    ecg = harmonise(make_recording(make_group(("I",), square, gain=500.0)), recipe())["ecg"]
+    at_the_end = int((np.abs(ecg.digital.astype(int)) == 32767).sum())
+    assert ecg.n_saturated.tolist() == [at_the_end]
+    assert at_the_end > 100
+    assert ecg.flags == ("implausible-amplitude:I",)
+
+
+def test_float32_is_an_option(make_group: Build, make_recording: Record) -> None:
+    recording = make_recording(make_group(("I",), noise(1, 5000)))
+    exact = harmonise(recording, recipe(dtype="float32"))["ecg"]
+    rounded = harmonise(recording, recipe())["ecg"]
+    assert exact.digital.dtype == np.float32
+    assert exact.scale.tolist() == [1.0]
+    assert np.abs(exact.physical() - rounded.physical()).max() <= 0.00051
+    rms = np.sqrt(np.mean((exact.physical() - rounded.physical()) ** 2))
+    assert rounded.quantisation_rms[0] == pytest.approx(rms, rel=1e-3)
+
+
+def test_without_a_highpass_the_level_stays(make_group: Build, make_recording: Record) -> None:
+    digital = np.full((1, 4000), 1500, np.int16)
+    group = make_group(("I",), digital, gain=1000.0, baseline=500.0)
+    for wide in (np.int16, np.int32, np.float64):
+        level = replace(group, digital=digital.astype(wide))
+        ecg = harmonise(make_recording(level), recipe(band_hz=[None, 40]))["ecg"]
+        assert (ecg.digital == 1000).all()
+
+
+def test_ecgfounder_normalises(make_group: Build, make_recording: Record) -> None:
+    from scipy.signal import butter, filtfilt, iirnotch, medfilt
+
+    t = np.arange(5000) / 500
+    beats = 800 * np.exp(-0.5 * ((t % 0.8 - 0.4) / 0.02) ** 2)
+    digital = np.stack([beats * k for k in range(1, 13)]).astype(np.int16) + noise(
+        12, 5000, size=20
+    )
+    recording = make_recording(make_group(ECG_LEADS, digital))
+    ecg = harmonise(recording, load_recipe("ecgfounder"))["ecg"]
+    assert ecg.units == ("1",) * 12
+    x = ecg.physical()
+    assert abs(float(x.mean())) < 1e-3
+    assert abs(float(x.std()) - 1) < 1e-3
+    # SciPy's default padding of 27 samples rings for seconds at 0.67 Hz; this does not.
+    y = filtfilt(*iirnotch(50, 30, fs=500), digital / 1000, padlen=4900)
+    y = filtfilt(*butter(4, [0.67, 40], "bandpass", fs=500), y, padlen=4900)
+    y = y - np.stack([medfilt(row, 201) for row in y])
+    y = (y - y.mean()) / y.std()
+    assert np.abs(x - y)[:, 1000:-1000].max() < 0.05
+    assert np.corrcoef(x.ravel(), y.ravel())[0, 1] > 0.999
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    n=st.integers(0, 120_000),
+    rate_hz=st.sampled_from([250.0, 360.0, 500.0]),
+    gap=st.tuples(st.integers(0, 120_000), st.integers(0, 30_000)),
+    name=st.sampled_from(["native", "ecg-200hz", "ecg-500hz", "ecgfounder"]),
+)
+def test_blocks_put_together_are_the_whole(
+    make_group: Build,
+    make_recording: Record,
+    n: int,
+    rate_hz: float,
+    gap: tuple[int, int],
+    name: str,
+) -> None:
+    digital = noise(2, n)
+    digital[1, gap[0] : gap[0] + gap[1]] = MISSING
+    recording = make_recording(make_group(("I", "II"), digital, rate_hz))
+    whole = harmonise(recording, load_recipe(name))["ecg"]
+    parts: list[np.ndarray] = []
+    starts: list[int] = []
+
+    def sink(key: str, start: int, block: np.ndarray) -> None:
+        assert key == "ecg"
+        starts.append(start)
+        parts.append(block.copy())
+
+    group = harmonise_blocks(recording, load_recipe(name), sink)["ecg"]
+    assert starts == list(np.cumsum([0, *[part.shape[1] for part in parts]])[:-1])
+    joined = np.concatenate(parts, axis=1) if parts else np.empty((2, 0), np.int16)
+    assert np.array_equal(joined, whole.digital)
+    assert np.array_equal(group.n_saturated, whole.n_saturated)
+    assert np.array_equal(group.quantisation_rms, whole.quantisation_rms)
+    assert plan_groups(recording.groups, load_recipe(name))["ecg"].n_samples == joined.shape[1]
+
+
+def test_a_memory_map_is_read_piece_by_piece(
+    tmp_path: Path, make_group: Build, make_recording: Record
+) -> None:
+    import tracemalloc
+
+    hours = 2
+    n = hours * 3600 * 250
+    path = tmp_path / "holter.i2"
+    stored = np.memmap(path, np.int16, "w+", shape=(n, 12))
+    stored[:] = noise(1, n).T
+    stored.flush()
+    digital = np.memmap(path, np.int16, "r", shape=(n, 12)).T
+    recording = make_recording(make_group(ECG_LEADS, digital, 250.0))
+    harmonise_blocks(recording, load_recipe("ecg-200hz"), lambda *_: None)
+    tracemalloc.start()
+    harmonise_blocks(recording, load_recipe("ecg-200hz"), lambda *_: None)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6 < digital.nbytes
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.floats(-100, 100, width=32) | st.just(float("nan")), min_size=1, max_size=50))
+def test_quantising_is_within_half_a_step_or_counted(values: list[float]) -> None:
+    x = np.array([values], np.float32)
+    digital, counts = quantise(x, 0.001)
+    missing = np.isnan(x)
+    assert np.array_equal(digital == MISSING, missing)
+    saturated = np.abs(x) > 32.7675
+    assert counts.n_saturated[0] == np.count_nonzero(saturated & ~missing)
+    inside = ~missing & ~saturated
+    assert np.abs(digital * 0.001 - x)[inside].max(initial=0) <= 0.00051
+
+
+@pytest.mark.realdata
+def test_real_recordings_keep_their_beats(shared_data: Path) -> None:
+    """mitdb 208 at 200 Hz against float64 resampling and MNE-Python's filter."""
+    import mne
+    from scipy.signal import firwin, resample_poly
+
+    from physioprep.readers import read_recording
+
+    recording = read_recording(shared_data / "mitdb" / "208")
+    ecg = harmonise(recording, load_recipe("ecg-200hz"))["ecg"]
+    physical = recording.groups[0].physical()[:, : 360 * 120]
+    window = firwin(4001, 0.95 / 9, window=("kaiser", 10.0))
+    reference = resample_poly(physical, 5, 9, axis=1, window=window, padtype="line")
+    reference = mne.filter.filter_data(reference, 200.0, 0.5, 40.0, verbose="ERROR")
+    order = [recording.groups[0].channels.index(name) for name in ecg.source_channels]
+    inside = np.s_[:, 800 : 200 * 120 - 800]
+    difference = ecg.physical()[:, : 200 * 120] - reference[order]
+    assert np.abs(difference[inside]).max() < 0.0005 + 1e-4 * reference.std()
