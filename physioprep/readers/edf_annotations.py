@@ -62,7 +62,7 @@ def parse_tals(blocks: list[list[bytes]], path: Path) -> Timeline:
     texts: list[str] = []
     for number, signals in enumerate(blocks):
         for block in signals:
-            for tal in block.split(b"\0"):
+            for tal in block.rstrip(b"\0").split(b"\0"):
                 if not tal:
                     continue
                 match = _TAL.fullmatch(tal)

@@ -237,7 +237,8 @@ def read_groups(
         states = _verify(path, members, lines, digital, verify)
         for row, member in enumerate(members):
             checksums[member] = states[row]
-            initial = lines[row].initial_value
+            # format 8's initial value comes before the first sample
+            initial = lines[row].initial_value if lines[row].format != 8 else None
             if verify and initial is not None and header.n_samples and initial != digital[row, 0]:
                 wrong_starts.append(member)
         _undo_skew(digital, lines)

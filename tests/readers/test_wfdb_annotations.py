@@ -1,0 +1,101 @@
+"""WFDB annotation files made here, and against wfdb's own writer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from physioprep.errors import UnreadableFileError
+from physioprep.readers import read_header, read_recording
+from physioprep.readers.wfdb_annotations import read_annotations
+
+
+def words(*values: int) -> bytes:
+    return np.array(values, "<u2").tobytes()
+
+
+def test_what_wfdb_writes_is_read_back(tmp_path: Path) -> None:
+    import wfdb
+
+    rng = np.random.default_rng(0)
+    sample = np.cumsum(rng.integers(1, 5000, 400))
+    symbol = rng.choice(list('NLRaVFJASEj/Q~|sT*D"=pB^t+u?![]en@xf()r'), 400)
+    notes = [f"note {i}" if i % 7 == 0 else "" for i in range(400)]
+    wfdb.wrann(
+        "r", "atr", sample, symbol, subtype=rng.integers(-5, 6, 400), chan=rng.integers(0, 3, 400),
+        num=rng.integers(0, 3, 400), aux_note=notes, fs=360, write_dir=str(tmp_path),
+    )  # fmt: skip
+    theirs = wfdb.rdann(str(tmp_path / "r"), "atr")
+    ours = read_annotations(tmp_path / "r.atr", 250.0)
+    assert np.array_equal(ours["sample"], theirs.sample)
+    assert ours["code"].tolist() == theirs.symbol
+    assert ours["text"].tolist() == theirs.aux_note
+    for mine, name in (("subtype", "subtype"), ("channel", "chan"), ("num", "num")):
+        assert np.array_equal(ours[mine], getattr(theirs, name))
+    np.testing.assert_allclose(ours["onset"], sample / 360)  # the file states its resolution
+
+
+def test_skips_long_notes_and_words_that_look_like_codes(tmp_path: Path) -> None:
+    note = bytes(range(256)) + b"x" * 45  # longer than 255: ten bits of length
+    raw = words(59 << 10, 0x0001, 0xEFFF, 1 << 10 | 5)  # skip 0x1EFFF, then N at +5
+    raw += words(63 << 10 | len(note)) + note + b"\0"
+    raw += words(59 << 10, 0xFFFF, 0xFFF0, 5 << 10 | 1, 0)  # skip back 16, V at +1
+    (tmp_path / "r.atr").write_bytes(raw)
+    columns = read_annotations(tmp_path / "r.atr", 1.0)
+    assert columns["sample"].tolist() == [0x1EFFF + 5, 0x1EFFF + 5 - 16 + 1]
+    assert columns["code"].tolist() == ["N", "V"]
+    assert columns["text"][0] == note.decode("latin-1")
+
+
+def test_definitions_and_resolution(tmp_path: Path) -> None:
+    def note(text: str) -> bytes:
+        raw = text.encode()
+        return words(22 << 10, 63 << 10 | len(raw)) + raw + b"\0" * (len(raw) % 2)
+
+    raw = note("## time resolution: 500") + note("## annotation type definitions")
+    raw += note("42 spike epileptic spike") + note("## end of definitions")
+    raw += note("a remark at the start") + words(42 << 10 | 100, 43 << 10 | 100, 0)
+    (tmp_path / "r.abc").write_bytes(raw)
+    columns = read_annotations(tmp_path / "r.abc", 250.0)
+    assert columns["code"].tolist() == ['"', "spike", "[43]"]
+    assert columns["onset"].tolist() == [0.0, 0.2, 0.4]
+    assert columns["text"][0] == "a remark at the start"
+
+
+def test_all_annotation_files_of_a_record_are_read(write_record: Any, tmp_path: Path) -> None:
+    write_record("r", 16)
+    (tmp_path / "r.atr").write_bytes(words(1 << 10 | 50, 1 << 10 | 100, 0))
+    (tmp_path / "r.odd").write_bytes(words(5 << 10 | 75, 0))
+    (tmp_path / "r.text").write_bytes(b"no annotations here")
+    (tmp_path / "r-0.atr").write_bytes(words(1 << 10 | 1, 0))
+    table = read_recording(tmp_path / "r").annotations
+    assert table["onset"].tolist() == [0.2, 0.3, 0.6]
+    assert table["source"].tolist() == ["atr", "odd", "atr"]
+    assert table["code"].tolist() == ["N", "V", "N"]
+    names = [file.name for file in read_header(tmp_path / "r").files]
+    assert names == ["r.hea", "r.dat", "r.atr", "r.odd"]
+    (tmp_path / "r.qrs").write_bytes(words(1 << 10 | 2, 0))  # a new file is noticed
+    assert "qrs" in set(read_recording(tmp_path / "r").annotations["source"])
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\0",
+        words(1 << 10 | 5),  # no end mark
+        words(59 << 10, 1),  # cut off in a skip
+        words(1 << 10, 63 << 10 | 200, 0),  # cut off in a note
+        words(55 << 10 | 1, 0),  # unknown code
+        words(61 << 10 | 1, 1 << 10, 0),  # a modifier before all annotations
+        words(63 << 10, 1 << 10, 0),
+        words(1 << 10, 0, 1 << 10, 0),  # more after the end mark
+    ],
+)
+def test_damaged_files_are_one_error(tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / "r.atr").write_bytes(raw)
+    with pytest.raises(UnreadableFileError, match=r"r\.atr"):
+        read_annotations(tmp_path / "r.atr", 250.0)
