@@ -4,8 +4,8 @@ A corpus module has
 
 - ``find(root) -> list[Entry]``: its recordings, from the listing and tables beside the files;
 - optionally ``describe(entry, header) -> Entry``: what only the header tells;
-- optionally ``modality(channel, unit, header) -> str``: the role of a channel, where neither
-  its name, its unit nor the ``channels`` of the facts tell;
+- optionally ``modality(channel, unit, header) -> str | None``: the role of a channel, where
+  the ``channels`` of the facts do not tell; None leaves it to its name and unit;
 - optionally ``read_annotations(path) -> dict``: annotations that lie in a file of their own.
 
 Modules load when asked for by name, so that a scan of one corpus costs one import.

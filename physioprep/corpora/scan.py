@@ -253,7 +253,7 @@ def _duration(header: Header | None) -> float | None:
 
 
 def _modality_function(
-    facts: Facts, own: Callable[[str, str, Header], str] | None
+    facts: Facts, own: Callable[[str, str, Header], str | None] | None
 ) -> Callable[[str, str, Header], str]:
     """Return channel to modality: the corpus module's word, its facts', then the names'."""
     from physioprep.harmonise.channels import modality_of
@@ -264,7 +264,8 @@ def _modality_function(
         for match, role in roles:
             if match.fullmatch(channel.strip()):
                 return role
-        return own(channel, unit, header) if own is not None else modality_of(channel, unit)
+        said = own(channel, unit, header) if own is not None else None
+        return said if said is not None else modality_of(channel, unit)
 
     return modality
 

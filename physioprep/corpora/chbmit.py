@@ -1,0 +1,88 @@
+"""CHB-MIT Scalp EEG: days of paediatric EEG with every seizure marked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from physioprep.corpora.entry import Entry, age, annotation_columns, sex, walk
+
+_NAME = re.compile(r"(?:.*/)?((chb\d\d)[a-z]?_\d+\+?)\.edf")
+_FILE = re.compile(r"File Name:\s*(\S+\.edf)\s*\n(.*?)(?=\n\s*File Name:|\Z)", re.DOTALL)
+_COUNT = re.compile(r"Number of Seizures in File:\s*(\d+)")
+_TIMES = re.compile(
+    r"Seizure\s*\d*\s*Start Time:\s*(\d+)\s*seconds\s*Seizure\s*\d*\s*End Time:\s*(\d+)\s*seconds"
+)
+
+
+def find(root: Path) -> list[Entry]:
+    """List ``chbNN/chbNN_MM.edf`` with seizure counts and the subject table.
+
+    ``chb21`` is the person of ``chb01`` a year and a half later (``subject_alias``).
+    """
+    paths = list(walk(root))
+    present = set(paths)
+    people = _people(root / "SUBJECT-INFO")
+    summaries: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    entries = []
+    for path in paths:
+        found = _NAME.fullmatch(path)
+        if found is None:
+            continue
+        record_id, case = found.groups()
+        folder = path.rpartition("/")[0]
+        if folder not in summaries:
+            summaries[folder] = _summary(root / folder)
+        seizures = summaries[folder].get(f"{record_id}.edf")
+        years, gender = people.get(case, (None, None))
+        entries.append(
+            Entry(
+                record_id,
+                path,
+                subject_id=case,
+                session=record_id,
+                age=years,
+                sex=gender,
+                labels={"n_seizures": None if seizures is None else float(len(seizures))},
+                sidecars=(f"{path}.seizures",) if f"{path}.seizures" in present else (),
+            )
+        )
+    return entries
+
+
+def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
+    """Return onset and duration of each seizure, from the case's ``chbNN-summary.txt``."""
+    seizures = _summary(path.parent).get(path.name, [])
+    onset = [start for start, _ in seizures]
+    duration = [end - start for start, end in seizures]
+    return annotation_columns(onset, duration, ["seizure"] * len(seizures), "summary")
+
+
+def _summary(folder: Path) -> dict[str, list[tuple[float, float]]]:
+    """Return file to the (start, end) in s of its seizures, as the summaries of a case say."""
+    out: dict[str, list[tuple[float, float]]] = {}
+    for path in sorted(folder.glob("chb*-summary.txt")):
+        text = path.read_text(encoding="utf-8", errors="replace").replace("\r", "")
+        for name, block in _FILE.findall(text):
+            stated = _COUNT.search(block)
+            times = [(float(start), float(end)) for start, end in _TIMES.findall(block)]
+            # a file whose count and times disagree is as good as not summarised
+            if stated is not None and int(stated[1]) == len(times):
+                out[name] = times
+    return out
+
+
+def _people(path: Path) -> dict[str, tuple[float | None, str | None]]:
+    """Return case to age and sex; the table is separated by tabs or blanks."""
+    if not path.is_file():
+        return {}
+    rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+    return {
+        row[0]: (age(row[2]), sex(row[1]))
+        for row in rows
+        if len(row) >= 3 and re.fullmatch(r"chb\d\d", row[0])
+    }

@@ -1,0 +1,86 @@
+"""PhysioNet/CinC Challenge 2020: 43,101 12-lead ECGs of six databases, SNOMED CT diagnoses."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from physioprep.corpora.entry import Entry, age, comments, sex, wfdb_paths, with_labels
+from physioprep.recording import Header
+
+#: Prefix of a record's name to the database it is from.
+DATABASES = {
+    "A": "cpsc2018",
+    "Q": "cpsc2018-extra",
+    "I": "incart",
+    "S": "ptb",
+    "HR": "ptb-xl",
+    "E": "georgia",
+}
+#: Words of the first release, and the SNOMED CT codes that replaced them.
+WORDS = {
+    "Normal": "426783006",
+    "AF": "164889003",
+    "I-AVB": "270492004",
+    "LBBB": "164909002",
+    "RBBB": "59118001",
+    "PAC": "284470004",
+    "PVC": "164884008",
+    "STD": "429622005",
+    "STE": "164931005",
+}
+_RECORD = re.compile(r"([A-Z]+)(\d{4,5})")
+_GEORGIA_GAIN = 4880.0  # counts/mV in the first release; the counts are µV
+
+
+def find(root: Path) -> list[Entry]:
+    """List the records of the six databases; none of them publishes subjects here."""
+    return [entry for entry in wfdb_paths(root) if database(entry.record_id) in DATABASES.values()]
+
+
+def database(record_id: str) -> str | None:
+    """Return the database a record is from, told by its name; None for other names.
+
+    Examples
+    --------
+    >>> database("E00009"), database("JS00001"), database("JS20000"), database("x1")
+    ('georgia', 'chapman-shaoxing', 'ningbo', None)
+    """
+    found = _RECORD.fullmatch(record_id)
+    if found is None:
+        return None
+    if found[1] == "JS":  # two hospitals' sets, numbered through
+        return "chapman-shaoxing" if int(found[2]) <= 10646 else "ningbo"
+    return DATABASES.get(found[1])
+
+
+def describe(entry: Entry, header: Header) -> Entry:
+    """Take age, sex and diagnoses from the header's comments, and name its known faults."""
+    said = comments(header.metadata)
+    stated = said.get("dx", "").split(",")
+    words = [word.strip() for word in stated if word.strip() not in ("", "Unknown")]
+    codes = [WORDS.get(word, word) for word in words]
+    faults = [*entry.faults]
+    if any(word in WORDS for word in words):
+        faults.append("dx-as-words")
+    if len(set(codes)) < len(codes) or "" in stated:
+        faults.append("dx-repeats")
+    if str(header.metadata.get("record_name", "")).endswith(".mat"):
+        faults.append("malformed-header")
+    if any(_GEORGIA_GAIN in group.gain for group in header.groups):
+        faults.append("gain-4880")
+    labels: dict[str, str | float | None] = {
+        "dx": "+".join(sorted(set(codes), key=int)) if _all_codes(codes) else None,
+        "database": database(entry.record_id),
+    }
+    return with_labels(
+        entry,
+        labels,
+        age=age(said.get("age")),
+        sex=sex(said.get("sex")),
+        faults=tuple(faults),
+    )
+
+
+def _all_codes(codes: list[str]) -> bool:
+    return bool(codes) and all(code.isdigit() for code in codes)

@@ -1,0 +1,15 @@
+"""PhysioNet/CinC Challenge 2021: those of 2020, Chapman-Shaoxing and Ningbo: 88,253 ECGs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from physioprep.corpora.cinc2020 import database, describe
+from physioprep.corpora.entry import Entry, wfdb_paths
+
+__all__ = ["describe", "find"]
+
+
+def find(root: Path) -> list[Entry]:
+    """List the records of the eight databases."""
+    return [entry for entry in wfdb_paths(root) if database(entry.record_id) is not None]

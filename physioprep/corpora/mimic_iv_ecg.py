@@ -1,0 +1,46 @@
+"""MIMIC-IV-ECG: 800,035 diagnostic 12-lead ECGs of 161,352 patients."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from physioprep.corpora.entry import Entry, log, text, wfdb_paths
+from physioprep.errors import CorpusError
+
+_NAME = re.compile(r"(?:.*/)?p(\d+)/s(\d+)/\d+\.\w+")
+_TABLE = "machine_measurements.csv"
+
+
+def find(root: Path) -> list[Entry]:
+    """List ``files/pNNNN/p<subject>/s<study>/<study>`` with the machine's report."""
+    reports = _reports(root / _TABLE)
+    entries = []
+    for entry in wfdb_paths(root):
+        found = _NAME.fullmatch(entry.path)
+        if found is not None:
+            subject, study = found.groups()
+            labels = {"report": reports.get(study)}
+            entries.append(replace(entry, subject_id=subject, session=study, labels=labels))
+    return entries
+
+
+def _reports(path: Path) -> dict[str, str | None]:
+    """Return study to the lines of its machine report, joined by ``; ``."""
+    if not path.is_file():
+        log.warning("%s is absent: machine reports stay null", path.name)
+        return {}
+    with path.open(encoding="utf-8-sig", newline="") as file:  # 800,000 rows: never all at once
+        rows = csv.DictReader(file)
+        lines = sorted(
+            (name for name in rows.fieldnames or () if re.fullmatch(r"report_\d+", name)),
+            key=lambda name: int(name[7:]),
+        )
+        if not lines or "study_id" not in (rows.fieldnames or ()):
+            raise CorpusError(f"{path}: no columns study_id and report_0 ...")
+        return {
+            row["study_id"]: text("; ".join(row[name] for name in lines if text(row[name])))
+            for row in rows
+        }

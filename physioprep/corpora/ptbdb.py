@@ -1,0 +1,35 @@
+"""PTB Diagnostic ECG Database: 12 leads and Frank X, Y, Z at 1000 Hz, with diagnoses."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from physioprep.corpora.entry import Entry, age, comments, sex, text, wfdb_paths, with_labels
+from physioprep.recording import Header
+
+_PATIENT = re.compile(r"(?:^|/)(patient\d{3})/")
+
+
+def find(root: Path) -> list[Entry]:
+    """List ``patientNNN/sNNNN_re``; outside such a folder the patient is unknown."""
+    entries = []
+    for entry in wfdb_paths(root, (".dat",)):
+        found = _PATIENT.search(entry.path) or _PATIENT.search(f"/{root.name}/")
+        entries.append(replace(entry, subject_id=found[1] if found else None))
+    return entries
+
+
+def describe(entry: Entry, header: Header) -> Entry:
+    """Take age, sex, diagnosis and its site from the header's comments."""
+    said = comments(header.metadata)
+    labels: dict[str, str | float | None] = {
+        "diagnosis": text(said.get("reason for admission")),
+        "infarction": _site(said.get("acute infarction (localization)")),
+    }
+    return with_labels(entry, labels, age=age(said.get("age")), sex=sex(said.get("sex")))
+
+
+def _site(cell: str | None) -> str | None:
+    return None if text(cell) in (None, "no") else text(cell)

@@ -1,0 +1,35 @@
+"""MIT-BIH Polysomnographic Database: ECG, EEG, blood pressure and breath through the night."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from physioprep.corpora.entry import Entry, age, wfdb_paths
+from physioprep.recording import Header
+
+_NAME = re.compile(r"(slp\d\d)([abmx]?)")
+# First comment of a header: age, sex, weight in kg, a number.
+_PERSON = re.compile(r"\s*(\d+)\s+([MF])\b")
+
+
+def find(root: Path) -> list[Entry]:
+    """List ``slpNN``; ``slp01a`` and ``slp01b`` (02 likewise) are one night of one man."""
+    entries = []
+    for entry in wfdb_paths(root):
+        found = _NAME.fullmatch(entry.record_id)
+        if found is not None:
+            # only a and b mark parts of one subject's night; 02 has them too
+            subject = found[1] if found[2] in ("", "a", "b") else entry.record_id
+            entries.append(replace(entry, subject_id=subject, session=found[2] or None))
+    return entries
+
+
+def describe(entry: Entry, header: Header) -> Entry:
+    """Take age and sex from the header's first comment."""
+    for line in header.metadata.get("comments", ())[:1]:
+        found = _PERSON.match(line)
+        if found:
+            return replace(entry, age=age(found[1]), sex=found[2])
+    return entry

@@ -1,0 +1,39 @@
+"""TUH EEG Corpus: clinical EEG of fifteen years; mother of tuab, tuev and tusz."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from physioprep.corpora.entry import Entry, walk
+
+#: aaaaaaaa_s001_t000.edf: subject, session, token.
+NAME = re.compile(r"(?:.*/)?(([a-z]{8}|\d{8})_(s\d{3})_t\d{3})\.edf")
+_MONTAGE = re.compile(r"/(0\d_tcp_\w+)/")
+
+
+def find(root: Path) -> list[Entry]:
+    """List ``<subject>/<session>/<montage>/<subject>_<session>_<token>.edf``."""
+    return [entry for path in walk(root) if (entry := entry_of(path)) is not None]
+
+
+def entry_of(path: str) -> Entry | None:
+    """Return the entry of an EDF named as in all of the TUH corpora, else None.
+
+    Examples
+    --------
+    >>> entry_of("edf/000/aaaaaaaa/s001_2015/01_tcp_ar/aaaaaaaa_s001_t000.edf").subject_id
+    'aaaaaaaa'
+    """
+    found = NAME.fullmatch(path)
+    if found is None:
+        return None
+    record_id, subject, session = found.groups()
+    montage = _MONTAGE.search(path)
+    return Entry(
+        record_id,
+        path,
+        subject_id=subject,
+        session=session,
+        labels={"montage": montage[1] if montage else None},
+    )

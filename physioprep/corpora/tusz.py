@@ -1,0 +1,64 @@
+"""TUH EEG Seizure Corpus, version 2: seizures by channel and by term."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from physioprep.corpora.entry import Entry, annotation_columns, walk, with_labels
+from physioprep.corpora.tueg import entry_of
+from physioprep.errors import CorpusError
+from physioprep.recording import Header
+
+_SPLIT = re.compile(r"(?:.*/)?(train|dev|eval)/")
+_SEIZURE = "seiz"
+
+
+def find(root: Path) -> list[Entry]:
+    """List ``edf/{train,dev,eval}/**/*.edf`` with ``.csv`` and ``.csv_bi`` beside them."""
+    paths = list(walk(root))
+    present = set(paths)
+    entries = []
+    for path in paths:
+        entry, split = entry_of(path), _SPLIT.match(path)
+        if entry is not None and split is not None:
+            beside = (f"{path[:-4]}.csv", f"{path[:-4]}.csv_bi")
+            sidecars = tuple(name for name in beside if name in present)
+            entries.append(replace(entry, split=split[1], sidecars=sidecars))
+    return entries
+
+
+def describe(entry: Entry, header: Header) -> Entry:
+    """Say whether the recording holds a seizure, where it has been annotated."""
+    beside = header.path.with_suffix(".csv_bi")
+    if not beside.is_file():
+        return with_labels(entry, {"seizure": None})
+    return with_labels(entry, {"seizure": float(any(r[3] == _SEIZURE for r in _events(beside)))})
+
+
+def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
+    """Return the events of the ``.csv_bi``: seizure or background over the whole montage."""
+    beside = path.with_suffix(".csv_bi")
+    rows = _events(beside) if beside.is_file() else []
+    duration = [end - start for _, start, end, _ in rows]
+    said = [label for *_, label in rows]
+    return annotation_columns([start for _, start, *_ in rows], duration, said, "csv_bi")
+
+
+def _events(path: Path) -> list[tuple[str, float, float, str]]:
+    """Return (channel, start s, end s, label) of each row below the ``#`` comments."""
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    rows = list(csv.DictReader(line for line in lines if line.strip() and line[0] != "#"))
+    try:
+        return [
+            (row["channel"], float(row["start_time"]), float(row["stop_time"]), row["label"])
+            for row in rows
+        ]
+    except (KeyError, ValueError, TypeError):
+        raise CorpusError(f"{path}: no table channel,start_time,stop_time,label") from None
