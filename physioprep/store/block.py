@@ -1,0 +1,298 @@
+"""One task: read, harmonise and write the records of one block; then journal it.
+
+Runs in any process that sees the sources and the target. It is told where the work lies and
+which block to do; paths travel, samples never do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.errors import PhysioprepError
+from physioprep.harmonise import harmonise_blocks
+from physioprep.store.codec import pack_shard, write_atomic
+from physioprep.store.expect import Signature
+from physioprep.store.journal import Entry, write_entry
+from physioprep.store.layout import NO_SENTINEL, GroupLayout
+from physioprep.store.sources import check_sources, read_source, reason_of
+from physioprep.store.trace import TargetError, Trace, to_target
+from physioprep.store.writer import GroupWriter
+
+if TYPE_CHECKING:
+    from physioprep.harmonise import HarmonisedGroup, Recipe
+
+log = logging.getLogger(__name__)
+
+#: Names inside the working folder of an ingest.
+JOB: Final = "job.pickle"
+TABLE: Final = "records.arrow"
+JOURNAL: Final = "journal"
+STORE: Final = "store"
+#: Per record and channel, beside the samples: dtype, and value where the lead is absent.
+PER_CHANNEL: Final[dict[str, tuple[str, Any]]] = {
+    "scale": ("float32", np.nan),
+    "offset": ("float32", np.nan),
+    "invalid": ("int32", NO_SENTINEL),
+    "present": ("bool", False),
+    "derived": ("bool", False),
+    "unit": ("int16", -1),
+    "source_index": ("int16", -1),
+    "n_saturated": ("int64", 0),
+    "quantisation_rms": ("float32", np.nan),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What every block of one ingest has in common.
+
+    Parameters
+    ----------
+    plan_sha256 : str
+    recipe : Recipe
+    layouts : tuple of GroupLayout
+    signatures : tuple of Signature
+    names : mapping of (str, float) to str
+    shards : mapping of group name to ndarray of int64, shape (block + 1,)
+    verify : bool
+        Whether readers check checksums.
+    """
+
+    plan_sha256: str
+    recipe: Recipe
+    layouts: tuple[GroupLayout, ...]
+    signatures: tuple[Signature, ...]
+    names: Mapping[tuple[str, float], str]
+    shards: Mapping[str, NDArray[np.int64]]
+    verify: bool = True
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a task reports.
+
+    Parameters
+    ----------
+    block, n_records, n_failed : int
+    wider : mapping of group name to dtype name
+        Not empty where native samples did not fit; the block is then not journalled.
+    target_error : str or None
+        Why the target could not be written; nothing else is worth doing then.
+    """
+
+    block: int
+    n_records: int
+    n_failed: int = 0
+    wider: Mapping[str, str] = field(default_factory=dict)
+    target_error: str | None = None
+
+
+def shard_path(group: str, shard: int) -> str:
+    """Return where a shard lies, relative to the store (Zarr's default chunk keys)."""
+    return f"{group}/signal/c/0/{shard}"
+
+
+def run_block(work: str, block: int, crashed: Mapping[int, str] | None = None) -> Done:
+    """Do one block.
+
+    Parameters
+    ----------
+    work : str
+        Working folder of the ingest.
+    block : int
+    crashed : mapping of int to str, optional
+        Records that killed a process before, with the reason to quarantine them under.
+
+    Returns
+    -------
+    Done
+    """
+    folder = Path(work)
+    try:
+        job = _job(work, (folder / JOB).stat().st_mtime_ns)
+        return _Block(folder, job, block, crashed or {}).run()
+    except TargetError as error:
+        return Done(block, 0, target_error=str(error))
+
+
+@lru_cache(maxsize=2)
+def _job(work: str, mtime_ns: int) -> Job:
+    with (Path(work) / JOB).open("rb") as file:
+        job: Job = pickle.load(file)
+    return job
+
+
+def block_records(work: Path, block: int) -> list[dict[str, Any]]:
+    """Return the planned records of a block, from the memory-mapped table of the ingest."""
+    import pyarrow as pa
+
+    with pa.memory_map(str(work / TABLE)) as source:
+        records: list[dict[str, Any]] = pa.ipc.open_file(source).get_batch(block).to_pylist()
+    return records
+
+
+class _Block:
+    """The state of one running block; lives as long as `run`."""
+
+    def __init__(self, work: Path, job: Job, block: int, crashed: Mapping[int, str]) -> None:
+        self.work, self.job, self.block, self.crashed = work, job, block, crashed
+        self.records = block_records(work, block)
+        self.layouts = {layout.name: layout for layout in job.layouts}
+        self.chunks: dict[str, list[bytes | None]] = {layout.name: [] for layout in job.layouts}
+        self.flags: dict[int, list[str]] = {}
+        self.failed: dict[int, tuple[str, str]] = {}
+        self.sources: dict[int, list[tuple[str, int]]] = {}
+        self.wider: dict[str, str] = {}
+        self.notes: list[tuple[int, Mapping[str, NDArray[Any]]]] = []
+        n = len(self.records)
+        self.arrays: dict[str, NDArray[Any]] = {
+            f"{layout.name}/{name}": np.full((n, len(layout.channels)), absent, dtype)
+            for layout in job.layouts
+            for name, (dtype, absent) in PER_CHANNEL.items()
+        }
+
+    def run(self) -> Done:
+        with Trace(self.work, self.block) as trace:
+            for position, record in enumerate(self.records):
+                trace.at(record["record"])
+                self._one(position, record)
+        if self.wider:
+            return Done(self.block, len(self.records), wider=self.wider)
+        outputs = self._write_shards()
+        entry = Entry(
+            self.block,
+            outputs,
+            self.failed,
+            self.sources,
+            self.flags,
+            self.arrays | _annotations(self.notes),
+        )
+        to_target(write_entry, self.work / JOURNAL, entry)
+        return Done(self.block, len(self.records), len(self.failed))
+
+    def _one(self, position: int, record: dict[str, Any]) -> None:
+        number = record["record"]
+        signature = self.job.signatures[record["signature"]]
+        writers = [
+            GroupWriter(each, self.layouts[self.job.names[each.key, each.rate_hz]], length)
+            for each, length in zip(signature.expected, record["lengths"], strict=True)
+        ]
+        stage = "read"
+        try:
+            if number in self.crashed:
+                stage = "crash"
+                raise PhysioprepError(self.crashed[number])
+            recording = read_source(record, verify=self.job.verify)
+            self.sources[number] = check_sources(record)
+            stage = "harmonise"
+            by_key = {writer.expected.key: writer for writer in writers}
+            groups = harmonise_blocks(
+                recording,
+                self.job.recipe,
+                lambda key, first, samples: by_key[key].add(samples),
+                signature.modality_of,
+            )
+            for writer in writers:
+                writer.finish(groups.get(writer.expected.key))
+            if all(writer.is_missing for writer in writers):
+                raise PhysioprepError("every sample is marked as missing")
+        except Exception as error:
+            self._fail(record, stage, reason_of(error, record))
+            for writer in writers:
+                self.chunks[writer.layout.name] += [None] * writer.n_chunks
+            return
+        for writer in writers:
+            self._keep(position, number, writer, groups[writer.expected.key])
+        self.notes.append((number, recording.annotation_columns))
+
+    def _fail(self, record: dict[str, Any], stage: str, reason: str) -> None:
+        number = record["record"]
+        if stage != "crash":
+            try:
+                check_sources(record)
+            except PhysioprepError as changed:  # explains whatever went wrong with the samples
+                stage, reason = "read", reason_of(changed, record)
+        self.sources.pop(number, None)
+        self.failed[number] = (stage, reason)
+        log.warning("%s/%s: %s", record["corpus"], record["record_id"], reason)
+
+    def _keep(
+        self, position: int, number: int, writer: GroupWriter, group: HarmonisedGroup
+    ) -> None:
+        layout = writer.layout
+        if writer.dtype != layout.dtype:
+            before = self.wider.get(layout.name, layout.dtype)
+            self.wider[layout.name] = np.promote_types(before, writer.dtype).name
+        self.chunks[layout.name] += writer.encoder.chunks
+        units = [layout.unit_names.index(unit) for unit in writer.expected.units]
+        values = {
+            "scale": group.scale,
+            "offset": group.offset,
+            "invalid": group.invalid,
+            "present": True,
+            "derived": group.derived,
+            "unit": units,
+            "source_index": np.arange(len(units)),
+            "n_saturated": group.n_saturated,
+            "quantisation_rms": group.quantisation_rms,
+        }
+        for name, value in values.items():
+            self.arrays[f"{layout.name}/{name}"][position, writer.encoder.slots] = value
+        if group.flags:
+            self.flags.setdefault(number, []).extend(group.flags)
+
+    def _write_shards(self) -> dict[str, tuple[str, int]]:
+        outputs: dict[str, tuple[str, int]] = {}
+        for layout in self.job.layouts:
+            first, last = (int(self.job.shards[layout.name][self.block + i]) for i in (0, 1))
+            per_shard = layout.shard // layout.chunk
+            for shard in range(first, last):
+                at = (shard - first) * per_shard
+                name = shard_path(layout.name, shard)
+                data = pack_shard(self.chunks[layout.name][at : at + per_shard], layout)
+                if data is None:
+                    to_target((self.work / STORE / name).unlink, missing_ok=True)
+                else:
+                    to_target(write_atomic, self.work / STORE / name, data)
+                    outputs[name] = (hashlib.sha256(data).hexdigest(), len(data))
+        return outputs
+
+
+def _annotations(
+    notes: list[tuple[int, Mapping[str, NDArray[Any]]]],
+) -> dict[str, NDArray[Any]]:
+    """Join the annotations of a block; texts as one JSON list a column."""
+    from physioprep.recording import ANNOTATION_COLUMNS
+
+    out: dict[str, NDArray[Any]] = {}
+    kept = [(record, columns) for record, columns in notes if columns]
+    sizes = [len(next(iter(columns.values()))) for _, columns in kept]
+    out["annotations/record"] = np.repeat(np.array([r for r, _ in kept], np.int64), sizes)
+    for name, dtype in ANNOTATION_COLUMNS.items():
+        parts = [
+            columns[name] if name in columns else _unknown(dtype, size)
+            for (_, columns), size in zip(kept, sizes, strict=True)
+        ]
+        if dtype is object:
+            texts = [str(text) for part in parts for text in np.asarray(part).tolist()]
+            out[f"annotations/{name}"] = np.frombuffer(json.dumps(texts).encode(), np.uint8)
+        else:
+            out[f"annotations/{name}"] = np.concatenate([np.empty(0, dtype), *parts]).astype(dtype)
+    return out
+
+
+def _unknown(dtype: type, size: int) -> NDArray[Any]:
+    if dtype is object:
+        return np.full(size, "", object)
+    return np.full(size, np.nan if np.dtype(dtype).kind == "f" else -1, dtype)

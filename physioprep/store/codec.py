@@ -1,0 +1,162 @@
+"""Encode samples as Zarr v3's ``sharding_indexed`` codec does, whole shards at a time.
+
+zarr-python spends some 0.2 ms of event loop on every chunk of a shard, many times what the
+compressor takes. Encoding here gives the same bytes (a test compares them) for a tenth of
+the time, lets a record of any length be compressed as it comes, and gives the hash of what
+is written without reading it back.
+
+Source: https://zarr-specs.readthedocs.io/en/latest/v3/codecs/sharding-indexed/
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.store.layout import BLOSC, GroupLayout
+
+_EMPTY = 0xFFFF_FFFF_FFFF_FFFF
+_NAME = BLOSC["cname"].encode()
+_SHUFFLE = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}[BLOSC["shuffle"]]
+
+
+class ChunkEncoder:
+    """Compress the chunks that one record fills, as its samples come.
+
+    Parameters
+    ----------
+    slots : sequence of int
+        Row of the store's ``signal`` that each channel of the record takes; the others
+        are fill.
+    layout : GroupLayout
+
+    Attributes
+    ----------
+    chunks : list of (bytes or None)
+        One a chunk, the last padded with fill; None where all of it is fill, which Zarr
+        leaves out. Complete after `finish`.
+    n_samples : int
+        Samples added so far.
+    """
+
+    def __init__(self, slots: Sequence[int], layout: GroupLayout) -> None:
+        self.layout = layout
+        self.slots = np.asarray(slots, np.intp)
+        self.chunks: list[bytes | None] = []
+        self.n_samples = 0
+        self._whole = list(slots) == list(range(len(layout.channels)))
+        self._fill = np.dtype(layout.dtype).type(layout.fill_value)
+        self._part = self._blank()
+        self._filled = 0
+
+    def _blank(self) -> NDArray[Any]:
+        shape = (len(self.layout.channels), self.layout.chunk)
+        return np.full(shape, self._fill, self.layout.dtype)
+
+    def add(self, digital: NDArray[Any]) -> None:
+        """Add samples.
+
+        Parameters
+        ----------
+        digital : ndarray, shape (channel of the record, sample)
+            Of a dtype that the layout's holds without loss.
+        """
+        size, n, at = self.layout.chunk, digital.shape[1], 0
+        self.n_samples += n
+        while at < n:
+            if self._whole and not self._filled and n - at >= size:
+                chunk = np.ascontiguousarray(digital[:, at : at + size], self.layout.dtype)
+                self._compress(chunk)
+                at += size
+                continue
+            taken = min(size - self._filled, n - at)
+            end = self._filled + taken
+            self._part[self.slots, self._filled : end] = digital[:, at : at + taken]
+            at, self._filled = at + taken, end
+            if end == size:
+                self._compress(self._part)
+                self._filled = 0
+
+    def finish(self) -> None:
+        """Pad and compress what does not fill a chunk."""
+        if self._filled:
+            self._part[:, self._filled :] = self._fill
+            self._compress(self._part)
+            self._filled = 0
+
+    def _compress(self, chunk: NDArray[Any]) -> None:
+        from numcodecs import blosc
+
+        if _is_all(chunk, self._fill):
+            self.chunks.append(None)
+        else:
+            self.chunks.append(blosc.compress(chunk, _NAME, BLOSC["clevel"], _SHUFFLE))
+
+
+def _is_all(chunk: NDArray[Any], fill: Any) -> bool:
+    if np.isnan(fill):
+        return bool(np.isnan(chunk).all())
+    # Not every sample need be looked at to see that a signal is not fill.
+    return bool((chunk[:, 0] == fill).all() and (chunk == fill).all())
+
+
+def pack_shard(chunks: Sequence[bytes | None], layout: GroupLayout) -> bytes | None:
+    """Join compressed chunks to a shard: the chunks, their index, its CRC-32C.
+
+    Parameters
+    ----------
+    chunks : sequence of (bytes or None)
+        At most as many as a shard holds; missing ones count as fill.
+    layout : GroupLayout
+
+    Returns
+    -------
+    bytes or None
+        None where every chunk is fill: Zarr then has no such file.
+    """
+    from google_crc32c import value as crc32c
+
+    index = np.full((layout.shard // layout.chunk, 2), _EMPTY, "<u8")
+    offset = 0
+    parts = []
+    for i, chunk in enumerate(chunks):
+        if chunk is not None:
+            index[i] = offset, len(chunk)
+            offset += len(chunk)
+            parts.append(chunk)
+    if not parts:
+        return None
+    table = index.tobytes()
+    return b"".join([*parts, table, int(crc32c(table)).to_bytes(4, "little")])
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write `data` under `path` so that a kill leaves the old file or the new, never a part.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that exists.
+    data : bytes
+
+    Raises
+    ------
+    OSError
+        If the target is full or read-only.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,410 @@
+"""Ingest: from a manifest and the raw files to a store, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physioprep.errors import StoreError
+from physioprep.store.block import JOB, JOURNAL, STORE, TABLE, Done, Job
+from physioprep.store.codec import write_atomic
+from physioprep.store.execute import choose_scheduler, execute
+from physioprep.store.journal import Entry, entry_path, read_entry
+from physioprep.store.lock import hold
+from physioprep.store.plan import Plan, make_plan
+from physioprep.store.replace import put_in_place
+from physioprep.store.trace import TRACES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from physioprep.harmonise import Recipe
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+_DTYPES = "dtypes.json"
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """What an ingest did.
+
+    Parameters
+    ----------
+    path : Path
+        The store.
+    n_records : int
+        Records in it.
+    hours : float
+        Their duration.
+    bytes : int
+        Size of the store.
+    quarantined : tuple of str
+        One line a record that is not in it: ``corpus/record: reason``.
+    seconds : float
+        Wall time of this run.
+    plan_sha256 : str
+    """
+
+    path: Path
+    n_records: int
+    hours: float
+    bytes: int
+    quarantined: tuple[str, ...]
+    seconds: float
+    plan_sha256: str
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures for a table: plain values under readable names."""
+        return {
+            "store": str(self.path),
+            "records": self.n_records,
+            "quarantined": len(self.quarantined),
+            "hours": round(self.hours, 3),
+            "megabytes": round(self.bytes / 1e6, 3),
+            "seconds": round(self.seconds, 2),
+            "plan": self.plan_sha256[:16],
+        }
+
+
+def ingest(
+    manifest: pd.DataFrame,
+    target: str | Path,
+    recipe: str | Path | Recipe = "ecg-200hz",
+    *,
+    root: str | Path | None = None,
+    on_error: str = "quarantine",
+    max_failure_rate: float = 1.0,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> IngestResult:
+    r"""Harmonise the recordings of a manifest into a store.
+
+    The work lies in a hidden folder beside `target` until it is complete, and is renamed as
+    the last step. A run that was stopped, however, goes on where it was when the same call is
+    made again, and the finished store is byte for byte the same.
+
+    Parameters
+    ----------
+    manifest : pandas.DataFrame
+        From `physioprep.scan` or `read_manifest`.
+    target : path-like
+        The store to make, ``NAME.zarr``.
+    recipe : str, path-like or Recipe
+        ``"native"`` keeps the digital samples of the files.
+    root : path-like, optional
+        Where the raw files are now; by default where the scan found them.
+    on_error : {"quarantine", "abort"}
+        What to do with a record that cannot be ingested.
+    max_failure_rate : float
+        Stop once more than this share of the records has failed.
+    scheduler : str, optional
+        ``"sync"``, ``"threads"``, ``"processes"``, ``"cluster"``, or the address of a Dask
+        scheduler (``tcp://…``). By default this process for small work, processes for more,
+        and a LocalCluster for much work with `workers` given.
+    workers : int, optional
+        By default one a core.
+    overwrite : bool
+        Replace a store, or give up an unfinished ingest, that is there. The old store stays
+        until the new one is complete.
+    progress : callable, optional
+        Called with (records done, records in all).
+
+    Returns
+    -------
+    IngestResult
+
+    Raises
+    ------
+    StoreError
+        The target exists with other contents, is being written by another process, cannot be
+        written, or more records failed than allowed.
+    ManifestError, RecipeError
+        If the manifest is not valid or there is no such recipe.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile, physioprep as pp
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "a.hea").write_text("a 1 250 5\na.dat 16 200/mV 16 0 1 15 0 II\n")
+    >>> _ = (folder / "a.dat").write_bytes(bytes([1, 0, 2, 0, 3, 0, 4, 0, 5, 0]))
+    >>> manifest = pp.scan(folder, "folder")
+    >>> result = pp.ingest(manifest, folder / "mine.zarr", "native")
+    >>> pp.open_store(folder / "mine.zarr").digital("a", "ecg")
+    array([[1, 2, 3, 4, 5]], dtype=int16)
+    """
+    from physioprep.harmonise import Recipe, load_recipe
+    from physioprep.manifest import validate
+
+    if on_error not in ("quarantine", "abort"):
+        raise StoreError(f"on_error is 'quarantine' or 'abort', not {on_error!r}")
+    validate(manifest)
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe)
+    target = Path(target)
+    base = target.with_name(f".{target.name}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with hold(target.with_name(f".{target.name}.lock"), target):
+            run = _Run(
+                manifest.reset_index(drop=True),
+                target,
+                base,
+                recipe,
+                root=None if root is None else Path(root).absolute(),
+                abort_rate=0.0 if on_error == "abort" else max_failure_rate,
+                overwrite=overwrite,
+                progress=progress,
+            )
+            return run.run(scheduler, workers)
+    except OSError as error:
+        raise StoreError(f"{target}: {error.strerror or error}") from error
+
+
+class _NeedsWiderError(Exception):
+    """Native samples do not fit the planned dtype."""
+
+
+class _Run:
+    """One ingest, from plan to rename; lives as long as `run`."""
+
+    def __init__(
+        self,
+        manifest: pd.DataFrame,
+        target: Path,
+        base: Path,
+        recipe: Recipe,
+        *,
+        root: Path | None,
+        abort_rate: float,
+        overwrite: bool,
+        progress: Progress | None,
+    ) -> None:
+        self.manifest, self.target, self.base, self.recipe = manifest, target, base, recipe
+        self.root, self.abort_rate, self.overwrite = root, abort_rate, overwrite
+        self.progress = progress
+        self.began = time.monotonic()
+        self.dtypes: dict[str, str] = {}
+        self.n_done = self.n_failed = 0
+
+    def run(self, scheduler: str | None, workers: int | None) -> IngestResult:
+        scheduler = choose_scheduler(scheduler, workers, _source_values(self.manifest))
+        plan = make_plan(self.manifest, self.recipe)
+        self.dtypes = self._known_dtypes(plan)
+        if self.dtypes:
+            plan = make_plan(self.manifest, self.recipe, dtypes=self.dtypes)
+        if not plan.n_records:
+            raise StoreError(f"{self.target}: no record can be ingested: {_refusals(plan)}")
+        if self._is_there(plan):
+            return self._result(plan)
+        self._check_base(plan)
+        while True:
+            work = self.base / plan.sha256[:16]
+            try:
+                self._execute(plan, work, scheduler, workers)
+                break
+            except _NeedsWiderError:
+                shutil.rmtree(work)
+                write_atomic(
+                    self.base / _DTYPES,
+                    json.dumps({"inputs": plan.inputs_sha256, "dtypes": self.dtypes}).encode(),
+                )
+                plan = make_plan(self.manifest, self.recipe, dtypes=self.dtypes)
+        self._commit(plan, work)
+        return self._result(plan)
+
+    def _known_dtypes(self, plan: Plan) -> dict[str, str]:
+        """Return what an earlier, unfinished or finished run of the same inputs learnt."""
+        try:
+            found = json.loads((self.base / _DTYPES).read_bytes())
+        except (OSError, ValueError):
+            found = {}
+        if found.get("inputs") == plan.inputs_sha256:
+            return dict(found["dtypes"])
+        return _dtypes_of(self.target, plan)
+
+    def _is_there(self, plan: Plan) -> bool:
+        from physioprep.store.open import open_store
+
+        if not self.target.exists():
+            return False
+        if self.overwrite:
+            return False
+        if open_store(self.target).attrs["plan_sha256"] != plan.sha256:
+            raise StoreError(
+                f"{self.target}: already there, made of another manifest or recipe; "
+                "overwrite it, or give another name"
+            )
+        log.info("%s: already complete", self.target)
+        shutil.rmtree(self.base, ignore_errors=True)
+        return True
+
+    def _check_base(self, plan: Plan) -> None:
+        """Refuse to mix with an unfinished ingest of something else."""
+        self.base.mkdir(exist_ok=True)
+        work = self.base / plan.sha256[:16]
+        others = [path for path in self.base.iterdir() if path.is_dir() and path != work]
+        if others and not self.overwrite:
+            raise StoreError(
+                f"{self.target}: an unfinished ingest of another manifest or recipe is in "
+                f"{self.base.name}; finish it, or overwrite it"
+            )
+        for path in others:
+            shutil.rmtree(path)
+
+    def _execute(self, plan: Plan, work: Path, scheduler: str, workers: int | None) -> None:
+        prepare(work, plan, self.manifest, self.recipe, self.root)
+        self.n_done = len(plan.refused)
+        self.n_failed = len(plan.refused)
+        blocks = []
+        for block in range(plan.n_blocks):
+            entry = read_entry(work / JOURNAL, block, work / STORE)
+            if entry is None or _may_do_better(entry):
+                entry_path(work / JOURNAL, block).unlink(missing_ok=True)
+                blocks.append(block)
+            else:
+                self._count(plan, int(plan.bounds[block + 1] - plan.bounds[block]), entry.failed)
+        if len(blocks) < plan.n_blocks:
+            log.info("going on: %d of %d blocks are left", len(blocks), plan.n_blocks)
+        self._report(plan)
+
+        def on_done(done: Done) -> None:
+            if done.target_error:
+                raise StoreError(
+                    f"{self.target}: {done.target_error}; what is done is kept, "
+                    "the same call goes on from there"
+                )
+            if done.wider:
+                self.dtypes |= done.wider
+                raise _NeedsWiderError
+            failed: Mapping[int, tuple[str, str]] = {}
+            if done.n_failed:
+                entry = read_entry(work / JOURNAL, done.block, work / STORE)
+                failed = {} if entry is None else entry.failed
+            self._count(plan, done.n_records, failed)
+            self._report(plan)
+
+        execute(work, blocks, on_done, scheduler=scheduler, workers=workers)
+
+    def _count(self, plan: Plan, n: int, failed: Mapping[int, tuple[str, str]]) -> None:
+        self.n_done += n
+        self.n_failed += len(failed)
+        total = plan.n_records + len(plan.refused)
+        if self.n_failed > self.abort_rate * total:
+            lines = [self._line(int(plan.rows[r]), why) for r, (_, why) in failed.items()]
+            lines += [self._line(refusal.row, refusal.reason) for refusal in plan.refused]
+            rate = f"{self.n_failed} of {total} records failed"
+            raise StoreError(f"{self.target}: {rate}: {lines[0] if lines else 'see the log'}")
+
+    def _line(self, row: int, reason: str) -> str:
+        found = self.manifest.iloc[row]
+        return f"{found['corpus']}/{found['record_id']}: {reason}"
+
+    def _report(self, plan: Plan) -> None:
+        if self.progress:
+            self.progress(self.n_done, plan.n_records + len(plan.refused))
+
+    def _commit(self, plan: Plan, work: Path) -> None:
+        from physioprep.store.commit import commit
+
+        quarantine = commit(work, plan, self.manifest, self.recipe)
+        if len(quarantine) == len(self.manifest):
+            first = quarantine[0]
+            raise StoreError(
+                f"{self.target}: no record can be ingested: "
+                f"{first['corpus']}/{first['record_id']}: {first['reason']}"
+            )
+        put_in_place(work / STORE, self.target)
+        shutil.rmtree(self.base)
+
+    def _result(self, plan: Plan) -> IngestResult:
+        from physioprep.store.open import open_store
+
+        store = open_store(self.target)
+        bad = store.quarantine
+        return IngestResult(
+            path=self.target,
+            n_records=len(store),
+            hours=float(np.nansum(store.records["duration_s"])) / 3600,
+            bytes=sum(path.stat().st_size for path in self.target.rglob("*") if path.is_file()),
+            quarantined=tuple(
+                f"{corpus}/{record}: {reason}"
+                for corpus, record, reason in zip(
+                    bad["corpus"], bad["record_id"], bad["reason"], strict=True
+                )
+            ),
+            seconds=time.monotonic() - self.began,
+            plan_sha256=plan.sha256,
+        )
+
+
+def prepare(
+    work: Path, plan: Plan, manifest: pd.DataFrame, recipe: Recipe, root: Path | None
+) -> None:
+    """Lay out the working folder: what workers need to know, and where they write.
+
+    Parameters
+    ----------
+    work : Path
+    plan : Plan
+    manifest : pandas.DataFrame
+    recipe : Recipe
+    root : Path, optional
+        Where the raw files are now.
+    """
+    from physioprep.store.table import write_table
+
+    for folder in (JOURNAL, TRACES, STORE):
+        (work / folder).mkdir(parents=True, exist_ok=True)
+    for layout in plan.layouts:
+        (work / STORE / layout.name / "signal" / "c" / "0").mkdir(parents=True, exist_ok=True)
+    write_table(work / TABLE, plan, manifest, root)
+    job = Job(
+        plan.sha256, recipe, plan.layouts, plan.signatures, dict(plan.names), dict(plan.shards)
+    )
+    write_atomic(work / JOB, pickle.dumps(job))
+
+
+def _may_do_better(entry: Entry) -> bool:
+    """Say whether a block has failures that may have passed: a mount that was away."""
+    return any(stage != "crash" for stage, _ in entry.failed.values())
+
+
+def _source_values(manifest: pd.DataFrame) -> int:
+    """Return samples times channels of all recordings."""
+    total = 0
+    for counts, channels in zip(manifest["n_samples"], manifest["channels"], strict=True):
+        total += sum((n or 0) * len(names) for n, names in zip(counts, channels, strict=True))
+    return total
+
+
+def _refusals(plan: Plan) -> str:
+    reasons: Sequence[str] = [refusal.reason for refusal in plan.refused]
+    return reasons[0] if reasons else "the manifest is empty"
+
+
+def _dtypes_of(target: Path, plan: Plan) -> dict[str, str]:
+    """Return the dtypes of a store made of the same inputs, where they are not the planned."""
+    from physioprep.store.open import open_store
+
+    try:
+        store = open_store(target)
+    except StoreError:
+        return {}
+    if store.attrs["inputs_sha256"] != plan.inputs_sha256:
+        return {}
+    found = {name: str(store.group[name]["signal"].dtype) for name in store.modalities}
+    planned = {layout.name: layout.dtype for layout in plan.layouts}
+    return {name: dtype for name, dtype in found.items() if planned.get(name) != dtype}

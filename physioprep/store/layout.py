@@ -1,0 +1,192 @@
+"""Schema 1 of a store: its names, and the arithmetic of chunks, shards and blocks.
+
+Everything here is pure. Records are packed into *blocks*: runs of records whose samples fill,
+in every modality, whole shards that no other block touches. A block is what one task writes
+and one journal entry vouches for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: ``attrs["schema"]`` and ``attrs["schema_version"]`` of a store's root group.
+SCHEMA: Final = "physioprep.store"
+SCHEMA_VERSION: Final = 1
+#: Names inside a store that are not modalities.
+RECORDS: Final = "records"
+ANNOTATIONS: Final = "annotations"
+QUARANTINE: Final = "quarantine.parquet"
+HASHES: Final = "SHA256SUMS"
+#: Marks a missing sample of an integer array, unless `invalid` says otherwise.
+MISSING_INT16: Final = -32768
+#: In `invalid`: no digital value of this record and channel means missing.
+NO_SENTINEL: Final = int(np.iinfo(np.int32).min)
+
+#: Seconds a chunk, chunks a shard, and the bounds that keep both in memory at any rate.
+CHUNK_S: Final = 10.0
+SHARD_CHUNKS: Final = 256
+_CHUNK_SAMPLES_MIN: Final = 256
+_CHUNK_BYTES_MAX: Final = 4 << 20
+_SHARD_BYTES_MAX: Final = 64 << 20
+
+#: Compression of the samples; shuffled blosc-lz4 decodes at several GB/s a core.
+BLOSC: Final[dict[str, Any]] = {"cname": "lz4", "clevel": 5, "shuffle": "shuffle"}
+
+
+@dataclass(frozen=True)
+class GroupLayout:
+    """One modality of a store.
+
+    Parameters
+    ----------
+    name : str
+        Name of its group: the modality, and its rate where one store holds several.
+    modality : str
+        ``"ecg"``, ``"eeg"``, ...
+    channels : tuple of str
+        Ordered and unique; the rows of ``signal``.
+    units : tuple of str
+        Physical unit of each channel: of the first record that has it, where files differ.
+    unit_names : tuple of str
+        Every unit that occurs.
+    rate_hz : float
+        Sampling rate of every record.
+    dtype : str
+        NumPy name of the stored samples.
+    chunk, shard : int
+        Samples a chunk and a shard; `shard` is a multiple of `chunk`.
+    """
+
+    name: str
+    modality: str
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+    unit_names: tuple[str, ...]
+    rate_hz: float
+    dtype: str
+    chunk: int
+    shard: int
+
+    @property
+    def fill_value(self) -> float | int:
+        """What samples that nobody wrote read as."""
+        kind = np.dtype(self.dtype)
+        return float("nan") if kind.kind == "f" else int(np.iinfo(kind).min)
+
+
+def group_layout(
+    name: str,
+    modality: str,
+    channels: tuple[str, ...],
+    units: tuple[str, ...],
+    rate_hz: float,
+    dtype: str,
+    unit_names: tuple[str, ...] | None = None,
+) -> GroupLayout:
+    """Choose chunk and shard of a modality.
+
+    A chunk holds 10 s (less where that exceeds 4 MiB, more below 25.6 Hz); a shard holds 256
+    chunks, or as many as fit 64 MiB.
+
+    Parameters
+    ----------
+    name, modality, channels, units, rate_hz, dtype, unit_names
+        As in `GroupLayout`; by default `unit_names` are the distinct `units`.
+
+    Returns
+    -------
+    GroupLayout
+
+    Examples
+    --------
+    >>> layout = group_layout("ecg", "ecg", ("I", "II"), ("mV", "mV"), 200.0, "int16")
+    >>> layout.chunk, layout.shard
+    (2000, 512000)
+    """
+    width = max(1, len(channels)) * np.dtype(dtype).itemsize
+    chunk = max(round(CHUNK_S * rate_hz), _CHUNK_SAMPLES_MIN)
+    while chunk * width > _CHUNK_BYTES_MAX:
+        chunk = -(-chunk // 2)
+    per_shard = min(SHARD_CHUNKS, max(1, _SHARD_BYTES_MAX // (chunk * width)))
+    unit_names = unit_names or tuple(sorted(set(units)))
+    return GroupLayout(
+        name, modality, channels, units, unit_names, rate_hz, dtype, chunk, chunk * per_shard
+    )
+
+
+def block_bounds(
+    chunks: NDArray[np.int64], chunks_per_shard: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Cut a run of records into blocks.
+
+    A block takes records until the next one would overflow one shard in some modality; a
+    record longer than a shard is a block of its own, of several shards.
+
+    Parameters
+    ----------
+    chunks : ndarray of int64, shape (group, record)
+        Chunks that each record fills.
+    chunks_per_shard : ndarray of int64, shape (group,)
+
+    Returns
+    -------
+    ndarray of int64, shape (block + 1,)
+        Block *b* holds records ``bounds[b]`` up to ``bounds[b + 1]``.
+
+    Examples
+    --------
+    >>> block_bounds(np.array([[2, 1, 9, 1, 3]]), np.array([4]))
+    array([0, 2, 3, 5])
+    """
+    n = chunks.shape[1]
+    total = np.concatenate([np.zeros((len(chunks), 1), np.int64), chunks.cumsum(axis=1)], axis=1)
+    bounds = [0]
+    while bounds[-1] < n:
+        first = bounds[-1]
+        ends = [
+            int(np.searchsorted(row, row[first] + capacity, side="right")) - 1
+            for row, capacity in zip(total, chunks_per_shard, strict=True)
+        ]
+        bounds.append(min(n, max(first + 1, min(ends, default=n))))
+    return np.array(bounds, np.int64)
+
+
+def place(
+    length: NDArray[np.int64], bounds: NDArray[np.int64], layout: GroupLayout
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give each record its first sample, and each block its shards.
+
+    Parameters
+    ----------
+    length : ndarray of int64, shape (record,)
+        Samples a record has in this modality.
+    bounds : ndarray of int64, shape (block + 1,)
+    layout : GroupLayout
+
+    Returns
+    -------
+    start : ndarray of int64, shape (record,)
+        First sample of each record, on a chunk boundary.
+    shards : ndarray of int64, shape (block + 1,)
+        Block *b* writes shards ``shards[b]`` up to ``shards[b + 1]``.
+
+    Examples
+    --------
+    >>> layout = group_layout("ecg", "ecg", ("I",), ("mV",), 200.0, "int16")
+    >>> place(np.array([2500, 2000, 2000]), np.array([0, 2, 3]), layout)
+    (array([     0,   4000, 512000]), array([0, 1, 2]))
+    """
+    chunks = -(-length // layout.chunk)
+    before = np.concatenate([np.zeros(1, np.int64), chunks.cumsum()])
+    in_block = before[bounds[1:]] - before[bounds[:-1]]
+    shards = np.concatenate(
+        [np.zeros(1, np.int64), (-(-in_block * layout.chunk // layout.shard)).cumsum()]
+    )
+    block = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
+    start = shards[block] * layout.shard
+    start += (before[:-1] - before[bounds[:-1]][block]) * layout.chunk
+    return start, shards

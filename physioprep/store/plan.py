@@ -1,0 +1,295 @@
+"""The plan of a store: where every sample will lie, before a single one is read.
+
+``plan = f(manifest, recipe)`` is pure: the same manifest and recipe give the same plan and the
+same `Plan.sha256` on any machine. Lengths come from the headers that the scan read; a record
+whose samples turn out otherwise goes to quarantine and leaves its place empty, so that no
+other record moves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.harmonise.channels import order_channels
+from physioprep.manifest import GROUP_COLUMNS
+from physioprep.store.columns import column_kind, encode_column, hash_column, stored_columns
+from physioprep.store.expect import Signals, Signature, expect, group_names, with_gaps
+from physioprep.store.layout import (
+    SCHEMA,
+    SCHEMA_VERSION,
+    GroupLayout,
+    block_bounds,
+    group_layout,
+    place,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from physioprep.harmonise import Recipe
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A recording that the plan leaves out, and why.
+
+    Parameters
+    ----------
+    row : int
+        Its row in the manifest.
+    stage : str
+        ``"scan"`` or ``"plan"``.
+    reason : str
+    """
+
+    row: int
+    stage: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Where every sample will lie.
+
+    Parameters
+    ----------
+    layouts : tuple of GroupLayout
+        The modalities, in order of name.
+    rows : ndarray of int64, shape (record,)
+        Manifest row of each planned record.
+    start, length : mapping of group name to ndarray of int64, shape (record,)
+        First sample and number of samples; length 0 where a record lacks the modality.
+    bounds : ndarray of int64, shape (block + 1,)
+        Block *b* holds records ``bounds[b]`` up to ``bounds[b + 1]``.
+    shards : mapping of group name to ndarray of int64, shape (block + 1,)
+        Block *b* writes shards ``shards[name][b]`` up to ``shards[name][b + 1]``.
+    signature : ndarray of int32, shape (record,)
+        Which of `signatures` a record has.
+    signatures : tuple of Signature
+        Distinct sets of signals, and what harmonising each must give.
+    names : mapping of (str, float) to str
+        Key and rate of an `Expected` to the group that holds it.
+    refused : tuple of Refusal
+    recipe_sha256, inputs_sha256, sha256 : str
+        Of the recipe; of manifest and recipe; of the whole plan.
+    """
+
+    layouts: tuple[GroupLayout, ...]
+    rows: NDArray[np.int64]
+    start: Mapping[str, NDArray[np.int64]]
+    length: Mapping[str, NDArray[np.int64]]
+    bounds: NDArray[np.int64]
+    shards: Mapping[str, NDArray[np.int64]]
+    signature: NDArray[np.int32]
+    signatures: tuple[Signature, ...]
+    names: Mapping[tuple[str, float], str]
+    refused: tuple[Refusal, ...]
+    recipe_sha256: str
+    inputs_sha256: str
+    sha256: str = ""
+
+    @property
+    def n_records(self) -> int:
+        """Records that have a place."""
+        return len(self.rows)
+
+    @property
+    def n_blocks(self) -> int:
+        """Units of work: each is written by one task."""
+        return len(self.bounds) - 1
+
+
+def make_plan(
+    manifest: pd.DataFrame, recipe: Recipe, *, dtypes: Mapping[str, str] | None = None
+) -> Plan:
+    """Plan a store.
+
+    Parameters
+    ----------
+    manifest : pandas.DataFrame
+        A valid manifest.
+    recipe : Recipe
+    dtypes : mapping of str to str, optional
+        For recipes that keep the source's digital samples: the dtype of each group that
+        needs more than int16. No header states it, so ingest learns it as it reads.
+
+    Returns
+    -------
+    Plan
+        Records that no recipe step can be applied to are among its `refused`.
+
+    Examples
+    --------
+    >>> from physioprep.harmonise import load_recipe
+    >>> from physioprep.manifest import make_manifest
+    >>> manifest = make_manifest({
+    ...     "corpus": ["mine"], "record_id": ["1"], "path": ["1.edf"], "modality": [["ecg"]],
+    ...     "sampling_rate": [[500.0]], "n_samples": [[5000]], "channels": [[["II"]]],
+    ...     "units": [[["mV"]]], "duration_s": [10.0]})
+    >>> plan = make_plan(manifest, load_recipe("ecg-200hz"))
+    >>> plan.length["ecg"].tolist(), plan.layouts[0].channels
+    ([2000], ('II',))
+    """
+    digest = hashlib.sha256(json.dumps([SCHEMA, SCHEMA_VERSION, recipe.sha256]).encode())
+    texts: dict[str, list[str]] = {}
+    for name in stored_columns(manifest):
+        values, _ = encode_column(column_kind(name, manifest[name]), manifest[name])
+        hash_column(digest, name, values)
+        if name in GROUP_COLUMNS:
+            texts[name] = values.tolist()
+    errors = manifest["error"].tolist()
+    durations = manifest["duration_s"].tolist()
+    shapes = _Shapes(recipe)
+    refused, rows, codes, lengths = [], [], [], []
+    for row, shape in enumerate(zip(*(texts[name] for name in GROUP_COLUMNS), strict=True)):
+        if isinstance(errors[row], str):
+            refused.append(Refusal(row, "scan", errors[row]))
+            continue
+        outcome = shapes.of(shape, durations[row])
+        if isinstance(outcome, str):
+            refused.append(Refusal(row, "plan", outcome))
+        else:
+            rows.append(row)
+            codes.append(outcome[0])
+            lengths.append(outcome[1])
+    return _arrange(
+        np.array(rows, np.int64),
+        np.array(codes, np.int32),
+        lengths,
+        shapes.signatures,
+        refused=tuple(refused),
+        dtypes=dtypes or {},
+        hashes=(recipe.sha256, digest.hexdigest()),
+    )
+
+
+class _Shapes:
+    """Remembers what each distinct description of signals becomes under one recipe."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.signatures: list[Signature] = []
+        self._code: dict[tuple[str, ...], int] = {}
+        self._outcome: dict[Any, tuple[int, tuple[int, ...]] | str] = {}
+
+    def of(self, shape: tuple[str, ...], duration_s: float) -> tuple[int, tuple[int, ...]] | str:
+        """Return (signature, length of each expected group), or why there is none."""
+        key = (shape, duration_s)
+        if key not in self._outcome:
+            self._outcome[key] = self._work_out(shape, duration_s)
+        return self._outcome[key]
+
+    def _work_out(
+        self, shape: tuple[str, ...], duration_s: float
+    ) -> tuple[int, tuple[int, ...]] | str:
+        modality, rates, counts, channels, units = map(json.loads, shape)
+        if any(count is None for count in counts):
+            return "its header does not say how many samples it holds"
+        signals = Signals(
+            tuple(modality), tuple(rates), tuple(map(tuple, channels)), tuple(map(tuple, units))
+        )
+        outcome = expect(signals, with_gaps(rates, counts, duration_s), self.recipe)
+        if isinstance(outcome, str):
+            return outcome
+        if max(outcome[1]) <= 0:
+            return "it holds no samples"
+        key = (shape[0], shape[1], shape[3], shape[4])
+        if key not in self._code:
+            self._code[key] = len(self.signatures)
+            self.signatures.append(outcome[0])
+        return self._code[key], outcome[1]
+
+
+def _arrange(
+    rows: NDArray[np.int64],
+    codes: NDArray[np.int32],
+    lengths: Sequence[tuple[int, ...]],
+    signatures: Sequence[Signature],
+    *,
+    refused: tuple[Refusal, ...],
+    dtypes: Mapping[str, str],
+    hashes: tuple[str, str],
+) -> Plan:
+    names = group_names(signatures, np.bincount(codes, minlength=len(signatures)).tolist())
+    layouts = _layouts(signatures, names, dtypes)
+    length = {layout.name: np.zeros(len(rows), np.int64) for layout in layouts}
+    for code, signature in enumerate(signatures):
+        having = np.flatnonzero(codes == code)
+        table = np.array([lengths[i] for i in having.tolist()], np.int64)
+        for column, each in enumerate(signature.expected):
+            length[names[each.key, each.rate_hz]][having] = table[:, column]
+    chunks = [-(-length[layout.name] // layout.chunk) for layout in layouts]
+    bounds = block_bounds(
+        np.array(chunks, np.int64).reshape(len(layouts), len(rows)),
+        np.array([layout.shard // layout.chunk for layout in layouts], np.int64),
+    )
+    places = {layout.name: place(length[layout.name], bounds, layout) for layout in layouts}
+    plan = Plan(
+        layouts=layouts,
+        rows=rows,
+        start={name: start for name, (start, _) in places.items()},
+        length=length,
+        bounds=bounds,
+        shards={name: shards for name, (_, shards) in places.items()},
+        signature=codes,
+        signatures=tuple(signatures),
+        names=names,
+        refused=refused,
+        recipe_sha256=hashes[0],
+        inputs_sha256=hashes[1],
+    )
+    return replace(plan, sha256=_hash(plan))
+
+
+def _layouts(
+    signatures: Sequence[Signature],
+    names: Mapping[tuple[str, float], str],
+    dtypes: Mapping[str, str],
+) -> tuple[GroupLayout, ...]:
+    gathered: dict[str, dict[str, list[str]]] = {}
+    first: dict[str, Any] = {}
+    for signature in signatures:
+        for each in signature.expected:
+            name = names[each.key, each.rate_hz]
+            first.setdefault(name, each)
+            channels = gathered.setdefault(name, {})
+            for channel, unit in zip(each.channels, each.units, strict=True):
+                channels.setdefault(channel, []).append(unit)
+    layouts = []
+    for name, units in sorted(gathered.items()):
+        each, found = first[name], list(units)
+        ordered = tuple(found[i] for i in order_channels(found, each.modality))
+        layouts.append(
+            group_layout(
+                name,
+                each.modality,
+                ordered,
+                tuple(units[channel][0] for channel in ordered),
+                each.rate_hz,
+                dtypes.get(name, each.dtype),
+                unit_names=tuple(sorted({unit for found in units.values() for unit in found})),
+            )
+        )
+    return tuple(layouts)
+
+
+def _hash(plan: Plan) -> str:
+    described = {
+        "inputs": plan.inputs_sha256,
+        "layouts": [asdict(layout) for layout in plan.layouts],
+        "refused": [asdict(refusal) for refusal in plan.refused],
+    }
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    for layout in plan.layouts:
+        for arrays in (plan.start, plan.length, plan.shards):
+            digest.update(np.ascontiguousarray(arrays[layout.name], "<i8").tobytes())
+    for array in (plan.rows, plan.bounds):
+        digest.update(np.ascontiguousarray(array, "<i8").tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,97 @@
+"""The raw files of a record: read them, see that they are what the scan saw, say what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from physioprep.errors import PhysioprepError, UnreadableFileError
+
+if TYPE_CHECKING:
+    from physioprep.recording import Recording
+
+
+def read_source(record: Mapping[str, Any], *, verify: bool) -> Recording:
+    """Read the recording that a row of the ingest's table names."""
+    from physioprep.readers import read_recording
+
+    path = Path(record["root"]) / record["path"]
+    return read_recording(path, format=record["format"], verify=verify)
+
+
+def check_sources(record: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Hash the files of a record.
+
+    Called after reading, so that a change during the read shows too.
+
+    Parameters
+    ----------
+    record : mapping
+        A row of the ingest's table.
+
+    Returns
+    -------
+    list of (str, int)
+        SHA-256 and bytes of each file.
+
+    Raises
+    ------
+    UnreadableFileError
+        If a file is gone, or is not what the scan hashed.
+    """
+    stated = record["file_sha256"] or [None] * len(record["files"])
+    found = []
+    for name, before in zip(record["files"], stated, strict=True):
+        path = Path(record["root"]) / name
+        try:
+            status = path.stat()
+            now = _hash_file(str(path), status.st_mtime_ns, status.st_size)
+        except OSError as error:
+            cause = "no such file" if isinstance(error, FileNotFoundError) else error.strerror
+            raise UnreadableFileError(path, f"{cause} (it was there at the scan)") from None
+        if before is not None and before != now:
+            raise UnreadableFileError(
+                path, f"changed since the scan: sha256 was {before[:12]}…, is {now[:12]}…"
+            )
+        found.append((now, status.st_size))
+    return found
+
+
+# Containers hold thousands of records; hash each file once a process.
+@lru_cache(maxsize=64)
+def _hash_file(path: str, mtime_ns: int, size: int) -> str:
+    with open(path, "rb") as file:  # noqa: PTH123 (hot path)
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def reason_of(error: BaseException, record: Mapping[str, Any]) -> str:
+    """Say what is wrong in one line that is the same on every machine.
+
+    Parameters
+    ----------
+    error : BaseException
+    record : mapping
+        A row of the ingest's table.
+
+    Returns
+    -------
+    str
+        Without the corpus's folder.
+
+    Examples
+    --------
+    >>> record = {"root": "/data/mine", "path": "a.hea"}
+    >>> reason_of(UnreadableFileError("/data/mine/a.dat", "cut short"), record)
+    'a.dat: cut short'
+    """
+    if isinstance(error, PhysioprepError):
+        text = str(error)
+    elif isinstance(error, OSError):
+        text = f"{error.filename or record['path']}: {error.strerror or error}"
+    else:
+        text = f"{type(error).__name__}: {error}"
+    root = str(record["root"]).rstrip("/") + "/"
+    return " ".join(text.replace(root, "").split())

@@ -1,0 +1,72 @@
+"""The table of planned records that workers look their block up in: Arrow, one batch a block."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from physioprep.store.plan import Plan
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_LIST_COLUMNS = ("files", "file_sha256")
+_TEXT_COLUMNS = ("corpus", "record_id", "root", "path", "format")
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema(
+        [("record", pa.int64()), ("signature", pa.int32()), ("lengths", pa.list_(pa.int64()))]
+        + [(name, pa.string()) for name in _TEXT_COLUMNS]
+        + [(name, pa.list_(pa.string())) for name in _LIST_COLUMNS]
+    )
+
+
+def write_table(path: Path, plan: Plan, manifest: pd.DataFrame, root: Path | None) -> None:
+    """Write the planned records, block by block, so that a task maps in only its own.
+
+    Parameters
+    ----------
+    path : Path
+    plan : Plan
+    manifest : pandas.DataFrame
+        That `plan` was made from.
+    root : Path, optional
+        Where the raw files are now; by default where the manifest says.
+    """
+    import pyarrow as pa
+
+    columns = {name: manifest[name].to_numpy(object) for name in (*_TEXT_COLUMNS, *_LIST_COLUMNS)}
+    schema = _schema()
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        with pa.ipc.new_file(file, schema) as writer:
+            for block in range(plan.n_blocks):
+                first, last = int(plan.bounds[block]), int(plan.bounds[block + 1])
+                rows = plan.rows[first:last]
+                batch: dict[str, Any] = {
+                    name: [_plain(value) for value in values[rows].tolist()]
+                    for name, values in columns.items()
+                }
+                if root is not None:
+                    batch["root"] = [str(root)] * len(rows)
+                batch["record"] = list(range(first, last))
+                batch["signature"] = plan.signature[first:last].tolist()
+                batch["lengths"] = [_lengths(plan, record) for record in range(first, last)]
+                writer.write_batch(pa.RecordBatch.from_pydict(batch, schema=schema))
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | list) or value is None else None
+
+
+def _lengths(plan: Plan, record: int) -> list[int]:
+    expected = plan.signatures[plan.signature[record]].expected
+    return [int(plan.length[plan.names[each.key, each.rate_hz]][record]) for each in expected]

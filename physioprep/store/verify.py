@@ -1,0 +1,89 @@
+"""Prove that a store is what its ingest wrote."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from physioprep.errors import StoreError
+from physioprep.store.layout import HASHES
+from physioprep.store.open import open_store
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """What re-hashing a store found.
+
+    Parameters
+    ----------
+    path : Path
+    n_files, bytes : int
+        Files whose hash is stated, and their size.
+    problems : tuple of str
+        One line a file that is missing, changed, or not the store's. Empty: it is whole.
+    """
+
+    path: Path
+    n_files: int
+    bytes: int
+    problems: tuple[str, ...]
+
+
+def verify(path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> VerifyResult:
+    """Hash every file of a store and compare with the hashes taken when it was written.
+
+    ``sha256sum -c SHA256SUMS`` in the store's folder does the same without physioprep, but
+    for files that do not belong there.
+
+    Parameters
+    ----------
+    path : path-like
+    progress : callable, optional
+        Called with (files done, files in all).
+
+    Returns
+    -------
+    VerifyResult
+
+    Raises
+    ------
+    StoreError
+        If there is no store, or it has no hashes.
+    """
+    path = open_store(path).path
+    stated = _stated(path)
+    problems, size = [], 0
+    for number, (name, before) in enumerate(stated.items(), 1):
+        file = path / name
+        try:
+            with file.open("rb") as stream:
+                now = hashlib.file_digest(stream, "sha256").hexdigest()
+            size += file.stat().st_size
+        except OSError as error:
+            missing = isinstance(error, FileNotFoundError)
+            problems.append(f"{name}: {'missing' if missing else error.strerror}")
+        else:
+            if now != before:
+                problems.append(f"{name}: changed (sha256 {now[:12]}…, was {before[:12]}…)")
+        if progress:
+            progress(number, len(stated))
+    found = {p.relative_to(path).as_posix() for p in path.rglob("*") if not p.is_dir()}
+    problems += [f"{name}: not of this store" for name in sorted(found - stated.keys() - {HASHES})]
+    return VerifyResult(path, len(stated), size, tuple(problems))
+
+
+def _stated(path: Path) -> dict[str, str]:
+    try:
+        text = (path / HASHES).read_text(encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{path / HASHES}: {error.strerror}") from None
+    out = {}
+    for line in text.splitlines():
+        match = re.fullmatch(r"([0-9a-f]{64})  (.+)", line)
+        if not match:
+            raise StoreError(f"{path / HASHES}: not a list of hashes: {line[:80]!r}")
+        out[match[2]] = match[1]
+    return out
