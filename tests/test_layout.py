@@ -14,7 +14,7 @@ LAYERS = [
     {"recording", "errors", "facts", "manifest", "__init__"},
     {"readers"},
     {"corpora", "harmonise", "simulate"},
-    {"store", "shards", "stream", "audit", "view", "report"},
+    {"store", "shards", "stream", "audit", "view", "report", "info"},
     {"pipeline", "steps"},
     {"console", "cli"},
 ]

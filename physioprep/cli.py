@@ -1,0 +1,416 @@
+"""The command line: one thin function a verb, no logic."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+import physioprep as pp
+from physioprep import console
+from physioprep.errors import PhysioprepError
+
+
+class _OneLineErrors(TyperGroup):
+    """Turns expected errors into one line and exit code 2, Ctrl-C into exit code 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PhysioprepError as error:
+            _fail(str(error))
+        except OSError as error:
+            _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        except KeyboardInterrupt:
+            console.err.print("stopped; run the same command again to go on")
+            raise typer.Exit(130) from None
+
+
+def _fail(message: str) -> NoReturn:
+    console.err.print(f"error: {' '.join(message.split())}", markup=False, soft_wrap=True)
+    raise typer.Exit(2)
+
+
+app = typer.Typer(
+    cls=_OneLineErrors,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="From raw ECG and EEG corpora to trained models. Exit codes: 0 done, 1 done but "
+    "something needs a look, 2 could not run, 130 stopped.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Parallel workers; default: all cores.")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(help="threads, processes, sync, or the address of a Dask scheduler (tcp://…)."),
+]
+
+
+@app.callback()
+def _main(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done.")] = False,
+) -> None:
+    console.set_up_logging(verbose)
+
+
+def _show(summary: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(summary, indent=1, default=str))
+    else:
+        console.print_facts(summary)
+
+
+@app.command(epilog="Example: physioprep corpora eegmat")
+def corpora(
+    name: Annotated[str | None, typer.Argument(help="Show one corpus in full.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the corpora physioprep knows, or the facts and known faults of one."""
+    from dataclasses import asdict
+
+    from physioprep.facts import list_corpora, load_facts
+
+    if name:
+        _show(asdict(load_facts(name)), as_json)
+        return
+    rows = [asdict(load_facts(each)) for each in list_corpora()]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1, default=str))
+        return
+    columns = ("name", "title", "modalities", "access", "licence")
+    cells = [[", ".join(row[c]) if c == "modalities" else row[c] for c in columns] for row in rows]
+    console.print_table("Corpora", columns, cells)
+
+
+@app.command(epilog="Example: physioprep scan data/mitdb --corpus mitdb -o mitdb.parquet")
+def scan(
+    root: Annotated[Path, typer.Argument(help="Folder of the raw corpus.")],
+    corpus: Annotated[str, typer.Option(help="Its name; see `physioprep corpora`.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help=".parquet, .csv or .json (Croissant).")],
+    version: Annotated[str | None, typer.Option(help="Version of the corpus.")] = None,
+    hashes: Annotated[bool, typer.Option(help="Hash every file (sha256).")] = True,
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """List the recordings of a corpus in a manifest: one row a recording, nothing left out."""
+    with console.progress_bar("scan") as advance:
+        manifest = pp.scan(
+            root, corpus, version=version, hashes=hashes, workers=workers, progress=advance
+        )
+    pp.write_manifest(manifest, out)
+    bad = manifest[manifest["error"].notna()]
+    _show(
+        {
+            "manifest": out,
+            "recordings": len(manifest),
+            "subjects": int(manifest["subject_id"].nunique()),
+            "hours": round(float(manifest["duration_s"].sum()) / 3600, 3),
+            "not readable": len(bad),
+        },
+        as_json,
+    )
+    for error in bad["error"]:
+        console.err.print(f"not readable: {error}", markup=False, soft_wrap=True)
+    raise typer.Exit(1 if len(bad) else 0)
+
+
+@app.command(epilog="Example: physioprep ingest mitdb.parquet -o mitdb.zarr --recipe ecg-200hz")
+def ingest(
+    manifest: Annotated[Path, typer.Argument(help="A manifest, from `physioprep scan`.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The store to make (NAME.zarr).")],
+    recipe: Annotated[str, typer.Option(help="Name or YAML file of a recipe.")] = "ecg-200hz",
+    root: Annotated[Path | None, typer.Option(help="Where the raw files are now.")] = None,
+    on_error: Annotated[str, typer.Option(help="quarantine or abort.")] = "quarantine",
+    max_failure_rate: Annotated[
+        float, typer.Option(help="Stop above this share of bad records.")
+    ] = 1.0,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Harmonise the recordings of a manifest into a chunked Zarr store, in parallel."""
+    with console.progress_bar("ingest") as advance:
+        result = pp.ingest(
+            pp.read_manifest(manifest),
+            out,
+            recipe,
+            root=root,
+            on_error=on_error,
+            max_failure_rate=max_failure_rate,
+            scheduler=scheduler,
+            workers=workers,
+            overwrite=overwrite,
+            progress=advance,
+        )
+    _show(result.summary(), as_json)
+    for line in result.quarantined:
+        console.err.print(f"quarantined: {line}", markup=False, soft_wrap=True)
+    raise typer.Exit(1 if result.quarantined else 0)
+
+
+@app.command(epilog="Example: physioprep info mitdb.zarr --record 208")
+def info(
+    store: Annotated[Path, typer.Argument(help="A store, shards or a manifest.")],
+    record: Annotated[str | None, typer.Option(help="Where one record came from.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a store, shards or a manifest hold and how they were made."""
+    from physioprep.info import describe_path, describe_record
+
+    _show(describe_record(store, record) if record else describe_path(store), as_json)
+
+
+@app.command(epilog="Example: physioprep view mitdb.zarr 208 -o 208.png --start 60")
+def view(
+    store: Annotated[Path, typer.Argument(help="A store, from `physioprep ingest`.")],
+    record: Annotated[str, typer.Argument(help="A record id; `physioprep info` lists them.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help=".png, .pdf or .svg")],
+    start: Annotated[float, typer.Option(help="First second shown.")] = 0.0,
+    duration: Annotated[float, typer.Option(help="Seconds shown.")] = 10.0,
+    modality: Annotated[str | None, typer.Option(help="ecg, eeg …; default: all.")] = None,
+) -> None:
+    """Draw a record: ECG on paper at 25 mm/s and 10 mm/mV, EEG as a montage."""
+    from physioprep.view import plot_record
+
+    typer.echo(
+        plot_record(
+            pp.open_store(store),
+            record,
+            out,
+            start_s=start,
+            duration_s=duration,
+            modality=modality,
+        )
+    )
+
+
+@app.command(epilog="Example: physioprep verify mitdb.zarr")
+def verify(
+    store: Annotated[Path, typer.Argument(help="A store, from `physioprep ingest`.")],
+    as_json: Json = False,
+) -> None:
+    """Prove that a store is whole by hashing all of it again."""
+    from physioprep.store import verify as verify_store
+
+    with console.progress_bar("verify") as advance:
+        result = verify_store(store, progress=advance)
+    facts = {"store": str(result.path), "files": result.n_files, "bytes": result.bytes}
+    _show(facts | {"problems": len(result.problems)}, as_json)
+    for line in result.problems:
+        console.err.print(f"problem: {line}", markup=False, soft_wrap=True)
+    raise typer.Exit(1 if result.problems else 0)
+
+
+@app.command(epilog="Example: physioprep audit ptbxl.zarr --report audit.html --fail-on warning")
+def audit(
+    paths: Annotated[list[Path], typer.Argument(help="Manifests, stores or shards.")],
+    against: Annotated[
+        list[Path] | None, typer.Option(help="Sets that must not overlap with these.")
+    ] = None,
+    expect: Annotated[str | None, typer.Option(help="CORPUS==VERSION to be complete.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write findings as JSON.")] = None,
+    fail_on: Annotated[str, typer.Option(help="error or warning.")] = "error",
+) -> None:
+    """Find what is wrong with a corpus: exit code 0 clean, 1 findings, 2 could not run."""
+    from physioprep.audit import audit as audit_paths
+
+    with console.progress_bar("audit") as advance:
+        found = audit_paths(paths, against=against or (), expect=expect, progress=advance)
+    if json_out:
+        json_out.write_text(json.dumps(found.to_dict(), indent=1))
+    if report:
+        found.write_html(report)
+    console.print_table(
+        f"Audit: {found.verdict}",
+        ("severity", "check", "records", "detail"),
+        [
+            (
+                f.severity,
+                f.check,
+                ", ".join(f.records[:4]) + (" …" if len(f.records) > 4 else ""),
+                f.detail,
+            )
+            for f in found.findings
+        ],
+    )
+    raise typer.Exit(found.exit_code(fail_on))
+
+
+@app.command(epilog="Example: physioprep shard ptbxl.zarr -o ptbxl.shards --window 10 --seed 0")
+def shard(
+    stores: Annotated[list[Path], typer.Argument(help="One or more stores.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The shards folder to make.")],
+    window: Annotated[float, typer.Option(help="Length of a window, s.")] = 10.0,
+    stride: Annotated[
+        float | None, typer.Option(help="Between starts, s; default: window.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the shuffle.")] = 0,
+    modality: Annotated[list[str] | None, typer.Option(help="ecg, eeg …; default: all.")] = None,
+    pairs: Annotated[
+        str, typer.Option(help="complete, or any: keep unpaired windows.")
+    ] = "complete",
+    label: Annotated[list[str] | None, typer.Option(help="label_* column; default: all.")] = None,
+    where: Annotated[str | None, typer.Option(help="Pandas query on the manifest.")] = None,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(help="'QUERY @ FROM:TO', seconds; negative: from the end."),
+    ] = None,
+    trim: Annotated[float, typer.Option(help="Cut from both ends of a record, s.")] = 0.0,
+    max_per_record: Annotated[int | None, typer.Option(help="At most so many windows.")] = None,
+    min_valid: Annotated[float, typer.Option(help="Least fraction of valid samples.")] = 1.0,
+    max_abs: Annotated[list[str] | None, typer.Option(help="MODALITY=LIMIT in its unit.")] = None,
+    min_std: Annotated[list[str] | None, typer.Option(help="MODALITY=LIMIT in its unit.")] = None,
+    split: Annotated[list[str] | None, typer.Option(help="NAME=FRACTION of the subjects.")] = None,
+    codec: Annotated[str, typer.Option(help="none (fastest), lz4, zstd or pcodec.")] = "none",
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Cut stores into fixed windows, shuffled once, in blocks ready to stream."""
+    from dataclasses import asdict
+
+    with console.progress_bar("shard") as advance:
+        result = pp.shard(
+            stores,
+            out,
+            window_s=window,
+            stride_s=stride,
+            seed=seed,
+            modalities=modality,
+            pairs=pairs,
+            labels=label,
+            where=where,
+            regions=[_region(text) for text in region] if region else None,
+            trim_s=trim,
+            max_per_record=max_per_record,
+            min_valid=min_valid,
+            max_abs=_amounts(max_abs),
+            min_std=_amounts(min_std),
+            split=_amounts(split) or None,
+            codec=codec,
+            scheduler=scheduler,
+            workers=workers,
+            overwrite=overwrite,
+            progress=advance,
+        )
+    _show(asdict(result), as_json)
+
+
+def _region(text: str) -> tuple[str | None, float | None, float | None]:
+    query, _, span = text.rpartition("@")
+    start, colon, stop = span.partition(":")
+    try:
+        if not colon:
+            raise ValueError
+        return (
+            query.strip() or None,
+            float(start) if start.strip() else None,
+            float(stop) if stop.strip() else None,
+        )
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not 'QUERY @ FROM:TO' in seconds") from None
+
+
+def _amounts(texts: list[str] | None) -> dict[str, float]:
+    amounts = {}
+    for text in texts or ():
+        name, _, amount = text.partition("=")
+        try:
+            amounts[name] = float(amount)
+        except ValueError:
+            raise typer.BadParameter(f"{text!r} is not NAME=NUMBER") from None
+    return amounts
+
+
+@app.command(epilog="Example: physioprep stream ptbxl.shards --batch-size 256")
+def stream(
+    shards: Annotated[Path, typer.Argument(help="Shards, from `physioprep shard`.")],
+    batch_size: Annotated[int, typer.Option(help="Windows a batch.")] = 256,
+    seed: Annotated[int, typer.Option(help="Seed of the order.")] = 0,
+    epochs: Annotated[int, typer.Option(help="Passes over the shards.")] = 1,
+    where: Annotated[str | None, typer.Option(help="Pandas query on the windows.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Stream shards as a training run would, and say what a batch holds and how fast it comes."""
+    from time import perf_counter
+
+    loader = pp.ShardStream(shards, batch_size=batch_size, seed=seed, where=where)
+    began, windows, shapes = perf_counter(), 0, {}
+    with console.progress_bar("stream") as advance:
+        for epoch in range(epochs):
+            loader.set_epoch(epoch)
+            for number, batch in enumerate(loader, 1):
+                windows += len(batch["index"])
+                shapes = shapes or {
+                    name: f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
+                    for name, value in batch.items()
+                }
+                advance(epoch * len(loader) + number, epochs * len(loader))
+    seconds = perf_counter() - began
+    _show(
+        {
+            "windows": windows,
+            "seconds": round(seconds, 3),
+            "windows a second": round(windows / seconds),
+            **shapes,
+        },
+        as_json,
+    )
+
+
+@app.command(epilog="Example: physioprep simulate build/demo/raw")
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder to make.")],
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write two small SIMULATED raw corpora (NeuroKit2) with planted faults, for `make demo`."""
+    from physioprep.simulate import simulate as simulate_corpora
+
+    with console.progress_bar("simulate") as advance:
+        made = simulate_corpora(out, seed=seed, overwrite=overwrite, progress=advance)
+    _show({"simulated corpora": made}, as_json=False)
+
+
+@app.command(epilog="Example: physioprep run pipelines/eegmat.yaml --raw eegmat --out build/eegmat")
+def run(
+    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped one.")],
+    raw: Annotated[Path, typer.Option(help="Folder of the raw data.")],
+    out: Annotated[Path, typer.Option(help="Folder for all that is made.")],
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Run a pipeline from raw files to a result table; steps that are done are skipped."""
+
+    def announce(number: int, total: int, step: Any, result: Any) -> None:
+        if result is None:
+            console.err.print(f"[{number}/{total}] {step.verb}", markup=False)
+        else:
+            facts = ", ".join(f"{k} {v}" for k, v in result.summary.items() if k != "table")
+            done = "done before: " if result.skipped else ""
+            console.err.print(f"      {done}{facts}", markup=False, soft_wrap=True)
+
+    results = pp.run(recipe, raw, out, overwrite=overwrite, on_step=announce)
+    if as_json:
+        typer.echo(json.dumps([vars(result) for result in results], indent=1, default=str))
+        return
+    for result in results:
+        table = result.summary.get("table")
+        if table:
+            console.print_table(
+                table["title"], table["columns"], table["rows"], caption=table.get("caption")
+            )
+    for result in results:
+        if "report" in result.summary:
+            typer.echo(f"report: {out / result.summary['report']}")

@@ -1,0 +1,169 @@
+"""What a manifest, a store or shards hold and how they were made, in a few facts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from physioprep.errors import PhysioprepError
+
+
+def describe_path(path: str | Path) -> dict[str, Any]:
+    """Sum up a manifest, a store or shards.
+
+    Parameters
+    ----------
+    path : path-like
+        A ``.parquet`` or ``.csv`` manifest, or the folder of a store or of shards.
+
+    Returns
+    -------
+    dict
+        Facts by name, in the order to print them; JSON types only.
+
+    Raises
+    ------
+    PhysioprepError
+        `path` is none of these.
+
+    Examples
+    --------
+    >>> describe_path("nowhere.zarr")
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.PhysioprepError: nowhere.zarr: no manifest, store or shards here
+    """
+    path = Path(path)
+    if path.is_file():
+        return _describe_manifest(path)
+    if not (path / "zarr.json").is_file():
+        raise PhysioprepError(f"{path}: no manifest, store or shards here")
+    if (path / "manifest.parquet").is_file():
+        return _describe_shards(path)
+    return _describe_store(path)
+
+
+def describe_record(path: str | Path, record_id: str) -> dict[str, Any]:
+    """Say where a record of a store came from: files, hashes, recipe, software, and its place.
+
+    Parameters
+    ----------
+    path : path-like
+        A store.
+    record_id : str
+        As in the manifest; ``corpus/record`` where a store holds several corpora.
+
+    Returns
+    -------
+    dict
+        The record's manifest row, ``recipe``, ``software`` and, a modality, the samples
+        ``[start, start + length)`` of ``<modality>/signal`` that are the record's, its leads,
+        the leads it lacks, and how many samples saturated.
+
+    Raises
+    ------
+    StoreError
+        There is no such store or record.
+    """
+    from physioprep.store import open_store
+
+    store = open_store(path)
+    number = store.index(record_id)
+    row = store.records.iloc[number]
+    facts: dict[str, Any] = {name: row[name] for name in row.index if _known(row[name])}
+    if isinstance(facts.get("files"), list):
+        facts["files"] = dict(zip(facts["files"], facts.pop("file_sha256"), strict=True))
+    for modality in store.modalities:
+        present = store.table(modality, "present")[number]
+        channels = store.channels(modality)
+        facts[modality] = {
+            "rate_hz": store.rate_hz(modality),
+            "start": int(store.table(modality, "start")[number]),
+            "length": int(store.table(modality, "length")[number]),
+            "leads": [c for c, there in zip(channels, present, strict=True) if there],
+            "absent": [c for c, there in zip(channels, present, strict=True) if not there],
+            "saturated samples": int(store.table(modality, "n_saturated")[number].sum()),
+        }
+    facts["recipe"] = store.attrs["recipe"]["name"]
+    facts["recipe_sha256"] = store.attrs["recipe_sha256"]
+    facts["software"] = store.attrs["software"]
+    return facts
+
+
+def _known(value: Any) -> bool:
+    return isinstance(value, list | tuple) or (value is not None and value == value)
+
+
+def _describe_manifest(path: Path) -> dict[str, Any]:
+    from physioprep.manifest import label_columns, read_manifest
+
+    frame = read_manifest(path)
+    modalities = {modality for row in frame["modality"] for modality in row}
+    labels = {name: frame[name].value_counts().head(12).to_dict() for name in label_columns(frame)}
+    return {
+        "manifest": str(path),
+        "corpora": sorted(frame["corpus"].dropna().unique()),
+        "recordings": len(frame),
+        "subjects": int(frame["subject_id"].nunique()),
+        "hours": round(float(frame["duration_s"].sum()) / 3600, 3),
+        "modalities": sorted(modalities),
+        "labels": labels,
+        "not readable": int(frame["error"].notna().sum()),
+    }
+
+
+def _describe_store(path: Path) -> dict[str, Any]:
+    from physioprep.store import open_store
+
+    store = open_store(path)
+    facts: dict[str, Any] = {
+        "store": str(path),
+        "corpora": [
+            " ".join(str(part) for part in (c["name"], c["version"]) if part)
+            + (" (SIMULATED)" if c.get("simulated") else "")
+            for c in store.attrs["corpora"]
+        ],
+        "licence": sorted({c["licence"] for c in store.attrs["corpora"] if c.get("licence")}),
+        "records": len(store),
+        "subjects": int(store.records["subject_id"].nunique()),
+        "in quarantine": store.attrs["n_quarantined"],
+    }
+    for modality in store.modalities:
+        hours = float(store.table(modality, "length").sum()) / store.rate_hz(modality) / 3600
+        facts[modality] = {
+            "channels": list(store.channels(modality)),
+            "units": sorted(set(store.units(modality))),
+            "rate_hz": store.rate_hz(modality),
+            "hours": round(hours, 3),
+        }
+    facts["recipe"] = store.attrs["recipe"]["name"]
+    facts["bytes"] = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    facts["plan_sha256"] = store.attrs["plan_sha256"]
+    facts["software"] = store.attrs["software"]
+    facts["record ids"] = list(store.records["record_id"].head(20))
+    return facts
+
+
+def _describe_shards(path: Path) -> dict[str, Any]:
+    from physioprep.shards import open_shards
+
+    shards = open_shards(path)
+    windows = shards.windows
+    facts: dict[str, Any] = {
+        "shards": str(path),
+        "windows": shards.n_windows,
+        "records": int(windows.groupby(["corpus", "record_id"]).ngroups),
+        "subjects": int(windows["subject_id"].nunique()),
+    }
+    for name, modality in shards.modalities.items():
+        facts[name] = {
+            "channels": list(modality.channels),
+            "units": sorted(set(modality.units)),
+            "rate_hz": modality.rate_hz,
+            "window_s": modality.n_samples / modality.rate_hz,
+        }
+    for label in shards.labels:
+        facts[label] = windows[label].value_counts().head(12).to_dict()
+    facts["windows a chunk"] = shards.windows_per_chunk
+    facts["plan_sha256"] = shards.attrs["plan_sha256"]
+    return facts
