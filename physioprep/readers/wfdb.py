@@ -205,6 +205,8 @@ def read_groups(
     for name, members in _by_file(path, record).items():
         lines = [record.signals[member] for member in members]
         if name == "~":  # null signals: described, never recorded
+            n_all = n_frames * sum(line.samples_per_frame for line in lines)
+            wfdb_segments.check_size(path, 2 * n_all, signal_files(path, record))
             for member, line in zip(members, lines, strict=True):
                 n_samples = n_frames * line.samples_per_frame
                 decoded[member] = np.full(n_samples, wfdb_signals.INVALID[0], np.int16)

@@ -142,6 +142,9 @@ def parse_header(text: str, path: Path) -> RecordHeader:
     """
     lines: list[str] = []
     comments: list[str] = []
+    text = text.rstrip("\0")
+    if "\0" in text:
+        raise UnreadableFileError(path, "NUL characters within a WFDB header")
     for line in text.replace("\r", "\n").split("\n"):
         line = line.strip()
         if line.startswith("#"):

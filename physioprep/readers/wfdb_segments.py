@@ -7,7 +7,7 @@ See header(5) of the WFDB Applications Guide.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ def plan(path: Path, record: RecordHeader, load: Load) -> Layout:
     signals, as_float = _common(path, listed, segments, variable)
     groups = _groups(record, signals, total, as_float)
     files = list(dict.fromkeys(files))
-    _check_size(path, groups, files)
+    check_size(path, sum(8 * len(group.channels) * group.n_samples for group in groups), files)
     metadata = {
         "layout": "variable" if variable else "fixed",
         "segments": [list(segment) for segment in record.segments],
@@ -204,8 +204,8 @@ def _groups(
     )
 
 
-def _check_size(path: Path, groups: tuple[GroupHeader, ...], files: list[Path]) -> None:
-    size = sum(8 * len(group.channels) * group.n_samples for group in groups)
+def check_size(path: Path, size: int, files: Iterable[Path]) -> None:
+    """Refuse a record whose gaps would fill memory out of all proportion to its files."""
     stored = sum(file.stat().st_size for file in files if file.is_file())
     if size > max(_SMALL_BYTES, _LARGEST_EXPANSION * stored):
         raise UnreadableFileError(path, f"gaps would make {stored} bytes of files {size} bytes")
