@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from physiomodels.config import as_dict
-from physiomodels.data import shard_attributes, window_table
+from physiomodels.data import window_table
+from physioprep.shards import open_shards
 
 
 def run_card(shards: str | Path, where: str | None, config: Any) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def run_card(shards: str | Path, where: str | None, config: Any) -> dict[str, An
         ``stores``, ``where``, ``n_windows``, ``subjects`` (``corpus/subject``; None where a window
         has no subject), ``git``, ``versions``.
     """
-    attributes = shard_attributes(shards)
+    attributes = open_shards(shards).attrs
     windows = window_table(shards, where)
     unknown = bool(windows["subject_id"].isna().any())
     keys = windows["corpus"].astype(str) + "/" + windows["subject_id"].astype(str)

@@ -117,6 +117,47 @@ class FinetuneConfig:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Comparison of signals and of pretrained with random weights.
+
+    Parameters
+    ----------
+    label : str
+        ``label_...`` column of the window manifest.
+    modalities : tuple of str
+        Compared alone and together.
+    protocol : {"subject-grouped", "leave-one-subject-out", "within-subject"}
+        Who is tested: see `physiomodels.protocol.make_folds`.
+    folds, repeats : int
+        Folds a repeat; repeats, each with folds and weights of its own seed.
+    pretrain : dict of str to PretrainConfig
+        By modality; defaults for those left out.
+    finetune : FinetuneConfig
+        For all of them.
+    weights : tuple of str
+        "pretrained", "random", or both.
+    baseline : bool
+        Logistic regression on band power and heart rate beside them.
+    bootstrap : int
+        Draws of subjects for the confidence intervals.
+    seed : int
+        Of the first repeat.
+    """
+
+    label: str = "label_condition"
+    modalities: tuple[str, ...] = ("eeg", "ecg")
+    protocol: str = "subject-grouped"
+    folds: int = 5
+    repeats: int = 3
+    pretrain: dict[str, PretrainConfig] = field(default_factory=dict)
+    finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
+    weights: tuple[str, ...] = ("pretrained", "random")
+    baseline: bool = True
+    bootstrap: int = 1000
+    seed: int = 0
+
+
 def load_config(kind: type[T], source: str | Path | Mapping[str, Any]) -> T:
     """Build a configuration from a YAML file or a mapping.
 
@@ -183,6 +224,8 @@ def _fit(hint: Any, value: Any, where: str) -> Any:
         return _build(typing.cast(type[Any], hint), value, where)
     if origin is tuple and isinstance(value, (list, tuple)):
         return tuple(value)
+    if origin is dict and isinstance(value, Mapping):
+        return {key: _fit(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     if hint is float and isinstance(value, str):  # YAML reads 1e-3 as text
         try:
             return float(value)

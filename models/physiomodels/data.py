@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -127,23 +126,8 @@ def window_table(shards: str | Path, where: str | None = None) -> pd.DataFrame:
     """Return the shards' manifest, one row a window: window, corpus, subject_id, label_* ..."""
     from physioprep.shards import open_shards
 
-    windows: pd.DataFrame = open_shards(shards).windows
+    windows = open_shards(shards).windows
     return windows if where is None else windows.query(where)
-
-
-def shard_attributes(shards: str | Path) -> dict[str, Any]:
-    """Return the shards' own attributes, and those of each modality under its name."""
-    import zarr
-
-    from physioprep.shards import open_shards
-
-    open_shards(shards)  # refuses what is unfinished or of another schema
-    group = zarr.open_group(Path(shards), mode="r")
-    attributes = dict(group.attrs)
-    for name, member in group.groups():
-        signal: Any = member["signal"]
-        attributes[name] = dict(member.attrs) | {"shape": signal.shape}
-    return attributes
 
 
 def check_fit(shards: str | Path, modality: str, patch_size: int, rate_hz: float | None) -> float:
@@ -155,23 +139,25 @@ def check_fit(shards: str | Path, modality: str, patch_size: int, rate_hz: float
         The shards lack the modality, their rate is not the one the encoder was trained at, or
         their windows are no whole number of patches.
     """
-    attributes = shard_attributes(shards)
-    group = attributes.get(modality)
-    if not isinstance(group, dict):
-        held = ", ".join(k for k, v in attributes.items() if isinstance(v, dict) and "shape" in v)
-        raise ModelError(f"{shards}: the model takes {modality}; the shards hold {held}")
-    rate = float(group["rate_hz"])
-    if rate_hz is not None and rate != rate_hz:
-        raise ModelError(f"{shards}: {modality} at {rate:g} Hz; the model was made at {rate_hz:g}")
-    length = int(group["shape"][-1])
-    if length % patch_size:
+    from physioprep.shards import open_shards
+
+    held = open_shards(shards).modalities
+    if modality not in held:
+        raise ModelError(f"{shards}: the model takes {modality}; the shards hold {', '.join(held)}")
+    found = held[modality]
+    if rate_hz is not None and found.rate_hz != rate_hz:
         raise ModelError(
-            f"{shards}: windows of {length} samples cannot be cut into patches of {patch_size}"
+            f"{shards}: {modality} at {found.rate_hz:g} Hz; the model was made at {rate_hz:g} Hz"
         )
-    return rate
+    if found.n_samples % patch_size:
+        raise ModelError(
+            f"{shards}: {modality} windows of {found.n_samples} samples cannot be cut into "
+            f"patches of {patch_size}"
+        )
+    return found.rate_hz
 
 
-def subject_keys(windows: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.object_]]:
+def subject_keys(windows: pd.DataFrame) -> pd.Series[str]:
     """Return ``corpus/subject`` a window, for a subject's name means nothing outside its corpus.
 
     Raises
@@ -182,8 +168,7 @@ def subject_keys(windows: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.object_]]
     if windows["subject_id"].isna().any():
         odd = windows.loc[windows["subject_id"].isna(), "record_id"].iloc[0]
         raise ModelError(f"record {odd} has no subject: windows cannot be grouped by subject")
-    keys = windows["corpus"].astype(str) + "/" + windows["subject_id"].astype(str)
-    return keys.to_numpy(dtype=object)
+    return windows["corpus"].astype(str) + "/" + windows["subject_id"].astype(str)
 
 
 def where_subjects(keys: Iterable[str], *, inside: bool) -> str:

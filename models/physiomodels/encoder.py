@@ -184,13 +184,17 @@ class CrissCrossEncoder(nn.Module):
             0 where nothing is hidden.
         """
         present = present_patches(x, present)
-        there = torch.ones_like(mask, dtype=torch.bool) if present is None else present
-        out = self.reconstruct(self(x, mask, present))
-        error = torch.where(there[..., None], out - x, 0.0).square().mean(-1)
-        hidden, seen = mask.bool() & there, ~mask.bool() & there
-        loss = (error * hidden).sum() / hidden.sum().clamp(min=1)
+        mask = mask.bool()
+        features = self(x, mask, present)
+
+        def error_over(chosen: Tensor) -> Tensor:  # and no work on any other patch
+            difference = self.reconstruct(features[chosen]) - x[chosen]
+            return difference.square().sum() / max(1, difference.numel())
+
+        loss = error_over(mask if present is None else mask & present)
         if visible_weight:
-            loss = loss + visible_weight * (error * seen).sum() / seen.sum().clamp(min=1)
+            seen = ~mask if present is None else ~mask & present
+            loss = loss + visible_weight * error_over(seen)
         return loss
 
     def save_pretrained(self, folder: str | Path) -> None:

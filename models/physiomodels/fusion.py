@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -102,6 +102,11 @@ class FusionClassifier(nn.Module):
         }[fusion]
         self.heads = nn.ModuleList(_head(width, hidden, n_classes, dropout) for width in inputs)
 
+    @property
+    def separable(self) -> bool:
+        """Whether the mean over a window's patches is all that the head sees of them."""
+        return self.config["pooling"] == "mean" and self.fusion != "cross-attention"
+
     def forward(self, inputs: Mapping[str, Patches]) -> Tensor:
         """Return logits, shape (window, class).
 
@@ -110,7 +115,10 @@ class FusionClassifier(nn.Module):
         inputs : mapping of str to Patches
             By modality; one may be missing, and so may all patches of a window.
         """
-        features, present = self._encode(inputs)
+        return self.answer(*self.encode(inputs))
+
+    def answer(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
+        """Return logits from what `encode` gave."""
         there = torch.stack([flags.flatten(1).any(1) for flags in present.values()], dim=1)
         there = self._drop(there)
         pooled: dict[str, Tensor] = {}
@@ -132,7 +140,25 @@ class FusionClassifier(nn.Module):
         logits_of_all: Tensor = self.heads[0](joint)
         return logits_of_all
 
-    def _encode(self, inputs: Mapping[str, Patches]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    @torch.no_grad()
+    def standardise(self, batches: Iterable[Mapping[str, Patches]]) -> None:
+        """Set the mean and deviation of each embedding from batches of training windows."""
+        self.eval()
+        seen: dict[str, list[Tensor]] = {name: [] for name in self.encoders}
+        for inputs in batches:
+            features, present = self.encode(inputs)
+            for name, vectors in seen.items():
+                there = present[name].flatten(1).any(1)
+                pool = self.pools[name]
+                assert isinstance(pool, _Pool)
+                vectors.append(pool.pool(features[name], present[name])[there])
+        for name, vectors in seen.items():
+            embeddings, pool = torch.cat(vectors), self.pools[name]
+            if len(embeddings) > 1:
+                pool.mean = embeddings.mean(0)
+                pool.deviation = embeddings.std(0).clamp(min=1e-6)
+
+    def encode(self, inputs: Mapping[str, Patches]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return features (batch, channel, patch, d) and presence; of a missing one, no patch."""
         known = [patches for name, patches in inputs.items() if name in self.encoders]
         if not known:
@@ -168,8 +194,8 @@ class FusionClassifier(nn.Module):
 
     def _cross_attend(
         self,
-        features: dict[str, Tensor],
-        present: dict[str, Tensor],
+        features: Mapping[str, Tensor],
+        present: Mapping[str, Tensor],
         pooled: dict[str, Tensor],
         there: Tensor,
     ) -> Tensor:
@@ -195,24 +221,36 @@ class FusionClassifier(nn.Module):
 
 
 class _Pool(nn.Module):
-    """From the features of a window's patches to one vector, normalised."""
+    """From the features of a window's patches to one vector, standardised."""
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, width: int, pooling: str) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width)
         self.score = nn.Linear(width, 1) if pooling == "attention" else None
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("deviation", torch.ones(width))
 
     def forward(self, features: Tensor, present: Tensor) -> Tensor:
         """Return (batch, width) from features (batch, channel, patch, width)."""
-        flat, there = features.flatten(1, 2), present.flatten(1)
+        return (self.pool(features, present) - self.mean) / self.deviation
+
+    def pool(self, features: Tensor, present: Tensor) -> Tensor:
+        """Return the mean over what is present, weighted where attention is asked for."""
         if self.score is None:
-            count = there.sum(1, keepdim=True).clamp(min=1)
-            pooled: Tensor = self.norm((flat * there[..., None]).sum(1) / count)
-            return pooled
-        normed = self.norm(flat)
-        score = self.score(normed)[..., 0].masked_fill(~there, torch.finfo(normed.dtype).min)
-        weighted: Tensor = (normed * score.softmax(1)[..., None]).sum(1)
-        return weighted
+            return mean_over(features, present)
+        flat, there = features.flatten(1, 2), present.flatten(1)
+        score = self.score(F.layer_norm(flat, flat.shape[-1:]))[..., 0]
+        weight = score.masked_fill(~there, torch.finfo(score.dtype).min).softmax(1)
+        return torch.sum(flat * weight[..., None], dim=1)
+
+
+def mean_over(features: Tensor, present: Tensor) -> Tensor:
+    """Return the mean (batch, d) of features (batch, channel, patch, d) over what is present."""
+    weight = present.flatten(1).to(features.dtype)
+    weight = weight / weight.sum(1, keepdim=True).clamp(min=1)
+    return torch.sum(features.flatten(1, 2) * weight[..., None], dim=1)
 
 
 def _head(width: int, hidden: int, n_classes: int, dropout: float) -> nn.Module:

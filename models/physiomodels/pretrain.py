@@ -97,18 +97,17 @@ def pretrain(
     checkpoint = out / "checkpoint.pt"
     if resume and checkpoint.is_file():
         run.restore(checkpoint, card)
-    try:
-        for loss in run.steps(stop_after):
-            if progress is not None:
-                progress(run.step, run.total)
-            every = config.checkpoint_every
-            if every and run.step % every == 0 and loss is None:
-                run.save(checkpoint, card)
-            if loss is not None:  # the end of an epoch
-                _keep(run, out, card, loss)
-                run.save(checkpoint, card)
-    finally:
-        run.save(checkpoint, card)  # Ctrl-C too
+    every = config.checkpoint_every
+    for loss in run.steps():
+        if progress is not None:
+            progress(run.step, run.total)
+        if loss is not None:  # the end of an epoch
+            _keep(run, out, card, loss)
+        stop = stop_after is not None and run.step >= stop_after
+        if loss is not None or stop or (every and run.step % every == 0):
+            run.save(checkpoint, card)
+        if stop:
+            break
     return PretrainResult(run.encoder.eval(), out, run.table())
 
 
@@ -135,28 +134,21 @@ class _Run:
         self.epoch_loss, self.epoch_s, self.epoch_windows = 0.0, 0.0, 0
         self.history: list[dict[str, float]] = []
 
-    def steps(self, stop_after: int | None) -> Iterator[float | None]:
-        """Train; yield None after every step, and after an epoch its mean loss."""
+    def steps(self) -> Iterator[float | None]:
+        """Train; yield after every step, the mean loss where it ends an epoch, else None."""
         while self.epoch < self.config.epochs:
-            if self.batch == 0:
-                self.stream.set_epoch(self.epoch)
+            self.stream.set_epoch(self.epoch)
             started = time.perf_counter()
             for batch in self.stream:
-                self._learn(batch)
+                stepped = self._learn(batch)
                 self.epoch_s += time.perf_counter() - started
-                if self.batch % self.config.accumulate == 0 or self.batch == self.batches:
-                    if self.batch < self.batches:
-                        yield None
-                    if stop_after is not None and self.step >= stop_after:
-                        break
+                if stepped and self.batch < self.batches:
+                    yield None
                 started = time.perf_counter()
-            if self.batch == self.batches:
-                loss = self._close_epoch()
-                yield loss
-            if stop_after is not None and self.step >= stop_after:
-                return
+            yield self._close_epoch()
 
-    def _learn(self, batch: dict[str, Tensor]) -> None:
+    def _learn(self, batch: dict[str, Tensor]) -> bool:
+        """Take in one batch; True where that made a step."""
         config = self.config
         loss = self._loss(batch)
         first = self.batch - self.batch % config.accumulate
@@ -166,13 +158,14 @@ class _Run:
         self.epoch_loss += float(loss.detach())
         self.epoch_windows += len(batch["index"])
         if self.batch % config.accumulate and self.batch < self.batches:
-            return
+            return False
         nn.utils.clip_grad_norm_(self.encoder.parameters(), config.clip)
         for group in self.optimiser.param_groups:
             group["lr"] = config.lr * warmup_cosine(self.step, self.total, config.warmup)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.step += 1
+        return True
 
     def _loss(self, batch: dict[str, Tensor]) -> Tensor:
         config = self.config
@@ -210,10 +203,9 @@ class _Run:
             "run": card["run"],
             "encoder": self.encoder.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "stream": self.stream.state_dict(),
+            "stream": self.stream.state_dict(self.batch),
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state_all() if self.device == "cuda" else [],
-            "gradients": [p.grad for p in self.encoder.parameters()],
             "counters": {name: getattr(self, name) for name in _COUNTERS},
         }
         part = path.with_name(f"{path.name}.part")
@@ -232,12 +224,9 @@ class _Run:
             raise ModelError(f"{path}: a checkpoint of another configuration or of other shards")
         self.encoder.load_state_dict(state["encoder"])
         self.optimiser.load_state_dict(state["optimiser"])
-        for parameter, gradient in zip(self.encoder.parameters(), state["gradients"], strict=True):
-            parameter.grad = None if gradient is None else gradient.to(self.device)
         for name, value in state["counters"].items():
             setattr(self, name, value)
         if self.batch:
-            self.stream.set_epoch(self.epoch)
             self.stream.load_state_dict(state["stream"])
         torch.set_rng_state(state["rng"])
         if state["cuda_rng"]:

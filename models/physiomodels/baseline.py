@@ -1,0 +1,190 @@
+"""The plain baseline: band power and heart rate of the very same windows, logistic regression."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physiomodels.data import open_stream
+from physioprep.shards import open_shards
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Hz.
+BANDS = {"delta": (1, 4), "theta": (4, 8), "alpha": (8, 13), "beta": (13, 30), "gamma": (30, 45)}
+#: Strengths of the regularisation to choose from, inside the training windows.
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+
+
+def band_power(signal: NDArray[Any], rate_hz: float) -> dict[str, float]:
+    """Return log band powers of one EEG window.
+
+    Parameters
+    ----------
+    signal : ndarray, shape (channel, time)
+        µV; a channel with a missing sample gives NaN.
+    rate_hz : float
+        Sampling rate.
+
+    Returns
+    -------
+    dict of str to float
+        ``<band>_<channel number>``: log10 µV², and ``<band>_<channel number>_share``: log10 of the
+        share of 1-45 Hz. Welch's method, 2 s Hann windows, half overlapping.
+
+    Examples
+    --------
+    >>> t = np.arange(3000) / 200
+    >>> power = band_power(10 * np.sin(2 * np.pi * 10 * t)[None], 200.0)
+    >>> round(power["alpha_0"], 2), round(power["alpha_0_share"], 2)      # 10²/2 = 10^1.7 µV²
+    (1.7, 0.0)
+    """
+    from scipy.signal import welch
+
+    length = min(signal.shape[1], round(2 * rate_hz))
+    frequency, density = welch(signal, rate_hz, nperseg=length, axis=1)
+    step = frequency[1]
+
+    def power(low: float, high: float) -> NDArray[np.float64]:
+        within = (frequency >= low) & (frequency < high)
+        return np.maximum(np.asarray(density[:, within].sum(1) * step, np.float64), 1e-12)
+
+    total = power(1, 45)
+    found: dict[str, float] = {}
+    for band, (low, high) in BANDS.items():
+        values = power(low, high)
+        for channel, value in enumerate(values):
+            found[f"{band}_{channel}"] = float(np.log10(value))
+            found[f"{band}_{channel}_share"] = float(np.log10(value / total[channel]))
+    return found
+
+
+def heart_rate(signal: NDArray[Any], rate_hz: float) -> dict[str, float]:
+    """Return heart-rate features of one ECG lead over one window.
+
+    Parameters
+    ----------
+    signal : ndarray, shape (time,)
+        mV.
+    rate_hz : float
+        Sampling rate.
+
+    Returns
+    -------
+    dict of str to float
+        ``hr`` and ``hr_median`` (1/min), ``sdnn``, ``rmssd``, ``rr_min`` and ``rr_max`` (ms),
+        ``pnn50`` (share); R peaks by NeuroKit2 (Makowski et al., 2021). NaN where fewer than three
+        beats are found.
+    """
+    import neurokit2
+
+    names = ("hr", "hr_median", "sdnn", "rmssd", "rr_min", "rr_max", "pnn50")
+    unknown = dict.fromkeys(names, float("nan"))
+    if not np.isfinite(signal).all() or np.ptp(signal) == 0:
+        return unknown
+    rate = round(rate_hz)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of NeuroKit2, about windows without a beat
+        cleaned = neurokit2.ecg_clean(signal.astype(np.float64), sampling_rate=rate)
+        _, info = neurokit2.ecg_peaks(cleaned, sampling_rate=rate)
+    peaks = np.asarray(info["ECG_R_Peaks"], np.float64)
+    if len(peaks) < 3:
+        return unknown
+    rr = np.diff(peaks) * 1000 / rate_hz
+    step = np.diff(rr)
+    values = (
+        60_000 / rr.mean(),
+        60_000 / np.median(rr),
+        rr.std(ddof=1),
+        np.sqrt(np.mean(step**2)),
+        rr.min(),
+        rr.max(),
+        np.mean(np.abs(step) > 50),
+    )
+    return dict(zip(names, map(float, values), strict=True))
+
+
+def features(shards: str | Path, modality: str, where: str | None = None) -> pd.DataFrame:
+    """Compute the features of all windows of shards.
+
+    Parameters
+    ----------
+    shards : path-like
+        Made by `physioprep.shard`.
+    modality : str
+        "eeg": `band_power` of every channel; "ecg": `heart_rate` of lead II where there is one,
+        else of the first lead present.
+    where : str, optional
+        Query on the window manifest.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a window, indexed by its number; NaN where a feature cannot be had.
+    """
+    import pandas as pd
+
+    held = open_shards(shards).modalities[modality]
+    second = held.channels.index("II") if "II" in held.channels else 0
+    rows, numbers = [], []
+    for batch in open_stream(shards, [modality], 64, where=where, shuffle=False):
+        present = batch[f"present_{modality}"].numpy()
+        for n, signal in enumerate(batch[modality].numpy()):
+            if modality == "eeg":
+                there = np.where(present[n][:, None], signal, np.nan)
+                rows.append(band_power(there, held.rate_hz))
+            else:
+                lead = second if present[n][second] else int(present[n].argmax())
+                rows.append(heart_rate(signal[lead], held.rate_hz))
+        numbers.append(batch["index"].numpy().copy())
+    return pd.DataFrame(rows, index=np.concatenate(numbers))
+
+
+def logistic(
+    train: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    subjects: NDArray[np.object_],
+    test: NDArray[np.float64],
+    n_classes: int,
+) -> NDArray[np.float64]:
+    """Fit logistic regression and return class probabilities of the test windows.
+
+    Missing values take the training median, features are standardised, classes weigh alike, and
+    the strength of the L2 penalty is chosen by cross-validation over the training subjects.
+
+    Parameters
+    ----------
+    train, test : ndarray of float64, shape (window, feature)
+        Features.
+    labels : ndarray of int64, shape (window,)
+        Of the training windows.
+    subjects : ndarray of str, shape (window,)
+        Of the training windows.
+    n_classes : int
+        Columns of the answer.
+    """
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, GroupKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    held = ~np.isnan(train).all(0)  # a feature that no training window has tells nothing
+    pipeline = make_pipeline(
+        SimpleImputer(strategy="median"),
+        StandardScaler(),
+        LogisticRegression(class_weight="balanced", max_iter=10_000),
+    )
+    folds = GroupKFold(min(4, len(np.unique(subjects.astype(str)))))
+    search = GridSearchCV(
+        pipeline, {"logisticregression__C": STRENGTHS}, scoring="neg_log_loss", cv=folds
+    )
+    search.fit(train[:, held], labels, groups=subjects.astype(str))
+    answer = np.zeros((len(test), n_classes))
+    answer[:, search.classes_] = search.predict_proba(test[:, held])
+    return answer
