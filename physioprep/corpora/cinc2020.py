@@ -57,13 +57,13 @@ def database(record_id: str) -> str | None:
 def describe(entry: Entry, header: Header) -> Entry:
     """Take age, sex and diagnoses from the header's comments, and name its known faults."""
     said = comments(header.metadata)
-    stated = said.get("dx", "").split(",")
+    stated = said["dx"].split(",") if said.get("dx") else []
     words = [word.strip() for word in stated if word.strip() not in ("", "Unknown")]
     codes = [WORDS.get(word, word) for word in words]
     faults = [*entry.faults]
     if any(word in WORDS for word in words):
         faults.append("dx-as-words")
-    if len(set(codes)) < len(codes) or "" in stated:
+    if len(set(codes)) < len(codes) or any(not word.strip() for word in stated):
         faults.append("dx-repeats")
     if str(header.metadata.get("record_name", "")).endswith(".mat"):
         faults.append("malformed-header")
