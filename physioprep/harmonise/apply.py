@@ -285,28 +285,35 @@ def _native_sentinels(
 def _modality(
     recording: Recording, plan: GroupPlan, recipe: ModalityRecipe, sink: Sink
 ) -> HarmonisedGroup:
-    sources = sorted({g for g, _ in plan.inputs})
-    for index in sources:
+    for index in {g for g, _ in plan.inputs}:
         _check_clock(recording, index)
     total = Quantised.empty(len(plan.channels))
     margin = math.ceil(recipe.baseline_median_s * recipe.rate_hz / 2)
     for start, stop in blocks(plan.n_samples):
         low, high = max(start - margin, 0), min(stop + margin, plan.n_samples)
-        x = np.full((len(plan.inputs), high - low), np.nan, np.float32)
-        for index in sources:
-            rows = [i for i, (g, _) in enumerate(plan.inputs) if g == index]
-            block = _source_block(recording.groups[index], plan, rows, recipe, low, high)
-            if len(rows) == len(plan.inputs):
-                x = block
-            else:
-                x[rows] = block
+        x = _input_block(recording, plan, recipe, low, high)
         if margin:
             x = _subtract_median(x, 2 * margin + 1)[:, start - low : stop - low]
         x = _combine(x, plan, recipe)
-        digital, counts = quantise(x, recipe.step, recipe.dtype)
+        digital, counts = quantise(x, recipe.dtype)
         total = total + counts
         sink(plan.key, start, digital)
     return _finish(plan, recipe, total)
+
+
+def _input_block(
+    recording: Recording, plan: GroupPlan, recipe: ModalityRecipe, start: int, stop: int
+) -> NDArray[np.float32]:
+    """Return target samples [`start`, `stop`) of all inputs, in steps of the recipe."""
+    sources = {g for g, _ in plan.inputs}
+    if len(sources) == 1:
+        group = recording.groups[plan.inputs[0][0]]
+        return _source_block(group, plan, range(len(plan.inputs)), recipe, start, stop)
+    x = np.empty((len(plan.inputs), stop - start), np.float32)
+    for index in sorted(sources):
+        rows = [i for i, (g, _) in enumerate(plan.inputs) if g == index]
+        x[rows] = _source_block(recording.groups[index], plan, rows, recipe, start, stop)
+    return x
 
 
 def _source_block(
@@ -317,7 +324,7 @@ def _source_block(
     start: int,
     stop: int,
 ) -> NDArray[np.float32]:
-    """Return target samples [`start`, `stop`) of one signal group's channels, in the unit."""
+    """Return target samples [`start`, `stop`) of one signal group's channels, in steps."""
     channels = [plan.inputs[i][1] for i in rows]
     chain = recipe.chain(group.sampling_rate)
     low, high = block_source(chain, start, stop)
@@ -328,23 +335,32 @@ def _source_block(
     valid = _valid(samples, group.invalid[channels])
     if there is not None:
         valid = there[None] & valid if valid is not None else np.tile(there, (len(rows), 1))
-    factors = np.array([plan.factors[i] for i in rows])
-    slope = factors / group.gain[channels]
+    slope = np.array([plan.factors[i] for i in rows]) / group.gain[channels] / step_of(recipe)
     shift = -group.baseline[channels] * slope
-    if samples.dtype == np.int16:
-        part = samples.astype(np.float32)
-    else:  # wider than float32's 24 bits: take out the level before rounding
-        wide = samples.astype(np.float64)
-        at = np.zeros(len(rows), np.intp) if valid is None else valid.argmax(axis=1)
-        level = wide[np.arange(len(rows)), at]
-        level = np.where(np.isfinite(level), level, 0)
-        part = (wide - level[:, None]).astype(np.float32)
-        shift = shift + level * slope
-    result = transform_gappy(part, valid, low, chain, start, stop)
-    result = result * slope.astype(np.float32)[:, None]
-    if not any(spec.low_hz is not None for spec in chain.filters):
+    if samples.dtype not in (np.int16, np.float32):
+        samples, level = _level_out(samples, valid)
+        shift += level * slope
+    result = transform_gappy(samples, valid, low, chain, start, stop)
+    result *= slope.astype(np.float32)[:, None]
+    if not chain.blocks_dc:
         result += shift.astype(np.float32)[:, None]
     return result
+
+
+def step_of(recipe: ModalityRecipe) -> float:
+    """Return what one digital step means; float32 has none, so 1."""
+    return recipe.step if recipe.dtype == "int16" else 1.0
+
+
+def _level_out(
+    samples: NDArray[np.generic], valid: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Take out a level a channel before rounding to float32, whose 24 bits are too few else."""
+    wide = samples.astype(np.float64)
+    at = np.zeros(len(wide), np.intp) if valid is None else valid.argmax(axis=1)
+    level = wide[np.arange(len(wide)), at]
+    level = np.where(np.isfinite(level), level, 0)
+    return (wide - level[:, None]).astype(np.float32), level
 
 
 def _valid(samples: NDArray[np.generic], invalid: NDArray[np.float64]) -> NDArray[np.bool_] | None:
@@ -352,12 +368,9 @@ def _valid(samples: NDArray[np.generic], invalid: NDArray[np.float64]) -> NDArra
     if samples.dtype.kind == "f":
         valid = np.isfinite(samples)
         return None if valid.all() else valid
-    if np.isnan(invalid).all():
+    if np.isnan(invalid).all() or not samples.size or samples.min() > np.nanmax(invalid):
         return None
-    if (invalid == invalid[0]).all():
-        missing = samples == samples.dtype.type(invalid[0])
-    else:
-        missing = samples == invalid[:, None]
+    missing = samples == invalid[:, None]
     return ~missing if missing.any() else None
 
 
@@ -391,13 +404,14 @@ def _combine(
 
 def _finish(plan: GroupPlan, recipe: ModalityRecipe, total: Quantised) -> HarmonisedGroup:
     n = len(plan.channels)
-    scale, offset = recipe.step if recipe.dtype == "int16" else 1.0, 0.0
+    step = step_of(recipe)
+    scale, offset = step, 0.0
     if recipe.normalise:
         mean, std = total.pooled()
         if std > 0:
-            scale, offset = scale / std, -mean / std
+            scale, offset = 1 / std, -mean / std
     low, high = PLAUSIBLE_RMS.get(plan.modality, (0.0, math.inf))
-    rms = total.rms()
+    rms = total.rms() * step
     flags = tuple(
         f"implausible-amplitude:{name}"
         for name, value in zip(plan.channels, rms, strict=True)
@@ -414,7 +428,7 @@ def _finish(plan: GroupPlan, recipe: ModalityRecipe, total: Quantised) -> Harmon
         offset=np.full(n, offset, np.float32),
         invalid=np.full(n, MISSING if recipe.dtype == "int16" else NO_SENTINEL, np.int32),
         n_saturated=total.n_saturated,
-        quantisation_rms=total.error_rms(),
+        quantisation_rms=(total.error_rms() * step).astype(np.float32),
         derived=np.array(plan.derived, bool),
         flags=flags,
     )

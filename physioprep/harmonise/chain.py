@@ -41,6 +41,8 @@ class Chain:
         Applied at the target's rate.
     reach : int
         Target samples that the kernels reach to each side.
+    blocks_dc : bool
+        The gain at 0 Hz is exactly 0 (a high-pass is among the filters), not exactly 1.
     """
 
     rate_hz: float
@@ -49,6 +51,7 @@ class Chain:
     down: int
     filters: tuple[Filter, ...]
     reach: int
+    blocks_dc: bool
 
 
 @lru_cache(maxsize=256)
@@ -74,14 +77,17 @@ def design_chain(rate_hz: float, target_hz: float, filters: tuple[Filter, ...]) 
     --------
     >>> chain = design_chain(360.0, 200.0, (Filter(0.5, 40.0),))
     >>> chain.up, chain.down, chain.reach
-    (5, 9, 720)
+    (5, 9, 777)
     """
     up_down = ratio(rate_hz, target_hz)
     reach = math.ceil(half_length_s(rate_hz, target_hz) * target_hz)
     reach += sum(len(kernel(spec, target_hz)) // 2 for spec in filters)
     if up_down != 1:
         reach += 2  # the context of a fractional position
-    return Chain(rate_hz, target_hz, up_down.numerator, up_down.denominator, filters, reach)
+    blocks_dc = any(spec.low_hz is not None for spec in filters)
+    return Chain(
+        rate_hz, target_hz, up_down.numerator, up_down.denominator, filters, reach, blocks_dc
+    )
 
 
 @lru_cache(maxsize=32)
@@ -125,7 +131,7 @@ def block_source(chain: Chain, start: int, stop: int) -> tuple[int, int]:
     Examples
     --------
     >>> block_source(design_chain(500.0, 200.0, ()), 0, 100)
-    (-150, 400)
+    (-295, 545)
     """
     first = (start - chain.reach) // chain.up * chain.down
     last = -(-(stop + chain.reach) // chain.up) * chain.down
@@ -133,20 +139,25 @@ def block_source(chain: Chain, start: int, stop: int) -> tuple[int, int]:
 
 
 def transform_block(
-    x: NDArray[np.float32], first: int, chain: Chain, start: int, stop: int
+    x: NDArray[np.generic], first: int, chain: Chain, start: int, stop: int, *, whole: bool = False
 ) -> NDArray[np.float32]:
     """Return target samples [`start`, `stop`) of one unbroken stretch.
 
+    Beyond its ends the stretch is continued by its mirror image. (Of ways to continue, this
+    errs least: docs/harmonise.md has the figures.)
+
     Parameters
     ----------
-    x : ndarray of float32, shape (channel, sample)
-        The stretch, or as much of it as `block_source` asks for. Beyond its ends it is
-        continued by its point reflection, beyond that as a constant.
+    x : ndarray of int16 or float32, shape (channel, sample)
+        The stretch, or as much of it as `block_source` asks for.
     first : int
         Source sample number of ``x[:, 0]``.
     chain : Chain
     start, stop : int
         Target samples, counted on the record's clock like `first`.
+    whole : bool
+        All of the stretch's target samples are asked for. One transform then serves both
+        ends: its mirror images share one reach of padding and blend into each other there.
 
     Returns
     -------
@@ -158,11 +169,21 @@ def transform_block(
     >>> transform_block(x, 0, design_chain(500.0, 200.0, ()), 0, 3)
     array([[1., 1., 1.]], dtype=float32)
     """
-    begin, end = block_source(chain, start, stop)
-    periods = _periods((end - begin) // chain.down)
-    anchor = x[:, :1].copy()  # near the signal, so that float32 rounds what matters
-    buffer = np.zeros((x.shape[0], chain.down * periods), np.float32)
-    _fill(buffer[:, : end - begin], x, anchor, first - begin)
+    n = x.shape[1]
+    if whole:
+        begin = first // chain.down * chain.down
+        needed = first - begin + n + -(-chain.reach * chain.down // chain.up)
+    else:
+        begin, end = block_source(chain, start, stop)
+        needed = end - begin
+    periods = _periods(-(-needed // chain.down))
+    buffer = np.empty((x.shape[0], chain.down * periods), np.float32)
+    if whole:
+        _fill_circle(buffer, x, first - begin)
+    else:
+        _fill_line(buffer, x, first - begin)
+    anchor = x[:, :1].astype(np.float32)  # near the signal, so that float32 rounds what matters
+    buffer -= anchor
     gain = _gain(chain, periods)
     spectrum = fft.rfft(buffer, axis=1, overwrite_x=True)[:, : len(gain)]
     spectrum *= gain
@@ -170,33 +191,60 @@ def transform_block(
     result = fft.irfft(spectrum, chain.up * periods, axis=1, overwrite_x=True)
     offset = start - begin // chain.down * chain.up
     result = result[:, offset : offset + stop - start]
-    dc = _dc_gain(chain)
-    return np.add(result, anchor * np.float32(dc)) if dc else result
+    if not chain.blocks_dc:
+        result += anchor
+    return result
 
 
-@lru_cache(maxsize=256)
-def _dc_gain(chain: Chain) -> float:
-    """Gain at 0 Hz: exactly 0 with a high-pass in the chain, exactly 1 without."""
-    return 0.0 if any(spec.low_hz is not None for spec in chain.filters) else 1.0
-
-
-def _fill(
-    buffer: NDArray[np.float32], x: NDArray[np.float32], anchor: NDArray[np.float32], at: int
-) -> None:
-    """Put `x` less `anchor` at `at` of `buffer` and continue it to both sides, odd."""
+def _fill_line(buffer: NDArray[np.float32], x: NDArray[np.generic], at: int) -> None:
+    """Put `x` at `at` of `buffer`, and its mirror images before and after."""
     n, width = x.shape[1], buffer.shape[1]
     left, right = max(at, 0), min(at + n, width)
-    np.subtract(x[:, left - at : right - at], anchor, out=buffer[:, left:right])
-    if left > 0:  # point reflection about the first sample, which is 0 now
-        k = min(left, n - 1)
-        np.negative(x[:, k:0:-1] - anchor, out=buffer[:, left - k : left])
-        buffer[:, : left - k] = buffer[:, left - k : left - k + 1]
+    buffer[:, left:right] = x[:, left - at : right - at]
+    if left:
+        buffer[:, :left] = _before(x, left)
     if right < width:
-        k = min(width - right, n - 1)
-        last = x[:, -1:] - anchor
-        mirrored = x[:, n - 1 - k : n - 1][:, ::-1] - anchor
-        np.subtract(2 * last, mirrored, out=buffer[:, right : right + k])
-        buffer[:, right + k :] = buffer[:, right + k - 1 : right + k]
+        buffer[:, right:] = _after(x, width - right)
+
+
+def _fill_circle(buffer: NDArray[np.float32], x: NDArray[np.generic], at: int) -> None:
+    """Put `x` at `at` of `buffer`; fill the rest, a circle, with both mirror images blended."""
+    n, width = x.shape[1], buffer.shape[1]
+    buffer[:, at : at + n] = x
+    gap = width - n
+    if gap:
+        after = _after(x, gap).astype(np.float32)
+        blend = (_before(x, gap).astype(np.float32) - after) * _blend(gap)
+        blend += after
+        buffer[:, at + n :] = blend[:, : gap - at]
+        buffer[:, :at] = blend[:, gap - at :]
+
+
+@lru_cache(maxsize=64)
+def _blend(gap: int) -> NDArray[np.float32]:
+    t = np.arange(1, gap + 1) / (gap + 1)
+    return (t * t * (3 - 2 * t)).astype(np.float32)
+
+
+def _before(x: NDArray[np.generic], count: int) -> NDArray[np.generic]:
+    """Return `count` samples before the first of `x`: its mirror image, to and fro if need be."""
+    if count < x.shape[1]:
+        return x[:, 1 : count + 1][:, ::-1]
+    return _to_and_fro(x, np.arange(-count, 0))
+
+
+def _after(x: NDArray[np.generic], count: int) -> NDArray[np.generic]:
+    """Return `count` samples after the last of `x`: its mirror image, to and fro if need be."""
+    n = x.shape[1]
+    if count < n:
+        return x[:, n - count - 1 : n - 1][:, ::-1]
+    return _to_and_fro(x, np.arange(n, n + count))
+
+
+def _to_and_fro(x: NDArray[np.generic], index: NDArray[np.intp]) -> NDArray[np.generic]:
+    period = max(2 * (x.shape[1] - 1), 1)
+    index = index % period
+    return x[:, np.minimum(index, period - index)]
 
 
 def target_range(chain: Chain, start: int, stop: int) -> tuple[int, int]:
@@ -226,7 +274,7 @@ def valid_runs(valid: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def transform_gappy(
-    x: NDArray[np.float32],
+    x: NDArray[np.generic],
     valid: NDArray[np.bool_] | None,
     first: int,
     chain: Chain,
@@ -237,7 +285,7 @@ def transform_gappy(
 
     Parameters
     ----------
-    x : ndarray of float32, shape (channel, sample)
+    x : ndarray of int16 or float32, shape (channel, sample)
         At least what `block_source` asks for, as far as the record has it.
     valid : ndarray of bool, shape (channel, sample), or None
         False where a sample is missing; None where none is.
@@ -262,13 +310,15 @@ def transform_gappy(
     result: NDArray[np.float32] | None = None
     for runs, channels in stretches.items():
         for run_start, run_stop in runs:
-            low, high = target_range(chain, first + run_start, first + run_stop)
-            low, high = max(low, start), min(high, stop)
+            run = target_range(chain, first + run_start, first + run_stop)
+            low, high = max(run[0], start), min(run[1], stop)
             if low >= high:
                 continue
+            # A stretch cut off where `x` ends goes on beyond the block, so it is not whole.
+            whole = run == (low, high)
             everything = len(channels) == x.shape[0]
             part = x[:, run_start:run_stop] if everything else x[channels, run_start:run_stop]
-            block = transform_block(part, first + run_start, chain, low, high)
+            block = transform_block(part, first + run_start, chain, low, high, whole=whole)
             if everything and (low, high) == (start, stop):
                 return block
             if result is None:

@@ -198,8 +198,8 @@ def bandpass(
     -------
     ndarray of float32, shape of `x`
         NaN where `x` is. Before the first and after the last sample of a stretch the
-        signal is continued by its point reflection, then as a constant: within half a
-        kernel (3.3 s at 0.5 Hz and design ``"fir"``) of them the result depends on that.
+        signal is continued by its mirror image: within half a kernel (3.3 s at 0.5 Hz and
+        design ``"fir"``) of them the result depends on that.
 
     Examples
     --------

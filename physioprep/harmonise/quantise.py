@@ -22,9 +22,9 @@ class Quantised:
     ----------
     n_valid, n_saturated : ndarray of int64, shape (channel,)
     total, squares : ndarray of float64, shape (channel,)
-        Sum of the valid samples and of their squares, in the recipe's unit.
+        Sum of the valid samples and of their squares, in steps.
     error_squares : ndarray of float64, shape (channel,)
-        Sum of the squared rounding errors of samples that did not saturate.
+        Sum of the squared rounding errors, in steps, of samples that did not saturate.
     """
 
     n_valid: NDArray[np.int64]
@@ -65,55 +65,54 @@ class Quantised:
         return np.asarray(np.sqrt(self.error_squares / count), np.float32)
 
 
-def quantise(
-    x: NDArray[np.float32], step: float, dtype: str = "int16"
-) -> tuple[NDArray[np.generic], Quantised]:
+def quantise(x: NDArray[np.float32], dtype: str = "int16") -> tuple[NDArray[np.generic], Quantised]:
     """Round to whole steps.
 
     Parameters
     ----------
     x : ndarray of float32, shape (channel, sample)
-        NaN marks missing samples.
-    step : float
-        What one digital step means.
+        In steps. NaN marks missing samples.
     dtype : {"int16", "float32"}
         ``"float32"`` changes nothing and still counts.
 
     Returns
     -------
     digital : ndarray of int16 or float32, shape (channel, sample)
-        int16: missing is -32768; what exceeds ±32767 steps is held there.
+        int16: missing is -32768; what exceeds ±32767 is held there.
     counts : Quantised
 
     Examples
     --------
-    >>> x = np.array([[0.0014, np.nan, 40.0]], np.float32)
-    >>> digital, counts = quantise(x, 0.001)
-    >>> digital, counts.n_saturated, counts.error_rms().round(4)
-    (array([[     1, -32768,  32767]], dtype=int16), array([1]), array([0.0004], dtype=float32))
+    >>> x = np.array([[1.4, np.nan, 40_000.0]], np.float32)
+    >>> digital, counts = quantise(x)
+    >>> digital, counts.n_saturated, counts.error_rms().round(2)
+    (array([[     1, -32768,  32767]], dtype=int16), array([1]), array([0.4], dtype=float32))
     """
-    channels, n = x.shape
-    missing = np.isnan(x)
-    any_missing = bool(missing.any())
-    values = np.where(missing, np.float32(0), x) if any_missing else x
-    n_valid = n - missing.sum(axis=1) if any_missing else np.full(channels, n)
-    total = values.sum(axis=1, dtype=np.float64)
-    squares = np.einsum("ij,ij->i", values, values, dtype=np.float64)
+    n = x.shape[1]
+    # One number tells of NaN and of size: most blocks have neither missing nor large samples.
+    largest = max(float(x.max(initial=0)), -float(x.min(initial=0)))
+    missing = np.isnan(x) if np.isnan(largest) else None
+    values = x if missing is None else np.where(missing, np.float32(0), x)
+    n_valid = np.full(len(x), n) if missing is None else n - missing.sum(axis=1)
+    total = values.sum(axis=1).astype(np.float64)
+    squares = _squares(values)
+    none = np.zeros(len(x), np.int64)
     if dtype == "float32":
-        none = np.zeros(channels)
-        return np.ascontiguousarray(x), Quantised(
-            n_valid, np.zeros(channels, np.int64), total, squares, none
-        )
-    steps = values * np.float32(1 / step)
-    whole = np.rint(steps)
-    np.subtract(whole, steps, out=steps)
-    saturated = np.abs(whole) > _LARGEST
-    n_saturated = saturated.sum(axis=1)
-    if n_saturated.any():
-        steps[saturated] = 0
+        return np.ascontiguousarray(x), Quantised(n_valid, none, total, squares, 0.0 * squares)
+    whole = np.rint(values)
+    errors = whole - values
+    n_saturated = none
+    if missing is not None or largest > _LARGEST:
+        saturated = np.abs(whole) > _LARGEST
+        n_saturated = saturated.sum(axis=1)
+        errors[saturated] = 0
         np.clip(whole, -_LARGEST, _LARGEST, out=whole)
-    errors = np.einsum("ij,ij->i", steps, steps, dtype=np.float64) * step**2
     digital = whole.astype(np.int16)
-    if any_missing:
+    if missing is not None:
         digital[missing] = MISSING
-    return digital, Quantised(n_valid, n_saturated, total, squares, errors)
+    return digital, Quantised(n_valid, n_saturated, total, squares, _squares(errors))
+
+
+def _squares(x: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Sum of squares a row. Not by BLAS, whose sums depend on its number of threads."""
+    return np.asarray(np.einsum("ij,ij->i", x, x), np.float64)

@@ -1,7 +1,7 @@
 """Band-limited resampling by a rational ratio.
 
 The anti-alias filter is a Kaiser-windowed sinc (Crochiere and Rabiner 1983, chapter 4; 90 dB,
-flat to 0.9 of the lower Nyquist frequency, closed at that frequency). Output sample ``n`` lies
+flat to 0.95 of the lower Nyquist frequency, closed at that frequency). Output sample ``n`` lies
 at time ``n / target_hz`` exactly: nothing is delayed.
 """
 
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from physioprep.errors import RecipeError
 
 #: The passband ends at this part of the lower of both Nyquist frequencies.
-PASS = 0.9
+PASS = 0.95
 _LARGEST_TERM = 100_000
 _ATTENUATION_DB = 90.0
 _BETA = 0.1102 * (_ATTENUATION_DB - 8.7)  # Kaiser 1974
@@ -79,7 +79,7 @@ def half_length_s(rate_hz: float, target_hz: float) -> float:
     Examples
     --------
     >>> round(half_length_s(500.0, 200.0), 3), half_length_s(200.0, 200.0)
-    (0.286, 0.0)
+    (0.571, 0.0)
     """
     if rate_hz == target_hz:
         return 0.0
@@ -105,7 +105,7 @@ def anti_alias_gain(
 
     Examples
     --------
-    >>> anti_alias_gain(np.array([0.0, 90.0, 100.0]), 500.0, 200.0).round(3)
+    >>> anti_alias_gain(np.array([0.0, 95.0, 100.0]), 500.0, 200.0).round(3)
     array([1., 1., 0.])
     """
     if rate_hz == target_hz:
@@ -146,7 +146,7 @@ def resample(x: ArrayLike, rate_hz: float, target_hz: float) -> NDArray[np.float
     ndarray of float32, shape (channel, output_length) or (output_length,)
         Sample ``n`` at ``n / target_hz`` s. Missing where its time falls on a missing
         sample (each lasts one period), nowhere else: stretches between gaps are
-        resampled alone, their ends continued by point reflection.
+        resampled alone, their ends continued by their mirror image.
 
     Raises
     ------

@@ -25,9 +25,7 @@ def slow_resample(x: NDArray[np.float64], rate_hz: float, target_hz: float) -> N
     cut = min(rate_hz, target_hz) / 2 * (1 + PASS) / 2
     n = len(x)
     reach = int(half * rate_hz) + 2
-    left = 2 * x[0] - x[reach:0:-1]
-    right = 2 * x[-1] - x[-2 : -2 - reach : -1]
-    padded = np.concatenate([left, x, right])
+    padded = np.pad(x, reach, "reflect")
     times = (np.arange(len(padded)) - reach) / rate_hz
     out = np.empty(output_length(n, rate_hz, target_hz))
     for k in range(len(out)):
@@ -44,7 +42,9 @@ def test_equals_the_definition(rate_hz: float, target_hz: float) -> None:
     x = np.cumsum(rng.standard_normal(int(4 * rate_hz)))
     fast, slow = resample(x, rate_hz, target_hz), slow_resample(x, rate_hz, target_hz)
     assert fast.dtype == np.float32
-    assert np.abs(fast - slow).max() < 1e-4 * x.std()
+    away = int(target_hz * 0.3)  # at the ends both mirror images blend into each other
+    assert np.abs(fast - slow)[away:-away].max() < 1e-4 * x.std()
+    assert np.abs(fast - slow).max() < 1e-2 * x.std()
 
 
 def test_agrees_with_resample_poly_in_band() -> None:
@@ -63,7 +63,7 @@ def test_agrees_with_resample_poly_in_band() -> None:
 def _long_window() -> NDArray[np.float64]:
     from scipy.signal import firwin
 
-    return np.asarray(firwin(2001, 0.95 / 5, window=("kaiser", 12.0)))
+    return np.asarray(firwin(2001, 0.975 / 5, window=("kaiser", 12.0)))
 
 
 def test_a_tone_above_the_new_nyquist_is_gone() -> None:
@@ -77,7 +77,7 @@ def test_a_tone_above_the_new_nyquist_is_gone() -> None:
 @given(
     rate_hz=st.sampled_from([100, 125, 128, 250, 256, 257, 300, 360, 480, 500, 512, 1000]),
     target_hz=st.sampled_from([100, 200, 250, 500]),
-    part=st.floats(0.02, 0.9),
+    part=st.floats(0.02, 0.94),
     phase=st.floats(0, 6.28),
 )
 def test_a_tone_in_band_keeps_amplitude_and_time(
