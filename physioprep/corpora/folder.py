@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from physioprep.corpora.entry import Entry, age, read_table, sex, text, walk
@@ -45,7 +44,7 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
         record_id = path.rpartition(".")[0]
         found = compiled.search(path) if compiled is not None else None
         row = {**(found.groupdict() if found else {}), **table.get(record_id, {})}
-        entries.append(_with_row(Entry(record_id, path), row))
+        entries.append(_entry(record_id, path, row) if row else Entry(record_id, path))
     return entries
 
 
@@ -90,14 +89,15 @@ def _check(name: str, where: str) -> None:
         raise CorpusError(f"{where}: {name!r} is none of {', '.join(_ROW)} and label_*")
 
 
-def _with_row(entry: Entry, row: Mapping[str, str | None]) -> Entry:
+def _entry(record_id: str, path: str, row: Mapping[str, str | None]) -> Entry:
     cells = {name: text(value) for name, value in row.items()}
     labels: dict[str, str | float | None] = {}
     for name, cell in cells.items():
         if name.startswith("label_"):
             labels[name[6:]] = cell
-    return replace(
-        entry,
+    return Entry(
+        record_id,
+        path,
         subject_id=cells.get("subject_id"),
         session=cells.get("session"),
         age=age(cells.get("age")),

@@ -101,7 +101,7 @@ def scan(
         rows.add(entry)
         if progress is not None and (done % 64 == 0 or done == len(entries)):
             progress(done, steps)
-    columns = rows.columns
+    columns = rows.finish()
     columns["corpus"] = [corpus] * len(entries)
     columns["corpus_version"] = [version] * len(entries)
     columns["root"] = [str(folder)] * len(entries)
@@ -126,6 +126,14 @@ def _unique(entries: list[Entry]) -> list[Entry]:
     return out
 
 
+#: The columns of a row that `_Rows` fills, in the order in which it does.
+_SCANNED = (
+    *("record_id", "subject_id", "session", "path", "format", "files", "bytes", "start_time"),
+    *("duration_s", "modality", "sampling_rate", "n_samples", "channels", "units", "age", "sex"),
+    *("split", "flags", "faults", "error"),
+)
+
+
 class _Rows:
     """Manifest columns as plain lists, filled one recording at a time."""
 
@@ -142,7 +150,8 @@ class _Rows:
         # Recordings of a corpus share a few channel lists: sort those into modalities once.
         self._by_signals: dict[Any, list[tuple[str, list[int]]]] = {}
         self._per_header = getattr(module, "modality", None) is not None
-        self.columns: dict[str, list[Any]] = {}
+        self.columns: dict[str, list[Any]] = {name: [] for name in _SCANNED}
+        self._append_to = [column.append for column in self.columns.values()]
 
     def add(self, entry: Entry) -> None:
         """Scan one recording into a row."""
@@ -176,36 +185,41 @@ class _Rows:
     ) -> None:
         faults = [*self._faults(entry.record_id), *entry.faults]
         subject = entry.subject_id
-        row = {
-            "record_id": entry.record_id,
-            "subject_id": self._alias.get(subject, subject) if subject is not None else None,
-            "session": entry.session,
-            "path": entry.path,
-            "format": header.format if header is not None else None,
-            "files": files,
-            "bytes": n_bytes,
-            "start_time": header.start_time if header is not None else None,
-            "duration_s": _duration(header),
-            "modality": groups[0],
-            "sampling_rate": groups[1],
-            "n_samples": groups[2],
-            "channels": groups[3],
-            "units": groups[4],
-            "age": entry.age,
-            "sex": entry.sex,
-            "split": entry.split,
-            "flags": [*entry.flags, *(f"{self._actions[fault]}:{fault}" for fault in faults)],
-            "faults": faults,
-            "error": error,
-        }
-        for name, value in row.items():
-            self.columns.setdefault(name, []).append(value)
-        n_before = len(self.columns["record_id"]) - 1
-        for name in entry.labels:
-            self.columns.setdefault(f"label_{name}", [None] * n_before)
-        for name, column in self.columns.items():
-            if name.startswith("label_"):
-                column.append(entry.labels.get(name[6:]))
+        row = (
+            entry.record_id,
+            self._alias.get(subject, subject) if subject is not None else None,
+            entry.session,
+            entry.path,
+            header.format if header is not None else None,
+            files,
+            n_bytes,
+            header.start_time if header is not None else None,
+            _duration(header),
+            *groups,
+            entry.age,
+            entry.sex,
+            entry.split,
+            [*entry.flags, *[f"{self._actions[fault]}:{fault}" for fault in faults]],
+            faults,
+            error,
+        )
+        for append, value in zip(self._append_to, row, strict=True):
+            append(value)
+        n_rows = len(self.columns["record_id"])
+        for name, value in entry.labels.items():
+            label = f"label_{name}"
+            if label not in self.columns:
+                self.columns[label] = []
+            column = self.columns[label]
+            column.extend([None] * (n_rows - 1 - len(column)))
+            column.append(value)
+
+    def finish(self) -> dict[str, list[Any]]:
+        """Return the columns, all of one length."""
+        n_rows = len(self.columns["record_id"])
+        for column in self.columns.values():
+            column.extend([None] * (n_rows - len(column)))
+        return self.columns
 
     def _files(
         self, entry: Entry, header: Header | None
@@ -214,7 +228,8 @@ class _Rows:
         if header is None:
             names = [entry.path.partition("#")[0]]
         else:
-            names = [self._relative(os.fspath(path)) for path in header.files]
+            prefix = self._prefix
+            names = [str(path).removeprefix(prefix).replace(os.sep, "/") for path in header.files]
         names += [name for name in entry.sidecars if name not in names]
         total = 0
         for name in names:

@@ -229,9 +229,10 @@ def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
 
 def is_null(value: object) -> bool:
     """Return whether `value` is None, NaN, NaT or pandas' NA."""
-    # pd.NA and NaT are neither None nor floats, but like NaN they are not equal to themselves
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return True
+    if value is None or isinstance(value, str | list):
+        return value is None
+    if isinstance(value, float):
+        return math.isnan(value)
     return type(value).__name__ in ("NAType", "NaTType")
 
 
@@ -261,5 +262,6 @@ def make_series(name: str, kind: str, values: Sequence[Any]) -> pd.Series[Any]:
     if kind == "integer":
         return pd.Series([pd.NA if is_null(v) else int(v) for v in values], dtype="Int64")
     if kind == "time":
-        return pd.Series(pd.array([None if is_null(v) else v for v in values], "datetime64[us]"))
+        times = [pd.NaT if is_null(value) else value for value in values]
+        return pd.Series(times, dtype="datetime64[us]")
     return pd.Series([None if is_null(value) else value for value in values], dtype=object)

@@ -1,0 +1,273 @@
+"""Download an open corpus: checksums, resume, retries; say what to apply for with the others."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import logging
+import os
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+
+from physioprep.errors import CorpusError
+from physioprep.facts import Facts, Version, load_facts
+
+log = logging.getLogger(__name__)
+
+SUMS = "SHA256SUMS.txt"
+_BLOCK = 1 << 20
+_RETRIED = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
+
+
+@dataclass(frozen=True)
+class FetchResult:
+    """What a download did.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the corpus lies, ready for a scan.
+    version : str
+    downloaded, present : int
+        Files that were downloaded now, and that were there and right already.
+    """
+
+    folder: Path
+    version: str
+    downloaded: int
+    present: int
+
+
+def fetch(
+    corpus: str,
+    out: str | Path,
+    *,
+    version: str | None = None,
+    include: str = "*",
+    url: str | None = None,
+    workers: int = 4,
+    retries: int = 5,
+    wait_s: float = 1.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> FetchResult:
+    """Download a corpus from PhysioNet, every file checked against the publisher's SHA-256.
+
+    Interrupted, it goes on where it stopped when called again: finished files are checked
+    and kept, a half file is continued.
+
+    Parameters
+    ----------
+    corpus : str
+        One of `physioprep.facts.list_corpora`.
+    out : path-like
+        Folder to download into.
+    version : str, optional
+        By default the newest.
+    include : str
+        Pattern over the paths, for a part of a large corpus (``"records100/*"``).
+    url : str, optional
+        Another mirror of the version's folder.
+    workers : int
+        Files at a time.
+    retries : int
+        Attempts a file after the first, with growing pauses from `wait_s` seconds.
+    progress : callable, optional
+        Called with (done, total) files.
+
+    Returns
+    -------
+    FetchResult
+
+    Raises
+    ------
+    CorpusError
+        If the corpus is not open (the message says what to apply for), the server lacks
+        a file, or a file stays wrong after all attempts.
+
+    Examples
+    --------
+    >>> fetch("dreamer", "dreamer")
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.CorpusError: dreamer cannot be downloaded (access: request). Request
+     access on https://zenodo.org/records/546113 with an institutional address and purpose.
+    """
+    facts = load_facts(corpus)
+    chosen = _version(facts, version)
+    base = url if url is not None else chosen.url
+    if facts.access != "open":
+        how = facts.obtain or f"See {facts.url}."
+        raise CorpusError(f"{corpus} cannot be downloaded (access: {facts.access}). {how}")
+    if base is None:
+        raise CorpusError(f"{corpus} is not on PhysioNet: download it from {facts.url}")
+    base = base if base.endswith("/") else f"{base}/"
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    sums = folder / SUMS
+    sums.unlink(missing_ok=True)  # the list itself is never taken from an earlier attempt
+    download(base + SUMS, sums, chosen.sha256sums, retries=retries, wait_s=wait_s)
+    wanted = [(name, digest) for name, digest in _read_sums(sums) if fnmatchcase(name, include)]
+    if not wanted:
+        raise CorpusError(f"{corpus} {chosen.version} has no file that matches {include!r}")
+    downloaded = _fetch_all(folder, base, wanted, workers, retries, wait_s, progress)
+    log.info("%s %s: %d files downloaded", corpus, chosen.version, downloaded)
+    return FetchResult(folder, chosen.version, downloaded, len(wanted) - downloaded)
+
+
+def _fetch_all(
+    folder: Path,
+    base: str,
+    wanted: list[tuple[str, str]],
+    workers: int,
+    retries: int,
+    wait_s: float,
+    progress: Callable[[int, int], None] | None,
+) -> int:
+    """Download what is missing or wrong; return how many files that were."""
+    stop = threading.Event()
+
+    def one(name: str, digest: str) -> bool:
+        if stop.is_set():
+            return False
+        url = base + urllib.parse.quote(name)
+        return download(url, folder / name, digest, retries=retries, wait_s=wait_s)
+
+    downloaded = 0
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        futures = [pool.submit(one, name, digest) for name, digest in wanted]
+        try:
+            for done, future in enumerate(as_completed(futures), start=1):
+                downloaded += future.result()
+                if progress is not None:
+                    progress(done, len(wanted))
+        finally:  # an error or Ctrl-C: files under way end, none is begun
+            stop.set()
+    return downloaded
+
+
+def download(
+    url: str,
+    target: Path,
+    sha256: str | None = None,
+    *,
+    retries: int = 5,
+    wait_s: float = 1.0,
+) -> bool:
+    """Download one file, continue a half one, check it, and only then give it its name.
+
+    Parameters
+    ----------
+    url : str
+    target : Path
+        Bytes gather in ``<target>.part`` beside it.
+    sha256 : str, optional
+        What the file must hash to.
+    retries : int
+        Attempts after the first.
+    wait_s : float
+        First pause between attempts; it doubles each time.
+
+    Returns
+    -------
+    bool
+        False where `target` was there and right already.
+
+    Raises
+    ------
+    CorpusError
+        If it cannot be had, or is wrong after all attempts.
+    """
+    if target.is_file() and (sha256 is None or _hash(target) == sha256):
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.part")
+    cause = ""
+    for attempt in range(retries + 1):
+        if attempt:
+            time.sleep(wait_s * 2 ** (attempt - 1))
+        try:
+            _transfer(url, part)
+        except urllib.error.HTTPError as error:
+            cause = f"the server answers {error.code} {error.reason}"
+            error.close()
+            if error.code in (401, 403, 404, 410):
+                break  # asking again will not change it
+            continue
+        except _RETRIED as error:
+            cause = str(getattr(error, "reason", None) or error or type(error).__name__)
+            log.debug("%s: %s, attempt %d", url, cause, attempt + 1)
+            continue
+        if sha256 is None or _hash(part) == sha256:
+            part.replace(target)
+            return True
+        cause = "its SHA-256 is not the one the publisher states"
+        part.unlink()  # wrong from the start or continued wrongly: begin afresh
+    raise CorpusError(f"{url}: {cause}")
+
+
+def _transfer(url: str, part: Path) -> None:
+    """Append to `part` what is missing of the file behind `url`."""
+    have = part.stat().st_size if part.is_file() else 0
+    request = urllib.request.Request(url, headers={"User-Agent": "physioprep"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    try:
+        reply = urllib.request.urlopen(request, timeout=60)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and have:  # nothing is missing; the hash decides
+            error.close()
+            return
+        raise
+    with reply:
+        continued = reply.status == 206
+        stated = reply.headers.get("Content-Length")
+        with part.open("ab" if continued else "wb") as file:
+            got = 0
+            while block := reply.read(_BLOCK):
+                file.write(block)
+                got += len(block)
+            file.flush()
+            os.fsync(file.fileno())
+        if stated is not None and got < int(stated):
+            raise ConnectionError(f"{got} of {stated} bytes came")
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _version(facts: Facts, version: str | None) -> Version:
+    if version is not None:
+        return facts.version(version)
+    return facts.versions[-1] if facts.versions else Version("")
+
+
+def _read_sums(path: Path) -> list[tuple[str, str]]:
+    """Return (relative path, SHA-256) of each line of a SHA256SUMS file.
+
+    Raises
+    ------
+    CorpusError
+        If a line is none, or its path would leave the folder.
+    """
+    out = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        digest, _, name = line.strip().partition(" ")
+        name = name.strip().lstrip("*")
+        if not line.strip():
+            continue
+        pure = PurePosixPath(name)
+        if len(digest) != 64 or not name or pure.is_absolute() or ".." in pure.parts:
+            raise CorpusError(f"{path}: not a line of a checksum list: {line[:80]!r}")
+        if name != SUMS:
+            out.append((name, digest.lower()))
+    return out

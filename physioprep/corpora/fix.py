@@ -1,0 +1,60 @@
+"""Correct what a corpus is known to say wrongly of its recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from physioprep.facts import load_facts
+from physioprep.recording import Recording, SignalGroup
+
+
+def fix_recording(recording: Recording, corpus: str, faults: Iterable[str]) -> Recording:
+    """Apply the corrections of a manifest row's faults to its recording.
+
+    Of the faults whose action is ``fix``, those with a ``gain`` change the recording: a
+    channel whose gain the header gives as the one number is scaled with the other. Names,
+    lead order and labels are put right where they are read or harmonised anyway.
+    A `native` store keeps what the file says: do not call this for one.
+
+    Parameters
+    ----------
+    recording : Recording
+    corpus : str
+    faults : iterable of str
+        Fault ids, as in the manifest.
+
+    Returns
+    -------
+    Recording
+        `recording` itself where there is nothing to correct. Samples are shared.
+
+    Raises
+    ------
+    CorpusError
+        If the corpus, or a fault of it, is unknown.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> group = SignalGroup(("I",), ("mV",), 500.0, 2, np.array([4880.0]), np.array([0.0]),
+    ...                     np.array([np.nan]), digital=np.array([[0, 500]], np.int16))
+    >>> recording = Recording(Path("E00009.hea"), "wfdb", (group,), (Path("E00009.hea"),))
+    >>> fix_recording(recording, "cinc2021", ["gain-4880"]).groups[0].physical()
+    array([[0. , 0.5]])
+    """
+    facts = load_facts(corpus)
+    gains: dict[float, float] = {}
+    for fault_id in faults:
+        for stated, right in facts.fault(fault_id).fix.get("gain", {}).items():
+            gains[float(stated)] = float(right)
+    if not gains:
+        return recording
+    return replace(recording, groups=tuple(_rescaled(group, gains) for group in recording.groups))
+
+
+def _rescaled(group: SignalGroup, gains: dict[float, float]) -> SignalGroup:
+    gain = np.array([gains.get(value, value) for value in group.gain.tolist()], np.float64)
+    return replace(group, gain=gain)

@@ -1,0 +1,234 @@
+"""Downloads against a server on this machine that cuts, lies and fails as servers do."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from physioprep.corpora.fetch import fetch
+from physioprep.corpora.scan import scan
+from physioprep.errors import CorpusError
+from physioprep.facts import list_corpora, load_facts
+
+
+class Server:
+    """Files by path, and what goes wrong with each: a list of faults, one a request."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.faults: dict[str, list[str]] = {}
+        self.asked: list[tuple[str, str | None]] = []
+        self.ranges = True
+        self.url = ""
+
+    def publish(self, files: dict[str, bytes]) -> None:
+        lines = [f"{hashlib.sha256(data).hexdigest()} {name}\n" for name, data in files.items()]
+        self.files = {**files, "SHA256SUMS.txt": "".join(lines).encode()}
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        name = request.path.lstrip("/").replace("%20", " ")
+        wanted = request.headers.get("Range")
+        self.asked.append((name, wanted))
+        faults = self.faults.get(name, [])
+        fault = faults.pop(0) if faults else ""
+        if name not in self.files or fault.isdigit():
+            request.send_error(int(fault or 404))
+            return
+        data, status = self.files[name], 200
+        if fault == "wrong":
+            data = b"x" * len(data)
+        if wanted and self.ranges:
+            start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            if start >= len(data):
+                request.send_error(416)
+                return
+            data, status = data[start:], 206
+        request.send_response(status)
+        request.send_header("Content-Length", str(len(data)))
+        request.end_headers()
+        request.wfile.write(data[: len(data) // 2] if fault == "cut" else data)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    state = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            state.answer(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.url = f"http://127.0.0.1:{running.server_port}/"
+    thread = threading.Thread(target=running.serve_forever, daemon=True)
+    thread.start()
+    yield state
+    running.shutdown()
+    running.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, wfdb: Callable[..., Path]) -> dict[str, bytes]:
+    """An nstdb of two records, as its publisher's folder holds them."""
+    source = tmp_path / "source"
+    for name in ("118e24", "119e00"):
+        wfdb(source / name, ("MLII", "V1"), n_samples=5000)
+    files = {path.name: path.read_bytes() for path in sorted(source.iterdir())}
+    return {**files, "doc/read me.txt": b"about"}
+
+
+def get(server: Server, out: Path, **more):
+    return fetch("nstdb", out, url=server.url, wait_s=0.0, **more)
+
+
+def test_every_file_arrives_and_scans(server: Server, corpus: dict[str, bytes], tmp_path: Path):
+    server.publish(corpus)
+    seen: list[tuple[int, int]] = []
+    out = tmp_path / "out"
+    result = get(server, out, progress=lambda done, total: seen.append((done, total)))
+    assert (result.downloaded, result.present, result.version) == (5, 0, "1.0.0")
+    for name, data in corpus.items():
+        assert (out / name).read_bytes() == data
+    assert not list(out.rglob("*.part"))
+    assert seen[-1] == (5, 5)
+    frame = scan(out, "nstdb")
+    assert frame["record_id"].tolist() == ["118e24", "119e00"]
+    assert frame["error"].isna().all()
+
+
+def test_what_is_there_and_right_is_kept(server: Server, corpus: dict[str, bytes], tmp_path: Path):
+    server.publish(corpus)
+    get(server, tmp_path / "out")
+    (tmp_path / "out" / "118e24.dat").write_bytes(b"damaged")
+    server.asked.clear()
+    result = get(server, tmp_path / "out")
+    assert (result.downloaded, result.present) == (1, 4)
+    assert {name for name, _ in server.asked} == {"SHA256SUMS.txt", "118e24.dat"}
+    assert (tmp_path / "out" / "118e24.dat").read_bytes() == corpus["118e24.dat"]
+
+
+def test_a_cut_connection_is_continued_not_repeated(
+    server: Server, corpus: dict[str, bytes], tmp_path: Path
+):
+    server.publish(corpus)
+    server.faults["118e24.dat"] = ["cut", "cut"]
+    get(server, tmp_path / "out")
+    assert (tmp_path / "out" / "118e24.dat").read_bytes() == corpus["118e24.dat"]
+    ranges = [wanted for name, wanted in server.asked if name == "118e24.dat"]
+    assert ranges == [None, "bytes=10000-", "bytes=15000-"]
+
+
+def test_a_later_run_continues_where_one_was_killed(
+    server: Server, corpus: dict[str, bytes], tmp_path: Path
+):
+    server.publish(corpus)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "118e24.dat.part").write_bytes(corpus["118e24.dat"][:777])
+    get(server, out)
+    assert (out / "118e24.dat").read_bytes() == corpus["118e24.dat"]
+    assert ("118e24.dat", "bytes=777-") in server.asked
+
+
+def test_a_part_that_was_complete_is_recognised(
+    server: Server, corpus: dict[str, bytes], tmp_path: Path
+):
+    server.publish(corpus)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "118e24.dat.part").write_bytes(corpus["118e24.dat"])
+    get(server, out)
+    assert (out / "118e24.dat").read_bytes() == corpus["118e24.dat"]
+
+
+def test_a_part_of_something_else_is_begun_afresh(
+    server: Server, corpus: dict[str, bytes], tmp_path: Path
+):
+    server.publish(corpus)
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "118e24.dat.part").write_bytes(b"another file's bytes")
+    get(server, out)
+    assert (out / "118e24.dat").read_bytes() == corpus["118e24.dat"]
+
+
+def test_a_server_without_ranges_is_fine(server: Server, corpus: dict[str, bytes], tmp_path: Path):
+    server.publish(corpus)
+    server.ranges = False
+    server.faults["118e24.dat"] = ["cut"]
+    get(server, tmp_path / "out")
+    assert (tmp_path / "out" / "118e24.dat").read_bytes() == corpus["118e24.dat"]
+
+
+def test_a_busy_server_is_asked_again(server: Server, corpus: dict[str, bytes], tmp_path: Path):
+    server.publish(corpus)
+    server.faults["118e24.hea"] = ["503", "500"]
+    assert get(server, tmp_path / "out").downloaded == 5
+
+
+def test_a_file_that_stays_wrong_is_an_error_and_never_gets_its_name(
+    server: Server, corpus: dict[str, bytes], tmp_path: Path
+):
+    server.publish(corpus)
+    server.faults["118e24.dat"] = ["wrong"] * 9
+    with pytest.raises(CorpusError, match=r"118e24\.dat: its SHA-256 is not the one"):
+        get(server, tmp_path / "out", retries=2)
+    assert not (tmp_path / "out" / "118e24.dat").exists()
+    assert [name for name, _ in server.asked].count("118e24.dat") == 3
+
+
+def test_a_file_the_server_lacks_is_asked_for_once(
+    server: Server, corpus: dict[str, bytes], tmp_path: Path
+):
+    server.publish(corpus)
+    del server.files["118e24.dat"]
+    with pytest.raises(CorpusError, match=r"118e24\.dat: the server answers 404"):
+        get(server, tmp_path / "out")
+    assert [name for name, _ in server.asked].count("118e24.dat") == 1
+
+
+def test_a_server_that_is_not_there_is_one_clear_line(server: Server, tmp_path: Path):
+    with pytest.raises(CorpusError, match=r"SHA256SUMS\.txt: .*refused"):
+        fetch("nstdb", tmp_path / "out", url="http://127.0.0.1:9/", retries=1, wait_s=0.0)
+
+
+def test_a_list_that_would_leave_the_folder_is_refused(server: Server, tmp_path: Path):
+    server.publish({"../outside.txt": b"x"})
+    with pytest.raises(CorpusError, match="not a line of a checksum list"):
+        get(server, tmp_path / "out")
+    assert not (tmp_path / "outside.txt").exists()
+
+
+def test_another_list_than_the_publishers_is_refused(server: Server, tmp_path: Path):
+    server.publish({"100.dat": b"x"})
+    with pytest.raises(CorpusError, match=r"SHA256SUMS\.txt: its SHA-256 is not the one"):
+        fetch("mitdb", tmp_path / "out", url=server.url, retries=0)
+
+
+def test_a_part_of_a_corpus(server: Server, corpus: dict[str, bytes], tmp_path: Path):
+    server.publish(corpus)
+    assert get(server, tmp_path / "out", include="118*").downloaded == 2
+    with pytest.raises(CorpusError, match="no file that matches 'z"):
+        get(server, tmp_path / "out", include="z*")
+
+
+@pytest.mark.parametrize("name", list_corpora())
+def test_corpora_that_are_not_open_say_what_to_do(name: str, tmp_path: Path):
+    facts = load_facts(name)
+    if facts.access == "open" and facts.versions[-1].url is not None:
+        assert facts.versions[-1].url.startswith("https://physionet.org/files/")
+        return
+    with pytest.raises(CorpusError) as refused:
+        fetch(name, tmp_path / "out")
+    said = str(refused.value)
+    assert (facts.obtain or facts.url) in said
+    assert "\n" not in said
+    assert not (tmp_path / "out").exists()
