@@ -22,7 +22,21 @@ __all__ = ["FORMATS", "detect_format", "read_header", "read_recording"]
 FORMATS: dict[str, str] = {
     "wfdb": "physioprep.readers.wfdb",
     "edf": "physioprep.readers.edf",
+    "mat": "physioprep.readers.mat",
+    "hdf5": "physioprep.readers.hdf5",
+    "pickles": "physioprep.readers.pickles",
+    "mne": "physioprep.readers.mne",
+    "table": "physioprep.readers.table",
 }
+
+#: First bytes that tell a format.
+_MAGIC = (
+    (b"0       ", "edf"),
+    (b"\xffBIOSEMI", "edf"),
+    (b"\x89HDF\r\n\x1a\n", "hdf5"),
+    (b"MATLAB 5", "mat"),
+    (b"MATLAB 7", "mat"),
+)
 
 
 def detect_format(path: str | Path) -> str:
@@ -54,16 +68,41 @@ def detect_format(path: str | Path) -> str:
     name = os.fspath(path)
     if name.endswith(".hea") or os.path.isfile(name + ".hea"):  # noqa: PTH113 (hot path)
         return "wfdb"
+    if "#" in name:
+        from physioprep.readers.parts import split_part
+
+        name = str(split_part(name)[0])
     try:
         with open(name, "rb") as file:  # noqa: PTH123
             magic = file.read(8)
+    except IsADirectoryError:
+        magic = b""  # some formats of MNE are folders
     except OSError as error:
         raise UnreadableFileError(name, _cause(error)) from None
-    if magic in (b"0       ", b"\xffBIOSEMI"):
-        return "edf"
-    if os.path.isfile(os.path.splitext(name)[0] + ".hea"):  # noqa: PTH113, PTH122
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122
+    if suffix not in (".edf", ".bdf") and os.path.isfile(stem + ".hea"):  # noqa: PTH113
         return "wfdb"
-    raise UnreadableFileError(name, "no reader knows this format")
+    return _by_content(Path(name), suffix.lower(), magic)
+
+
+def _by_content(path: Path, suffix: str, magic: bytes) -> str:
+    """Tell the format of a file that is no WFDB record."""
+    from physioprep.readers import mne, table
+
+    if table.description_of(path):
+        return "table"
+    if path.name.lower().endswith(mne.SUFFIXES):
+        return "mne"
+    if suffix == ".mat":
+        return "mat"
+    for first, format in _MAGIC:
+        if magic.startswith(first):
+            return format
+    if suffix in (".pkl", ".pickle") or (magic[:1] == b"\x80" and magic[1:2] <= b"\x05"):
+        return "pickles"
+    if suffix in table.SUFFIXES:
+        return "table"  # which will say that a description is missing
+    raise UnreadableFileError(path, "no reader knows this format")
 
 
 def read_recording(

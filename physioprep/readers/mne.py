@@ -1,0 +1,128 @@
+"""Read what MNE-Python reads: BrainVision, EEGLAB, GDF, CNT, FIF, Nihon Kohden and others.
+
+Parsing is MNE's; samples come as it gives them, in SI units (V, not µV), as float64.
+"""
+
+from __future__ import annotations
+
+import warnings
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from physioprep.errors import UnreadableFileError
+from physioprep.readers.parts import header_of, stamp, unscaled
+from physioprep.recording import Header, Recording
+
+#: Endings that go to MNE; of EDF and BDF only with ``format="mne"``.
+SUFFIXES = (
+    *(".vhdr", ".ahdr", ".set", ".gdf", ".cnt", ".fif", ".fif.gz", ".eeg", ".mff", ".nxe"),
+    *(".lay", ".snirf", ".sqd", ".con", ".mefd", ".nedf", ".ns3", ".cdt", ".ds"),
+)
+_NEIGHBOURS = (
+    *(".eeg", ".vmrk", ".avg", ".amrk", ".dat", ".fdt", ".pnt", ".log", ".21e", ".pat"),
+    *(".21E", ".PNT", ".LOG", ".PAT"),
+)
+_UNITS = {107: "V", 112: "T", 201: "T/m", 101: "S", 114: "degC", 6: "M"}  # FIFF_UNIT_*
+
+
+def read_header(path: Path) -> Header:
+    """Describe a recording that MNE reads.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Header
+
+    Raises
+    ------
+    UnreadableFileError
+        The file is missing or MNE cannot read it.
+    """
+    return header_of(_read(path, samples=False))
+
+
+def read(path: Path, verify: bool = True) -> Recording:
+    """Read a recording through MNE.
+
+    Parameters
+    ----------
+    path : Path
+    verify : bool
+        Without effect: MNE verifies nothing.
+
+    Returns
+    -------
+    Recording
+        One group (MNE brings all channels to one rate), in SI units.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file is missing or MNE cannot read it.
+    """
+    return _read(path, samples=True)
+
+
+def _read(path: Path, samples: bool) -> Recording:
+    import mne
+
+    stamp(path)
+    if path.suffix == ".eeg" and path.with_suffix(".vhdr").is_file():
+        path = path.with_suffix(".vhdr")  # BrainVision's samples; Nihon Kohden has no .vhdr
+    try:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            raw = mne.io.read_raw(path, preload=False, verbose="error")
+            data = raw.get_data() if samples else np.empty((len(raw.ch_names), 0))
+    except MemoryError:
+        raise UnreadableFileError(path, "does not fit into memory") from None
+    except Exception as error:  # MNE's readers raise nearly anything on damaged files
+        text = " ".join(str(error).split())[:200]
+        raise UnreadableFileError(
+            path, f"MNE cannot read it ({type(error).__name__}: {text})"
+        ) from None
+    units = [_UNITS.get(int(channel["unit"]), "") for channel in raw.info["chs"]]
+    group = unscaled(raw.ch_names, units, float(raw.info["sfreq"]), data, path)
+    object.__setattr__(group, "n_samples", int(raw.n_times))
+    measured = raw.info["meas_date"]
+    start = measured and (measured + timedelta(seconds=float(raw.first_time))).replace(tzinfo=None)
+    metadata = {
+        "kinds": raw.get_channel_types(),
+        "source_units": dict(getattr(raw, "_orig_units", None) or {}),
+        "highpass_hz": float(raw.info["highpass"]),
+        "lowpass_hz": float(raw.info["lowpass"]),
+        "notes": [" ".join(str(item.message).split()) for item in said],
+    }
+    files = _files(path, raw)
+    return Recording(path, "mne", (group,), files, start, metadata, _annotations(raw, measured))
+
+
+def _files(path: Path, raw: Any) -> tuple[Path, ...]:
+    named = [Path(name) for name in raw.filenames if name is not None]
+    beside = [path.with_suffix(suffix) for suffix in _NEIGHBOURS]
+    found = [file for file in (*named, *beside) if file.is_file()]
+    return tuple(dict.fromkeys([path, *found]))
+
+
+def _annotations(raw: Any, measured: Any) -> dict[str, Any]:
+    table = raw.annotations
+    n = len(table)
+    # with a measurement date, onsets count from it; without, from the first sample
+    shift = float(raw.first_time) if measured is not None else 0.0
+    return {
+        "onset": np.asarray(table.onset, np.float64) - shift,
+        "duration": np.asarray(table.duration, np.float64),
+        "text": np.array([*map(str, table.description), None], object)[:n],
+        "source": np.full(n, "mne", object),
+        "code": np.full(n, "", object),
+        "sample": np.full(n, -1, np.int64),
+        "channel": np.full(n, -1, np.int64),
+        "subtype": np.zeros(n, np.int64),
+        "num": np.zeros(n, np.int64),
+    }

@@ -1,0 +1,146 @@
+"""Container files hold many recordings: ``path#part`` names one of them.
+
+The part follows the last ``#`` of a path that is no file by itself: ``s01.dat#v03`` is the
+third video of DEAP's first subject. Each reader's docstring says what its parts are called.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.errors import UnreadableFileError
+from physioprep.recording import GroupHeader, Header, Recording, SignalGroup
+
+
+def split_part(path: str | Path) -> tuple[Path, str]:
+    """Split ``file#part``; the part is empty where the path names a file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    file : Path
+    part : str
+
+    Examples
+    --------
+    >>> split_part("deap/s01.dat#v03")
+    (PosixPath('deap/s01.dat'), 'v03')
+    """
+    name = os.fspath(path)
+    if "#" not in name or Path(name).exists():
+        return Path(name), ""
+    file, _, part = name.rpartition("#")
+    return Path(file), part
+
+
+def stamp(file: Path) -> tuple[str, int, int]:
+    """Return a key under which a loaded file may be kept: name, time of change, size."""
+    try:
+        status = file.stat()
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        raise UnreadableFileError(file, "no such file" if missing else str(error)) from None
+    return str(file), status.st_mtime_ns, status.st_size
+
+
+def numbered(part: str, pattern: str, path: str | Path) -> tuple[str, ...]:
+    """Match a part against a pattern; return its groups.
+
+    Raises
+    ------
+    UnreadableFileError
+        The part is not of this form.
+    """
+    match = re.fullmatch(pattern, part)
+    if not match:
+        what = f"no part {part!r}" if part else "name one of its recordings, as in"
+        raise UnreadableFileError(path, f"{what}: parts are written #{pattern}")
+    return match.groups()
+
+
+def pick(items: Sequence[Any], number: str, what: str, path: str | Path) -> Any:
+    """Return item `number`, counted from 1."""
+    index = int(number) - 1
+    if not 0 <= index < len(items):
+        raise UnreadableFileError(path, f"{what} {int(number)} of {len(items)}")
+    return items[index]
+
+
+def unscaled(
+    channels: Sequence[str],
+    units: Sequence[str],
+    rate_hz: float,
+    samples: NDArray[Any],
+    path: str | Path,
+) -> SignalGroup:
+    """Make a signal group of samples that are stored in their unit.
+
+    Parameters
+    ----------
+    channels, units : sequence of str
+    rate_hz : float
+    samples : ndarray, shape (channel, sample)
+        Floats stay as they are, NaN where missing; integers become int16 or int32.
+    path : path-like
+        Named in errors.
+
+    Returns
+    -------
+    SignalGroup
+
+    Raises
+    ------
+    UnreadableFileError
+        The samples are no numbers, or of other channels.
+    """
+    if samples.ndim != 2 or samples.shape[0] != len(channels):
+        raise UnreadableFileError(path, f"samples {samples.shape} for {len(channels)} channels")
+    if samples.dtype.kind not in "fiub":
+        raise UnreadableFileError(path, f"samples of type {samples.dtype}")
+    if samples.dtype.kind in "iub":
+        info = np.iinfo(np.int16)
+        low, high = (int(samples.min()), int(samples.max())) if samples.size else (0, 0)
+        narrow = info.min < low and high <= info.max
+        if not -(2**31) < low <= high < 2**31:
+            samples = samples.astype(np.float64)
+        else:
+            samples = samples.astype(np.int16 if narrow else np.int32)
+    elif samples.dtype.itemsize not in (4, 8):
+        samples = samples.astype(np.float32 if samples.dtype.itemsize < 4 else np.float64)
+    n = len(channels)
+    return SignalGroup(
+        channels=tuple(channels),
+        units=tuple(units),
+        sampling_rate=float(rate_hz),
+        n_samples=samples.shape[1],
+        gain=np.ones(n),
+        baseline=np.zeros(n),
+        invalid=np.full(n, np.nan),
+        digital=np.array(samples, order="C"),  # a copy: loaded files are kept
+    )
+
+
+def header_of(recording: Recording) -> Header:
+    """Return the header of a recording that cannot be had without its samples."""
+    groups = tuple(
+        GroupHeader(**{name: value for name, value in vars(group).items() if name != "digital"})
+        for group in recording.groups
+    )
+    return Header(
+        recording.path,
+        recording.format,
+        groups,
+        recording.files,
+        recording.start_time,
+        recording.metadata,
+    )

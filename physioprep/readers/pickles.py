@@ -1,0 +1,292 @@
+"""Read DEAP's ``.dat`` and WESAD's ``.pkl`` without running what a pickle may tell one to run.
+
+The unpickler admits NumPy arrays of numbers and text, and builtin containers; any other name
+in the file is an error. Parts: DEAP's ``s01.dat#v01`` .. ``#v40``; WESAD has none.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from physioprep.errors import UnreadableFileError
+from physioprep.readers.deap import deap_recording
+from physioprep.readers.parts import header_of, split_part, stamp, unscaled
+from physioprep.recording import Header, Recording, SignalGroup
+
+_SIMPLE_DTYPE = re.compile(r"[<>|=]?[?bBhHiIlLqQefdFDSU]\d{0,9}|[<>|=]?[biufcSU]\d{1,9}")
+_WESAD_STATES = ("undefined", "baseline", "stress", "amusement", "meditation")
+#: Channel, unit and rate (Hz) of WESAD's signals, as its readme gives them.
+_WESAD = {
+    "chest": {
+        "ACC": (("x", "y", "z"), "g", 700.0),
+        "ECG": (("",), "mV", 700.0),
+        "EMG": (("",), "mV", 700.0),
+        "EDA": (("",), "uS", 700.0),
+        "Temp": (("",), "degC", 700.0),
+        "Resp": (("",), "%", 700.0),
+    },
+    "wrist": {
+        "ACC": (("x", "y", "z"), "1/64 g", 32.0),
+        "BVP": (("",), "", 64.0),
+        "EDA": (("",), "uS", 4.0),
+        "TEMP": (("",), "degC", 4.0),
+    },
+}
+
+
+def read_header(path: Path) -> Header:
+    """Describe one recording of a pickle.
+
+    Parameters
+    ----------
+    path : Path
+        ``S2.pkl`` or ``s01.dat#v01``.
+
+    Returns
+    -------
+    Header
+
+    Raises
+    ------
+    UnreadableFileError
+        The file is missing, damaged, forbidden, of an unknown structure, or has no such part.
+    """
+    return header_of(read(path))
+
+
+def read(path: Path, verify: bool = True) -> Recording:
+    """Read one recording of a pickle.
+
+    Parameters
+    ----------
+    path : Path
+        ``S2.pkl`` or ``s01.dat#v01``.
+    verify : bool
+        Without effect: nothing in these files can be checked.
+
+    Returns
+    -------
+    Recording
+        Of WESAD, the protocol's conditions are annotations of the source ``"label"``.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file is missing, damaged, forbidden, of an unknown structure, or has no such part.
+    """
+    file, part = split_part(path)
+    content = load_pickle(file)
+    try:
+        if isinstance(content, dict) and {"data", "labels"} <= set(content):
+            return deap_recording(content["data"], content["labels"], path, file, part, "pickles")
+        if isinstance(content, dict) and {"signal", "label", "subject"} <= set(content):
+            if part:
+                raise UnreadableFileError(path, "has no parts")
+            return _wesad(content, file)
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        cause = f"not of the structure it seems to have ({type(error).__name__}: {error})"
+        raise UnreadableFileError(path, " ".join(cause.split())) from None
+    raise UnreadableFileError(path, "a pickle of no known corpus")
+
+
+def load_pickle(file: Path) -> Any:
+    """Load a pickle of NumPy arrays and builtins, and nothing else.
+
+    Parameters
+    ----------
+    file : Path
+        Written by Python 2 or 3.
+
+    Returns
+    -------
+    Any
+
+    Raises
+    ------
+    UnreadableFileError
+        The file is damaged or names anything but arrays.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "bad.pkl"
+    >>> _ = path.write_bytes(pickle.dumps(os.system))
+    >>> load_pickle(path)
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.UnreadableFileError: ...bad.pkl: a pickle that asks for posix.system, ...
+    """
+    return _load(*stamp(file))
+
+
+@lru_cache(maxsize=1)  # a scan asks for all parts of one file before it goes to the next
+def _load(name: str, modified_ns: int, size: int) -> Any:
+    with open(name, "rb") as opened:  # noqa: PTH123
+        try:
+            return _Unpickler(_Bounded(opened, size), encoding="latin1").load()
+        except _ForbiddenError as error:
+            cause = f"a pickle that asks for {error}, which arrays do not need"
+        except MemoryError:
+            cause = "its arrays do not fit into memory"
+        except Exception as error:  # damaged pickles raise nearly anything
+            text = " ".join(str(error).split())[:200]
+            cause = f"not a readable pickle ({type(error).__name__}: {text})"
+    raise UnreadableFileError(name, cause)
+
+
+class _ForbiddenError(Exception):
+    pass
+
+
+class _Bounded:
+    """A file that refuses to read past its end, before memory is taken for what is not there."""
+
+    def __init__(self, file: io.BufferedReader, size: int) -> None:
+        self._file, self._size = file, size
+        self.readline = file.readline
+
+    def read(self, n: int) -> bytes:
+        if n < 0 or self._file.tell() + n > self._size:
+            raise pickle.UnpicklingError("cut off")
+        return self._file.read(n)
+
+    def readinto(self, buffer: bytearray) -> int:
+        if self._file.tell() + len(buffer) > self._size:
+            raise pickle.UnpicklingError("cut off")
+        return self._file.readinto(buffer)
+
+
+class _Unpickler(pickle._Unpickler):
+    """Unpickles arrays and builtins.
+
+    The pure-Python unpickler, since the one in C allocates what a few bytes of memo tell it to.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+    stack: list[Any]
+
+    def find_class(self, module: str, name: str) -> Any:
+        found = _ADMITTED.get((module.replace("numpy._core", "numpy.core"), name))
+        if found is None:
+            raise _ForbiddenError(f"{module}.{name}"[:80])
+        return found
+
+    def load_build(self) -> None:
+        state, target = self.stack[-1], self.stack[-2]
+        if isinstance(target, np.dtype):
+            # names, fields or subarrays would make arrays of objects
+            if not (isinstance(state, tuple) and len(state) >= 5 and not any(state[2:5])):
+                raise _ForbiddenError("a structured dtype")
+        elif type(target) is np.ndarray:
+            if not (isinstance(state, tuple) and len(state) == 5):
+                raise _ForbiddenError("an odd array")
+            _, shape, dtype, _, raw = state
+            count = int(np.prod(np.array(shape, np.float64)))
+            if dtype.kind not in "?biufcSU" or len(raw) != count * dtype.itemsize:
+                raise _ForbiddenError(f"an array of {str(dtype)[:40]}")
+            if isinstance(raw, str):  # Python 2's bytes
+                self.stack[-1] = (*state[:4], raw.encode("latin-1"))
+        else:
+            raise _ForbiddenError(f"the state of a {type(target).__name__}")
+        super().load_build()  # type: ignore[misc]  # not in typeshed
+
+    dispatch[pickle.BUILD[0]] = load_build
+
+
+def _empty_array(kind: Any, shape: Any, typecode: Any) -> Any:
+    if kind is not np.ndarray or tuple(shape) != (0,):
+        raise _ForbiddenError("an odd array")
+    return np.empty(0, np.uint8)
+
+
+def _dtype(text: Any, *flags: Any) -> np.dtype[Any]:
+    if not isinstance(text, str) or not _SIMPLE_DTYPE.fullmatch(text):
+        raise _ForbiddenError(f"the dtype {str(text)[:40]}")
+    return np.dtype(text, copy=True)
+
+
+def _scalar(dtype: Any, raw: Any) -> Any:
+    raw = _encode(raw) if isinstance(raw, str) else raw
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "?biufcSU":
+        raise _ForbiddenError("an odd scalar")
+    return np.frombuffer(raw, dtype, 1)[0]
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    return text.encode("latin-1")
+
+
+def _from_buffer(raw: Any, dtype: Any, shape: Any, order: str, *more: Any) -> Any:
+    """Rebuild what NumPy writes with pickle protocol 5."""
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "?biufcSU":
+        raise _ForbiddenError("an odd array")
+    return np.frombuffer(raw, dtype).reshape(shape, order="F" if order == "F" else "C")
+
+
+_ADMITTED: dict[tuple[str, str], Callable[..., Any] | type] = {
+    ("numpy.core.multiarray", "_reconstruct"): _empty_array,
+    ("numpy.core.multiarray", "scalar"): _scalar,
+    ("numpy.core.numeric", "_frombuffer"): _from_buffer,
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): _dtype,
+    ("_codecs", "encode"): _encode,
+}
+
+
+def _wesad(content: dict[str, Any], path: Path) -> Recording:
+    by_rate: dict[float, list[tuple[str, str, Any]]] = {}
+    for place, signals in content["signal"].items():
+        for name, values in signals.items():
+            axes, unit, rate = _WESAD[place][name]
+            columns = np.asarray(values).reshape(len(values), -1)
+            if columns.shape[1] != len(axes):
+                raise UnreadableFileError(path, f"{place} {name} has the shape {columns.shape}")
+            for number, axis in enumerate(axes):
+                label = f"{place} {name} {axis}".strip()
+                by_rate.setdefault(rate, []).append((label, unit, columns[:, number]))
+    groups: list[SignalGroup] = []
+    for rate, rows in by_rate.items():
+        if len({len(column) for _, _, column in rows}) > 1:
+            raise UnreadableFileError(path, f"signals of several lengths at {rate:g} Hz")
+        samples = np.stack([column for _, _, column in rows])
+        groups.append(
+            unscaled([row[0] for row in rows], [row[1] for row in rows], rate, samples, path)
+        )
+    states = np.asarray(content["label"]).ravel()
+    return Recording(
+        path,
+        "pickles",
+        tuple(groups),
+        (path,),
+        None,
+        {"layout": "wesad", "subject": str(content["subject"])},
+        _states(states, 700.0),
+    )
+
+
+def _states(label: Any, rate_hz: float) -> dict[str, Any]:
+    """Turn a label a sample into one annotation a stretch."""
+    starts = np.flatnonzero(np.diff(label, prepend=label[:1] - 1))
+    ends = np.append(starts[1:], len(label))
+    codes = [int(value) for value in label[starts]]
+    names = [_WESAD_STATES[c] if c < len(_WESAD_STATES) else "ignore" for c in codes]
+    n = len(starts)
+    return {
+        "onset": starts / rate_hz,
+        "duration": (ends - starts) / rate_hz,
+        "text": np.array([*names, None], object)[:n],
+        "source": np.full(n, "label", object),
+        "code": np.array([*map(str, codes), None], object)[:n],
+        "sample": starts.astype(np.int64),
+        "channel": np.full(n, -1, np.int64),
+        "subtype": np.zeros(n, np.int64),
+        "num": np.zeros(n, np.int64),
+    }

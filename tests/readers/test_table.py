@@ -1,0 +1,108 @@
+"""A user's own tables, described by YAML."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.io import savemat
+
+from physioprep.errors import UnreadableFileError
+from physioprep.readers import detect_format, read_header, read_recording
+
+VALUES = np.array([[1, -2, 3, -32768], [10, 20, 30, 40]])
+ABOUT = """
+sampling_rate: 250
+channels: {I: lead_1, II: lead_2}
+units: [mV, uV]
+gain: [200, 1]
+baseline: 1
+missing: -32768
+start_time: 2020-01-31T12:00:00
+"""
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])
+def test_tables(tmp_path: Path, suffix: str) -> None:
+    frame = pd.DataFrame({"other": "x", "lead_2": VALUES[1], "lead_1": VALUES[0]})
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, index=False, sep="," if suffix == "csv" else "\t")
+    (tmp_path / "a.yaml").write_text(ABOUT)
+    assert detect_format(path) == "table"
+    recording = read_recording(path)
+    group = recording.groups[0]
+    assert group.digital.dtype == np.int32  # -32768 in int16 is the mark of a missing sample
+    assert np.array_equal(group.digital, VALUES)
+    np.testing.assert_array_equal(group.physical(), [[0, -0.015, 0.01, np.nan], [9, 19, 29, 39]])
+    assert group.channels == ("I", "II")
+    assert group.units == ("mV", "uV")
+    assert recording.start_time == datetime(2020, 1, 31, 12)
+    assert [file.name for file in recording.files] == [path.name, "a.yaml"]
+    assert read_header(path).duration_s == 4 / 250
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "mat"])
+@pytest.mark.parametrize("axes", ["sample channel", "channel sample"])
+def test_arrays(tmp_path: Path, suffix: str, axes: str) -> None:
+    values = VALUES.astype(np.float32)
+    array = values if axes == "channel sample" else values.T
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "npy":
+        np.save(path, array)
+    elif suffix == "npz":
+        np.savez(path, val=array)
+    else:
+        savemat(path, {"val": array, "age": 3})
+    text = f"sampling_rate: 100\nchannels: [I, II]\nunits: mV\naxes: {axes}\n"
+    text += "variable: val\n" if suffix == "mat" else ""
+    (tmp_path / "physioprep.yaml").write_text(text)
+    group = read_recording(path).groups[0]
+    assert np.array_equal(group.digital, values)
+    assert group.digital.dtype == np.float32
+
+
+def test_a_time_column_gives_the_rate(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    (tmp_path / "a.yaml").write_text("time: t\nchannels: [x]\n")
+    times = np.round(np.arange(1000) / 128, 3)  # rounded to ms, as loggers do
+    pd.DataFrame({"t": times, "x": np.arange(1000.0)}).to_csv(path, index=False)
+    assert read_recording(path).groups[0].sampling_rate == pytest.approx(128, rel=1e-4)
+    pd.DataFrame({"t": np.delete(times, 500), "x": 0.0}).to_csv(path, index=False)
+    with pytest.raises(UnreadableFileError, match="samples are missing"):
+        read_recording(path)
+    pd.DataFrame({"t": [0.0, 2.0, 1.0], "x": 0.0}).to_csv(path, index=False)
+    with pytest.raises(UnreadableFileError, match="does not run forward"):
+        read_recording(path)
+
+
+@pytest.mark.parametrize(
+    ("about", "cause"),
+    [
+        (None, "no description"),
+        ("[", "not YAML"),
+        ("sampling_rate: 250\n", "does not list channels"),
+        ("sampling_rate: 250\nchannels: x\n", "neither a list nor a mapping"),
+        ("channels: [x]\n", "not one of sampling_rate and time"),
+        ("sampling_rate: 0\nchannels: [x]\n", "sampling_rate is 0"),
+        ("sampling_rate: fast\nchannels: [x]\n", "is no number"),
+        ("sampling_rate: 250\nchannels: [y]\n", "not the table described"),
+        ("sampling_rate: 250\nchannels: [x]\nunits: [a, b]\n", "2 units for 1"),
+        ("sampling_rate: 250\nchannels: [x]\ngain: [1, 2]\n", "2 values of gain"),
+        ("sampling_rate: 250\nchannels: [x]\nrate: 1\n", "unknown key 'rate'"),
+        ("sampling_rate: 250\nchannels: [text]\n", "samples of type object"),
+    ],
+)
+def test_contradictions_are_one_error(tmp_path: Path, about: str | None, cause: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("x,text\n1,a\n2,b\n")
+    if about is not None:
+        (tmp_path / "a.yaml").write_text(about)
+    with pytest.raises(UnreadableFileError, match=cause) as caught:
+        read_recording(path)
+    assert "\n" not in str(caught.value)
