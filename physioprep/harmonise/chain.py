@@ -41,6 +41,9 @@ class Chain:
         Applied at the target's rate.
     reach : int
         Target samples that the kernels reach to each side.
+    gap : int
+        Target samples between the end and the start of a stretch that is transformed whole.
+        A high-pass reaches far with little weight: half its reach errs no more than all.
     blocks_dc : bool
         The gain at 0 Hz is exactly 0 (a high-pass is among the filters), not exactly 1.
     """
@@ -51,6 +54,7 @@ class Chain:
     down: int
     filters: tuple[Filter, ...]
     reach: int
+    gap: int
     blocks_dc: bool
 
 
@@ -86,7 +90,14 @@ def design_chain(rate_hz: float, target_hz: float, filters: tuple[Filter, ...]) 
         reach += 2  # the context of a fractional position
     blocks_dc = any(spec.low_hz is not None for spec in filters)
     return Chain(
-        rate_hz, target_hz, up_down.numerator, up_down.denominator, filters, reach, blocks_dc
+        rate_hz=rate_hz,
+        target_hz=target_hz,
+        up=up_down.numerator,
+        down=up_down.denominator,
+        filters=filters,
+        reach=reach,
+        gap=-(-reach // 2) if blocks_dc else reach,
+        blocks_dc=blocks_dc,
     )
 
 
@@ -99,11 +110,8 @@ def _gain(chain: Chain, periods: int) -> NDArray[np.float32]:
     gain = anti_alias_gain(frequency, chain.rate_hz, chain.target_hz)
     for spec in chain.filters:
         taps = kernel(spec, chain.target_hz)
-        half = len(taps) // 2
-        circular = np.zeros(n_out)
-        circular[: half + 1] = taps[half:]
-        if half:
-            circular[-half:] = taps[:half]
+        lag = np.arange(len(taps)) - len(taps) // 2
+        circular = np.bincount(lag % n_out, taps, n_out)  # a short circle is gone round often
         gain = gain * fft.rfft(circular).real[:count]
     return (gain * (n_out / n_in)).astype(np.float32)
 
@@ -157,7 +165,8 @@ def transform_block(
         Target samples, counted on the record's clock like `first`.
     whole : bool
         All of the stretch's target samples are asked for. One transform then serves both
-        ends: its mirror images share one reach of padding and blend into each other there.
+        ends: on the circle that a transform is, its mirror images share one gap and blend
+        into each other there.
 
     Returns
     -------
@@ -172,7 +181,7 @@ def transform_block(
     n = x.shape[1]
     if whole:
         begin = first // chain.down * chain.down
-        needed = first - begin + n + -(-chain.reach * chain.down // chain.up)
+        needed = first - begin + n + -(-chain.gap * chain.down // chain.up)
     else:
         begin, end = block_source(chain, start, stop)
         needed = end - begin

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from physioprep.errors import RecipeError
 from physioprep.harmonise.chain import target_range
@@ -65,7 +67,7 @@ class GroupPlan:
     derived: tuple[bool, ...]
 
 
-def clock_start(group: GroupHeader, segment: int) -> int:
+def clock_start(group: GroupHeader | _Shape, segment: int) -> int:
     """Return where a segment's first sample lies on the clock that starts with the recording.
 
     The onset is rounded to the nearest sample: discontinuous files time their segments freely.
@@ -73,7 +75,7 @@ def clock_start(group: GroupHeader, segment: int) -> int:
     return round(group.segments[segment][1] * group.sampling_rate)
 
 
-def clock_length(group: GroupHeader) -> int:
+def clock_length(group: GroupHeader | _Shape) -> int:
     """Return the samples from the recording's start to the group's end, gaps included."""
     if group.n_samples < 0:
         return -1
@@ -115,7 +117,27 @@ def plan_groups(
     >>> plan.channels, plan.n_samples
     (('V5', 'MLII'), 361112)
     """
-    modality_of = modality_of or _default_modality
+    shapes = tuple(
+        _Shape(g.channels, g.units, g.sampling_rate, g.n_samples, g.segments) for g in groups
+    )
+    return dict(_plan(shapes, recipe, modality_of or _default_modality))
+
+
+class _Shape(NamedTuple):
+    """What a plan depends on: the part of a `GroupHeader` that can be a key."""
+
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+    sampling_rate: float
+    n_samples: int
+    segments: tuple[tuple[int, float], ...]
+
+
+@lru_cache(maxsize=256)
+def _plan(
+    groups: tuple[_Shape, ...], recipe: Recipe, modality_of: ModalityOf
+) -> dict[str, GroupPlan]:
+    """Plan once for all recordings that look alike: a corpus has few shapes."""
     if recipe.native:
         return _plan_native(groups, modality_of)
     found: dict[str, list[tuple[int, int, str]]] = {name: [] for name in recipe.modalities}
@@ -164,7 +186,7 @@ def recipe_modality(name: str, unit: str, recipe: Recipe, modality_of: ModalityO
 
 
 def _plan_modality(
-    groups: Sequence[GroupHeader],
+    groups: Sequence[_Shape],
     modality: str,
     inputs: Sequence[tuple[int, int, str]],
     recipe: ModalityRecipe,
@@ -226,7 +248,7 @@ def _unique(names: Sequence[str]) -> list[str]:
     return result
 
 
-def _plan_native(groups: Sequence[GroupHeader], modality_of: ModalityOf) -> dict[str, GroupPlan]:
+def _plan_native(groups: Sequence[_Shape], modality_of: ModalityOf) -> dict[str, GroupPlan]:
     found: dict[str, dict[int, list[int]]] = {}
     for g, group in enumerate(groups):
         for c, (name, unit) in enumerate(zip(group.channels, group.units, strict=True)):

@@ -128,6 +128,9 @@ class Recipe:
         text = json.dumps({"engine": ENGINE, **content}, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.sha256))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the whole recipe, defaults included, as plain JSON types.
 

@@ -139,6 +139,16 @@ def test_kernels_are_symmetric_and_block_dc(
     assert abs(taps.sum()) < 3e-3
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 40, 300, 700])
+def test_short_stretches_lose_their_level_and_keep_their_tones(n: int) -> None:
+    """A stretch much shorter than the kernel is still filtered with the right gains."""
+    assert np.abs(lowpass(np.full(n, 7.0), RATE, 40.0) - 7).max() < 1e-5
+    assert np.abs(bandpass(np.full(n, 7.0), RATE, 0.5, 40.0)).max() == 0
+    x = np.cos(2 * np.pi * 10 * np.arange(n) / RATE)  # its own mirror image at sample 0
+    if n >= 300:
+        assert np.abs(bandpass(x, RATE, 0.5, 40.0) - x)[50:-50].max() < 0.05
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 50, 700])
 def test_short_stretches_give_finite_numbers(n: int) -> None:
     rng = np.random.default_rng(n)
