@@ -39,8 +39,8 @@ def python2_array(array: np.ndarray) -> bytes:
     """Pickle an array as Python 2's cPickle did: its bytes are a str."""
     head = b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
     shape = b"(" + b"".join(b"M" + int(n).to_bytes(2, "little") for n in array.shape) + b"t"
-    dtype = b"cnumpy\\ndtype\\nU\\x02f8K\\x00K\\x01\\x87R(K\\x03U\\x01<NNN"
-    dtype += b"J\\xff\\xff\\xff\\xffJ\\xff\\xff\\xff\\xffK\\x00tb"
+    dtype = b"cnumpy\ndtype\nU\x02f8K\x00K\x01\x87R(K\x03U\x01<NNN"
+    dtype += b"J\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
     raw = array.astype("<f8").tobytes()
     body = b"T" + len(raw).to_bytes(4, "little") + raw
     return head + b"(K\x01" + shape + dtype + b"\x89" + body + b"tb."
