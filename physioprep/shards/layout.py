@@ -6,11 +6,13 @@ import numpy as np
 
 from physioprep.stream.order import LANES
 
+#: A stream holds two chunks a lane, so that this bounds its memory.
+_CHUNK_BYTES = 16 << 20
 #: Chunks a lane that a small set should have, so that a subset of it stays balanced too.
 _CHUNKS_A_LANE = 4
 
 
-def choose_windows_per_chunk(n_windows: int, limit: int) -> int:
+def choose_windows_per_chunk(n_windows: int, limit: int, window_bytes: int) -> int:
     """Choose how many windows a chunk holds.
 
     A stream deals whole chunks to eight lanes. What does not deal out evenly (the windows
@@ -23,20 +25,23 @@ def choose_windows_per_chunk(n_windows: int, limit: int) -> int:
         Windows in all.
     limit : int
         Most windows a chunk.
+    window_bytes : int
+        Bytes of a window in the largest modality; a chunk is kept under 16 MiB.
 
     Returns
     -------
     int
-        Between 1 and `limit`; more than half of `limit` where there are enough windows.
+        Between 1 and `limit`.
 
     Examples
     --------
-    >>> choose_windows_per_chunk(20_000, 1024)
-    625
-    >>> choose_windows_per_chunk(100, 1024)
+    >>> choose_windows_per_chunk(20_000, 1024, 12 * 2000 * 2)
+    250
+    >>> choose_windows_per_chunk(100, 1024, 12 * 2000 * 2)
     3
     """
-    top = min(limit, max(1, n_windows // (LANES * _CHUNKS_A_LANE)))
+    top = min(limit, n_windows // (LANES * _CHUNKS_A_LANE), _CHUNK_BYTES // window_bytes)
+    top = max(top, 1)
     sizes = np.arange(top, top // 2, -1)
     return int(sizes[np.argmin(n_windows % (LANES * sizes))])
 
@@ -48,8 +53,8 @@ def chunks_per_block(n_windows: int, windows_per_chunk: int) -> int:
 
     Examples
     --------
-    >>> chunks_per_block(20_000, 625), chunks_per_block(10_000_000, 1000)
-    (2, 16)
+    >>> chunks_per_block(20_000, 250), chunks_per_block(10_000_000, 250)
+    (10, 65)
     """
     n_chunks = -(-n_windows // windows_per_chunk)
-    return max(1, min(16384 // windows_per_chunk, n_chunks // 16))
+    return max(1, min(16384 // windows_per_chunk, n_chunks // 8))

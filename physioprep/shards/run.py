@@ -156,7 +156,8 @@ def _execute(
     half = _scaled(progress, 0, n_runs, 2 * n_runs)
     do(partial(cut.cut_run, work, plan.sha256), n_runs, progress=half)
     n_windows = _shuffle(work, plan)
-    per_chunk = choose_windows_per_chunk(n_windows, plan.spec.windows_per_chunk)
+    window_bytes = max(2 * len(m.channels) * m.n_samples for m in plan.modalities)
+    per_chunk = choose_windows_per_chunk(n_windows, plan.spec.windows_per_chunk, window_bytes)
     per_block = chunks_per_block(n_windows, per_chunk)
     n_blocks = -(-n_windows // (per_chunk * per_block))
     if not (work / "journal").exists():

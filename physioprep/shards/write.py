@@ -156,12 +156,13 @@ def write_block(work: Path, sha256: str, block: int, per_chunk: int, per_block: 
         present = _gather(work, order, f"{modality.name}.present")
         arrays[modality.name, "scale"][where] = scale
         arrays[modality.name, "present"][where] = present
-        totals = np.zeros((3, len(modality.channels)))
+        totals = np.zeros((4, len(modality.channels)))
         for low in range(0, len(order), per_chunk):
             some = slice(low, min(low + per_chunk, len(order)))
             signal = _gather_signal(work, order[some], modality)
             arrays[modality.name, "signal"][first + some.start : first + some.stop] = signal
-            totals += _totals(signal, scale[some])
+            totals[:3] += _totals(signal, scale[some])
+        totals[3] = present.sum(axis=0) * modality.n_samples
         statistics[modality.name] = totals.tolist()
     partial = entry.with_suffix(".partial")
     partial.write_text(json.dumps(statistics))
@@ -207,12 +208,14 @@ def add_statistics(work: Path, plan: Plan, n_blocks: int) -> None:
     """Sum up the blocks' statistics, in their order, into each modality's attributes."""
     import zarr
 
-    totals = {m.name: np.zeros((3, len(m.channels))) for m in plan.modalities}
+    n_windows = len(np.load(work / ORDER_FILE, mmap_mode="r"))
+    totals = {m.name: np.zeros((4, len(m.channels))) for m in plan.modalities}
     for block in range(n_blocks):
         entry = json.loads((work / "journal" / f"{block:06d}.json").read_text())
         for name, values in entry.items():
             totals[name] += np.array(values)
-    for name, (count, total, squares) in totals.items():
+    for modality in plan.modalities:
+        name, (count, total, squares, there) = modality.name, totals[modality.name]
         some = np.maximum(count, 1)
         mean = total / some
         std = np.sqrt(np.maximum(squares / some - mean**2, 0))
@@ -222,6 +225,9 @@ def add_statistics(work: Path, plan: Plan, n_blocks: int) -> None:
             "mean": np.where(count > 0, mean, 0).tolist(),
             "std": std.tolist(),
         }
+        # What a reader need not look for.
+        group.attrs["all_valid"] = bool((count == there).all())
+        group.attrs["all_present"] = bool((there == n_windows * modality.n_samples).all())
 
 
 def write_manifest(work: Path, plan: Plan) -> None:

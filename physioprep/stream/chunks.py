@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
-from physioprep.shards.open import Shards
+from physioprep.shards.open import Shards, Take
 from physioprep.shards.plan import query_mask
 from physioprep.stream.order import EpochOrder, Layout, layout
 
@@ -106,8 +107,9 @@ def read_chunk(
     shuffled: bool,
     modalities: tuple[str, ...],
     number: int,
+    take: Take,
 ) -> Chunk:
-    """Read a chunk: mapped where it is uncompressed, decoded otherwise."""
+    """Read a chunk: mapped where it is uncompressed, decoded into `take`'s arrays otherwise."""
     windows = selection.windows(shards, number)
     first = number * shards.windows_per_chunk
     rows = windows - first
@@ -116,7 +118,7 @@ def read_chunk(
     stop = min(first + shards.windows_per_chunk, shards.n_windows)
     signals = {
         name: ChunkSignal(
-            shards.signal(number, name),
+            shards.signal(number, name, take),
             shards.rows(f"{name}/scale", first, stop),
             shards.rows(f"{name}/present", first, stop),
         )
@@ -124,6 +126,18 @@ def read_chunk(
     }
     labels = {name: shards.rows(name, first, stop) for name in shards.labels}
     return Chunk(number, rows, first, signals, labels)
+
+
+def read_ahead(shards: Shards, modality: str, number: int) -> None:
+    """Ask the kernel to have a chunk's file ready."""
+    try:
+        file = os.open(shards.chunk_file(number, modality), os.O_RDONLY)
+    except OSError:  # an absent chunk, or damage that reading it will name
+        return
+    try:
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_WILLNEED)
+    finally:
+        os.close(file)
 
 
 @dataclass(eq=False)
@@ -142,6 +156,10 @@ class Slots:
     capacity: int
     _kept: dict[int, Any] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+
+    def __contains__(self, number: int) -> bool:
+        with self._lock:
+            return number in self._kept
 
     def get(self, number: int) -> Chunk:
         """Return a chunk, reading it if nobody did."""

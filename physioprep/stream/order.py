@@ -146,6 +146,31 @@ class EpochOrder:
                 place[here] = lane.first[piece] + step[here] - begin
         return chunk, place
 
+    def upcoming(self, lane_number: int, step: int) -> int | None:
+        """Return the chunk that a lane will need next, once it is time to read it.
+
+        Lanes come to the ends of their chunks together, so each asks at another time: lane 0
+        late in its chunk, the last lane early.
+
+        Parameters
+        ----------
+        lane_number : int
+        step : int
+            Place in the lane that is read now.
+
+        Returns
+        -------
+        int or None
+        """
+        lane = self.lanes[lane_number]
+        piece = int(np.searchsorted(lane.end, step, side="right"))
+        if piece + 1 >= len(lane.end):
+            return None
+        begin = int(lane.end[piece - 1]) if piece else 0
+        length = int(lane.end[piece]) - begin
+        due = length - length * (lane_number + 1) // (len(self.lanes) + 1)
+        return int(lane.chunk[piece + 1]) if step - begin >= due else None
+
     def within_chunk(self, chunk: int, count: int) -> Ints:
         """Return the order of a chunk's `count` windows: which one stands at each place."""
         return random_permutation(count, self.seed, self.epoch, 2, chunk)

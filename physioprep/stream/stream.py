@@ -17,7 +17,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 from physioprep.errors import ShardError
 from physioprep.shards.open import open_shards
 from physioprep.stream.buffers import BufferPool
-from physioprep.stream.chunks import MISSING, Chunk, Slots, read_chunk, select
+from physioprep.stream.chunks import MISSING, Chunk, Slots, read_ahead, read_chunk, select
 from physioprep.stream.order import (
     EpochOrder,
     Ints,
@@ -127,6 +127,7 @@ class ShardStream(IterableDataset[Batch]):
         self.raw = raw
         self._selection = select(self.shards, where)
         self._epoch, self._resume_at, self._consumed = epoch, 0, 0
+        self._resumed_worker: list[int] | None = None
         if self.last == "drop" and self.n_windows < self.global_batch:
             raise ShardError(
                 f"{path}: {self.n_windows} windows do not fill one global batch of "
@@ -166,7 +167,7 @@ class ShardStream(IterableDataset[Batch]):
         Parameters
         ----------
         batches : int, optional
-            Batches taken in this iteration. Needed where a plain `DataLoader` with workers
+            Batches taken of this epoch. Needed where a plain `DataLoader` with workers
             iterates, since this object then sees nothing of it; otherwise counted here.
 
         Returns
@@ -174,16 +175,17 @@ class ShardStream(IterableDataset[Batch]):
         dict
             Layout hash, seed, epoch, and samples consumed by all ranks.
         """
-        consumed = self._consumed
-        if batches is not None:
-            consumed = min(self._resume_at + batches * self.global_batch, self.n_windows)
+        consumed = self._consumed if batches is None else batches * self.global_batch
+        worker = get_worker_info()
         return {
             "version": _STATE_VERSION,
             "layout_sha256": self._selection.layout.sha256,
             "seed": self.seed,
             "shuffle": self.shuffle,
             "epoch": self._epoch,
-            "samples_consumed": consumed,
+            "samples_consumed": min(consumed, self.n_windows),
+            # A worker that a stateful loader restores goes on with its own next batch.
+            "worker": None if worker is None else [worker.id, worker.num_workers],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -207,38 +209,41 @@ class ShardStream(IterableDataset[Batch]):
                     f"({str(state.get(name))[:12]}, here {str(own[name])[:12]})"
                 )
         self._epoch, self._resume_at = int(state["epoch"]), int(state["samples_consumed"])
-        self._consumed = self._resume_at
+        self._consumed, self._resumed_worker = self._resume_at, state.get("worker")
 
     def __iter__(self) -> Iterator[Batch]:
-        worker = get_worker_info()
-        number, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        start, self._resume_at = self._resume_at, 0 if worker is None else self._resume_at
-        self._consumed = start
-        left = n_batches(self.n_windows, start, self.global_batch, self.last)
+        starts = self._starts()
+        self._resume_at, self._resumed_worker = 0, None
         process = os.getpid()
-        filler = _Filler(self, self._epoch, n_batches_left=left)
+        filler = _Filler(self, self._epoch)
         pending: deque[Future[Batch]] = deque()
-        todo = iter(range(number, left, step))
-        with ThreadPoolExecutor(_THREADS, "shard-stream") as pool:
+        todo = iter(starts)
+        with ThreadPoolExecutor(_THREADS + 1, "shard-stream") as pool:
             try:
-                while True:
-                    while len(pending) <= _AHEAD and (batch := next(todo, None)) is not None:
-                        pending.append(pool.submit(filler.batch, start + batch * self.global_batch))
-                    if not pending:
-                        break
-                    filled = pending.popleft().result()
-                    number += step
-                    # What the other workers yield before this one's next counts as consumed.
-                    self._consumed = min(
-                        start + (number - step + 1) * self.global_batch, self.n_windows
-                    )
-                    yield self._finish(filled)
+                for start in starts:
+                    while len(pending) <= _AHEAD and (ahead := next(todo, None)) is not None:
+                        pending.append(pool.submit(filler.batch, ahead))
+                        pool.submit(filler.look_ahead, ahead)
+                    batch = self._finish(pending.popleft().result())
+                    self._consumed = start + starts.step
+                    yield batch
                     if os.getpid() != process:
                         raise ShardError("a stream cannot go on in a forked process; make it anew")
             finally:
                 for future in pending:
                     future.cancel()
         self._epoch, self._consumed = self._epoch + 1, 0
+
+    def _starts(self) -> range:
+        """Return the first positions of the global batches that this process is to yield."""
+        worker = get_worker_info()
+        number, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        begin = self._resume_at
+        if self._resumed_worker != [number, step]:
+            begin += number * self.global_batch
+        self._consumed = begin
+        end = self.n_windows - (self.global_batch - 1 if self.last == "drop" else 0)
+        return range(begin, max(begin, end), step * self.global_batch)
 
     def _finish(self, batch: Batch) -> Batch:
         if self.device is None:
@@ -278,19 +283,50 @@ def _ranks(rank: int | None, world_size: int | None) -> tuple[int, int]:
 class _Filler:
     """Fills batches of one epoch; its methods are called from several threads at once."""
 
-    def __init__(self, stream: ShardStream, epoch: int, n_batches_left: int) -> None:
+    def __init__(self, stream: ShardStream, epoch: int) -> None:
         self._stream = stream
         self._order = stream.order(epoch)
         lanes = len(self._order.lanes)
         # The chunks of all lanes, and those that come next.
         self._slots = Slots(self._read, 2 * lanes + 2)
-        self._pool = BufferPool(_AHEAD + 3)
+        self._pool = BufferPool(2 * lanes + 4)
+        self._asked: dict[int, int | None] = {}
 
     def _read(self, number: int) -> Chunk:
         stream = self._stream
         return read_chunk(
-            stream.shards, stream._selection, self._order, stream.shuffle, stream.modalities, number
+            stream.shards,
+            stream._selection,
+            self._order,
+            stream.shuffle,
+            stream.modalities,
+            number,
+            self._pool.take,
         )
+
+    def look_ahead(self, start: int) -> None:
+        """Have the chunks ready that come after those of the batch beginning at a position.
+
+        Files that are mapped are asked of the kernel; others are decoded here and now.
+        """
+        stream = self._stream
+        lanes = len(self._order.lanes)
+        mine = (
+            range(lanes)
+            if lanes % stream.world_size
+            else range(stream.rank, lanes, stream.world_size)
+        )
+        for lane in mine:
+            number = self._order.upcoming(lane, start // lanes)
+            if number is None or self._asked.get(lane) == number:
+                continue
+            self._asked[lane] = number
+            held = [stream.shards.modalities[name] for name in stream.modalities]
+            if all(modality.codec == "none" for modality in held):
+                for modality in held:
+                    read_ahead(stream.shards, modality.name, number)
+            else:
+                self._slots.get(number)
 
     def batch(self, start: int) -> Batch:
         """Fill this rank's part of the global batch that begins at a position."""
@@ -330,7 +366,7 @@ class _Filler:
         shape = (count, len(modality.channels), modality.n_samples)
         scale = _gather([(read.signals[name].scale, here) for read, here in groups], row)
         present = _gather([(read.signals[name].present, here) for read, here in groups], row)
-        raw = stream.sends_raw
+        raw, factor = stream.sends_raw, scale[..., None]
         out = self._pool.take(shape, np.int16 if raw else np.float32)
         for read, here in groups:
             signal = read.signals[name].signal
@@ -338,36 +374,23 @@ class _Filler:
                 if raw:
                     out[target] = signal[source]
                 else:
-                    scale_window(signal[source], scale[target], present[target], out[target])
+                    window = out[target]
+                    np.copyto(window, signal[source])
+                    window *= factor[target]
+                    if not modality.all_valid:
+                        mark_missing(signal[source], window)
+        if not raw and not modality.all_present:
+            out[~present] = 0
         arrays[name] = out
         arrays[f"present_{name}"] = present
         if raw:
             arrays[f"{name}_scale"] = scale
 
 
-def scale_window(
-    signal: NDArray[np.int16],
-    scale: NDArray[np.float32],
-    present: NDArray[np.bool_],
-    out: NDArray[np.float32],
-) -> None:
-    """Scale one window into `out` while it is in the cache.
-
-    Parameters
-    ----------
-    signal : ndarray of int16, shape (channel, time)
-    scale, present : ndarray, shape (channel,)
-    out : ndarray of float32, shape (channel, time)
-        Missing samples become NaN, absent channels 0.
-    """
-    np.copyto(out, signal)
-    out *= scale[:, None]
-    if not present.all():
-        out[~present] = 0
+def mark_missing(signal: NDArray[np.int16], out: NDArray[np.float32]) -> None:
+    """Set samples of `out` to NaN where `signal` says that they are missing."""
     if signal.min() == MISSING:
-        missing = signal == MISSING
-        missing &= present[:, None]
-        out[missing] = np.nan
+        out[signal == MISSING] = np.nan
 
 
 def _gather(parts: list[tuple[NDArray[Any], Ints]], row: Ints) -> NDArray[Any]:
