@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from physioprep.corpora.entry import Entry, age, annotation_columns, sex, walk
+from physioprep.errors import CorpusError
 
 _NAME = re.compile(r"(?:.*/)?((chb\d\d)[a-z]?_\d+\+?)\.edf")
 _FILE = re.compile(r"File Name:\s*(\S+\.edf)\s*\n(.*?)(?=\n\s*File Name:|\Z)", re.DOTALL)
@@ -37,7 +38,11 @@ def find(root: Path) -> list[Entry]:
         folder = path.rpartition("/")[0]
         if folder not in summaries:
             summaries[folder] = _summary(root / folder)
-        seizures = summaries[folder].get(f"{record_id}.edf")
+        marks = f"{path}.seizures"
+        if marks in present:
+            seizures: list[tuple[float, float]] | None = _marked(root / marks)
+        else:
+            seizures = summaries[folder].get(f"{record_id}.edf")
         years, gender = people.get(case, (None, None))
         entries.append(
             Entry(
@@ -48,18 +53,34 @@ def find(root: Path) -> list[Entry]:
                 age=years,
                 sex=gender,
                 labels={"n_seizures": None if seizures is None else float(len(seizures))},
-                sidecars=(f"{path}.seizures",) if f"{path}.seizures" in present else (),
+                sidecars=(marks,) if marks in present else (),
             )
         )
     return entries
 
 
 def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
-    """Return onset and duration of each seizure, from the case's ``chbNN-summary.txt``."""
-    seizures = _summary(path.parent).get(path.name, [])
+    """Return onset and duration of each seizure.
+
+    From the ``.edf.seizures`` beside a recording, else the case's ``chbNN-summary.txt``.
+    """
+    beside = Path(f"{path}.seizures")
+    seizures = _marked(beside) if beside.is_file() else _summary(path.parent).get(path.name, [])
     onset = [start for start, _ in seizures]
     duration = [end - start for start, end in seizures]
-    return annotation_columns(onset, duration, ["seizure"] * len(seizures), "summary")
+    source = "seizures" if beside.is_file() else "summary"
+    return annotation_columns(onset, duration, ["seizure"] * len(seizures), source)
+
+
+def _marked(path: Path) -> list[tuple[float, float]]:
+    """Return the (start, end) in s of a ``.seizures`` file, WFDB marks ``[`` and ``]``."""
+    from physioprep.readers.wfdb_annotations import read_annotations as read_wfdb
+
+    columns = read_wfdb(path, 256.0)  # the file states its own time resolution
+    times, codes = columns["onset"].tolist(), columns["code"].tolist()
+    if codes != ["[", "]"] * (len(codes) // 2):
+        raise CorpusError(f"{path}: seizure marks {codes} are no pairs of start and end")
+    return list(zip(times[::2], times[1::2], strict=True))
 
 
 def _summary(folder: Path) -> dict[str, list[tuple[float, float]]]:

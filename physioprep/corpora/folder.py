@@ -22,9 +22,11 @@ from physioprep.errors import CorpusError
 TABLE = "records.csv"
 #: Endings of files that hold a recording, or the header of one.
 ENDINGS = (
-    *(".hea", ".edf", ".bdf", ".gdf", ".vhdr", ".set", ".fif", ".fif.gz", ".cnt"),
-    *(".h5", ".hdf5", ".mat", ".dat", ".eeg", ".npy", ".npz", ".parquet", ".csv"),
+    *(".hea", ".edf", ".bdf", ".gdf", ".vhdr", ".set", ".fif", ".fif.gz", ".cnt", ".mff", ".nxe"),
+    *(".h5", ".hdf5", ".mat", ".dat", ".eeg", ".pkl", ".pickle"),
 )
+#: Endings of tables, which are recordings where a YAML file beside them says so.
+_TABLES = (".csv", ".tsv", ".txt", ".parquet", ".npy", ".npz")
 _ROW = ("subject_id", "session", "age", "sex", "split")
 
 
@@ -50,16 +52,23 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
 
 def _readable(root: Path) -> list[str]:
     """List one file a recording: the header where there is one, else the data."""
-    paths = [path for path in walk(root) if path.lower().endswith(ENDINGS) and path != TABLE]
-    with_header = {p.rpartition(".")[0] for p in paths if p.lower().endswith((".hea", ".vhdr"))}
+    from physioprep.readers.table import description_of
+
+    paths = [path for path in walk(root) if path != TABLE]
     headers = (".hea", ".vhdr")
-    data = (".dat", ".mat", ".eeg", ".edf")  # WFDB headers may describe any of these
-    return [
-        path
-        for path in paths
-        if path.lower().endswith(headers)
-        or not (path.lower().endswith(data) and path.rpartition(".")[0] in with_header)
-    ]
+    with_header = {path.rpartition(".")[0] for path in paths if path.lower().endswith(headers)}
+    out = []
+    for path in paths:
+        low = path.lower()
+        if low.endswith(_TABLES):
+            keep = description_of(root / path) is not None
+        elif low.endswith((".dat", ".mat", ".eeg", ".edf")):  # a header may describe any of these
+            keep = path.rpartition(".")[0] not in with_header
+        else:
+            keep = low.endswith(ENDINGS)
+        if keep:
+            out.append(path)
+    return out
 
 
 def _compile(pattern: str) -> re.Pattern[str]:

@@ -266,3 +266,15 @@ def test_bids(table):
     row = table("formats_tiny_bids", "bids").iloc[0]
     assert (row["subject_id"], row["session"], row["label_task"]) == ("sub-01", "ses-eeg", "rest")
     assert (row["age"], row["sex"]) == (29, "F")
+
+
+def test_chbmit_marks_of_a_seizure_file(shared_data: Path, tmp_path: Path, edf):
+    marks = shared_data / "chbmit_annotation" / "chb06_04.edf.seizures"
+    edf(tmp_path / "chb06_04.edf", ["FP1-F7"], rates_hz=256)
+    (tmp_path / marks.name).write_bytes(marks.read_bytes())
+    row = scan(tmp_path, "chbmit", hashes=False).iloc[0]
+    assert row["label_n_seizures"] == 2
+    # chb06-summary.txt: 327 to 347 s and 6211 to 6231 s
+    seizures = read_annotations("chbmit", tmp_path / "chb06_04.edf")
+    assert seizures["onset"].tolist() == [327, 6211]
+    assert seizures["duration"].tolist() == [20, 20]

@@ -78,25 +78,6 @@ def test_the_challenges_databases_are_told_by_name(
             scan(tmp_path, "cinc2020")
 
 
-def test_cpsc2018_classes(tmp_path: Path):
-    pytest.importorskip("physioprep.readers.mat", reason="reader of MATLAB structures")
-    from scipy.io import savemat
-
-    data = np.arange(12 * 600, dtype=float).reshape(12, 600) / 1000
-    for name, sex, age in (("A0001", "Male", 74), ("A0608", "Female", np.nan)):
-        savemat(tmp_path / f"{name}.mat", {"ECG": {"sex": sex, "age": age, "data": data}})
-    (tmp_path / "REFERENCE.csv").write_text(
-        "Recording,First_label,Second_label,Third_label\nA0001,5,,\nA0608,2,5,\n"
-    )
-    frame = scanned(tmp_path, "cpsc2018")
-    assert frame["label_dx"].tolist() == ["rbbb", "af+rbbb"]
-    assert frame.loc["A0001", ["age", "sex"]].tolist() == [74, "M"]
-    assert np.isnan(frame.loc["A0608", "age"])
-    (ecg,) = groups_of(frame.loc["A0001"])
-    assert (ecg.modality, ecg.sampling_rate, ecg.n_samples) == ("ecg", 500.0, 600)
-    assert len(ecg.channels) == 12
-
-
 def test_mimic_iv_ecg(tmp_path: Path, wfdb):
     order = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")
     record = tmp_path / "files/p1000/p10000032/s40689238/40689238"
@@ -129,35 +110,6 @@ def test_heedb(tmp_path: Path, wfdb):
     assert all("structure-unverified" in faults for faults in frame["faults"])
 
 
-def test_code15(tmp_path: Path):
-    import h5py
-
-    with h5py.File(tmp_path / "exams_part0.hdf5", "w") as part:
-        part["exam_id"] = np.array([1169160, 590673, 0])  # the last row is a dummy
-        part["tracings"] = np.zeros((3, 4096, 12), np.float32)
-    (tmp_path / "exams.csv").write_text(
-        "exam_id,age,is_male,nn_predicted_age,1dAVb,RBBB,LBBB,SB,ST,AF,patient_id,death,timey,"
-        "normal_ecg,trace_file\n"
-        "590673,67,True,60.1,False,True,False,False,False,False,33791,,,False,exams_part0.hdf5\n"
-        "1169160,38,False,40.2,False,False,False,False,False,False,523632,False,2.1,True,"
-        "exams_part0.hdf5\n"
-    )
-    from physioprep.corpora.code15 import find
-
-    first, second = find(tmp_path)
-    assert (first.record_id, first.path) == ("1169160", "exams_part0.hdf5#1169160")
-    assert (first.subject_id, first.age, first.sex) == ("523632", 38, "F")
-    assert (first.labels["normal"], first.labels["death_years"]) == (1.0, 2.1)
-    assert (second.subject_id, second.sex, second.labels["RBBB"]) == ("33791", "M", 1.0)
-    assert second.labels["death"] is None
-
-
-def test_code15_names_a_part_that_is_no_hdf5(tmp_path: Path):
-    (tmp_path / "exams_part1.hdf5").write_bytes(b"torn")
-    row = scan(tmp_path, "code15", hashes=False).iloc[0]
-    assert row["error"].startswith("exams_part1.hdf5: no HDF5 with exam_id")
-
-
 def test_eegmmidb_runs(tmp_path: Path, edf):
     for run in range(1, 15):
         edf(tmp_path / "S002" / f"S002R{run:02}.edf", ["Fc5.", "Cz.."], rates_hz=160)
@@ -185,6 +137,17 @@ def test_sleep_edfx_nights_of_one_person(tmp_path: Path, edf):
     assert read_annotations("sleep-edfx", tmp_path / "sleep-telemetry/ST7011J0-PSG.edf") == {}
 
 
+def wfdb_marks(path: Path, seizures: list[tuple[int, int]], rate_hz: int = 256) -> None:
+    """Write WFDB annotations of [ and ] as CHB-MIT's .seizures has them."""
+    import wfdb
+
+    samples = np.array([rate_hz * time for pair in seizures for time in pair])
+    symbols = ["[", "]"] * len(seizures)
+    # wfdb takes no dots in names, so write beside and rename
+    wfdb.wrann("x", "seizures", samples, symbols, fs=rate_hz, write_dir=str(path.parent))
+    (path.parent / "x.seizures").rename(path)
+
+
 SUMMARY = """Data Sampling Rate: 256 Hz
 *************************
 
@@ -210,7 +173,9 @@ def test_chbmit(tmp_path: Path, edf):
     labels = ["FP1-F7", "P7-T7", "T8-P8", "T8-P8", "-", "ECG", "VNS"]
     for name in ("chb01/chb01_02", "chb01/chb01_03", "chb21/chb21_01"):
         edf(tmp_path / f"{name}.edf", labels, rates_hz=256)
-    (tmp_path / "chb01" / "chb01_03.edf.seizures").write_bytes(b"\x00")
+    beside = tmp_path / "chb01" / "chb01_03.edf.seizures"
+    # WFDB: the note of the time resolution, then pairs of [ and ] at 2996 s and 3036 s
+    wfdb_marks(beside, [(2996, 3036), (3100, 3110)])
     (tmp_path / "chb01" / "chb01-summary.txt").write_bytes(SUMMARY.replace("\n", "\r\n").encode())
     (tmp_path / "SUBJECT-INFO").write_text(
         "Case\tGender\tAge (years)\n\nchb01\tF\t11\nchb21\tF\t13\n"
@@ -225,9 +190,12 @@ def test_chbmit(tmp_path: Path, edf):
     assert found["eeg"] == ("FP1-F7", "P7-T7", "T8-P8", "T8-P8")
     assert found["ecg"] == ("ECG",)
     assert found["other"] == ("-", "VNS")
-    seizures = read_annotations("chbmit", tmp_path / "chb01" / "chb01_03.edf")
-    assert seizures["onset"].tolist() == [2996, 3100]
-    assert seizures["duration"].tolist() == [40, 10]
+    for source in ("seizures", "summary"):  # both say the same; the marks go first
+        seizures = read_annotations("chbmit", tmp_path / "chb01" / "chb01_03.edf")
+        assert seizures["source"].tolist() == [source] * 2
+        assert seizures["onset"].tolist() == [2996, 3100]
+        assert seizures["duration"].tolist() == [40, 10]
+        beside.unlink(missing_ok=True)
     assert len(read_annotations("chbmit", tmp_path / "chb01" / "chb01_02.edf")["onset"]) == 0
 
 
@@ -394,44 +362,6 @@ def test_demo_corpora_read_their_tables(tmp_path: Path, wfdb, edf):
     assert frame["label_condition"].tolist() == ["rest", "task"]
     assert frame["subject_id"].tolist() == ["sub-01"] * 2
     assert {group.modality for group in groups_of(frame.iloc[0])} == {"eeg", "ecg"}
-
-
-def test_folder_takes_subjects_and_labels_from_names(tmp_path: Path, wfdb, edf):
-    wfdb(tmp_path / "af" / "p07_v2")
-    edf(tmp_path / "normal" / "p08_v1.edf", ["EEG Fp1"])
-    pattern = r"(?P<label_rhythm>\w+)/(?P<subject_id>p\d+)_(?P<session>v\d)"
-    frame = scan(tmp_path, "folder", pattern=pattern).set_index("record_id")
-    assert frame["label_rhythm"].to_dict() == {"af/p07_v2": "af", "normal/p08_v1": "normal"}
-    assert frame["subject_id"].tolist() == ["p07", "p08"]
-    assert frame["session"].tolist() == ["v2", "v1"]
-    assert frame["format"].tolist() == ["wfdb", "edf"]
-
-
-def test_folder_takes_them_from_a_table(tmp_path: Path, wfdb):
-    wfdb(tmp_path / "a" / "1")
-    wfdb(tmp_path / "a" / "2")
-    (tmp_path / "records.csv").write_text(
-        "record_id,subject_id,age,sex,label_rhythm\na/1,p01,63,female,AF\n"
-    )
-    frame = scanned(tmp_path, "folder")
-    assert frame.loc["a/1", ["subject_id", "age", "sex"]].tolist() == ["p01", 63, "F"]
-    assert frame["label_rhythm"].tolist() == ["AF", None]
-
-
-@pytest.mark.parametrize(
-    ("pattern", "said"),
-    [("(", "pattern"), (r"(?P<colour>\w+)", "'colour' is none of subject_id")],
-)
-def test_folder_refuses_patterns_that_fill_no_column(tmp_path: Path, wfdb, pattern: str, said: str):
-    wfdb(tmp_path / "1")
-    with pytest.raises(CorpusError, match=said):
-        scan(tmp_path, "folder", pattern=pattern)
-
-
-def test_a_pattern_is_for_folders_only(tmp_path: Path, wfdb):
-    wfdb(tmp_path / "100", ("MLII",))
-    with pytest.raises(CorpusError, match="mitdb knows its own subjects"):
-        scan(tmp_path, "mitdb", pattern="x")
 
 
 def test_a_torn_table_is_one_clear_line(tmp_path: Path, edf):

@@ -1,0 +1,132 @@
+"""The page of all corpora, docs/corpora.md, made of their facts.
+
+``python -m physioprep.corpora.page docs/corpora.md`` writes it; a test compares.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from physioprep.facts import Facts, Fault, Label, Version, list_corpora, load_facts
+
+_HEAD = """\
+# Corpora
+
+Made from `manifests/*.yaml` by `python -m physioprep.corpora.page docs/corpora.md`; do not edit.
+
+`physioprep scan DIR --corpus NAME` reads each of these. `physioprep fetch NAME -o DIR` downloads
+those whose access is *open* and that lie on PhysioNet; for the others it says what to apply for.
+A count that nobody here could check is left blank. A known fault is **fixed** where a recipe
+harmonises (never in a `native` store), **flagged**, or marked to be **dropped**; what was done to a
+recording stands in its manifest row (`faults`, `flags`).
+"""
+_SIMULATED = "SIMULATED, nobody's data"
+
+
+def corpora_page() -> str:
+    """Return the page as Markdown.
+
+    Examples
+    --------
+    >>> corpora_page().splitlines()[0]
+    '# Corpora'
+    """
+    corpora = [load_facts(name) for name in list_corpora()]
+    lines = [_HEAD, *_overview(corpora)]
+    for facts in corpora:
+        lines += ["", *_section(facts)]
+    return "\n".join(lines) + "\n"
+
+
+def _overview(corpora: list[Facts]) -> Iterator[str]:
+    yield "| corpus | signals | format | rate (Hz) | recordings | subjects | licence | access |"
+    yield "|---|---|---|---|---:|---:|---|---|"
+    for facts in corpora:
+        newest = facts.versions[-1] if facts.versions else Version("")
+        cells = (
+            f"[{facts.name}](#{facts.name})" + (f" ({_SIMULATED})" if facts.simulated else ""),
+            ", ".join(facts.modalities),
+            facts.format,
+            ", ".join(f"{rate:g}" for rate in facts.sampling_rates),
+            _count(newest.records),
+            _count(newest.subjects),
+            facts.licence,
+            facts.access,
+        )
+        yield "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
+def _section(facts: Facts) -> Iterator[str]:
+    yield f"## {facts.name}"
+    yield ""
+    yield f"**{facts.title}.** {facts.summary}"
+    yield ""
+    source = f"<{facts.url}>" if facts.url else ""
+    doi = f"[{facts.doi}](https://doi.org/{facts.doi})" if facts.doi else ""
+    obtain = f"{facts.access}. {facts.obtain}" if facts.obtain else facts.access
+    for name, said in (
+        ("source", ", ".join(filter(None, (source, doi)))),
+        ("licence", facts.licence),
+        ("access", obtain),
+        ("cite", facts.citation),
+        ("files", facts.layout),
+        ("format", facts.format),
+        ("leads", facts.leads),
+        ("subjects", facts.subjects),
+        ("folds", facts.folds),
+        ("annotations", facts.annotations),
+    ):
+        if said:
+            yield f"- {name}: {said}"
+    for version in facts.versions:
+        yield f"- version {version.version}: {_version(version)}"
+    if facts.labels:
+        yield from ("", "| label | meaning | coding | values |", "|---|---|---|---|")
+        yield from map(_label, facts.labels)
+    if facts.faults:
+        yield from ("", "| known fault | what | how it shows | records | done |")
+        yield "|---|---|---|---|---|"
+        yield from map(_fault, facts.faults)
+
+
+def _version(version: Version) -> str:
+    parts = [
+        f"{_count(version.records)} recordings" if version.records is not None else "",
+        f"{_count(version.subjects)} subjects" if version.subjects is not None else "",
+        f"{version.hours:g} h" if version.hours is not None else "",
+        f"{version.bytes / 1e9:.1f} GB" if version.bytes is not None else "",
+        "checksums known" if version.sha256sums else "",
+    ]
+    for label, counts in version.labels.items():
+        said = ", ".join(f"{value} {_count(count)}" for value, count in counts.items())
+        parts.append(f"{label}: {said}")
+    return "; ".join(filter(None, parts)) or "counts not checked"
+
+
+def _label(label: Label) -> str:
+    values = "; ".join(f"`{code}` {said}" for code, said in label.values.items())
+    cells = (f"`label_{label.name}`", label.what, label.coding or "", values)
+    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
+def _fault(fault: Fault) -> str:
+    shown = fault.records[:12]
+    more = len(fault.records) - len(shown)
+    records = ", ".join(f"`{name}`" for name in shown) + (f" and {more} more" if more else "")
+    what = fault.what + (f" ({fault.citation})" if fault.citation else "")
+    cells = (f"`{fault.id}`", what, fault.detected, records, fault.action)
+    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(corpora_page(), encoding="utf-8")
