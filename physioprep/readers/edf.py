@@ -86,6 +86,15 @@ def read(path: Path, verify: bool = True) -> Recording:
     ------
     UnreadableFileError
         The file is missing, malformed, or not as long as it says.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pyedflib.highlevel import write_edf_quick
+    >>> path = Path(tempfile.mkdtemp()) / "a.edf"
+    >>> _ = write_edf_quick(str(path), np.array([[-3, 0, 2]], np.int32), 3, digital=True)
+    >>> read(path).groups[0].digital
+    array([[-3,  0,  2]], dtype=int16)
     """
     with _open(path) as file:
         header = read_edf_header(file, path)

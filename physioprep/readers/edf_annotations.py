@@ -56,7 +56,7 @@ def parse_tals(blocks: list[list[bytes]], path: Path) -> Timeline:
     >>> parse_tals([[b"+0.5\x14\x14\0+2\x151.5\x14blink\x14\0\0"]], Path("a.edf"))
     Timeline(records=array([0.5]), onsets=[2.0], durations=[1.5], texts=['blink'])
     """
-    records = np.full(len(blocks), np.nan)
+    records: list[float | None] = [None] * len(blocks)
     onsets: list[float] = []
     durations: list[float] = []
     texts: list[str] = []
@@ -72,14 +72,14 @@ def parse_tals(blocks: list[list[bytes]], path: Path) -> Timeline:
                     )
                 onset = float(match[1])
                 notes = match[3].split(b"\x14")
-                if notes[0] == b"" and np.isnan(records[number]):
+                if notes[0] == b"" and records[number] is None:
                     records[number] = onset
                 for note in notes:
                     if note:
                         onsets.append(onset)
                         durations.append(float(match[2]) if match[2] else np.nan)
                         texts.append(_decode(note))
-    return Timeline(records, onsets, durations, texts)
+    return Timeline(np.array(records, np.float64), onsets, durations, texts)
 
 
 def _decode(raw: bytes) -> str:

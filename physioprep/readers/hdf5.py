@@ -61,6 +61,15 @@ def read(path: Path, verify: bool = True) -> Recording:
     ------
     UnreadableFileError
         The file is missing, damaged, of another structure, or has no such exam.
+
+    Examples
+    --------
+    >>> import h5py, tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "exams_part0.hdf5"
+    >>> with h5py.File(path, "w") as file:
+    ...     file["exam_id"], file["tracings"] = [77, 0], np.ones((2, 4096, 12), np.float32)
+    >>> read(Path(f"{path}#77")).groups[0].digital.shape
+    (12, 4096)
     """
     import h5py
 

@@ -75,6 +75,15 @@ def read(path: Path, verify: bool = True) -> Recording:
     ------
     UnreadableFileError
         The file is missing, damaged, of an unknown structure, or has no such part.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from scipy.io import savemat
+    >>> path = Path(tempfile.mkdtemp()) / "A0001.mat"
+    >>> savemat(path, {"ECG": {"sex": "Male", "age": 60, "data": np.ones((12, 500))}})
+    >>> read(path).metadata["age"], read(path).duration_s
+    (60, 1.0)
     """
     file, part = split_part(path)
     content = load_mat(file)

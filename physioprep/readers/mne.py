@@ -65,6 +65,15 @@ def read(path: Path, verify: bool = True) -> Recording:
     ------
     UnreadableFileError
         The file is missing or MNE cannot read it.
+
+    Examples
+    --------
+    >>> import mne, tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a_raw.fif"
+    >>> info = mne.create_info(["Cz"], 100.0, "eeg")
+    >>> _ = mne.io.RawArray(np.zeros((1, 200)), info, verbose="error").save(path, verbose="error")
+    >>> read(path).groups[0].units, read(path).duration_s
+    (('V',), 2.0)
     """
     return _read(path, samples=True)
 

@@ -81,6 +81,15 @@ def read(path: Path, verify: bool = True) -> Recording:
     ------
     UnreadableFileError
         The file is missing, damaged, forbidden, of an unknown structure, or has no such part.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "s01.dat"
+    >>> arrays = {"data": np.zeros((2, 40, 8064)), "labels": np.ones((2, 4))}
+    >>> _ = path.write_bytes(pickle.dumps(arrays))
+    >>> read(Path(f"{path}#v02")).duration_s
+    63.0
     """
     file, part = split_part(path)
     content = load_pickle(file)

@@ -17,7 +17,6 @@ pytestmark = [pytest.mark.realdata, pytest.mark.filterwarnings("ignore")]
 
 WFDB_REFUSES = {"E00009", "E00015", "binformats", "3234460_layout"}
 NO_WAVEFORM = {"slp01a", "slp04", "slp14", "slp60"}
-EXPANDED_SKEW = {"test01_00s_skewframe"}  # wfdb marks too few invalid samples
 
 
 def compare(ours: Any, theirs: Any, physical: Any, name: str) -> None:
@@ -43,7 +42,7 @@ def test_every_record(shared_data: Path) -> None:
     checked, states = 0, set()
     for header in sorted(shared_data.rglob("*.hea")):
         record = str(header.with_suffix(""))
-        if header.stem in WFDB_REFUSES | NO_WAVEFORM | EXPANDED_SKEW:
+        if header.stem in WFDB_REFUSES | NO_WAVEFORM:
             continue
         ours = read_recording(header)
         theirs = wfdb.rdrecord(record, physical=False, smooth_frames=False, m2s=False)
@@ -66,8 +65,13 @@ def test_records_that_wfdb_refuses(shared_data: Path) -> None:
     assert georgia.groups[0].digital.shape == (12, 5000)
     assert set(georgia.metadata["checksums"]) == {"verified"}
     assert georgia.start_time is not None
-    formats = read_recording(shared_data / "wfdb_odd_formats/binformats")
+    path = shared_data / "wfdb_odd_formats/binformats"  # physical only: widths differ
+    formats = read_recording(path)
     assert set(formats.metadata["checksums"]) == {"verified"}
+    import wfdb
+
+    theirs = wfdb.rdrecord(str(path)).p_signal.T
+    np.testing.assert_allclose(formats.groups[0].physical(), theirs, rtol=1e-12)
     layout = read_header(shared_data / "wfdb_odd_formats/multi-segment/s25047/3234460_layout")
     assert layout.groups[0].channels == ("II", "V", "ABP")
     for name in sorted(NO_WAVEFORM):
@@ -97,11 +101,6 @@ def test_multi_segment_records(shared_data: Path) -> None:
         wanted = [np.concatenate([part.e_p_signal[n] for part in theirs]) for n in numbers]
         np.testing.assert_allclose(group.physical(), wanted, rtol=1e-12)
     assert slow.sampling_rate == 125.0
-
-
-def test_expanded_skew_marks_whole_frames(shared_data: Path) -> None:
-    group = read_recording(shared_data / "wfdb_odd_formats/test01_00s_skewframe").groups[0]
-    assert np.isnan(group.physical()[0, -3:]).all()
 
 
 def test_every_annotation_file(shared_data: Path) -> None:
