@@ -11,6 +11,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -406,19 +407,31 @@ def _write_quarantine(path: Path, rows: list[dict[str, str]]) -> None:
 def _write_hashes(store: Path, outputs: Mapping[str, tuple[str, int]]) -> None:
     """Write SHA256SUMS of every file, and make sure that all of it is on the disk."""
     hashes = {name: sha for name, (sha, _) in outputs.items()}
+    new = []
     for path in sorted(store.rglob("*")):
-        if path.is_dir():
-            continue
         name = path.relative_to(store).as_posix()
-        if name not in hashes and "/signal/c/" in name:
+        if path.is_dir() or name in hashes:
+            continue
+        if "/signal/c/" in name:
             path.unlink()  # a shard of a plan since given up
-        elif name not in hashes:
-            with path.open("rb") as file:
-                hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
-                os.fsync(file.fileno())
+        else:
+            new.append(path)
+    with ThreadPoolExecutor(8) as pool:  # a file system syncs many files at once in one go
+        for path, sha in zip(new, pool.map(_hash_and_sync, new), strict=True):
+            hashes[path.relative_to(store).as_posix()] = sha
     text = "".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes))
     write_atomic(store / HASHES, text.encode())
-    for path in (*store.rglob("*/"), store):
-        folder = os.open(path, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(_sync_folder, (store, *store.rglob("*/"))))
+
+
+def _hash_and_sync(path: Path) -> str:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)

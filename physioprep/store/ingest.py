@@ -337,7 +337,7 @@ class _Run:
         return IngestResult(
             path=self.target,
             n_records=len(store),
-            hours=float(np.nansum(store.records["duration_s"])) / 3600,
+            hours=float(np.nansum(store.group["records/duration_s"][...])) / 3600,
             bytes=sum(path.stat().st_size for path in self.target.rglob("*") if path.is_file()),
             quarantined=tuple(
                 f"{corpus}/{record}: {reason}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -42,13 +43,13 @@ def check_sources(record: Mapping[str, Any]) -> list[tuple[str, int]]:
     UnreadableFileError
         If a file is gone, or is not what the scan hashed.
     """
-    stated = record["file_sha256"] or [None] * len(record["files"])
+    names, root = record["files"], record["root"]
     found = []
-    for name, before in zip(record["files"], stated, strict=True):
-        path = Path(record["root"]) / name
+    for name, before in zip(names, record["file_sha256"] or [None] * len(names), strict=True):
+        path = os.path.join(root, name)  # noqa: PTH118 (hot path)
         try:
-            status = path.stat()
-            now = _hash_file(str(path), status.st_mtime_ns, status.st_size)
+            status = os.stat(path)  # noqa: PTH116
+            now = _hash_file(path, status.st_mtime_ns, status.st_size)
         except OSError as error:
             cause = "no such file" if isinstance(error, FileNotFoundError) else error.strerror
             raise UnreadableFileError(path, f"{cause} (it was there at the scan)") from None
@@ -63,7 +64,9 @@ def check_sources(record: Mapping[str, Any]) -> list[tuple[str, int]]:
 # Containers hold thousands of records; hash each file once a process.
 @lru_cache(maxsize=64)
 def _hash_file(path: str, mtime_ns: int, size: int) -> str:
-    with open(path, "rb") as file:  # noqa: PTH123 (hot path)
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        if size <= 1 << 20:  # file_digest would clear a buffer larger than most records
+            return hashlib.sha256(file.read()).hexdigest()
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -61,11 +61,15 @@ class GroupWriter:
             self.encoder.n_samples += samples.shape[1]
             return
         if not self._varies and samples.shape[1]:
-            first = samples[:, :1] if self._constant is None else self._constant
-            self._constant = np.array(first)
-            same = (samples == first) | (samples != samples)
-            self._varies = not bool(same.all())
+            if self._constant is None:
+                self._constant = samples[:, :1].copy()
+            # a look at the beginning settles it for nearly every record
+            self._varies = self._differs(samples[:, :64]) or self._differs(samples)
         self.encoder.add(samples)
+
+    def _differs(self, samples: NDArray[Any]) -> bool:
+        same = samples == self._constant
+        return not bool((same | (samples != samples)).all())
 
     def finish(self, group: HarmonisedGroup | None) -> None:
         """Close; raise PhysioprepError if this is not what was planned."""
