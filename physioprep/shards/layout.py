@@ -55,6 +55,9 @@ def chunks_per_block(n_windows: int, windows_per_chunk: int) -> int:
     --------
     >>> chunks_per_block(20_000, 250), chunks_per_block(10_000_000, 250)
     (10, 65)
+    >>> chunks_per_block(1000, 31)  # so small a set is one block
+    33
     """
     n_chunks = -(-n_windows // windows_per_chunk)
-    return max(1, min(16384 // windows_per_chunk, n_chunks // 8))
+    wanted = max(n_chunks // 8, -(-1024 // windows_per_chunk))
+    return max(1, min(16384 // windows_per_chunk, wanted, n_chunks))

@@ -122,7 +122,7 @@ class Shards:
         return pd.read_parquet(self.path / "manifest.parquet")
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        """Return a piece of an uncompressed array, mapped, within one of its chunks.
+        """Return a piece of an uncompressed array: mapped where it lies in one chunk.
 
         Parameters
         ----------
@@ -138,7 +138,10 @@ class Shards:
         """
         array = self.arrays[name]
         chunk, first = divmod(start, array.chunk[0])
-        file = self.path.joinpath(name, "c", str(chunk), *("0",) * (len(array.chunk) - 1))
+        end = (chunk + 1) * array.chunk[0]
+        if stop > end:
+            return np.concatenate([self.rows(name, start, end), self.rows(name, end, stop)])
+        file = self.path / name / ".".join(("c", str(chunk), *("0",) * (len(array.chunk) - 1)))
         try:
             mapped = np.memmap(file, array.dtype, "r", shape=array.chunk)
         except FileNotFoundError:  # Zarr leaves out chunks that hold the fill value alone
@@ -214,7 +217,7 @@ class Shards:
 
     def chunk_file(self, chunk_index: int, modality: str) -> Path:
         """Return the file of a signal chunk."""
-        return self.path / modality / "signal" / "c" / str(chunk_index) / "0" / "0"
+        return self.path / modality / "signal" / f"c.{chunk_index}.0.0"
 
 
 def open_shards(path: str | Path) -> Shards:

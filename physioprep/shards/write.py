@@ -19,6 +19,8 @@ from physioprep.shards.spec import MISSING, SCHEMA, SCHEMA_VERSION
 #: Where each window of the shards is in the spill: run, row there, candidate number.
 ORDER_FILE = "order.npy"
 ORDER_DTYPE = np.dtype([("run", "<i4"), ("row", "<i8"), ("candidate", "<i8")])
+#: Names of chunk files, as ``c.7.0.0``: folders for each index would be four times the entries.
+_KEYS: dict[str, Any] = {"name": "default", "separator": "."}
 #: Chunk of manifest rows; a row group of its Parquet file.
 _MANIFEST_ROWS = 1 << 18
 
@@ -52,6 +54,7 @@ def create_arrays(
             chunks=(block, *width),
             dtype=dtype,
             compressors=None,
+            chunk_key_encoding=_KEYS,
             dimension_names=("window", "channel")[: 1 + len(width)],
             attributes=attributes,
         )
@@ -97,6 +100,7 @@ def _create_signal(group: Any, codec: Any, shape: tuple[int, ...], per_chunk: in
             chunks=(per_chunk, *shape[1:]),
             dtype=np.int16,
             fill_value=MISSING,
+            chunk_key_encoding=_KEYS,
             dimension_names=("window", "channel", "time"),
             **options,
         )
