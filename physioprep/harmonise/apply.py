@@ -185,7 +185,7 @@ def harmonise_blocks(
 
 
 def read_clock(
-    group: SignalGroup, channels: Sequence[int], start: int, stop: int
+    group: SignalGroup, channels: Sequence[int] | NDArray[np.intp], start: int, stop: int
 ) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None]:
     """Return samples [`start`, `stop`) of the clock that starts with the recording.
 
@@ -203,9 +203,9 @@ def read_clock(
     there : ndarray of bool, shape (stop - start,), or None
         False in the gaps between segments; None where there are none.
     """
-    rows: slice | list[int] = list(channels)
-    if list(channels) == list(range(channels[0], channels[0] + len(channels))):
-        rows = slice(channels[0], channels[0] + len(channels))
+    each = [int(c) for c in channels]
+    run = range(each[0], each[0] + len(each))
+    rows = slice(run.start, run.stop) if each == list(run) else each
     if len(group.segments) == 1 and clock_start(group, 0) == 0:
         return group.digital[rows, start:stop], None
     samples = np.zeros((len(channels), stop - start), group.digital.dtype)
@@ -325,7 +325,7 @@ def _source_block(
     stop: int,
 ) -> NDArray[np.float32]:
     """Return target samples [`start`, `stop`) of one signal group's channels, in steps."""
-    channels = [plan.inputs[i][1] for i in rows]
+    channels = np.array([plan.inputs[i][1] for i in rows])
     chain = recipe.chain(group.sampling_rate)
     low, high = block_source(chain, start, stop)
     low, high = max(low, 0), min(high, clock_length(group))
@@ -368,7 +368,8 @@ def _valid(samples: NDArray[np.generic], invalid: NDArray[np.float64]) -> NDArra
     if samples.dtype.kind == "f":
         valid = np.isfinite(samples)
         return None if valid.all() else valid
-    if np.isnan(invalid).all() or not samples.size or samples.min() > np.nanmax(invalid):
+    stated = [value for value in invalid.tolist() if value == value]  # NaN: none is stated
+    if not stated or not samples.size or samples.min() > max(stated):
         return None
     missing = samples == invalid[:, None]
     return ~missing if missing.any() else None

@@ -23,8 +23,10 @@ from scipy import fft
 from physioprep.harmonise.filters import Filter, kernel
 from physioprep.harmonise.resample import anti_alias_gain, half_length_s, ratio
 
-#: Target samples a block. A multiple of every usual window, small enough for the cache.
-BLOCK = 16_384
+#: Target samples a block: what is read, transformed and handed on at once.
+BLOCK = 65_536
+#: Target samples a transform, where a block has more: short enough for the cache.
+PIECE = 16_384
 
 
 @dataclass(frozen=True)
@@ -178,30 +180,57 @@ def transform_block(
     >>> transform_block(x, 0, design_chain(500.0, 200.0, ()), 0, 3)
     array([[1., 1., 1.]], dtype=float32)
     """
-    n = x.shape[1]
-    if whole:
-        begin = first // chain.down * chain.down
-        needed = first - begin + n + -(-chain.gap * chain.down // chain.up)
-    else:
-        begin, end = block_source(chain, start, stop)
-        needed = end - begin
+    if not whole:
+        return _transform_line(x, first, chain, start, stop)
+    begin = first // chain.down * chain.down
+    needed = first - begin + x.shape[1] + -(-chain.gap * chain.down // chain.up)
     periods = _periods(-(-needed // chain.down))
     buffer = np.empty((x.shape[0], chain.down * periods), np.float32)
-    if whole:
-        _fill_circle(buffer, x, first - begin)
-    else:
-        _fill_line(buffer, x, first - begin)
+    _fill_circle(buffer, x, first - begin)
     anchor = x[:, :1].astype(np.float32)  # near the signal, so that float32 rounds what matters
     buffer -= anchor
-    gain = _gain(chain, periods)
-    spectrum = fft.rfft(buffer, axis=1, overwrite_x=True)[:, : len(gain)]
-    spectrum *= gain
-    result: NDArray[np.float32]
-    result = fft.irfft(spectrum, chain.up * periods, axis=1, overwrite_x=True)
     offset = start - begin // chain.down * chain.up
-    result = result[:, offset : offset + stop - start]
+    result = _multiply(buffer, chain, periods)[:, offset : offset + stop - start]
     if not chain.blocks_dc:
         result += anchor
+    return result
+
+
+def _transform_line(
+    x: NDArray[np.generic], first: int, chain: Chain, start: int, stop: int
+) -> NDArray[np.float32]:
+    """Transform part of a stretch, transforms of `PIECE` samples, with its context."""
+    pieces = [(low, min(low + PIECE, stop)) for low in range(start, stop, PIECE)]
+    begins, ends = zip(*(block_source(chain, *piece) for piece in pieces), strict=True)
+    longest = max(end - begin for begin, end in zip(begins, ends, strict=True))
+    periods = _periods(longest // chain.down)
+    anchor = x[:, :1].astype(np.float32)
+    result = np.empty((x.shape[0], stop - start), np.float32)
+    together = max(1, 4 // x.shape[0])  # a transform does four rows at once or one: fill the four
+    for at in range(0, len(pieces), together):
+        batch = range(at, min(at + together, len(pieces)))
+        buffer = np.empty((len(batch), x.shape[0], chain.down * periods), np.float32)
+        for row, piece in enumerate(batch):
+            _fill_line(buffer[row], x, first - begins[piece])
+        buffer -= anchor
+        transformed = _multiply(buffer, chain, periods)
+        for row, piece in enumerate(batch):
+            low, high = pieces[piece]
+            offset = low - begins[piece] // chain.down * chain.up
+            found = transformed[row, :, offset : offset + high - low]
+            result[:, low - start : high - start] = found
+    if not chain.blocks_dc:
+        result += anchor
+    return result
+
+
+def _multiply(buffer: NDArray[np.float32], chain: Chain, periods: int) -> NDArray[np.float32]:
+    """Filter and resample along the last axis, as on a circle."""
+    gain = _gain(chain, periods)
+    spectrum = fft.rfft(buffer, axis=-1, overwrite_x=True)[..., : len(gain)]
+    spectrum *= gain
+    result: NDArray[np.float32]
+    result = fft.irfft(spectrum, chain.up * periods, axis=-1, overwrite_x=True)
     return result
 
 
@@ -343,8 +372,8 @@ def blocks(n_samples: int) -> Iterator[tuple[int, int]]:
 
     Examples
     --------
-    >>> list(blocks(20_000))
-    [(0, 16384), (16384, 20000)]
+    >>> list(blocks(70_000))
+    [(0, 65536), (65536, 70000)]
     """
     for start in range(0, n_samples, BLOCK):
         yield start, min(start + BLOCK, n_samples)

@@ -88,21 +88,23 @@ def quantise(x: NDArray[np.float32], dtype: str = "int16") -> tuple[NDArray[np.g
     >>> digital, counts.n_saturated, counts.error_rms().round(2)
     (array([[     1, -32768,  32767]], dtype=int16), array([1]), array([0.4], dtype=float32))
     """
-    n = x.shape[1]
-    # One number tells of NaN and of size: most blocks have neither missing nor large samples.
-    largest = max(float(x.max(initial=0)), -float(x.min(initial=0)))
-    missing = np.isnan(x) if np.isnan(largest) else None
-    values = x if missing is None else np.where(missing, np.float32(0), x)
-    n_valid = np.full(len(x), n) if missing is None else n - missing.sum(axis=1)
+    channels, n = x.shape
+    squares = _squares(x)
+    missing = np.isnan(x) if np.isnan(squares).any() else None
+    values = x
+    n_valid = np.full(channels, n)
+    if missing is not None:
+        values = np.where(missing, np.float32(0), x)
+        n_valid -= missing.sum(axis=1)
+        squares = _squares(values)
     total = values.sum(axis=1).astype(np.float64)
-    squares = _squares(values)
-    none = np.zeros(len(x), np.int64)
+    n_saturated = np.zeros(channels, np.int64)
     if dtype == "float32":
-        return np.ascontiguousarray(x), Quantised(n_valid, none, total, squares, 0.0 * squares)
+        counts = Quantised(n_valid, n_saturated, total, squares, 0 * squares)
+        return np.ascontiguousarray(x), counts
     whole = np.rint(values)
     errors = whole - values
-    n_saturated = none
-    if missing is not None or largest > _LARGEST:
+    if squares.max(initial=0) > _LARGEST**2:  # else no single sample is too large either
         saturated = np.abs(whole) > _LARGEST
         n_saturated = saturated.sum(axis=1)
         errors[saturated] = 0

@@ -294,11 +294,11 @@ def test_ecgfounder_normalises(make_group: Build, make_recording: Record) -> Non
     assert np.abs(x - y)[:, 5000:-5000].max() < rounding + 0.01
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=10)
 @given(
-    n=st.integers(0, 120_000),
+    n=st.integers(0, 400_000),
     rate_hz=st.sampled_from([250.0, 360.0, 500.0]),
-    gap=st.tuples(st.integers(0, 120_000), st.integers(0, 30_000)),
+    gap=st.tuples(st.integers(0, 400_000), st.integers(0, 100_000)),
     name=st.sampled_from(["native", "ecg-200hz", "ecg-500hz", "ecgfounder"]),
 )
 def test_blocks_put_together_are_the_whole(
@@ -348,7 +348,7 @@ def test_a_memory_map_is_read_piece_by_piece(
     harmonise_blocks(recording, load_recipe("ecg-200hz"), lambda *_: None)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 20e6 < digital.nbytes
+    assert peak < 30e6 < digital.nbytes
 
 
 @settings(deadline=None, max_examples=100)
