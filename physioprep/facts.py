@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 from physioprep.errors import CorpusError
@@ -258,6 +257,11 @@ def load_facts(name: str) -> Facts:
     name : str
         One of `list_corpora`.
 
+    Returns
+    -------
+    Facts
+        Shared by all who ask: do not change the mappings in it.
+
     Raises
     ------
     CorpusError
@@ -361,5 +365,5 @@ def _freeze(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_freeze(item) for item in value)
     if isinstance(value, dict):
-        return MappingProxyType({str(key): _freeze(item) for key, item in value.items()})
+        return {str(key): _freeze(item) for key, item in value.items()}
     return value.strip() if isinstance(value, str) else value

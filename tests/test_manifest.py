@@ -101,9 +101,18 @@ def test_croissant_describes_every_column_and_guards_its_table(tmp_path: Path):
     described = json.loads(path.read_text())
     assert described["conformsTo"] == "http://mlcommons.org/croissant/1.0"
     assert [f["name"] for f in described["recordSet"][0]["field"]] == list(frame.columns)
+    assert "license" not in described  # nobody knows that of a corpus called "mine"
     (tmp_path / "m.csv").write_text("corpus\nother\n")
     with pytest.raises(ManifestError, match=r"m\.csv is not the one it describes"):
         read_manifest(path)
+
+
+def test_croissant_states_licence_and_citation_of_a_known_corpus(tmp_path: Path):
+    frame = make_manifest({"corpus": ["mitdb"], "record_id": ["100"], "path": ["100.hea"]})
+    described = json.loads(write_manifest(frame, tmp_path / "m.json").read_text())
+    assert described["license"] == ["ODC-BY-1.0"]
+    assert described["citeAs"].startswith("Moody GB, Mark RG.")
+    assert described["url"] == ["https://physionet.org/content/mitdb/1.0.0/"]
 
 
 def test_groups_of_a_row():
@@ -175,7 +184,7 @@ def test_a_failed_write_leaves_the_old_manifest(tmp_path: Path, monkeypatch: pyt
 names = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=8)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=12)
 @given(ids=st.lists(names, min_size=1, max_size=6, unique=True), label=names, units=names)
 def test_any_names_survive_every_format(tmp_path_factory, ids: list[str], label: str, units: str):
     folder = tmp_path_factory.mktemp("any")

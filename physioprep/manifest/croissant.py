@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from physioprep.errors import CorpusError
+from physioprep.facts import Facts, load_facts
 from physioprep.manifest.schema import COLUMNS, label_kind
 
 if TYPE_CHECKING:
@@ -29,13 +31,15 @@ def describe(frame: pd.DataFrame, table: Path) -> dict[str, Any]:
                 "source": {"fileObject": {"@id": "table"}, "extract": {"column": name}},
             }
         )
-    corpora = ", ".join(sorted(set(frame["corpus"])))
+    names = sorted(set(frame["corpus"]))
+    corpora = ", ".join(names)
     return {
         "@context": _CROISSANT_CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": f"physioprep manifest of {corpora}",
         "description": f"{len(frame)} recordings of {corpora}: what each file holds.",
+        **_provenance([facts for facts in map(_known, names) if facts is not None]),
         "distribution": [
             {
                 "@type": "cr:FileObject",
@@ -52,6 +56,22 @@ def describe(frame: pd.DataFrame, table: Path) -> dict[str, Any]:
     }
 
 
+def _known(corpus: str) -> Facts | None:
+    try:
+        return load_facts(corpus)
+    except CorpusError:
+        return None  # a manifest of one's own making
+
+
+def _provenance(corpora: list[Facts]) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "license": [facts.licence for facts in corpora],
+        "citeAs": " ".join(facts.citation for facts in corpora),
+        "url": [facts.url for facts in corpora if facts.url],
+    }
+    return {key: value for key, value in said.items() if value}
+
+
 # The context that the specification prescribes, word for word.
 _CROISSANT_CONTEXT: Final[dict[str, Any]] = {
     "@language": "en",
@@ -64,6 +84,7 @@ _CROISSANT_CONTEXT: Final[dict[str, Any]] = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "extract": "cr:extract",
     "field": "cr:field",
@@ -83,6 +104,7 @@ _CROISSANT_CONTEXT: Final[dict[str, Any]] = {
     "regex": "cr:regex",
     "repeated": "cr:repeated",
     "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
     "separator": "cr:separator",
     "source": "cr:source",
