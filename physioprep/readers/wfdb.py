@@ -200,8 +200,36 @@ def read_groups(
 ) -> tuple[tuple[SignalGroup, ...], dict[str, Any]]:
     """Read all samples of a single-segment record, with what verifying them found."""
     n_frames = frames_of(path, record)
+    signals = _decode(path, record, n_frames)
+    groups, checksums, wrong_starts = [], [""] * len(record.signals), []
+    for members in by_rate(record):
+        header = group_header(record, members, n_frames)
+        if isinstance(signals, np.ndarray):  # one file, one rate: this is the only group
+            digital = signals
+        else:
+            dtype = np.result_type(*(signals[member].dtype for member in members))
+            digital = np.empty((len(members), header.n_samples), dtype)
+            for row, member in enumerate(members):
+                digital[row] = signals[member]
+        lines = [record.signals[member] for member in members]
+        states = _verify(path, members, lines, digital, verify)
+        starts = digital[:, 0].tolist() if verify and header.n_samples else []
+        for member, state in zip(members, states, strict=True):
+            checksums[member] = state
+        for member, line, start in zip(members, lines, starts, strict=bool(starts)):
+            # format 8's initial value comes before the first sample
+            if line.initial_value not in (None, start) and line.format != 8:
+                wrong_starts.append(member)
+        _undo_skew(digital, lines)
+        groups.append(SignalGroup(**vars(header), digital=digital))
+    return tuple(groups), {"checksums": checksums, "initial_value_differs": wrong_starts}
+
+
+def _decode(
+    path: Path, record: RecordHeader, n_frames: int
+) -> NDArray[Any] | dict[int, NDArray[Any]]:
+    """Decode all signal files: one array where one file holds all at one rate, else by signal."""
     decoded: dict[int, NDArray[Any]] = {}
-    whole: NDArray[Any] | None = None  # one file, one rate: decoded at one go
     for name, members in _by_file(path, record).items():
         lines = [record.signals[member] for member in members]
         if name == "~":  # null signals: described, never recorded
@@ -216,36 +244,16 @@ def read_groups(
             file,
             lines[0].format,
             lines[0].byte_offset,
-            tuple(line.samples_per_frame for line in lines),
+            tuple([line.samples_per_frame for line in lines]),
             n_frames,
-            tuple(line.initial_value or 0 for line in lines),
+            tuple([line.initial_value or 0 for line in lines]),
         )
-        if file.suffix == ".mat":
+        if name.endswith(".mat"):
             _check_mat(file, lines[0].byte_offset, len(lines), n_frames)
-        decoded.update(zip(members, signals, strict=True))
         if isinstance(signals, np.ndarray) and len(members) == len(record.signals):
-            whole = signals
-    groups, checksums, wrong_starts = [], [""] * len(record.signals), []
-    for members in by_rate(record):
-        header = group_header(record, members, n_frames)
-        if whole is not None and len(members) == len(whole):
-            digital = np.ascontiguousarray(whole)
-        else:
-            dtype = np.result_type(*(decoded[member].dtype for member in members))
-            digital = np.empty((len(members), header.n_samples), dtype)
-            for row, member in enumerate(members):
-                digital[row] = decoded[member]
-        lines = [record.signals[member] for member in members]
-        states = _verify(path, members, lines, digital, verify)
-        for row, member in enumerate(members):
-            checksums[member] = states[row]
-            # format 8's initial value comes before the first sample
-            initial = lines[row].initial_value if lines[row].format != 8 else None
-            if verify and initial is not None and header.n_samples and initial != digital[row, 0]:
-                wrong_starts.append(member)
-        _undo_skew(digital, lines)
-        groups.append(SignalGroup(**vars(header), digital=digital))
-    return tuple(groups), {"checksums": checksums, "initial_value_differs": wrong_starts}
+            return signals
+        decoded.update(zip(members, signals, strict=True))
+    return decoded
 
 
 def _by_file(path: Path, record: RecordHeader) -> Mapping[str, list[int]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import wfdb_signals
@@ -226,57 +227,42 @@ def read(layout: Layout, verify: bool, read_groups: ReadGroups) -> tuple[SignalG
     -------
     tuple of SignalGroup
     """
-    arrays = []
-    for group in layout.groups:
-        wide = group.invalid < -(2**15)
-        dtype = np.float64 if layout.as_float else np.int32 if wide.any() else np.int16
+    targets: dict[int, NDArray[Any]] = {}  # by samples a frame, as the groups are
+    for width, group in zip(_members(layout.signals), layout.groups, strict=True):
+        wide = bool((group.invalid < -(2**15)).any())
+        dtype = np.float64 if layout.as_float else np.int32 if wide else np.int16
         array = np.empty((len(group.channels), group.n_samples), dtype)
         array[:] = group.invalid[:, None].astype(dtype)
-        arrays.append(array)
-    per_frame = {
-        signal.samples_per_frame: array
-        for signal, array in zip(_firsts(layout.signals), arrays, strict=True)
+        targets[width] = array
+    row_of = {
+        number: row
+        for numbers in _members(layout.signals).values()
+        for row, number in enumerate(numbers)
     }
-    place = _places(layout.signals)
     variable = layout.metadata["layout"] == "variable"
     for segment in layout.segments:
-        numbers = iter(rows(layout.path, layout.signals, segment, variable))
-        by_signal = dict(enumerate(numbers))
-        read_signals, _ = read_groups(segment.path, segment.record, verify)
-        members = _members(segment.record.signals)
-        for samples, group in zip(members.items(), read_signals, strict=True):
-            width, own = samples
-            start = segment.start * width
+        numbers = rows(layout.path, layout.signals, segment, variable)
+        groups, _ = read_groups(segment.path, segment.record, verify)
+        own = _members(segment.record.signals)
+        for (width, members), group in zip(own.items(), groups, strict=True):
             source: Any = group.physical() if layout.as_float else group.digital
-            for row, signal in enumerate(own):
-                target = per_frame[width][place[by_signal[signal]]]
+            start = segment.start * width
+            for row, member in enumerate(members):
+                number = numbers[member]
                 values = source[row]
-                if not layout.as_float and group.invalid[row] != (
-                    wanted := layout.groups[list(per_frame).index(width)].invalid[
-                        place[by_signal[signal]]
-                    ]
-                ):
-                    values = np.where(values == group.invalid[row], int(wanted), values)
-                target[start : start + group.n_samples] = values
+                invalid = wfdb_signals.INVALID[layout.signals[number].format]
+                if not layout.as_float and group.invalid[row] != invalid:
+                    values = np.where(values == group.invalid[row], invalid, values)
+                targets[width][row_of[number], start : start + group.n_samples] = values
     return tuple(
         SignalGroup(**vars(group), digital=array)
-        for group, array in zip(layout.groups, arrays, strict=True)
+        for group, array in zip(layout.groups, targets.values(), strict=True)
     )
 
 
 def _members(signals: tuple[SignalLine, ...]) -> dict[int, list[int]]:
+    """Map samples a frame to the numbers of the signals that have as many."""
     members: dict[int, list[int]] = {}
     for number, signal in enumerate(signals):
         members.setdefault(signal.samples_per_frame, []).append(number)
     return members
-
-
-def _firsts(signals: tuple[SignalLine, ...]) -> list[SignalLine]:
-    return [signals[numbers[0]] for numbers in _members(signals).values()]
-
-
-def _places(signals: tuple[SignalLine, ...]) -> dict[int, int]:
-    """Map a signal number to its row in its group."""
-    return {
-        number: row for numbers in _members(signals).values() for row, number in enumerate(numbers)
-    }

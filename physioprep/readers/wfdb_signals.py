@@ -113,7 +113,7 @@ def decode_file(
     Returns
     -------
     ndarray of shape (signal, sample), or list of 1-D ndarray
-        int16 or int32 (`dtype_of`); a list where the signals' rates differ. Possibly views.
+        int16 or int32 (`dtype_of`), C-contiguous; a list where the signals' rates differ.
 
     Raises
     ------
@@ -331,4 +331,5 @@ def _decode_flac(
     except soundfile.LibsndfileError as error:
         raise UnreadableFileError(path, f"damaged FLAC stream ({error})") from None
     # libsndfile scales to the full 32 bits; the shift undoes it
-    return (samples.T >> (32 - bits)).astype(dtype_of(format))
+    shifted = np.ascontiguousarray((samples.T >> (32 - bits)).astype(dtype_of(format)))
+    return shifted
