@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import PhysioprepError
-from physioprep.harmonise import harmonise_blocks
 from physioprep.store.codec import pack_shard, write_atomic
 from physioprep.store.expect import Signature
 from physioprep.store.journal import Entry, write_entry
@@ -182,6 +181,8 @@ class _Block:
         return Done(self.block, len(self.records), len(self.failed))
 
     def _one(self, position: int, record: dict[str, Any]) -> None:
+        from physioprep.harmonise import harmonise_blocks
+
         number = record["record"]
         signature = self.job.signatures[record["signature"]]
         writers = [
@@ -197,12 +198,13 @@ class _Block:
             self.sources[number] = check_sources(record)
             stage = "harmonise"
             by_key = {writer.expected.key: writer for writer in writers}
-            groups = harmonise_blocks(
-                recording,
-                self.job.recipe,
-                lambda key, first, samples: by_key[key].add(samples),
-                signature.modality_of,
-            )
+
+            def add(key: str, first: int, samples: NDArray[Any]) -> None:
+                if key not in by_key:
+                    raise PhysioprepError(f"its header promises no {key} signals; it gives some")
+                by_key[key].add(samples)
+
+            groups = harmonise_blocks(recording, self.job.recipe, add, signature.modality_of)
             for writer in writers:
                 writer.finish(groups.get(writer.expected.key))
             if all(writer.is_missing for writer in writers):

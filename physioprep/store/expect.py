@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from physioprep.errors import PhysioprepError
-from physioprep.harmonise.channels import modality_of
-from physioprep.harmonise.plan import plan_groups
 from physioprep.recording import GroupHeader
 
 if TYPE_CHECKING:
@@ -62,6 +60,8 @@ class Signature:
 
     def modality_of(self, channel: str, unit: str) -> str:
         """Return the modality of a source channel, as the scan decided it."""
+        from physioprep.harmonise import modality_of
+
         return self.modalities.get((channel, unit)) or modality_of(channel, unit)
 
 
@@ -109,6 +109,8 @@ def expect(
     (Signature, tuple of int) or str
         What each group becomes, and its number of samples; or why there is nothing.
     """
+    from physioprep.harmonise import plan_groups
+
     modalities = signals.modalities()
     try:
         plans = plan_groups(

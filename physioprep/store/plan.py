@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.harmonise.channels import order_channels
 from physioprep.manifest import GROUP_COLUMNS
 from physioprep.store.columns import column_kind, encode_column, hash_column, stored_columns
 from physioprep.store.expect import Signals, Signature, expect, group_names, with_gaps
@@ -253,6 +252,8 @@ def _layouts(
     names: Mapping[tuple[str, float], str],
     dtypes: Mapping[str, str],
 ) -> tuple[GroupLayout, ...]:
+    from physioprep.harmonise.channels import order_channels
+
     gathered: dict[str, dict[str, list[str]]] = {}
     first: dict[str, Any] = {}
     for signature in signatures:
