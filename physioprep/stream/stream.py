@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import IterableDataset, get_worker_info
 
 from physioprep.errors import ShardError
 from physioprep.shards.open import open_shards
+from physioprep.stream.base import Batch, BatchStream
 from physioprep.stream.buffers import BufferPool
 from physioprep.stream.chunks import MISSING, Chunk, Slots, read_ahead, read_chunk, select
-from physioprep.stream.order import (
-    EpochOrder,
-    Ints,
-    epoch_order,
-    n_batches,
-    rank_positions,
-    sequential_order,
-)
-
-Batch = dict[str, torch.Tensor]
-#: Threads that fill batches, and batches filled ahead of the consumer.
-_THREADS = 2
-_AHEAD = 3
-_STATE_VERSION = 1
+from physioprep.stream.order import Ints, rank_positions
+from physioprep.stream.transforms import physical
 
 
-class ShardStream(IterableDataset[Batch]):
+class ShardStream(BatchStream):
     """An epoch of shards as whole batches, the same for any number of ranks and workers.
 
     Global batch *n* is the union of what all ranks yield as their *n*-th batch:
@@ -111,173 +96,38 @@ class ShardStream(IterableDataset[Batch]):
         raw: bool = False,
     ) -> None:
         self.shards = open_shards(path)
-        self.rank, self.world_size = _ranks(rank, world_size)
-        if batch_size < 1 or seed < 0 or epoch < 0:
-            raise ShardError("batch_size must be positive, seed and epoch not negative")
-        if drop_last not in (False, True, "pad"):
-            raise ShardError(f"drop_last is False, True or 'pad', not {drop_last!r}")
         held = self.shards.modalities
         for name in modalities or ():
             if name not in held:
                 raise ShardError(f"{path}: holds no {name!r}, only {', '.join(held)}")
         self.modalities = tuple(modalities or held)
-        self.batch_size, self.seed, self.shuffle = batch_size, seed, shuffle
-        self.last = {False: "keep", True: "drop", "pad": "pad"}[drop_last]
-        self.device = None if device is None else torch.device(device)
         self.raw = raw
-        self._selection = select(self.shards, where)
-        self._epoch, self._resume_at, self._consumed = epoch, 0, 0
-        self._resumed_worker: list[int] | None = None
-        if self.last == "drop" and self.n_windows < self.global_batch:
-            raise ShardError(
-                f"{path}: {self.n_windows} windows do not fill one global batch of "
-                f"{self.global_batch}, and drop_last would leave nothing"
-            )
+        self.selection = select(self.shards, where)
+        super().__init__(
+            str(path),
+            self.selection.layout,
+            batch_size=batch_size,
+            seed=seed,
+            rank=rank,
+            world_size=world_size,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            device=device,
+            epoch=epoch,
+        )
 
-    @property
-    def n_windows(self) -> int:
-        """Windows in an epoch, over all ranks."""
-        return self._selection.layout.n_windows
-
-    @property
-    def global_batch(self) -> int:
-        """Windows in a batch of all ranks together."""
-        return self.batch_size * self.world_size
-
-    @property
-    def epoch(self) -> int:
-        """The epoch that the next iteration gives, or that is under way."""
-        return self._epoch
-
-    def __len__(self) -> int:
-        return n_batches(self.n_windows, 0, self.global_batch, self.last)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the next iteration; a loaded position in that epoch is kept.
-
-        Without it each finished iteration goes on to the next epoch, except in worker
-        processes, which know nothing of each other.
-        """
-        if epoch != self._epoch:
-            self._epoch, self._resume_at, self._consumed = epoch, 0, 0
-
-    def state_dict(self, batches: int | None = None) -> dict[str, Any]:
-        """Return where the stream stands, the same on every rank.
-
-        Parameters
-        ----------
-        batches : int, optional
-            Batches taken of this epoch. Needed where a plain `DataLoader` with workers
-            iterates, since this object then sees nothing of it; otherwise counted here.
-
-        Returns
-        -------
-        dict
-            Layout hash, seed, epoch, and samples consumed by all ranks.
-        """
-        consumed = self._consumed if batches is None else batches * self.global_batch
-        worker = get_worker_info()
-        return {
-            "version": _STATE_VERSION,
-            "layout_sha256": self._selection.layout.sha256,
-            "seed": self.seed,
-            "shuffle": self.shuffle,
-            "epoch": self._epoch,
-            "samples_consumed": min(consumed, self.n_windows),
-            # A worker that a stateful loader restores goes on with its own next batch.
-            "worker": None if worker is None else [worker.id, worker.num_workers],
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where a state was taken, whatever the world size and workers then were.
-
-        Raises
-        ------
-        ShardError
-            If the state is of other shards, other windows or another seed.
-        """
-        own = self.state_dict()
-        for name, what in (
-            ("version", "stream version"),
-            ("layout_sha256", "shards or another choice of windows"),
-            ("seed", "seed"),
-            ("shuffle", "setting of shuffle"),
-        ):
-            if state.get(name) != own[name]:
-                raise ShardError(
-                    f"{self.shards.path}: the state is of another {what} "
-                    f"({str(state.get(name))[:12]}, here {str(own[name])[:12]})"
-                )
-        self._epoch, self._resume_at = int(state["epoch"]), int(state["samples_consumed"])
-        self._consumed, self._resumed_worker = self._resume_at, state.get("worker")
-
-    def __iter__(self) -> Iterator[Batch]:
-        starts = self._starts()
-        self._resume_at, self._resumed_worker = 0, None
-        process = os.getpid()
-        filler = _Filler(self, self._epoch)
-        pending: deque[Future[Batch]] = deque()
-        todo = iter(starts)
-        with ThreadPoolExecutor(_THREADS + 1, "shard-stream") as pool:
-            try:
-                for start in starts:
-                    while len(pending) <= _AHEAD and (ahead := next(todo, None)) is not None:
-                        pending.append(pool.submit(filler.batch, ahead))
-                        pool.submit(filler.look_ahead, ahead)
-                    batch = self._finish(pending.popleft().result())
-                    self._consumed = start + starts.step
-                    yield batch
-                    if os.getpid() != process:
-                        raise ShardError("a stream cannot go on in a forked process; make it anew")
-            finally:
-                for future in pending:
-                    future.cancel()
-        self._epoch, self._consumed = self._epoch + 1, 0
-
-    def _starts(self) -> range:
-        """Return the first positions of the global batches that this process is to yield."""
-        worker = get_worker_info()
-        number, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        begin = self._resume_at
-        if self._resumed_worker != [number, step]:
-            begin += number * self.global_batch
-        self._consumed = begin
-        end = self.n_windows - (self.global_batch - 1 if self.last == "drop" else 0)
-        return range(begin, max(begin, end), step * self.global_batch)
+    def filler(self, epoch: int) -> _Filler:
+        """Return what fills the batches of an epoch."""
+        return _Filler(self, epoch)
 
     def _finish(self, batch: Batch) -> Batch:
-        if self.device is None:
-            return batch
-        batch = {name: value.to(self.device, non_blocking=True) for name, value in batch.items()}
-        if not self.raw and self.device.type != "cpu":
-            from physioprep.stream.transforms import physical
-
-            return physical(batch)
-        return batch
+        batch = super()._finish(batch)
+        return physical(batch) if self.sends_raw and not self.raw else batch
 
     @property
     def sends_raw(self) -> bool:
         """Whether the filling threads leave the scaling to somebody else."""
         return self.raw or (self.device is not None and self.device.type != "cpu")
-
-    def order(self, epoch: int) -> EpochOrder:
-        """Return the sequence of an epoch."""
-        if not self.shuffle:
-            return sequential_order(self._selection.layout)
-        return epoch_order(self._selection.layout, self.seed, epoch)
-
-
-def _ranks(rank: int | None, world_size: int | None) -> tuple[int, int]:
-    import torch.distributed as dist
-
-    running = dist.is_available() and dist.is_initialized()
-    if world_size is None:
-        world_size = dist.get_world_size() if running else 1
-    if rank is None:
-        rank = dist.get_rank() if running else 0
-    if not 0 <= rank < world_size:
-        raise ShardError(f"rank {rank} is not in a world of {world_size}")
-    return rank, world_size
 
 
 class _Filler:
@@ -296,7 +146,7 @@ class _Filler:
         stream = self._stream
         return read_chunk(
             stream.shards,
-            stream._selection,
+            stream.selection,
             self._order,
             stream.shuffle,
             stream.modalities,
