@@ -24,7 +24,7 @@ def set_up_logging(verbose: bool) -> None:
     handler = RichHandler(console=err, show_path=False, log_time_format="%H:%M:%S")
     logger = logging.getLogger("physioprep")
     logger.handlers[:] = [handler]
-    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+    logger.setLevel(logging.INFO if verbose else logging.ERROR)
     logging.getLogger("physiomodels").handlers[:] = [handler]
     logging.getLogger("physiomodels").setLevel(logger.level)
 
