@@ -62,6 +62,27 @@ def test_damaged_files_are_one_error(fif: Path, tmp_path: Path) -> None:
         read_recording(tmp_path / "none.vhdr")
 
 
+def test_eeglab(tmp_path: Path) -> None:
+    from scipy.io import savemat
+
+    data = np.random.default_rng(0).normal(0, 10, (3, 500))  # µV
+    names = np.array([("Fz",), ("Cz",), ("ECG",)], dtype=[("labels", object)])
+    events = [("type", object), ("latency", object), ("duration", object)]
+    content = {
+        "setname": "a", "filename": "a.set", "nbchan": 3, "trials": 1, "pnts": 500, "srate": 128.0,
+        "xmin": 0.0, "xmax": 499 / 128, "data": data, "chanlocs": names, "ref": "common",
+        "event": np.array([("square", 65.0, 1.0)], events), "epoch": [], "icawinv": [],
+        "icasphere": [], "icaweights": [],
+    }  # fmt: skip
+    path = tmp_path / "a.set"
+    savemat(path, {"EEG": content}, appendmat=False)
+    recording = read_recording(path)
+    np.testing.assert_allclose(recording.groups[0].physical(), data * 1e-6, rtol=1e-12)
+    assert recording.groups[0].channels == ("Fz", "Cz", "ECG")
+    assert recording.annotations["onset"].tolist() == [0.5]  # EEGLAB counts samples from 1
+    assert recording.annotations["text"].tolist() == ["square"]
+
+
 @pytest.mark.realdata
 def test_every_brainvision_file(shared_data: Path) -> None:
     import mne
