@@ -9,17 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.errors import RecipeError
 from physioprep.harmonise.chain import block_source, blocks, transform_gappy
+from physioprep.harmonise.clock import check_clock, clock_length, clock_start, read_clock
 from physioprep.harmonise.leads import derive_leads
 from physioprep.harmonise.montage import rereference
-from physioprep.harmonise.plan import (
-    GroupPlan,
-    ModalityOf,
-    clock_length,
-    clock_start,
-    plan_groups,
-)
+from physioprep.harmonise.plan import GroupPlan, ModalityOf, plan_groups
 from physioprep.harmonise.quantise import MISSING, NO_SENTINEL, Quantised, quantise
 from physioprep.harmonise.recipe import ModalityRecipe, Recipe
 from physioprep.recording import Recording, SignalGroup
@@ -184,60 +178,10 @@ def harmonise_blocks(
     return result
 
 
-def read_clock(
-    group: SignalGroup, channels: Sequence[int] | NDArray[np.intp], start: int, stop: int
-) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None]:
-    """Return samples [`start`, `stop`) of the clock that starts with the recording.
-
-    Parameters
-    ----------
-    group : SignalGroup
-    channels : sequence of int
-    start, stop : int
-        Within the group's `clock_length`.
-
-    Returns
-    -------
-    samples : ndarray, shape (channel, stop - start)
-        A view where possible. Arbitrary in gaps.
-    there : ndarray of bool, shape (stop - start,), or None
-        False in the gaps between segments; None where there are none.
-    """
-    each = [int(c) for c in channels]
-    run = range(each[0], each[0] + len(each))
-    rows = slice(run.start, run.stop) if each == list(run) else each
-    if len(group.segments) == 1 and clock_start(group, 0) == 0:
-        return group.digital[rows, start:stop], None
-    samples = np.zeros((len(channels), stop - start), group.digital.dtype)
-    there = np.zeros(stop - start, bool)
-    ends = [first for first, _ in group.segments[1:]] + [group.n_samples]
-    for i, ((first, _), end) in enumerate(zip(group.segments, ends, strict=True)):
-        at = clock_start(group, i)
-        low, high = max(start, at), min(stop, at + end - first)
-        if low < high:
-            part = group.digital[rows, first + low - at : first + high - at]
-            samples[:, low - start : high - start] = part
-            there[low - start : high - start] = True
-    return samples, there
-
-
-def _check_clock(recording: Recording, index: int) -> None:
-    """Segments must not overlap by more than the rounding of their onsets."""
-    group = recording.groups[index]
-    for i in range(1, len(group.segments)):
-        length = group.segments[i][0] - group.segments[i - 1][0]
-        overlap = clock_start(group, i - 1) + length - clock_start(group, i)
-        if overlap > 1:
-            raise RecipeError(
-                f"{recording.path}: segment {i} starts {overlap / group.sampling_rate:g} s "
-                "before the one before it ends"
-            )
-
-
 def _native(recording: Recording, plan: GroupPlan, sink: Sink) -> HarmonisedGroup:
     index = plan.inputs[0][0]
     group, channels = recording.groups[index], [c for _, c in plan.inputs]
-    _check_clock(recording, index)
+    check_clock(recording, index)
     dtype, invalid = _native_sentinels(group, channels)
     for start, stop in blocks(plan.n_samples):
         samples, there = read_clock(group, channels, start, stop)
@@ -286,7 +230,7 @@ def _modality(
     recording: Recording, plan: GroupPlan, recipe: ModalityRecipe, sink: Sink
 ) -> HarmonisedGroup:
     for index in {g for g, _ in plan.inputs}:
-        _check_clock(recording, index)
+        check_clock(recording, index)
     total = Quantised.empty(len(plan.channels))
     margin = math.ceil(recipe.baseline_median_s * recipe.rate_hz / 2)
     for start, stop in blocks(plan.n_samples):

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
 from physioprep.harmonise.filters import Filter, kernel
+from physioprep.harmonise.mirror import fill_circle, fill_line
 from physioprep.harmonise.resample import anti_alias_gain, half_length_s, ratio
 
 #: Target samples a block: what is read, transformed and handed on at once.
@@ -186,7 +187,7 @@ def transform_block(
     needed = first - begin + x.shape[1] + -(-chain.gap * chain.down // chain.up)
     periods = _periods(-(-needed // chain.down))
     buffer = np.empty((x.shape[0], chain.down * periods), np.float32)
-    _fill_circle(buffer, x, first - begin)
+    fill_circle(buffer, x, first - begin)
     anchor = x[:, :1].astype(np.float32)  # near the signal, so that float32 rounds what matters
     buffer -= anchor
     offset = start - begin // chain.down * chain.up
@@ -211,7 +212,7 @@ def _transform_line(
         batch = range(at, min(at + together, len(pieces)))
         buffer = np.empty((len(batch), x.shape[0], chain.down * periods), np.float32)
         for row, piece in enumerate(batch):
-            _fill_line(buffer[row], x, first - begins[piece])
+            fill_line(buffer[row], x, first - begins[piece])
         buffer -= anchor
         transformed = _multiply(buffer, chain, periods)
         for row, piece in enumerate(batch):
@@ -232,57 +233,6 @@ def _multiply(buffer: NDArray[np.float32], chain: Chain, periods: int) -> NDArra
     result: NDArray[np.float32]
     result = fft.irfft(spectrum, chain.up * periods, axis=-1, overwrite_x=True)
     return result
-
-
-def _fill_line(buffer: NDArray[np.float32], x: NDArray[np.generic], at: int) -> None:
-    """Put `x` at `at` of `buffer`, and its mirror images before and after."""
-    n, width = x.shape[1], buffer.shape[1]
-    left, right = max(at, 0), min(at + n, width)
-    buffer[:, left:right] = x[:, left - at : right - at]
-    if left:
-        buffer[:, :left] = _before(x, left)
-    if right < width:
-        buffer[:, right:] = _after(x, width - right)
-
-
-def _fill_circle(buffer: NDArray[np.float32], x: NDArray[np.generic], at: int) -> None:
-    """Put `x` at `at` of `buffer`; fill the rest, a circle, with both mirror images blended."""
-    n, width = x.shape[1], buffer.shape[1]
-    buffer[:, at : at + n] = x
-    gap = width - n
-    if gap:
-        after = _after(x, gap).astype(np.float32)
-        blend = (_before(x, gap).astype(np.float32) - after) * _blend(gap)
-        blend += after
-        buffer[:, at + n :] = blend[:, : gap - at]
-        buffer[:, :at] = blend[:, gap - at :]
-
-
-@lru_cache(maxsize=64)
-def _blend(gap: int) -> NDArray[np.float32]:
-    t = np.arange(1, gap + 1) / (gap + 1)
-    return (t * t * (3 - 2 * t)).astype(np.float32)
-
-
-def _before(x: NDArray[np.generic], count: int) -> NDArray[np.generic]:
-    """Return `count` samples before the first of `x`: its mirror image, to and fro if need be."""
-    if count < x.shape[1]:
-        return x[:, 1 : count + 1][:, ::-1]
-    return _to_and_fro(x, np.arange(-count, 0))
-
-
-def _after(x: NDArray[np.generic], count: int) -> NDArray[np.generic]:
-    """Return `count` samples after the last of `x`: its mirror image, to and fro if need be."""
-    n = x.shape[1]
-    if count < n:
-        return x[:, n - count - 1 : n - 1][:, ::-1]
-    return _to_and_fro(x, np.arange(n, n + count))
-
-
-def _to_and_fro(x: NDArray[np.generic], index: NDArray[np.intp]) -> NDArray[np.generic]:
-    period = max(2 * (x.shape[1] - 1), 1)
-    index = index % period
-    return x[:, np.minimum(index, period - index)]
 
 
 def target_range(chain: Chain, start: int, stop: int) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from physioprep.harmonise.channels import (
     modality_of,
     order_channels,
 )
+from physioprep.harmonise.clock import clock_length
 from physioprep.harmonise.leads import derivable_leads
 from physioprep.harmonise.montage import rereferenced_channels
 from physioprep.harmonise.recipe import ModalityRecipe, Recipe
@@ -65,21 +66,6 @@ class GroupPlan:
     input_channels: tuple[str, ...]
     factors: tuple[float, ...]
     derived: tuple[bool, ...]
-
-
-def clock_start(group: GroupHeader | _Shape, segment: int) -> int:
-    """Return where a segment's first sample lies on the clock that starts with the recording.
-
-    The onset is rounded to the nearest sample: discontinuous files time their segments freely.
-    """
-    return round(group.segments[segment][1] * group.sampling_rate)
-
-
-def clock_length(group: GroupHeader | _Shape) -> int:
-    """Return the samples from the recording's start to the group's end, gaps included."""
-    if group.n_samples < 0:
-        return -1
-    return clock_start(group, -1) + group.n_samples - group.segments[-1][0]
 
 
 def plan_groups(

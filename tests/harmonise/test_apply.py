@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from physioprep.errors import RecipeError
-from physioprep.harmonise import Recipe, harmonise, harmonise_blocks, load_recipe, plan_groups
+from physioprep.harmonise import (
+    HarmonisedGroup,
+    Recipe,
+    harmonise,
+    harmonise_blocks,
+    load_recipe,
+    plan_groups,
+)
 from physioprep.harmonise.channels import ECG_LEADS, UnknownChannelError
 from physioprep.harmonise.filters import bandpass
 from physioprep.harmonise.quantise import quantise
@@ -383,3 +390,49 @@ def test_real_recordings_keep_their_beats(shared_data: Path) -> None:
     inside = np.s_[:, 800 : 200 * 120 - 800]
     difference = ecg.physical()[:, : 200 * 120] - reference[order]
     assert np.abs(difference[inside]).max() < 0.0005 + 1e-4 * reference.std()
+
+
+@pytest.mark.realdata
+def test_every_real_recording_goes_through(shared_data: Path) -> None:
+    """Native gives the file's integers back; the paired recipe whatever ECG and EEG there is."""
+    from physioprep.errors import PhysioprepError
+    from physioprep.readers import read_recording
+
+    endings = ("*.hea", "*.edf", "*.bdf", "*.vhdr")
+    paths = [path for ending in endings for path in sorted(shared_data.rglob(ending))]
+    paths = [p for i, p in enumerate(paths) if p.parts[-2][:2] != "A0" and i % 12 == 0]
+    paired = replace(load_recipe("paired-200hz"), unknown_channels="skip")
+    kept = harmonised = 0
+    for path in paths:
+        try:
+            recording = read_recording(path)
+        except PhysioprepError:
+            continue
+        for key, group in harmonise(recording, load_recipe("native")).items():
+            assert group.digital.shape[0] == len(group.channels), (path, key)
+        for source in recording.groups:
+            if len(source.segments) == 1 and source.segments[0][1] == 0:
+                kept += _appears_in(source, harmonise(recording, load_recipe("native")))
+        try:
+            result = harmonise(recording, paired)
+        except (RecipeError, UnknownUnitError):
+            continue
+        for group in result.values():
+            assert np.isfinite(group.physical()[group.digital != MISSING]).all(), path
+            harmonised += 1
+    assert kept > 50
+    assert harmonised > 50
+
+
+def _appears_in(source: SignalGroup, groups: dict[str, HarmonisedGroup]) -> bool:
+    """Every channel's samples are in a native group of that name, unchanged."""
+    rows = {
+        (name, group.rate_hz): row
+        for group in groups.values()
+        for name, row in zip(group.source_channels, group.digital, strict=True)
+    }
+    for name, samples in zip(source.channels, source.digital, strict=True):
+        if source.channels.count(name) == 1:
+            found = rows[name, source.sampling_rate]
+            assert np.array_equal(found, samples, equal_nan=found.dtype.kind == "f")
+    return True
