@@ -125,6 +125,8 @@ class EvaluateConfig:
     ----------
     label : str
         ``label_...`` column of the window manifest.
+    positive : str or None
+        Of two classes, the one whose F1 and AUPRC are given. None: the last.
     modalities : tuple of str
         Compared alone and together.
     protocol : {"subject-grouped", "leave-one-subject-out", "within-subject"}
@@ -146,6 +148,7 @@ class EvaluateConfig:
     """
 
     label: str = "label_condition"
+    positive: str | None = None
     modalities: tuple[str, ...] = ("eeg", "ecg")
     protocol: str = "subject-grouped"
     folds: int = 5
@@ -166,7 +169,8 @@ def load_config(kind: type[T], source: str | Path | Mapping[str, Any]) -> T:
     kind : type
         The dataclass: `PretrainConfig`, `FinetuneConfig`, `EvaluateConfig` ...
     source : path-like or mapping
-        Fields that are left out keep their defaults.
+        Fields that are left out keep their defaults. A bare name means the file of that name in
+        ``physiomodels/configs``.
 
     Raises
     ------
@@ -186,8 +190,10 @@ def load_config(kind: type[T], source: str | Path | Mapping[str, Any]) -> T:
         return _build(kind, source, kind.__name__)
     import yaml
 
+    shipped = Path(__file__).parent / "configs" / f"{source}.yaml"
+    path = shipped if not Path(source).exists() and shipped.is_file() else Path(source)
     try:
-        loaded = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise ModelError(f"{source}: {str(error).splitlines()[0]}") from error
     if not isinstance(loaded, Mapping):

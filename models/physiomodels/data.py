@@ -125,9 +125,10 @@ def open_stream(
 def window_table(shards: str | Path, where: str | None = None) -> pd.DataFrame:
     """Return the shards' manifest, one row a window: window, corpus, subject_id, label_* ..."""
     from physioprep.shards import open_shards
+    from physioprep.shards.plan import query_mask
 
     windows = open_shards(shards).windows
-    return windows if where is None else windows.query(where)
+    return windows if where is None else windows[query_mask(windows, where, "windows")]
 
 
 def check_fit(shards: str | Path, modality: str, patch_size: int, rate_hz: float | None) -> float:

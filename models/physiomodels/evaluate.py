@@ -119,6 +119,9 @@ def evaluate(
     config = config or EvaluateConfig()
     folder = Path(out)
     windows, classes = _windows(shards, config)
+    if config.positive is not None and config.positive not in classes:
+        raise ModelError(f"positive {config.positive!r}: {config.label} is one of {classes}")
+    positive = classes.index(config.positive or classes[-1])
     pretrain_shards = shards if pretrain_shards is None else pretrain_shards
     for name in config.modalities:
         size = _pretraining(config, name).encoder.patch_size
@@ -159,7 +162,8 @@ def evaluate(
         "n_subjects": int(windows["subject"].nunique()),
         "n_folds": len(tasks) // config.repeats,
         "repeats": config.repeats,
-        "arms": _summarise(predictions, config, len(classes)),
+        "positive": classes[positive],
+        "arms": _summarise(predictions, config, len(classes), positive),
         "pretraining": [entry for _, entries in found for entry in entries],
         "config": as_dict(config),
         "wall_s": round(time.perf_counter() - started, 1),
@@ -366,7 +370,7 @@ def _rows(
 
 
 def _summarise(
-    predictions: pd.DataFrame, config: EvaluateConfig, n_classes: int
+    predictions: pd.DataFrame, config: EvaluateConfig, n_classes: int, positive: int
 ) -> list[dict[str, Any]]:
     """Return the figures of each arm: mean over folds, their spreads, and an interval."""
     import pandas as pd
@@ -376,7 +380,8 @@ def _summarise(
     for (modalities, weights), rows in predictions.groupby(["modalities", "weights"], sort=False):
         by_fold = []
         for (repeat, fold), held in rows.groupby(["repeat", "fold"]):
-            figures = scores(held["code"].to_numpy(np.int64), held[columns].to_numpy(float))
+            truth = held["code"].to_numpy(np.int64)
+            figures = scores(truth, held[columns].to_numpy(float), positive)
             by_fold.append({"repeat": repeat, "fold": fold} | figures)
         folds = pd.DataFrame(by_fold)
         ordered = rows.sort_values(["repeat", "window"])
@@ -388,6 +393,7 @@ def _summarise(
             probabilities,
             config.bootstrap,
             config.seed,
+            positive,
         )
         metrics = {}
         for name in folds.columns.drop(["repeat", "fold"]):

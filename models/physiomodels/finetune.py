@@ -318,7 +318,7 @@ def predict(
     with torch.no_grad():
         for windows, batch in _read(model, shards, None, where, batch_size, device):
             numbers.append(batch["index"].numpy().copy())
-            answers.append(model(windows).softmax(1).cpu().numpy())
+            answers.append(model(windows).softmax(1).double().cpu().numpy())
     columns = {f"p_{code}": column for code, column in enumerate(np.concatenate(answers).T)}
     return pd.DataFrame({"window": np.concatenate(numbers)} | columns)
 

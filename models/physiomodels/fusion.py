@@ -169,7 +169,7 @@ class FusionClassifier(nn.Module):
                 x, there = inputs[name].x, inputs[name].present
                 features[name] = encoder(x, None, there)
                 full = torch.ones(x.shape[:3], dtype=torch.bool, device=x.device)
-                present[name] = full if there is None else there
+                present[name] = full if there is None else there.bool()
             else:
                 nowhere = (len(known[0].x), 1, 1)
                 placeholder = self.placeholders[name]

@@ -127,8 +127,6 @@ class _Run:
             shards, [config.modality], config.batch_size, where=where, seed=config.seed
         )
         self.batches = len(self.stream)
-        if self.batches == 0:
-            raise ModelError(f"{shards}: no window to pretrain on where {where}")
         self.total = config.epochs * math.ceil(self.batches / config.accumulate)
         self.epoch = self.step = self.batch = 0
         self.epoch_loss, self.epoch_s, self.epoch_windows = 0.0, 0.0, 0

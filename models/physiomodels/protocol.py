@@ -88,7 +88,7 @@ def make_folds(subjects: Texts, labels: Ints, protocol: str, n_folds: int, seed:
     return [Fold(np.setdiff1d(rows, test), np.sort(test)) for test in tests]
 
 
-def scores(labels: Ints, probabilities: Floats) -> dict[str, float]:
+def scores(labels: Ints, probabilities: Floats, positive: int = 1) -> dict[str, float]:
     """Score predictions.
 
     Parameters
@@ -97,12 +97,14 @@ def scores(labels: Ints, probabilities: Floats) -> dict[str, float]:
         Codes of the true classes.
     probabilities : ndarray of float64, shape (window, class)
         Rows sum to 1.
+    positive : int
+        Of two classes, the one to be found.
 
     Returns
     -------
     dict of str to float
-        ``auroc`` and ``auprc`` (of class 1; macro average, one against the rest, of several),
-        ``f1`` (of class 1; macro of several), ``balanced_accuracy``, ``kappa`` (Cohen), ``brier``
+        ``auroc``, ``auprc`` and ``f1`` (of the positive class; of several classes the mean over
+        them, one against the rest), ``balanced_accuracy``, ``kappa`` (Cohen), ``brier``
         (mean squared error of the probabilities, 0 to 2), ``ece`` (expected calibration error in
         10 bins of confidence, Guo et al., arXiv 1706.04599). NaN where one class alone occurs.
 
@@ -118,14 +120,14 @@ def scores(labels: Ints, probabilities: Floats) -> dict[str, float]:
     answers = probabilities.argmax(1)
     found = dict.fromkeys(("auroc", "auprc", "f1", "balanced_accuracy", "kappa"), float("nan"))
     if len(np.unique(labels)) > 1:
-        codes = range(n_classes) if n_classes > 2 else (1,)
+        codes = tuple(range(n_classes)) if n_classes > 2 else (positive,)
         ranked = [c for c in codes if 0 < np.sum(labels == c) < len(labels)]
         found["auroc"] = float(np.mean([auroc(labels == c, probabilities[:, c]) for c in ranked]))
         precision = [
             metrics.average_precision_score(labels == c, probabilities[:, c]) for c in ranked
         ]
         found["auprc"] = float(np.mean(precision))
-        found["f1"] = f1(labels, answers, n_classes)
+        found["f1"] = f1(labels, answers, codes)
         found["balanced_accuracy"] = balanced_accuracy(labels, answers)
         found["kappa"] = float(metrics.cohen_kappa_score(labels, answers))
     truth = np.eye(n_classes)[labels]
@@ -145,9 +147,8 @@ def auroc(positive: NDArray[np.bool_], score: Floats) -> float:
     return float((np.sum(rankdata(score)[positive]) - n * (n + 1) / 2) / (n * m))
 
 
-def f1(labels: Ints, answers: Ints, n_classes: int) -> float:
-    """Return F1 of class 1, or the mean over several classes."""
-    codes = range(n_classes) if n_classes > 2 else (1,)
+def f1(labels: Ints, answers: Ints, codes: tuple[int, ...]) -> float:
+    """Return the mean over `codes` of F1."""
     hits = [2 * np.sum((labels == c) & (answers == c)) for c in codes]
     asked = [np.sum(labels == c) + np.sum(answers == c) for c in codes]
     return float(np.mean([hit / max(1, total) for hit, total in zip(hits, asked, strict=True)]))
@@ -164,7 +165,7 @@ def bootstrap(
     probabilities: Floats,
     draws: int,
     seed: int = 0,
-    level: float = 0.95,
+    positive: int = 1,
 ) -> dict[str, tuple[float, float]]:
     """Return confidence intervals over subjects.
 
@@ -183,22 +184,22 @@ def bootstrap(
         Bootstrap samples.
     seed : int
         Of the draws.
-    level : float
-        Coverage of the percentile interval.
+    positive : int
+        As for `scores`.
 
     Returns
     -------
     dict
-        (low, high) of ``auroc``, ``f1``, ``balanced_accuracy``.
+        (low, high), the middle 95 % of the draws, of ``auroc``, ``f1``, ``balanced_accuracy``.
     """
     rng = np.random.default_rng(seed)
     names, owner = np.unique(subjects.astype(str), return_inverse=True)
     rows_of = [np.flatnonzero(owner == n) for n in range(len(names))]
     n_classes = probabilities.shape[2]
-    codes = range(n_classes) if n_classes > 2 else (1,)
+    codes = tuple(range(n_classes)) if n_classes > 2 else (positive,)
     figures: dict[str, Callable[[Ints, Floats], float]] = {
         "auroc": lambda y, p: float(np.mean([auroc(y == c, p[:, c]) for c in codes])),
-        "f1": lambda y, p: f1(y, p.argmax(1), n_classes),
+        "f1": lambda y, p: f1(y, p.argmax(1), codes),
         "balanced_accuracy": lambda y, p: balanced_accuracy(y, p.argmax(1)),
     }
     found: dict[str, list[float]] = {name: [] for name in figures}
@@ -212,9 +213,8 @@ def bootstrap(
             found[name].append(
                 float(np.mean([figure(y, repeat[rows]) for repeat in probabilities]))
             )
-    tails = (50 * (1 - level), 50 * (1 + level))
     intervals = {}
     for name, values in found.items():
-        low, high = np.percentile(values, tails) if values else (np.nan, np.nan)
+        low, high = np.percentile(values, (2.5, 97.5)) if values else (np.nan, np.nan)
         intervals[name] = (float(low), float(high))
     return intervals

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from physiomodels.baseline import BANDS, band_power, features, heart_rate, logistic
+from physiomodels.data import window_table
+
+
+@pytest.mark.parametrize(("band", "hz"), [("delta", 2), ("alpha", 10), ("beta", 20)])
+def test_a_tone_is_found_in_its_band(band: str, hz: float) -> None:
+    t = np.arange(3000) / 200
+    signal = np.stack([4 * np.sin(2 * np.pi * hz * t), 1e-3 * np.cos(2 * np.pi * 3 * t)])
+    found = band_power(signal, 200.0)
+    assert 10 ** found[f"{band}_0"] == pytest.approx(8, rel=0.01)  # amplitude 4: 4²/2
+    assert 10 ** found[f"{band}_0_share"] == pytest.approx(1, rel=0.01)
+    assert all(found[f"{other}_0"] < -1 for other in BANDS if other != band)
+    assert 10 ** found["delta_1"] + 10 ** found["theta_1"] == pytest.approx(5e-7, rel=0.01)
+
+
+@pytest.mark.parametrize("hr", [50, 75, 120])
+def test_heart_rate_of_a_simulated_ecg(hr: int) -> None:
+    import neurokit2
+
+    signal = neurokit2.ecg_simulate(
+        duration=15, sampling_rate=200, heart_rate=hr, heart_rate_std=0, random_state=1
+    )
+    found = heart_rate(signal, 200.0)
+    assert found["hr"] == pytest.approx(hr, rel=0.02)
+    assert found["sdnn"] < 20
+
+
+def test_without_beats_nothing_is_claimed() -> None:
+    for signal in (np.zeros(3000), np.full(3000, np.nan)):
+        assert np.isnan(list(heart_rate(signal, 200.0).values())).all()
+
+
+def test_features_of_shards_are_those_of_their_windows(shards: Path) -> None:
+    table = window_table(shards).set_index("window")
+    ecg, eeg = features(shards, "ecg"), features(shards, "eeg")
+    assert sorted(ecg.index) == sorted(eeg.index) == sorted(table.index)
+    rest = table["record_id"].loc[ecg.index].str[1:].astype(int) % 2 == 0
+    assert ecg["hr"][rest].median() == pytest.approx(60, abs=3)
+    assert ecg["hr"][~rest].median() == pytest.approx(95, abs=4)
+    absent = table["subject_id"].loc[eeg.index] == "s007"
+    assert eeg[absent].isna().all(axis=None)
+    assert eeg[~absent].notna().all(axis=None)
+
+
+def test_logistic_regression_meets_holes_and_chooses_its_strength() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 200)
+    inputs = rng.normal(size=(200, 30))
+    inputs[:, 0] += 3 * labels
+    inputs[rng.random((200, 30)) < 0.1] = np.nan
+    inputs[:, 5] = np.nan
+    subjects = np.repeat(np.arange(20), 10).astype(object)
+    p = logistic(inputs[:150], labels[:150], subjects[:150], inputs[150:], 3)
+    assert p.shape == (50, 3)
+    assert np.allclose(p.sum(1), 1)
+    assert not p[:, 2].any()  # a class that training never saw
+    assert np.mean(p.argmax(1) == labels[150:]) > 0.8

@@ -1,0 +1,125 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from physiomodels.config import EncoderConfig, EvaluateConfig, FinetuneConfig, PretrainConfig
+from physiomodels.data import window_table
+from physiomodels.evaluate import Evaluation, evaluate
+from physiomodels.masking import DualMask
+from physiomodels.pretrain import pretrain
+
+from physioprep.errors import ModelError
+
+TINY = EncoderConfig(patch_size=50, d_model=16, depth=1, heads=4, ffn=32, dropout=0.0)
+PRETRAIN = PretrainConfig(encoder=TINY, mask=DualMask(temporal_ratio=0.3), epochs=2, batch_size=16)
+CONFIG = EvaluateConfig(
+    positive="task",
+    folds=2,
+    repeats=2,
+    pretrain={"ecg": PRETRAIN, "eeg": PRETRAIN},
+    finetune=FinetuneConfig(mode="probe", epochs=20, batch_size=16, lr=5e-3),
+    bootstrap=50,
+)
+
+
+@pytest.fixture(scope="module")
+def found(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    return evaluate(shards, tmp_path_factory.mktemp("evaluation") / "out", CONFIG)
+
+
+def test_every_arm_is_scored_with_its_spread(found: Evaluation) -> None:
+    arms = {("+".join(a["modalities"]), a["weights"]): a["metrics"] for a in found.results["arms"]}
+    assert set(arms) == {
+        (signals, weights)
+        for signals in ("eeg", "ecg", "eeg+ecg")
+        for weights in ("pretrained", "random", "features")
+    }
+    assert arms["ecg", "features"]["auroc"]["mean"] > 0.95  # the heart rates lie far apart
+    assert arms["eeg+ecg", "pretrained"]["auroc"]["mean"] > 0.8
+    for metrics in arms.values():
+        auroc = metrics["auroc"]
+        assert 0 <= auroc["mean"] <= 1
+        assert auroc["sd_folds"] >= 0
+        low, high = auroc["ci95_subjects"]
+        assert low <= high
+    written = json.loads((found.folder / "results.json").read_text())
+    assert written["arms"] == found.results["arms"]
+    assert written["protocol"] == "subject-grouped"
+    assert (written["n_subjects"], written["n_windows"]) == (8, 60)
+
+
+def test_pretraining_and_training_never_saw_a_test_subject(found: Evaluation, shards: Path) -> None:
+    entries = found.results["pretraining"]
+    assert len(entries) == 2 * 2 * 2
+    table = window_table(shards)
+    for entry in entries:
+        assert entry["test_subjects_seen"] == []
+        tested = {key.split("/")[1] for key in entry["test_subjects"]}
+        assert entry["n_windows"] == (~table["subject_id"].isin(tested)).sum()
+        rows = found.predictions.query(f"repeat == {entry['repeat']} and fold == {entry['fold']}")
+        assert set(rows["subject_id"]) == tested
+
+
+def test_predictions_cover_each_labelled_window_once_an_arm_and_repeat(
+    found: Evaluation, shards: Path
+) -> None:
+    labelled = window_table(shards).dropna(subset="label_condition")
+    for _, rows in found.predictions.groupby(["repeat", "modalities", "weights"]):
+        assert sorted(rows["window"]) == sorted(labelled["window"])
+        truth = labelled.set_index("window").loc[rows["window"], "label_condition"]
+        assert ((truth == "task").to_numpy() == (rows["code"] == 1).to_numpy()).all()
+        assert np.allclose(rows[["p_0", "p_1"]].sum(axis=1), 1)
+    stored = pd.read_parquet(found.folder / "predictions.parquet")
+    pd.testing.assert_frame_equal(stored, found.predictions, check_dtype=False)
+    assert len(list((found.folder / "loss").glob("pretrain_*.csv"))) == 8
+    assert {path.name for path in (found.folder / "encoders").iterdir()} == {"ecg", "eeg"}
+
+
+def test_processes_change_nothing(found: Evaluation, shards: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, repeats=1, baseline=False)
+    spread = evaluate(shards, tmp_path / "spread", config, workers=2)
+    first = found.predictions.query("repeat == 0 and weights != 'features'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(spread.predictions, first)
+
+
+def test_within_subject_is_called_so(shards: Path, tmp_path: Path) -> None:
+    config = replace(
+        CONFIG, protocol="within-subject", repeats=1, modalities=("ecg",), weights=("random",),
+        baseline=False,
+    )  # fmt: skip
+    results = evaluate(shards, tmp_path / "out", config).results
+    assert results["protocol"] == "within-subject"
+    assert "training AND in test" in results["protocol_means"]
+    assert {arm["weights"] for arm in results["arms"]} == {"random"}
+
+
+def test_weights_that_saw_a_subject_are_refused(shards: Path, tmp_path: Path) -> None:
+    pretrain(shards, tmp_path / "seen", replace(PRETRAIN, epochs=1))
+    with pytest.raises(ModelError, match="pretrained on 8 subjects of this evaluation"):
+        evaluate(shards, tmp_path / "out", CONFIG, weights={"ecg": tmp_path / "seen"})
+    card = tmp_path / "seen" / "best" / "card.json"
+    elsewhere = json.loads(card.read_text()) | {"subjects": ["other/s001"]}
+    card.write_text(json.dumps(elsewhere))
+    config = replace(CONFIG, repeats=1, modalities=("ecg",), baseline=False)
+    results = evaluate(shards, tmp_path / "out", config, weights={"ecg": tmp_path / "seen"}).results
+    assert {arm["weights"] for arm in results["arms"]} == {"pretrained", "random"}
+
+
+def test_what_does_not_fit_is_said_before_anything_is_written(shards: Path, tmp_path: Path) -> None:
+    for changes, message in (
+        ({"label": "label_mood"}, "no label label_mood"),
+        ({"modalities": ("ppg",)}, "the model takes ppg"),
+        ({"positive": "joy"}, "positive 'joy'"),
+        ({"folds": 9}, "9 folds of 8 subjects"),
+        ({"weights": ("lucky",)}, "lucky"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            evaluate(shards, tmp_path / "out", replace(CONFIG, **changes))  # type: ignore[arg-type]
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "results.json").write_text("{}")
+    with pytest.raises(ModelError, match="exists"):
+        evaluate(shards, tmp_path / "full", CONFIG)
+    assert (tmp_path / "full" / "results.json").read_text() == "{}"
