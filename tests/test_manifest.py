@@ -23,6 +23,7 @@ from physioprep.manifest import (
     validate,
     write_manifest,
 )
+from physioprep.manifest.decode import to_lists
 
 
 def two_rows() -> dict[str, list]:
@@ -214,3 +215,42 @@ def test_natural_key_orders_mixed_names():
         "x9a",
         "x10",
     ]
+
+
+lists = st.lists(st.lists(st.sampled_from(["I", "II", "µV", ""]), max_size=3), max_size=3)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    nested=st.lists(lists, max_size=6),
+    flat=st.lists(st.lists(st.none() | st.integers(0, 3), max_size=3), max_size=6),
+    texts=st.lists(st.none() | st.sampled_from(["a", "b"]), max_size=6),
+)
+def test_decoding_is_to_pylist(nested: list, flat: list, texts: list):
+    for values, kind in (
+        (nested, pa.list_(pa.list_(pa.string()))),
+        (flat, pa.list_(pa.int64())),
+        (texts, pa.string()),
+    ):
+        chunks = [values[:2], values[2:]]
+        column = pa.chunked_array([pa.array(chunk, kind) for chunk in chunks])
+        assert to_lists(column) == column.to_pylist()
+        sliced = column.slice(1)
+        assert to_lists(sliced) == sliced.to_pylist()
+
+
+def test_decoding_keeps_null_lists_and_empty_columns():
+    column = pa.chunked_array([pa.array([None, ["a"], []], pa.list_(pa.string()))])
+    assert to_lists(column) == [None, ["a"], []]
+    inner = pa.chunked_array([pa.array([[None, ["a"]]], pa.list_(pa.list_(pa.string())))])
+    assert to_lists(inner) == [[None, ["a"]]]
+    assert to_lists(pa.chunked_array([], pa.string())) == []
+
+
+def test_rows_that_are_equal_are_not_one_object(tmp_path: Path):
+    columns = two_rows() | {"channels": [[["I"], ["II"]]] * 2, "units": [[["mV"], ["mV"]]] * 2}
+    same = {name: [columns[name][0]] * 2 for name in ("modality", "sampling_rate", "n_samples")}
+    frame = make_manifest(columns | same)
+    again = read_manifest(write_manifest(frame, tmp_path / "m.parquet"))
+    again["channels"][0][0].append("changed")
+    assert again["channels"][1] == [["I"], ["II"]]

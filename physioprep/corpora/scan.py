@@ -148,7 +148,7 @@ class _Rows:
         self._actions = {fault.id: fault.action for fault in facts.faults}
         self._alias = facts.subject_alias
         # Recordings of a corpus share a few channel lists: sort those into modalities once.
-        self._by_signals: dict[Any, list[tuple[str, list[int]]]] = {}
+        self._by_signals: dict[Any, list[tuple[str, list[str], list[str]]]] = {}
         self._per_header = getattr(module, "modality", None) is not None
         self.columns: dict[str, list[Any]] = {name: [] for name in _SCANNED}
         self._append_to = [column.append for column in self.columns.values()]
@@ -248,16 +248,18 @@ class _Rows:
             key = (group.channels, group.units)
             sorted_out = None if self._per_header else self._by_signals.get(key)
             if sorted_out is None:
-                found: dict[str, list[int]] = {}
-                for i, (channel, unit) in enumerate(zip(*key, strict=True)):
-                    found.setdefault(self._modality(channel, unit, header), []).append(i)
-                sorted_out = self._by_signals[key] = list(found.items())
-            for modality, members in sorted_out:
+                found: dict[str, tuple[list[str], list[str]]] = {}
+                for channel, unit in zip(*key, strict=True):
+                    names, units = found.setdefault(self._modality(channel, unit, header), ([], []))
+                    names.append(channel)
+                    units.append(unit)
+                sorted_out = self._by_signals[key] = [(m, *both) for m, both in found.items()]
+            for modality, names, units in sorted_out:
                 out[0].append(modality)
                 out[1].append(group.sampling_rate)
                 out[2].append(group.n_samples if group.n_samples >= 0 else None)
-                out[3].append([group.channels[i] for i in members])
-                out[4].append([group.units[i] for i in members])
+                out[3].append(names.copy())
+                out[4].append(units.copy())
         return out
 
 

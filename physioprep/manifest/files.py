@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from physioprep.errors import ManifestError
 from physioprep.manifest.croissant import describe
+from physioprep.manifest.decode import to_lists
 from physioprep.manifest.schema import (
     COLUMNS,
     SCHEMA_VERSION,
@@ -157,10 +158,13 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         )
     out: dict[str, Any] = {}
     for name in table.column_names:
-        kind = COLUMNS[name][0] if name in COLUMNS else "label"
-        out[name] = make_series(name, kind, table[name].to_pylist())
-        if kind == "label" and pa.types.is_floating(table.schema.field(name).type):
-            out[name] = out[name].astype("float64")  # all null: the file still knows the type
+        column, kind = table[name], COLUMNS[name][0] if name in COLUMNS else "label"
+        if pa.types.is_floating(column.type):
+            out[name] = pd.Series(column.to_numpy(), dtype="float64")
+        elif kind in ("text", "label") or kind.startswith("list"):
+            out[name] = pd.Series(to_lists(column), dtype=object)
+        else:
+            out[name] = make_series(name, kind, column.to_pylist())
     return pd.DataFrame(out)
 
 
