@@ -82,17 +82,22 @@ def _read(path: Path, samples: bool) -> Recording:
     import mne
 
     stamp(path)
-    if path.suffix == ".eeg" and path.with_suffix(".vhdr").is_file():
-        path = path.with_suffix(".vhdr")  # BrainVision's samples; Nihon Kohden has no .vhdr
+    if path.suffix == ".eeg":  # BrainVision's samples, if a header of its lies beside them
+        headers = [path.with_suffix(suffix) for suffix in (".vhdr", ".ahdr")]
+        path = next((header for header in headers if header.is_file()), path)
     try:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            raw = mne.io.read_raw(path, preload=False, verbose="error")
+            # MNE does not say what is wrong with a .cnt unless asked for one of its two kinds
+            neuroscan = path.suffix.lower() == ".cnt" and not _is_riff(path)
+            reader = mne.io.read_raw_cnt if neuroscan else mne.io.read_raw
+            raw = reader(path, preload=False, verbose="error")
             data = raw.get_data() if samples else np.empty((len(raw.ch_names), 0))
     except MemoryError:
         raise UnreadableFileError(path, "does not fit into memory") from None
     except Exception as error:  # MNE's readers raise nearly anything on damaged files
         text = " ".join(str(error).split())[:200]
+        text = "no cause given" if 'File "' in text else text  # a traceback within a message
         raise UnreadableFileError(
             path, f"MNE cannot read it ({type(error).__name__}: {text})"
         ) from None
@@ -110,6 +115,12 @@ def _read(path: Path, samples: bool) -> Recording:
     }
     files = _files(path, raw)
     return Recording(path, "mne", (group,), files, start, metadata, _annotations(raw, measured))
+
+
+def _is_riff(path: Path) -> bool:
+    """Tell ANT Neuro's .cnt from Neuroscan's."""
+    with path.open("rb") as file:
+        return file.read(4) in (b"RIFF", b"RF64")
 
 
 def _files(path: Path, raw: Any) -> tuple[Path, ...]:
