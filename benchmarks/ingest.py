@@ -1,0 +1,349 @@
+"""Ingest beside the script that people write today, in one run, as ratios.
+
+    pip install lmdb
+    python benchmarks/ingest.py [--records 2000] [--edf 6] [--holter 12] [--keep FOLDER]
+
+The baseline is `baseline_wfdb` and `baseline_edf` below: wfdb or MNE, SciPy in float64 at the
+source's rate, `resample_poly`, 10 s windows pickled into LMDB in one transaction each. Every row
+is the CPU time of one process on one core, ours and theirs in turns, the best of `--repeat`
+(wall time says little on a machine that others use too); start-up is left out but in the row
+that says whole process. The parallel row is wall time beside a calibration of the same machine:
+two busy loops at once against one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"  # before NumPy loads
+
+import numpy as np  # noqa: E402
+
+import physioprep as pp  # noqa: E402
+
+EEG = (
+    "Fp1", "Fp2", "F7", "F3", "Fz", "F4", "F8", "T7", "C3", "Cz", "C4", "T8", "P7", "P3", "Pz",
+    "P4", "P8", "O1", "O2", "FC1", "FC2", "CP1", "CP2",
+)  # fmt: skip
+LEADS = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
+
+
+def make_wfdb(folder: Path, n: int, leads: tuple[str, ...], rate: int, seconds: int) -> Path:
+    """Records in format 16 (12 leads, 10 s) or 212 (2 leads, 30 min)."""
+    import wfdb
+
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    n_samples = rate * seconds
+    t = np.arange(n_samples) / rate
+    fmt = "212" if len(leads) == 2 else "16"
+    for i in range(n):
+        beat = np.exp(-(((t * (1 + 0.1 * rng.random())) % 0.8 - 0.3) ** 2) / 2e-4) * 600
+        wander = 100 * np.sin(2 * np.pi * 0.3 * t + rng.random())
+        lead = beat * rng.normal(0.8, 0.3, (len(leads), 1)) + wander
+        digital = (lead + rng.normal(0, 6, lead.shape)).round().astype(np.int64).T
+        wfdb.wrsamp(
+            f"r{i:05d}",
+            fs=rate,
+            units=["mV"] * len(leads),
+            sig_name=list(leads),
+            d_signal=digital.clip(-2047, 2047),
+            fmt=[fmt] * len(leads),
+            adc_gain=[1000.0] * len(leads),
+            baseline=[0] * len(leads),
+            write_dir=str(folder),
+        )
+    return folder
+
+
+def make_edf(folder: Path, n: int, channels: int = 23, rate: int = 256, minutes: int = 20) -> Path:
+    import edfio
+
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i in range(n):
+        signals = [
+            edfio.EdfSignal(
+                (rng.normal(0, 20, rate * 60 * minutes)).clip(-3000, 3000),
+                rate,
+                label=f"EEG {name}",
+                physical_dimension="uV",
+                physical_range=(-3276.8, 3276.7),
+            )
+            for name in EEG[:channels]
+        ]
+        edfio.Edf(signals).write(folder / f"e{i:03d}.edf")
+    return folder
+
+
+def windows_to_lmdb(environment: object, name: str, x: np.ndarray, size: int) -> None:
+    for k in range(x.shape[1] // size):
+        window = x[:, k * size : (k + 1) * size]
+        with environment.begin(write=True) as transaction:  # type: ignore[attr-defined]
+            transaction.put(f"{name}-{k}".encode(), pickle.dumps(window))
+
+
+def baseline_wfdb(records: Iterable[Path], target: Path) -> None:
+    import lmdb
+    import wfdb
+    from scipy.signal import butter, resample_poly, sosfiltfilt
+
+    environment = lmdb.open(str(target), map_size=1 << 36)
+    for path in records:
+        record = wfdb.rdrecord(str(path.with_suffix("")))
+        band = butter(4, [0.5, 40], "bandpass", fs=record.fs, output="sos")
+        x = sosfiltfilt(band, record.p_signal.T, axis=1)
+        x = resample_poly(x, 200, int(record.fs), axis=1)
+        windows_to_lmdb(environment, path.stem, x, 2000)
+    environment.close()
+
+
+def baseline_edf(records: Iterable[Path], target: Path) -> None:
+    import lmdb
+    import mne
+
+    environment = lmdb.open(str(target), map_size=1 << 36)
+    for path in records:
+        raw = mne.io.read_raw_edf(path, preload=True, verbose="error")
+        raw.resample(200, verbose="error")
+        raw.filter(0.3, 75, verbose="error")
+        raw.notch_filter(60, verbose="error")
+        windows_to_lmdb(environment, path.stem, raw.get_data(units="uV"), 2000)
+    environment.close()
+
+
+def zarr_a_record(records: Iterable[Path], target: Path) -> None:
+    import wfdb
+    import zarr
+
+    root = zarr.open_group(str(target), mode="w")
+    for path in records:
+        record = wfdb.rdrecord(str(path.with_suffix("")), physical=False)
+        root.create_array(path.stem, data=record.d_signal.T.astype(np.int16))
+
+
+def cpu(do: Callable[[], object]) -> float:
+    began = time.process_time()
+    do()
+    return time.process_time() - began
+
+
+class Bench:
+    def __init__(self, work: Path, repeat: int) -> None:
+        self.work, self.repeat, self.rows = work, repeat, []
+
+    def fresh(self, name: str) -> Path:
+        path = self.work / name
+        shutil.rmtree(path, ignore_errors=True)
+        return path
+
+    def compare(
+        self,
+        what: str,
+        goal: float,
+        ours: Callable[[], object],
+        theirs: Callable[[], object],
+        *,
+        n_ours: int,
+        n_theirs: int,
+    ) -> None:
+        a, b = [], []
+        for _ in range(self.repeat):
+            b.append(cpu(theirs) / n_theirs)
+            a.append(cpu(ours) / n_ours)
+        self.add(what, min(b) / min(a), goal, f"{min(a) * 1e3:.3f} against {min(b) * 1e3:.3f} ms")
+
+    def add(self, what: str, ratio: float, goal: float, note: str) -> None:
+        met = "yes" if ratio >= goal else "no"
+        self.rows.append((what, f"{ratio:.2f}", f"{goal:g}", met, note))
+        print(f"{what:58s} {ratio:8.2f}  goal {goal:g}  {met:4s} {note}", flush=True)
+
+
+def map_list(do: Callable[[Path], object], paths: list[Path]) -> None:
+    for path in paths:
+        do(path)
+
+
+def size_of(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def ingest_rows(bench: Bench, folder: Path, recipe: str, what: str, goal: float) -> None:
+    manifest = pp.scan(folder, "folder", hashes=False)
+    is_edf = manifest["format"].iloc[0] == "edf"
+    paths = [folder / path for path in manifest["path"]]
+    if len(paths) > 200:  # the baseline's time a record is the same for fewer
+        paths = paths[:: len(paths) // 200]
+    baseline = zarr_a_record if recipe == "native" else baseline_edf if is_edf else baseline_wfdb
+    store, theirs = bench.fresh("ours.zarr"), bench.fresh("theirs")
+    bench.compare(
+        what,
+        goal,
+        lambda: pp.ingest(manifest, bench.fresh("ours.zarr"), recipe, scheduler="sync"),
+        lambda: baseline(paths, bench.fresh("theirs")),
+        n_ours=len(manifest),
+        n_theirs=len(paths),
+    )
+    if recipe != "native":
+        ours, other = size_of(store) / len(manifest), size_of(theirs) / len(paths)
+        bench.add(f"  bytes on disk, {what}", other / ours, 2, f"{ours:.0f} against {other:.0f} B")
+
+
+def read_rows(bench: Bench, wfdb_folder: Path, holter: Path, edf: Path) -> None:
+    import mne
+    import pyedflib
+    import wfdb
+
+    def ours(paths: list[Path]) -> Callable[[], object]:
+        def read() -> None:
+            for path in paths:
+                for group in pp.read_recording(path).groups:
+                    scale = (1 / group.gain).astype(np.float32)[:, None]
+                    group.digital.astype(np.float32) * scale
+
+        return read
+
+    def edflib(path: Path) -> None:
+        with pyedflib.EdfReader(str(path)) as reader:
+            for i in range(reader.signals_in_file):
+                reader.readSignal(i)
+
+    def rdrecord(path: Path) -> None:
+        wfdb.rdrecord(str(path.with_suffix("")))
+
+    def through_mne(path: Path) -> None:
+        mne.io.read_raw_edf(path, preload=True, verbose="error")
+
+    short, long = sorted(wfdb_folder.glob("*.hea"))[:200], sorted(holter.glob("*.hea"))
+    files = sorted(edf.glob("*.edf"))
+    for what, goal, paths, read in (
+        ("read WFDB 16 / rdrecord", 12, short, rdrecord),
+        ("read WFDB 212 / rdrecord", 12, long, rdrecord),
+        ("read EDF / pyedflib", 15, files, edflib),
+        ("read EDF / mne", 7, files, through_mne),
+    ):
+        theirs = partial(map_list, read, paths)
+        bench.compare(what, goal, ours(paths), theirs, n_ours=len(paths), n_theirs=len(paths))
+
+
+def whole_process(bench: Bench, folder: Path, n: int) -> None:
+    """A small corpus, start of Python included: scan and ingest against the script."""
+    small = bench.fresh("small")
+    small.mkdir()
+    for path in sorted(folder.glob("*.hea"))[:n]:
+        for suffix in (".hea", ".dat"):
+            shutil.copy(path.with_suffix(suffix), small)
+    ours = (
+        "import physioprep as pp, sys; m = pp.scan(sys.argv[1], 'folder', hashes=False); "
+        "pp.ingest(m, sys.argv[2], 'ecg-200hz')"
+    )
+    theirs = (
+        "import sys, pathlib; sys.path.insert(0, sys.argv[3]); import ingest; "
+        "p = sorted(pathlib.Path(sys.argv[1]).glob('*.hea')); "
+        "ingest.baseline_wfdb(p, pathlib.Path(sys.argv[2]))"
+    )
+    seconds: dict[str, list[float]] = {"ours": [], "theirs": []}
+    for _ in range(bench.repeat):
+        for who, code in (("theirs", theirs), ("ours", ours)):
+            target = bench.fresh(f"whole-{who}.zarr")
+            before = os.times()
+            here = str(Path(__file__).parent)
+            subprocess.run([sys.executable, "-c", code, small, target, here], check=True)
+            after = os.times()
+            used = after.children_user - before.children_user
+            seconds[who].append(used + after.children_system - before.children_system)
+    a, b = min(seconds["ours"]), min(seconds["theirs"])
+    bench.add(f"whole process, {n} records, scan included", b / a, 1, f"{a:.2f} against {b:.2f} s")
+
+
+def spin(n: int) -> float:
+    began = time.perf_counter()
+    sum(i * i for i in range(n))
+    return time.perf_counter() - began
+
+
+def parallel(bench: Bench, folder: Path) -> None:
+    manifest = pp.scan(folder, "folder", hashes=False)
+    with ProcessPoolExecutor(2) as pool:
+        one = spin(4_000_000)
+        began = time.perf_counter()
+        list(pool.map(spin, [4_000_000] * 2))
+        gives = 2 * one / (time.perf_counter() - began)
+    seconds = {}
+    for scheduler, workers in (("processes", 1), ("processes", 2), ("cluster", 2)):
+        began = time.perf_counter()
+        target = bench.fresh("p.zarr")
+        pp.ingest(manifest, target, "ecg-200hz", scheduler=scheduler, workers=workers)
+        seconds[scheduler, workers] = time.perf_counter() - began
+    for scheduler in ("processes", "cluster"):
+        ratio = seconds["processes", 1] / seconds[scheduler, 2]
+        note = f"start-up included; two busy loops on this machine: {gives:.2f}"
+        bench.add(f"2 workers, {scheduler}, against 1", ratio, 1.75, note)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=2000)
+    parser.add_argument("--edf", type=int, default=20)
+    parser.add_argument("--holter", type=int, default=48)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--keep", type=Path, help="folder for the generated corpora")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        data = arguments.keep or Path(folder)
+        bench = Bench(Path(folder), arguments.repeat)
+        short, holter, edf = (
+            data / f"{name}-{n}"
+            for name, n in (
+                ("wfdb", arguments.records),
+                ("holter", arguments.holter),
+                ("edf", arguments.edf),
+            )
+        )
+        if not short.exists():
+            make_wfdb(short, arguments.records, LEADS, 500, 10)
+        if not holter.exists():
+            make_wfdb(holter, arguments.holter, ("I", "II"), 360, 1800)
+        if not edf.exists():
+            make_edf(edf, arguments.edf)
+        import wfdb
+
+        headers = sorted(short.glob("*.hea"))
+        some = [str(path.with_suffix("")) for path in headers[:200]]
+        bench.compare(
+            "scan, hashes off / rdheader",
+            12,
+            lambda: pp.scan(short, "folder", hashes=False),
+            lambda: [wfdb.rdheader(path) for path in some],
+            n_ours=len(headers),
+            n_theirs=len(some),
+        )
+        read_rows(bench, short, holter, edf)
+        ingest_rows(
+            bench, short, "native", "ingest native / rdrecord + one zarr array a record", 14
+        )
+        ingest_rows(bench, short, "ecg-200hz", "ingest ecg-200hz, 12 x 10 s", 9)
+        ingest_rows(bench, holter, "ecg-200hz", "ingest ecg-200hz, 2 x 30 min", 9)
+        ingest_rows(bench, edf, "eeg-200hz", "ingest eeg-200hz, 23 x 20 min EDF", 5)
+        whole_process(bench, short, 200)
+        parallel(bench, short)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(bench.rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()
