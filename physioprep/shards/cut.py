@@ -140,7 +140,8 @@ def _read(
 ) -> Iterator[tuple[NDArray[np.int64], dict[str, Windows], dict[str, Quality]]]:
     """Read candidates in order, some MiB of the store at a time."""
     for some in _spans(plan, candidates):
-        windows = {modality.name: _cut(plan, modality, some) for modality in plan.modalities}
+        record, start_s = plan.record[some], plan.start_s[some]
+        windows = {m.name: cut_candidates(plan, m, record, start_s) for m in plan.modalities}
         quality = {
             name: measure(cut.signal, cut.scale, cut.present) for name, cut in windows.items()
         }
@@ -159,18 +160,34 @@ def _spans(plan: Plan, candidates: NDArray[np.int64]) -> Iterator[NDArray[np.int
             begin = end
 
 
-def _cut(plan: Plan, modality: ModalityPlan, some: NDArray[np.int64]) -> Windows:
-    """Cut windows of one modality, its channels in the shards' order."""
-    record = plan.record[some]
+def cut_candidates(
+    plan: Plan, modality: ModalityPlan, record: NDArray[np.int32], start_s: NDArray[np.float64]
+) -> Windows:
+    """Cut windows of one modality out of records of one store.
+
+    Parameters
+    ----------
+    plan : Plan
+    modality : ModalityPlan
+    record : ndarray of int32, shape (window,)
+        Rows of ``plan.records``.
+    start_s : ndarray of float64, shape (window,)
+        From each record's start.
+
+    Returns
+    -------
+    Windows
+        Their channels in the order of `modality`.
+    """
     source = plan.sources[int(plan.records["store"].iloc[int(record[0])])]
     own = plan.records["store_record"].to_numpy()[record]
-    shape = (len(some), len(modality.channels), modality.n_samples)
+    shape = (len(record), len(modality.channels), modality.n_samples)
     signal = np.full(shape, MISSING, np.int16)
     scale = np.ones(shape[:2], np.float32)
     present = np.zeros(shape[:2], bool)
     group = source.groups.get(modality.name)
     if group is not None:
-        first = np.round(plan.start_s[some] * modality.rate_hz).astype(np.int64)
+        first = np.round(start_s * modality.rate_hz).astype(np.int64)
         inside = np.flatnonzero(first + modality.n_samples <= group.length[own])
         place = np.array([modality.channels.index(channel) for channel in group.channels])
         cut = _cut_group(group, own[inside], first[inside], modality.n_samples)

@@ -1,6 +1,7 @@
 """Shards into a training loop. The only part of physioprep that imports torch.
 
-`ShardStream` yields whole batches in an order that is arithmetic on (seed, epoch, layout).
+`ShardStream` yields whole batches in an order that is arithmetic on (seed, epoch, layout);
+`WindowStream` does the same straight out of a store.
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from physioprep.stream.stream import ShardStream as ShardStream
+    from physioprep.stream.window_stream import WindowStream as WindowStream
 
-_HOME = {"ShardStream": "physioprep.stream.stream"}
+_HOME = {
+    "ShardStream": "physioprep.stream.stream",
+    "WindowStream": "physioprep.stream.window_stream",
+}
 __all__ = sorted(_HOME)
 
 

@@ -1,0 +1,157 @@
+"""`WindowStream`: random windows straight out of a store, for corpora too small to shard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from physioprep.errors import ShardError
+from physioprep.shards.cut import cut_candidates
+from physioprep.shards.plan import Plan, plan_windows
+from physioprep.shards.source import open_source
+from physioprep.shards.spec import ShardSpec, canonical_sha256
+from physioprep.stream.base import Batch, BatchStream
+from physioprep.stream.order import EpochOrder, layout, rank_positions
+
+#: Resolution of a window's place in its record.
+_STEPS = 2**32
+
+
+class WindowStream(BatchStream):
+    """Windows at random places in the records of a store, as whole batches.
+
+    Every record gives `per_record` windows an epoch, each at a place drawn from the seed, the
+    epoch and its number, so that the order and what it holds are the same for any number of
+    ranks and workers. Samples are read when they are needed: shards are many times faster.
+
+    Parameters
+    ----------
+    store : path-like
+    window_s : float
+        Length of a window, s; shorter records take no part.
+    per_record : int
+        Windows a record and epoch.
+    modalities : sequence of str, optional
+        Default: all; records that lack one take no part.
+    where : str, optional
+        Pandas query on the store's records.
+    batch_size, seed, rank, world_size, shuffle, drop_last, device, epoch
+        As in `ShardStream`.
+
+    Yields
+    ------
+    dict of str to Tensor
+        As `ShardStream`; ``index`` is ``record * per_record + k``, with the record's row in
+        ``stream.plan.records``, and ``start_s`` float64 says where in the record.
+
+    Raises
+    ------
+    ShardError
+        If no record is long enough, or the arguments make no sense.
+    StoreError
+        If there is no such store.
+    """
+
+    def __init__(
+        self,
+        store: str | Path,
+        *,
+        batch_size: int,
+        window_s: float = 10.0,
+        per_record: int = 1,
+        seed: int = 0,
+        rank: int | None = None,
+        world_size: int | None = None,
+        where: str | None = None,
+        shuffle: bool = True,
+        drop_last: bool | str = False,
+        modalities: Sequence[str] | None = None,
+        device: torch.device | str | None = None,
+        epoch: int = 0,
+    ) -> None:
+        if per_record < 1:
+            raise ShardError("per_record must be positive")
+        chosen = None if modalities is None else tuple(modalities)
+        spec = ShardSpec(window_s=window_s, modalities=chosen, where=where)
+        self.plan = plan_windows([open_source(Path(store))], spec)
+        self.per_record = per_record
+        # A record is a chunk: it has its windows, or none where it is left out.
+        counts = np.zeros(len(self.plan.records), np.int64)
+        counts[np.unique(self.plan.record)] = per_record
+        super().__init__(
+            str(store),
+            layout(counts, canonical_sha256([self.plan.sha256, per_record]).encode()),
+            batch_size=batch_size,
+            seed=seed,
+            rank=rank,
+            world_size=world_size,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            device=device,
+            epoch=epoch,
+        )
+
+    def filler(self, epoch: int) -> _Filler:
+        """Return what fills the batches of an epoch."""
+        return _Filler(self, epoch)
+
+
+class _Filler:
+    """Fills batches of one epoch."""
+
+    def __init__(self, stream: WindowStream, epoch: int) -> None:
+        self._stream, self._epoch = stream, epoch
+        self._order: EpochOrder = stream.order(epoch)
+        plan = stream.plan
+        self._latest_s = _latest_start_s(plan)
+
+    def look_ahead(self, start: int) -> None:
+        """Nothing: windows are read one by one."""
+
+    def batch(self, start: int) -> Batch:
+        """Fill this rank's part of the global batch that begins at a position."""
+        stream = self._stream
+        position = rank_positions(
+            start, stream.n_windows, stream.batch_size, stream.rank, stream.world_size, stream.last
+        )
+        record, number = self._order.locate(position)
+        index = record * stream.per_record + number
+        start_s = self._places(index) * self._latest_s[record]
+        batch = {"index": torch.from_numpy(index), "start_s": torch.from_numpy(start_s)}
+        for modality in stream.plan.modalities:
+            cut = cut_candidates(stream.plan, modality, record.astype(np.int32), start_s)
+            value = cut.signal.astype(np.float32)
+            value *= cut.scale[..., None]
+            value[cut.signal == -32768] = np.nan
+            value[~cut.present] = 0
+            batch[modality.name] = torch.from_numpy(value)
+            batch[f"present_{modality.name}"] = torch.from_numpy(cut.present)
+        if len(stream.plan.modalities) == 1:
+            batch["present"] = batch[f"present_{stream.plan.modalities[0].name}"]
+        for label in stream.plan.labels:
+            batch[label.name] = torch.from_numpy(label.values[record])
+        return batch
+
+    def _places(self, index: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Draw the place of each window in its record, in [0, 1]."""
+        seed, epoch = self._stream.seed, self._epoch
+        draws = [
+            np.random.SeedSequence((seed, epoch, 3, number)).generate_state(1)[0]
+            for number in index.tolist()
+        ]
+        return np.array(draws, np.float64) / (_STEPS - 1)
+
+
+def _latest_start_s(plan: Plan) -> NDArray[np.float64]:
+    """Return the last second at which a window of each record can begin."""
+    source = plan.sources[0]
+    ends = [
+        (source.groups[modality.name].length - modality.n_samples) / modality.rate_hz
+        for modality in plan.modalities
+    ]
+    latest: NDArray[np.float64] = np.maximum(np.min(ends, axis=0), 0.0)
+    return latest
