@@ -203,8 +203,15 @@ class CrissCrossEncoder(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
-        """Load what `save_pretrained` wrote; a ModelError names what does not fit."""
-        config, state = load_folder(Path(folder))
+        """Load what `save_pretrained` wrote, or the best of a folder of `pretrain`.
+
+        Raises
+        ------
+        ModelError
+            Names what does not fit.
+        """
+        folder = Path(folder)
+        config, state = load_folder(folder / "best" if (folder / "best").is_dir() else folder)
         try:
             model = cls(**config)
         except TypeError as error:

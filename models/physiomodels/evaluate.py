@@ -24,6 +24,7 @@ from physiomodels.config import EvaluateConfig, PretrainConfig, as_dict
 from physiomodels.data import check_fit, subject_keys, where_subjects, window_table
 from physiomodels.encoder import CrissCrossEncoder
 from physiomodels.finetune import build, classes_of, fit, load_encoder, predict
+from physiomodels.picture import reconstruct
 from physiomodels.pretrain import pretrain
 from physiomodels.protocol import PROTOCOLS, Fold, bootstrap, make_folds, scores
 from physioprep.errors import ModelError
@@ -48,7 +49,8 @@ class Evaluation:
     predictions : pandas.DataFrame
         One row a test window, fold and arm; the content of ``predictions.parquet``.
     folder : Path
-        Where these, ``loss/*.csv`` and the encoders of the first fold (``encoders/``) are.
+        Where these, ``loss/*.csv``, the encoders of the first fold (``encoders/``) and what they
+        make of a test subject's hidden patches (``reconstruction_*.png``, ``.npz``) are.
     """
 
     results: dict[str, Any]
@@ -289,6 +291,13 @@ def _pretrain_fold(
                 entry |= {"n_windows": seen["n_windows"], "n_subjects": len(seen["subjects"] or [])}
                 entries.append(entry | {"test_subjects": test, "test_subjects_seen": shared})
                 _keep_fold(task, name, target)
+                if (task.repeat, task.fold) == (0, 0):
+                    picture = Path(task.folder) / f"reconstruction_{name}.png"
+                    inside = where_subjects(test, inside=True)
+                    reconstruct(
+                        encoder, task.shards, picture, modality=name, mask=settings.mask,
+                        where=inside,
+                    )  # fmt: skip
             encoders["pretrained"][name] = encoder
         if "random" in config.weights:
             torch.manual_seed(seed)

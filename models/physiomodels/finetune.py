@@ -142,7 +142,7 @@ def load_encoder(source: str | Path | CrissCrossEncoder | EncoderConfig) -> Cris
     path = Path(source)
     if path.is_file():
         return CrissCrossEncoder.from_cbramod(path)
-    return CrissCrossEncoder.from_pretrained(path / "best" if (path / "best").is_dir() else path)
+    return CrissCrossEncoder.from_pretrained(path)
 
 
 def _trained_rate(source: object) -> float | None:

@@ -75,6 +75,8 @@ def test_predictions_cover_each_labelled_window_once_an_arm_and_repeat(
     stored = pd.read_parquet(found.folder / "predictions.parquet")
     pd.testing.assert_frame_equal(stored, found.predictions, check_dtype=False)
     assert len(list((found.folder / "loss").glob("pretrain_*.csv"))) == 8
+    with np.load(found.folder / "reconstruction_ecg.npz") as kept:
+        assert kept["hidden"].any()
     assert {path.name for path in (found.folder / "encoders").iterdir()} == {"ecg", "eeg"}
 
 

@@ -1,0 +1,101 @@
+"""Pictures of what a model does: a window hidden and reconstructed, and the masks themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from physiomodels.data import open_stream, to_patches
+from physiomodels.encoder import CrissCrossEncoder
+from physiomodels.masking import DualMask
+from physioprep.shards import open_shards
+
+_LEADS = 12  # rows of a picture
+_SECONDS = 10  # of a window, at most
+
+
+def reconstruct(
+    encoder: CrissCrossEncoder,
+    shards: str | Path,
+    out: str | Path,
+    *,
+    modality: str,
+    mask: DualMask,
+    where: str | None = None,
+) -> Path:
+    """Hide parts of a window, reconstruct them, and draw both.
+
+    Parameters
+    ----------
+    encoder : CrissCrossEncoder
+        Pretrained.
+    shards : path-like
+        The first window that `where` keeps is taken.
+    out : path-like
+        ``.png`` of the picture; ``.npz`` of the same name beside it holds ``signal``,
+        ``reconstruction`` (channel, time; as the encoder sees them), ``hidden`` (channel, time),
+        ``channels`` and ``rate_hz``.
+    modality : str
+        Of the encoder.
+    mask : DualMask
+        What to hide.
+    where : str, optional
+        Query on the window manifest: name windows that the encoder was not trained on.
+
+    Returns
+    -------
+    Path
+        The picture.
+    """
+    device = next(encoder.parameters()).device
+    batch = next(iter(open_stream(shards, [modality], 1, where=where, shuffle=False)))
+    patches = to_patches(batch, modality, encoder.patch_size, str(device))
+    hidden = mask(batch["index"].to(device), *patches.x.shape[1:3], present=patches.present)
+    encoder.eval()
+    with torch.no_grad():
+        answer = encoder.reconstruct(encoder(patches.x, hidden, patches.present))
+    there = batch[f"present_{modality}"][0].numpy()
+    held = open_shards(shards).modalities[modality]
+    arrays = {
+        "signal": patches.x[0].flatten(1).cpu().numpy(),
+        "reconstruction": answer[0].flatten(1).cpu().numpy(),
+        "hidden": hidden[0].repeat_interleave(encoder.patch_size, dim=1).cpu().numpy(),
+        "channels": np.array(held.channels)[there],
+        "rate_hz": np.array(held.rate_hz),
+    }
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(out.with_suffix(".npz"), allow_pickle=False, **arrays)
+    _draw(arrays, out)
+    return out
+
+
+def _draw(arrays: dict[str, np.ndarray], out: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rate = float(arrays["rate_hz"])
+    rows, stop = min(len(arrays["signal"]), _LEADS), round(_SECONDS * rate)
+    time_s = np.arange(arrays["signal"].shape[1])[:stop] / rate
+    figure = Figure(figsize=(11, 1.2 + 1.1 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
+    for row, panel in enumerate(panels):
+        signal, answer, hidden = (
+            arrays[name][row, :stop] for name in ("signal", "reconstruction", "hidden")
+        )
+        panel.fill_between(
+            time_s, 0, 1, where=hidden, transform=panel.get_xaxis_transform(), step="post",
+            color="0.88", lw=0, label="hidden from the encoder",
+        )  # fmt: skip
+        panel.plot(time_s, signal, color="0.25", lw=0.8, label="recorded")
+        shown = np.where(hidden, answer, np.nan)
+        panel.plot(time_s, shown, color="#c1272d", lw=1.1, label="reconstructed")
+        panel.set_ylabel(str(arrays["channels"][row]), rotation=0, ha="right", va="center")
+        panel.set_yticks([])
+        panel.spines[["top", "right", "left"]].set_visible(False)
+    panels[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
+    panels[-1].set_xlabel("s")
+    figure.savefig(out, dpi=110)
