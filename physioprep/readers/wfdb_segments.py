@@ -21,7 +21,7 @@ from physioprep.readers.wfdb_header import RecordHeader, SignalLine
 from physioprep.recording import GroupHeader, SignalGroup
 
 #: A record of gaps may be larger than its files, within reason.
-_LARGEST_EXPANSION, _SMALL_BYTES = 64, 1 << 28
+_LARGEST_EXPANSION, _SMALL_BYTES = 64, 1 << 30
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,8 @@ def plan(path: Path, record: RecordHeader, load: Load) -> Layout:
     signals, as_float = _common(path, listed, segments, variable)
     groups = _groups(record, signals, total, as_float)
     files = list(dict.fromkeys(files))
-    check_size(path, sum(8 * len(group.channels) * group.n_samples for group in groups), files)
+    width = 8 if as_float else 4
+    check_size(path, sum(width * len(group.channels) * group.n_samples for group in groups), files)
     metadata = {
         "layout": "variable" if variable else "fixed",
         "segments": [list(segment) for segment in record.segments],
