@@ -6,6 +6,7 @@ Storage formats as in signal(5) of the WFDB Applications Guide
 
 from __future__ import annotations
 
+import os
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -124,20 +125,23 @@ def decode_file(
         return _decode_flac(path, format, byte_offset, samples_per_frame, n_frames)
     per_frame, n_signals = sum(samples_per_frame), len(samples_per_frame)
     wanted = byte_offset + n_bytes(format, n_frames * per_frame)
+    signals: NDArray[Any] | list[NDArray[Any]]
     try:
-        size = path.stat().st_size
+        file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115 (hot path)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         raise UnreadableFileError(path, "no such file" if missing else str(error)) from None
-    if size < wanted:
-        raise UnreadableFileError(path, f"{wanted - size} bytes shorter than its header says")
-    dtype = dtype_of(format)
-    signals: NDArray[Any] | list[NDArray[Any]]
-    if per_frame == n_signals:
-        signals = np.empty((n_signals, n_frames), dtype)
-    else:
-        signals = [np.empty(n_frames * n, dtype) for n in samples_per_frame]
-    _fill(path, format, byte_offset, samples_per_frame, n_frames, signals)
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        if size < wanted:
+            raise UnreadableFileError(path, f"{wanted - size} bytes shorter than its header says")
+        dtype = dtype_of(format)
+        if per_frame == n_signals:
+            signals = np.empty((n_signals, n_frames), dtype)
+        else:
+            signals = [np.empty(n_frames * n, dtype) for n in samples_per_frame]
+        file.seek(byte_offset)
+        _fill(file, path, format, samples_per_frame, n_frames, signals)
     if format == 8:  # stored as differences
         for signal, start in zip(signals, initial, strict=True):
             np.cumsum(signal, out=signal)
@@ -146,9 +150,9 @@ def decode_file(
 
 
 def _fill(
+    file: FileIO,
     path: Path,
     format: int,
-    byte_offset: int,
     samples_per_frame: tuple[int, ...],
     n_frames: int,
     signals: NDArray[Any] | list[NDArray[Any]],
@@ -157,23 +161,22 @@ def _fill(
     per_frame = sum(samples_per_frame)
     step = 6 * max(1, _CHUNK_SAMPLES // (6 * per_frame))  # whole groups of all formats
     buffer = np.empty(n_bytes(format, min(step, n_frames) * per_frame), np.uint8)
-    ends = np.cumsum(samples_per_frame).tolist()
-    with path.open("rb", buffering=0) as file:
-        file.seek(byte_offset)
-        for start in range(0, n_frames, step):
-            stop = min(start + step, n_frames)
-            data = buffer[: n_bytes(format, (stop - start) * per_frame)]
-            _read_into(data, file, path)
-            if isinstance(signals, np.ndarray) and format == 212 and per_frame == 2:
-                _unpack_212_pairs(data, signals[:, start:stop])
-                continue
-            flat = unpack(data, format, (stop - start) * per_frame)
-            frames = flat.reshape(stop - start, per_frame)
-            if isinstance(signals, np.ndarray):
-                signals[:, start:stop] = frames.T
-                continue
-            for signal, end, n in zip(signals, ends, samples_per_frame, strict=True):
-                signal[start * n : stop * n].reshape(-1, n)[:] = frames[:, end - n : end]
+    for start in range(0, n_frames, step):
+        stop = min(start + step, n_frames)
+        data = buffer[: n_bytes(format, (stop - start) * per_frame)]
+        _read_into(data, file, path)
+        if isinstance(signals, np.ndarray) and format == 212 and per_frame == 2:
+            _unpack_212_pairs(data, signals[:, start:stop])
+            continue
+        flat = unpack(data, format, (stop - start) * per_frame)
+        frames = flat.reshape(stop - start, per_frame)
+        if isinstance(signals, np.ndarray):
+            signals[:, start:stop] = frames.T
+            continue
+        first = 0
+        for signal, n in zip(signals, samples_per_frame, strict=True):
+            signal[start * n : stop * n].reshape(-1, n)[:] = frames[:, first : first + n]
+            first += n
 
 
 def _read_into(data: NDArray[np.uint8], file: FileIO, path: Path) -> None:
