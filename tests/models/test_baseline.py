@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from physiomodels.baseline import BANDS, band_power, features, heart_rate, logistic
 from physiomodels.data import window_table
 

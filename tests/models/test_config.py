@@ -3,9 +3,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+
 from physiomodels.config import EvaluateConfig, PretrainConfig, load_config
 from physiomodels.data import subject_keys, to_patches, where_subjects
-
 from physioprep.errors import ModelError
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 import xarray as xr
 import zarr
+
 from physiomodels.config import EncoderConfig, FinetuneConfig, PretrainConfig
 from physiomodels.data import window_table
 from physiomodels.embed import embed
@@ -14,7 +15,6 @@ from physiomodels.finetune import finetune
 from physiomodels.masking import DualMask
 from physiomodels.picture import reconstruct
 from physiomodels.pretrain import pretrain
-
 from physioprep.errors import ModelError
 from physioprep.shards import open_shards
 

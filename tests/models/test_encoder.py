@@ -9,10 +9,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from physiomodels.encoder import CrissCrossEncoder
 from safetensors.torch import save_file
 from torch import Tensor
 
+from physiomodels.encoder import CrissCrossEncoder
 from physioprep.errors import ModelError
 
 GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden"

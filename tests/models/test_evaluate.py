@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from physiomodels.config import EncoderConfig, EvaluateConfig, FinetuneConfig, PretrainConfig
 from physiomodels.data import window_table
 from physiomodels.evaluate import Evaluation, evaluate
 from physiomodels.masking import DualMask
 from physiomodels.pretrain import pretrain
-
 from physioprep.errors import ModelError
 
 TINY = EncoderConfig(patch_size=50, d_model=16, depth=1, heads=4, ffn=32, dropout=0.0)

@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from physiomodels.config import EncoderConfig, FinetuneConfig, PretrainConfig
 from physiomodels.data import where_subjects, window_table
 from physiomodels.finetune import Classifier, finetune, load_encoder, predict
 from physiomodels.pretrain import pretrain
-
 from physioprep.errors import ModelError
 
 TINY = EncoderConfig(patch_size=50, d_model=32, depth=2, heads=4, ffn=64, dropout=0.0)

@@ -3,10 +3,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
+
 from physiomodels.data import Patches
 from physiomodels.encoder import CrissCrossEncoder
 from physiomodels.fusion import FUSIONS, POOLINGS, FusionClassifier, mean_over
-
 from physioprep.errors import ModelError
 
 WAYS = list(itertools.product(FUSIONS, POOLINGS))

@@ -2,8 +2,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from physiomodels.masking import DualMask, _draws
 
+from physiomodels.masking import DualMask, _draws
 from physioprep.errors import ModelError
 
 SAMPLES = torch.arange(64)

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+
 from physiomodels.config import EncoderConfig, PretrainConfig
 from physiomodels.encoder import CrissCrossEncoder
 from physiomodels.masking import DualMask
 from physiomodels.pretrain import pretrain
-
 from physioprep.errors import ModelError, ShardError
 
 TINY = PretrainConfig(

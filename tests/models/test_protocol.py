@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from physiomodels.protocol import PROTOCOLS, bootstrap, make_folds, scores
 from sklearn import metrics
 
+from physiomodels.protocol import PROTOCOLS, bootstrap, make_folds, scores
 from physioprep.errors import ModelError
 
 SUBJECTS = np.repeat(np.array([f"s{n}" for n in range(7)], dtype=object), 6)

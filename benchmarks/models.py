@@ -1,0 +1,156 @@
+"""One training step and inference of our encoder against braindecode's CBraMod, as ratios.
+
+    python benchmarks/models.py [--batch 16] [--repeats 5]
+
+Same weights, same input, same loss (masked patches, MSE, backward), float32, dropout 0.1 as
+published; batch x 19 channels x 30 patches x 200 samples. The two take turns, and medians are
+compared, for a shared machine drifts. Needs `pip install braindecode`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from torch import Tensor, nn
+
+from physiomodels.encoder import CrissCrossEncoder
+
+CHANNELS, PATCHES, PATCH = 19, 30, 200
+Step = Callable[[], object]
+
+
+class BlankModule(ModuleType):
+    def __getattr__(self, name: str) -> object:
+        return sys.modules.get(f"{self.__name__}.{name}", nn.Module)
+
+
+def reference() -> nn.Module:
+    try:
+        import torchaudio  # noqa: F401
+    except (ImportError, OSError):  # built for another torch; CBraMod uses nothing of it
+        for name in ("torchaudio", "torchaudio.functional", "torchaudio.transforms"):
+            sys.modules[name] = BlankModule(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from braindecode.models.cbramod import CBraMod
+    torch.manual_seed(0)
+    return CBraMod(n_outputs=2, n_chans=CHANNELS, n_times=PATCHES * PATCH, drop_prob=0.1)
+
+
+def data(batch: int) -> tuple[Tensor, Tensor]:
+    torch.manual_seed(1)
+    return torch.randn(batch, CHANNELS, PATCHES, PATCH), torch.rand(batch, CHANNELS, PATCHES) < 0.5
+
+
+def reference_step(model: nn.Module, x: Tensor, mask: Tensor) -> Step:
+    flat = x.flatten(2)
+
+    def step() -> None:
+        model.zero_grad(set_to_none=True)
+        out = model(flat, mask=mask, return_features=True)["features"]
+        nn.functional.mse_loss(out[mask], x[mask]).backward()
+
+    return step
+
+
+def our_step(model: CrissCrossEncoder, x: Tensor, mask: Tensor) -> Step:
+    def step() -> None:
+        model.zero_grad(set_to_none=True)
+        model.masked_loss(x, mask).backward()  # type: ignore[no-untyped-call]
+
+    return step
+
+
+def medians(steps: dict[str, Step], repeats: int) -> dict[str, float]:
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for turn in range(repeats + 1):
+        for name, step in steps.items():
+            started = time.perf_counter()
+            step()
+            if turn:  # the first warms up
+                times[name].append(time.perf_counter() - started)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def inference(model: nn.Module, call: Callable[[], Tensor], bf16: bool) -> Step:
+    def step() -> None:
+        model.eval()
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            call()
+
+    return step
+
+
+def peak_mb(which: str, batch: int) -> float:
+    """Peak memory of one training step beyond what the process held before it, MB."""
+    command = [sys.executable, __file__, "--memory", which, "--batch", str(batch)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def memory_of(which: str, batch: int) -> None:
+    model = reference()
+    x, mask = data(batch)
+    if which == "ours":
+        ours = CrissCrossEncoder.from_cbramod(model.state_dict(), dropout=0.1)
+        del model
+        step = our_step(ours, x, mask)
+    else:
+        step = reference_step(model, x, mask)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew (Linux)
+    before = memory_kb("VmRSS")
+    step()
+    print((memory_kb("VmHWM") - before) / 1024)
+
+
+def memory_kb(name: str) -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith(name)).split()[1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--memory", choices=["ours", "reference"])
+    arguments = parser.parse_args()
+    if arguments.memory:
+        memory_of(arguments.memory, arguments.batch)
+        return
+    x, mask = data(arguments.batch)
+    theirs = reference()
+    ours = CrissCrossEncoder.from_cbramod(theirs.state_dict(), dropout=0.1)
+    steps = {
+        "reference": reference_step(theirs, x, mask),
+        "ours": our_step(ours, x, mask),
+    }
+    found = medians(steps, arguments.repeats)
+    rows = [("training step, float32", found["reference"], found["ours"], 1.5)]
+    flat = x.flatten(2)
+    for bf16, goal in ((False, None), (True, 1.7)):
+        steps = {
+            "reference": inference(theirs, lambda: theirs(flat), False),
+            "ours": inference(ours, lambda: ours(x), bf16),
+        }
+        found = medians(steps, arguments.repeats)
+        name = "inference, bfloat16 against float32" if bf16 else "inference, float32"
+        rows.append((name, found["reference"], found["ours"], goal))
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, batch {arguments.batch}")
+    for name, reference_s, ours_s, goal in rows:
+        wanted = "" if goal is None else f"  goal {goal}"
+        ratio = reference_s / ours_s
+        print(f"{name:36} {reference_s:7.3f} s {ours_s:7.3f} s  {ratio:.2f} x{wanted}")
+    a, b = (peak_mb(which, arguments.batch) for which in ("reference", "ours"))
+    print(f"{'peak memory of a step':36} {a:6.0f} MB {b:6.0f} MB  {b / a:.2f}    goal 0.75")
+
+
+if __name__ == "__main__":
+    main()
