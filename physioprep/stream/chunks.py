@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -126,18 +125,6 @@ def read_chunk(
     }
     labels = {name: shards.rows(name, first, stop) for name in shards.labels}
     return Chunk(number, rows, first, signals, labels)
-
-
-def read_ahead(shards: Shards, modality: str, number: int) -> None:
-    """Ask the kernel to have a chunk's file ready."""
-    try:
-        file = os.open(shards.chunk_file(number, modality), os.O_RDONLY)
-    except OSError:  # an absent chunk, or damage that reading it will name
-        return
-    try:
-        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_WILLNEED)
-    finally:
-        os.close(file)
 
 
 @dataclass(eq=False)

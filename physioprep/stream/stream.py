@@ -14,7 +14,7 @@ from physioprep.errors import ShardError
 from physioprep.shards.open import open_shards
 from physioprep.stream.base import Batch, BatchStream
 from physioprep.stream.buffers import BufferPool
-from physioprep.stream.chunks import MISSING, Chunk, Slots, read_ahead, read_chunk, select
+from physioprep.stream.chunks import MISSING, Chunk, Slots, read_chunk, select
 from physioprep.stream.order import Ints, rank_positions
 from physioprep.stream.transforms import physical
 
@@ -155,10 +155,7 @@ class _Filler:
         )
 
     def look_ahead(self, start: int) -> None:
-        """Have the chunks ready that come after those of the batch beginning at a position.
-
-        Files that are mapped are asked of the kernel; others are decoded here and now.
-        """
+        """Have the chunks ready that come after those of the batch beginning at a position."""
         stream = self._stream
         lanes = len(self._order.lanes)
         mine = (
@@ -171,12 +168,7 @@ class _Filler:
             if number is None or self._asked.get(lane) == number:
                 continue
             self._asked[lane] = number
-            held = [stream.shards.modalities[name] for name in stream.modalities]
-            if all(modality.codec == "none" for modality in held):
-                for modality in held:
-                    read_ahead(stream.shards, modality.name, number)
-            else:
-                self._slots.get(number)
+            self._slots.get(number)
 
     def batch(self, start: int) -> Batch:
         """Fill this rank's part of the global batch that begins at a position."""
