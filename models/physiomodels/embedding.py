@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from physiomodels.dropout import Dropout
 from physiomodels.present import close_gaps, group_norm
 from physioprep.errors import ModelError
 
@@ -50,7 +51,7 @@ class PatchEmbedding(nn.Module):
             nn.GELU(),
         )
         self.spectral_proj = nn.Sequential(
-            nn.Linear(patch_size // 2 + 1, d_model), nn.Dropout(dropout)
+            nn.Linear(patch_size // 2 + 1, d_model), Dropout(dropout)
         )
 
     def forward(self, x: Tensor, mask: Tensor | None, present: Tensor | None) -> Tensor:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from physiomodels.dropout import Dropout
 from physiomodels.embedding import PatchEmbedding, fitting_stride
 from physiomodels.present import key_mask, present_patches
 from physiomodels.weights import load_folder, load_state, load_weights, save_folder
@@ -260,7 +261,7 @@ class CrissCrossLayer(nn.Module):
         self.linear2 = nn.Linear(ffn, d_model)
         self.norm1 = nn.LayerNorm(d_model)
         self.norm2 = nn.LayerNorm(d_model)
-        self.dropout = dropout
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, lead_mask: Tensor | None, time_mask: Tensor | None) -> Tensor:
         """Return x (batch, channel, patch, d_model) after one layer; masks as `key_mask`'s."""
@@ -268,9 +269,9 @@ class CrissCrossLayer(nn.Module):
         across_leads = _attend(self.self_attn_s, leads, lead_mask, across_leads=True)
         across_time = _attend(self.self_attn_t, time, time_mask, across_leads=False)
         attended = torch.cat((across_leads, across_time), dim=-1)
-        x = x + F.dropout(attended, self.dropout, self.training)
-        hidden = F.dropout(F.gelu(self.linear1(self.norm2(x))), self.dropout, self.training)
-        return x + F.dropout(self.linear2(hidden), self.dropout, self.training)
+        x = x + self.dropout(attended)
+        hidden = self.dropout(F.gelu(self.linear1(self.norm2(x))))
+        return torch.add(x, self.dropout(self.linear2(hidden)))
 
 
 def _attend(

@@ -1,0 +1,64 @@
+"""Dropout whose mask costs a fifth on a CPU: four decisions out of each random number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+_LEVELS = 1 << 16  # a decision takes 16 bits: the rate is exact to 1 in 65,536
+
+
+class Dropout(nn.Module):
+    """Zero a share of the elements in training and scale up the rest.
+
+    PyTorch's own draws one number an element and keeps a float of each for the way back; a third
+    of CBraMod's training step goes there. On other devices than the CPU this is PyTorch's own.
+
+    Parameters
+    ----------
+    rate : float
+        Share to zero.
+
+    Examples
+    --------
+    >>> import torch
+    >>> _ = torch.manual_seed(0)
+    >>> float((Dropout(0.25)(torch.ones(1000, 1000)) == 0).float().mean().round(decimals=2))
+    0.25
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x with a share of it zeroed."""
+        if not self.training or not self.rate:
+            return x
+        if x.device.type != "cpu":
+            return F.dropout(x, self.rate)
+        dropped: Tensor = _Drop.apply(x, self.rate)  # type: ignore[no-untyped-call]
+        return dropped
+
+
+class _Drop(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, rate: float) -> Tensor:
+        keep = _keep(x.shape, rate)
+        ctx.save_for_backward(keep)
+        ctx.scale = 1 / (1 - rate)
+        return torch.where(keep, x, 0).mul_(ctx.scale)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (keep,) = ctx.saved_tensors
+        return torch.where(keep, gradients[0], 0).mul_(ctx.scale), None
+
+
+def _keep(shape: torch.Size, rate: float) -> Tensor:
+    count = shape.numel()
+    numbers = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)
+    return (numbers.view(torch.int16)[:count] >= round(rate * _LEVELS) - _LEVELS // 2).view(shape)

@@ -1,0 +1,38 @@
+import pytest
+import torch
+
+from physiomodels.dropout import Dropout
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_zeroes_its_share_and_keeps_the_mean(rate: float) -> None:
+    torch.manual_seed(1)
+    x = torch.full((1001, 1003), 2.0)
+    out = Dropout(rate)(x)
+    kept = out != 0
+    assert float(kept.double().mean()) == pytest.approx(1 - rate, abs=0.002)
+    assert torch.allclose(out[kept], torch.tensor(2 / (1 - rate)))
+    # Neighbours share a random number: they must not share its decision.
+    flat = kept.flatten().double() - kept.double().mean()
+    for lag in (1, 2, 3, 4, 1003):
+        correlation = float((flat[:-lag] * flat[lag:]).mean() / flat.var())
+        assert abs(correlation) < 0.005  # five standard errors
+
+
+def test_the_way_back_goes_through_the_same_mask() -> None:
+    x = torch.randn(64, 33, requires_grad=True)
+    out = Dropout(0.3)(x)
+    out.sum().backward()
+    assert x.grad is not None
+    assert torch.allclose(x.grad, (out != 0) / 0.7)
+
+
+def test_repeats_under_a_seed_and_rests_in_evaluation() -> None:
+    x = torch.randn(10, 7)
+    dropout = Dropout(0.5)
+    torch.manual_seed(3)
+    first = dropout(x)
+    assert not torch.equal(dropout(x), first)
+    torch.manual_seed(3)
+    assert torch.equal(dropout(x), first)
+    assert dropout.eval()(x) is x
