@@ -6,13 +6,11 @@ Nothing here depends on when or where it runs, or on the order in which blocks w
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import CorpusError, StoreError
-from physioprep.store.block import JOURNAL, PER_CHANNEL, STORE
+from physioprep.store.block import STORE
 from physioprep.store.codec import write_atomic
 from physioprep.store.columns import column_kind, encode_column, stored_columns
-from physioprep.store.journal import Entry, read_entry
+from physioprep.store.gather import QUARANTINE_COLUMNS, Contents, gather, join, read_contents
 from physioprep.store.layout import (
     ANNOTATIONS,
     BLOSC,
@@ -42,33 +40,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from physioprep.harmonise import Recipe
+    from physioprep.store.open import Store
 
 #: Rows a chunk of every per-record and per-annotation array.
 ROWS: Final = 65_536
 #: Packages whose version can change the bytes of a store.
 SOFTWARE: Final = ("physioprep", "numpy", "scipy", "numcodecs", "zarr", "pyarrow", "wfdb", "mne")
-_QUARANTINE_COLUMNS: Final = ("corpus", "record_id", "path", "stage", "reason")
-
-
-@dataclass(frozen=True, eq=False)
-class _Gathered:
-    """What the journal says, in the order of the plan."""
-
-    failed: Mapping[int, tuple[str, str]]
-    sources: Mapping[int, list[tuple[str, int]]]
-    flags: Mapping[int, list[str]]
-    outputs: Mapping[str, tuple[str, int]]
-    arrays: Mapping[str, NDArray[Any]]
-    n_annotations: NDArray[np.int64]
 
 
 def commit(
-    work: Path,
-    plan: Plan,
-    manifest: pd.DataFrame,
-    recipe: Recipe,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[dict[str, str]]:
+    work: Path, plan: Plan, manifest: pd.DataFrame, recipe: Recipe, onto: Store | None = None
+) -> Contents:
     """Complete the store in ``work/store``.
 
     Parameters
@@ -78,12 +60,13 @@ def commit(
     plan : Plan
     manifest : pandas.DataFrame
     recipe : Recipe
-    progress : callable, optional
+    onto : Store, optional
+        The store that is extended. Its shards are linked, not written again.
 
     Returns
     -------
-    list of dict
-        The quarantine: ``corpus``, ``record_id``, ``path``, ``stage``, ``reason``.
+    Contents
+        Of the whole store.
 
     Raises
     ------
@@ -94,29 +77,35 @@ def commit(
 
     store = work / STORE
     _clear(store, plan)
-    gathered = _gather(work, plan)
-    kept = np.array([r for r in range(plan.n_records) if r not in gathered.failed], np.int64)
-    quarantine = quarantine_rows(plan, manifest, gathered.failed)
-    table = manifest.iloc[plan.rows[kept]].reset_index(drop=True)
-    table = _with_hashes(table, [gathered.sources[int(record)] for record in kept])
-    table["flags"] = [
-        [*flags, *(flag for flag in gathered.flags.get(int(record), []) if flag not in flags)]
-        for record, flags in zip(kept, table["flags"], strict=True)
-    ]
-    attributes = _root_attributes(plan, table, recipe, len(kept), len(quarantine))
+    contents = gather(work, plan, manifest)
+    if onto is not None:
+        contents = join(read_contents(onto), contents)
+        _link(onto.path, store, [name for name in contents.outputs if (onto.path / name).exists()])
+    attributes = _root_attributes(plan, contents, recipe, onto)
     root = zarr.create_group(str(store), attributes=attributes)
-    _write_records(root.create_group(RECORDS), table)
+    _write_records(root, contents.table)
     for layout in plan.layouts:
-        _write_group(root, layout, plan, recipe, kept, gathered.arrays)
-    _write_annotations(root, work, plan, kept, gathered.n_annotations)
+        _write_group(root, layout, plan, recipe, contents)
+    _write_annotations(root, contents)
     with warnings.catch_warnings():
         # zarr says that consolidated metadata is not in the v3 specification yet; readers that
         # do not know it skip it, those that do open the store with one request.
         warnings.simplefilter("ignore")
         zarr.consolidate_metadata(str(store))
-    _write_quarantine(store / QUARANTINE, quarantine)
-    _write_hashes(store, gathered.outputs)
-    return quarantine
+    _write_quarantine(store / QUARANTINE, contents.quarantine)
+    _write_hashes(store, contents.outputs)
+    return contents
+
+
+def _link(old: Path, new: Path, names: list[str]) -> None:
+    """Give shards of `old` a second name in `new`; copy where the file system cannot."""
+    for name in names:
+        target = new / name
+        target.unlink(missing_ok=True)
+        try:
+            os.link(old / name, target)
+        except OSError:
+            shutil.copy2(old / name, target)
 
 
 def _clear(store: Path, plan: Plan) -> None:
@@ -134,107 +123,33 @@ def _clear(store: Path, plan: Plan) -> None:
             path.unlink()
 
 
-def _gather(work: Path, plan: Plan) -> _Gathered:
-    failed: dict[int, tuple[str, str]] = {}
-    sources: dict[int, list[tuple[str, int]]] = {}
-    flags: dict[int, list[str]] = {}
-    outputs: dict[str, tuple[str, int]] = {}
-    arrays = {
-        f"{layout.name}/{name}": np.full((plan.n_records, len(layout.channels)), absent, dtype)
-        for layout in plan.layouts
-        for name, (dtype, absent) in PER_CHANNEL.items()
-    }
-    n_annotations = np.zeros(plan.n_records, np.int64)
-    for block in range(plan.n_blocks):
-        entry = _entry(work, block)
-        failed.update(entry.failed)
-        sources.update(entry.sources)
-        flags.update(entry.flags)
-        outputs.update(entry.outputs)
-        rows = slice(int(plan.bounds[block]), int(plan.bounds[block + 1]))
-        for name, array in arrays.items():
-            array[rows] = entry.arrays[name]
-        np.add.at(n_annotations, entry.arrays["annotations/record"], 1)
-    return _Gathered(failed, sources, flags, outputs, arrays, n_annotations)
-
-
-def _entry(work: Path, block: int) -> Entry:
-    entry = read_entry(work / JOURNAL, block, work / STORE)
-    if entry is None:
-        raise StoreError(f"{work}: block {block} is not finished")
-    return entry
-
-
-def quarantine_rows(
-    plan: Plan, manifest: pd.DataFrame, failed: Mapping[int, tuple[str, str]]
-) -> list[dict[str, str]]:
-    """List what is not in the store.
-
-    Parameters
-    ----------
-    plan : Plan
-    manifest : pandas.DataFrame
-    failed : mapping of int to (str, str)
-        Planned record to stage and reason.
-
-    Returns
-    -------
-    list of dict
-        In the order of the manifest.
-    """
-    found = [(refusal.row, refusal.stage, refusal.reason) for refusal in plan.refused]
-    found += [(int(plan.rows[record]), *why) for record, why in failed.items()]
-    names = [manifest[name].to_numpy(object) for name in ("corpus", "record_id", "path")]
-    return [
-        dict(zip(_QUARANTINE_COLUMNS, (*(n[row] for n in names), stage, reason), strict=True))
-        for row, stage, reason in sorted(found)
-    ]
-
-
-def _with_hashes(table: pd.DataFrame, sources: list[list[tuple[str, int]]]) -> pd.DataFrame:
-    """Fill in the hashes and sizes that ingest saw, which a scan may have left out."""
-    import pandas as pd
-
-    shas = [[sha for sha, _ in files] for files in sources]
-    joined = [
-        hashes[0] if len(hashes) == 1 else _sha_of_lines(hashes, names)
-        for hashes, names in zip(shas, table["files"], strict=True)
-    ]
-    return table.assign(
-        file_sha256=pd.Series(shas, dtype=object, index=table.index),
-        sha256=pd.Series(joined, dtype=object, index=table.index),
-        bytes=pd.array([sum(n for _, n in files) for files in sources], dtype="Int64"),
-    )
-
-
-def _sha_of_lines(hashes: list[str], names: list[str]) -> str:
-    lines = "".join(f"{sha}  {name}\n" for sha, name in zip(hashes, names, strict=True))
-    return hashlib.sha256(lines.encode()).hexdigest()
-
-
 def _root_attributes(
-    plan: Plan, table: pd.DataFrame, recipe: Recipe, n_records: int, n_quarantined: int
+    plan: Plan, contents: Contents, recipe: Recipe, onto: Store | None
 ) -> dict[str, Any]:
-    versions = table[["corpus", "corpus_version"]].drop_duplicates()
+    versions = contents.table[["corpus", "corpus_version"]].drop_duplicates()
     corpora = [
-        _corpus_facts(name, None if number is None or number != number else str(number))
+        _corpus_facts(name, number if isinstance(number, str) else None)
         for name, number in zip(versions["corpus"], versions["corpus_version"], strict=True)
     ]
-    return {
+    attributes = {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
         "title": f"{', '.join(dict.fromkeys(c['name'] for c in corpora))}: {recipe.name}",
         "Conventions": "CF-1.11",
         "corpora": corpora,
         "modalities": [layout.name for layout in plan.layouts],
-        "n_records": n_records,
-        "n_quarantined": n_quarantined,
+        "n_records": len(contents.table),
+        "n_quarantined": len(contents.quarantine),
         "recipe": recipe.to_dict(),
         "recipe_sha256": plan.recipe_sha256,
         "plan_sha256": plan.sha256,
         "inputs_sha256": plan.inputs_sha256,
         "software": _software(),
     }
+    if onto is not None:
+        earlier = onto.attrs.get("extends", [])
+        attributes["extends"] = [*earlier, onto.attrs["plan_sha256"]]
+    return attributes
 
 
 def _corpus_facts(name: str, number: str | None) -> dict[str, Any]:
@@ -263,8 +178,10 @@ def _software() -> dict[str, str]:
     return found
 
 
-def _write_records(group: Any, table: pd.DataFrame) -> None:
-    for name in stored_columns(table):
+def _write_records(root: Any, table: pd.DataFrame) -> None:
+    columns = stored_columns(table)
+    group = root.create_group(RECORDS, attributes={"columns": columns})
+    for name in columns:
         values, attributes = encode_column(column_kind(name, table[name]), table[name])
         _array(group, name, values, ("record",), attributes)
 
@@ -293,43 +210,27 @@ def _array(
 
 
 def _write_group(
-    root: Any,
-    layout: GroupLayout,
-    plan: Plan,
-    recipe: Recipe,
-    kept: NDArray[np.int64],
-    arrays: Mapping[str, NDArray[Any]],
+    root: Any, layout: GroupLayout, plan: Plan, recipe: Recipe, contents: Contents
 ) -> None:
-    group = root.create_group(layout.name, attributes=_group_attributes(layout, plan))
-    _signal(group, layout, int(plan.shards[layout.name][-1]), keeps_digital=recipe.native)
-    texts = np.empty(len(layout.channels), object)
-    texts[:] = layout.channels
-    _array(group, "channel", texts, ("channel",))
-    for name, values, what in (
-        ("start", plan.start, "first sample of the record in signal"),
-        ("length", plan.length, "samples of the record; 0 where it lacks this modality"),
-    ):
-        _array(group, name, values[layout.name][kept], ("record",), {"long_name": what})
-    for name in PER_CHANNEL:
-        _array(group, name, arrays[f"{layout.name}/{name}"][kept], ("record", "channel"))
-
-
-def _group_attributes(layout: GroupLayout, plan: Plan) -> dict[str, Any]:
-    sources: dict[str, list[str]] = {channel: [] for channel in layout.channels}
-    for signature in plan.signatures:
-        for each in signature.expected:
-            if plan.names[each.key, each.rate_hz] == layout.name:
-                for channel, source in zip(each.channels, each.source_channels, strict=True):
-                    if source not in sources[channel]:
-                        sources[channel].append(source)
-    return {
+    attributes = {
         "modality": layout.modality,
         "channels": list(layout.channels),
         "units": list(layout.units),
         "unit_names": list(layout.unit_names),
         "sampling_frequency": layout.rate_hz,
-        "source_channels": sources,
+        "source_channels": dict(contents.source_channels[layout.name]),
     }
+    group = root.create_group(layout.name, attributes=attributes)
+    _signal(group, layout, int(plan.shards[layout.name][-1]), keeps_digital=recipe.native)
+    texts = np.empty(len(layout.channels), object)
+    texts[:] = layout.channels
+    _array(group, "channel", texts, ("channel",))
+    about = {
+        "start": {"long_name": "first sample of the record in signal"},
+        "length": {"long_name": "samples of the record; 0 where it lacks this modality"},
+    }
+    for name, values in contents.groups[layout.name].items():
+        _array(group, name, values, ("record", "channel")[: values.ndim], about.get(name))
 
 
 def _signal(group: Any, layout: GroupLayout, n_shards: int, *, keeps_digital: bool) -> None:
@@ -360,37 +261,13 @@ def _signal(group: Any, layout: GroupLayout, n_shards: int, *, keeps_digital: bo
         raise StoreError(f"{layout.name}: zarr laid out shards of {array.shards}")
 
 
-def _write_annotations(
-    root: Any, work: Path, plan: Plan, kept: NDArray[np.int64], count: NDArray[np.int64]
-) -> None:
-    from physioprep.recording import ANNOTATION_COLUMNS
-
+def _write_annotations(root: Any, contents: Contents) -> None:
     group = root.create_group(ANNOTATIONS)
-    new_index = np.full(plan.n_records, -1, np.int64)
-    new_index[kept] = np.arange(len(kept))
-    n_kept = count[kept]
-    _array(group, "start", n_kept.cumsum() - n_kept, ("record",))
-    _array(group, "length", n_kept, ("record",))
-    kinds = {"record": np.int64, **ANNOTATION_COLUMNS}
-    total = int(n_kept.sum())
-    columns: dict[str, NDArray[Any]] = {
-        name: np.empty(total, dtype) for name, dtype in kinds.items()
-    }
-    at = 0
-    for block in np.flatnonzero(np.diff(plan.bounds)) if total else ():
-        if not count[plan.bounds[block] : plan.bounds[block + 1]].any():
-            continue
-        entry = _entry(work, int(block))
-        n = len(entry.arrays["annotations/record"])
-        for name, dtype in kinds.items():
-            values = entry.arrays[f"annotations/{name}"]
-            if dtype is object:
-                columns[name][at : at + n] = json.loads(values.tobytes())
-            else:
-                columns[name][at : at + n] = new_index[values] if name == "record" else values
-        at += n
+    count = np.bincount(contents.annotations["record"], minlength=len(contents.table))
+    _array(group, "start", count.cumsum() - count, ("record",))
+    _array(group, "length", count, ("record",))
     units = {"onset": {"units": "s"}, "duration": {"units": "s"}}
-    for name, values in columns.items():
+    for name, values in contents.annotations.items():
         _array(group, name, values, ("annotation",), units.get(name))
 
 
@@ -398,15 +275,15 @@ def _write_quarantine(path: Path, rows: list[dict[str, str]]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema([(name, pa.string()) for name in _QUARANTINE_COLUMNS])
+    schema = pa.schema([(name, pa.string()) for name in QUARANTINE_COLUMNS])
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), sink, compression="zstd")
     write_atomic(path, sink.getvalue().to_pybytes())
 
 
-def _write_hashes(store: Path, outputs: Mapping[str, tuple[str, int]]) -> None:
+def _write_hashes(store: Path, outputs: Mapping[str, str]) -> None:
     """Write SHA256SUMS of every file, and make sure that all of it is on the disk."""
-    hashes = {name: sha for name, (sha, _) in outputs.items()}
+    hashes = dict(outputs)
     new = []
     for path in sorted(store.rglob("*")):
         name = path.relative_to(store).as_posix()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import pickle
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physioprep.errors import StoreError
-from physioprep.store.block import JOB, JOURNAL, STORE, TABLE, Done, Job
+from physioprep.store.append import dtypes_of, extent_of, new_records
+from physioprep.store.block import JOURNAL, STORE, Done
 from physioprep.store.codec import write_atomic
 from physioprep.store.execute import choose_scheduler, execute
 from physioprep.store.journal import Entry, entry_path, read_entry
 from physioprep.store.lock import hold
+from physioprep.store.open import Store, open_store
 from physioprep.store.plan import Plan, make_plan
-from physioprep.store.replace import put_in_place
-from physioprep.store.trace import TRACES
+from physioprep.store.replace import swap, swap_undone
+from physioprep.store.table import prepare
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,6 +89,7 @@ def ingest(
     scheduler: str | None = None,
     workers: int | None = None,
     overwrite: bool = False,
+    append: bool = False,
     progress: Progress | None = None,
 ) -> IngestResult:
     r"""Harmonise the recordings of a manifest into a store.
@@ -119,6 +121,9 @@ def ingest(
     overwrite : bool
         Replace a store, or give up an unfinished ingest, that is there. The old store stays
         until the new one is complete.
+    append : bool
+        Extend a store that is there with the records of `manifest` that it lacks. Its samples
+        are not written again; the recipe must be the same.
     progress : callable, optional
         Called with (records done, records in all).
 
@@ -168,6 +173,8 @@ def ingest(
                 overwrite=overwrite,
                 progress=progress,
             )
+            if append and not overwrite and target.exists():
+                run.extend()
             return run.run(scheduler, workers)
     except OSError as error:
         raise StoreError(f"{target}: {error.strerror or error}") from error
@@ -198,17 +205,38 @@ class _Run:
         self.began = time.monotonic()
         self.dtypes: dict[str, str] = {}
         self.n_done = self.n_failed = 0
+        self.onto: Store | None = None
+
+    def extend(self) -> None:
+        """Leave of the manifest what the store at the target lacks; the plan goes behind it."""
+        self.onto = open_store(self.target)
+        if self.onto.attrs["recipe_sha256"] != self.recipe.sha256:
+            raise StoreError(
+                f"{self.target}: made by recipe {self.onto.attrs['recipe']['name']}, which is not "
+                f"what {self.recipe.name} does: recipes do not mix in a store"
+            )
+        self.manifest = new_records(self.onto, self.manifest)
+
+    def _plan(self) -> Plan:
+        if self.onto is None:
+            return make_plan(self.manifest, self.recipe, dtypes=self.dtypes)
+        try:
+            return make_plan(self.manifest, self.recipe, onto=extent_of(self.onto))
+        except StoreError as error:
+            raise StoreError(f"{self.target}: {error}") from None
 
     def run(self, scheduler: str | None, workers: int | None) -> IngestResult:
         scheduler = choose_scheduler(scheduler, workers, _source_values(self.manifest))
-        plan = make_plan(self.manifest, self.recipe)
+        plan = self._plan()
         self.dtypes = self._known_dtypes(plan)
-        if self.dtypes:
-            plan = make_plan(self.manifest, self.recipe, dtypes=self.dtypes)
-        if not plan.n_records:
+        if self.dtypes and self.onto is None:
+            plan = self._plan()
+        if not plan.n_records and self.onto is None:
             raise StoreError(f"{self.target}: no record can be ingested: {_refusals(plan)}")
-        if self._is_there(plan):
-            return self._result(plan)
+        if not plan.n_records or self._is_there(plan):
+            log.info("%s: already complete", self.target)
+            shutil.rmtree(self.base, ignore_errors=True)
+            return self._result()
         self._check_base(plan)
         while True:
             work = self.base / plan.sha256[:16]
@@ -221,9 +249,9 @@ class _Run:
                     self.base / _DTYPES,
                     json.dumps({"inputs": plan.inputs_sha256, "dtypes": self.dtypes}).encode(),
                 )
-                plan = make_plan(self.manifest, self.recipe, dtypes=self.dtypes)
+                plan = self._plan()
         self._commit(plan, work)
-        return self._result(plan)
+        return self._result()
 
     def _known_dtypes(self, plan: Plan) -> dict[str, str]:
         """Return what an earlier, unfinished or finished run of the same inputs learnt."""
@@ -233,28 +261,23 @@ class _Run:
             found = {}
         if found.get("inputs") == plan.inputs_sha256:
             return dict(found["dtypes"])
-        return _dtypes_of(self.target, plan)
+        return dtypes_of(self.target, plan)
 
     def _is_there(self, plan: Plan) -> bool:
-        from physioprep.store.open import open_store
-
-        if not self.target.exists():
-            return False
-        if self.overwrite:
+        if self.overwrite or self.onto is not None or not self.target.exists():
             return False
         if open_store(self.target).attrs["plan_sha256"] != plan.sha256:
             raise StoreError(
                 f"{self.target}: already there, made of another manifest or recipe; "
                 "overwrite it, or give another name"
             )
-        log.info("%s: already complete", self.target)
-        shutil.rmtree(self.base, ignore_errors=True)
         return True
 
     def _check_base(self, plan: Plan) -> None:
         """Refuse to mix with an unfinished ingest of something else."""
         self.base.mkdir(exist_ok=True)
         work = self.base / plan.sha256[:16]
+        swap_undone(self.base, keep=not self.overwrite)
         others = [path for path in self.base.iterdir() if path.is_dir() and path != work]
         if others and not self.overwrite:
             raise StoreError(
@@ -287,6 +310,9 @@ class _Run:
                     "the same call goes on from there"
                 )
             if done.wider:
+                if self.onto is not None:
+                    found = ", ".join(f"{name} {dtype}" for name, dtype in done.wider.items())
+                    raise StoreError(f"{self.target}: too narrow for {found}: make it anew")
                 self.dtypes |= done.wider
                 raise _NeedsWiderError
             failed: Mapping[int, tuple[str, str]] = {}
@@ -319,62 +345,31 @@ class _Run:
     def _commit(self, plan: Plan, work: Path) -> None:
         from physioprep.store.commit import commit
 
-        quarantine = commit(work, plan, self.manifest, self.recipe)
-        if len(quarantine) == len(self.manifest):
-            first = quarantine[0]
-            raise StoreError(
-                f"{self.target}: no record can be ingested: "
-                f"{first['corpus']}/{first['record_id']}: {first['reason']}"
-            )
-        put_in_place(work / STORE, self.target)
+        contents = commit(work, plan, self.manifest, self.recipe, self.onto)
+        n_before = 0 if self.onto is None else len(self.onto)
+        if len(contents.table) == n_before:
+            if self.onto is None:
+                first = contents.quarantine[0]
+                line = f"{first['corpus']}/{first['record_id']}: {first['reason']}"
+                raise StoreError(f"{self.target}: no record can be ingested: {line}")
+            log.warning("%s: none of the new records can be ingested", self.target)
+        else:
+            swap(work, self.target)
         shutil.rmtree(self.base)
 
-    def _result(self, plan: Plan) -> IngestResult:
-        from physioprep.store.open import open_store
-
+    def _result(self) -> IngestResult:
         store = open_store(self.target)
         bad = store.quarantine
+        rows = zip(bad["corpus"], bad["record_id"], bad["reason"], strict=True)
         return IngestResult(
             path=self.target,
             n_records=len(store),
             hours=float(np.nansum(store.group["records/duration_s"][...])) / 3600,
             bytes=sum(path.stat().st_size for path in self.target.rglob("*") if path.is_file()),
-            quarantined=tuple(
-                f"{corpus}/{record}: {reason}"
-                for corpus, record, reason in zip(
-                    bad["corpus"], bad["record_id"], bad["reason"], strict=True
-                )
-            ),
+            quarantined=tuple(f"{corpus}/{record}: {reason}" for corpus, record, reason in rows),
             seconds=time.monotonic() - self.began,
-            plan_sha256=plan.sha256,
+            plan_sha256=store.attrs["plan_sha256"],
         )
-
-
-def prepare(
-    work: Path, plan: Plan, manifest: pd.DataFrame, recipe: Recipe, root: Path | None
-) -> None:
-    """Lay out the working folder: what workers need to know, and where they write.
-
-    Parameters
-    ----------
-    work : Path
-    plan : Plan
-    manifest : pandas.DataFrame
-    recipe : Recipe
-    root : Path, optional
-        Where the raw files are now.
-    """
-    from physioprep.store.table import write_table
-
-    for folder in (JOURNAL, TRACES, STORE):
-        (work / folder).mkdir(parents=True, exist_ok=True)
-    for layout in plan.layouts:
-        (work / STORE / layout.name / "signal" / "c" / "0").mkdir(parents=True, exist_ok=True)
-    write_table(work / TABLE, plan, manifest, root)
-    job = Job(
-        plan.sha256, recipe, plan.layouts, plan.signatures, dict(plan.names), dict(plan.shards)
-    )
-    write_atomic(work / JOB, pickle.dumps(job))
 
 
 def _may_do_better(entry: Entry) -> bool:
@@ -393,18 +388,3 @@ def _source_values(manifest: pd.DataFrame) -> int:
 def _refusals(plan: Plan) -> str:
     reasons: Sequence[str] = [refusal.reason for refusal in plan.refused]
     return reasons[0] if reasons else "the manifest is empty"
-
-
-def _dtypes_of(target: Path, plan: Plan) -> dict[str, str]:
-    """Return the dtypes of a store made of the same inputs, where they are not the planned."""
-    from physioprep.store.open import open_store
-
-    try:
-        store = open_store(target)
-    except StoreError:
-        return {}
-    if store.attrs["inputs_sha256"] != plan.inputs_sha256:
-        return {}
-    found = {name: str(store.group[name]["signal"].dtype) for name in store.modalities}
-    planned = {layout.name: layout.dtype for layout in plan.layouts}
-    return {name: dtype for name, dtype in found.items() if planned.get(name) != dtype}

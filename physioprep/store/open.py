@@ -106,9 +106,8 @@ class Store:
         import pandas as pd
 
         group = self.group[RECORDS]
-        names = [name for name in _manifest_order(group) if name in group]
         columns = {}
-        for name in names:
+        for name in group.attrs["columns"]:
             array = group[name]
             columns[name] = decode_column(name, np.asarray(array[...]), array.attrs[KIND])
         return pd.DataFrame(columns)
@@ -307,6 +306,56 @@ class Store:
             columns[name] = values.astype(object) if dtype is object else values
         return pd.DataFrame(columns)
 
+    def provenance(self, record_id: str) -> dict[str, Any]:
+        """Return where the samples of a record come from and what was done to them.
+
+        Parameters
+        ----------
+        record_id : str
+
+        Returns
+        -------
+        dict
+            ``record``; ``files``, a list of (path below the corpus's folder, SHA-256); ``format``;
+            ``source_channels``, as in the manifest; ``samples``, for each modality its channels,
+            its place in ``signal`` and how many samples saturated; ``recipe`` and
+            ``recipe_sha256``; ``plan_sha256``; ``software``; ``faults`` and ``flags``.
+
+        Raises
+        ------
+        StoreError
+            If it is not in the store.
+        """
+        number = self.index(record_id)
+        row = self.records.iloc[number]
+        samples = {}
+        for modality in self.modalities:
+            length = int(self.table(modality, "length")[number])
+            if length:
+                slots = self._slots(number, modality)
+                first = int(self.table(modality, "start")[number])
+                saturated = self.table(modality, "n_saturated")[number][slots]
+                samples[modality] = {
+                    "channels": [self.channels(modality)[slot] for slot in slots],
+                    "rate_hz": self.rate_hz(modality),
+                    "first": first,
+                    "stop": first + length,
+                    "n_saturated": int(saturated.sum()),
+                }
+        return {
+            "record": f"{row['corpus']}/{row['record_id']}",
+            "files": list(zip(row["files"], row["file_sha256"], strict=True)),
+            "format": row["format"],
+            "source_channels": row["channels"],
+            "samples": samples,
+            "recipe": self.attrs["recipe"]["name"],
+            "recipe_sha256": self.attrs["recipe_sha256"],
+            "plan_sha256": self.attrs["plan_sha256"],
+            "software": dict(self.attrs["software"]),
+            "faults": row["faults"],
+            "flags": row["flags"],
+        }
+
     def tree(self) -> xr.DataTree:
         """Return the whole store as an xarray.DataTree; samples are read when asked for."""
         import xarray as xr
@@ -353,14 +402,3 @@ class Store:
         if digital.dtype.kind == "i":
             out[digital == self.table(modality, "invalid")[number][slots][:, None]] = np.nan
         return out
-
-
-def _manifest_order(group: Any) -> list[str]:
-    """Order the columns as a manifest does: labels before age."""
-    from physioprep.manifest import COLUMNS
-
-    names = sorted(group.array_keys())
-    labels = [name for name in names if name not in COLUMNS]
-    ordered = list(COLUMNS)
-    at = ordered.index("age")
-    return [*ordered[:at], *labels, *ordered[at:]]

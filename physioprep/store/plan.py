@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.errors import StoreError
 from physioprep.manifest import GROUP_COLUMNS
 from physioprep.store.columns import column_kind, encode_column, hash_column, stored_columns
 from physioprep.store.expect import Signals, Signature, expect, group_names, with_gaps
@@ -105,8 +106,55 @@ class Plan:
         return len(self.bounds) - 1
 
 
+@dataclass(frozen=True)
+class Extent:
+    """What a store holds already, for a plan that extends it.
+
+    Parameters
+    ----------
+    layouts : tuple of GroupLayout
+    n_shards : mapping of group name to int
+    plan_sha256 : str
+    """
+
+    layouts: tuple[GroupLayout, ...]
+    n_shards: Mapping[str, int]
+    plan_sha256: str
+
+    def name_of(self, key: str, rate_hz: float, name: str) -> str:
+        """Return the group that takes (key, rate); `name` where there is none."""
+        fitting = [
+            layout.name
+            for layout in self.layouts
+            if layout.rate_hz == rate_hz and layout.modality == key.split("_")[0]
+        ]
+        return key if key in fitting else (fitting[0] if fitting else name)
+
+    def fit(self, layouts: tuple[GroupLayout, ...]) -> tuple[GroupLayout, ...]:
+        """Return the store's own layouts; raise StoreError if `layouts` hold more."""
+        mine = {layout.name: layout for layout in self.layouts}
+        for layout in layouts:
+            there = mine.get(layout.name)
+            if there is None or there.rate_hz != layout.rate_hz:
+                raise StoreError(
+                    f"it holds no {layout.modality} at {layout.rate_hz:g} Hz: make it anew"
+                )
+            for what, old, new in (
+                ("channel", there.channels, layout.channels),
+                ("unit", there.unit_names, layout.unit_names),
+            ):
+                more = [name for name in new if name not in old]
+                if more:
+                    raise StoreError(f"it holds no {layout.name} {what} {more[0]}: make it anew")
+        return self.layouts
+
+
 def make_plan(
-    manifest: pd.DataFrame, recipe: Recipe, *, dtypes: Mapping[str, str] | None = None
+    manifest: pd.DataFrame,
+    recipe: Recipe,
+    *,
+    dtypes: Mapping[str, str] | None = None,
+    onto: Extent | None = None,
 ) -> Plan:
     """Plan a store.
 
@@ -118,6 +166,8 @@ def make_plan(
     dtypes : mapping of str to str, optional
         For recipes that keep the source's digital samples: the dtype of each group that
         needs more than int16. No header states it, so ingest learns it as it reads.
+    onto : Extent, optional
+        The store that these records are to extend: they come behind what it holds.
 
     Returns
     -------
@@ -166,6 +216,7 @@ def make_plan(
         refused=tuple(refused),
         dtypes=dtypes or {},
         hashes=(recipe.sha256, digest.hexdigest()),
+        onto=onto,
     )
 
 
@@ -215,9 +266,14 @@ def _arrange(
     refused: tuple[Refusal, ...],
     dtypes: Mapping[str, str],
     hashes: tuple[str, str],
+    onto: Extent | None,
 ) -> Plan:
     names = group_names(signatures, np.bincount(codes, minlength=len(signatures)).tolist())
+    if onto is not None:
+        names = {pair: onto.name_of(*pair, name) for pair, name in names.items()}
     layouts = _layouts(signatures, names, dtypes)
+    if onto is not None:
+        layouts = onto.fit(layouts)
     length = {layout.name: np.zeros(len(rows), np.int64) for layout in layouts}
     for code, signature in enumerate(signatures):
         having = np.flatnonzero(codes == code)
@@ -230,13 +286,15 @@ def _arrange(
         np.array([layout.shard // layout.chunk for layout in layouts], np.int64),
     )
     places = {layout.name: place(length[layout.name], bounds, layout) for layout in layouts}
+    behind = {layout.name: onto.n_shards[layout.name] if onto else 0 for layout in layouts}
+    size = {layout.name: layout.shard for layout in layouts}
     plan = Plan(
         layouts=layouts,
         rows=rows,
-        start={name: start for name, (start, _) in places.items()},
+        start={name: start + behind[name] * size[name] for name, (start, _) in places.items()},
         length=length,
         bounds=bounds,
-        shards={name: shards for name, (_, shards) in places.items()},
+        shards={name: shards + behind[name] for name, (_, shards) in places.items()},
         signature=codes,
         signatures=tuple(signatures),
         names=names,
@@ -244,7 +302,7 @@ def _arrange(
         recipe_sha256=hashes[0],
         inputs_sha256=hashes[1],
     )
-    return replace(plan, sha256=_hash(plan))
+    return replace(plan, sha256=_hash(plan, onto))
 
 
 def _layouts(
@@ -281,11 +339,12 @@ def _layouts(
     return tuple(layouts)
 
 
-def _hash(plan: Plan) -> str:
+def _hash(plan: Plan, onto: Extent | None) -> str:
     described = {
         "inputs": plan.inputs_sha256,
         "layouts": [asdict(layout) for layout in plan.layouts],
         "refused": [asdict(refusal) for refusal in plan.refused],
+        "onto": onto.plan_sha256 if onto else None,
     }
     digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     for layout in plan.layouts:

@@ -3,12 +3,55 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import shutil
 from pathlib import Path
 
+from physioprep.store.block import STORE
+
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+
+
+def swap(work: Path, target: Path) -> None:
+    """Put ``work/store`` in the place of `target`.
+
+    `work` takes another name first. Should this process die, `swap_undone` can tell by the
+    plan's hash whether the store under that name is the new one or the old one.
+
+    Parameters
+    ----------
+    work : Path
+        Working folder, named after the beginning of the plan's hash.
+    target : Path
+    """
+    whole = work.with_suffix(".whole")
+    work.rename(whole)
+    put_in_place(whole / STORE, target)
+
+
+def swap_undone(base: Path, *, keep: bool) -> None:
+    """Clean up after a process that died in `swap`.
+
+    Parameters
+    ----------
+    base : Path
+        Folder of working folders.
+    keep : bool
+        Whether a new store that did not come into place goes back to its working folder.
+        Otherwise it is removed, like an old one that was to be removed.
+    """
+    for whole in base.glob("*.whole"):
+        try:
+            attributes = json.loads((whole / STORE / "zarr.json").read_bytes())["attributes"]
+            new = str(attributes["plan_sha256"]).startswith(whole.stem)
+        except (OSError, ValueError, KeyError):
+            new = False
+        if keep and new and not whole.with_suffix("").exists():
+            whole.rename(whole.with_suffix(""))
+        else:
+            _remove(whole)
 
 
 def put_in_place(new: Path, target: Path) -> None:

@@ -1,16 +1,22 @@
-"""The table of planned records that workers look their block up in: Arrow, one batch a block."""
+"""The working folder of an ingest, with the table that workers look their block up in."""
 
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from physioprep.store.block import JOB, JOURNAL, STORE, TABLE, Job
+from physioprep.store.codec import write_atomic
 from physioprep.store.plan import Plan
+from physioprep.store.trace import TRACES
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+    from physioprep.harmonise import Recipe
 
 _LIST_COLUMNS = ("files", "file_sha256")
 _TEXT_COLUMNS = ("corpus", "record_id", "root", "path", "format")
@@ -70,3 +76,28 @@ def _plain(value: Any) -> Any:
 def _lengths(plan: Plan, record: int) -> list[int]:
     expected = plan.signatures[plan.signature[record]].expected
     return [int(plan.length[plan.names[each.key, each.rate_hz]][record]) for each in expected]
+
+
+def prepare(
+    work: Path, plan: Plan, manifest: pd.DataFrame, recipe: Recipe, root: Path | None
+) -> None:
+    """Lay out the working folder: what workers need to know, and where they write.
+
+    Parameters
+    ----------
+    work : Path
+    plan : Plan
+    manifest : pandas.DataFrame
+    recipe : Recipe
+    root : Path, optional
+        Where the raw files are now.
+    """
+    for folder in (JOURNAL, TRACES, STORE):
+        (work / folder).mkdir(parents=True, exist_ok=True)
+    for layout in plan.layouts:
+        (work / STORE / layout.name / "signal" / "c" / "0").mkdir(parents=True, exist_ok=True)
+    write_table(work / TABLE, plan, manifest, root)
+    job = Job(
+        plan.sha256, recipe, plan.layouts, plan.signatures, dict(plan.names), dict(plan.shards)
+    )
+    write_atomic(work / JOB, pickle.dumps(job))

@@ -54,7 +54,7 @@ def verify(path: str | Path, *, progress: Callable[[int, int], None] | None = No
         If there is no store, or it has no hashes.
     """
     path = open_store(path).path
-    stated = _stated(path)
+    stated = stated_hashes(path)
     problems, size = [], 0
     for number, (name, before) in enumerate(stated.items(), 1):
         file = path / name
@@ -75,7 +75,8 @@ def verify(path: str | Path, *, progress: Callable[[int, int], None] | None = No
     return VerifyResult(path, len(stated), size, tuple(problems))
 
 
-def _stated(path: Path) -> dict[str, str]:
+def stated_hashes(path: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file of a store, as its ingest took it."""
     try:
         text = (path / HASHES).read_text(encoding="utf-8")
     except OSError as error:

@@ -2,6 +2,7 @@
 
 Usage: driver.py JOB, where JOB is JSON: manifest, target, recipe, scheduler, workers, and
   kills, seed   kill the ingest this many times, then let it finish
+  start         a store to put at the target first (to overwrite it or to append to it)
   file_limit    bytes that no file may exceed: every larger write fails
 Without an ``if __name__ == "__main__"`` guard on purpose: an ingest with worker processes must
 work from such a script.
@@ -11,6 +12,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -32,6 +34,7 @@ def attempt(job):
             scheduler=job.get("scheduler"),
             workers=job.get("workers"),
             overwrite=job.get("overwrite", False),
+            append=job.get("append", False),
         )
     except pp.PhysioprepError as error:
         return {"error": str(error)}
@@ -90,14 +93,17 @@ kills = 0
 finished_early = 0
 if job.get("kills"):
     rng = random.Random(job["seed"])
+    if "start" in job:  # the store that is there before
+        shutil.copytree(job["start"], job["target"] + ".counted")
+        shutil.copytree(job["start"], job["target"])
     n_events, seconds = count_events(job, job["target"] + ".counted")
     while kills < job["kills"]:
         how = (rng.choice(["event", "event", "time"]), rng.random())
         if killed(job, how, seconds, n_events):
             finished_early += 1  # it had less left to do than that: start again from nothing
-            import shutil
-
             shutil.rmtree(job["target"])
+            if "start" in job:
+                shutil.copytree(job["start"], job["target"])
         else:
             kills += 1
 answer = attempt(job) | {"kills": kills, "finished_early": finished_early}

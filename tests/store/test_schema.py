@@ -1,5 +1,6 @@
 """A store is read without physioprep: by plain zarr, xarray, pandas and sha256sum."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -115,3 +116,31 @@ def test_another_schema_is_refused_in_one_line(undisturbed: Path, tmp_path: Path
         with pytest.raises(pp.PhysioprepError, match=words) as caught:
             pp.open_store(copy)
         assert "\n" not in str(caught.value)
+
+
+def test_provenance_leads_back_to_the_bytes(undisturbed: Path, corpus: Path) -> None:
+    found = pp.open_store(undisturbed).provenance("v")
+    assert found["record"] == "folder/v"
+    for name, sha in found["files"]:
+        assert hashlib.sha256((corpus / name).read_bytes()).hexdigest() == sha
+    assert [name for name, _ in found["files"]] == ["v.hea", "v.dat"]
+    assert found["samples"]["ecg"]["channels"] == ["II", "V2", "MLII"]
+    signal = zarr.open_group(str(undisturbed), mode="r")["ecg/signal"]
+    place = slice(found["samples"]["ecg"]["first"], found["samples"]["ecg"]["stop"])
+    digital = pp.open_store(undisturbed).digital("v", "ecg")
+    assert np.array_equal(signal[1:, place], digital)
+
+
+def test_labels_times_and_nulls_come_back(corpus: Path, tmp_path: Path) -> None:
+    manifest = pp.scan(corpus, "folder").iloc[-2:].reset_index(drop=True)
+    position = manifest.columns.get_loc("age")
+    manifest.insert(position, "label_z", pd.Series(['a "quoted" é', None], dtype=object))
+    manifest.insert(position + 1, "label_a", pd.Series([np.nan, 1.5]))
+    manifest["start_time"] = pd.Series(["2151-03-01 12:00:00.25", None], dtype="datetime64[us]")
+    manifest.at[0, "flags"] = ['odd "flag"', "new\nline", "back\\slash"]
+    pp.ingest(manifest, tmp_path / "s.zarr", "native")
+    records = pp.open_store(tmp_path / "s.zarr").records
+    pd.testing.assert_frame_equal(records, manifest.drop(columns="root"))
+    data = xr.open_zarr(str(tmp_path / "s.zarr"), group="records")
+    assert str(data["start_time"].values[0]).startswith("2151-03-01T12:00:00.25")
+    assert np.isnat(data["start_time"].values[1])

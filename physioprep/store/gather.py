@@ -1,0 +1,284 @@
+"""What a store holds beside its samples: gathered from a journal, or read from a store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.errors import StoreError
+from physioprep.recording import ANNOTATION_COLUMNS
+from physioprep.store.block import JOURNAL, PER_CHANNEL, STORE
+from physioprep.store.journal import Entry, read_entry
+from physioprep.store.layout import ANNOTATIONS
+from physioprep.store.plan import Plan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from physioprep.store.open import Store
+
+QUARANTINE_COLUMNS: Final = ("corpus", "record_id", "path", "stage", "reason")
+#: Columns of ``annotations/``; ``record`` is the row of ``records/``.
+ANNOTATION_TYPES: Final[dict[str, type]] = {"record": np.int64, **ANNOTATION_COLUMNS}
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """All of a store but its samples.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The manifest rows of its records.
+    groups : mapping of group name to mapping of name to ndarray
+        ``start``, ``length`` (record,) and the arrays of `PER_CHANNEL` (record, channel).
+    source_channels : mapping of group name to mapping of channel to list of str
+    annotations : mapping of name to ndarray, shape (annotation,)
+        The columns of `ANNOTATION_TYPES`, in order of ``record``.
+    quarantine : list of dict
+    outputs : mapping of str to str
+        Shard file to SHA-256.
+    """
+
+    table: pd.DataFrame
+    groups: Mapping[str, Mapping[str, NDArray[Any]]]
+    source_channels: Mapping[str, Mapping[str, list[str]]]
+    annotations: Mapping[str, NDArray[Any]]
+    quarantine: list[dict[str, str]]
+    outputs: Mapping[str, str]
+
+
+def gather(work: Path, plan: Plan, manifest: pd.DataFrame) -> Contents:
+    """Gather what the journal says of a finished run.
+
+    Parameters
+    ----------
+    work : Path
+        Working folder whose journal holds every block of `plan`.
+    plan : Plan
+    manifest : pandas.DataFrame
+
+    Returns
+    -------
+    Contents
+        Of the records that did not fail.
+
+    Raises
+    ------
+    StoreError
+        If a journal entry is missing.
+    """
+    failed: dict[int, tuple[str, str]] = {}
+    sources: dict[int, list[tuple[str, int]]] = {}
+    flags: dict[int, list[str]] = {}
+    outputs: dict[str, str] = {}
+    notes: list[dict[str, NDArray[Any]]] = []
+    arrays = {
+        (layout.name, name): np.full((plan.n_records, len(layout.channels)), absent, dtype)
+        for layout in plan.layouts
+        for name, (dtype, absent) in PER_CHANNEL.items()
+    }
+    for block in range(plan.n_blocks):
+        entry = _entry(work, block)
+        failed.update(entry.failed)
+        sources.update(entry.sources)
+        flags.update(entry.flags)
+        outputs.update({name: sha for name, (sha, _) in entry.outputs.items()})
+        rows = slice(int(plan.bounds[block]), int(plan.bounds[block + 1]))
+        for (group, name), array in arrays.items():
+            array[rows] = entry.arrays[f"{group}/{name}"]
+        if len(entry.arrays["annotations/record"]):
+            notes.append(_decoded(entry))
+    kept = np.array([r for r in range(plan.n_records) if r not in failed], np.int64)
+    table = manifest.iloc[plan.rows[kept]].reset_index(drop=True)
+    table = _with_hashes(table, [sources[int(record)] for record in kept])
+    table["flags"] = [
+        [*before, *(flag for flag in flags.get(int(record), []) if flag not in before)]
+        for record, before in zip(kept, table["flags"], strict=True)
+    ]
+    groups = {
+        layout.name: {
+            "start": plan.start[layout.name][kept],
+            "length": plan.length[layout.name][kept],
+            **{name: arrays[layout.name, name][kept] for name in PER_CHANNEL},
+        }
+        for layout in plan.layouts
+    }
+    return Contents(
+        table,
+        groups,
+        _source_channels(plan),
+        _annotations(notes, plan.n_records, kept),
+        quarantine_rows(plan, manifest, failed),
+        outputs,
+    )
+
+
+def _entry(work: Path, block: int) -> Entry:
+    entry = read_entry(work / JOURNAL, block, work / STORE)
+    if entry is None:
+        raise StoreError(f"{work}: block {block} is not finished")
+    return entry
+
+
+def _decoded(entry: Entry) -> dict[str, NDArray[Any]]:
+    out = {}
+    for name, dtype in ANNOTATION_TYPES.items():
+        values = entry.arrays[f"annotations/{name}"]
+        if dtype is object:
+            texts = json.loads(values.tobytes())
+            values = np.empty(len(texts), object)
+            values[:] = texts
+        out[name] = values
+    return out
+
+
+def _annotations(
+    notes: Sequence[Mapping[str, NDArray[Any]]], n_planned: int, kept: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
+    out = {
+        name: np.concatenate([np.empty(0, dtype), *(note[name] for note in notes)])
+        for name, dtype in ANNOTATION_TYPES.items()
+    }
+    number = np.full(n_planned, -1, np.int64)
+    number[kept] = np.arange(len(kept))
+    out["record"] = number[out["record"]]
+    return out
+
+
+def _source_channels(plan: Plan) -> dict[str, dict[str, list[str]]]:
+    found: dict[str, dict[str, list[str]]] = {
+        layout.name: {channel: [] for channel in layout.channels} for layout in plan.layouts
+    }
+    for signature in plan.signatures:
+        for each in signature.expected:
+            of_group = found[plan.names[each.key, each.rate_hz]]
+            for channel, source in zip(each.channels, each.source_channels, strict=True):
+                if source not in of_group[channel]:
+                    of_group[channel].append(source)
+    return found
+
+
+def quarantine_rows(
+    plan: Plan, manifest: pd.DataFrame, failed: Mapping[int, tuple[str, str]]
+) -> list[dict[str, str]]:
+    """List what is not in the store.
+
+    Parameters
+    ----------
+    plan : Plan
+    manifest : pandas.DataFrame
+    failed : mapping of int to (str, str)
+        Planned record to stage and reason.
+
+    Returns
+    -------
+    list of dict
+        In the order of the manifest.
+    """
+    found = [(refusal.row, refusal.stage, refusal.reason) for refusal in plan.refused]
+    found += [(int(plan.rows[record]), *why) for record, why in failed.items()]
+    names = [manifest[name].to_numpy(object) for name in ("corpus", "record_id", "path")]
+    return [
+        dict(zip(QUARANTINE_COLUMNS, (*(n[row] for n in names), stage, reason), strict=True))
+        for row, stage, reason in sorted(found)
+    ]
+
+
+def _with_hashes(table: pd.DataFrame, sources: list[list[tuple[str, int]]]) -> pd.DataFrame:
+    """Fill in the hashes and sizes that ingest saw, which a scan may have left out."""
+    import pandas as pd
+
+    shas = [[sha for sha, _ in files] for files in sources]
+    joined = [
+        hashes[0] if len(hashes) == 1 else _sha_of_lines(hashes, names)
+        for hashes, names in zip(shas, table["files"], strict=True)
+    ]
+    return table.assign(
+        file_sha256=pd.Series(shas, dtype=object, index=table.index),
+        sha256=pd.Series(joined, dtype=object, index=table.index),
+        bytes=pd.array([sum(n for _, n in files) for files in sources], dtype="Int64"),
+    )
+
+
+def _sha_of_lines(hashes: list[str], names: list[str]) -> str:
+    lines = "".join(f"{sha}  {name}\n" for sha, name in zip(hashes, names, strict=True))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def read_contents(store: Store) -> Contents:
+    """Read all of a store but its samples.
+
+    Parameters
+    ----------
+    store : Store
+
+    Returns
+    -------
+    Contents
+    """
+    from physioprep.store.verify import stated_hashes
+
+    groups: dict[str, dict[str, NDArray[Any]]] = {}
+    for modality in store.modalities:
+        names = ("start", "length", *PER_CHANNEL)
+        groups[modality] = {name: store.table(modality, name) for name in names}
+    notes = store.group[ANNOTATIONS]
+    annotations: dict[str, NDArray[Any]] = {
+        name: np.asarray(notes[name][...]).astype(dtype) for name, dtype in ANNOTATION_TYPES.items()
+    }
+    hashes = stated_hashes(store.path)
+    return Contents(
+        store.records,
+        groups,
+        {m: dict(store.group[m].attrs["source_channels"]) for m in store.modalities},
+        annotations,
+        [{str(k): str(v) for k, v in row.items()} for row in store.quarantine.to_dict("records")],
+        {name: sha for name, sha in hashes.items() if "/signal/c/" in name},
+    )
+
+
+def join(old: Contents, new: Contents) -> Contents:
+    """Put the contents of an appended run behind those of the store that it extends.
+
+    Parameters
+    ----------
+    old, new : Contents
+        `new` has the groups of `old`.
+
+    Returns
+    -------
+    Contents
+        With the quarantine of `old` less what is in `new`.
+    """
+    import pandas as pd
+
+    added = new.table.drop(columns="root", errors="ignore")
+    table = pd.concat([old.table, added], ignore_index=True)[old.table.columns]
+    groups = {
+        group: {
+            name: np.concatenate([values, new.groups[group][name]]) for name, values in of.items()
+        }
+        for group, of in old.groups.items()
+    }
+    sources = {
+        group: {
+            channel: list(dict.fromkeys([*names, *new.source_channels[group][channel]]))
+            for channel, names in of.items()
+        }
+        for group, of in old.source_channels.items()
+    }
+    shifted = {**new.annotations, "record": new.annotations["record"] + len(old.table)}
+    notes = {n: np.concatenate([old.annotations[n], shifted[n]]) for n in ANNOTATION_TYPES}
+    named = {(row["corpus"], row["record_id"]) for row in new.quarantine}
+    named |= set(zip(new.table["corpus"], new.table["record_id"], strict=True))
+    bad = [row for row in old.quarantine if (row["corpus"], row["record_id"]) not in named]
+    outputs = {**old.outputs, **new.outputs}
+    return Contents(table, groups, sources, notes, [*bad, *new.quarantine], outputs)
