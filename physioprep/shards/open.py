@@ -205,7 +205,7 @@ class Shards:
         stop = min(start + self.windows_per_chunk, self.n_windows)
         held = self.modalities[modality]
         if held.codec == "none":
-            mapped = _map_whole(
+            mapped = _map_chunk(
                 self.chunk_file(chunk_index, modality), self.arrays[f"{modality}/signal"]
             )
             return mapped[: stop - start]
@@ -289,25 +289,34 @@ def _array(path: Path) -> ArrayLayout:
     return ArrayLayout(chunk, dtype, metadata["fill_value"])
 
 
-def _map_whole(file: Path, array: ArrayLayout) -> NDArray[np.int16]:
-    """Map a chunk with all its pages at once: a third of the cost of faulting one by one.
+def _map_file(file: Path) -> NDArray[np.uint8] | None:
+    """Map a file with all its pages at once: a third of the cost of faulting one by one.
 
-    Where the file is not in memory yet this reads it, in sequence.
+    Where the file is not in memory yet this reads it, in sequence. None where there is none.
     """
-    wanted = int(np.prod(array.chunk)) * array.dtype.itemsize
     try:
         handle = os.open(file, os.O_RDONLY)
-    except FileNotFoundError:  # Zarr leaves out chunks that hold the fill value alone
-        return np.full(array.chunk, array.fill_value, np.int16)
+    except FileNotFoundError:
+        return None
     try:
-        found = os.fstat(handle).st_size
-        if found != wanted:
-            raise ShardError(f"{file}: damaged: {found} bytes instead of {wanted}")
+        size = os.fstat(handle).st_size
+        if not size:
+            return np.empty(0, np.uint8)
         flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
-        mapped = mmap.mmap(handle, wanted, flags=flags, prot=mmap.PROT_READ)
+        return np.frombuffer(mmap.mmap(handle, size, flags=flags, prot=mmap.PROT_READ), np.uint8)
     finally:
         os.close(handle)
-    return np.frombuffer(mapped, array.dtype).reshape(array.chunk)
+
+
+def _map_chunk(file: Path, array: ArrayLayout) -> NDArray[np.int16]:
+    """Return an uncompressed chunk, mapped."""
+    content = _map_file(file)
+    if content is None:  # Zarr leaves out chunks that hold the fill value alone
+        return np.full(array.chunk, array.fill_value, np.int16)
+    wanted = int(np.prod(array.chunk)) * array.dtype.itemsize
+    if content.nbytes != wanted:
+        raise ShardError(f"{file}: damaged: {content.nbytes} bytes instead of {wanted}")
+    return content.view(array.dtype).reshape(array.chunk)
 
 
 def _decode_blosc(file: Path, out: NDArray[np.int16]) -> bool:
@@ -317,14 +326,14 @@ def _decode_blosc(file: Path, out: NDArray[np.int16]) -> bool:
     """
     from numcodecs import blosc
 
-    if not file.exists():
+    frame = _map_file(file)
+    if frame is None:
         return False
-    frame = file.read_bytes()
     try:
         # Of a damaged frame the decoder may believe the length, so that is checked first.
-        if len(frame) < 16 or int.from_bytes(frame[4:8], "little") != out.nbytes:
+        if len(frame) < 16 or int.from_bytes(frame[4:8].tobytes(), "little") != out.nbytes:
             raise ValueError("not a frame of this chunk's size")
-        if int.from_bytes(frame[12:16], "little") != len(frame):
+        if int.from_bytes(frame[12:16].tobytes(), "little") != len(frame):
             raise ValueError("cut short")
         blosc.decompress(frame, out)
     except (ValueError, RuntimeError) as error:

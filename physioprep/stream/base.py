@@ -18,7 +18,7 @@ from physioprep.stream.order import EpochOrder, Layout, epoch_order, n_batches, 
 Batch = dict[str, torch.Tensor]
 #: Threads that fill batches, and batches filled ahead of the consumer.
 THREADS = 2
-AHEAD = 3
+AHEAD = 2
 _STATE_VERSION = 1
 
 

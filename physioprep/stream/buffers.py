@@ -38,6 +38,9 @@ class BufferPool:
         self._kept: dict[Any, list[NDArray[Any]]] = {}
         self._lock = Lock()
 
+    def __reduce__(self) -> tuple[type[BufferPool], tuple[int]]:
+        return BufferPool, (self._limit,)  # another process has buffers of its own
+
     def take(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         """Return an array, its content undefined, that nobody else holds."""
         with self._lock:

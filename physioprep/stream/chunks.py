@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -133,23 +134,16 @@ class Slots:
 
     Parameters
     ----------
-    read : callable
-        ``read(number) -> Chunk``.
     capacity : int
         Chunks kept.
     """
 
-    read: Any
     capacity: int
     _kept: dict[int, Any] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def __contains__(self, number: int) -> bool:
-        with self._lock:
-            return number in self._kept
-
-    def get(self, number: int) -> Chunk:
-        """Return a chunk, reading it if nobody did."""
+    def get(self, number: int, read: Callable[[int], Chunk]) -> Chunk:
+        """Return a chunk, by ``read(number)`` if nobody did before."""
         from concurrent.futures import Future
 
         with self._lock:
@@ -162,7 +156,7 @@ class Slots:
             self._kept[number] = future  # as the last one used
         if mine:
             try:
-                future.set_result(self.read(number))
+                future.set_result(read(number))
             except BaseException as error:
                 future.set_exception(error)
                 raise

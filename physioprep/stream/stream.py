@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
 from physioprep.shards.open import open_shards
-from physioprep.stream.base import Batch, BatchStream
+from physioprep.stream.base import AHEAD, THREADS, Batch, BatchStream
 from physioprep.stream.buffers import BufferPool
 from physioprep.stream.chunks import MISSING, Chunk, Slots, read_chunk, select
-from physioprep.stream.order import Ints, rank_positions
+from physioprep.stream.order import LANES, Ints, rank_positions
 from physioprep.stream.transforms import physical
+
+#: Buffers kept: two chunks a lane, batches filled ahead, one a thread, two at the consumer.
+_BUFFERS = 2 * LANES + AHEAD + THREADS + 2
 
 
 class ShardStream(BatchStream):
@@ -103,6 +106,8 @@ class ShardStream(BatchStream):
         self.modalities = tuple(modalities or held)
         self.raw = raw
         self.selection = select(self.shards, where)
+        # Kept from epoch to epoch: fresh memory costs several times what filling it does.
+        self.buffers = BufferPool(_BUFFERS)
         super().__init__(
             str(path),
             self.selection.layout,
@@ -138,8 +143,7 @@ class _Filler:
         self._order = stream.order(epoch)
         lanes = len(self._order.lanes)
         # The chunks of all lanes, and those that come next.
-        self._slots = Slots(self._read, 2 * lanes + 2)
-        self._pool = BufferPool(2 * lanes + 4)
+        self._slots = Slots(2 * lanes + 2)
         self._asked: dict[int, int | None] = {}
 
     def _read(self, number: int) -> Chunk:
@@ -151,7 +155,7 @@ class _Filler:
             stream.shuffle,
             stream.modalities,
             number,
-            self._pool.take,
+            stream.buffers.take,
         )
 
     def look_ahead(self, start: int) -> None:
@@ -168,7 +172,7 @@ class _Filler:
             if number is None or self._asked.get(lane) == number:
                 continue
             self._asked[lane] = number
-            self._slots.get(number)
+            self._slots.get(number, self._read)
 
     def batch(self, start: int) -> Batch:
         """Fill this rank's part of the global batch that begins at a position."""
@@ -182,7 +186,7 @@ class _Filler:
         index = np.empty_like(place)
         for number in np.unique(chunk).tolist():
             here = np.flatnonzero(chunk == number)
-            read = self._slots.get(number)
+            read = self._slots.get(number, self._read)
             row[here] = read.rows[place[here]]
             index[here] = read.first + row[here]
             groups.append((read, here))
@@ -209,7 +213,7 @@ class _Filler:
         scale = _gather([(read.signals[name].scale, here) for read, here in groups], row)
         present = _gather([(read.signals[name].present, here) for read, here in groups], row)
         raw, factor = stream.sends_raw, scale[..., None]
-        out = self._pool.take(shape, np.int16 if raw else np.float32)
+        out = stream.buffers.take(shape, np.int16 if raw else np.float32)
         for read, here in groups:
             signal = read.signals[name].signal
             for target, source in zip(here.tolist(), row[here].tolist(), strict=True):
