@@ -1,0 +1,102 @@
+"""Checks of amplitude: impossible gains and units, clipping, resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from physioprep.audit.findings import Finding
+from physioprep.audit.lead_checks import Name
+from physioprep.audit.measure import Measured
+
+#: What the middle live channel of a recording can span (0.5th to 99.5th percentile), mV.
+POSSIBLE_MV = {"ecg": (0.04, 8.0), "eeg": (0.002, 1.5)}
+#: A recording this many times its corpus' median is suspect (where at least this many stand).
+TIMES_MEDIAN, LEAST_RECORDS = 6.0, 20
+CLIPPED = 0.005
+#: A living signal should span at least so many steps of its converter.
+LEAST_STEPS = 30
+
+
+def middle_spread(one: Measured) -> float:
+    """Return the median over live channels of what a recording spans, mV; NaN of none."""
+    live = one.spread[np.isfinite(one.spread) & (np.nan_to_num(one.flat, nan=1.0) < 0.5)]
+    return float(np.median(live)) if live.size else float("nan")
+
+
+def check_amplitude(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find amplitudes that no heart or head makes, or that stand out of their corpus."""
+    out = []
+    by_set: dict[tuple[str, str, int], list[tuple[Measured, float]]] = {}
+    for one in measured:
+        if one.modality in POSSIBLE_MV and np.isfinite(size := middle_spread(one)):
+            # one lead of a hand-held spans other values than twelve
+            by_set.setdefault((one.key[0], one.modality, len(one.channels)), []).append((one, size))
+    for (_, modality, _), members in by_set.items():
+        low, high = POSSIBLE_MV[modality]
+        usual = float(np.median([size for _, size in members]))
+        for one, size in members:
+            times = size / usual if usual > 0 else 1.0
+            possible = low <= size <= high
+            outlies = len(members) >= LEAST_RECORDS and (
+                times > TIMES_MEDIAN or times < 1 / TIMES_MEDIAN
+            )
+            if possible and not outlies:
+                continue
+            evidence = {
+                "modality": modality,
+                "spread_mv": round(size, 6),
+                "possible_mv": [low, high],
+                "times_corpus_median": round(times, 4),
+                "units": sorted(set(one.units)),
+            }
+            unit = "mV" if modality == "ecg" else "µV"
+            shown = size if modality == "ecg" else size * 1e3
+            detail = f"{modality.upper()} spans {shown:.3g} {unit}: a wrong gain or unit?"
+            severity = "warning" if possible else "error"
+            out.append(Finding("amplitude", severity, (name(one.key),), detail, evidence))
+    return out
+
+
+def check_units(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find electric signals whose unit is no voltage, and mixed units in one modality."""
+    out = []
+    for one in measured:
+        if one.modality not in POSSIBLE_MV:
+            continue
+        units = sorted(set(one.units))
+        if np.isnan(one.spread).all() and (one.missing < 1).any():
+            detail = f"{one.modality.upper()} in {', '.join(units)}: no voltage, so no amplitude"
+        elif len(units) > 1:
+            detail = f"{one.modality.upper()} channels in different units: {', '.join(units)}"
+        else:
+            continue
+        evidence = {"modality": one.modality, "units": units}
+        out.append(Finding("units", "warning", (name(one.key),), detail, evidence))
+    return out
+
+
+def check_clipping(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find channels that stay at their rails, and such as use a few steps of their range."""
+    out = []
+    for one in measured:
+        if one.modality not in POSSIBLE_MV:
+            continue
+        live = np.nan_to_num(one.flat, nan=1.0) < 0.2
+        clipped = [p for p in range(len(live)) if live[p] and one.clipped[p] > CLIPPED]
+        if clipped:
+            leads = [one.channels[place] for place in clipped]
+            shares = [round(float(one.clipped[place]), 4) for place in clipped]
+            detail = f"cut off at the rails: {', '.join(leads)} ({max(shares):.1%} of the samples)"
+            evidence = {"modality": one.modality, "leads": leads, "clipped_share": shares}
+            out.append(Finding("clipping", "warning", (name(one.key),), detail, evidence))
+        steps = np.divide(one.spread, one.step, out=np.full(len(live), np.nan), where=one.step > 0)
+        coarse = [p for p in range(len(live)) if live[p] and steps[p] < LEAST_STEPS]
+        if coarse:
+            leads = [one.channels[place] for place in coarse]
+            few = [round(float(steps[place]), 1) for place in coarse]
+            detail = f"coarse: {', '.join(leads)} span {min(few):g} steps of the converter"
+            evidence = {"modality": one.modality, "leads": leads, "steps": few}
+            out.append(Finding("coarse-resolution", "info", (name(one.key),), detail, evidence))
+    return out

@@ -1,0 +1,129 @@
+"""Heart beats without a detector's finesse: enough to average, to count and to compare leads."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Rate at which checks look at ECG and EEG alike, Hz.
+LOOK_HZ = 100
+#: The median beat: samples before and after the R peak at `LOOK_HZ`.
+BEFORE, AFTER = 30, 50
+
+
+def to_look_rate(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.float32]:
+    """Resample to 100 Hz, missing samples as 0 after the median is taken off.
+
+    Parameters
+    ----------
+    signal : ndarray of float, shape (channel, sample)
+        Physical values; NaN where missing.
+    rate_hz : float
+        Sampling rate.
+
+    Returns
+    -------
+    ndarray of float32, shape (channel, sample)
+        Band-limited to 45 Hz where `rate_hz` allows.
+
+    Examples
+    --------
+    >>> to_look_rate(np.zeros((2, 5000)), 500.0).shape
+    (2, 1000)
+    """
+    from fractions import Fraction
+
+    from scipy.signal import resample_poly
+
+    values = np.asarray(signal, np.float32)
+    finite = np.isfinite(values)
+    if not finite.all():
+        values = np.where(finite, values, np.nan)
+        middle = [
+            np.median(row[ok]) if ok.any() else 0.0 for row, ok in zip(values, finite, strict=True)
+        ]
+        values = np.nan_to_num(values - np.array(middle, np.float32)[:, None])
+    else:
+        values = values - np.median(values, axis=1, keepdims=True)
+    ratio = Fraction(LOOK_HZ / rate_hz).limit_denominator(1000)
+    if ratio == 1 or values.shape[1] == 0:
+        return values
+    # at 62.47 Hz and the like the ratio is off by some 1e-6: a sample in hours
+    return np.asarray(resample_poly(values, ratio.numerator, ratio.denominator, axis=1), np.float32)
+
+
+def band(signal: NDArray[np.float32], low_hz: float, high_hz: float) -> NDArray[np.float32]:
+    """Keep a band of a 100 Hz signal, zero-phase, edges tapered over 0.5 Hz or 2 Hz.
+
+    Examples
+    --------
+    >>> t = np.arange(1000) / 100
+    >>> slow, kept = np.sin(2 * np.pi * 0.5 * t), np.sin(2 * np.pi * 10 * t)
+    >>> out = band((slow + kept)[None].astype(np.float32), 3, 20)[0]
+    >>> bool(np.abs(out - kept)[100:-100].max() < 0.02)
+    True
+    """
+    n = signal.shape[1]
+    padded = int(2 ** math.ceil(math.log2(max(n, 2)))) if n < 4096 else n + 2 * LOOK_HZ
+    frequencies = np.fft.rfftfreq(padded, 1 / LOOK_HZ)
+    rise = np.clip((frequencies - low_hz + 0.5) / 0.5, 0, 1)
+    fall = np.clip((high_hz + 2.0 - frequencies) / 2.0, 0, 1)
+    gain = (np.sin(rise * np.pi / 2) * np.sin(fall * np.pi / 2)) ** 2
+    spectrum = np.fft.rfft(signal, padded, axis=1) * gain
+    return np.asarray(np.fft.irfft(spectrum, padded, axis=1)[:, :n], np.float32)
+
+
+def find_beats(signal: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Return the samples of QRS complexes.
+
+    Energy between 5 and 20 Hz, each lead in units of its own largest beats, so that one noisy
+    lead does not outvote the others; after Pan and Tompkins, IEEE Trans. Biomed. Eng. 32, 1985.
+
+    Parameters
+    ----------
+    signal : ndarray of float32, shape (channel, sample)
+        At 100 Hz.
+
+    Returns
+    -------
+    ndarray of int
+        In order; at least 0.25 s apart.
+    """
+    from scipy.signal import find_peaks
+
+    if signal.shape[1] < LOOK_HZ or not signal.shape[0]:
+        return np.empty(0, np.intp)
+    sharp = np.abs(band(signal, 5, 20))
+    largest = np.percentile(sharp, 98, axis=1, keepdims=True)
+    alive = largest[:, 0] > 0
+    if not alive.any():
+        return np.empty(0, np.intp)
+    energy = np.minimum((sharp[alive] / largest[alive]) ** 2, 4).mean(axis=0)
+    energy = np.convolve(energy, np.ones(9) / 9, "same")
+    peaks, _ = find_peaks(energy, distance=25, height=0.3 * np.percentile(energy, 97))
+    return np.asarray(peaks, np.intp)
+
+
+def median_beat(signal: NDArray[np.float32], beats: NDArray[np.intp]) -> NDArray[np.float32] | None:
+    """Return the median of all whole beats from 0.3 s before to 0.5 s after R.
+
+    Parameters
+    ----------
+    signal : ndarray of float32, shape (channel, sample)
+        At 100 Hz.
+    beats : ndarray of int
+        As `find_beats` returns them.
+
+    Returns
+    -------
+    ndarray of float32, shape (channel, 80), or None
+        Each lead about its own median; None of fewer than three beats.
+    """
+    whole = beats[(beats >= BEFORE) & (beats + AFTER <= signal.shape[1])]
+    if whole.size < 3:
+        return None
+    windows = signal[:, whole[:, None] + np.arange(-BEFORE, AFTER)]
+    beat = np.median(windows, axis=1)
+    return np.asarray(beat - np.median(beat, axis=1, keepdims=True), np.float32)

@@ -1,0 +1,61 @@
+"""Check for dead and missing channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from physioprep.audit.findings import Finding
+from physioprep.audit.lead_checks import Name
+from physioprep.audit.measure import Measured
+
+#: A channel is dead where this share of it is; worth a look from the second.
+DEAD, PARTLY = 0.95, 0.2
+#: So little, from the 0.5th to the 99.5th percentile, is no living signal: mV.
+SILENT_MV = {"ecg": 0.005, "eeg": 0.0005}
+#: Share of missing samples worth a look.
+MISSING = 0.05
+
+
+def check_flat(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find dead leads (one value throughout, or next to silence) and long dead stretches."""
+    out = []
+    for one in measured:
+        if one.modality not in ("ecg", "eeg"):
+            continue  # a stage marker or a skin conductance may well stand still
+        silent = np.nan_to_num(one.spread, nan=np.inf) < SILENT_MV[one.modality]
+        flat = np.nan_to_num(one.flat, nan=0.0)
+        dead = [place for place in range(len(flat)) if flat[place] >= DEAD or silent[place]]
+        partly = [
+            place for place in range(len(flat)) if place not in dead and flat[place] >= PARTLY
+        ]
+        for places, severity, text in (
+            (dead, "error", "no signal at all in"),
+            (partly, "warning", "long dead stretches in"),
+        ):
+            if places:
+                leads = [one.channels[place] for place in places]
+                evidence = {
+                    "modality": one.modality,
+                    "leads": leads,
+                    "flat_share": [round(float(flat[place]), 4) for place in places],
+                }
+                detail = f"{text} {', '.join(leads)}"
+                out.append(Finding("flat-lead", severity, (name(one.key),), detail, evidence))
+    return out
+
+
+def check_missing(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find channels with missing samples: NaN, or the file's own mark for invalid."""
+    out = []
+    for one in measured:
+        gone = [place for place in range(len(one.missing)) if one.missing[place] > MISSING]
+        if gone:
+            leads = [one.channels[place] for place in gone]
+            shares = [round(float(one.missing[place]), 4) for place in gone]
+            severity = "error" if min(shares) == 1 and len(gone) == len(one.missing) else "warning"
+            detail = f"{max(shares):.0%} of the samples are missing in {', '.join(leads)}"
+            evidence = {"modality": one.modality, "leads": leads, "missing_share": shares}
+            out.append(Finding("missing-samples", severity, (name(one.key),), detail, evidence))
+    return out

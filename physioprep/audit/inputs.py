@@ -1,0 +1,232 @@
+"""Open what an audit is given: manifests, stores, shards, as tables and signals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.errors import PhysioprepError, UnreadableFileError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from physioprep.store import Store
+
+#: Longest stretch of a recording that is looked at in one piece, s.
+PIECE_S = 600.0
+
+#: A recording: (corpus, record id).
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """One thing to audit.
+
+    Parameters
+    ----------
+    path : Path
+    kind : {'manifest', 'store', 'shards'}
+    records : pandas.DataFrame
+        Manifest rows; of shards, one row a recording with ``corpus, record_id, subject_id,
+        split``.
+    refused : pandas.DataFrame
+        ``corpus, record_id, reason`` of what is not in it.
+    store : Store or None
+        Where samples are read from.
+    windows : pandas.DataFrame or None
+        Of shards: one row a window.
+    attrs : mapping
+        Of a store or shards.
+    """
+
+    path: Path
+    kind: str
+    records: pd.DataFrame
+    refused: pd.DataFrame
+    store: Store | None = None
+    windows: pd.DataFrame | None = None
+    attrs: Any = None
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """Corpora in it, sorted."""
+        return tuple(sorted({str(name) for name in self.records["corpus"]}))
+
+    @property
+    def keys(self) -> list[Key]:
+        """(corpus, record id) of each row."""
+        return list(zip(self.records["corpus"], self.records["record_id"], strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """One modality of one recording, or a piece of it.
+
+    Parameters
+    ----------
+    key : tuple of str
+        (corpus, record id).
+    modality : str
+    channels : tuple of str
+        Canonical names.
+    units : tuple of str
+        One a channel.
+    rate_hz : float
+    values : ndarray of float32, shape (channel, sample)
+        In `units`; NaN where missing.
+    start_s : float
+        Of the first sample.
+    step : ndarray of float64, shape (channel,)
+        Smallest step of the stored values; NaN where unknown.
+    """
+
+    key: Key
+    modality: str
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+    rate_hz: float
+    values: NDArray[np.float32]
+    start_s: float = 0.0
+    step: NDArray[np.float64] | None = None
+
+
+def open_input(path: str | Path) -> Input:
+    """Open a manifest (file), a store or shards (folder).
+
+    Raises
+    ------
+    PhysioprepError
+        If it is none of these, or of another schema.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _open_folder(path)
+    from physioprep.manifest import read_manifest
+
+    frame = read_manifest(path)
+    bad = frame[frame["error"].notna()]
+    refused = bad[["corpus", "record_id", "path"]].assign(reason=bad["error"])
+    return Input(path, "manifest", frame, refused)
+
+
+def _open_folder(path: Path) -> Input:
+    import json
+
+    import pandas as pd
+
+    try:
+        attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
+        schema = attributes["schema"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise PhysioprepError(f"{path}: neither a manifest, a store nor shards") from None
+    if schema == "physioprep.shards":
+        if attributes.get("schema_version") != 1:
+            raise PhysioprepError(
+                f"{path}: shards of schema {attributes.get('schema_version')!r}, not 1"
+            )
+        windows = pd.read_parquet(path / "manifest.parquet")
+        wanted = ["corpus", "record_id", "subject_id", "split"]
+        records = windows[[name for name in wanted if name in windows]].drop_duplicates()
+        none = pd.DataFrame({name: [] for name in ("corpus", "record_id", "path", "reason")})
+        return Input(
+            path, "shards", records.reset_index(drop=True), none, windows=windows, attrs=attributes
+        )
+    from physioprep.store import open_store
+
+    store = open_store(path)
+    return Input(path, "store", store.records, store.quarantine, store, attrs=store.attrs)
+
+
+def sampled(one: Input, n: int | None, seed: int = 0) -> Input:
+    """Keep every row but read the signals of `n` recordings only, drawn by `seed`."""
+    if n is None or n >= len(one.records) or one.kind == "shards":
+        return one
+    chosen = np.sort(np.random.default_rng(seed).choice(len(one.records), n, replace=False))
+    return replace(one, records=one.records.iloc[chosen])
+
+
+def signals_of(one: Input, rows: Iterable[int] | None = None) -> Iterator[Signal]:
+    """Read the signals of an input, piece by piece; unreadable files are left to `refused`.
+
+    Parameters
+    ----------
+    one : Input
+        A store, or a manifest whose files are there.
+    rows : iterable of int, optional
+        Index labels of ``one.records``; all where None.
+
+    Yields
+    ------
+    Signal
+        Pieces of at most 10 minutes, in order.
+    """
+    for row in one.records.index if rows is None else rows:
+        if one.store is not None:
+            yield from _of_store(one, int(row))
+        elif one.kind == "manifest":
+            yield from _of_file(one, int(row))
+
+
+def _of_store(one: Input, row: int) -> Iterator[Signal]:
+    store = one.store
+    assert store is not None
+    key = _key(store.records, row)
+    for modality in store.modalities:
+        length = int(store.table(modality, "length")[row])
+        slots = np.flatnonzero(store.table(modality, "present")[row])
+        if not length or not slots.size:
+            continue
+        rate = store.rate_hz(modality)
+        names, units = store.channels(modality), store.units(modality)
+        scale = np.abs(np.asarray(store.table(modality, "scale")[row][slots], np.float64))
+        for first in range(0, length, round(PIECE_S * rate)):
+            values = store.read(row, modality, first, first + round(PIECE_S * rate))[slots]
+            yield Signal(
+                key, modality,
+                tuple(names[slot] for slot in slots), tuple(units[slot] for slot in slots),
+                rate, values, first / rate, scale,
+            )  # fmt: skip
+
+
+def _of_file(one: Input, row: int) -> Iterator[Signal]:
+    from physioprep.harmonise.channels import UnknownChannelError, canonical_channel, modality_of
+    from physioprep.readers import read_recording
+
+    record, key = one.records.loc[row], _key(one.records, row)
+    if isinstance(record["error"], str) or not isinstance(record["root"], str):
+        return
+    path = Path(record["root"]) / str(record["path"]).partition("#")[0]
+    try:
+        recording = read_recording(path)
+    except (UnreadableFileError, OSError):
+        return  # the unreadable-file check names it
+    for group in recording.groups:
+        physical = group.physical()
+        by_modality: dict[str, list[int]] = {}
+        for place, (name, unit) in enumerate(zip(group.channels, group.units, strict=True)):
+            by_modality.setdefault(modality_of(name, unit), []).append(place)
+        for modality, places in by_modality.items():
+            names = []
+            for place in places:
+                try:
+                    names.append(canonical_channel(group.channels[place]))
+                except UnknownChannelError:
+                    names.append(group.channels[place])
+            length = round(PIECE_S * group.sampling_rate)
+            for first in range(0, physical.shape[1], length):
+                yield Signal(
+                    key, modality, tuple(names),
+                    tuple(group.units[place] for place in places), group.sampling_rate,
+                    physical[places, first : first + length].astype(np.float32),
+                    first / group.sampling_rate, 1 / np.abs(group.gain[places]),
+                )  # fmt: skip
+
+
+def _key(records: pd.DataFrame, row: int) -> Key:
+    return str(records["corpus"].at[row]), str(records["record_id"].at[row])
