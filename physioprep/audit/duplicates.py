@@ -306,7 +306,10 @@ def _components(pairs: Sequence[tuple[Key, Key]]) -> list[tuple[Key, ...]]:
 def same_recording(
     records: Mapping[Key, tuple[str | None, str | None, float | None]],
 ) -> Callable[[Key, Key], bool]:
-    """Return whether two rows are one recording that its corpus gives at two sampling rates.
+    """Return whether a pair says nothing new: its corpus gives one recording at several rates.
+
+    True for one recording at two rates, and for a pair across rates of which the pair at one
+    rate exists and is judged by itself.
 
     Parameters
     ----------
@@ -315,17 +318,23 @@ def same_recording(
     Examples
     --------
     >>> rows = {("x", "1_lr"): ("p", "1", 100.0), ("x", "1_hr"): ("p", "1", 500.0),
-    ...         ("x", "2_hr"): ("p", "2", 500.0)}
+    ...         ("x", "2_lr"): ("q", "2", 100.0), ("x", "2_hr"): ("q", "2", 500.0)}
     >>> twins = same_recording(rows)
     >>> twins(("x", "1_lr"), ("x", "1_hr")), twins(("x", "1_lr"), ("x", "2_hr"))
-    (True, False)
+    (True, True)
+    >>> twins(("x", "1_lr"), ("x", "2_lr"))
+    False
     """
+    at_rate = {
+        (key[0], subject, session, rate)
+        for key, (subject, session, rate) in records.items()
+        if subject is not None and session is not None
+    }
 
     def twins(one: Key, two: Key) -> bool:
         a, b = records.get(one), records.get(two)
-        return (
-            a is not None and b is not None and one[0] == two[0] and a[2] != b[2]
-            and a[0] is not None and a[1] is not None and a[:2] == b[:2]
-        )  # fmt: skip
+        if a is None or b is None or one[0] != two[0] or a[2] == b[2]:
+            return False
+        return (one[0], a[0], a[1], b[2]) in at_rate or (two[0], b[0], b[1], a[2]) in at_rate
 
     return twins

@@ -12,10 +12,10 @@ from physioprep.audit.beats import LOOK_HZ, find_beats, median_beat, to_look_rat
 from physioprep.audit.fingerprint import WAVE, fingerprint
 from physioprep.audit.inputs import Key, Signal
 from physioprep.audit.leads import LimbMisfit, limb_misfit
+from physioprep.harmonise.units import UnknownUnitError, factor
 
 #: A run of equal samples at least this long is a dead stretch, not a quiet one.
 FLAT_RUN_S = 0.5
-_TO_MV = {"mV": 1.0, "V": 1e3, "uV": 1e-3, "µV": 1e-3, "μV": 1e-3, "nV": 1e-6}
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +119,20 @@ def clipped_share(values: NDArray[np.float32]) -> NDArray[np.float64]:
     return out
 
 
+def millivolts(unit: str) -> float:
+    """Return what numbers in `unit` are multiplied with to be mV; NaN of no voltage.
+
+    Examples
+    --------
+    >>> millivolts("uV"), millivolts("mmHg")
+    (0.001, nan)
+    """
+    try:
+        return factor(unit, "mV")
+    except UnknownUnitError:
+        return float("nan")
+
+
 def measure(signal: Signal) -> Measured:
     """Measure one signal, or a piece of one.
 
@@ -132,14 +146,14 @@ def measure(signal: Signal) -> Measured:
     """
     values = signal.values
     electric = signal.modality in ("ecg", "eeg", "eog", "emg")
-    factor = np.array([_TO_MV.get(unit, np.nan) if electric else 1.0 for unit in signal.units])
+    to_mv = np.array([millivolts(unit) if electric else 1.0 for unit in signal.units])
     missing = 1 - np.isfinite(values).mean(axis=1) if values.shape[1] else np.ones(len(values))
     spread = np.full(len(values), np.nan)
     there = np.flatnonzero(missing < 1)
     if there.size:
         low, high = np.nanpercentile(values[there], [0.5, 99.5], axis=1)
-        spread[there] = (high - low) * factor[there]
-    step = np.full(len(values), np.nan) if signal.step is None else signal.step * factor
+        spread[there] = (high - low) * to_mv[there]
+    step = np.full(len(values), np.nan) if signal.step is None else signal.step * to_mv
     flat = flat_share(values, signal.rate_hz)
     base = {
         "key": signal.key, "modality": signal.modality, "channels": signal.channels,
@@ -157,9 +171,9 @@ def measure(signal: Signal) -> Measured:
         return Measured(**base, waves=waves)
     beats = find_beats(look[alive])
     rate = 60 * LOOK_HZ / float(np.median(np.diff(beats))) if beats.size > 3 else float("nan")
-    beat = median_beat(look * np.nan_to_num(factor, nan=1.0)[:, None].astype(np.float32), beats)
+    beat = median_beat(look * np.nan_to_num(to_mv, nan=1.0)[:, None].astype(np.float32), beats)
     limb = limb_misfit(
-        values * factor[:, None], signal.channels, alive, np.nan_to_num(step), signal.rate_hz
+        values * to_mv[:, None], signal.channels, alive, np.nan_to_num(step), signal.rate_hz
     )
     return Measured(**base, waves=waves, beats_per_min=rate, beat=beat, limb=limb)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,7 +127,7 @@ def _plot(title: str, values: Any) -> dict[str, Any] | None:
         low, high = np.percentile(flat, [0.5, 99.5])  # an outlier should not flatten the rest
         edges = np.linspace(low, high if high > low else low + 1, BARS + 1)
         heights = np.histogram(np.clip(flat, edges[0], edges[-1]), edges)[0].tolist()
-        labels = [f"{_label(a)} to {_label(b)}" for a, b in zip(edges, edges[1:], strict=False)]
+        labels = [f"{_label(a)} to {_label(b)}" for a, b in pairwise(edges)]
     top = max(heights)
     bars = [
         {"label": label, "count": count, "height": round(100 * count / top, 1)}

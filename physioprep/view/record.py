@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from physioprep.errors import CorpusError, PhysioprepError
 from physioprep.harmonise.channels import ECG_LEADS
+from physioprep.harmonise.units import UnknownUnitError, factor
 from physioprep.view.ecg import choose_gain, describe_scale, ecg_panel
 from physioprep.view.eeg import (
     choose_sensitivity,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 STRIP_S = 10.0
 #: A page longer than this would be metres high.
 MAX_PAGE_S = 300.0
-_TO_MV = {"mV": 1.0, "V": 1e3, "uV": 1e-3, "µV": 1e-3, "μV": 1e-3, "nV": 1e-6}
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,8 @@ def plot_record(
     Raises
     ------
     PhysioprepError
-        If the record is not there, the stretch lies outside it, is longer than 300 s, the modality is not there,
+        If the record or the modality is not there, the stretch lies outside the record or is
+        longer than 300 s,
         or `out` has another ending.
     """
     out = Path(out)
@@ -201,10 +202,10 @@ def draw_signals(
     scales: dict[str, float] = {}
     footers: list[str] = []
     for one in ordered:  # one scale a page, so that strips compare
-        if one.modality == "ecg" and one.units in _TO_MV:
+        if one.modality == "ecg" and _is_voltage(one.units):
             scales["ecg"] = choose_gain(_in_mv(one))
             footers.append(describe_scale(scales["ecg"]))
-        elif one.modality in ("eeg", "eog") and one.units in _TO_MV:
+        elif one.modality in ("eeg", "eog") and _is_voltage(one.units):
             in_uv = _in_mv(one) * 1e3
             scales[one.modality] = choose_sensitivity(in_uv, row_height_mm(len(one.channels)))
             if one.modality == "eeg":
@@ -270,7 +271,15 @@ def _panel(
 
 
 def _in_mv(one: Signals) -> NDArray[np.float64]:
-    return np.asarray(one.values, np.float64) * _TO_MV[one.units]
+    return np.asarray(one.values, np.float64) * factor(one.units, "mV")
+
+
+def _is_voltage(unit: str) -> bool:
+    try:
+        factor(unit, "mV")
+    except UnknownUnitError:
+        return False
+    return True
 
 
 def _number(value: object) -> float | None:
