@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import physioprep as pp
-from physioprep import console
+from physioprep import cli_train, console
 from physioprep.errors import PhysioprepError
 
 
@@ -346,7 +346,8 @@ def stream(
     from time import perf_counter
 
     loader = pp.ShardStream(shards, batch_size=batch_size, seed=seed, where=where)
-    began, windows, shapes = perf_counter(), 0, {}
+    began, windows = perf_counter(), 0
+    shapes: dict[str, str] = {}
     with console.progress_bar("stream") as advance:
         for epoch in range(epochs):
             loader.set_epoch(epoch)
@@ -414,3 +415,20 @@ def run(
     for result in results:
         if "report" in result.summary:
             typer.echo(f"report: {out / result.summary['report']}")
+
+
+@app.command(epilog="Example: physioprep fetch eegmat -o data/eegmat")
+def fetch(
+    corpus: Annotated[str, typer.Argument(help="Its name; see `physioprep corpora`.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to fill.")],
+    version: Annotated[str | None, typer.Option(help="Default: the newest known.")] = None,
+) -> None:
+    """Download an open corpus with its checksums, resuming; say how to apply for the others."""
+    from physioprep.corpora.fetch import fetch as download
+
+    with console.progress_bar("fetch") as advance:
+        result = download(corpus, out, version=version, progress=advance)
+    _show({name: str(value) for name, value in vars(result).items()}, as_json=False)
+
+
+app.add_typer(cli_train.app)

@@ -63,6 +63,10 @@ class Person:
     seed: int
 
 
+#: A writer with the folder, the person's number and the person.
+_Job = tuple[Callable[[Path, int, Person], None], Path, int, Person]
+
+
 def simulate(
     out: str | Path,
     *,
@@ -117,12 +121,9 @@ def simulate(
         (partial / name).mkdir(parents=True)
     patients = _people("P", n_patients, seed, list(_RHYTHMS))
     subjects = _people("sub-", n_subjects, seed + 1, ["normal"])
-    _write_all(
-        [(_write_patient, partial / "demo-ecg", n, p) for n, p in enumerate(patients)]
-        + [(_write_subject, partial / "demo-paired", n, p) for n, p in enumerate(subjects)],
-        workers,
-        progress,
-    )
+    jobs: list[_Job] = [(_write_patient, partial / "demo-ecg", *p) for p in enumerate(patients)]
+    jobs += [(_write_subject, partial / "demo-paired", *p) for p in enumerate(subjects)]
+    _write_all(jobs, workers, progress)
     _finish_ecg(partial / "demo-ecg", patients)
     _finish_paired(partial / "demo-paired", subjects)
     if out.exists():
@@ -146,7 +147,7 @@ def _people(prefix: str, count: int, seed: int, rhythms: list[str]) -> list[Pers
 
 
 def _write_all(
-    jobs: list[tuple[Callable[[Path, int, Person], None], Path, int, Person]],
+    jobs: list[_Job],
     workers: int,
     progress: Callable[[int, int], None] | None,
 ) -> None:
@@ -362,9 +363,12 @@ def _eeg(alpha_hz: float, alpha_uv: float, seed: int) -> Floats:
     import neurokit2 as nk
 
     def noise(beta: float, offset: int) -> Floats:
-        made = nk.signal_noise(PAIRED_S, PAIRED_RATE_HZ, beta=beta, random_state=seed + offset)
-        made = np.asarray(made, np.float64)
-        return (made - made.mean()) / made.std()
+        made: Floats = np.asarray(
+            nk.signal_noise(PAIRED_S, PAIRED_RATE_HZ, beta=beta, random_state=seed + offset)
+        )
+        made -= made.mean()
+        made /= made.std()
+        return made
 
     shared = noise(1, 100)
     background = np.stack([noise(1, place) for place in range(len(ELECTRODES))])
@@ -372,7 +376,8 @@ def _eeg(alpha_hz: float, alpha_uv: float, seed: int) -> Floats:
         nk.signal_simulate(PAIRED_S, PAIRED_RATE_HZ, frequency=alpha_hz, amplitude=1.0, silent=True)
     )
     waxing = np.clip(1 + 0.5 * noise(1.5, 200), 0, None)  # alpha comes in spindles
-    return 6 * shared + 9 * background + _ALPHA[:, None] * alpha_uv * (waxing * rhythm)
+    eeg: Floats = 6 * shared + 9 * background + _ALPHA[:, None] * alpha_uv * (waxing * rhythm)
+    return eeg
 
 
 def write_edf(path: Path, eeg_uv: Floats, ecg_mv: Floats, person: Person) -> None:

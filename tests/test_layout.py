@@ -16,12 +16,12 @@ LAYERS = [
     {"corpora", "harmonise", "simulate"},
     {"store", "shards", "stream", "audit", "view", "report", "info"},
     {"pipeline", "steps"},
-    {"console", "cli"},
+    {"console", "cli", "cli_train"},
 ]
 # console prints; it is no part of the data flow, so the pipeline may use it too.
 ALLOWED_UPWARD = {("steps", "console")}
-# The commands that train, and nothing else, reach for the models.
-MAY_TRAIN = {"cli", "steps"}
+# The commands and steps that train, and nothing else, reach for the models.
+MAY_TRAIN = {"cli_train", "steps"}
 TORCH_HOME = {"stream"}
 
 

@@ -155,7 +155,8 @@ def logistic(
     """Fit logistic regression and return class probabilities of the test windows.
 
     Missing values take the training median, features are standardised, classes weigh alike, and
-    the strength of the L2 penalty is chosen by cross-validation over the training subjects.
+    the strength of the L2 penalty is chosen by cross-validation over the training subjects (1 where
+    there is but one).
 
     Parameters
     ----------
@@ -181,12 +182,16 @@ def logistic(
         StandardScaler(),
         LogisticRegression(class_weight="balanced", max_iter=10_000),
     )
-    folds = GroupKFold(min(3, len(np.unique(subjects.astype(str)))))
-    search = GridSearchCV(
-        pipeline, {"logisticregression__C": STRENGTHS}, scoring="neg_log_loss", cv=folds
-    )
+    people = subjects.astype(str)
+    n_people = len(np.unique(people))
+    model: Any = pipeline  # with one training subject, nobody to choose the penalty by
+    groups = {}
+    if n_people > 1:
+        grid, folds = {"logisticregression__C": STRENGTHS}, GroupKFold(min(3, n_people))
+        model = GridSearchCV(pipeline, grid, scoring="neg_log_loss", cv=folds)
+        groups = {"groups": people}
     with threadpool_limits(1):  # threads cost more than they give on so little
-        search.fit(train[:, held], labels, groups=subjects.astype(str))
+        model.fit(train[:, held], labels, **groups)
     answer = np.zeros((len(test), n_classes))
-    answer[:, search.classes_] = search.predict_proba(test[:, held])
+    answer[:, model.classes_] = model.predict_proba(test[:, held])
     return answer

@@ -1,0 +1,163 @@
+"""The verbs that train: one thin function each, no logic. torch loads when one is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from physioprep import console
+from physioprep.errors import ModelError
+
+app = typer.Typer()
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Config = Annotated[str | None, typer.Option(help="A YAML file, or the name of a shipped one.")]
+Where = Annotated[str | None, typer.Option(help="Pandas query on the windows.")]
+Device = Annotated[str | None, typer.Option(help="cpu or cuda; default: cuda where there is one.")]
+
+
+def _named(texts: list[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    wrong = [text for text, (name, _, path) in zip(texts, pairs, strict=True) if not path]
+    if wrong:
+        raise typer.BadParameter(f"{wrong[0]!r} is not MODALITY=PATH")
+    return {name: path for name, _, path in pairs}
+
+
+@app.command(epilog="Example: physioprep pretrain ptbxl.shards -o ecg-encoder --modality ecg")
+def pretrain(
+    shards: Annotated[Path, typer.Argument(help="Shards, from `physioprep shard`.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for weights, losses, card.")],
+    config: Config = None,
+    modality: Annotated[str | None, typer.Option(help="ecg or eeg; default: the config's.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes; default: the config's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Default: the config's.")] = None,
+    where: Where = None,
+    device: Device = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = True,
+) -> None:
+    """Pretrain an encoder by dual masking: hide leads and patches, reconstruct them."""
+    from dataclasses import replace
+
+    from physiomodels.config import PretrainConfig, load_config
+    from physiomodels.pretrain import pretrain as train
+
+    settings = load_config(PretrainConfig, config or {})
+    changes: dict[str, Any] = {"modality": modality, "epochs": epochs, "seed": seed}
+    settings = replace(settings, **{k: v for k, v in changes.items() if v is not None})
+    with console.progress_bar("pretrain") as advance:
+        result = train(
+            shards, out, settings, where=where, resume=resume, device=device, progress=advance
+        )
+    losses = result.history["loss"]
+    console.print_facts(
+        {
+            "encoder": out / "best",
+            "epochs": len(losses),
+            "first loss": round(float(losses.iloc[0]), 5),
+            "last loss": round(float(losses.iloc[-1]), 5),
+        }
+    )
+
+
+@app.command(
+    epilog="Example: physioprep finetune task.shards -o model --label label_condition "
+    "--encoder ecg=ecg-encoder --encoder eeg=eeg-encoder --where \"split == 'train'\""
+)
+def finetune(
+    shards: Annotated[Path, typer.Argument(help="Labelled shards.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the classifier.")],
+    label: Annotated[str, typer.Option(help="A label_* column of the shards.")],
+    encoder: Annotated[
+        list[str], typer.Option(help="MODALITY=FOLDER of `pretrain`, or CBraMod's weights.")
+    ],
+    config: Config = None,
+    where: Where = None,
+    device: Device = None,
+) -> None:
+    """Train a classifier on pretrained encoders; two are fused by concatenation."""
+    from physiomodels.config import FinetuneConfig, load_config
+    from physiomodels.finetune import finetune as train
+
+    settings = load_config(FinetuneConfig, config or {})
+    with console.progress_bar("finetune") as advance:
+        train(
+            shards, out, settings, label=label, encoders=_named(encoder), where=where,
+            device=device, progress=advance,
+        )  # fmt: skip
+    console.print_facts({"classifier": out})
+
+
+@app.command(epilog="Example: physioprep evaluate task.shards -o results --config eegmat")
+def evaluate(
+    shards: Annotated[Path, typer.Argument(help="Labelled shards.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
+    config: Annotated[str, typer.Option(help="A YAML file, or the name of a shipped one.")],
+    pretrain_shards: Annotated[
+        Path | None, typer.Option(help="Windows to pretrain on, test subjects left out.")
+    ] = None,
+    weights: Annotated[
+        list[str] | None, typer.Option(help="MODALITY=ENCODER made elsewhere, as pretrained.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the folds.")] = 1,
+    overwrite: Overwrite = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+) -> None:
+    """Compare each signal and both, pretrained and random, with a plain baseline."""
+    from physiomodels.config import EvaluateConfig, load_config
+    from physiomodels.evaluate import evaluate as compare
+    from physioprep.steps import result_table
+
+    with console.progress_bar("evaluate") as advance:
+        found = compare(
+            shards, out, load_config(EvaluateConfig, config), pretrain_shards=pretrain_shards,
+            weights=_named(weights or []), workers=workers, overwrite=overwrite, progress=advance,
+        )  # fmt: skip
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(found.results, indent=1))
+        return
+    table = result_table(found.results, str(shards), simulated=False)
+    console.print_table(table["title"], table["columns"], table["rows"], caption=table["caption"])
+
+
+@app.command(epilog="Example: physioprep embed task.zarr -m ecg-encoder -o embeddings.zarr")
+def embed(
+    source: Annotated[Path, typer.Argument(help="Shards, or a store to cut into windows.")],
+    model: Annotated[Path, typer.Option("--model", "-m", help="Of `pretrain` or `finetune`.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The Zarr group to make.")],
+    window: Annotated[float, typer.Option(help="Windows to cut a store into, s.")] = 10.0,
+    modality: Annotated[str | None, typer.Option(help="Default: the encoder's.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw two principal components, coloured by label.")
+    ] = None,
+    where: Where = None,
+    device: Device = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the embedding of every window, with the manifest's columns beside it."""
+    from tempfile import TemporaryDirectory
+
+    import physioprep as pp
+    from physiomodels.embed import embed as write_embeddings
+
+    if out.exists() and not overwrite:
+        raise ModelError(f"{out}: exists; overwrite it or choose another name")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=".embed-") as folder:
+        shards = source
+        if not (source / "manifest.parquet").is_file():
+            shards = Path(folder) / "windows.shards"
+            with console.progress_bar("shard") as advance:
+                modalities = [modality] if modality else None
+                pp.shard(source, shards, window_s=window, modalities=modalities, pairs="any",
+                         progress=advance)  # fmt: skip
+        with console.progress_bar("embed") as advance:
+            write_embeddings(
+                shards, model, out, modality=modality, where=where, picture=picture,
+                device=device, overwrite=overwrite, progress=advance,
+            )  # fmt: skip
+    console.print_facts({"embeddings": out} | ({"picture": picture} if picture else {}))

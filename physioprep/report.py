@@ -1,0 +1,187 @@
+"""The report of a run: one HTML file that opens offline, in light and dark, on a phone."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEVERITIES = ("error", "warning", "info")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG with what it shows."""
+
+    path: Path
+    caption: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a report says.
+
+    Parameters
+    ----------
+    title : str
+        Heads the page.
+    simulated : bool
+        True puts a banner over it.
+    verdict : str
+        One sentence, first.
+    tables : sequence of mapping
+        Result tables: ``title``, ``columns``, ``rows``, ``caption``.
+    findings : sequence of mapping
+        Of an audit: ``severity``, ``check``, ``records``, ``detail``.
+    planted : sequence of mapping
+        Faults that were planted on purpose: ``check``, ``records``, ``what``.
+    quarantine : sequence of mapping
+        ``record``, ``reason``.
+    pictures, reconstructions : sequence of Picture
+        Of recordings; of what encoders filled in.
+    losses : mapping of str to DataFrame
+        By name of a training: its loss table, with ``loss`` and ``epoch`` or ``step``.
+    provenance : mapping
+        Names and values.
+    """
+
+    title: str
+    simulated: bool
+    verdict: str
+    tables: Sequence[Mapping[str, Any]] = ()
+    findings: Sequence[Mapping[str, Any]] = ()
+    planted: Sequence[Mapping[str, Any]] = ()
+    quarantine: Sequence[Mapping[str, Any]] = ()
+    pictures: Sequence[Picture] = ()
+    reconstructions: Sequence[Picture] = ()
+    losses: Mapping[str, pd.DataFrame] | None = None
+    provenance: Mapping[str, Any] | None = None
+
+
+def write_report(out: str | Path, content: Content) -> Path:
+    """Write a report as one self-contained HTML file.
+
+    Parameters
+    ----------
+    out : path-like
+        The ``.html`` file; replaced whole.
+    content : Content
+        What it says. All of it is escaped: a record named like a script is only text.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> page = Path(tempfile.mkdtemp()) / "report.html"
+    >>> _ = write_report(page, Content("A run", simulated=True, verdict="Nothing was found."))
+    >>> "SIMULATED" in page.read_text(encoding="utf-8")
+    True
+    """
+    import jinja2
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    source = files("physioprep").joinpath("report.html.jinja").read_text(encoding="utf-8")
+    html = environment.from_string(source).render(
+        content=content,
+        findings=sorted(content.findings, key=_severity),
+        planted=[dict(fault) | {"found": was_found(fault, content)} for fault in content.planted],
+        pictures=[_embed(picture) for picture in content.pictures],
+        reconstructions=[_embed(picture) for picture in content.reconstructions],
+        losses=_data_uri(draw_losses(content.losses)) if content.losses else None,
+    )
+    out = Path(out)
+    partial = out.with_name(f".{out.name}.partial")
+    partial.write_text(html, encoding="utf-8")
+    partial.replace(out)
+    return out
+
+
+def was_found(fault: Mapping[str, Any], content: Content) -> bool:
+    """Return whether an audit finding or the quarantine names what was planted.
+
+    Parameters
+    ----------
+    fault : mapping
+        ``check`` and ``records``.
+    content : Content
+        Its findings and its quarantine.
+
+    Examples
+    --------
+    >>> fault = {"check": "flat-lead", "records": ["demo-ecg/00002"], "what": "V3 is flat"}
+    >>> finding = {"check": "flat-lead", "records": ["demo-ecg/00002"]}
+    >>> was_found(fault, Content("", True, "", findings=[finding]))
+    True
+    >>> was_found(fault, Content("", True, "", findings=[finding | {"check": "lead-swap"}]))
+    False
+    """
+    wanted = {record.split("/")[-1] for record in fault["records"]}
+
+    def names(records: Sequence[str]) -> set[str]:
+        return {record.split("/")[-1] for record in records}
+
+    if fault["check"] == "unreadable-file":
+        return wanted <= names([row["record"] for row in content.quarantine])
+    return any(
+        finding["check"] in (fault["check"], fault["check"].replace("-signal", "-file"))
+        and wanted <= names(finding["records"])
+        for finding in content.findings
+    )
+
+
+def draw_losses(losses: Mapping[str, pd.DataFrame]) -> bytes:
+    """Draw loss against epoch, one panel a training.
+
+    Parameters
+    ----------
+    losses : mapping of str to DataFrame
+        Each with columns ``epoch`` and ``loss``; several runs may share a panel by ``run``.
+
+    Returns
+    -------
+    bytes
+        PNG.
+    """
+    from matplotlib.figure import Figure
+
+    columns = min(3, len(losses))
+    rows = -(-len(losses) // columns)
+    figure = Figure(figsize=(3.6 * columns, 2.5 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axis, (name, table) in zip(axes, losses.items(), strict=False):
+        for _, run in table.groupby("run") if "run" in table else [(0, table)]:
+            axis.plot(run["epoch"], run["loss"], color="#1f5f8b", alpha=0.6, linewidth=1.2)
+        axis.set_title(name, fontsize=9)
+        axis.set_xlabel("epoch", fontsize=8)
+        axis.tick_params(labelsize=7)
+        axis.spines[["top", "right"]].set_visible(False)
+    for axis in axes[len(losses) :]:
+        axis.set_visible(False)
+    axes[0].set_ylabel("loss", fontsize=8)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130)
+    return buffer.getvalue()
+
+
+def _severity(finding: Mapping[str, Any]) -> int:
+    severity = finding["severity"]
+    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
+
+
+def _embed(picture: Picture) -> dict[str, str]:
+    return {"caption": picture.caption, "uri": _data_uri(picture.path.read_bytes())}
+
+
+def _data_uri(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

@@ -1,0 +1,73 @@
+"""The report: self-contained, escaped, honest about simulation and about what was missed."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from physioprep.report import Content, Picture, draw_losses, was_found, write_report
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
+    "0000000d49444154789c6360000000000500010d0a2db40000000049454e44ae426082"
+)
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> str:
+    picture = tmp_path / "a.png"
+    picture.write_bytes(PIXEL)
+    content = Content(
+        "A run",
+        True,
+        "Two findings.",
+        tables=[{"title": "t", "columns": ["signals"], "rows": [[HOSTILE]], "caption": "c"}],
+        findings=[
+            {"severity": "info", "check": "note", "records": ["a/1"], "detail": "second"},
+            {"severity": "error", "check": "flat-lead", "records": [HOSTILE], "detail": "first"},
+        ],
+        planted=[{"check": "lead-swap", "records": ["a/9"], "what": "arms"}],
+        quarantine=[{"record": "a/3", "reason": HOSTILE}],
+        pictures=[Picture(picture, HOSTILE)],
+        losses={"pretrain ecg": pd.DataFrame({"epoch": [1, 2], "loss": [1.0, 0.5]})},
+        provenance={"recipe": HOSTILE},
+    )
+    return write_report(tmp_path / "r.html", content).read_text(encoding="utf-8")
+
+
+def test_names_cannot_become_markup(page: str) -> None:
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;alert(1)") >= 5
+
+
+def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
+    sources = re.findall(r"(?:src|href)=\"([^\"]*)\"", page)
+    assert len(sources) == 2
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_simulated_and_missed_are_said(page: str) -> None:
+    assert "SIMULATED" in page
+    assert "MISSED" in page
+
+
+def test_errors_come_first(page: str) -> None:
+    assert page.index("first") < page.index("second")
+
+
+def test_unreadable_files_are_found_in_quarantine() -> None:
+    fault = {"check": "unreadable-file", "records": ["demo-ecg/00008"], "what": "cut"}
+    assert was_found(fault, Content("", True, "", quarantine=[{"record": "demo-ecg/00008"}]))
+    assert not was_found(fault, Content("", True, "", quarantine=[{"record": "demo-ecg/00009"}]))
+
+
+def test_losses_are_drawn_one_panel_a_training() -> None:
+    runs = pd.DataFrame({"epoch": [1, 2, 1, 2], "loss": [1.0, 0.5, 1.1, 0.6], "run": list("aabb")})
+    single = pd.DataFrame({"epoch": [1], "loss": [1.0]})
+    one, four = draw_losses({"a": runs}), draw_losses(dict.fromkeys("abcd", single))
+    assert one.startswith(b"\x89PNG")
+    assert four.startswith(b"\x89PNG")
+    assert one != four
