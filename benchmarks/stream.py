@@ -72,7 +72,8 @@ def write_store(windows: np.ndarray, path: Path) -> None:
             "inputs_sha256": "",
         },
     )  # fmt: skip
-    records = root.create_group("records")
+    names = ["corpus", "record_id", "subject_id"]
+    records = root.create_group("records", attributes={"columns": names})
     for name, values in {
         "corpus": ["bench"] * n_records,
         "record_id": [f"{number:05d}" for number in range(n_records)],

@@ -74,7 +74,7 @@ def _write_store(
             "inputs_sha256": "2" * 64,
         },
     )
-    records = root.create_group("records")
+    records = root.create_group("records", attributes={"columns": list(table.columns)})
     for name in table.columns:
         values, attributes = encode_column(column_kind(name, table[name]), table[name])
         array = records.create_array(
