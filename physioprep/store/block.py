@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import pickle
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -149,6 +149,8 @@ class _Block:
         self.records = block_records(work, block)
         self.layouts = {layout.name: layout for layout in job.layouts}
         self.chunks: dict[str, list[bytes | None]] = {layout.name: [] for layout in job.layouts}
+        self.outputs: dict[str, tuple[str, int]] = {}
+        self.n_written = dict.fromkeys(self.layouts, 0)
         self.flags: dict[int, list[str]] = {}
         self.failed: dict[int, tuple[str, str]] = {}
         self.sources: dict[int, list[tuple[str, int]]] = {}
@@ -168,10 +170,10 @@ class _Block:
                 self._one(position, record)
         if self.wider:
             return Done(self.block, len(self.records), wider=self.wider)
-        outputs = self._write_shards()
+        self._write_rest()
         entry = Entry(
             self.block,
-            outputs,
+            self.outputs,
             self.failed,
             self.sources,
             self.flags,
@@ -203,14 +205,18 @@ class _Block:
                 if key not in by_key:
                     raise PhysioprepError(f"its header promises no {key} signals; it gives some")
                 by_key[key].add(samples)
+                self._write_full_shards(by_key[key])
 
             groups = harmonise_blocks(recording, self.job.recipe, add, signature.modality_of)
             for writer in writers:
                 writer.finish(groups.get(writer.expected.key))
             if all(writer.is_missing for writer in writers):
                 raise PhysioprepError("every sample is marked as missing")
+        except TargetError:
+            raise
         except Exception as error:
             self._fail(record, stage, reason_of(error, record))
+            self._unwrite()
             for writer in writers:
                 self.chunks[writer.layout.name] += [None] * writer.n_chunks
             return
@@ -254,21 +260,38 @@ class _Block:
         if group.flags:
             self.flags.setdefault(number, []).extend(group.flags)
 
-    def _write_shards(self) -> dict[str, tuple[str, int]]:
-        outputs: dict[str, tuple[str, int]] = {}
+    def _write_full_shards(self, writer: GroupWriter) -> None:
+        """Write what a record longer than a shard has filled: a day of Holter is 10 of them."""
+        per_shard = writer.layout.shard // writer.layout.chunk
+        while writer.n_chunks > per_shard and len(writer.encoder.chunks) >= per_shard:
+            self._write(writer.layout, writer.encoder.chunks[:per_shard])
+            del writer.encoder.chunks[:per_shard]
+
+    def _write(self, layout: GroupLayout, chunks: Sequence[bytes | None]) -> None:
+        """Write the next shard of a group."""
+        shard = int(self.job.shards[layout.name][self.block]) + self.n_written[layout.name]
+        name = shard_path(layout.name, shard)
+        data = pack_shard(chunks, layout)
+        if data is None:
+            to_target((self.work / STORE / name).unlink, missing_ok=True)
+        else:
+            to_target(write_atomic, self.work / STORE / name, data)
+            self.outputs[name] = (hashlib.sha256(data).hexdigest(), len(data))
+        self.n_written[layout.name] += 1
+
+    def _unwrite(self) -> None:
+        """Take back the shards of a long record that failed; it is alone in its block."""
+        for name in self.outputs:
+            to_target((self.work / STORE / name).unlink, missing_ok=True)
+        self.outputs.clear()
+        self.n_written = dict.fromkeys(self.layouts, 0)
+
+    def _write_rest(self) -> None:
         for layout in self.job.layouts:
             first, last = (int(self.job.shards[layout.name][self.block + i]) for i in (0, 1))
-            per_shard = layout.shard // layout.chunk
-            for shard in range(first, last):
-                at = (shard - first) * per_shard
-                name = shard_path(layout.name, shard)
-                data = pack_shard(self.chunks[layout.name][at : at + per_shard], layout)
-                if data is None:
-                    to_target((self.work / STORE / name).unlink, missing_ok=True)
-                else:
-                    to_target(write_atomic, self.work / STORE / name, data)
-                    outputs[name] = (hashlib.sha256(data).hexdigest(), len(data))
-        return outputs
+            per_shard, chunks = layout.shard // layout.chunk, self.chunks[layout.name]
+            for at in range(0, (last - first - self.n_written[layout.name]) * per_shard, per_shard):
+                self._write(layout, chunks[at : at + per_shard])
 
 
 def _annotations(

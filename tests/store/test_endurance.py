@@ -223,6 +223,29 @@ def test_header_that_promises_another_length(small: Path, tmp_path: Path) -> Non
     pd.testing.assert_frame_equal(store.records, other)
 
 
+def test_record_of_many_shards(
+    small: Path, tmp_path: Path, wfdb_writer: Callable[..., None]
+) -> None:
+    """Its shards are written as they fill, and taken back if it turns out bad."""
+    digital = np.arange(600_000, dtype=np.int64).astype(np.int16)[None]
+    wfdb_writer(small, "long", digital, leads=("I",))
+    manifest = pp.scan(small, "folder", hashes=False)
+    store = pp.open_store(pp.ingest(manifest, tmp_path / "s.zarr", "native").path)
+    assert np.array_equal(store.digital("long", "ecg"), digital)
+    assert len(list((store.path / "ecg/signal/c/0").iterdir())) == 4
+    at = manifest.index[manifest["record_id"] == "long"][0]
+    manifest.at[at, "n_samples"] = [700_000]
+    manifest.at[at, "duration_s"] = 7000.0
+    result = pp.ingest(manifest, tmp_path / "t.zarr", "native")
+    assert "promises 700000 ecg samples at 100 Hz; it gives 600000" in result.quarantined[0]
+    shards = list((result.path / "ecg/signal/c/0").iterdir())
+    assert len(shards) == 1
+    assert not verify(result.path).problems
+    for record in ("r0", "r3"):
+        ours = pp.open_store(result.path).digital(record, "ecg")
+        assert np.array_equal(ours, store.digital(record, "ecg"))
+
+
 def test_abort_and_failure_rate(small: Path, tmp_path: Path) -> None:
     manifest = pp.scan(small, "folder")
     (small / "r1.dat").unlink()
