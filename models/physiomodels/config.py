@@ -51,6 +51,8 @@ class PretrainConfig:
         Run the network in bfloat16 where that is safe (autocast).
     visible_weight : float
         Weight of the error on what was not hidden, beside 1 for what was.
+    spectral_weight : float
+        Weight of the error of the amplitude spectra, beside 1 for the samples.
     checkpoint_every : int
         Steps between checkpoints, beside one an epoch. 0: none between.
     seed : int
@@ -69,6 +71,7 @@ class PretrainConfig:
     clip: float = 1.0
     bf16: bool = False
     visible_weight: float = 0.0
+    spectral_weight: float = 0.0
     checkpoint_every: int = 0
     seed: int = 0
 

@@ -168,7 +168,13 @@ class CrissCrossEncoder(nn.Module):
         return patches
 
     def masked_loss(
-        self, x: Tensor, mask: Tensor, present: Tensor | None = None, visible_weight: float = 0.0
+        self,
+        x: Tensor,
+        mask: Tensor,
+        present: Tensor | None = None,
+        *,
+        visible_weight: float = 0.0,
+        spectral_weight: float = 0.0,
     ) -> Tensor:
         """Return the mean squared error of the reconstruction over what `mask` hides.
 
@@ -178,6 +184,9 @@ class CrissCrossEncoder(nn.Module):
             As for `forward`. Patches that do not exist do not count.
         visible_weight : float
             Add this many times the same error over what is visible.
+        spectral_weight : float
+            Add this many times the mean squared error of the amplitude spectra, scaled to weigh
+            like the samples do (ours: the phase of a rhythm cannot be foreseen, its power can).
 
         Returns
         -------
@@ -189,8 +198,12 @@ class CrissCrossEncoder(nn.Module):
         features = self(x, mask, present)
 
         def error_over(chosen: Tensor) -> Tensor:  # and no work on any other patch
-            difference = self.reconstruct(features[chosen]) - x[chosen]
-            return difference.square().sum() / max(1, difference.numel())
+            out, target = self.reconstruct(features[chosen]), x[chosen]
+            error = (out - target).square().sum()
+            if spectral_weight:
+                spectra = [torch.fft.rfft(y.float(), norm="ortho").abs() for y in (out, target)]
+                error = error + 2 * spectral_weight * (spectra[0] - spectra[1]).square().sum()
+            return error / max(1, out.numel())
 
         loss = error_over(mask if present is None else mask & present)
         if visible_weight:

@@ -177,7 +177,11 @@ class _Run:
         kind = torch.device(self.device).type
         with torch.autocast(kind, torch.bfloat16) if config.bf16 else contextlib.nullcontext():
             return self.encoder.masked_loss(
-                patches.x, mask, patches.present, visible_weight=config.visible_weight
+                patches.x,
+                mask,
+                patches.present,
+                visible_weight=config.visible_weight,
+                spectral_weight=config.spectral_weight,
             )
 
     def _close_epoch(self) -> float:

@@ -160,6 +160,20 @@ def test_masked_loss_counts_what_is_hidden_and_there(make_encoder: Make) -> None
     assert float(encoder.masked_loss(x, torch.zeros(2, 3, 4), present)) == 0.0
 
 
+@torch.no_grad()
+def test_spectral_and_visible_parts_of_the_loss(make_encoder: Make) -> None:
+    encoder = make_encoder()
+    x, mask = torch.randn(2, 3, 4, 50), torch.rand(2, 3, 4) < 0.5
+    out = encoder.reconstruct(encoder(x, mask))
+    plain = encoder.masked_loss(x, mask)
+    seen = encoder.masked_loss(x, mask, visible_weight=0.3) - plain
+    assert float(seen) == pytest.approx(0.3 * float(((out - x) ** 2)[~mask].mean()), rel=1e-4)
+    spectral = encoder.masked_loss(x, mask, spectral_weight=0.5) - plain
+    difference = torch.fft.rfft(out, norm="ortho").abs() - torch.fft.rfft(x, norm="ortho").abs()
+    expected = 0.5 * 2 * (difference**2)[mask].sum() / (mask.sum() * 50)
+    assert float(spectral) == pytest.approx(float(expected), rel=1e-4)
+
+
 def test_sound_initialisation_starts_at_the_variance_of_the_target() -> None:
     torch.manual_seed(0)
     x = 0.2 * torch.randn(4, 6, 5, 200)
