@@ -15,6 +15,7 @@ import numpy as np
 
 from physioprep.errors import ShardError
 from physioprep.shards import cut, write
+from physioprep.shards.croissant import write_croissant
 from physioprep.shards.layout import choose_windows_per_chunk, chunks_per_block
 from physioprep.shards.plan import Plan, plan_windows
 from physioprep.shards.source import open_source
@@ -160,14 +161,19 @@ def _execute(
     per_chunk = choose_windows_per_chunk(n_windows, plan.spec.windows_per_chunk, window_bytes)
     per_block = chunks_per_block(n_windows, per_chunk)
     n_blocks = -(-n_windows // (per_chunk * per_block))
+    attrs = write.root_attributes(plan, n_windows, per_chunk, per_block)
     if not (work / "journal").exists():
-        attrs = write.root_attributes(plan, n_windows, per_chunk, per_block)
         write.create_arrays(work / "shards", plan, n_windows, per_chunk, per_block, attrs)
         (work / "journal").mkdir()
     task = partial(_write_block, work, plan.sha256, per_chunk, per_block)
     do(task, n_blocks, progress=_scaled(progress, n_runs, n_blocks, 2 * n_runs))
     write.add_statistics(work, plan, n_blocks)
     write.write_manifest(work, plan)
+    held = {
+        m.name: f"{len(m.channels)} channels at {m.rate_hz:g} Hz ({', '.join(m.channels)})"
+        for m in plan.modalities
+    }
+    write_croissant(work / "shards", attrs, held)
     record = np.load(work / write.ORDER_FILE, mmap_mode="r")["candidate"]
     n_records = len(np.unique(plan.record[record]))
     _commit(work, target)

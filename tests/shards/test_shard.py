@@ -431,3 +431,17 @@ def test_two_runs_on_one_target_do_not_mix(paired: Path, tmp_path: Path) -> None
     ):
         shard(paired, tmp_path / "s", window_s=1.0)
     shutil.rmtree(tmp_path / "s", ignore_errors=True)
+
+
+def test_croissant_describes_what_is_there(paired: Path, tmp_path: Path) -> None:
+    shard(paired, tmp_path / "s", window_s=1.0)
+    described = json.loads((tmp_path / "s" / "croissant.json").read_text())
+    assert described["conformsTo"] == "http://mlcommons.org/croissant/1.0"
+    assert "Simulated" in described["description"]
+    table, *chunks = described["distribution"]
+    content = (tmp_path / "s" / table["contentUrl"]).read_bytes()
+    assert table["sha256"] == hashlib.sha256(content).hexdigest()
+    for chunk in chunks:
+        assert list((tmp_path / "s").glob(chunk["includes"]))
+    fields = [field["name"] for field in described["recordSet"][0]["field"]]
+    assert fields == open_shards(tmp_path / "s").windows.columns.tolist()

@@ -1,0 +1,105 @@
+"""Shards described for machines: ``croissant.json``, Croissant 1.0 JSON-LD beside the data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from physioprep.manifest.croissant import _CROISSANT_CONTEXT
+
+
+def write_croissant(folder: Path, attrs: dict[str, Any], counts: dict[str, str]) -> None:
+    """Describe a shards folder.
+
+    Parameters
+    ----------
+    folder : Path
+        With ``manifest.parquet`` in it.
+    attrs : dict
+        Attributes of its root group.
+    counts : dict of str to str
+        What each modality holds, in words.
+
+    Notes
+    -----
+    The windows' table is described field by field; the samples, which Croissant has no
+    type for, as sets of Zarr chunk files. https://docs.mlcommons.org/croissant
+    """
+    table = folder / "manifest.parquet"
+    description = _description(attrs, counts)
+    description["distribution"] = [
+        {
+            "@type": "cr:FileObject",
+            "@id": "windows-table",
+            "name": table.name,
+            "contentUrl": table.name,
+            "encodingFormat": "application/x-parquet",
+            "sha256": hashlib.sha256(table.read_bytes()).hexdigest(),
+        },
+        *(
+            {
+                "@type": "cr:FileSet",
+                "@id": f"{modality}-chunks",
+                "name": f"{modality}-chunks",
+                "description": f"Zarr v3 array {modality}/signal: {what}",
+                "encodingFormat": "application/octet-stream",
+                "includes": f"{modality}/signal/c.*",
+            }
+            for modality, what in counts.items()
+        ),
+    ]
+    description["recordSet"] = [
+        {
+            "@type": "cr:RecordSet",
+            "@id": "windows",
+            "name": "windows",
+            "description": "One row a window, in the order of the arrays.",
+            "field": _fields(table),
+        }
+    ]
+    text = json.dumps(description, indent=1, ensure_ascii=False)
+    (folder / "croissant.json").write_text(text + "\n")
+
+
+def _description(attrs: dict[str, Any], counts: dict[str, str]) -> dict[str, Any]:
+    corpora = [corpus for store in attrs["stores"] for corpus in store.get("corpora") or ()]
+    names = ", ".join(dict.fromkeys(str(corpus["name"]) for corpus in corpora))
+    simulated = any(corpus.get("simulated") for corpus in corpora)
+    said = {
+        "@context": _CROISSANT_CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": f"physioprep shards of {names}",
+        "description": f"{attrs['n_windows']} windows of {attrs['spec']['window_s']:g} s: "
+        + "; ".join(f"{modality} {what}" for modality, what in counts.items())
+        + (". Simulated data." if simulated else "."),
+        "license": sorted({str(c["licence"]) for c in corpora if c.get("licence")}),
+        "citeAs": " ".join(dict.fromkeys(str(c["citation"]) for c in corpora if c.get("citation"))),
+    }
+    return {key: value for key, value in said.items() if value}
+
+
+def _fields(table: Path) -> list[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def kind(type_: pa.DataType) -> str:
+        if pa.types.is_integer(type_):
+            return "sc:Integer"
+        return "sc:Float" if pa.types.is_floating(type_) else "sc:Text"
+
+    return [
+        {
+            "@type": "cr:Field",
+            "@id": f"windows/{field.name}",
+            "name": field.name,
+            "dataType": kind(field.type),
+            "source": {
+                "fileObject": {"@id": "windows-table"},
+                "extract": {"column": field.name},
+            },
+        }
+        for field in pq.read_schema(table)
+    ]
