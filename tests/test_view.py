@@ -44,6 +44,7 @@ def fake_store(
         records=records,
         attrs={"recipe": {"name": "native"}},
         index=index,
+        group={name: SimpleNamespace(attrs={"modality": name}) for name in arrays},
         table=per_record,
         read=lambda _, modality, start, stop: arrays[modality][0][:, start:stop],
         rate_hz=lambda modality: arrays[modality][1],

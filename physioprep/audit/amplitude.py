@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physioprep.audit.findings import Finding
 from physioprep.audit.lead_checks import Name
@@ -16,13 +17,19 @@ POSSIBLE_MV = {"ecg": (0.04, 8.0), "eeg": (0.002, 1.5)}
 TIMES_MEDIAN, LEAST_RECORDS = 6.0, 20
 CLIPPED = 0.005
 #: A living signal should span at least so many steps of its converter.
-LEAST_STEPS = 30
+LEAST_STEPS = 50
 
 
 def middle_spread(one: Measured) -> float:
     """Return the median over live channels of what a recording spans, mV; NaN of none."""
     live = one.spread[np.isfinite(one.spread) & (np.nan_to_num(one.flat, nan=1.0) < 0.5)]
     return float(np.median(live)) if live.size else float("nan")
+
+
+def steps_spanned(one: Measured) -> NDArray[np.float64]:
+    """Return how many steps of its converter each channel spans; infinite where unknown."""
+    unknown = np.full(len(one.spread), np.inf)
+    return np.asarray(np.divide(one.spread, one.step, out=unknown, where=one.step > 0))
 
 
 def check_amplitude(measured: Iterable[Measured], name: Name) -> list[Finding]:
@@ -84,14 +91,19 @@ def check_clipping(measured: Iterable[Measured], name: Name) -> list[Finding]:
         if one.modality not in POSSIBLE_MV:
             continue
         live = np.nan_to_num(one.flat, nan=1.0) < 0.2
-        clipped = [p for p in range(len(live)) if live[p] and one.clipped[p] > CLIPPED]
+        steps = steps_spanned(one)
+        # a coarse signal rests at its extremes by rounding, not by clipping
+        clipped = [
+            place
+            for place in np.flatnonzero(live)
+            if one.clipped[place] > CLIPPED and steps[place] >= LEAST_STEPS
+        ]
         if clipped:
             leads = [one.channels[place] for place in clipped]
             shares = [round(float(one.clipped[place]), 4) for place in clipped]
             detail = f"cut off at the rails: {', '.join(leads)} ({max(shares):.1%} of the samples)"
             evidence = {"modality": one.modality, "leads": leads, "clipped_share": shares}
             out.append(Finding("clipping", "warning", (name(one.key),), detail, evidence))
-        steps = np.divide(one.spread, one.step, out=np.full(len(live), np.nan), where=one.step > 0)
         coarse = [p for p in range(len(live)) if live[p] and steps[p] < LEAST_STEPS]
         if coarse:
             leads = [one.channels[place] for place in coarse]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from physioprep.audit.amplitude import LEAST_STEPS, POSSIBLE_MV, middle_spread, steps_spanned
 from physioprep.audit.findings import Finding
 from physioprep.audit.lead_checks import Name
 from physioprep.audit.measure import Measured
@@ -24,11 +25,17 @@ def check_flat(measured: Iterable[Measured], name: Name) -> list[Finding]:
     for one in measured:
         if one.modality not in ("ecg", "eeg"):
             continue  # a stage marker or a skin conductance may well stand still
-        silent = np.nan_to_num(one.spread, nan=np.inf) < SILENT_MV[one.modality]
-        flat = np.nan_to_num(one.flat, nan=0.0)
+        # beside living channels only: where all are faint, the gain is wrong, not the leads
+        least = SILENT_MV[one.modality]
+        living = middle_spread(one) >= POSSIBLE_MV[one.modality][0]
+        silent = (np.nan_to_num(one.spread, nan=np.inf) < least) & living
+        flat, steps = np.nan_to_num(one.flat, nan=0.0), steps_spanned(one)
         dead = [place for place in range(len(flat)) if flat[place] >= DEAD or silent[place]]
         partly = [
-            place for place in range(len(flat)) if place not in dead and flat[place] >= PARTLY
+            place
+            for place in range(len(flat))
+            # rounding alone makes a coarse signal stand still between beats
+            if place not in dead and flat[place] >= PARTLY and steps[place] >= LEAST_STEPS
         ]
         for places, severity, text in (
             (dead, "error", "no signal at all in"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.errors import PhysioprepError, UnreadableFileError
+from physioprep.errors import PhysioprepError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -152,7 +152,7 @@ def sampled(one: Input, n: int | None, seed: int = 0) -> Input:
 
 
 def signals_of(one: Input, rows: Iterable[int] | None = None) -> Iterator[Signal]:
-    """Read the signals of an input, piece by piece; unreadable files are left to `refused`.
+    """Read the signals of an input, piece by piece.
 
     Parameters
     ----------
@@ -165,6 +165,11 @@ def signals_of(one: Input, rows: Iterable[int] | None = None) -> Iterator[Signal
     ------
     Signal
         Pieces of at most 10 minutes, in order.
+
+    Raises
+    ------
+    PhysioprepError, OSError
+        If a file or a store cannot be read.
     """
     for row in one.records.index if rows is None else rows:
         if one.store is not None:
@@ -183,12 +188,13 @@ def _of_store(one: Input, row: int) -> Iterator[Signal]:
         if not length or not slots.size:
             continue
         rate = store.rate_hz(modality)
+        kind = str(store.group[modality].attrs["modality"])  # the group of "ecg_250hz" is ECG
         names, units = store.channels(modality), store.units(modality)
         scale = np.abs(np.asarray(store.table(modality, "scale")[row][slots], np.float64))
         for first in range(0, length, round(PIECE_S * rate)):
             values = store.read(row, modality, first, first + round(PIECE_S * rate))[slots]
             yield Signal(
-                key, modality,
+                key, kind,
                 tuple(names[slot] for slot in slots), tuple(units[slot] for slot in slots),
                 rate, values, first / rate, scale,
             )  # fmt: skip
@@ -202,10 +208,7 @@ def _of_file(one: Input, row: int) -> Iterator[Signal]:
     if isinstance(record["error"], str) or not isinstance(record["root"], str):
         return
     path = Path(record["root"]) / str(record["path"]).partition("#")[0]
-    try:
-        recording = read_recording(path)
-    except (UnreadableFileError, OSError):
-        return  # the unreadable-file check names it
+    recording = read_recording(path)
     for group in recording.groups:
         physical = group.physical()
         by_modality: dict[str, list[int]] = {}

@@ -23,6 +23,7 @@ from physioprep.audit.leakage import (
 )
 from physioprep.audit.measure import Measured, join, measure
 from physioprep.audit.timing import check_durations, check_heart_rate
+from physioprep.errors import PhysioprepError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,7 +110,9 @@ def audit(
 
     sources = _sources(inputs, sample)
     theirs = {key: at for key, at in _sources(others, sample).items() if key not in sources}
-    measured, n_read = _measure(sources | theirs, progress)
+    measured, n_read, unread = _measure(sources | theirs, progress)
+    said = {finding.records for finding in findings if finding.check == "unreadable-file"}
+    findings += [f for f in check_unreadable(unread, name) if f.records not in said]
     own = [one for one in measured if one.key in sources]
     for check in (
         check_flat, check_missing, check_amplitude, check_units, check_clipping,
@@ -173,17 +176,27 @@ def _sources(inputs: Sequence[Input], sample: int | None) -> Sources:
 
 def _measure(
     sources: Sources, progress: Callable[[int, int], None] | None
-) -> tuple[list[Measured], dict[int, int]]:
-    """Read every recording once; return its numbers, and how many each input gave."""
+) -> tuple[list[Measured], dict[int, int], pd.DataFrame]:
+    """Read every recording once: its numbers, how many each input gave, what was unreadable."""
+    import pandas as pd
+
     out: list[Measured] = []
     read: dict[int, int] = {}
-    for done, (one, row) in enumerate(sources.values(), 1):
-        pieces = list(join(measure(signal) for signal in signals_of(one, [row])))
+    unread: list[tuple[str, str, str, str]] = []
+    for done, (key, (one, row)) in enumerate(sources.items(), 1):
+        try:
+            pieces = join(measure(signal) for signal in signals_of(one, [row]))
+        except (PhysioprepError, OSError) as error:
+            root = str(one.records["root"].at[row]) if "root" in one.records else ""
+            reason = str(error).replace(f"{root}/", "")
+            unread.append((*key, str(one.records["path"].at[row]), reason))
+            pieces = []
         out += pieces
         read[id(one)] = read.get(id(one), 0) + bool(pieces)
         if progress is not None:
             progress(done, len(sources))
-    return out, read
+    columns = ["corpus", "record_id", "path", "reason"]
+    return out, read, pd.DataFrame(unread, columns=columns)
 
 
 def _duplicates(

@@ -344,17 +344,18 @@ def _cut(
     values = store.read(number, modality, first, last)
     present = store.table(modality, "present")[number]
     names, units = store.channels(modality), store.units(modality)
+    kind = str(store.group[modality].attrs["modality"])  # the group "ecg_250hz" holds ECG
     # A store has room for every channel of its corpora. Of the twelve leads, a gap in the
     # print-out is shown as one; other channels that the record never had are left out.
     twelve = [place for place, name in enumerate(names) if name in ECG_LEADS]
-    gaps = set(twelve) if modality == "ecg" and present[twelve].sum() >= 8 else set()
+    gaps = set(twelve) if kind == "ecg" and present[twelve].sum() >= 8 else set()
     shown = [place for place in range(len(names)) if present[place] or place in gaps]
     out = []
     for unit in dict.fromkeys(units[place] for place in shown):
         places = [place for place in shown if units[place] == unit]
         out.append(
             Signals(
-                modality,
+                kind,
                 values[places],
                 rate,
                 tuple(names[place] for place in places),

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+
+from physioprep.audit import AuditReport, Comparison, Finding
+from physioprep.audit.report import render
+
+EVIL = "<script>alert(1)</script>"
+
+
+def report_of(n: int = 3, record: str = EVIL) -> AuditReport:
+    table = {
+        "record": [record, *(f"r{i}" for i in range(1, n))],
+        "subject": [None] * n,
+        "age": [60.0 + i % 30 for i in range(n)],
+        "rates_hz": [[500.0]] * n,
+        "heart_rate": [70.0] * n,
+    }
+    finding = Finding("flat-lead", "error", (record,), f"dead: {record}", {"leads": [record]})
+    compared = (Comparison("subjects", ("test", "train"), "subject_id", n, 0),)
+    inputs = ({"path": "m.parquet", "kind": "manifest", "corpora": [record], "records": n,
+               "signals_read": n},)  # fmt: skip
+    return AuditReport(inputs, (finding,), compared, table)
+
+
+class Scripts(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scripts: list[dict[str, str | None]] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "script":
+            self.scripts.append(dict(attrs))
+        self.addresses += [v for k, v in attrs if k in ("src", "href") and v]
+
+
+def test_text_of_recordings_cannot_become_script() -> None:
+    page = render(report_of())
+    parser = Scripts()
+    parser.feed(page)
+    assert len(parser.scripts) == 2, "the data and the page's own, none of a record"
+    assert "<script>alert" not in page
+
+
+def test_the_page_needs_no_network() -> None:
+    page = render(report_of())
+    parser = Scripts()
+    parser.feed(page)
+    assert parser.addresses == []
+    assert not re.search(r"(?:https?:)?//[a-z]", page)
+    assert "default-src 'none'" in page
+
+
+def test_the_table_holds_every_record_as_written() -> None:
+    page = render(report_of(record="</script>&\u2028"))
+    embedded = re.search(r'id="data">(.*?)</script>', page, re.S)
+    assert embedded
+    data = json.loads(embedded[1])
+    columns = dict(zip(data["names"], data["columns"], strict=True))
+    assert columns["record"] == ["</script>&\u2028", "r1", "r2"]
+    assert columns["findings"][0] == "flat-lead"
+
+
+def test_a_hundred_thousand_records_stay_under_10_mb() -> None:
+    page = render(report_of(100_000, "r0"))
+    assert len(page.encode()) < 10e6
+
+
+def test_nothing_found_is_said() -> None:
+    page = render(AuditReport((), (), ()))
+    assert "Nothing found." in page
+    assert "clean" in page
+
+
+def test_simulated_recordings_are_labelled() -> None:
+    inputs = ({"path": "m", "kind": "store", "corpora": ["demo-ecg"], "records": 1,
+               "signals_read": 1},)  # fmt: skip
+    assert "SIMULATED" in render(AuditReport(inputs, (), ()))
+    assert "SIMULATED" not in render(report_of())
