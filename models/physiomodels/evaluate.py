@@ -170,6 +170,7 @@ def evaluate(
         "config": as_dict(config),
         "wall_s": round(time.perf_counter() - started, 1),
     }
+    shutil.rmtree(folder / "work", ignore_errors=True)
     predictions.to_parquet(folder / "predictions.parquet", index=False)
     part = folder / "results.json.part"
     part.write_text(json.dumps(results, indent=2), encoding="utf-8")
