@@ -46,7 +46,10 @@ class ChunkEncoder:
     """
 
     def __init__(self, slots: Sequence[int], layout: GroupLayout) -> None:
+        from numcodecs import blosc
+
         self.layout = layout
+        self._blosc = blosc.compress
         self.slots = np.asarray(slots, np.intp)
         self.chunks: list[bytes | None] = []
         self.n_samples = 0
@@ -91,19 +94,17 @@ class ChunkEncoder:
             self._filled = 0
 
     def _compress(self, chunk: NDArray[Any]) -> None:
-        from numcodecs import blosc
-
-        if _is_all(chunk, self._fill):
+        # One sample settles it for nearly every chunk that holds a signal.
+        first = chunk[0, 0]
+        maybe_fill = first == self._fill or first != first
+        if maybe_fill and _is_all(chunk, self._fill):
             self.chunks.append(None)
         else:
-            self.chunks.append(blosc.compress(chunk, _NAME, BLOSC["clevel"], _SHUFFLE))
+            self.chunks.append(self._blosc(chunk, _NAME, BLOSC["clevel"], _SHUFFLE))
 
 
 def _is_all(chunk: NDArray[Any], fill: Any) -> bool:
-    if np.isnan(fill):
-        return bool(np.isnan(chunk).all())
-    # Not every sample need be looked at to see that a signal is not fill.
-    return bool((chunk[:, 0] == fill).all() and (chunk == fill).all())
+    return bool((np.isnan(chunk) if np.isnan(fill) else chunk == fill).all())
 
 
 def pack_shard(chunks: Sequence[bytes | None], layout: GroupLayout) -> bytes | None:
