@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -79,6 +79,9 @@ class AuditReport:
         What was compared with what, found or not.
     tables : mapping
         Columns of numbers for the report's plots and its table of records.
+    picture : callable, optional
+        Draws the recording of a finding as PNG; None where there is nothing to draw. For the
+        HTML report, not part of `to_dict`.
 
     Examples
     --------
@@ -94,6 +97,7 @@ class AuditReport:
     findings: tuple[Finding, ...]
     compared: tuple[Comparison, ...]
     tables: Mapping[str, Any] = field(default_factory=dict)
+    picture: Callable[[Finding], bytes | None] | None = None
 
     @property
     def verdict(self) -> str:

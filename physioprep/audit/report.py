@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from functools import cache
 from importlib.resources import files
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
 
     from physioprep.audit.findings import AuditReport
 
-#: Record ids that a finding shows before "and n more" (all are in the JSON).
-SHOWN = 40
+#: Findings of one check, and record ids of one finding, that stand open; the rest are counted
+#: (all are in the JSON).
+FINDINGS, IDS = 200, 40
+#: Pictures a report.
+PICTURES = 12
 #: Bars of a distribution.
 BARS = 24
 _PLOTS = {
@@ -62,7 +66,7 @@ def render(report: AuditReport) -> str:
         report=report,
         counts=counts,
         advice=ADVICE,
-        shown=SHOWN,
+        groups=_groups(report),
         simulated=any(
             str(corpus).startswith("demo-") for one in report.inputs for corpus in one["corpora"]
         ),
@@ -70,6 +74,33 @@ def render(report: AuditReport) -> str:
         n_rows=len(table.get("record", ())),
         rows=_embed(_rows(report)),
     )
+
+
+def _groups(report: AuditReport) -> list[dict[str, Any]]:
+    """Return the findings by severity and check, the worst first, with an example's picture."""
+    out: dict[tuple[str, str], dict[str, Any]] = {}
+    for finding in report.findings:
+        group = out.setdefault(
+            (finding.severity, finding.check),
+            {"severity": finding.severity, "check": finding.check, "findings": [], "more": 0},
+        )
+        if len(group["findings"]) >= FINDINGS:
+            group["more"] += 1
+            continue
+        ids = list(finding.records)
+        group["findings"].append(
+            {
+                "detail": finding.detail,
+                "ids": ids[:IDS],
+                "more": len(ids) - len(ids[:IDS]),
+                "evidence": json.dumps(finding.evidence, indent=1, ensure_ascii=False),
+            }
+        )
+        if "picture" not in group and report.picture is not None:
+            drawn = sum(1 for one in out.values() if one.get("picture"))
+            png = report.picture(finding) if drawn < PICTURES else None
+            group["picture"] = base64.b64encode(png).decode() if png else None
+    return list(out.values())
 
 
 @cache

@@ -22,6 +22,7 @@ from physioprep.audit.leakage import (
     check_windows,
 )
 from physioprep.audit.measure import Measured, join, measure
+from physioprep.audit.tables import record_table
 from physioprep.audit.timing import check_durations, check_heart_rate
 from physioprep.errors import PhysioprepError
 
@@ -124,7 +125,8 @@ def audit(
         inputs=tuple(_describe(one, n_read) for one in inputs),
         findings=in_order(findings + found),
         compared=tuple(compared + more),
-        tables=_tables(records, own, name),
+        tables=record_table(records, own, name),
+        picture=_painter(sources, name),
     )
 
 
@@ -306,8 +308,19 @@ def _describe(one: Input, n_read: dict[int, int]) -> dict[str, Any]:
     }
 
 
-def _tables(records: pd.DataFrame, measured: Sequence[Measured], name: Name) -> dict[str, Any]:
-    """Return the numbers of each recording that the report plots and lists."""
-    from physioprep.audit.tables import record_table
+def _painter(sources: Sources, name: Name) -> Callable[[Finding], bytes | None]:
+    by_name = {name(key): key for key in sources}
 
-    return record_table(records, measured, name)
+    def paint(finding: Finding) -> bytes | None:
+        from physioprep.audit.picture import draw
+
+        keys = [by_name[record] for record in finding.records if record in by_name]
+        if not keys:
+            return None
+        one, row = sources[keys[0]]
+        try:
+            return draw(list(signals_of(one, [row])), finding, name(keys[0]))
+        except (PhysioprepError, OSError):
+            return None  # the finding itself says that it cannot be read
+
+    return paint

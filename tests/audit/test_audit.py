@@ -212,6 +212,13 @@ def test_what_cannot_be_opened_is_one_error(tmp_path: Path) -> None:
         audit([tmp_path / "absent.parquet"])
 
 
+def test_html_shows_pictures_of_examples(planted: dict[str, Path], tmp_path: Path) -> None:
+    out = audit([planted["faulty"]]).write_html(tmp_path / "r.html")
+    page = out.read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,iVBOR") >= 3  # flat, swapped, inverted
+    assert "lead-swap" in page
+
+
 def test_progress_counts_recordings(planted: dict[str, Path]) -> None:
     seen: list[tuple[int, int]] = []
     audit([planted["clean"]], progress=lambda done, total: seen.append((done, total)))

@@ -34,7 +34,9 @@ class Scripts(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "script":
             self.scripts.append(dict(attrs))
-        self.addresses += [v for k, v in attrs if k in ("src", "href") and v]
+        self.addresses += [
+            v for k, v in attrs if k in ("src", "href") and not (v or "").startswith("data:")
+        ]
 
 
 def test_text_of_recordings_cannot_become_script() -> None:
@@ -80,3 +82,11 @@ def test_simulated_recordings_are_labelled() -> None:
                "signals_read": 1},)  # fmt: skip
     assert "SIMULATED" in render(AuditReport(inputs, (), ()))
     assert "SIMULATED" not in render(report_of())
+
+
+def test_each_check_stands_once_with_the_picture_of_an_example() -> None:
+    findings = tuple(Finding("flat-lead", "error", (f"r{i}",), "dead", {}) for i in range(30))
+    page = render(AuditReport((), findings, (), picture=lambda _: b"PNG"))
+    assert page.count('<section class="card') == 1
+    assert page.count("data:image/png;base64,UE5H") == 1
+    assert "r29" in page
