@@ -316,15 +316,9 @@ class Store:
         Returns
         -------
         dict
-            ``record``; ``files``, a list of (path below the corpus's folder, SHA-256); ``format``;
-            ``source_channels``, as in the manifest; ``samples``, for each modality its channels,
-            its place in ``signal`` and how many samples saturated; ``recipe`` and
-            ``recipe_sha256``; ``plan_sha256``; ``software``; ``faults`` and ``flags``.
+            ``files`` is a list of (path below the corpus's folder, SHA-256); ``samples`` gives,
+            for each modality, the place in ``signal``; the other keys name themselves.
 
-        Raises
-        ------
-        StoreError
-            If it is not in the store.
         """
         number = self.index(record_id)
         row = self.records.iloc[number]
