@@ -217,8 +217,15 @@ def fit(
     weights = None
     if config.class_weights:
         weights = _class_weights(table[label].map(codes), len(codes)).to(device)
-    model.standardise(windows for windows, _ in _read(model, shards, label, labelled, 64, device))
     frozen = config.mode != "full"
+    cached = _embed_once(model, shards, label, labelled, device) if frozen else None
+    model.eval()
+    with torch.no_grad():
+        if cached is not None:
+            model.standardise([cached[:2]])
+        else:
+            stream = _read(model, shards, label, labelled, 64, device)
+            model.standardise(model.encode(windows) for windows, _ in stream)
     for parameter in model.encoders.parameters():
         parameter.requires_grad_(not frozen)
     head = [module for name, module in model.named_children() if name != "encoders"]
@@ -227,7 +234,6 @@ def fit(
     optimiser = torch.optim.AdamW(decay_groups(groups, config.weight_decay))
     tops = [float(group["lr"]) for group in optimiser.param_groups]
     total = config.epochs * -(-len(table) // config.batch_size)
-    cached = _embed_once(model, shards, label, labelled, device) if frozen else None
     step, history = 0, []
     for epoch in range(config.epochs):
         model.train()

@@ -141,12 +141,10 @@ class FusionClassifier(nn.Module):
         return logits_of_all
 
     @torch.no_grad()
-    def standardise(self, batches: Iterable[Mapping[str, Patches]]) -> None:
-        """Set the mean and deviation of each embedding from batches of training windows."""
-        self.eval()
+    def standardise(self, encoded: Iterable[tuple[Mapping[str, Tensor], ...]]) -> None:
+        """Set the mean and deviation of each embedding, from what `encode` gave for training."""
         seen: dict[str, list[Tensor]] = {name: [] for name in self.encoders}
-        for inputs in batches:
-            features, present = self.encode(inputs)
+        for features, present in encoded:
             for name, vectors in seen.items():
                 there = present[name].flatten(1).any(1)
                 pool = self.pools[name]

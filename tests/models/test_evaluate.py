@@ -20,7 +20,7 @@ CONFIG = EvaluateConfig(
     folds=2,
     repeats=2,
     pretrain={"ecg": PRETRAIN, "eeg": PRETRAIN},
-    finetune=FinetuneConfig(mode="probe", epochs=20, batch_size=16, lr=5e-3),
+    finetune=FinetuneConfig(mode="probe", epochs=10, batch_size=16, lr=1e-2),
     bootstrap=50,
 )
 

@@ -42,7 +42,7 @@ def test_a_missing_modality_changes_its_own_windows_alone(
     make_encoder: Make, fusion: str, pooling: str
 ) -> None:
     model = classifier(make_encoder, fusion, pooling)
-    model.standardise([windows(8)])
+    model.standardise([model.encode(windows(8))])
     whole, holed = model(windows()), model(windows(absent=(1, 3)))
     assert whole.shape == (4, 3)
     assert torch.isfinite(holed).all()
@@ -84,7 +84,7 @@ def test_modality_dropout_takes_one_of_two(make_encoder: Make) -> None:
 def test_embeddings_are_standardised_over_the_training_windows(make_encoder: Make) -> None:
     model = classifier(make_encoder, "concat")
     training = windows(16, absent=(3, 4))
-    model.standardise([training])
+    model.standardise([model.encode(training)])
     features, present = model.encode(training)
     with torch.no_grad():
         eeg = model.pools["eeg"](features["eeg"], present["eeg"])
