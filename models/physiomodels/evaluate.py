@@ -26,7 +26,8 @@ from physiomodels.encoder import CrissCrossEncoder
 from physiomodels.finetune import build, classes_of, fit, load_encoder, predict
 from physiomodels.picture import reconstruct
 from physiomodels.pretrain import pretrain
-from physiomodels.protocol import PROTOCOLS, Fold, bootstrap, make_folds, scores
+from physiomodels.protocol import PROTOCOLS, Fold, make_folds
+from physiomodels.summary import summarise
 from physioprep.errors import ModelError
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def evaluate(
         "n_folds": len(tasks) // config.repeats,
         "repeats": config.repeats,
         "positive": classes[positive],
-        "arms": _summarise(predictions, config, len(classes), positive),
+        "arms": summarise(predictions, config, len(classes), positive),
         "pretraining": [entry for _, entries in found for entry in entries],
         "config": as_dict(config),
         "wall_s": round(time.perf_counter() - started, 1),
@@ -377,51 +378,3 @@ def _rows(
     rows.insert(0, "repeat", task.repeat)
     probabilities = answer.loc[test["window"]].reset_index(drop=True)
     return rows.join(probabilities)
-
-
-def _summarise(
-    predictions: pd.DataFrame, config: EvaluateConfig, n_classes: int, positive: int
-) -> list[dict[str, Any]]:
-    """Return the figures of each arm: mean over folds, their spreads, and an interval."""
-    import pandas as pd
-
-    columns = [f"p_{code}" for code in range(n_classes)]
-    arms = []
-    for (modalities, weights), rows in predictions.groupby(["modalities", "weights"], sort=False):
-        by_fold = []
-        for (repeat, fold), held in rows.groupby(["repeat", "fold"]):
-            truth = held["code"].to_numpy(np.int64)
-            figures = scores(truth, held[columns].to_numpy(float), positive)
-            by_fold.append({"repeat": repeat, "fold": fold} | figures)
-        folds = pd.DataFrame(by_fold)
-        ordered = rows.sort_values(["repeat", "window"])
-        first = ordered[ordered["repeat"] == 0]
-        probabilities = ordered[columns].to_numpy(float).reshape(config.repeats, len(first), -1)
-        intervals = bootstrap(
-            first["subject"].to_numpy(object),
-            first["code"].to_numpy(np.int64),
-            probabilities,
-            config.bootstrap,
-            config.seed,
-            positive,
-        )
-        metrics = {}
-        for name in folds.columns.drop(["repeat", "fold"]):
-            repeats = folds.groupby("repeat")[name].mean()
-            metrics[name] = {
-                "mean": _number(repeats.mean()),
-                "sd_folds": _number(folds[name].std()),
-                "sd_repeats": _number(repeats.std()),
-                "ci95_subjects": [_number(end) for end in intervals[name]]
-                if name in intervals
-                else None,
-            }
-        arms.append(
-            {"modalities": str(modalities).split("+"), "weights": weights, "metrics": metrics}
-        )
-    return arms
-
-
-def _number(value: float) -> float | None:
-    """Return a number that JSON has: None for NaN."""
-    return float(value) if np.isfinite(value) else None
