@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test test-long lint format clean
+.PHONY: setup demo test endurance lint format clean
 
 setup: $(READY)
 $(READY): pyproject.toml constraints.txt
@@ -18,7 +18,8 @@ demo: $(READY)
 test: $(READY) lint
 	$(BIN)/python -m pytest -m "not long"
 
-test-long: $(READY)
+# The long forms: dozens of kills of a running ingest, clusters that lose workers.
+endurance: $(READY)
 	$(BIN)/python -m pytest -m long
 
 lint: $(READY)

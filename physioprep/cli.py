@@ -97,13 +97,23 @@ def scan(
     out: Annotated[Path, typer.Option("--out", "-o", help=".parquet, .csv or .json (Croissant).")],
     version: Annotated[str | None, typer.Option(help="Version of the corpus.")] = None,
     hashes: Annotated[bool, typer.Option(help="Hash every file (sha256).")] = True,
+    pattern: Annotated[
+        str | None,
+        typer.Option(help="For --corpus folder: a regular expression with (?P<subject_id>…)."),
+    ] = None,
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """List the recordings of a corpus in a manifest: one row a recording, nothing left out."""
     with console.progress_bar("scan") as advance:
         manifest = pp.scan(
-            root, corpus, version=version, hashes=hashes, workers=workers, progress=advance
+            root,
+            corpus,
+            version=version,
+            hashes=hashes,
+            pattern=pattern,
+            workers=workers,
+            progress=advance,
         )
     pp.write_manifest(manifest, out)
     bad = manifest[manifest["error"].notna()]
@@ -135,6 +145,7 @@ def ingest(
     scheduler: Scheduler = None,
     workers: Workers = None,
     overwrite: Overwrite = False,
+    append: Annotated[bool, typer.Option("--append", help="Add new records to a store.")] = False,
     as_json: Json = False,
 ) -> None:
     """Harmonise the recordings of a manifest into a chunked Zarr store, in parallel."""
@@ -149,6 +160,7 @@ def ingest(
             scheduler=scheduler,
             workers=workers,
             overwrite=overwrite,
+            append=append,
             progress=advance,
         )
     _show(result.summary(), as_json)

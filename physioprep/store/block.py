@@ -196,7 +196,7 @@ class _Block:
             if number in self.crashed:
                 stage = "crash"
                 raise PhysioprepError(self.crashed[number])
-            recording = read_source(record, verify=self.job.verify)
+            recording = read_source(record, verify=self.job.verify, fix=not self.job.recipe.native)
             self.sources[number] = check_sources(record)
             stage = "harmonise"
             by_key = {writer.expected.key: writer for writer in writers}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,15 +13,53 @@ from typing import TYPE_CHECKING, Any
 from physioprep.errors import PhysioprepError, UnreadableFileError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from physioprep.recording import Recording
 
 
-def read_source(record: Mapping[str, Any], *, verify: bool) -> Recording:
-    """Read the recording that a row of the ingest's table names."""
+def read_source(record: Mapping[str, Any], *, verify: bool, fix: bool) -> Recording:
+    """Read the recording that a row of the ingest's table names.
+
+    Parameters
+    ----------
+    record : mapping
+        A row of the ingest's table.
+    verify : bool
+        Whether the reader checks checksums.
+    fix : bool
+        Whether known faults of the corpus are put right, as its facts say.
+
+    Returns
+    -------
+    Recording
+        With the annotations that its corpus keeps in files of their own.
+    """
     from physioprep.readers import read_recording
 
     path = Path(record["root"]) / record["path"]
-    return read_recording(path, format=record["format"], verify=verify)
+    recording = read_recording(path, format=record["format"], verify=verify)
+    if fix and record.get("faults"):
+        from physioprep.corpora.fix import fix_recording
+
+        recording = fix_recording(recording, record["corpus"], record["faults"])
+    read_beside = _annotation_reader(record["corpus"])
+    if read_beside is not None:
+        notes = read_beside(path)
+        if len(next(iter(notes.values()), ())):
+            recording = replace(recording, annotation_columns=notes)
+    return recording
+
+
+@lru_cache(maxsize=64)
+def _annotation_reader(corpus: str) -> Callable[[Path], Mapping[str, NDArray[Any]]] | None:
+    """Return what reads the annotations a corpus keeps beside its recordings, if it does."""
+    from physioprep.corpora import corpus_module
+    from physioprep.facts import list_corpora
+
+    if corpus not in list_corpora():  # a manifest of the user's own making
+        return None
+    return getattr(corpus_module(corpus), "read_annotations", None)
 
 
 def check_sources(record: Mapping[str, Any]) -> list[tuple[str, int]]:
