@@ -71,7 +71,7 @@ def simulate(
     out: str | Path,
     *,
     n_patients: int = 24,
-    n_subjects: int = 12,
+    n_subjects: int = 16,
     seed: int = 0,
     workers: int = 2,
     overwrite: bool = False,
@@ -347,7 +347,7 @@ def _write_subject(folder: Path, number: int, person: Person) -> None:
     alpha_hz = rng.uniform(9, 11.5)
     conditions = {
         "rest": (pulse, alpha_uv),
-        "task": (pulse + rng.normal(8, 6), alpha_uv * rng.normal(0.75, 0.15)),
+        "task": (pulse + rng.normal(12, 6), alpha_uv * rng.normal(0.6, 0.15)),
     }
     for condition, (rate, amplitude) in conditions.items():
         seed = int(rng.integers(2**31))
