@@ -76,6 +76,10 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "Two recordings are one, resampled, filtered, scaled, inverted or cut.",
         "Keep one.",
     ),
+    "sampling-rate": (
+        "QRS complexes and beat intervals are both too short, or both too long.",
+        "Compare the sampling rate of the header with the corpus' page.",
+    ),
     "subject-leak": (
         "A person stands on both sides of a split or in both sets.",
         "Split by person; results measured so are too good.",

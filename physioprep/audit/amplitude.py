@@ -12,7 +12,9 @@ from physioprep.audit.lead_checks import Name
 from physioprep.audit.measure import Measured
 
 #: What the middle live channel of a recording can span (0.5th to 99.5th percentile), mV.
-POSSIBLE_MV = {"ecg": (0.04, 8.0), "eeg": (0.002, 1.5)}
+POSSIBLE_MV = {"ecg": (0.04, 12.0), "eeg": (0.002, 1.5)}
+#: The same of an ECG of at least so many leads: no heart is that large in half of them.
+MANY_LEADS, POSSIBLE_MANY_MV = 8, 5.5
 #: A recording this many times its corpus' median is suspect (where at least this many stand).
 TIMES_MEDIAN, LEAST_RECORDS = 6.0, 20
 CLIPPED = 0.005
@@ -40,8 +42,10 @@ def check_amplitude(measured: Iterable[Measured], name: Name) -> list[Finding]:
         if one.modality in POSSIBLE_MV and np.isfinite(size := middle_spread(one)):
             # one lead of a hand-held spans other values than twelve
             by_set.setdefault((one.key[0], one.modality, len(one.channels)), []).append((one, size))
-    for (_, modality, _), members in by_set.items():
+    for (_, modality, n_channels), members in by_set.items():
         low, high = POSSIBLE_MV[modality]
+        if modality == "ecg" and n_channels >= MANY_LEADS:
+            high = POSSIBLE_MANY_MV
         usual = float(np.median([size for _, size in members]))
         for one, size in members:
             times = size / usual if usual > 0 else 1.0

@@ -22,6 +22,8 @@ LIMB = ("I", "II", "III", "aVR", "aVL", "aVF")
 FROM_I_II = np.array([[1, 0], [0, 1], [-1, 1], [-0.5, -0.5], [1, -0.5], [-0.5, 1]])
 #: A relation that is off by more than this, or by this share of the limb leads, is broken.
 TOLERANCE_MV, TOLERANCE_SHARE = 0.015, 0.03
+#: An exchange or inversion that leaves no more than this share of the misfit explains it.
+MENDED = 0.35
 #: Slower than this is baseline, s.
 BASELINE_S = 0.6
 EIGHT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -40,7 +42,6 @@ COVARIANCE = np.array(
         [56.7, 70.2, -42.0, -2.0, 49.7, 88.8, 97.1, 87.6],
     ]
 )
-_PRECISION = np.linalg.inv(COVARIANCE + 0.003 * np.trace(COVARIANCE) / 8 * np.eye(8))
 _WEIGHT = np.ones(80)
 _WEIGHT[8:26], _WEIGHT[36:] = 2.0, 1.5  # P wave, ST-T
 #: How much likelier (log of the misfit's ratio) a swap must make a beat before it is reported.
@@ -133,15 +134,17 @@ def limb_misfit(
     worst = int(np.argmax(misfits))
     if misfits[worst] <= tolerance:
         return LimbMisfit(float(misfits[worst]), tolerance, names[worst], ())
+    # leads that never quite agreed (LUDB's) are not mended to the microvolt
+    enough = max(tolerance, MENDED * float(misfits[worst]))
     explained = []
     for one, two in combinations(range(len(rows)), 2):
         order = np.arange(len(rows))
         order[[one, two]] = two, one
-        if _misfits(x[order], FROM_I_II[rows]).max() <= tolerance:
+        if _misfits(x[order], FROM_I_II[rows]).max() <= enough:
             explained.append(f"{names[one]} and {names[two]} exchanged")
     for one in range(len(rows)):
         sign = np.where(np.arange(len(rows)) == one, -1.0, 1.0)[:, None]
-        if _misfits(x * sign, FROM_I_II[rows]).max() <= tolerance:
+        if _misfits(x * sign, FROM_I_II[rows]).max() <= enough:
             explained.append(f"{names[one]} inverted")
     return LimbMisfit(float(misfits[worst]), tolerance, names[worst], tuple(explained))
 
@@ -206,7 +209,24 @@ class LeadVerdict:
     margin: float
 
 
-def judge_beat(beat_mv: NDArray[np.floating], channels: Sequence[str]) -> LeadVerdict | None:
+def beat_covariance(beats_mv: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
+    """Return how the eight leads vary together over beats: what `COVARIANCE` was made with.
+
+    Parameters
+    ----------
+    beats_mv : sequence of ndarray, shape (8, 80)
+        Median beats of the leads of `EIGHT`, of recordings known to be sound.
+    """
+    weighed = [np.asarray(beat, np.float64) * _WEIGHT for beat in beats_mv]
+    shapes = [1e3 * beat @ beat.T / np.sum(beat**2) for beat in weighed]
+    return np.asarray(np.mean(shapes, axis=0))
+
+
+def judge_beat(
+    beat_mv: NDArray[np.floating],
+    channels: Sequence[str],
+    covariance: NDArray[np.float64] = COVARIANCE,
+) -> LeadVerdict | None:
     """Return the likeliest swap or inversion of a median beat.
 
     Parameters
@@ -215,6 +235,8 @@ def judge_beat(beat_mv: NDArray[np.floating], channels: Sequence[str]) -> LeadVe
         As `median_beat` returns it, all leads alive.
     channels : sequence of str
         Canonical names.
+    covariance : ndarray of float64, shape (8, 8)
+        Of the leads of `EIGHT` over sound hearts.
 
     Returns
     -------
@@ -229,9 +251,11 @@ def judge_beat(beat_mv: NDArray[np.floating], channels: Sequence[str]) -> LeadVe
     if not np.all(np.abs(rows).max(axis=1) > 1e-3):
         return None
 
+    precision = np.linalg.inv(covariance + 0.003 * np.trace(covariance) / 8 * np.eye(8))
+
     def misfit(undo: NDArray[np.floating]) -> float:
         righted = undo @ rows
-        return float(np.log(np.sum(righted * (_PRECISION @ righted)) / np.sum(righted**2)))
+        return float(np.log(np.sum(righted * (precision @ righted)) / np.sum(righted**2)))
 
     as_named = min(misfit(np.eye(8)), misfit(_UNDO[_UNDECIDABLE]))
     names = [name for name in _FAULTS if name != _UNDECIDABLE]

@@ -23,7 +23,7 @@ from physioprep.audit.leakage import (
 )
 from physioprep.audit.measure import Measured, join, measure
 from physioprep.audit.tables import record_table
-from physioprep.audit.timing import check_durations, check_heart_rate
+from physioprep.audit.timing import check_durations, check_heart_rate, check_sampling_rate
 from physioprep.errors import PhysioprepError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def audit(
     own = [one for one in measured if one.key in sources]
     for check in (
         check_flat, check_missing, check_amplitude, check_units, check_clipping,
-        check_limb_relations, check_electrodes, check_heart_rate,
+        check_limb_relations, check_electrodes, check_heart_rate, check_sampling_rate,
     ):  # fmt: skip
         findings += check(own, name)
     found, more = _duplicates(measured, records, other_records, sources, theirs, name)

@@ -50,7 +50,7 @@ def choose_sensitivity(signal_uv: NDArray[np.floating], row_mm: float) -> float:
     if not finite.any():
         return 7.0
     low, high = np.nanpercentile(signal_uv[finite], [2, 98], axis=1)
-    wanted = float(np.median(high - low)) / (1.3 * row_mm)
+    wanted = float(np.median(high - low)) / row_mm
     return float(next((s for s in SENSITIVITIES if s >= wanted * 0.95), SENSITIVITIES[-1]))
 
 

@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 from physioprep.audit import AuditReport, Comparison, Finding
+from physioprep.audit.advice import ADVICE
 from physioprep.audit.report import render
 
 EVIL = "<script>alert(1)</script>"
@@ -90,3 +92,11 @@ def test_each_check_stands_once_with_the_picture_of_an_example() -> None:
     assert page.count('<section class="card') == 1
     assert page.count("data:image/png;base64,UE5H") == 1
     assert "r29" in page
+
+
+def test_every_check_has_its_line_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
+    for check, (meaning, advice) in ADVICE.items():
+        assert f"| `{check}` |" in text
+        assert meaning in text
+        assert advice in text
