@@ -63,6 +63,7 @@ class Person:
     seed: int
 
 
+_CORPORA = ("demo-ecg", "demo-paired")
 #: A writer with the folder, the person's number and the person.
 _Job = tuple[Callable[[Path, int, Person], None], Path, int, Person]
 
@@ -96,7 +97,7 @@ def simulate(
     workers : int
         Processes.
     overwrite : bool
-        Replace `out`.
+        Replace `out`, if it holds nothing but an earlier simulation.
     progress : callable, optional
         Called with (files done, files in all).
 
@@ -108,28 +109,41 @@ def simulate(
     Raises
     ------
     PhysioprepError
-        `out` is there already, or too few people are asked for.
+        `out` is there already, holds anything else, or too few people are asked for.
     """
     out = Path(out)
     if n_patients < 4 or n_subjects < 2:
         raise PhysioprepError("the planted faults need 4 patients and 2 subjects at least")
     if out.exists() and not overwrite:
         raise PhysioprepError(f"{out}: exists; choose another folder or overwrite it")
+    if out.exists() and not _is_simulated(out):
+        raise PhysioprepError(f"{out}: holds more than simulated corpora; not overwritten")
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    for name in ("demo-ecg", "demo-paired"):
-        (partial / name).mkdir(parents=True)
-    patients = _people("P", n_patients, seed, list(_RHYTHMS))
-    subjects = _people("sub-", n_subjects, seed + 1, ["normal"])
-    jobs: list[_Job] = [(_write_patient, partial / "demo-ecg", *p) for p in enumerate(patients)]
-    jobs += [(_write_subject, partial / "demo-paired", *p) for p in enumerate(subjects)]
-    _write_all(jobs, workers, progress)
-    _finish_ecg(partial / "demo-ecg", patients)
-    _finish_paired(partial / "demo-paired", subjects)
-    if out.exists():
-        shutil.rmtree(out)
-    partial.rename(out)
+    try:
+        for name in _CORPORA:
+            (partial / name).mkdir(parents=True)
+        patients = _people("P", n_patients, seed, list(_RHYTHMS))
+        subjects = _people("sub-", n_subjects, seed + 1, ["normal"])
+        jobs: list[_Job] = [(_write_patient, partial / "demo-ecg", *p) for p in enumerate(patients)]
+        jobs += [(_write_subject, partial / "demo-paired", *p) for p in enumerate(subjects)]
+        _write_all(jobs, workers, progress)
+        _finish_ecg(partial / "demo-ecg", patients)
+        _finish_paired(partial / "demo-paired", subjects)
+        if out.exists():
+            shutil.rmtree(out)
+        partial.rename(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return out
+
+
+def _is_simulated(folder: Path) -> bool:
+    """Return whether `folder` holds what `simulate` wrote, or nothing: safe to delete."""
+    return folder.is_dir() and all(
+        child.name in _CORPORA and (child / "PLANTED_FAULTS.json").is_file()
+        for child in folder.iterdir()
+    )
 
 
 def _people(prefix: str, count: int, seed: int, rhythms: list[str]) -> list[Person]:

@@ -98,3 +98,22 @@ def test_everything_says_that_it_is_simulated(raw: Path) -> None:
 def test_an_existing_folder_is_left_alone(raw: Path) -> None:
     with pytest.raises(PhysioprepError, match="exists"):
         simulate(raw)
+
+
+def test_overwriting_deletes_nothing_but_a_simulation(raw: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "thesis" / "data.csv"
+    mine.parent.mkdir()
+    mine.write_text("years of work")
+    for folder in (mine.parent, mine):
+        with pytest.raises(PhysioprepError, match="not overwritten"):
+            simulate(folder, overwrite=True)
+    assert mine.read_text() == "years of work"
+
+
+def test_a_simulation_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate(tmp_path / "new", n_patients=4, n_subjects=2, workers=1, progress=stop)
+    assert list(tmp_path.iterdir()) == []
