@@ -239,7 +239,7 @@ def audit(
     with console.progress_bar("audit") as advance:
         found = audit_paths(paths, against=against or (), expect=expect, progress=advance)
     if json_out:
-        json_out.write_text(json.dumps(found.to_dict(), indent=1))
+        found.write_json(json_out)
     if report:
         found.write_html(report)
     console.print_table(

@@ -68,16 +68,16 @@ def ingest(place: Place, *, manifest: str, recipe: str, out: str) -> Summary:
 
 
 def audit(place: Place, *, paths: Sequence[str], out: str) -> Summary:
-    """Audit manifests and stores; the findings go to `out` as JSON and do not stop the run."""
+    """Audit manifests and stores; findings go to `out` (JSON, and HTML beside it), none stops."""
     from physioprep.audit import audit as audit_paths
 
     with console.progress_bar("audit") as advance:
         report = audit_paths([place.out / path for path in paths], progress=advance)
-    found = report.to_dict()
-    (place.out / out).write_text(json.dumps(found, indent=1), encoding="utf-8")
-    severities = [finding["severity"] for finding in found["findings"]]
+    report.write_json(place.out / out)
+    report.write_html((place.out / out).with_suffix(".html"))
+    severities = [finding.severity for finding in report.findings]
     counts = {name: severities.count(name) for name in dict.fromkeys(severities)}
-    return {"verdict": found["verdict"], **counts}
+    return {"verdict": report.verdict, **counts}
 
 
 def shard(place: Place, *, stores: Sequence[str], out: str, **arguments: Any) -> Summary:
