@@ -3,6 +3,10 @@
 import json
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -234,3 +238,25 @@ def test_a_recording_that_cannot_be_scanned_is_a_row_and_exit_code_1(tmp_path: P
     assert json.loads(out)["recordings"] == 2
     assert json.loads(out)["not readable"] == 1
     assert "bad.hea" in err
+
+
+@pytest.mark.realdata
+def test_ctrl_c_leaves_no_half_store_and_the_same_command_goes_on(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    m, zarr = tmp_path / "m.parquet", tmp_path / "eegmat.zarr"
+    assert physioprep("scan", shared_data / "eegmat", "--corpus", "eegmat", "-o", m)[0] == 0
+    command = [sys.executable, "-m", "physioprep", "ingest", str(m), "-o", str(zarr), "--recipe",
+               "paired-200hz", "--scheduler", "sync"]  # fmt: skip
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".eegmat.zarr.partial/*/journal/*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "stopped" in err
+    assert not zarr.exists()
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+    assert len(pp.open_store(zarr)) == 50
+    assert physioprep("verify", zarr)[0] == 0
