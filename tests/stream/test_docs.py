@@ -10,7 +10,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "stream.md"
 
 
 def test_the_example_trains_and_goes_on(toy_shards: Path, tmp_path: Path) -> None:
-    example = re.search(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    example = re.search(r"```python[^\n]*\n(.*?)```", DOCS.read_text(), re.DOTALL)
     assert example is not None
     script = tmp_path / "train.py"
     script.write_text(example[1])
