@@ -188,8 +188,9 @@ def result_table(results: Mapping[str, Any], title: str, *, simulated: bool) -> 
         f"{results['protocol']}: {results['protocol_means']}. {results['n_subjects']} subjects, "
         f"{results['n_windows']} windows, {results['n_folds']} folds, {results['repeats']} "
         "repeat(s), each with its own folds and seeds. Mean ± standard deviation over all folds; "
-        "95 % interval of the AUROC by bootstrap over subjects. features: logistic regression on "
-        "EEG band power and on heart rate and its variability (NeuroKit2)."
+        "95 % interval, by bootstrap over subjects, of the AUROC of all folds' predictions "
+        "together. features: logistic regression on EEG band power and on heart rate and its "
+        "variability (NeuroKit2)."
     )
     return {
         "title": f"SIMULATED DATA. {title}" if simulated else title,
