@@ -45,6 +45,7 @@ _ECG_ALIASES = {
     "avr-": "-aVR", "inverted avr": "-aVR", "ml2": "MLII", "ml1": "MLI", "ml3": "MLIII",
     "x lead": "Vx", "y lead": "Vy", "z lead": "Vz", "frank x": "Vx", "frank y": "Vy",
     "frank z": "Vz", "ecg i filtered": "I-filtered",
+    "chest ecg": "ECG",  # WESAD's only one
     "ecg right": "ECG-right", "ecg left": "ECG-left", "ecg r": "ECG-right", "ecg l": "ECG-left",
 }  # fmt: skip
 
@@ -73,6 +74,10 @@ _OTHER = {
     "temp": ("Temp", "temp"), "temperature": ("Temp", "temp"),
     "temp rectal": ("Temp rectal", "temp"), "skin temperature": ("Temp skin", "temp"),
     "abp": ("ABP", "abp"), "bp": ("BP", "abp"), "art": ("ART", "abp"), "pap": ("PAP", "abp"),
+    "chest emg": ("EMG chest", "emg"), "chest eda": ("EDA chest", "gsr"),
+    "chest temp": ("Temp chest", "temp"), "chest resp": ("Resp chest", "resp"),
+    "wrist bvp": ("BVP wrist", "ppg"), "wrist eda": ("EDA wrist", "gsr"),
+    "wrist temp": ("Temp wrist", "temp"),
     "cvp": ("CVP", "abp"), "icp": ("ICP", "abp"), "ibp": ("IBP", "abp"),
     **{
         name.lower(): (name, "other")
@@ -81,7 +86,8 @@ _OTHER = {
             "NBPSys", "Event marker", "marker", "Status", "EDF Annotations", "BDF Annotations",
             "IBI", "BURSTS", "SUPPR", "PHOTIC", "PHOTIC-REF", "Trigger", "STI 014", "Erg1", "Erg2",
             "ReRef", "DIG DTRIG", "REF_EEG REF_EEG", "Familiarity", "noise1", "noise2",
-            "ACC", "ACC x", "ACC y", "ACC z", "HL", "Vb", "CO2", "EtCO2", "Snore", "Pos",
+            "ACC", "ACC x", "ACC y", "ACC z", "chest ACC x", "chest ACC y", "chest ACC z",
+            "wrist ACC x", "wrist ACC y", "wrist ACC z", "HL", "Vb", "CO2", "EtCO2", "Snore", "Pos",
         )
     },
 }  # fmt: skip

@@ -20,7 +20,7 @@ from physioprep.harmonise.clock import clock_length
 from physioprep.harmonise.leads import derivable_leads
 from physioprep.harmonise.montage import rereferenced_channels
 from physioprep.harmonise.recipe import ModalityRecipe, Recipe
-from physioprep.harmonise.units import factor
+from physioprep.harmonise.units import UnknownUnitError, factor, is_stated
 from physioprep.recording import GroupHeader
 
 #: Source name and unit, as in the file -> modality.
@@ -183,8 +183,14 @@ def _plan_modality(
     factors, input_units = [], []
     for g, c, _ in inputs:
         unit = groups[g].units[c]
-        if not unit.strip() and recipe.assume_unit:
-            unit = recipe.assume_unit
+        if not is_stated(unit):
+            if recipe.units and not recipe.assume_unit:
+                raise UnknownUnitError(
+                    f"channel {groups[g].channels[c]!r} states no unit"
+                    + (f" ({unit!r} is arbitrary)" if unit.strip() else "")
+                    + f": say it with `assume_unit` under `{modality}` in a recipe of your own"
+                )
+            unit = recipe.assume_unit or unit
         factors.append(factor(unit, recipe.units) if recipe.units else 1.0)
         input_units.append(recipe.units or unit)
     source = {name: groups[g].channels[c] for name, (g, c, _) in zip(names, inputs, strict=True)}

@@ -39,7 +39,8 @@ class ModalityRecipe:
     units : str
         Unit of the result; "" keeps the source's.
     assume_unit : str
-        Unit of sources that state none; "" makes these an error.
+        Unit of channels that state none, or one that says nothing (``"NU"``, ``"adu"``);
+        "" makes these an error.
     step : float
         What one digital step means, in `units`.
     dtype : {"int16", "float32"}
@@ -149,6 +150,7 @@ class Recipe:
         Parameters
         ----------
         content : mapping
+            With ``base``, the name of a shipped recipe, what is not said is as there.
 
         Returns
         -------
@@ -165,11 +167,17 @@ class Recipe:
         Traceback (most recent call last):
             ...
         physioprep.errors.RecipeError: recipe mine: ecg: unknown key 'rate' ...
+        >>> said = {"ecg": {"assume_unit": "uV"}}
+        >>> mine = Recipe.from_dict({"name": "mine", "base": "ecg-200hz", "modalities": said})
+        >>> mine.modalities["ecg"].band_hz
+        (0.5, 40.0)
         """
         name = str(content.get("name", "")) if isinstance(content, Mapping) else ""
         where = f"recipe {name or '(unnamed)'}"
         if not name:
             raise RecipeError(f"{where}: no `name`")
+        if "base" in content:
+            content = _on_base(content, where)
         _known_keys(cls, content, where)
         recipe = cls(
             name=name,
@@ -255,6 +263,22 @@ def _parse(text: str, where: str) -> Recipe:
     if not isinstance(content, dict):
         raise RecipeError(f"{where}: a recipe is a mapping with `name` and `modalities`")
     return Recipe.from_dict(content)
+
+
+def _on_base(content: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return what a recipe says on top of the shipped one it names."""
+    name, changes = str(content["base"]), dict(content)
+    if name not in list_recipes():
+        known = ", ".join(list_recipes())
+        raise RecipeError(f"{where}: `base` is {name!r}, not one of {known}")
+    base = _shipped(name).to_dict()
+    del changes["base"]
+    modalities = base["modalities"]
+    for key, value in _mapping(changes, "modalities", where).items():
+        if not isinstance(value, Mapping):
+            raise RecipeError(f"{where}: {key}: a mapping of what differs from {name}")
+        modalities[str(key)] = {**modalities.get(str(key), {}), **value}
+    return {**base, **changes, "modalities": modalities}
 
 
 def _known_keys(kind: type, content: Mapping[str, Any], where: str) -> None:

@@ -39,6 +39,17 @@ def is_other_quantity(unit: str) -> bool:
     return plain not in _VOLTS and plain not in _UNSTATED
 
 
+def is_stated(unit: str) -> bool:
+    """Say whether a unit means anything.
+
+    Examples
+    --------
+    >>> is_stated("mV"), is_stated("mmHg"), is_stated(""), is_stated("NU")
+    (True, True, False, False)
+    """
+    return _plain(unit) not in _UNSTATED
+
+
 def factor(unit: str, canonical: str) -> float:
     """Return what numbers in `unit` are multiplied with to be in `canonical`.
 
@@ -65,16 +76,14 @@ def factor(unit: str, canonical: str) -> float:
     >>> factor("", "mV")
     Traceback (most recent call last):
         ...
-    physioprep.harmonise.units.UnknownUnitError: no unit stated: the recipe's `assume_unit` ...
+    physioprep.harmonise.units.UnknownUnitError: no unit stated (wanted mV)
     """
     source, wanted = _plain(unit), _plain(canonical)
     if source == wanted:
         return 1.0
     if source in _UNSTATED:
         stated = f"unit {unit!r} is arbitrary" if unit.strip() else "no unit stated"
-        raise UnknownUnitError(
-            f"{stated}: the recipe's `assume_unit` can say it (wanted {canonical})"
-        )
+        raise UnknownUnitError(f"{stated} (wanted {canonical})")
     if source not in _VOLTS or wanted not in _VOLTS:
         raise UnknownUnitError(f"unit {unit!r} cannot become {canonical!r}")
     ratio = _VOLTS[source] / _VOLTS[wanted]

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
+import physioprep as pp
 from physioprep.corpora.scan import scan
+from physioprep.errors import StoreError
 from physioprep.manifest import groups_of
 
 
@@ -13,6 +16,21 @@ def scanned(root: Path, corpus: str) -> pd.DataFrame:
     frame = scan(root, corpus, hashes=False).set_index("record_id")
     assert frame["error"].isna().all(), frame["error"].dropna().tolist()
     return frame
+
+
+def ingested(root: Path, corpus: str, recipe: str, *, assume: str = "", n: int = 3) -> pp.Store:
+    """Ingest the first records of a folder by a recipe, or by one's own with units on top of it."""
+    manifest = scan(root, corpus).head(n)
+    hidden = root / ".made"  # a scan does not look there
+    hidden.mkdir(exist_ok=True)
+    out = hidden / f"{recipe}{bool(assume)}.zarr"
+    if assume:
+        own = hidden / "own.yaml"
+        own.write_text(f"name: own\nbase: {recipe}\nmodalities: {assume}\n")
+        recipe = str(own)
+    result = pp.ingest(manifest, out, recipe, workers=1)
+    assert result.n_records == n
+    return pp.open_store(out)
 
 
 def dreamer_file(path: Path, n_subjects: int = 23, n_clips: int = 18) -> None:
@@ -81,6 +99,22 @@ def test_dreamer(tmp_path: Path):
     assert set(clips) == {23 * 2 * 2}  # each emotion twice a subject, with its baselines
 
 
+def test_dreamer_is_harmonised_once_somebody_says_its_unit(tmp_path: Path):
+    root = tmp_path / "raw"
+    root.mkdir()
+    dreamer_file(root / "DREAMER.mat", 1, 1)
+    with pytest.raises(StoreError, match="'ECG 1' states no unit: say it with `assume_unit`"):
+        ingested(root, "dreamer", "paired-200hz", n=2)
+    assume = "{ecg: {assume_unit: mV}, eeg: {assume_unit: uV}}"
+    store = ingested(root, "dreamer", "paired-200hz", assume=assume, n=2)
+    record = store.record("s01/v01/stimuli")
+    assert record["ecg"].shape == (2, 400)
+    assert record["eeg"].shape == (14, 400)
+    assert (record["ecg"].attrs["units"], record["eeg"].attrs["units"]) == ("mV", "µV")
+    assert record["eeg_channel"].values[:4].tolist() == ["AF3", "F7", "F3", "FC5"]
+    assert record["ecg_channel"].values.tolist() == ["ECG1", "ECG2"]
+
+
 def test_deap(tmp_path: Path):
     import pickle
 
@@ -107,9 +141,13 @@ def test_deap(tmp_path: Path):
         1, 1, 1, 1,
     )  # fmt: skip
     assert "ecg" not in found  # DEAP has none, whatever some papers say
+    record = ingested(folder, "deap", "paired-200hz").record("s01/v01")
+    assert list(record.data_vars) == ["eeg"]
+    assert record["eeg"].shape == (32, 50)  # 32 samples at 128 Hz
 
 
-def test_amigos_empty_cells_are_named(tmp_path: Path):
+def amigos_file(folder: Path, n_videos: int = 16) -> None:
+    """Write a subject of AMIGOS whose signals are 10 Hz of the amplitude 500."""
     from scipy.io import savemat
 
     def cells(items: list[object]) -> np.ndarray:
@@ -118,17 +156,23 @@ def test_amigos_empty_cells_are_named(tmp_path: Path):
             out[0, i] = item
         return out
 
-    videos = [np.ones((640 + 128 * (i + 1), 17)) for i in range(16)] + [np.empty((0, 0))] * 4
-    own = [np.array([[3.5, 6.0, 5.0, 7.0, 1.0, 0, 0, 1, 0, 0, 0, 0]])] * 16
+    wave = 500 * np.sin(2 * np.pi * 10 * np.arange(640 + 128 * 20) / 128)[:, None]
+    videos = [np.tile(wave[: 640 + 128 * (i + 1)], 17) for i in range(n_videos)]
+    videos += [np.empty((0, 0))] * (20 - n_videos)
+    own = [np.array([[3.5, 6.0, 5.0, 7.0, 1.0, 0, 0, 1, 0, 0, 0, 0]])] * n_videos
     savemat(
-        tmp_path / "Data_Preprocessed_P08.mat",
+        folder / "Data_Preprocessed_P08.mat",
         {
             "joined_data": cells(videos),
-            "labels_selfassessment": cells([*own, *[np.empty((0, 0))] * 4]),
+            "labels_selfassessment": cells([*own, *[np.empty((0, 0))] * (20 - n_videos)]),
             "labels_ext_annotation": cells([np.zeros((3, 3))] * 20),
             "VideoIDs": cells([f"{i + 1}" for i in range(20)]),
         },
     )
+
+
+def test_amigos_empty_cells_are_named(tmp_path: Path):
+    amigos_file(tmp_path)
     frame = scan(tmp_path, "amigos", hashes=False).set_index("record_id")
     assert len(frame) == 20
     assert frame["error"].notna().tolist() == [False] * 16 + [True] * 4
@@ -143,6 +187,21 @@ def test_amigos_empty_cells_are_named(tmp_path: Path):
     assert found["ecg"] == ("ECG right", "ECG left")
     assert found["gsr"] == ("GSR",)
     assert row["duration_s"] == 7
+
+
+def test_amigos_ecg_takes_the_unit_that_the_recipe_says(tmp_path: Path):
+    root = tmp_path / "raw"
+    root.mkdir()
+    amigos_file(root)
+    with pytest.raises(StoreError, match="'ECG right' states no unit: say it with `assume_unit`"):
+        ingested(root, "amigos", "ecg-200hz")
+    eeg = ingested(root, "amigos", "eeg-200hz").record("P08/v03")["eeg"]
+    assert eeg.shape == (14, 1600)
+    assert np.abs(eeg.values[:, 500:1000]).max() == pytest.approx(500, rel=0.01)  # µV, as stated
+    store = ingested(root, "amigos", "paired-200hz", assume="{ecg: {assume_unit: uV}}")
+    ecg = store.record("P08/v03")["ecg"]
+    assert np.abs(ecg.values[:, 500:1000]).max() == pytest.approx(0.5, rel=0.01)  # mV
+    assert store.record("P08/v03")["ecg_channel"].values.tolist() == ["ECG-right", "ECG-left"]
 
 
 def test_wesad(tmp_path: Path):
@@ -174,6 +233,9 @@ def test_wesad(tmp_path: Path):
     assert found["gsr", 4.0] == ("wrist EDA",)
     assert len(found["other", 32.0]) == 3
     assert not any(modality == "eeg" for modality, _ in found)
+    record = ingested(tmp_path, "wesad", "paired-200hz", n=2).record("S17")
+    assert record["ecg"].shape == (1, 800)
+    assert record["channel"].values.tolist() == ["ECG"]
 
 
 def test_cpsc2018_classes(tmp_path: Path):

@@ -72,10 +72,14 @@ def test_microvolt_sources_become_millivolts(make_group: Build, make_recording: 
 def test_units_that_are_not_stated_are_an_error_unless_the_recipe_says_them(
     make_group: Build, make_recording: Record
 ) -> None:
-    recording = make_recording(make_group(("I",), noise(1, 1000), unit=""))
-    with pytest.raises(UnknownUnitError, match="assume_unit"):
-        harmonise(recording, recipe())
-    assert harmonise(recording, recipe(assume_unit="mV"))["ecg"].units == ("mV",)
+    for unit in ("", "NU", "adu"):
+        recording = make_recording(make_group(("I",), noise(1, 1000), unit=unit))
+        with pytest.raises(UnknownUnitError, match="channel 'I' states no unit.*`assume_unit`"):
+            harmonise(recording, recipe())
+        assert harmonise(recording, recipe(assume_unit="mV"))["ecg"].units == ("mV",)
+    stated = make_recording(make_group(("I",), noise(1, 1000), unit="uV"))
+    said = harmonise(stated, recipe(assume_unit="mV"))["ecg"]  # the file's own word counts
+    assert np.array_equal(said.digital, harmonise(stated, recipe())["ecg"].digital)
 
 
 def test_native_keeps_every_integer(make_group: Build, make_recording: Record) -> None:

@@ -99,3 +99,23 @@ def test_files_that_are_no_recipe(tmp_path: Path, text: str) -> None:
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(RecipeError, match="ecg-200hz, ecg-500hz"):
         load_recipe("ecg-201hz")
+
+
+def test_a_base_gives_what_is_not_said() -> None:
+    base = load_recipe("paired-200hz")
+    said = {"name": "mine", "base": "paired-200hz"}
+    assert Recipe.from_dict(said).sha256 == base.sha256
+    mine = Recipe.from_dict(
+        {**said, "modalities": {"ecg": {"assume_unit": "uV"}, "resp": {"rate_hz": 25}}}
+    )
+    assert mine.name == "mine"
+    assert mine.modalities["eeg"] == base.modalities["eeg"]
+    assert mine.modalities["ecg"].band_hz == (0.5, 40.0)
+    assert mine.modalities["ecg"].assume_unit == "uV"
+    assert mine.modalities["resp"].rate_hz == 25.0
+    assert mine.sha256 != base.sha256
+    assert load_recipe("paired-200hz") == base  # the shipped one is not touched
+    with pytest.raises(RecipeError, match="`base` is 'mine', not one of ecg-200hz"):
+        Recipe.from_dict({"name": "mine", "base": "mine"})
+    with pytest.raises(RecipeError, match="ecg: a mapping of what differs from ecg-200hz"):
+        Recipe.from_dict({"name": "mine", "base": "ecg-200hz", "modalities": {"ecg": 5}})
