@@ -11,6 +11,7 @@ from physiomodels.data import open_stream, to_patches
 from physiomodels.encoder import CrissCrossEncoder
 from physiomodels.masking import DualMask
 from physioprep.shards import open_shards
+from physioprep.view.record import is_simulated
 
 _LEADS = 12  # rows of a picture
 _SECONDS = 10  # of a window, at most
@@ -68,7 +69,8 @@ def reconstruct(
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(out.with_suffix(".npz"), allow_pickle=False, **arrays)
-    _draw(arrays, out)
+    corpora = open_shards(shards).windows["corpus"].dropna().unique()
+    _draw(arrays, out, simulated=any(is_simulated(corpus) for corpus in corpora))
     return out
 
 
@@ -107,7 +109,7 @@ def draw_masks(masks: dict[str, DualMask], out: str | Path, *, shape: tuple[int,
     return Path(out)
 
 
-def _draw(arrays: dict[str, np.ndarray], out: Path) -> None:
+def _draw(arrays: dict[str, np.ndarray], out: Path, *, simulated: bool) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -117,6 +119,8 @@ def _draw(arrays: dict[str, np.ndarray], out: Path) -> None:
     figure = Figure(figsize=(11, 1.2 + 1.1 * rows), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
+    if simulated:
+        figure.suptitle("SIMULATED", color="#b00020", weight="bold", x=0.01, ha="left")
     for row, panel in enumerate(panels):
         signal, answer, hidden = (
             arrays[name][row, :stop] for name in ("signal", "reconstruction", "hidden")

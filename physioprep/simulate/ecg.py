@@ -24,7 +24,7 @@ _WAVES = {
     "V5": (0.07, 1.3, 0.25, 0.35),
     "V6": (0.07, 1.0, 0.1, 0.25),
 }
-RHYTHMS = {"bradycardia": (44, 54), "normal": (60, 90), "tachycardia": (106, 135)}
+RHYTHMS = {"bradycardia": (50, 58), "normal": (60, 90), "tachycardia": (106, 135)}
 
 
 def _record_names(number: int) -> tuple[str, str]:
