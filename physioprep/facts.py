@@ -105,6 +105,9 @@ class Fault:
     records : tuple of str
         Record ids it is known of, ``*`` as a wildcard. Empty where the scan tells from
         the header, or only the samples do.
+    signal : mapping
+        How the scan tells from a header: regular expressions that the ``name``, the
+        ``unit``, or both of one channel match whole. Empty where that does not tell.
     citation : str or None
         Where it is documented.
     fix : mapping
@@ -116,6 +119,7 @@ class Fault:
     detected: str
     action: str
     records: tuple[str, ...] = ()
+    signal: Mapping[str, str] = field(default_factory=dict)
     citation: str | None = None
     fix: Mapping[str, Any] = field(default_factory=dict)
 
@@ -315,11 +319,13 @@ def parse_facts(name: str, text: str) -> Facts:
     if facts.access not in ACCESS:
         raise CorpusError(f"{where}: access {facts.access!r} is not one of {', '.join(ACCESS)}")
     _check_faults(facts, where)
-    for role in facts.channels:
+    patterns = [role.match for role in facts.channels]
+    patterns += [pattern for fault in facts.faults for pattern in fault.signal.values()]
+    for pattern in patterns:
         try:
-            re.compile(role.match)
+            re.compile(pattern)
         except re.error as error:
-            raise CorpusError(f"{where}: channel pattern {role.match!r}: {error}") from None
+            raise CorpusError(f"{where}: channel pattern {pattern!r}: {error}") from None
     return facts
 
 
@@ -335,6 +341,8 @@ def _check_faults(facts: Facts, where: str) -> None:
                 f"{where}: fault {fault.id!r}: action {fault.action!r} is not one of "
                 f"{', '.join(ACTIONS)}"
             )
+        if not set(fault.signal) <= {"name", "unit"}:
+            raise CorpusError(f"{where}: fault {fault.id!r}: 'signal' has a name and a unit only")
         if (fault.action == "fix") != bool(fault.fix):
             raise CorpusError(f"{where}: fault {fault.id!r}: 'fix' says how if and only if it acts")
 

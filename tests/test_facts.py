@@ -36,6 +36,15 @@ def test_every_corpus_has_facts_and_a_module(name: str):
 
 
 @pytest.mark.parametrize("name", list_corpora())
+def test_every_fault_says_how_one_sees_it_and_where_it_is_documented(name: str):
+    for fault in load_facts(name).faults:
+        assert fault.what, fault.id
+        assert fault.detected, fault.id
+        assert fault.citation, fault.id
+        assert re.search(r"https?://", fault.citation), fault.id
+
+
+@pytest.mark.parametrize("name", list_corpora())
 def test_open_corpora_say_where_they_are(name: str):
     facts = load_facts(name)
     if facts.access == "open":
@@ -98,3 +107,13 @@ def test_an_explicit_null_means_not_known():
     facts = parse_facts("mine", MINIMAL + "versions: [{version: '1', records: null}]\ndoi: null")
     assert facts.version("1").records is None
     assert facts.doi is None
+
+
+def test_a_fault_is_told_by_names_and_units_only():
+    fault = "faults: [{id: f, what: w, detected: d, action: flag, signal: {%s}}]"
+    parsed = parse_facts("mine", MINIMAL + fault % 'name: "-", unit: NU')
+    assert parsed.faults[0].signal == {"name": "-", "unit": "NU"}
+    with pytest.raises(CorpusError, match="'signal' has a name and a unit only"):
+        parse_facts("mine", MINIMAL + fault % "rate: 128")
+    with pytest.raises(CorpusError, match=r"channel pattern '\('"):
+        parse_facts("mine", MINIMAL + fault % 'name: "("')

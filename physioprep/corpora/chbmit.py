@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from physioprep.corpora.entry import Entry, age, annotation_columns, sex, walk
 from physioprep.errors import CorpusError
+from physioprep.recording import Header
 
 _NAME = re.compile(r"(?:.*/)?((chb\d\d)[a-z]?_\d+\+?)\.edf")
 _FILE = re.compile(r"File Name:\s*(\S+\.edf)\s*\n(.*?)(?=\n\s*File Name:|\Z)", re.DOTALL)
@@ -57,6 +59,15 @@ def find(root: Path) -> list[Entry]:
             )
         )
     return entries
+
+
+def describe(entry: Entry, header: Header) -> Entry:
+    """Name a derivation that stands twice (T8-P8, in most files)."""
+    names = [name.strip() for group in header.groups for name in group.channels]
+    real = [name for name in names if name.strip("-.")]  # dummies have a fault of their own
+    if len(set(real)) < len(real):
+        return replace(entry, faults=(*entry.faults, "duplicate-channel"))
+    return entry
 
 
 def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:

@@ -30,6 +30,7 @@ WORDS = {
     "STE": "164931005",
 }
 _RECORD = re.compile(r"([A-Z]+)(\d{4,5})")
+_CORRECTED_LATER = ("incart", "ptb", "ptb-xl")  # counts/mV were wrong in the first release
 _GEORGIA_GAIN = 4880.0  # counts/mV in the first release; the counts are µV
 
 
@@ -67,8 +68,11 @@ def describe(entry: Entry, header: Header) -> Entry:
         faults.append("dx-repeats")
     if str(header.metadata.get("record_name", "")).endswith(".mat"):
         faults.append("malformed-header")
-    if any(_GEORGIA_GAIN in group.gain for group in header.groups):
+    gains = {gain for group in header.groups for gain in group.gain.tolist()}
+    if _GEORGIA_GAIN in gains:
         faults.append("gain-4880")
+    if database(entry.record_id) in _CORRECTED_LATER and gains != {1000.0}:
+        faults.append("gain-corrected-later")
     labels: dict[str, str | float | None] = {
         "dx": "+".join(sorted(set(codes), key=int)) if _all_codes(codes) else None,
         "database": database(entry.record_id),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from physioprep.corpora.entry import Entry, age, number, read_table, walk
+from physioprep.recording import Header
 
 _PART = re.compile(r"(?:.*/)?exams_part\d+\.(?:hdf5|h5)")
 _FLAGS = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF", "normal_ecg", "death")
@@ -39,6 +40,15 @@ def find(root: Path) -> list[Entry]:
                 row = rows.get(str(exam))
                 entries.append(entry if row is None else _with_row(entry, row))
     return entries
+
+
+def describe(entry: Entry, header: Header) -> Entry:
+    """Say how many samples of padding there are at the start and at the end."""
+    start, end = header.metadata["zero_padding"]
+    if not start and not end:
+        return entry
+    flags = (*entry.flags, f"zero-padding:{start}+{end}")
+    return replace(entry, faults=(*entry.faults, "zero-padded"), flags=flags)
 
 
 def _with_row(entry: Entry, row: Mapping[str, str]) -> Entry:

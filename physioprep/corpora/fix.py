@@ -14,9 +14,11 @@ from physioprep.recording import Recording, SignalGroup
 def fix_recording(recording: Recording, corpus: str, faults: Iterable[str]) -> Recording:
     """Apply the corrections of a manifest row's faults to its recording.
 
-    Of the faults whose action is ``fix``, those with a ``gain`` change the recording: a
-    channel whose gain the header gives as the one number is scaled with the other. Names,
-    lead order and labels are put right where they are read or harmonised anyway.
+    Of the faults whose action is ``fix``, two kinds change the recording. ``gain``: a
+    channel whose gain the header gives as the one number is scaled with the other.
+    ``zeros_at_both_ends: missing``: samples of floating-point signals that are zero in all
+    channels up to the first or from the last that is not become NaN. Names, lead order and
+    labels are put right where they are read or harmonised anyway.
     A `native` store keeps what the file says: do not call this for one.
 
     Parameters
@@ -29,7 +31,8 @@ def fix_recording(recording: Recording, corpus: str, faults: Iterable[str]) -> R
     Returns
     -------
     Recording
-        `recording` itself where there is nothing to correct. Samples are shared.
+        `recording` itself where there is nothing to correct. Samples are shared where
+        they stay.
 
     Raises
     ------
@@ -47,12 +50,29 @@ def fix_recording(recording: Recording, corpus: str, faults: Iterable[str]) -> R
     """
     facts = load_facts(corpus)
     gains: dict[float, float] = {}
+    padded = False
     for fault_id in faults:
-        for stated, right in facts.fault(fault_id).fix.get("gain", {}).items():
+        fix = facts.fault(fault_id).fix
+        padded |= fix.get("zeros_at_both_ends") == "missing"
+        for stated, right in fix.get("gain", {}).items():
             gains[float(stated)] = float(right)
-    if not gains:
-        return recording
-    return replace(recording, groups=tuple(_rescaled(group, gains) for group in recording.groups))
+    groups = recording.groups
+    if gains:
+        groups = tuple(_rescaled(group, gains) for group in groups)
+    if padded:
+        groups = tuple(_without_padding(group) for group in groups)
+    return recording if groups is recording.groups else replace(recording, groups=groups)
+
+
+def _without_padding(group: SignalGroup) -> SignalGroup:
+    if group.digital.dtype.kind != "f":
+        return group
+    some = np.flatnonzero(group.digital.any(axis=0))
+    start, stop = (some[0], some[-1] + 1) if len(some) else (0, 0)
+    digital = np.array(group.digital)
+    digital[:, :start] = np.nan
+    digital[:, stop:] = np.nan
+    return replace(group, digital=digital)
 
 
 def _rescaled(group: SignalGroup, gains: dict[float, float]) -> SignalGroup:

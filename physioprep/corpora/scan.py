@@ -9,12 +9,12 @@ import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physioprep.corpora import corpus_module
 from physioprep.corpora.entry import Entry
+from physioprep.corpora.faults import faults_by_record, faults_by_signal
 from physioprep.errors import CorpusError, PhysioprepError
 from physioprep.facts import Facts, load_facts
 from physioprep.manifest import make_manifest
@@ -144,7 +144,8 @@ class _Rows:
         self._folder, self._prefix = folder, f"{folder}{os.sep}"
         self._describe = getattr(module, "describe", None)
         self._modality = _modality_function(facts, getattr(module, "modality", None))
-        self._faults = _fault_lookup(facts)
+        self._faults = faults_by_record(facts)
+        self._signal_faults = faults_by_signal(facts)
         self._actions = {fault.id: fault.action for fault in facts.faults}
         self._alias = facts.subject_alias
         # Recordings of a corpus share a few channel lists: sort those into modalities once.
@@ -184,6 +185,8 @@ class _Rows:
         error: str | None,
     ) -> None:
         faults = [*self._faults(entry.record_id), *entry.faults]
+        if header is not None:
+            faults += [name for name in self._signal_faults(header) if name not in faults]
         subject = entry.subject_id
         row = (
             entry.record_id,
@@ -285,27 +288,6 @@ def _modality_function(
         return said if said is not None else modality_of(channel, unit)
 
     return modality
-
-
-def _fault_lookup(facts: Facts) -> Callable[[str], list[str]]:
-    """Return record id to the ids of the faults whose list of records names it."""
-    exact: dict[str, list[str]] = {}
-    wild: list[tuple[str, str]] = []
-    for fault in facts.faults:
-        for name in fault.records:
-            if "*" in name:
-                wild.append((name, fault.id))
-            else:
-                exact.setdefault(name, []).append(fault.id)
-
-    def lookup(record_id: str) -> list[str]:
-        found = list(exact.get(record_id, ()))
-        for match, fault_id in wild:
-            if fault_id not in found and fnmatchcase(record_id, match):
-                found.append(fault_id)
-        return found
-
-    return lookup
 
 
 def _tell_version(facts: Facts, module: Any, folder: Path) -> str | None:

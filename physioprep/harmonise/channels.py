@@ -86,6 +86,7 @@ _OTHER = {
             "NBPSys", "Event marker", "marker", "Status", "EDF Annotations", "BDF Annotations",
             "IBI", "BURSTS", "SUPPR", "PHOTIC", "PHOTIC-REF", "Trigger", "STI 014", "Erg1", "Erg2",
             "ReRef", "DIG DTRIG", "REF_EEG REF_EEG", "Familiarity", "noise1", "noise2",
+            "VNS", "LUE-RAE", "LOC-ROC", "EKG1-CHIN",  # beside CHB-MIT's scalp EEG
             "ACC", "ACC x", "ACC y", "ACC z", "chest ACC x", "chest ACC y", "chest ACC z",
             "wrist ACC x", "wrist ACC y", "wrist ACC z", "HL", "Vb", "CO2", "EtCO2", "Snore", "Pos",
         )
@@ -94,6 +95,9 @@ _OTHER = {
 
 # BioSemi's external electrodes (what they touch differs by study) and DC inputs.
 _AUXILIARY = re.compile(r"(exg\d+|dc\d+|ana\d+)(?:-dc|-ref)?")
+
+# Placeholders of CHB-MIT's montages, which hold nothing.
+_DUMMY = re.compile(r"-|--\d+|\.")
 
 _ECG_TABLE = {name.lower(): name for name in (*ECG_LEADS, *_ECG_OTHER)} | _ECG_ALIASES
 # Rows of the 10-05 system and the earlobes, mastoids and sphenoidals beside it.
@@ -114,7 +118,7 @@ _EEG_BESIDE = {
 }
 # The 1958 names of four electrodes, renamed by the 10-10 system (ACNS guideline 2, 2016).
 _EEG_OLD = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
-_REFERENCE = re.compile(r"[-\s](REF|LE|AR|AVG|AVE|CAR|A1A2|M1M2)$", re.IGNORECASE)
+_REFERENCE = re.compile(r"[-\s](REF|LE|AR|AVG|AVE|CAR|A1A2|M1M2|CS2)$", re.IGNORECASE)
 
 
 def canonical_channel(source_name: str) -> str:
@@ -201,13 +205,16 @@ def _resolve(source_name: str) -> tuple[str, str] | None:
     lower = name.lower()
     if lower in _OTHER:
         return _OTHER[lower]
+    if _DUMMY.fullmatch(source_name.strip()):
+        return "-", "other"
     if match := _AUXILIARY.fullmatch(lower):
         return match[1].upper(), "other"
     if found := _ecg(lower):
         return found, "ecg"
     if found := _eeg(name):
         return found, "eeg"
-    return _prefixed(name)
+    without = _REFERENCE.sub("", name)
+    return _prefixed(name) or (_OTHER.get(without.lower()) if without != name else None)
 
 
 def _ecg(lower: str) -> str | None:

@@ -261,7 +261,11 @@ def test_code15(tmp_path: Path):
 
     with h5py.File(tmp_path / "exams_part0.hdf5", "w") as part:
         part["exam_id"] = np.array([1169160, 590673, 0])  # the last row is a dummy
-        part["tracings"] = np.zeros((3, 4096, 12), np.float32)
+        tracings = np.ones((3, 4096, 12), np.float32)
+        tracings[0, :648] = tracings[0, -648:] = 0  # 7 s
+        tracings[1, :48] = tracings[1, -49:] = 0  # 10 s, one sample less to see which is which
+        tracings[1, 1000:1100] = 0  # within an exam zeros are signal
+        part["tracings"] = tracings
     (tmp_path / "exams.csv").write_text(
         "exam_id,age,is_male,nn_predicted_age,1dAVb,RBBB,LBBB,SB,ST,AF,patient_id,death,timey,"
         "normal_ecg,trace_file\n"
@@ -280,7 +284,22 @@ def test_code15(tmp_path: Path):
     (ecg,) = groups_of(first)
     assert (ecg.modality, ecg.sampling_rate, ecg.n_samples) == ("ecg", 400.0, 4096)
     assert ecg.channels[:3] == ("DI", "DII", "DIII")
-    assert "zero-padded" in first["faults"]
+    assert {"zero-padding:648+648", "fix:zero-padded"} <= set(first["flags"])
+    assert "zero-padding:48+49" in second["flags"]
+    with pytest.raises(StoreError, match="'DI' states no unit: say it with `assume_unit`"):
+        ingested(tmp_path, "code15", "ecg-200hz", n=2)
+    store = ingested(tmp_path, "code15", "ecg-200hz", assume="{ecg: {assume_unit: mV}}", n=2)
+    ecg = store.record("590673")
+    assert ecg["ecg"].shape == (12, 2048)
+    assert ecg["channel"].values.tolist()[:4] == ["I", "II", "III", "aVR"]
+    missing = np.isnan(ecg["ecg"].values)
+    assert (missing == missing[0]).all()
+    there = np.flatnonzero(~missing[0])
+    assert (there[0], there[-1]) == (24, 2023)  # samples 48 to 4046 at 400 Hz
+    assert len(there) == 2000  # the zeros within are there
+    native = ingested(tmp_path, "code15", "native", n=2).record("590673")["ecg"].values
+    assert not np.isnan(native).any()  # as in the file
+    np.testing.assert_array_equal(native[:, :48], 0)
 
 
 def test_code15_names_a_part_that_is_no_hdf5(tmp_path: Path):

@@ -123,6 +123,12 @@ def test_cinc2015(table):
     assert "dead-channel" in frame.loc["a152s", "faults"]
 
 
+def test_cinc2015_says_which_signals_have_no_unit(table):
+    frame = table("cinc2015", "cinc2015")
+    for units, faults in zip(frame["units"], frame["faults"], strict=True):
+        assert ("not-in-mv" in faults) == any("NU" in group for group in units)
+
+
 def test_cinc2015_takes_the_alarm_from_the_header_without_a_table(
     shared_data: Path, tmp_path: Path
 ):

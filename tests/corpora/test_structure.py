@@ -73,9 +73,19 @@ def test_the_challenges_databases_are_told_by_name(
     assert "dx-repeats" in row["faults"]
     assert (row["sex"], row["subject_id"]) == ("F", None)
     assert np.isnan(row["age"])
+    assert "gain-corrected-later" not in row["faults"]
     if record.startswith("JS"):
         with pytest.raises(CorpusError, match="no recording of cinc2020"):
             scan(tmp_path, "cinc2020")
+
+
+@pytest.mark.parametrize("record", ["I0001", "S0001", "HR00001", "A0001"])
+def test_gains_of_the_first_release_are_flagged_where_they_were_wrong(
+    tmp_path: Path, wfdb, record: str
+):
+    wfdb(tmp_path / record, suffix=".mat", gain="306/mV")
+    row = scanned(tmp_path, "cinc2020").loc[record]
+    assert ("flag:gain-corrected-later" in row["flags"]) == (record != "A0001")
 
 
 def test_mimic_iv_ecg(tmp_path: Path, wfdb):
@@ -190,6 +200,10 @@ def test_chbmit(tmp_path: Path, edf):
     assert found["eeg"] == ("FP1-F7", "P7-T7", "T8-P8", "T8-P8")
     assert found["ecg"] == ("ECG",)
     assert found["other"] == ("-", "VNS")
+    assert {"duplicate-channel", "dummy-channels"} <= set(frame.loc["chb01_02", "faults"])
+    assert "flag:dummy-channels" in frame.loc["chb01_02", "flags"]
+    edf(tmp_path / "chb02" / "chb02_01.edf", ["FP1-F7", "P7-T7"], rates_hz=256)
+    assert scanned(tmp_path, "chbmit").loc["chb02_01", "faults"] == []
     for source in ("seizures", "summary"):  # both say the same; the marks go first
         seizures = read_annotations("chbmit", tmp_path / "chb01" / "chb01_03.edf")
         assert seizures["source"].tolist() == [source] * 2
@@ -209,6 +223,7 @@ def test_tueg(tmp_path: Path, edf):
     row = scanned(tmp_path, "tueg").loc["aaaaaaaa_s001_t000"]
     assert (row["subject_id"], row["session"]) == ("aaaaaaaa", "s001")
     assert row["label_montage"] == "01_tcp_ar"
+    assert set(row["faults"]) == {"holds-tuab-tuev-tusz", "ecg-named-eeg"}
     found = {group.modality: group.channels for group in groups_of(row)}
     assert found == {
         "eeg": ("EEG FP1-REF", "EEG T3-REF", "EEG A1-REF"),

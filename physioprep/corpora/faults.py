@@ -1,0 +1,79 @@
+"""Which known faults a recording has, as far as its name and header tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from physioprep.facts import Facts
+
+if TYPE_CHECKING:
+    from physioprep.recording import Header
+
+
+def faults_by_record(facts: Facts) -> Callable[[str], list[str]]:
+    """Return record id to the ids of the faults whose list of records names it.
+
+    Examples
+    --------
+    >>> from physioprep.facts import load_facts
+    >>> faults_by_record(load_facts("mitdb"))("114")
+    ['leads-in-other-order']
+    """
+    exact: dict[str, list[str]] = {}
+    wild: list[tuple[str, str]] = []
+    for fault in facts.faults:
+        for name in fault.records:
+            if "*" in name:
+                wild.append((name, fault.id))
+            else:
+                exact.setdefault(name, []).append(fault.id)
+
+    def lookup(record_id: str) -> list[str]:
+        found = list(exact.get(record_id, ()))
+        for match, fault_id in wild:
+            if fault_id not in found and fnmatchcase(record_id, match):
+                found.append(fault_id)
+        return found
+
+    return lookup
+
+
+def faults_by_signal(facts: Facts) -> Callable[[Header], list[str]]:
+    """Return header to the ids of the faults that a channel's name or unit tells of.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pathlib import Path
+    >>> from physioprep.facts import load_facts
+    >>> from physioprep.recording import GroupHeader, Header
+    >>> one = np.ones(1)
+    >>> group = GroupHeader(("PLETH",), ("NU",), 250.0, 75_000, one, 0 * one, np.nan * one)
+    >>> header = Header(Path("a103l.hea"), "wfdb", (group,), (Path("a103l.hea"),))
+    >>> faults_by_signal(load_facts("cinc2015"))(header)
+    ['not-in-mv']
+    """
+    known = [
+        (fault.id, re.compile(fault.signal.get("name", ".*")), fault.signal.get("unit", ".*"))
+        for fault in facts.faults
+        if fault.signal
+    ]
+
+    def found(header: Header) -> list[str]:
+        if not known:
+            return []
+        channels = [
+            pair
+            for group in header.groups
+            for pair in zip(group.channels, group.units, strict=True)
+        ]
+        return [
+            fault_id
+            for fault_id, name, unit in known
+            if any(name.fullmatch(c.strip()) and re.fullmatch(unit, u) for c, u in channels)
+        ]
+
+    return found
