@@ -140,11 +140,15 @@ def run(
 
     place = steps.Place(raw=raw, out=out, title=recipe.title, simulated=recipe.simulated)
     stamp = _fingerprint(raw)
+    notes = [
+        stamps / f"{number:02d}-{step.verb}.json" for number, step in enumerate(recipe.steps, 1)
+    ]
+    for stale in set(stamps.iterdir()) - set(notes):  # of a recipe with other steps
+        stale.unlink()
     results = []
-    for number, step in enumerate(recipe.steps, 1):
+    for number, (step, note) in enumerate(zip(recipe.steps, notes, strict=True), 1):
         # Each stamp holds all before it: a change anywhere redoes everything after it.
         stamp = _digest([stamp, step.verb, dict(step.arguments), physioprep.__version__])
-        note = stamps / f"{number:02d}-{step.verb}.json"
         done = None if overwrite else _read_stamp(note, stamp, out, step)
         if on_step:
             on_step(number, len(recipe.steps), step, None)
