@@ -17,7 +17,8 @@ from typing import Any, Final
 from physioprep.errors import CorpusError
 
 #: What is done about a known fault: ``fix`` (corrected where a recipe harmonises, never in
-#: a native store), ``flag`` (kept and marked), ``drop`` (marked for leaving out).
+#: a native store), ``flag`` (kept and marked), ``drop`` (marked for leaving out of training
+#: sets, see docs/corpora.md).
 ACTIONS: Final = ("fix", "flag", "drop")
 #: How a corpus is obtained.
 ACCESS: Final = ("open", "registration", "credentialed", "request", "made here", "your own")

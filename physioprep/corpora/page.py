@@ -20,7 +20,14 @@ Made from `manifests/*.yaml` by `python -m physioprep.corpora.page docs/corpora.
 those whose access is *open* and that lie on PhysioNet; for the others it says what to apply for.
 A count that nobody here could check is left blank. A known fault is **fixed** where a recipe
 harmonises (never in a `native` store), **flagged**, or marked to be **dropped**; what was done to a
-recording stands in its manifest row (`faults`, `flags`).
+recording stands in its manifest row (`faults`, `flags`: `fix:gain-4880`, `drop:flat-record`). Where
+only the samples tell, the table names the check of `physioprep audit` that does.
+
+A store keeps what is marked to be dropped, so that the audit can prove the fault; training sets
+leave it out with one option:
+
+    physioprep shard ptbxl.zarr -o ptbxl.shards \\
+        --where "not flags.str.join(' ').str.contains('drop:')"
 """
 _SIMULATED = "SIMULATED, nobody's data"
 
