@@ -9,18 +9,23 @@ from physioprep.corpora.entry import Entry, number, walk, with_labels
 from physioprep.recording import Header
 
 N_TRIALS = 40
-_NAME = re.compile(r"(?:.*/)?(s(\d\d))\.dat")
+_NAME = re.compile(r"(?:.*/)?(s(\d\d))\.(?:dat|mat)")
 _LAST_OF_TWENTE = 22
 _RATINGS = ("valence", "arousal", "dominance", "liking")
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``sNN.dat#vNN``: the trials of a subject, in the order of the videos."""
-    entries = []
-    for path in walk(root):
+    """List ``sNN.dat#vNN``: the trials of a subject, in the order of the videos.
+
+    The MATLAB twin ``sNN.mat`` holds the same; it counts for subjects without a ``.dat``.
+    """
+    files = {}
+    for path in sorted(walk(root), key=lambda path: path.endswith(".mat")):
         found = _NAME.fullmatch(path)
-        if found is None:
-            continue
+        if found is not None:
+            files.setdefault(found[1], (path, found))
+    entries = []
+    for path, found in files.values():
         site = "twente" if int(found[2]) <= _LAST_OF_TWENTE else "geneva"
         for trial in range(1, N_TRIALS + 1):
             part = f"v{trial:02}"

@@ -146,6 +146,22 @@ def test_deap(tmp_path: Path):
     assert record["eeg"].shape == (32, 50)  # 32 samples at 128 Hz
 
 
+def test_deap_in_matlab_files(tmp_path: Path):
+    import pickle
+
+    from scipy.io import savemat
+
+    content = {"labels": np.full((40, 4), 5.0), "data": np.zeros((40, 40, 32))}
+    for name in ("s01", "s02"):
+        savemat(tmp_path / f"{name}.mat", content)
+    (tmp_path / "s02.dat").write_bytes(pickle.dumps(content, protocol=2))
+    frame = scanned(tmp_path, "deap")
+    assert len(frame) == 80
+    assert frame.loc["s01/v40", "path"] == "s01.mat#v40"
+    assert frame.loc["s02/v40", "path"] == "s02.dat#v40"  # the twin is not counted again
+    assert frame.loc["s01/v01", "label_valence"] == 5
+
+
 def amigos_file(folder: Path, n_videos: int = 16) -> None:
     """Write a subject of AMIGOS whose signals are 10 Hz of the amplitude 500."""
     from scipy.io import savemat
