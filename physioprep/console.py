@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TypeGuard
 
 from rich.console import Console
 from rich.logging import RichHandler
@@ -93,7 +94,25 @@ def print_table(
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
-    """Print name and value pairs on standard output, aligned."""
+    """Print name and value pairs on standard output, aligned; nested ones below their name."""
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
-        out.print(f"{name:<{width}}  {value}", markup=False, soft_wrap=True)
+        rows = [_in_words(row) for row in value] if _is_table(value) else None
+        out.print(f"{name:<{width}}  {_in_words(value) if rows is None else ''}".rstrip(),
+                  markup=False, soft_wrap=True)  # fmt: skip
+        for row in rows or ():
+            out.print(f"  - {row}", markup=False, soft_wrap=True)
+
+
+def _is_table(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, list | tuple) and any(isinstance(row, Mapping) for row in value)
+
+
+def _in_words(value: object) -> str:
+    """Return a value as people write it: no brackets, nothing for what is empty."""
+    if isinstance(value, Mapping):
+        held = {name: _in_words(each) for name, each in value.items()}
+        return "; ".join(f"{name}: {text}" for name, text in held.items() if text)
+    if isinstance(value, list | tuple):
+        return ", ".join(_in_words(each) for each in value)
+    return "" if value is None else str(value)
