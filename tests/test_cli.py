@@ -250,7 +250,8 @@ def test_ctrl_c_leaves_no_half_store_and_the_same_command_goes_on(
                "paired-200hz", "--scheduler", "sync"]  # fmt: skip
     run = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".eegmat.zarr.partial/*/journal/*")) and time.monotonic() < deadline:
+    journal = ".eegmat.zarr.partial/*/journal/*"
+    while not list(tmp_path.glob(journal)) and time.monotonic() < deadline:
         time.sleep(0.02)
     run.send_signal(signal.SIGINT)
     _, err = run.communicate(timeout=60)

@@ -19,7 +19,7 @@ def find(root: Path) -> list[Entry]:
 
     The MATLAB twin ``sNN.mat`` holds the same; it counts for subjects without a ``.dat``.
     """
-    files = {}
+    files: dict[str, tuple[str, re.Match[str]]] = {}
     for path in sorted(walk(root), key=lambda path: path.endswith(".mat")):
         found = _NAME.fullmatch(path)
         if found is not None:
