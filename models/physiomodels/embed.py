@@ -175,6 +175,8 @@ def draw(vectors: NDArray[np.float32], table: pd.DataFrame, out: Path) -> None:
     from matplotlib.figure import Figure
     from sklearn.decomposition import PCA
 
+    from physioprep.view.record import is_simulated
+
     spread = vectors.std(0)
     standard = (vectors - vectors.mean(0)) / np.where(spread > 0, spread, 1)
     pca = PCA(2).fit(standard)
@@ -196,4 +198,6 @@ def draw(vectors: NDArray[np.float32], table: pd.DataFrame, out: Path) -> None:
             panel.legend(frameon=False, fontsize="small", markerscale=2)
         panel.set_xlabel(f"PC 1 ({pca.explained_variance_ratio_[0]:.0%})")
     panels[0].set_ylabel(f"PC 2 ({pca.explained_variance_ratio_[1]:.0%})")
+    if any(is_simulated(corpus) for corpus in table["corpus"].dropna().unique()):
+        figure.suptitle("SIMULATED", color="#b00020", weight="bold", x=0.01, ha="left")
     figure.savefig(out, dpi=110)
