@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 import physioprep
+from physioprep.audit.files import write_text
 from physioprep.errors import RecipeError
 from physioprep.facts import data_folder
 
@@ -156,7 +157,7 @@ def run(
             log.info("step %d of %d: %s", number, len(recipe.steps), step.verb)
             note.unlink(missing_ok=True)
             summary = steps.STEPS[step.verb](place, **step.arguments)
-            _write_json(note, {"stamp": stamp, "summary": summary})
+            write_text(note, json.dumps({"stamp": stamp, "summary": summary}, indent=1))
             result = StepResult(step.verb, summary, skipped=False)
         else:
             result = StepResult(step.verb, done, skipped=True)
@@ -207,9 +208,3 @@ def _read_stamp(note: Path, stamp: str, out: Path, step: Step) -> Mapping[str, A
         return None
     summary: Mapping[str, Any] = content["summary"]
     return summary if content["stamp"] == stamp else None
-
-
-def _write_json(path: Path, content: Any) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=1))
-    partial.replace(path)

@@ -10,6 +10,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from physioprep.audit.files import write_text
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -100,11 +102,7 @@ def write_report(out: str | Path, content: Content) -> Path:
         reconstructions=[_embed(picture) for picture in content.reconstructions],
         losses=_data_uri(draw_losses(content.losses)) if content.losses else None,
     )
-    out = Path(out)
-    partial = out.with_name(f".{out.name}.partial")
-    partial.write_text(html, encoding="utf-8")
-    partial.replace(out)
-    return out
+    return write_text(Path(out), html)
 
 
 def was_found(fault: Mapping[str, Any], content: Content) -> bool:
