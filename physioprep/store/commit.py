@@ -8,24 +8,20 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from physioprep.errors import CorpusError, StoreError
+from physioprep.errors import CorpusError
+from physioprep.store.arrays import Hierarchy
 from physioprep.store.block import STORE
-from physioprep.store.codec import write_atomic
 from physioprep.store.columns import column_kind, encode_column, stored_columns
 from physioprep.store.gather import QUARANTINE_COLUMNS, Contents, gather, join, read_contents
 from physioprep.store.layout import (
     ANNOTATIONS,
-    BLOSC,
     HASHES,
     MISSING_INT16,
     QUARANTINE,
@@ -34,6 +30,7 @@ from physioprep.store.layout import (
     SCHEMA_VERSION,
     GroupLayout,
 )
+from physioprep.store.software import software
 from physioprep.store.plan import Plan
 
 if TYPE_CHECKING:
@@ -41,11 +38,6 @@ if TYPE_CHECKING:
 
     from physioprep.harmonise import Recipe
     from physioprep.store.open import Store
-
-#: Rows a chunk of every per-record and per-annotation array.
-ROWS: Final = 65_536
-#: Packages whose version can change the bytes of a store.
-SOFTWARE: Final = ("physioprep", "numpy", "scipy", "numcodecs", "zarr", "pyarrow", "wfdb", "mne")
 
 
 def commit(
@@ -73,8 +65,6 @@ def commit(
     StoreError
         If a journal entry is missing.
     """
-    import zarr
-
     store = work / STORE
     _clear(store, plan)
     contents = gather(work, plan, manifest)
@@ -82,18 +72,14 @@ def commit(
         contents = join(read_contents(onto), contents)
         _link(onto.path, store, [name for name in contents.outputs if (onto.path / name).exists()])
     attributes = _root_attributes(plan, contents, recipe, onto)
-    root = zarr.create_group(str(store), attributes=attributes)
+    root = Hierarchy(store)
     _write_records(root, contents.table)
     for layout in plan.layouts:
         _write_group(root, layout, plan, recipe, contents)
     _write_annotations(root, contents)
-    with warnings.catch_warnings():
-        # zarr says that consolidated metadata is not in the v3 specification yet; readers that
-        # do not know it skip it, those that do open the store with one request.
-        warnings.simplefilter("ignore")
-        zarr.consolidate_metadata(str(store))
-    _write_quarantine(store / QUARANTINE, contents.quarantine)
-    _write_hashes(store, contents.outputs)
+    root.finish(attributes)
+    quarantine = _write_quarantine(store / QUARANTINE, contents.quarantine)
+    _write_hashes(store, {**contents.outputs, **root.hashes, QUARANTINE: quarantine})
     return contents
 
 
@@ -144,7 +130,7 @@ def _root_attributes(
         "recipe_sha256": plan.recipe_sha256,
         "plan_sha256": plan.sha256,
         "inputs_sha256": plan.inputs_sha256,
-        "software": _software(),
+        "software": software(),
     }
     if onto is not None:
         earlier = onto.attrs.get("extends", [])
@@ -168,49 +154,16 @@ def _corpus_facts(name: str, number: str | None) -> dict[str, Any]:
     }
 
 
-def _software() -> dict[str, str]:
-    found = {}
-    for name in SOFTWARE:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _write_records(root: Any, table: pd.DataFrame) -> None:
+def _write_records(root: Hierarchy, table: pd.DataFrame) -> None:
     columns = stored_columns(table)
-    group = root.create_group(RECORDS, attributes={"columns": columns})
+    root.group(RECORDS, {"columns": columns})
     for name in columns:
         values, attributes = encode_column(column_kind(name, table[name]), table[name])
-        _array(group, name, values, ("record",), attributes)
-
-
-def _array(
-    group: Any,
-    name: str,
-    values: NDArray[Any],
-    dimensions: tuple[str, ...],
-    attributes: Mapping[str, Any] | None = None,
-) -> None:
-    from zarr.codecs import ZstdCodec
-
-    texts = values.dtype == object
-    array = group.create_array(
-        name,
-        shape=values.shape,
-        dtype="string" if texts else values.dtype,
-        chunks=tuple(max(1, min(n, ROWS)) for n in values.shape),
-        compressors=[ZstdCodec(level=3)],
-        dimension_names=list(dimensions),
-        attributes=dict(attributes or {}),
-    )
-    if values.size:
-        array[...] = values
+        root.array(f"{RECORDS}/{name}", values, ("record",), attributes)
 
 
 def _write_group(
-    root: Any, layout: GroupLayout, plan: Plan, recipe: Recipe, contents: Contents
+    root: Hierarchy, layout: GroupLayout, plan: Plan, recipe: Recipe, contents: Contents
 ) -> None:
     attributes = {
         "modality": layout.modality,
@@ -220,22 +173,22 @@ def _write_group(
         "sampling_frequency": layout.rate_hz,
         "source_channels": dict(contents.source_channels[layout.name]),
     }
-    group = root.create_group(layout.name, attributes=attributes)
-    _signal(group, layout, int(plan.shards[layout.name][-1]), keeps_digital=recipe.native)
+    root.group(layout.name, attributes)
+    n_shards = int(plan.shards[layout.name][-1])
+    root.signal(layout, n_shards, _signal_attributes(layout, keeps_digital=recipe.native))
     texts = np.empty(len(layout.channels), object)
     texts[:] = layout.channels
-    _array(group, "channel", texts, ("channel",))
+    root.array(f"{layout.name}/channel", texts, ("channel",))
     about = {
         "start": {"long_name": "first sample of the record in signal"},
         "length": {"long_name": "samples of the record; 0 where it lacks this modality"},
     }
     for name, values in contents.groups[layout.name].items():
-        _array(group, name, values, ("record", "channel")[: values.ndim], about.get(name))
+        dimensions = ("record", "channel")[: values.ndim]
+        root.array(f"{layout.name}/{name}", values, dimensions, about.get(name))
 
 
-def _signal(group: Any, layout: GroupLayout, n_shards: int, *, keeps_digital: bool) -> None:
-    from zarr.codecs import BloscCodec
-
+def _signal_attributes(layout: GroupLayout, *, keeps_digital: bool) -> dict[str, Any]:
     attributes: dict[str, Any] = {
         "long_name": f"{layout.modality} samples as stored",
         "sampling_frequency": layout.rate_hz,
@@ -245,70 +198,54 @@ def _signal(group: Any, layout: GroupLayout, n_shards: int, *, keeps_digital: bo
         attributes["physical_units"] = layout.units[0]
     if not keeps_digital and layout.dtype == "int16":
         attributes["_FillValue"] = MISSING_INT16
-    array = group.create_array(
-        "signal",
-        shape=(len(layout.channels), n_shards * layout.shard),
-        dtype=layout.dtype,
-        chunks=(len(layout.channels), layout.chunk),
-        shards=(len(layout.channels), layout.shard),
-        fill_value=layout.fill_value,
-        compressors=[BloscCodec(typesize=np.dtype(layout.dtype).itemsize, **BLOSC)],
-        dimension_names=["channel", "sample"],
-        attributes=attributes,
-    )
-    # Shards are written outside zarr: one that does not lie as zarr reads it would be lost.
-    if array.shards != (len(layout.channels), layout.shard):
-        raise StoreError(f"{layout.name}: zarr laid out shards of {array.shards}")
+    return attributes
 
 
-def _write_annotations(root: Any, contents: Contents) -> None:
-    group = root.create_group(ANNOTATIONS)
+def _write_annotations(root: Hierarchy, contents: Contents) -> None:
+    root.group(ANNOTATIONS, {})
     count = np.bincount(contents.annotations["record"], minlength=len(contents.table))
-    _array(group, "start", count.cumsum() - count, ("record",))
-    _array(group, "length", count, ("record",))
+    root.array(f"{ANNOTATIONS}/start", count.cumsum() - count, ("record",))
+    root.array(f"{ANNOTATIONS}/length", count, ("record",))
     units = {"onset": {"units": "s"}, "duration": {"units": "s"}}
     for name, values in contents.annotations.items():
-        _array(group, name, values, ("annotation",), units.get(name))
+        root.array(f"{ANNOTATIONS}/{name}", values, ("annotation",), units.get(name))
 
 
-def _write_quarantine(path: Path, rows: list[dict[str, str]]) -> None:
+def _write_quarantine(path: Path, rows: list[dict[str, str]]) -> str:
+    """Write the table of what is not in the store; return its SHA-256."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = pa.schema([(name, pa.string()) for name in QUARANTINE_COLUMNS])
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), sink, compression="zstd")
-    write_atomic(path, sink.getvalue().to_pybytes())
+    data = sink.getvalue().to_pybytes()
+    path.write_bytes(data)
+    return hashlib.sha256(data).hexdigest()
 
 
-def _write_hashes(store: Path, outputs: Mapping[str, str]) -> None:
-    """Write SHA256SUMS of every file, and make sure that all of it is on the disk."""
-    hashes = dict(outputs)
-    new = []
-    for path in sorted(store.rglob("*")):
-        name = path.relative_to(store).as_posix()
-        if path.is_dir() or name in hashes:
-            continue
-        if "/signal/c/" in name:
-            path.unlink()  # a shard of a plan since given up
-        else:
-            new.append(path)
-    with ThreadPoolExecutor(8) as pool:  # a file system syncs many files at once in one go
-        for path, sha in zip(new, pool.map(_hash_and_sync, new), strict=True):
-            hashes[path.relative_to(store).as_posix()] = sha
+def _write_hashes(store: Path, hashes: Mapping[str, str]) -> None:
+    """Write SHA256SUMS, and make sure that every file of the store is on the disk."""
+    folders, new = [], []
+    for folder, _, names in os.walk(store):
+        folders.append(folder)
+        within = os.path.relpath(folder, store).replace(os.sep, "/")
+        for name in names:
+            relative = name if within == "." else f"{within}/{name}"
+            if "/signal/c/" not in relative:
+                new.append(os.path.join(folder, name))  # noqa: PTH118
+            elif relative not in hashes:  # a shard of a plan since given up
+                os.unlink(os.path.join(folder, name))  # noqa: PTH108, PTH118
     text = "".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes))
-    write_atomic(store / HASHES, text.encode())
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(_sync_folder, (store, *store.rglob("*/"))))
+    (store / HASHES).write_bytes(text.encode())
+    with ThreadPoolExecutor(8) as pool:  # a file system syncs many files at once in one go
+        list(pool.map(_sync, [*new, str(store / HASHES)]))
+        list(pool.map(_sync, folders))
 
 
-def _hash_and_sync(path: Path) -> str:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
+def _sync(path: str) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
