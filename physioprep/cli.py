@@ -50,7 +50,10 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is th
 Workers = Annotated[int | None, typer.Option(min=1, help="Parallel workers; default: all cores.")]
 Scheduler = Annotated[
     str | None,
-    typer.Option(help="threads, processes, sync, or the address of a Dask scheduler (tcp://…)."),
+    typer.Option(
+        help="sync, threads, processes, cluster (a LocalCluster; ingest only), or the address of "
+        "a Dask scheduler (tcp://…); docs/cluster.md. Default: by the size of the work."
+    ),
 ]
 
 
@@ -162,6 +165,7 @@ def ingest(
             overwrite=overwrite,
             append=append,
             progress=advance,
+            announce=console.say_dashboard,
         )
     _show(result.summary(), as_json)
     for line in result.quarantined:

@@ -64,6 +64,14 @@ def progress_bar(title: str) -> Iterator[ProgressCallback]:
         yield advance
 
 
+def say_dashboard(link: str) -> None:
+    """Say on standard error where the dashboard of the cluster at work is."""
+    from importlib.util import find_spec
+
+    missing = "" if find_spec("bokeh") else " (its plots need bokeh: pip install bokeh)"
+    err.print(f"Dask dashboard: {link}{missing}", markup=False, soft_wrap=True)
+
+
 def print_table(
     title: str,
     columns: Sequence[str],

@@ -1,37 +1,40 @@
 """Run the blocks of a plan: in this process, in threads or processes, or on a Dask cluster.
 
-Locally the blocks are a Dask graph, one task each, on Dask's own asynchronous scheduler; on a
-cluster they are submitted a few ahead of the workers, so that a plan of any length neither
-grows the scheduler nor the graph. Whatever runs them, only paths and numbers travel.
+Whatever runs them, only paths and numbers travel, and only a few blocks for each worker are in
+flight, so that a plan of any length grows neither this process nor a scheduler.
 """
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from functools import partial
 from importlib import import_module
-from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any, Final
 
 from physioprep.errors import StoreError
-from physioprep.store.block import Done, run_block
+from physioprep.remote import is_remote
+from physioprep.store.block import JOB, Done, run_block
+from physioprep.store.cluster import Announce, connect, run_on_cluster
+from physioprep.store.objects import scratch
+from physioprep.store.software import software
 from physioprep.store.trace import TRACES, traced_records
-
-log = logging.getLogger(__name__)
+from physioprep.store.workers import (
+    WorkerProcess,
+    prepare_worker,
+    process_pool,
+    run_on_pool,
+    single_threaded_libraries,
+)
 
 #: Source values (samples times channels) up to which starting workers costs more than it saves.
 SMALL: Final = 60_000_000
 #: Source values from which `workers` alone asks for a LocalCluster, with its dashboard.
 LARGE: Final = 2_000_000_000
-#: Blocks in flight for each worker of a cluster: one running, one waiting.
-AHEAD: Final = 2
 _SCHEDULERS: Final = ("sync", "threads", "processes", "cluster")
 
 
@@ -73,19 +76,20 @@ def choose_scheduler(scheduler: str | None, workers: int | None, values: int) ->
 
 
 def execute(
-    work: Path,
+    work: str | Path,
     blocks: Sequence[int],
     on_done: Callable[[Done], None],
     *,
     scheduler: str,
     workers: int | None = None,
+    announce: Announce | None = None,
 ) -> None:
     """Run blocks until all are done.
 
     Parameters
     ----------
-    work : Path
-        Working folder of the ingest.
+    work : str or Path
+        Working folder of the ingest, or its URL.
     blocks : sequence of int
     on_done : callable
         Called in this thread for each finished block; what it raises stops the run.
@@ -93,6 +97,8 @@ def execute(
         From `choose_scheduler`.
     workers : int, optional
         Default: the processor cores this process may use.
+    announce : callable, optional
+        Called with the link of a cluster's dashboard.
 
     Raises
     ------
@@ -107,193 +113,98 @@ def execute(
         on_done(done)
 
     # A process died in these before: a record may have killed it, and would kill this one too.
-    for block in [block for block in left if traced_records(work, block)]:
-        finished(_run_alone(work, block))
+    suspects = [block for block in left if traced_records(scratch(work), block)]
     while left:
-        suspects = _round(work, list(left), finished, scheduler, workers)
         for block in suspects:
             finished(_run_alone(work, block))
+        suspects = _round(work, list(left), finished, scheduler, workers, announce)
 
 
 def _round(
-    work: Path,
+    work: str | Path,
     blocks: list[int],
     finished: Callable[[Done], None],
     scheduler: str,
     workers: int,
+    announce: Announce | None,
 ) -> list[int]:
-    """Run blocks; return those that were running when a worker process died."""
+    """Run blocks; return those in which a worker process died."""
+    task = partial(run_block, str(work))
     if "://" in scheduler or scheduler == "cluster":
-        return _on_cluster(work, blocks, finished, scheduler, workers)
+        with connect(scheduler, workers, announce) as client:
+            return _on_cluster(client, work, blocks, finished)
     if scheduler == "processes":
-        pool = ProcessPoolExecutor(workers, mp_context=_Context(), initializer=_worker_process)
-        return _on_pool(work, blocks, finished, pool, workers)
-    with _single_threaded_libraries():
+        broken = []
+        for block, future in run_on_pool(process_pool(workers), workers, task, blocks):
+            try:
+                done = future.result()
+            except BrokenExecutor:
+                broken.append(block)
+            else:
+                finished(done)
+        # Of those in flight, the ones that left a trace were running.
+        return [block for block in broken if traced_records(scratch(work), block)] or broken
+    with single_threaded_libraries():
         if scheduler == "threads":
-            return _on_pool(work, blocks, finished, ThreadPoolExecutor(workers), workers)
-        for block in blocks:
-            finished(run_block(str(work), block))
-    return []
-
-
-def _on_pool(
-    work: Path,
-    blocks: list[int],
-    finished: Callable[[Done], None],
-    pool: Executor,
-    workers: int,
-) -> list[int]:
-    import dask.local
-
-    get_async: Any = dask.local.get_async
-
-    graph = {f"ingest-{block}": (run_block, str(work), block) for block in blocks}
-    running: dict[str, None] = {}
-
-    def started(key: str, graph: object, state: object) -> None:
-        running[key] = None
-
-    def ended(key: str, done: Done, graph: object, state: object, worker: object) -> None:
-        running.pop(key)
-        finished(done)
-
-    try:
-        get_async(
-            pool.submit,
-            workers,
-            graph,
-            list(graph),
-            callbacks=[(None, None, started, ended, None)],
-            chunksize=1,
-        )
-    except BrokenProcessPool:
-        return [int(key.removeprefix("ingest-")) for key in running]
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+            for _, ended in run_on_pool(ThreadPoolExecutor(workers), workers, task, blocks):
+                finished(ended.result())
+        else:
+            for block in blocks:
+                finished(task(block))
     return []
 
 
 def _on_cluster(
-    work: Path,
-    blocks: list[int],
-    finished: Callable[[Done], None],
-    scheduler: str,
-    workers: int,
+    client: Any, work: str | Path, blocks: list[int], finished: Callable[[Done], None]
 ) -> list[int]:
-    distributed: Any = import_module("distributed")
-
+    killed: type[BaseException] = import_module("distributed").KilledWorker
     suspects = []
-    with _client(scheduler, workers) as client:
-        ahead = AHEAD * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-        waiting = iter(blocks)
-        numbers = {}
-
-        def submit_next() -> Any:
-            block = next(waiting, None)
-            if block is None:
-                return None
-            future = client.submit(
-                _run_in_worker, str(work), block, key=f"ingest-{work.name}-{block}", pure=False
-            )
-            numbers[future.key] = block
-            return future
-
-        first = [future for future in (submit_next() for _ in range(ahead)) if future]
-        running = distributed.as_completed(first, loop=client.loop)
-        for future in running:
-            block = numbers.pop(future.key)
-            try:
-                done = future.result()
-            except distributed.KilledWorker:
-                suspects.append(block)
-            else:
-                finished(done)
-            future.release()
-            following = submit_next()
-            if following is not None:
-                running.add(following)
+    arguments = (str(work), software())
+    for block, future in run_on_cluster(client, _run_in_worker, blocks, *arguments, name="ingest"):
+        try:
+            done = future.result()
+        except killed:
+            done = None
+        if done is None:
+            suspects.append(block)
+        else:
+            finished(done)
     return suspects
 
 
-@contextmanager
-def _client(scheduler: str, workers: int) -> Iterator[Any]:
-    import dask
+def _run_in_worker(work: str, versions: Mapping[str, str], block: int) -> Done | None:
+    """Run a block in a worker of a cluster; None if a process died in it before.
 
-    distributed: Any = import_module("distributed")
-
-    if scheduler != "cluster":
-        try:
-            with distributed.Client(scheduler, timeout="10s", set_as_default=False) as client:
-                yield client
-        except OSError as error:
-            raise StoreError(f"no Dask scheduler at {scheduler}: {error}") from None
-        return
-    # Distributed's default MALLOC_TRIM_THRESHOLD_ makes glibc hand memory back after every
-    # record, which halves the rate of tasks like ours.
-    environment = dict.fromkeys(_THREADS, "1")
-    with dask.config.set({"distributed.nanny.pre-spawn-environ": environment}), _without_main():
-        cluster = distributed.LocalCluster(n_workers=workers, threads_per_worker=1, processes=True)
-    with cluster, distributed.Client(cluster, set_as_default=False) as client:
-        log.info("Dask dashboard: %s", cluster.dashboard_link)
-        yield client
-
-
-_THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-def _run_in_worker(work: str, block: int) -> Done:
-    with _single_threaded_libraries():
+    The first worker that a record kills is then the last: the block comes back, to be run in
+    a process that may die.
+    """
+    here, host = software(), platform.node()
+    other = [
+        f"{name} {here.get(name, 'missing')}, not {versions[name]}"
+        for name in versions
+        if here.get(name) != versions[name]
+    ]
+    if other:
+        cause = f"the worker on {host} has other software: {'; '.join(other)}"
+        return Done(block, 0, target_error=cause)
+    if not is_remote(work) and not (Path(work) / JOB).is_file():
+        cause = f"the worker on {host} does not see the folder of the target"
+        return Done(block, 0, target_error=cause)
+    if traced_records(scratch(work), block):
+        return None
+    with single_threaded_libraries():
         return run_block(work, block)
 
 
-@contextmanager
-def _single_threaded_libraries() -> Iterator[None]:
-    """Keep BLAS and blosc to one thread: the workers are the parallelism.
-
-    Blosc's own threads also finish in any order, and lay a chunk out in that order.
-    """
-    from numcodecs import blosc
-
-    threadpoolctl: Any = import_module("threadpoolctl")
-    before = blosc.use_threads
-    blosc.use_threads = False
-    try:
-        with threadpoolctl.threadpool_limits(1):
-            yield
-    finally:
-        blosc.use_threads = before
-
-
-def _worker_process() -> None:
-    """Prepare a worker process: quiet on Ctrl-C, gone when its parent is."""
-    import signal
-    import threading
-    import time
-
-    from numcodecs import blosc
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    blosc.use_threads = False
-    import_module("threadpoolctl").threadpool_limits(1)
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _run_alone(work: Path, block: int) -> Done:
+def _run_alone(work: str | Path, block: int) -> Done:
     """Run a block in a process of its own, quarantining every record that kills it."""
     import signal
 
     crashed: dict[int, str] = {}
     while True:
         ours, theirs = multiprocessing.Pipe(duplex=False)
-        process = _Process(target=_alone, args=(theirs, str(work), block, crashed))
-        for path in (work / TRACES).glob(f"{block}.*"):
+        process = WorkerProcess(target=_alone, args=(theirs, str(work), block, crashed))
+        for path in (scratch(work) / TRACES).glob(f"{block}.*"):
             path.unlink(missing_ok=True)
         process.start()
         theirs.close()
@@ -307,46 +218,13 @@ def _run_alone(work: Path, block: int) -> Done:
             ours.close()
         code = process.exitcode or 0
         killer = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        new = set(traced_records(work, block)) - crashed.keys()
+        new = set(traced_records(scratch(work), block)) - crashed.keys()
         if not new:
             raise StoreError(f"a worker process died ({killer}) and no record explains it")
         crashed |= dict.fromkeys(new, f"it crashes the process that reads it ({killer})")
 
 
 def _alone(answer: Any, work: str, block: int, crashed: dict[int, str]) -> None:
-    _worker_process()
+    prepare_worker()
     answer.send(run_block(work, block, crashed))
     answer.close()
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """Hide the caller's script while a process starts, so that it is not run again there.
-
-    Multiprocessing imports ``__main__`` in new processes; a script without the
-    ``if __name__ == "__main__"`` guard would then start its ingest a second time. Our tasks
-    need nothing of it.
-    """
-    main = sys.modules["__main__"]
-    missing = object()
-    kept = {name: getattr(main, name, missing) for name in ("__file__", "__spec__")}
-    for name in kept:
-        if hasattr(main, name):
-            setattr(main, name, None)
-    try:
-        yield
-    finally:
-        for name, value in kept.items():
-            if value is not missing:
-                setattr(main, name, value)
-
-
-class _Process(SpawnProcess):
-    @staticmethod
-    def _Popen(process_obj: Any) -> Any:
-        with _without_main():
-            return SpawnProcess._Popen(process_obj)
-
-
-class _Context(SpawnContext):
-    Process = _Process

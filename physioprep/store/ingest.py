@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,27 +11,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physioprep.errors import StoreError
+from physioprep.errors import StoreError, UnreadableFileError
+from physioprep.remote import is_remote, place
 from physioprep.store.append import dtypes_of, extent_of, new_records
-from physioprep.store.block import JOURNAL, STORE, Done
-from physioprep.store.codec import write_atomic
+from physioprep.store.block import Done
+from physioprep.store.cluster import Announce
 from physioprep.store.execute import choose_scheduler, execute
-from physioprep.store.journal import Entry, entry_path, read_entry
-from physioprep.store.lock import hold
+from physioprep.store.journal import Entry
+from physioprep.store.objects import ObjectTarget
 from physioprep.store.open import Store, open_store
 from physioprep.store.plan import Plan, make_plan
-from physioprep.store.replace import swap, swap_undone
-from physioprep.store.table import prepare
+from physioprep.store.target import FolderTarget
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from physioprep.harmonise import Recipe
+    from physioprep.store.gather import Contents
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
-_DTYPES = "dtypes.json"
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class IngestResult:
 
     Parameters
     ----------
-    path : Path
+    path : Path, or str for a URL
         The store.
     n_records : int
         Records in it.
@@ -57,7 +55,7 @@ class IngestResult:
     plan_sha256 : str
     """
 
-    path: Path
+    path: Path | str
     n_records: int
     hours: float
     bytes: int
@@ -91,6 +89,7 @@ def ingest(
     overwrite: bool = False,
     append: bool = False,
     progress: Progress | None = None,
+    announce: Announce | None = None,
 ) -> IngestResult:
     r"""Harmonise the recordings of a manifest into a store.
 
@@ -102,12 +101,12 @@ def ingest(
     ----------
     manifest : pandas.DataFrame
         From `physioprep.scan` or `read_manifest`.
-    target : path-like
-        The store to make, ``NAME.zarr``.
+    target : path-like or str
+        The store to make, ``NAME.zarr``; ``s3://`` and ``gs://`` too.
     recipe : str, path-like or Recipe
         ``"native"`` keeps the digital samples of the files.
-    root : path-like, optional
-        Where the raw files are now; by default where the scan found them.
+    root : path-like or str, optional
+        Where the raw files are now, a URL too; by default where the scan found them.
     on_error : {"quarantine", "abort"}
         What to do with a record that cannot be ingested.
     max_failure_rate : float
@@ -126,6 +125,8 @@ def ingest(
         are not written again; the recipe must be the same.
     progress : callable, optional
         Called with (records done, records in all).
+    announce : callable, optional
+        Called with the link of the dashboard where a Dask cluster does the work.
 
     Returns
     -------
@@ -158,24 +159,26 @@ def ingest(
     validate(manifest)
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
-    target = Path(target)
-    base = target.with_name(f".{target.name}.partial")
+    target = place(target)
+    if root is not None:
+        root = place(root) if is_remote(root) else Path(root).absolute()
+    there = FolderTarget(target) if isinstance(target, Path) else ObjectTarget(target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with hold(target.with_name(f".{target.name}.lock"), target):
+        with there.hold():
             run = _Run(
                 manifest.reset_index(drop=True),
-                target,
-                base,
+                there,
                 recipe,
-                root=None if root is None else Path(root).absolute(),
+                root=root,
                 abort_rate=0.0 if on_error == "abort" else max_failure_rate,
                 overwrite=overwrite,
                 progress=progress,
             )
-            if append and not overwrite and target.exists():
+            if append and not overwrite and there.exists():
                 run.extend()
-            return run.run(scheduler, workers)
+            return run.run(scheduler, workers, announce)
+    except UnreadableFileError as error:  # of an object store
+        raise StoreError(f"{target}: {error}; what is done is kept") from error
     except OSError as error:
         raise StoreError(f"{target}: {error.strerror or error}") from error
 
@@ -190,16 +193,16 @@ class _Run:
     def __init__(
         self,
         manifest: pd.DataFrame,
-        target: Path,
-        base: Path,
+        there: FolderTarget | ObjectTarget,
         recipe: Recipe,
         *,
-        root: Path | None,
+        root: str | Path | None,
         abort_rate: float,
         overwrite: bool,
         progress: Progress | None,
     ) -> None:
-        self.manifest, self.target, self.base, self.recipe = manifest, target, base, recipe
+        self.manifest, self.there, self.recipe = manifest, there, recipe
+        self.target = there.path
         self.root, self.abort_rate, self.overwrite = root, abort_rate, overwrite
         self.progress = progress
         self.began = time.monotonic()
@@ -209,6 +212,7 @@ class _Run:
 
     def extend(self) -> None:
         """Leave of the manifest what the store at the target lacks; the plan goes behind it."""
+        self.there.refuse_append()
         self.onto = open_store(self.target)
         if self.onto.attrs["recipe_sha256"] != self.recipe.sha256:
             raise StoreError(
@@ -225,7 +229,9 @@ class _Run:
         except StoreError as error:
             raise StoreError(f"{self.target}: {error}") from None
 
-    def run(self, scheduler: str | None, workers: int | None) -> IngestResult:
+    def run(
+        self, scheduler: str | None, workers: int | None, announce: Announce | None
+    ) -> IngestResult:
         scheduler = choose_scheduler(scheduler, workers, _source_values(self.manifest))
         plan = self._plan()
         self.dtypes = self._known_dtypes(plan)
@@ -235,36 +241,32 @@ class _Run:
             raise StoreError(f"{self.target}: no record can be ingested: {_refusals(plan)}")
         if not plan.n_records or self._is_there(plan):
             log.info("%s: already complete", self.target)
-            shutil.rmtree(self.base, ignore_errors=True)
+            self.there.discard()
             return self._result()
-        self._check_base(plan)
+        if self.there.unfinished(plan, give_up=self.overwrite):
+            raise StoreError(
+                f"{self.target}: an unfinished ingest of another manifest or recipe is beside it; "
+                "finish it, or overwrite it"
+            )
         while True:
-            work = self.base / plan.sha256[:16]
             try:
-                self._execute(plan, work, scheduler, workers)
+                self._execute(plan, scheduler, workers, announce)
                 break
             except _NeedsWiderError:
-                shutil.rmtree(work)
-                write_atomic(
-                    self.base / _DTYPES,
-                    json.dumps({"inputs": plan.inputs_sha256, "dtypes": self.dtypes}).encode(),
-                )
+                self.there.learn(plan, {"inputs": plan.inputs_sha256, "dtypes": self.dtypes})
                 plan = self._plan()
-        self._commit(plan, work)
+        self._commit(plan)
         return self._result()
 
     def _known_dtypes(self, plan: Plan) -> dict[str, str]:
         """Return what an earlier, unfinished or finished run of the same inputs learnt."""
-        try:
-            found = json.loads((self.base / _DTYPES).read_bytes())
-        except (OSError, ValueError):
-            found = {}
+        found = self.there.learnt()
         if found.get("inputs") == plan.inputs_sha256:
             return dict(found["dtypes"])
         return dtypes_of(self.target, plan)
 
     def _is_there(self, plan: Plan) -> bool:
-        if self.overwrite or self.onto is not None or not self.target.exists():
+        if self.overwrite or self.onto is not None or not self.there.exists():
             return False
         if open_store(self.target).attrs["plan_sha256"] != plan.sha256:
             raise StoreError(
@@ -273,29 +275,21 @@ class _Run:
             )
         return True
 
-    def _check_base(self, plan: Plan) -> None:
-        """Refuse to mix with an unfinished ingest of something else."""
-        self.base.mkdir(exist_ok=True)
-        work = self.base / plan.sha256[:16]
-        swap_undone(self.base, keep=not self.overwrite)
-        others = [path for path in self.base.iterdir() if path.is_dir() and path != work]
-        if others and not self.overwrite:
-            raise StoreError(
-                f"{self.target}: an unfinished ingest of another manifest or recipe is in "
-                f"{self.base.name}; finish it, or overwrite it"
-            )
-        for path in others:
-            shutil.rmtree(path)
-
-    def _execute(self, plan: Plan, work: Path, scheduler: str, workers: int | None) -> None:
-        prepare(work, plan, self.manifest, self.recipe, self.root)
+    def _execute(
+        self,
+        plan: Plan,
+        scheduler: str,
+        workers: int | None,
+        announce: Announce | None,
+    ) -> None:
+        work = self.there.prepare(plan, self.manifest, self.recipe, self.root)
         self.n_done = len(plan.refused)
         self.n_failed = len(plan.refused)
         blocks = []
         for block in range(plan.n_blocks):
-            entry = read_entry(work / JOURNAL, block, work / STORE)
+            entry = self.there.entry(block)
             if entry is None or _may_do_better(entry):
-                entry_path(work / JOURNAL, block).unlink(missing_ok=True)
+                self.there.forget(block)
                 blocks.append(block)
             else:
                 self._count(plan, int(plan.bounds[block + 1] - plan.bounds[block]), entry.failed)
@@ -317,12 +311,12 @@ class _Run:
                 raise _NeedsWiderError
             failed: Mapping[int, tuple[str, str]] = {}
             if done.n_failed:
-                entry = read_entry(work / JOURNAL, done.block, work / STORE)
+                entry = self.there.finished(done.block)
                 failed = {} if entry is None else entry.failed
             self._count(plan, done.n_records, failed)
             self._report(plan)
 
-        execute(work, blocks, on_done, scheduler=scheduler, workers=workers)
+        execute(work, blocks, on_done, scheduler=scheduler, workers=workers, announce=announce)
 
     def _count(self, plan: Plan, n: int, failed: Mapping[int, tuple[str, str]]) -> None:
         self.n_done += n
@@ -342,20 +336,21 @@ class _Run:
         if self.progress:
             self.progress(self.n_done, plan.n_records + len(plan.refused))
 
-    def _commit(self, plan: Plan, work: Path) -> None:
+    def _commit(self, plan: Plan) -> None:
         from physioprep.store.commit import commit
 
-        contents = commit(work, plan, self.manifest, self.recipe, self.onto)
+        def write(work: Path) -> Contents:
+            return commit(work, plan, self.manifest, self.recipe, self.onto)
+
         n_before = 0 if self.onto is None else len(self.onto)
+        contents = self.there.complete(write, n_before)
         if len(contents.table) == n_before:
             if self.onto is None:
                 first = contents.quarantine[0]
                 line = f"{first['corpus']}/{first['record_id']}: {first['reason']}"
                 raise StoreError(f"{self.target}: no record can be ingested: {line}")
             log.warning("%s: none of the new records can be ingested", self.target)
-        else:
-            swap(work, self.target)
-        shutil.rmtree(self.base)
+        self.there.discard()
 
     def _result(self) -> IngestResult:
         store = open_store(self.target)
@@ -365,7 +360,7 @@ class _Run:
             path=self.target,
             n_records=len(store),
             hours=float(np.nansum(store.group["records/duration_s"][...])) / 3600,
-            bytes=sum(path.stat().st_size for path in self.target.rglob("*") if path.is_file()),
+            bytes=self.there.size(),
             quarantined=tuple(f"{corpus}/{record}: {reason}" for corpus, record, reason in rows),
             seconds=time.monotonic() - self.began,
             plan_sha256=store.attrs["plan_sha256"],

@@ -1,0 +1,26 @@
+"""The versions that can change bytes of a store."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+#: Packages whose version can change the bytes of a store.
+SOFTWARE: Final = ("physioprep", "numpy", "scipy", "numcodecs", "zarr", "pyarrow", "wfdb", "mne")
+
+
+def software() -> dict[str, str]:
+    """Return the versions, in this process, of what can change bytes of a store.
+
+    Examples
+    --------
+    >>> "numpy" in software()
+    True
+    """
+    found = {}
+    for name in SOFTWARE:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
