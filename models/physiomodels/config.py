@@ -82,8 +82,9 @@ class FinetuneConfig:
 
     Parameters
     ----------
-    mode : {"full", "frozen", "probe"}
-        Train everything; the head alone; a linear head alone.
+    mode : {"full", "lora", "frozen", "probe"}
+        Train everything; the head and low-rank additions to the encoders' linear layers
+        (`physiomodels.lora`); the head alone; a linear head alone.
     fusion : {"concat", "gated", "cross-attention", "late"}
         How two modalities become one answer; see `physiomodels.fusion.FusionClassifier`.
     pooling : {"mean", "attention"}
@@ -100,6 +101,10 @@ class FinetuneConfig:
         Chance that a training window loses one of its two modalities.
     class_weights : bool
         Weight classes inversely to their frequency among the training windows.
+    lora_rank : int
+        Rank of the additions of mode "lora".
+    lora_alpha : float
+        They count ``lora_alpha / lora_rank``.
     seed : int
         Of the head's weights, order and dropout.
     """
@@ -117,6 +122,8 @@ class FinetuneConfig:
     dropout: float = 0.2
     modality_dropout: float = 0.1
     class_weights: bool = True
+    lora_rank: int = 4
+    lora_alpha: float = 8.0
     seed: int = 0
 
 
@@ -132,8 +139,16 @@ class EvaluateConfig:
         Of two classes, the one whose F1 and AUPRC are given. None: the last.
     modalities : tuple of str
         Compared alone and together.
-    protocol : {"subject-grouped", "leave-one-subject-out", "within-subject"}
+    where : str or None
+        Query on the window manifest: these windows alone are evaluated.
+    protocol : {"subject-grouped", "leave-one-subject-out", "within-subject", "record-grouped"}
         Who is tested: see `physiomodels.protocol.make_folds`.
+    stratify : tuple of str
+        Labels whose combinations the folds get like shares of; evaluations of several labels that
+        name the same ones here share their folds. Empty: the label itself.
+    label_shares : tuple of float
+        Shares of the training labels to train with, beside all of them, for a curve of how many
+        labels are needed; see `physiomodels.label_efficiency`.
     folds, repeats : int
         Folds a repeat; repeats, each with folds and weights of its own seed.
     pretrain : dict of str to PretrainConfig
@@ -153,7 +168,10 @@ class EvaluateConfig:
     label: str = "label_condition"
     positive: str | None = None
     modalities: tuple[str, ...] = ("eeg", "ecg")
+    where: str | None = None
     protocol: str = "subject-grouped"
+    stratify: tuple[str, ...] = ()
+    label_shares: tuple[float, ...] = ()
     folds: int = 5
     repeats: int = 3
     pretrain: dict[str, PretrainConfig] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from physiomodels.config import EncoderConfig, FinetuneConfig
 from physiomodels.data import Patches, check_fit, open_stream, to_patches, window_table
 from physiomodels.encoder import CrissCrossEncoder
 from physiomodels.fusion import FusionClassifier, mean_over
+from physiomodels.lora import add_lora, lora_state, merge_lora
 from physiomodels.pretrain import decay_groups, warmup_cosine
 from physiomodels.weights import load_folder, load_state, save_folder
 from physioprep.errors import ModelError
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
 _WARMUP = 0.1  # of all steps
+#: What is trained: everything; low-rank additions and the head; the head; a linear head.
+MODES = ("full", "lora", "frozen", "probe")
 #: Features and presence by modality, and targets.
 Encoded = tuple[dict[str, Tensor], dict[str, Tensor], Tensor]
 
@@ -92,7 +95,8 @@ def finetune(
     shards : path-like
         Made by `physioprep.shard`, with the label.
     out : path-like
-        Folder: ``config.json``, ``model.safetensors``, ``loss.csv``, ``card.json``.
+        Folder: ``config.json``, ``model.safetensors``, ``loss.csv``, ``card.json``; of mode "lora"
+        also ``lora.safetensors``, the additions alone (merged into the model beside it).
     config : FinetuneConfig, optional
         Fusion, mode and training.
     label : str
@@ -124,9 +128,16 @@ def finetune(
     classes = classes_of(shards, label)
     model = build(loaded, len(classes), config)
     history = fit(model, shards, config, label, where=where, device=device, progress=progress)
+    additions = lora_state(model.encoders)
+    merge_lora(model.encoders)
     classifier = Classifier(model, label, classes, rates)
     out = Path(out)
     classifier.save_pretrained(out)
+    (out / "lora.safetensors").unlink(missing_ok=True)
+    if additions:
+        from safetensors.torch import save_file
+
+        save_file({k: v.cpu() for k, v in additions.items()}, out / "lora.safetensors")
     pd.DataFrame(history).to_csv(out / "loss.csv", index=False)
     card = run_card(shards, where, config) | {"label": label, "classes": classes}
     (out / "card.json").write_text(json.dumps(card, indent=2), encoding="utf-8")
@@ -178,10 +189,10 @@ def classes_of(shards: str | Path, label: str) -> tuple[str, ...]:
 def build(
     encoders: Mapping[str, CrissCrossEncoder], n_classes: int, config: FinetuneConfig
 ) -> FusionClassifier:
-    """Put a head of `config` on encoders."""
-    if config.mode not in ("full", "frozen", "probe"):
-        raise ModelError(f'mode "{config.mode}": "full", "frozen" or "probe"')
-    return FusionClassifier(
+    """Put a head of `config` on encoders, and additions into them where its mode is "lora"."""
+    if config.mode not in MODES:
+        raise ModelError(f'mode "{config.mode}": one of {", ".join(MODES)}')
+    model = FusionClassifier(
         n_classes=n_classes,
         fusion=config.fusion,
         pooling=config.pooling,
@@ -190,6 +201,11 @@ def build(
         modality_dropout=config.modality_dropout,
         **encoders,
     )
+    for parameter in model.encoders.parameters():
+        parameter.requires_grad_(config.mode == "full")
+    if config.mode == "lora":
+        add_lora(model.encoders, config.lora_rank, config.lora_alpha)
+    return model
 
 
 def fit(
@@ -202,7 +218,7 @@ def fit(
     device: str | None = None,
     progress: Progress | None = None,
 ) -> list[dict[str, float]]:
-    """Train `model` in place; return one row an epoch: epoch, loss.
+    """Train what `build` left to be trained, in place; return one row an epoch: epoch, loss.
 
     The embeddings are first standardised by their mean and deviation over the training windows, so
     that encoders of any scale meet the head alike. Parameters as for `finetune`.
@@ -217,7 +233,7 @@ def fit(
     weights = None
     if config.class_weights:
         weights = _class_weights(table[label].map(codes), len(codes)).to(device)
-    frozen = config.mode != "full"
+    frozen = config.mode in ("frozen", "probe")
     cached = _embed_once(model, shards, label, labelled, device) if frozen else None
     model.eval()
     with torch.no_grad():
@@ -226,8 +242,6 @@ def fit(
         else:
             stream = _read(model, shards, label, labelled, 64, device)
             model.standardise(model.encode(windows) for windows, _ in stream)
-    for parameter in model.encoders.parameters():
-        parameter.requires_grad_(not frozen)
     head = [module for name, module in model.named_children() if name != "encoders"]
     groups = [(module, config.lr) for module in head]
     groups += [(encoder, config.encoder_lr) for encoder in model.encoders.children()]
@@ -311,10 +325,17 @@ def predict(
 ) -> pd.DataFrame:
     """Return class probabilities of windows.
 
+    Modalities that the shards lack count as missing, as they do where a window lacks them.
+
     Returns
     -------
     pandas.DataFrame
         ``window`` (number in the shards, in order) and ``p_0``, ``p_1``, ... a class.
+
+    Raises
+    ------
+    ModelError
+        Where the shards hold none of the model's modalities.
     """
     import pandas as pd
 
@@ -339,12 +360,20 @@ def _read(
     shuffle: tuple[int, int] | None = None,
 ) -> Iterator[tuple[dict[str, Patches], dict[str, Tensor]]]:
     """Yield batches as the model takes them; in order, or shuffled by (seed, epoch)."""
+    from physioprep.shards import open_shards
+
     seed, epoch = shuffle or (0, 0)
+    held = open_shards(shards).modalities
+    sizes: dict[str, Any] = {
+        name: encoder.patch_size for name, encoder in model.encoders.items() if name in held
+    }
+    if not sizes:
+        wanted = " or ".join(model.encoders)
+        raise ModelError(f"{shards}: the model takes {wanted}; the shards hold {', '.join(held)}")
     stream = open_stream(
-        shards, model.encoders, batch_size, where=where, seed=seed, shuffle=shuffle is not None
+        shards, sizes, batch_size, where=where, seed=seed, shuffle=shuffle is not None
     )
     stream.set_epoch(epoch)
-    sizes: dict[str, Any] = {name: enc.patch_size for name, enc in model.encoders.items()}
     for batch in stream:
         windows = {name: to_patches(batch, name, size, device) for name, size in sizes.items()}
         yield windows, batch

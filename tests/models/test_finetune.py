@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,8 +7,9 @@ import pytest
 import torch
 
 from physiomodels.config import EncoderConfig, FinetuneConfig, PretrainConfig
-from physiomodels.data import where_subjects, window_table
+from physiomodels.data import Patches, open_stream, to_patches, where_subjects, window_table
 from physiomodels.finetune import Classifier, finetune, load_encoder, predict
+from physiomodels.fusion import FusionClassifier
 from physiomodels.pretrain import pretrain
 from physioprep.errors import ModelError
 
@@ -17,7 +19,14 @@ TRAIN = where_subjects([f"toy/s{n:03d}" for n in range(6)], inside=True)
 TEST = where_subjects(["toy/s006", "toy/s007"], inside=True)
 
 
-@pytest.mark.parametrize("mode", ["full", "frozen", "probe"])
+def iter_windows(
+    model: FusionClassifier, path: Path
+) -> Iterator[tuple[dict[str, torch.Tensor], dict[str, Patches]]]:
+    for batch in open_stream(path, ["ecg"], 8, shuffle=False):
+        yield batch, {"ecg": to_patches(batch, "ecg", model.encoders["ecg"].patch_size)}
+
+
+@pytest.mark.parametrize("mode", ["full", "lora", "frozen", "probe"])
 def test_learns_what_carries_over_to_other_subjects(
     shards: Path, tmp_path: Path, mode: str
 ) -> None:
@@ -84,3 +93,40 @@ def test_shards_and_weights_that_do_not_match(shards: Path, tmp_path: Path) -> N
             shards, tmp_path / "out", replace(CONFIG, mode="half"), label="label_condition",
             encoders={"ecg": TINY},
         )  # fmt: skip
+
+
+def test_a_modality_dropped_in_training_may_be_missing_at_the_bedside(
+    shards: Path, tmp_path: Path
+) -> None:
+    """Trained with both and with dropout, ECG alone tells; shards without EEG are predicted."""
+    from physioprep.shards import shard
+
+    made = finetune(
+        shards, tmp_path / "model", replace(CONFIG, mode="probe", modality_dropout=0.5),
+        label="label_condition", encoders={"ecg": TINY, "eeg": TINY}, where=TRAIN,
+    )  # fmt: skip
+    placeholder = made.model.placeholders["eeg"]
+    assert placeholder.abs().max() > 0  # it was learned: it starts as zeros
+    store = shards.parent / "store.zarr"
+    shard(store, tmp_path / "ecg.shards", window_s=5.0, modalities=["ecg"], workers=1)
+    answers = predict(made.model, tmp_path / "ecg.shards", where=TEST)
+    table = window_table(tmp_path / "ecg.shards", TEST).set_index("window").loc[answers["window"]]
+    right = (answers["p_1"].to_numpy() > 0.5) == (table["label_condition"] == "task").to_numpy()
+    assert right.mean() > 0.8
+    batch, windows = next(iter_windows(made.model, tmp_path / "ecg.shards"))
+    alone = made.model({"ecg": windows["ecg"]}).softmax(1)[:, 1]
+    both = predict(made.model, tmp_path / "ecg.shards").set_index("window")["p_1"]
+    assert np.allclose(both.loc[batch["index"].numpy()], alone.detach(), atol=1e-6)
+
+
+def test_shards_with_none_of_the_modalities_are_refused(shards: Path, tmp_path: Path) -> None:
+    from physioprep.shards import shard
+
+    made = finetune(
+        shards, tmp_path / "model", replace(CONFIG, mode="probe", epochs=1),
+        label="label_condition", encoders={"eeg": TINY},
+    )  # fmt: skip
+    store = shards.parent / "store.zarr"
+    shard(store, tmp_path / "ecg.shards", window_s=5.0, modalities=["ecg"], workers=1)
+    with pytest.raises(ModelError, match="the model takes eeg; the shards hold ecg"):
+        predict(made.model, tmp_path / "ecg.shards")
