@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A module may import from its own layer and from those below it, never from one above.
 LAYERS = [
-    {"recording", "errors", "facts", "manifest", "__init__"},
+    {"recording", "errors", "facts", "manifest", "remote", "remote_zarr", "__init__"},
     {"readers"},
     {"corpora", "harmonise", "simulate"},
     {"store", "shards", "stream", "audit", "view", "report", "info"},

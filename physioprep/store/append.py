@@ -80,12 +80,12 @@ def new_records(store: Store, manifest: pd.DataFrame) -> pd.DataFrame:
     return manifest.iloc[keep].reset_index(drop=True)
 
 
-def dtypes_of(target: Path, plan: Plan) -> dict[str, str]:
+def dtypes_of(target: str | Path, plan: Plan) -> dict[str, str]:
     """Return the dtypes of a store made of the same inputs, where they are not the planned.
 
     Parameters
     ----------
-    target : Path
+    target : str or Path
     plan : Plan
     """
     try:

@@ -20,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import PhysioprepError
+from physioprep.remote import is_remote
 from physioprep.store.codec import pack_shard, write_atomic
 from physioprep.store.expect import Signature
 from physioprep.store.journal import Entry, write_entry
 from physioprep.store.layout import NO_SENTINEL, GroupLayout
-from physioprep.store.sources import check_sources, read_source, reason_of
+from physioprep.store.sources import at_hand, check_sources, read_source, reason_of
 from physioprep.store.trace import TargetError, Trace, to_target
 from physioprep.store.writer import GroupWriter
 
@@ -108,7 +109,7 @@ def run_block(work: str, block: int, crashed: Mapping[int, str] | None = None) -
     Parameters
     ----------
     work : str
-        Working folder of the ingest.
+        Working folder of the ingest, or its URL.
     block : int
     crashed : mapping of int to str, optional
         Records that killed a process before, with the reason to quarantine them under.
@@ -117,10 +118,25 @@ def run_block(work: str, block: int, crashed: Mapping[int, str] | None = None) -
     -------
     Done
     """
+    if is_remote(work):
+        from physioprep.store.objects import run_block_there
+
+        return run_block_there(work, block, crashed or {})
     folder = Path(work)
+    job = _job(work, (folder / JOB).stat().st_mtime_ns)
+    return run_planned(folder, job, block, block_records(folder, block), crashed or {})
+
+
+def run_planned(
+    work: Path,
+    job: Job,
+    block: int,
+    records: list[dict[str, Any]],
+    crashed: Mapping[int, str],
+) -> Done:
+    """Do one block of `records` in a working folder of this machine; see `run_block`."""
     try:
-        job = _job(work, (folder / JOB).stat().st_mtime_ns)
-        return _Block(folder, job, block, crashed or {}).run()
+        return _Block(work, job, block, records, crashed).run()
     except TargetError as error:
         return Done(block, 0, target_error=str(error))
 
@@ -144,9 +160,16 @@ def block_records(work: Path, block: int) -> list[dict[str, Any]]:
 class _Block:
     """The state of one running block; lives as long as `run`."""
 
-    def __init__(self, work: Path, job: Job, block: int, crashed: Mapping[int, str]) -> None:
+    def __init__(
+        self,
+        work: Path,
+        job: Job,
+        block: int,
+        records: list[dict[str, Any]],
+        crashed: Mapping[int, str],
+    ) -> None:
         self.work, self.job, self.block, self.crashed = work, job, block, crashed
-        self.records = block_records(work, block)
+        self.records = records
         self.layouts = {layout.name: layout for layout in job.layouts}
         self.chunks: dict[str, list[bytes | None]] = {layout.name: [] for layout in job.layouts}
         self.outputs: dict[str, tuple[str, int]] = {}
@@ -164,8 +187,8 @@ class _Block:
         }
 
     def run(self) -> Done:
-        with Trace(self.work, self.block) as trace:
-            for position, record in enumerate(self.records):
+        with Trace(self.work, self.block) as trace, at_hand(self.records) as records:
+            for position, record in enumerate(records):
                 trace.at(record["record"])
                 self._one(position, record)
         if self.wider:

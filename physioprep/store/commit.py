@@ -30,8 +30,8 @@ from physioprep.store.layout import (
     SCHEMA_VERSION,
     GroupLayout,
 )
-from physioprep.store.software import software
 from physioprep.store.plan import Plan
+from physioprep.store.software import software
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,8 @@ def commit(
     contents = gather(work, plan, manifest)
     if onto is not None:
         contents = join(read_contents(onto), contents)
-        _link(onto.path, store, [name for name in contents.outputs if (onto.path / name).exists()])
+        old = Path(onto.path)  # a store that is extended lies in a folder
+        _link(old, store, [name for name in contents.outputs if (old / name).exists()])
     attributes = _root_attributes(plan, contents, recipe, onto)
     root = Hierarchy(store)
     _write_records(root, contents.table)

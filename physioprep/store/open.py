@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import StoreError
+from physioprep.remote import fetch, join, place
 from physioprep.store.columns import KIND, decode_column
 from physioprep.store.layout import ANNOTATIONS, QUARANTINE, RECORDS, SCHEMA, SCHEMA_VERSION
 
@@ -25,8 +27,8 @@ def open_store(path: str | Path) -> Store:
 
     Parameters
     ----------
-    path : path-like
-        The folder that `ingest` made.
+    path : path-like or str
+        The folder that `ingest` made, or its URL: ``s3://``, ``gs://``, ``https://``.
 
     Returns
     -------
@@ -36,6 +38,8 @@ def open_store(path: str | Path) -> Store:
     ------
     StoreError
         If there is none, or it has another schema.
+    UnreadableFileError
+        If a URL cannot be read, now or when the store is used.
 
     Examples
     --------
@@ -47,11 +51,11 @@ def open_store(path: str | Path) -> Store:
     import zarr
     from zarr.errors import GroupNotFoundError
 
-    path = Path(path)
-    if not (path / "zarr.json").is_file():
+    path = place(path)
+    if not _has_root(path):
         raise StoreError(f"{path}: no store here")
     try:
-        group = zarr.open_group(str(path), mode="r")
+        group = zarr.open_group(_zarr_place(path), mode="r")
     except (GroupNotFoundError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path}: not a Zarr group: {error}") from None
     schema, number = group.attrs.get("schema"), group.attrs.get("schema_version")
@@ -64,17 +68,36 @@ def open_store(path: str | Path) -> Store:
     return Store(path, group)
 
 
+def _has_root(path: str | Path) -> bool:
+    if isinstance(path, Path):
+        return (path / "zarr.json").is_file()
+    try:
+        fetch(join(path, "zarr.json"))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _zarr_place(path: str | Path) -> Any:
+    """Return what Zarr opens."""
+    if isinstance(path, Path):
+        return str(path)
+    from physioprep.remote_zarr import zarr_store
+
+    return zarr_store(path)
+
+
 class Store:
     """A store, open for reading; see `open_store`.
 
     Parameters
     ----------
-    path : Path
+    path : Path, or str for a URL
     group : zarr.Group
         Its root.
     """
 
-    def __init__(self, path: Path, group: Any) -> None:
+    def __init__(self, path: str | Path, group: Any) -> None:
         self.path = path
         self.group = group
         self._arrays: dict[str, Any] = {}
@@ -117,7 +140,12 @@ class Store:
         """What is not in the store: ``corpus, record_id, path, stage, reason``."""
         import pandas as pd
 
-        return pd.read_parquet(self.path / QUARANTINE)
+        if isinstance(self.path, Path):
+            return pd.read_parquet(self.path / QUARANTINE)
+        try:
+            return pd.read_parquet(BytesIO(fetch(join(self.path, QUARANTINE))))
+        except FileNotFoundError:
+            raise StoreError(f"{self.path}: {QUARANTINE} is missing") from None
 
     def channels(self, modality: str) -> tuple[str, ...]:
         """Return the channels of a modality, in the order of its arrays."""
@@ -354,7 +382,7 @@ class Store:
         """Return the whole store as an xarray.DataTree; samples are read when asked for."""
         import xarray as xr
 
-        return xr.open_datatree(str(self.path), engine="zarr")
+        return xr.open_datatree(_zarr_place(self.path), engine="zarr")
 
     def _modality(self, modality: str) -> Any:
         if modality not in self.modalities:

@@ -1,21 +1,114 @@
-"""The raw files of a record: read them, see that they are what the scan saw, say what is wrong."""
+"""The raw files of a record: read them, see that they are what the scan saw, say what is wrong.
+
+Readers want files of this machine. Those of a corpus on an object store are copied into a
+private folder first, a few records ahead, and removed when no further record of the task needs
+them.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
 
 from physioprep.errors import PhysioprepError, UnreadableFileError
+from physioprep.remote import download, is_remote, join
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from physioprep.recording import Recording
+
+#: Records whose files are copied ahead of the one being read, as long as what lies there
+#: takes fewer bytes than this.
+AHEAD: Final = 8
+AHEAD_BYTES: Final = 256 << 20
+
+
+@contextmanager
+def at_hand(records: Sequence[dict[str, Any]]) -> Iterator[Iterable[dict[str, Any]]]:
+    """Give the records of a task one after another, their files on this machine.
+
+    Parameters
+    ----------
+    records : sequence of dict
+        Rows of the ingest's table.
+
+    Yields
+    ------
+    iterable of dict
+        The rows; where ``root`` was a URL it is a temporary folder, gone at the end. What
+        could not be copied is found out by `read_source`.
+    """
+    if not any(is_remote(record["root"]) for record in records):
+        yield records
+        return
+    with TemporaryDirectory(prefix="physioprep-") as folder, ThreadPoolExecutor(AHEAD) as pool:
+        try:
+            yield _copied(records, Path(folder), pool)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _copied(
+    records: Sequence[dict[str, Any]], folder: Path, pool: ThreadPoolExecutor
+) -> Iterator[dict[str, Any]]:
+    wanted = [_source_files(record) for record in records]
+    last = {file: position for position, files in enumerate(wanted) for file in files}
+    roots = {root: folder / str(n) for n, root in enumerate(dict.fromkeys(r for r, _ in last))}
+    copies: dict[tuple[str, str], Future[None]] = {}
+    asked = 0
+    for position, record in enumerate(records):
+        while asked < len(records) and (
+            asked <= position or (asked <= position + AHEAD and _size(folder) < AHEAD_BYTES)
+        ):
+            for root, name in wanted[asked]:
+                if (root, name) not in copies:
+                    copies[root, name] = pool.submit(_copy, root, name, roots[root] / name)
+            asked += 1
+        failed = None
+        for root, name in wanted[position]:
+            try:
+                copies[root, name].result()
+            except FileNotFoundError:
+                continue  # as if it were missing on a disk
+            except UnreadableFileError as error:
+                failed = failed or (name, error.cause)
+        root = roots.get(record["root"], record["root"])
+        yield {**record, "root": str(root), "not_copied": failed}
+        for root, name in wanted[position]:
+            if last[root, name] == position:
+                (roots[root] / name).unlink(missing_ok=True)
+
+
+def _source_files(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if not is_remote(record["root"]):
+        return []
+    names = dict.fromkeys([*record["files"], record["path"].partition("#")[0]])
+    return [(record["root"], name) for name in names]
+
+
+def _copy(root: str, name: str, path: Path) -> None:
+    if ".." in PurePosixPath(name).parts or name.startswith("/"):
+        raise UnreadableFileError(name, "outside the folder of the corpus")
+    download(join(root, name), path)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:  # a copy that has just got its name
+            continue
+    return total
 
 
 def read_source(record: Mapping[str, Any], *, verify: bool, fix: bool) -> Recording:
@@ -37,6 +130,7 @@ def read_source(record: Mapping[str, Any], *, verify: bool, fix: bool) -> Record
     """
     from physioprep.readers import read_recording
 
+    _check_copied(record)
     path = Path(record["root"]) / record["path"]
     recording = read_recording(path, format=record["format"], verify=verify)
     if fix and record.get("faults"):
@@ -49,6 +143,12 @@ def read_source(record: Mapping[str, Any], *, verify: bool, fix: bool) -> Record
         if len(next(iter(notes.values()), ())):
             recording = replace(recording, annotation_columns=notes)
     return recording
+
+
+def _check_copied(record: Mapping[str, Any]) -> None:
+    if record.get("not_copied"):
+        name, cause = record["not_copied"]
+        raise UnreadableFileError(f"{record['root']}/{name}", cause)
 
 
 @lru_cache(maxsize=64)
@@ -82,6 +182,7 @@ def check_sources(record: Mapping[str, Any]) -> list[tuple[str, int]]:
     UnreadableFileError
         If a file is gone, or is not what the scan hashed.
     """
+    _check_copied(record)
     names, root = record["files"], record["root"]
     found = []
     for name, before in zip(names, record["file_sha256"] or [None] * len(names), strict=True):

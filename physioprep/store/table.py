@@ -32,7 +32,7 @@ def _schema() -> pa.Schema:
     )
 
 
-def write_table(path: Path, plan: Plan, manifest: pd.DataFrame, root: Path | None) -> None:
+def write_table(path: Path, plan: Plan, manifest: pd.DataFrame, root: str | Path | None) -> None:
     """Write the planned records, block by block, so that a task maps in only its own.
 
     Parameters
@@ -41,7 +41,7 @@ def write_table(path: Path, plan: Plan, manifest: pd.DataFrame, root: Path | Non
     plan : Plan
     manifest : pandas.DataFrame
         That `plan` was made from.
-    root : Path, optional
+    root : str or Path, optional
         Where the raw files are now; by default where the manifest says.
     """
     import pyarrow as pa
@@ -79,7 +79,7 @@ def _lengths(plan: Plan, record: int) -> list[int]:
 
 
 def prepare(
-    work: Path, plan: Plan, manifest: pd.DataFrame, recipe: Recipe, root: Path | None
+    work: Path, plan: Plan, manifest: pd.DataFrame, recipe: Recipe, root: str | Path | None
 ) -> None:
     """Lay out the working folder: what workers need to know, and where they write.
 
@@ -89,7 +89,7 @@ def prepare(
     plan : Plan
     manifest : pandas.DataFrame
     recipe : Recipe
-    root : Path, optional
+    root : str or Path, optional
         Where the raw files are now.
     """
     for folder in (JOURNAL, TRACES, STORE):

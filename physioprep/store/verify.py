@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from physioprep import remote
 from physioprep.errors import StoreError
 from physioprep.store.layout import HASHES
 from physioprep.store.open import open_store
@@ -19,14 +21,14 @@ class VerifyResult:
 
     Parameters
     ----------
-    path : Path
+    path : Path, or str for a URL
     n_files, bytes : int
         Files whose hash is stated, and their size.
     problems : tuple of str
         One line a file that is missing, changed, or not the store's. Empty: it is whole.
     """
 
-    path: Path
+    path: str | Path
     n_files: int
     bytes: int
     problems: tuple[str, ...]
@@ -40,7 +42,7 @@ def verify(path: str | Path, *, progress: Callable[[int, int], None] | None = No
 
     Parameters
     ----------
-    path : path-like
+    path : path-like or str
     progress : callable, optional
         Called with (files done, files in all).
 
@@ -57,11 +59,9 @@ def verify(path: str | Path, *, progress: Callable[[int, int], None] | None = No
     stated = stated_hashes(path)
     problems, size = [], 0
     for number, (name, before) in enumerate(stated.items(), 1):
-        file = path / name
         try:
-            with file.open("rb") as stream:
-                now = hashlib.file_digest(stream, "sha256").hexdigest()
-            size += file.stat().st_size
+            now, n_bytes = _hash(path, name)
+            size += n_bytes
         except OSError as error:
             missing = isinstance(error, FileNotFoundError)
             problems.append(f"{name}: {'missing' if missing else error.strerror}")
@@ -70,21 +70,41 @@ def verify(path: str | Path, *, progress: Callable[[int, int], None] | None = No
                 problems.append(f"{name}: changed (sha256 {now[:12]}…, was {before[:12]}…)")
         if progress:
             progress(number, len(stated))
-    found = {p.relative_to(path).as_posix() for p in path.rglob("*") if not p.is_dir()}
+    found = _names(path)
     problems += [f"{name}: not of this store" for name in sorted(found - stated.keys() - {HASHES})]
     return VerifyResult(path, len(stated), size, tuple(problems))
 
 
-def stated_hashes(path: Path) -> dict[str, str]:
+def _hash(path: str | Path, name: str) -> tuple[str, int]:
+    if isinstance(path, Path):
+        with (path / name).open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+            return found, os.fstat(stream.fileno()).st_size
+    data = remote.fetch(remote.join(path, name))
+    return hashlib.sha256(data).hexdigest(), len(data)
+
+
+def _names(path: str | Path) -> set[str]:
+    """Return all files below a store; of the web, where nothing lists them well, none."""
+    if isinstance(path, Path):
+        return {p.relative_to(path).as_posix() for p in path.rglob("*") if not p.is_dir()}
+    return set() if path.startswith("http") else set(remote.listing(path))
+
+
+def stated_hashes(path: str | Path) -> dict[str, str]:
     """Return the SHA-256 of each file of a store, as its ingest took it."""
+    where = f"{path}/{HASHES}"
     try:
-        text = (path / HASHES).read_text(encoding="utf-8")
+        if isinstance(path, Path):
+            text = (path / HASHES).read_text(encoding="utf-8")
+        else:
+            text = remote.fetch(remote.join(path, HASHES)).decode()
     except OSError as error:
-        raise StoreError(f"{path / HASHES}: {error.strerror}") from None
+        raise StoreError(f"{where}: {error.strerror or 'no such file'}") from None
     out = {}
     for line in text.splitlines():
         match = re.fullmatch(r"([0-9a-f]{64})  (.+)", line)
         if not match:
-            raise StoreError(f"{path / HASHES}: not a list of hashes: {line[:80]!r}")
+            raise StoreError(f"{where}: not a list of hashes: {line[:80]!r}")
         out[match[2]] = match[1]
     return out
