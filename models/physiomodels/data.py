@@ -125,7 +125,7 @@ def open_stream(
 def window_table(shards: str | Path, where: str | None = None) -> pd.DataFrame:
     """Return the shards' manifest, one row a window: window, corpus, subject_id, label_* ..."""
     from physioprep.shards import open_shards
-    from physioprep.shards.plan import query_mask
+    from physioprep.shards.query import query_mask
 
     windows = open_shards(shards).windows
     return windows if where is None else windows[query_mask(windows, where, "windows")]

@@ -5,6 +5,14 @@
 
 from physioprep.shards.open import Shards, open_shards
 from physioprep.shards.run import ShardResult, shard
-from physioprep.shards.spec import ShardSpec
+from physioprep.shards.spec import PRESETS, AnnotationLabel, ShardSpec
 
-__all__ = ["ShardResult", "ShardSpec", "Shards", "open_shards", "shard"]
+__all__ = [
+    "PRESETS",
+    "AnnotationLabel",
+    "ShardResult",
+    "ShardSpec",
+    "Shards",
+    "open_shards",
+    "shard",
+]

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pickle
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,8 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.shards.plan import ModalityPlan, Plan
-from physioprep.shards.select import Quality, acceptable, measure, to_int16
+from physioprep.shards.modality import ModalityPlan
+from physioprep.shards.plan import Plan
+from physioprep.shards.select import REASONS, Quality, judge, measure, to_int16
 from physioprep.shards.source import SourceGroup, read_samples
 from physioprep.shards.spec import MISSING
 from physioprep.stream.order import random_permutation
@@ -72,20 +75,30 @@ def cut_run(work: Path, sha256: str, run: int) -> None:
     if target.exists():
         return
     plan = load_plan(work, sha256)
-    temporary = target.with_suffix(".partial")
-    temporary.mkdir(parents=True, exist_ok=True)
+    # A worker that outlives its run may do the same task as the next run's worker: each in a
+    # folder of its own, and whoever is first gives it the name.
+    temporary = target.with_suffix(f".{os.getpid()}.{os.urandom(4).hex()}.partial")
+    temporary.mkdir(parents=True)
     candidates = np.arange(plan.runs[run], plan.runs[run + 1])
+    left_out: dict[str, int] = {}
     if plan.spec.max_per_record is not None:
-        candidates = _choose(plan, candidates)
-    _spill(plan, candidates, temporary)
-    # The rename is the journal entry: a spill that has its name is whole.
-    temporary.replace(target)
+        candidates = _choose(plan, candidates, left_out)
+    _spill(plan, candidates, temporary, left_out)
+    try:
+        temporary.rename(target)  # the journal entry: a spill that has its name is whole
+    except OSError:
+        if not target.exists():
+            raise
+        shutil.rmtree(temporary)
 
 
-def _choose(plan: Plan, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
+def _choose(
+    plan: Plan, candidates: NDArray[np.int64], left_out: dict[str, int]
+) -> NDArray[np.int64]:
     """Keep at most so many good windows a record, at random."""
     good = [
-        some[_is_good(plan, windows, quality)] for some, windows, quality in _read(plan, candidates)
+        some[_good(plan, windows, quality, left_out)]
+        for some, windows, quality in _read(plan, candidates)
     ]
     kept = np.concatenate(good) if good else candidates[:0]
     records = plan.record[kept]
@@ -98,15 +111,19 @@ def _choose(plan: Plan, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
         # By the record's name, so that other records do not change the choice.
         key = int.from_bytes(hashlib.sha256(name).digest()[:8], "big")
         chosen.append(np.sort(own[random_permutation(len(own), plan.spec.seed, key)[:limit]]))
-    return np.concatenate(chosen) if chosen else kept
+    few = np.concatenate(chosen) if chosen else kept
+    left_out["beyond the maximum a record"] = len(kept) - len(few)
+    return few
 
 
-def _spill(plan: Plan, candidates: NDArray[np.int64], folder: Path) -> None:
+def _spill(
+    plan: Plan, candidates: NDArray[np.int64], folder: Path, left_out: dict[str, int]
+) -> None:
     kept: list[NDArray[np.int64]] = []
     small: dict[str, list[NDArray[Any]]] = {}
     files = {m.name: (folder / f"{m.name}.int16").open("wb") for m in plan.modalities}
     for some, windows, quality in _read(plan, candidates):
-        good = _is_good(plan, windows, quality)
+        good = _good(plan, windows, quality, left_out)
         kept.append(some[good])
         for name, cut in windows.items():
             files[name].write(np.ascontiguousarray(cut.signal[good]).data)
@@ -121,18 +138,29 @@ def _spill(plan: Plan, candidates: NDArray[np.int64], folder: Path) -> None:
         np.save(folder / f"{name}.npy", np.concatenate(parts))
     rows = np.concatenate(kept) if kept else candidates[:0]
     np.save(folder / "candidate.npy", rows)
-    counts = {"candidates": len(candidates), "kept": len(rows)}
-    (folder / "counts.json").write_text(json.dumps(counts))
+    (folder / "left_out.json").write_text(json.dumps(left_out))
 
 
-def _is_good(
-    plan: Plan, windows: dict[str, Windows], quality: dict[str, Quality]
+def _good(
+    plan: Plan,
+    windows: dict[str, Windows],
+    quality: dict[str, Quality],
+    left_out: dict[str, int],
 ) -> NDArray[np.bool_]:
+    """Return which windows are good, and count the others by reason."""
     spec = plan.spec
-    there = {name: np.any(cut.present, axis=1) for name, cut in windows.items()}
-    some = np.stack(list(there.values()))
-    complete = some.all(axis=0) if spec.pairs == "complete" else some.any(axis=0)
-    return complete & acceptable(quality, there, spec.min_valid, spec.max_abs, spec.min_std)
+    reason = judge(
+        quality,
+        {name: np.any(cut.present, axis=1) for name, cut in windows.items()},
+        complete=spec.pairs == "complete",
+        min_valid=spec.min_valid,
+        max_abs=spec.max_abs,
+        min_std=spec.min_std,
+    )
+    for number, count in enumerate(np.bincount(reason, minlength=len(REASONS)).tolist()):
+        if number and count:
+            left_out[REASONS[number]] = left_out.get(REASONS[number], 0) + count
+    return np.asarray(reason == 0)
 
 
 def _read(

@@ -10,10 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
-from physioprep.harmonise.channels import ECG_LEADS
+from physioprep.shards.annotations import label_windows, read_annotations
+from physioprep.shards.candidates import (
+    Onsets,
+    annotated_onsets,
+    chosen_records,
+    lay_windows,
+)
+from physioprep.shards.modality import ModalityPlan, unite_modalities
 from physioprep.shards.source import Source
 from physioprep.shards.spec import ShardSpec, canonical_sha256
-from physioprep.shards.split import split_subjects
+from physioprep.shards.split import split_subjects, stratify_subjects
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,43 +31,30 @@ _RUN_BYTES_MIN = 2 << 20
 
 
 @dataclass(frozen=True, eq=False)
-class ModalityPlan:
-    """One modality of the shards.
-
-    Parameters
-    ----------
-    name : str
-    channels, units : tuple of str
-        Union over the stores; ECG leads in their order.
-    rate_hz : float
-    n_samples : int
-        Samples of a window.
-    """
-
-    name: str
-    channels: tuple[str, ...]
-    units: tuple[str, ...]
-    rate_hz: float
-    n_samples: int
-
-
-@dataclass(frozen=True, eq=False)
 class LabelPlan:
-    """A label of each record.
+    """A label of each record, or of each window.
 
     Parameters
     ----------
     name : str
         With its ``label_``.
-    values : ndarray, shape (record,)
+    values : ndarray, shape (record,) or (candidate,)
         int64 codes with -1 for unknown, or float32 with NaN.
     categories : tuple of str or None
         What the codes mean; None where the label is a number.
+    per_window : bool
+        Whether `values` has one a candidate.
     """
 
     name: str
     values: NDArray[Any]
     categories: tuple[str, ...] | None
+    per_window: bool = False
+
+    def of(self, record: NDArray[Any], candidate: NDArray[Any]) -> NDArray[Any]:
+        """Return the label of some candidates, each with its record."""
+        values: NDArray[Any] = self.values[candidate if self.per_window else record]
+        return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +75,10 @@ class Plan:
         From the record's start.
     runs : ndarray of int64, shape (run + 1,)
         Task *i* cuts candidates ``runs[i]`` up to ``runs[i + 1]``: whole records.
+    left_out : dict of str to int
+        Windows at an onset that no candidate stands for, by reason.
+    n_chosen : int
+        Records that `where` keeps.
     sha256 : str
         Of all that decides the result.
     """
@@ -93,84 +91,85 @@ class Plan:
     record: NDArray[np.int32]
     start_s: NDArray[np.float64]
     runs: NDArray[np.int64]
+    left_out: dict[str, int]
+    n_chosen: int
     sha256: str
 
 
-def plan_windows(sources: Sequence[Source], spec: ShardSpec) -> Plan:
+def plan_sha256(sources: Sequence[Source], spec: ShardSpec, detector: str | None = None) -> str:
+    """Return the hash of all that decides the result: spec, stores, and what detects beats."""
+    identity = {"spec": spec.to_dict(), "stores": [source.identity for source in sources]}
+    return canonical_sha256(identity if detector is None else identity | {"detector": detector})
+
+
+def plan_windows(
+    sources: Sequence[Source],
+    spec: ShardSpec,
+    peaks: Onsets | None = None,
+    detector: str | None = None,
+) -> Plan:
     """Lay out every window that the spec allows before its samples are seen.
 
     Parameters
     ----------
     sources : sequence of Source
     spec : ShardSpec
+    peaks : Onsets, optional
+        R peaks of the records, for ``align="r_peak"``.
+    detector : str, optional
+        What found them.
 
     Raises
     ------
     ShardError
-        If the stores do not fit together, a column or modality is missing, or no window
-        is left.
+        If the stores do not fit together, a column, annotation or modality is missing, or no
+        window is left.
     """
     sources = tuple(sources)
-    modalities = _modalities(sources, spec)
-    records = _records(sources)
-    record, start_s = _candidates(sources, modalities, records, spec)
+    modalities = unite_modalities(sources, spec)
+    records = unite_records(sources)
+    needed = spec.annotation_labels or spec.align in ("annotation", "event", "beat")
+    table = read_annotations(sources) if needed else None
+    onsets = peaks
+    if table is not None and spec.align in ("annotation", "event", "beat"):
+        onsets = annotated_onsets(table, spec)
+    laid = lay_windows(sources, modalities, records, spec, onsets)
+    record, start_s = laid.record, laid.start_s
     if not record.size:
         raise ShardError(f"no record has a window of {spec.window_s:g} s that the options allow")
-    records["split"] = _splits(records, spec)
-    identity = {"spec": spec.to_dict(), "stores": [source.identity for source in sources]}
+    having = np.unique(record)
+    records["split"] = _splits(records, spec, having)
+    labels = [_label(records, name) for name in _label_names(records, spec)]
+    for asked in spec.annotation_labels:
+        assert table is not None
+        name = f"label_{asked.name}"
+        if name in [label.name for label in labels]:
+            raise ShardError(f"annotation label {asked.name!r}: the records have a {name} too")
+        found = label_windows(asked, table, record, start_s, spec.window_s)
+        labels.append(LabelPlan(name, *found, per_window=True))
     return Plan(
         spec=spec,
         sources=sources,
         modalities=modalities,
         records=records,
-        labels=tuple(_label(records, name) for name in _label_names(records, spec)),
+        labels=tuple(labels),
         record=record,
         start_s=start_s,
         runs=_runs(record, modalities),
-        sha256=canonical_sha256(identity),
+        left_out=laid.left_out,
+        n_chosen=int(chosen_records(records, spec).sum()),
+        sha256=plan_sha256(sources, spec, detector),
     )
 
 
-def _modalities(sources: tuple[Source, ...], spec: ShardSpec) -> tuple[ModalityPlan, ...]:
-    held = list(dict.fromkeys(name for source in sources for name in source.groups))
-    wanted = list(spec.modalities or sorted(held))
-    for name in (*wanted, *spec.max_abs, *spec.min_std):
-        if name not in held:
-            raise ShardError(f"no store holds modality {name!r}, only {', '.join(sorted(held))}")
-    return tuple(_modality(name, sources, spec.window_s) for name in wanted)
+def unite_records(sources: Sequence[Source]) -> pd.DataFrame:
+    """Return the records of all stores; ``store`` and ``store_record`` say where each is.
 
-
-def _modality(name: str, sources: tuple[Source, ...], window_s: float) -> ModalityPlan:
-    unit_of: dict[str, str] = {}
-    rates: dict[float, Source] = {}
-    for source in sources:
-        if name not in source.groups:
-            continue
-        group = source.groups[name]
-        rates[group.rate_hz] = source
-        for channel, unit in zip(group.channels, group.units, strict=True):
-            if unit_of.setdefault(channel, unit) != unit:
-                raise ShardError(
-                    f"{source.path}: {name} channel {channel} is in {unit}, "
-                    f"in another store in {unit_of[channel]}"
-                )
-    if len(rates) > 1:
-        found = ", ".join(f"{rate:g} Hz in {source.path}" for rate, source in rates.items())
-        raise ShardError(f"{name} has several sampling rates: {found}")
-    rate_hz = next(iter(rates))
-    n_samples = round(window_s * rate_hz)
-    if abs(n_samples - window_s * rate_hz) > 1e-6 * n_samples:
-        raise ShardError(
-            f"a window of {window_s:g} s is no whole number of {name} samples at {rate_hz:g} Hz"
-        )
-    place = {lead: number for number, lead in enumerate(ECG_LEADS)}
-    channels = tuple(sorted(unit_of, key=lambda channel: place.get(channel, len(place))))
-    return ModalityPlan(
-        name, channels, tuple(unit_of[channel] for channel in channels), rate_hz, n_samples
-    )
-
-
-def _records(sources: tuple[Source, ...]) -> pd.DataFrame:
+    Raises
+    ------
+    ShardError
+        If a record is in two of them.
+    """
     import pandas as pd
 
     frames = []
@@ -189,99 +188,31 @@ def _records(sources: tuple[Source, ...]) -> pd.DataFrame:
     return records
 
 
-def query_mask(frame: pd.DataFrame, where: str, what: str) -> NDArray[np.bool_]:
-    """Return which rows of a table a pandas query keeps.
-
-    Raises
-    ------
-    ShardError
-        If the query is wrong, or names a column that is not there.
-    """
-    numbered = frame.reset_index(drop=True)
-    try:
-        kept = numbered.query(where, engine="python").index
-    except Exception as error:  # pandas raises nearly anything on a bad query
-        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
-        names = ", ".join(map(str, frame.columns))
-        raise ShardError(f"query {where!r} on the {what}: {cause} (columns: {names})") from None
-    mask = np.zeros(len(frame), bool)
-    mask[kept] = True
-    return mask
-
-
-def _lengths(
-    sources: tuple[Source, ...], modality: ModalityPlan, records: pd.DataFrame
-) -> NDArray[np.int64]:
-    """Return the samples each record has in a modality; 0 where it lacks it."""
-    lengths = []
-    for source in sources:
-        group = source.groups.get(modality.name)
-        if group is None:
-            lengths.append(np.zeros(len(source.records), np.int64))
-        else:
-            lengths.append(np.where(group.present.any(axis=1), group.length, 0))
-    return np.concatenate(lengths)
-
-
-def _candidates(
-    sources: tuple[Source, ...],
-    modalities: tuple[ModalityPlan, ...],
-    records: pd.DataFrame,
-    spec: ShardSpec,
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    lengths = np.stack([_lengths(sources, modality, records) for modality in modalities])
-    rates = np.array([modality.rate_hz for modality in modalities])
-    ends_s = lengths / rates[:, None]
-    end_s = ends_s.min(axis=0) if spec.pairs == "complete" else ends_s.max(axis=0)
-    chosen = (
-        query_mask(records, spec.where, "records") if spec.where else np.ones(len(records), bool)
-    )
-    found_record, found_start = [], []
-    for where, from_s, to_s in spec.regions or ((None, None, None),):
-        here = chosen & query_mask(records, where, "records") if where else chosen
-        rows = np.flatnonzero(here)
-        begin = _bound(from_s, 0.0, end_s[rows]) + spec.trim_s
-        stop = _bound(to_s, end_s[rows], end_s[rows]) - spec.trim_s
-        # The slack is far below a sample, and above the rounding of seconds.
-        count = np.floor((stop - begin - spec.window_s) / spec.stride_s + 1e-6).astype(np.int64) + 1
-        count = np.maximum(count, 0)
-        step = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-        found_record.append(np.repeat(rows, count))
-        found_start.append(np.repeat(begin, count) + step * spec.stride_s)
-    pairs = np.empty(sum(map(len, found_start)), [("record", np.int64), ("start", np.float64)])
-    pairs["record"], pairs["start"] = np.concatenate(found_record), np.concatenate(found_start)
-    pairs = np.unique(pairs)  # regions may overlap
-    record, start_s = pairs["record"], pairs["start"]
-    inside = np.stack(
-        [
-            np.round(start_s * modality.rate_hz) + modality.n_samples <= length[record]
-            for modality, length in zip(modalities, lengths, strict=True)
-        ]
-    )
-    good = inside.all(axis=0) if spec.pairs == "complete" else inside.any(axis=0)
-    return record[good].astype(np.int32), start_s[good]
-
-
-def _bound(value: float | None, default: Any, end_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    if value is None:
-        value = default
-    bound = np.broadcast_to(
-        end_s + value if np.ndim(value) == 0 and value < 0 else value, end_s.shape
-    )
-    clipped: NDArray[np.float64] = np.clip(bound, 0.0, end_s)
-    return clipped
-
-
-def _splits(records: pd.DataFrame, spec: ShardSpec) -> Any:
+def _splits(records: pd.DataFrame, spec: ShardSpec, having: NDArray[np.int32]) -> Any:
     if spec.split is None:
         if "split" not in records:
             return None
         return records["split"]
     # A record whose subject is unknown counts as a subject of its own.
     subject = records["subject_id"].fillna(records["record_id"]).astype(str)
-    return split_subjects(
-        records["corpus"].astype(str).tolist(), subject.tolist(), spec.split, spec.seed
+    corpora, subjects = records["corpus"].astype(str).tolist(), subject.tolist()
+    if not spec.stratify:
+        return split_subjects(corpora, subjects, spec.split, spec.seed)
+    for name in spec.stratify:
+        if name not in records:
+            held = ", ".join(map(str, records.columns))
+            raise ShardError(f"stratify: the records have no column {name!r} (columns: {held})")
+    texts = records[list(spec.stratify)].astype("string").fillna("")
+    strata = list(texts.itertuples(index=False, name=None))
+    split = np.full(len(records), None, object)
+    split[having] = stratify_subjects(
+        [corpora[row] for row in having],
+        [subjects[row] for row in having],
+        [strata[row] for row in having],
+        spec.split,
+        spec.seed,
     )
+    return split
 
 
 def _label_names(records: pd.DataFrame, spec: ShardSpec) -> list[str]:

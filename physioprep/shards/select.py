@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,13 +165,25 @@ def measure(
     )
 
 
-def acceptable(
+#: Why a window is not taken; 0 is that it is.
+REASONS: Final = (
+    "kept",
+    "a modality is absent",
+    "missing samples",
+    "above the amplitude limit",
+    "flat",
+)
+
+
+def judge(
     quality: Mapping[str, Quality],
     there: Mapping[str, NDArray[np.bool_]],
+    *,
+    complete: bool,
     min_valid: float,
     max_abs: Mapping[str, float],
     min_std: Mapping[str, float],
-) -> NDArray[np.bool_]:
+) -> NDArray[np.int8]:
     """Return which windows keep to the limits, in every modality that they have.
 
     Parameters
@@ -180,16 +192,25 @@ def acceptable(
         By modality.
     there : mapping of str to ndarray of bool, shape (window,)
         Which windows have that modality.
+    complete : bool
+        Whether a window needs every modality, or any.
     min_valid : float
     max_abs, min_std : mapping of str to float
         See `ShardSpec`.
+
+    Returns
+    -------
+    ndarray of int8, shape (window,)
+        Number of the first of `REASONS` that holds, 0 for good windows.
     """
-    good = np.ones(len(next(iter(there.values()))), bool)
+    some = np.stack(list(there.values()))
+    wrong = np.zeros((len(REASONS), some.shape[1]), bool)
+    wrong[1] = ~(some.all(axis=0) if complete else some.any(axis=0))
     for name, measured in quality.items():
-        fine = measured.valid >= np.float32(min_valid)
+        wrong[2] |= there[name] & ~(measured.valid >= np.float32(min_valid))
         if name in max_abs:
-            fine &= measured.max_abs <= np.float32(max_abs[name])
+            wrong[3] |= there[name] & ~(measured.max_abs <= np.float32(max_abs[name]))
         if name in min_std:
-            fine &= measured.min_std >= np.float32(min_std[name])
-        good &= fine | ~there[name]
-    return good
+            wrong[4] |= there[name] & ~(measured.min_std >= np.float32(min_std[name]))
+    reason: NDArray[np.int8] = np.argmax(wrong, axis=0).astype(np.int8)
+    return reason

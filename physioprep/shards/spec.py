@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,10 +19,92 @@ SCHEMA_VERSION: Final = 1
 #: Marks a missing sample.
 MISSING: Final = -32768
 CODECS: Final = ("none", "lz4", "zstd", "pcodec")
+RULES: Final = ("majority", "any", "centre")
+ALIGNMENTS: Final = ("start", "annotation", "event", "beat", "r_peak")
+#: Limits that publications state, as arguments of `shard`. CBraMod (Wang et al., ICLR 2025,
+#: arXiv:2412.07236, section 3.1) cuts a minute off both ends and drops samples above 100 µV.
+PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "cbramod": {"trim_s": 60.0, "max_abs": {"eeg": 100.0}},
+}
 
 #: Where windows may lie: (records by pandas query or None, from s, to s); negative seconds
 #: count from the record's end, None is the record's start or end.
 Region = tuple[str | None, float | None, float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotationLabel:
+    """A label of each window, out of the annotations of its record.
+
+    Parameters
+    ----------
+    name : str
+        Becomes the array and column ``label_<name>``.
+    where : str or None
+        Pandas query on the annotations (``onset, duration, text, source, code, channel,
+        subtype, num``): which ones count. None: all.
+    of : {"text", "code"}
+        What of an annotation names its category.
+    categories : tuple of (str, str) or None
+        Pairs of a regular expression and a category, or a mapping of them. An annotation is of
+        the first category whose expression matches the whole of its text (or code); of none
+        of them, and it does not count. None: the text itself is the category.
+    rule : {"majority", "any", "centre"}
+        ``"majority"``: the category that holds for most of the window (has most annotations in
+        it, where they do not last). ``"any"``: the first of `categories` that occurs in the
+        window at all. ``"centre"``: the category that holds at the window's middle (of the
+        annotation nearest to it within 0.15 s, where they do not last).
+    lasts : bool
+        True: an annotation holds for the duration that it states, or without one until the
+        next of the same source and code (WFDB rhythm changes), or the record's end. Where
+        several hold, the one begun last does. False: it is an instant (beats).
+    otherwise : str or None
+        Category where no annotation holds. None: unknown.
+
+    Raises
+    ------
+    ShardError
+        If a value makes no sense.
+
+    Examples
+    --------
+    >>> AnnotationLabel(name="beat", of="code", lasts=False, rule="any",
+    ...                 categories={"[VE]": "ventricular", "[NLR]": "normal"}).categories
+    (('[VE]', 'ventricular'), ('[NLR]', 'normal'))
+    """
+
+    name: str
+    where: str | None = None
+    of: str = "text"
+    categories: Any = None
+    rule: str = "majority"
+    lasts: bool = True
+    otherwise: str | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.categories, Mapping):
+            object.__setattr__(self, "categories", self.categories.items())
+        if self.categories is not None:
+            pairs = tuple((str(pattern), str(name)) for pattern, name in self.categories)
+            object.__setattr__(self, "categories", pairs)
+        about = f"annotation label {self.name!r}"
+        checks = (
+            (self.name.isidentifier(), f"{about}: a name is letters, digits and _"),
+            (self.of in ("text", "code"), f"{about}: of is 'text' or 'code', not {self.of!r}"),
+            (self.rule in RULES, f"{about}: rule {self.rule!r} is none of {', '.join(RULES)}"),
+            (
+                self.rule != "any" or bool(self.categories),
+                f"{about}: rule 'any' needs categories, in the order in which they win",
+            ),
+        )
+        for good, cause in checks:
+            if not good:
+                raise ShardError(cause)
+        for pattern, _ in self.categories or ():
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ShardError(f"{about}: {pattern!r}: {error}") from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +115,16 @@ class ShardSpec:
     ----------
     window_s, stride_s : float
         Length of a window and distance between the starts of two, s.
+    align : {"start", "annotation", "event", "beat", "r_peak"}
+        What windows are laid from: ``"start"``, one after the other from the record's start;
+        ``"annotation"``, one at each annotation's onset; ``"event"``, one after the other
+        within what each annotation lasts; ``"beat"``, one around each annotated heart beat;
+        ``"r_peak"``, one around each R peak that NeuroKit2 detects.
+    align_where : str or None
+        Pandas query on the annotations: which ones align. Not for ``"start"`` and ``"r_peak"``.
+    before_s : float or None
+        Seconds of the window before the onset or beat. None: half the window around beats,
+        none elsewhere. Negative begins after the onset.
     seed : int
         Seeds the shuffle and the choice of windows under `max_per_record`.
     modalities : tuple of str or None
@@ -39,6 +133,8 @@ class ShardSpec:
         With several modalities, keep only windows that have them all, or any.
     labels : tuple of str or None
         ``label_*`` columns of the records to carry over; None means all.
+    annotation_labels : tuple of AnnotationLabel
+        Labels of each window, out of the annotations.
     where : str or None
         Pandas query on the stores' records.
     regions : tuple of Region or None
@@ -54,6 +150,13 @@ class ShardSpec:
         flatter channel, are left out.
     split : mapping of str to float or None
         Fractions by name; subjects are split by a hash. None keeps the records' own split.
+    stratify : tuple of str
+        Columns of the records (``label_*``, ``corpus``, ``site`` ...) of whose values every
+        split gets its fraction of the subjects.
+    weights : tuple of float or None
+        Share of the windows that each store gives, in the order of the stores; None: all.
+    n_windows : int or None
+        With `weights`, windows in all. None: as many as there can be without repeating one.
     codec : {"none", "lz4", "zstd", "pcodec"}
         Compression. Uncompressed chunks are mapped into memory: fastest, and largest.
     windows_per_chunk : int
@@ -67,15 +170,19 @@ class ShardSpec:
     Examples
     --------
     >>> ShardSpec(window_s=10.0).sha256[:12]
-    '23afc592b3e4'
+    '7be58f046bec'
     """
 
     window_s: float = 10.0
     stride_s: float = field(default=0.0)
     seed: int = 0
+    align: str = "start"
+    align_where: str | None = None
+    before_s: float | None = None
     modalities: tuple[str, ...] | None = None
     pairs: str = "complete"
     labels: tuple[str, ...] | None = None
+    annotation_labels: tuple[AnnotationLabel, ...] = ()
     where: str | None = None
     regions: tuple[Region, ...] | None = None
     trim_s: float = 0.0
@@ -84,6 +191,9 @@ class ShardSpec:
     max_abs: Mapping[str, float] = field(default_factory=dict)
     min_std: Mapping[str, float] = field(default_factory=dict)
     split: Mapping[str, float] | None = None
+    stratify: tuple[str, ...] = ()
+    weights: tuple[float, ...] | None = None
+    n_windows: int | None = None
     codec: str = "none"
     windows_per_chunk: int = 1024
 
@@ -109,14 +219,60 @@ class ShardSpec:
                 self.split is None or abs(sum(self.split.values()) - 1) < 1e-6,
                 "the fractions of a split must sum to 1",
             ),
+            (
+                self.split is None or all(share >= 0 for share in self.split.values()),
+                "the fractions of a split must not be negative",
+            ),
+            (not self.stratify or self.split is not None, "stratify needs a split"),
+            *self._alignment_checks(),
+            *self._mixture_checks(),
         )
         for good, cause in checks:
             if not good:
                 raise ShardError(cause)
 
+    def _alignment_checks(self) -> tuple[tuple[bool, str], ...]:
+        names = [label.name for label in self.annotation_labels]
+        return (
+            (
+                self.align in ALIGNMENTS,
+                f"align {self.align!r} is none of {', '.join(ALIGNMENTS)}",
+            ),
+            (
+                self.align_where is None or self.align in ("annotation", "event", "beat"),
+                f"align_where chooses annotations; align={self.align!r} looks at none",
+            ),
+            (
+                self.before_s is None or self.align not in ("start", "event"),
+                f"before_s is for windows at an onset or beat, not for align={self.align!r}",
+            ),
+            (len(set(names)) == len(names), "two annotation labels have the same name"),
+        )
+
+    def _mixture_checks(self) -> tuple[tuple[bool, str], ...]:
+        weights = self.weights
+        return (
+            (
+                weights is None
+                or (all(0 <= w < math.inf for w in weights) and any(w > 0 for w in weights)),
+                "weights must not be negative, and one must be above 0",
+            ),
+            (self.n_windows is None or self.n_windows > 0, "n_windows is at least 1"),
+            (self.n_windows is None or weights is not None, "n_windows needs weights"),
+        )
+
+    @property
+    def lead_s(self) -> float:
+        """Seconds of a window before the onset or beat that it is aligned to."""
+        if self.before_s is not None:
+            return self.before_s
+        return self.window_s / 2 if self.align in ("beat", "r_peak") else 0.0
+
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as plain JSON types."""
         values = dataclasses.asdict(self)
+        if self.split is not None:  # whose order matters, which a JSON object's does not
+            values["split"] = list(self.split.items())
         return dict(json.loads(json.dumps(values)))
 
     @property

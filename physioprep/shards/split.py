@@ -52,3 +52,56 @@ def split_subjects(
     place = [subject_fraction(c, s, seed) for c, s in zip(corpus, subject, strict=True)]
     number = np.searchsorted(edges, place, side="right")
     return np.array(names, object)[number]
+
+
+def stratify_subjects(
+    corpus: Sequence[str],
+    subject: Sequence[str],
+    stratum: Sequence[tuple[str, ...]],
+    fractions: Mapping[str, float],
+    seed: int,
+) -> NDArray[np.object_]:
+    """Assign each record to a split so that every stratum is divided in the same proportions.
+
+    Subjects stay whole. Those of a stratum (the set of all values that a subject's records
+    have) follow each other in the order of their hashes, and each goes to the split that is
+    furthest below its share: in every stratum and in all, a split is off by less than the
+    number of splits. Unlike `split_subjects`, the assignment depends on who else is there;
+    it does not depend on the order of the records.
+
+    Parameters
+    ----------
+    corpus, subject : sequence of str
+        One a record.
+    stratum : sequence of tuple of str
+        One a record.
+    fractions : mapping of str to float
+        Share of each split; sums to 1.
+    seed : int
+
+    Returns
+    -------
+    ndarray of object (str), shape (record,)
+
+    Examples
+    --------
+    >>> people = [f"{number}" for number in range(8)]
+    >>> sick = [("yes",), ("no",)] * 4
+    >>> split = stratify_subjects(["a"] * 8, people, sick, {"train": 0.5, "test": 0.5}, 0)
+    >>> [sorted(split[first::2]) for first in (0, 1)]
+    [['test', 'test', 'train', 'train'], ['test', 'test', 'train', 'train']]
+    """
+    values: dict[tuple[str, str], set[tuple[str, ...]]] = {}
+    for where, person, value in zip(corpus, subject, stratum, strict=True):
+        values.setdefault((where, person), set()).add(value)
+    ordered = sorted(
+        values, key=lambda who: (sorted(values[who]), subject_fraction(who[0], who[1], seed), who)
+    )
+    names, shares = list(fractions), np.array(list(fractions.values()))
+    given = np.zeros(len(names))
+    split_of = {}
+    for number, who in enumerate(ordered, 1):
+        chosen = int(np.argmax(np.round(shares * number - given, 9)))
+        given[chosen] += 1
+        split_of[who] = names[chosen]
+    return np.array([split_of[who] for who in zip(corpus, subject, strict=True)], object)

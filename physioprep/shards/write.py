@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
-from functools import lru_cache
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.errors import ShardError
 from physioprep.shards.cut import load_plan
-from physioprep.shards.plan import ModalityPlan, Plan
+from physioprep.shards.modality import ModalityPlan
+from physioprep.shards.plan import LabelPlan, Plan
 from physioprep.shards.select import channel_sums
 from physioprep.shards.spec import MISSING, SCHEMA, SCHEMA_VERSION
 
@@ -106,15 +109,6 @@ def _create_signal(group: Any, codec: Any, shape: tuple[int, ...], per_chunk: in
         )
 
 
-@lru_cache(maxsize=4096)
-def _spilled(path: Path, written_ns: int) -> NDArray[Any]:
-    # By the time it was written, so that a worker never serves another run's spill.
-    if path.suffix == ".npy":
-        values: NDArray[Any] = np.load(path, mmap_mode="r")
-        return values
-    return np.memmap(path, np.int16, "r")
-
-
 def write_block(work: Path, sha256: str, block: int, per_chunk: int, per_block: int) -> None:
     """Write one chunk of every small array, and the signal chunks that belong to it.
 
@@ -153,7 +147,7 @@ def write_block(work: Path, sha256: str, block: int, per_chunk: int, per_block: 
     group["record"][where] = record
     group["start_s"][where] = plan.start_s[order["candidate"]]
     for label in plan.labels:
-        group[label.name][where] = label.values[record]
+        group[label.name][where] = label.of(record, order["candidate"])
     statistics = {}
     for modality in plan.modalities:
         scale = _gather(work, order, f"{modality.name}.scale")
@@ -168,7 +162,7 @@ def write_block(work: Path, sha256: str, block: int, per_chunk: int, per_block: 
             totals[:3] += _totals(signal, scale[some])
         totals[3] = present.sum(axis=0) * modality.n_samples
         statistics[modality.name] = totals.tolist()
-    partial = entry.with_suffix(".partial")
+    partial = entry.with_suffix(f".{os.getpid()}.{os.urandom(4).hex()}.partial")
     partial.write_text(json.dumps(statistics))
     partial.replace(entry)
 
@@ -182,14 +176,18 @@ def _totals(signal: NDArray[np.int16], scale: NDArray[np.float32]) -> NDArray[np
 
 def _by_run(order: NDArray[Any]) -> list[tuple[int, NDArray[np.int64]]]:
     runs = np.unique(order["run"])
-    return [(int(run), np.flatnonzero(order["run"] == run)) for run in runs]
+    if len(runs) == 1:
+        return [(int(runs[0]), np.arange(len(order)))]
+    sorted_rows = np.argsort(order["run"], kind="stable")
+    bounds = np.searchsorted(order["run"][sorted_rows], runs[1:])
+    pieces = np.split(sorted_rows, bounds)
+    return [(int(run), rows) for run, rows in zip(runs, pieces, strict=True)]
 
 
 def _gather(work: Path, order: NDArray[Any], name: str) -> NDArray[Any]:
     gathered: NDArray[Any] | None = None
     for run, here in _by_run(order):
-        path = work / "spill" / f"{run:06d}" / f"{name}.npy"
-        values = _spilled(path, path.stat().st_mtime_ns)
+        values = np.load(work / "spill" / f"{run:06d}" / f"{name}.npy")
         if gathered is None:
             gathered = np.empty((len(order), *values.shape[1:]), values.dtype)
         gathered[here] = values[order["row"][here]]
@@ -198,13 +196,18 @@ def _gather(work: Path, order: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def _gather_signal(work: Path, order: NDArray[Any], modality: ModalityPlan) -> NDArray[np.int16]:
-    shape = (len(modality.channels), modality.n_samples)
-    signal = np.empty((len(order), *shape), np.int16)
+    """Read each window out of the spill: read, not mapped, so that no page of it stays here."""
+    signal = np.empty((len(order), len(modality.channels), modality.n_samples), np.int16)
+    size = signal[0].nbytes
     for run, here in _by_run(order):
         path = work / "spill" / f"{run:06d}" / f"{modality.name}.int16"
-        spilled = _spilled(path, path.stat().st_mtime_ns).reshape(-1, *shape)
-        for target, row in zip(here.tolist(), order["row"][here].tolist(), strict=True):
-            signal[target] = spilled[row]
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            for target, row in zip(here.tolist(), order["row"][here].tolist(), strict=True):
+                if os.preadv(handle, [signal[target]], row * size) != size:
+                    raise ShardError(f"{path}: ends early; remove {work} and start again")
+        finally:
+            os.close(handle)
     return signal
 
 
@@ -243,11 +246,7 @@ def write_manifest(work: Path, plan: Plan) -> None:
     order = np.load(work / ORDER_FILE, mmap_mode="r")
     names = [n for n in ("corpus", "record_id", "subject_id", "split") if n in plan.records]
     texts = {name: plan.records[name].astype("string") for name in names}
-    texts |= {
-        label.name: _label_texts(label.values, label.categories)
-        for label in plan.labels
-        if label.categories is not None
-    }
+    store = plan.records["store"].to_numpy(np.int32)
     writer: pq.ParquetWriter | None = None
     for low in range(0, len(order), _MANIFEST_ROWS):
         some = order[low : low + _MANIFEST_ROWS]
@@ -256,8 +255,8 @@ def write_manifest(work: Path, plan: Plan) -> None:
         for name, values in texts.items():
             columns[name] = pd.array(values.to_numpy()[record], dtype="string")
         for label in plan.labels:
-            if label.categories is None:
-                columns[label.name] = label.values[record]
+            columns[label.name] = _label_column(label, record, some["candidate"])
+        columns["store"] = store[record]
         columns["start_s"] = plan.start_s[some["candidate"]]
         columns["quality"] = np.minimum.reduce(
             [_valid(work, some, modality.name) for modality in plan.modalities]
@@ -281,24 +280,36 @@ def _valid(work: Path, order: NDArray[Any], name: str) -> NDArray[np.float32]:
     return values.astype(np.float32)
 
 
-def _label_texts(codes: NDArray[Any], categories: tuple[str, ...]) -> Any:
+def _label_column(label: LabelPlan, record: NDArray[Any], candidate: NDArray[Any]) -> Any:
     import pandas as pd
 
-    return pd.Series([None if code < 0 else categories[code] for code in codes], dtype="string")
+    values = label.of(record, candidate)
+    if label.categories is None:
+        return values
+    # -1, unknown, is the last.
+    return pd.array(np.array([*label.categories, None], object)[values], dtype="string")
 
 
-def root_attributes(plan: Plan, n_windows: int, per_chunk: int, per_block: int) -> dict[str, Any]:
-    """Return the attributes of the root group."""
-    spec = plan.spec.to_dict()
+def root_attributes(plan: Plan, layout: Mapping[str, int], found: Mapping[str, Any]) -> Any:
+    """Return the attributes of the root group.
+
+    Parameters
+    ----------
+    plan : Plan
+    layout : mapping of str to int
+        ``windows_per_chunk`` and ``chunks_per_block``.
+    found : mapping
+        What the first pass found: ``n_windows``, ``left_out`` and the like.
+    """
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
         "plan_sha256": plan.sha256,
         "stores": [source.identity for source in plan.sources],
-        "spec": spec,
+        "spec": plan.spec.to_dict(),
         "seed": plan.spec.seed,
-        "n_windows": n_windows,
+        **found,
         "modalities": [modality.name for modality in plan.modalities],
         "labels": [label.name for label in plan.labels],
-        "layout": {"windows_per_chunk": per_chunk, "chunks_per_block": per_block},
+        "layout": dict(layout),
     }

@@ -258,7 +258,7 @@ def test_a_run_that_stops_anywhere_goes_on(
     options: dict[str, Any] = {"window_s": 1.0, "modalities": ["ecg"], "scheduler": "sync"}
     shard(paired, tmp_path / "whole", **options)
     wanted = digest(tmp_path / "whole")
-    steps = [(cut, "_spill"), (run, "_shuffle"), (run.write, "_gather_signal")]
+    steps = [(cut, "_spill"), (run, "_order"), (run.write, "_gather_signal")]
     steps += [(run.write, "add_statistics"), (run.write, "write_manifest"), (run, "_commit")]
     for number, (module, name) in enumerate(steps):
         for after in (0, 2) if number < 3 else (0,):

@@ -1,0 +1,241 @@
+"""Annotations of the stores: which ones, from when to when, and what they say of a window."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.errors import ShardError
+from physioprep.shards.query import query_mask
+from physioprep.shards.source import Source
+from physioprep.shards.spec import AnnotationLabel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: WFDB's codes of heart beats (https://physionet.org/physiotools/wpg/wpg_36.htm).
+BEAT_CODES: Final = tuple("NLRBAaJSVrFejnE/fQ?")
+#: How far from a window's middle a beat may be to label it: the match window of ANSI/AAMI EC57, s.
+_NEAR_S: Final = 0.15
+#: Below the resolution of any annotation, above the rounding of seconds.
+_TINY_S: Final = 1e-6
+_TEXTS: Final = ("text", "source", "code")
+_NUMBERS: Final = ("onset", "duration", "channel", "subtype", "num")
+
+
+def read_annotations(sources: Sequence[Source]) -> pd.DataFrame:
+    """Return the annotations of all stores.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of `Recording.annotations` but ``sample``, in order of ``record`` (row of the
+        plan's records) and ``onset``; ``end``, s, is when it stops to hold: after its duration,
+        else with the next of the same source and code, else inf.
+    """
+    import pandas as pd
+    import zarr
+
+    frames, first = [], 0
+    for source in sources:
+        root = zarr.open_group(str(source.path), mode="r")
+        held: Any = root.get("annotations")
+        if held is not None:
+            columns = {name: np.asarray(held[name][...]) for name in (*_NUMBERS, "record")}
+            columns |= {name: np.asarray(held[name][...]).astype(object) for name in _TEXTS}
+            columns["record"] = columns["record"].astype(np.int64) + first
+            frames.append(pd.DataFrame(columns))
+        first += len(source.records)
+    if not frames:
+        empty = {name: np.empty(0, object if name in _TEXTS else float) for name in _TEXTS}
+        empty |= {name: np.empty(0, float) for name in _NUMBERS}
+        frames = [pd.DataFrame(empty | {"record": np.empty(0, np.int64)})]
+    table = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    table = table.sort_values(["record", "onset"], kind="stable", ignore_index=True)
+    following = table.groupby(["record", "source", "code"])["onset"].shift(-1).fillna(np.inf)
+    stated = table["onset"] + table["duration"]
+    return table.assign(end=stated.where(table["duration"].notna(), following))
+
+
+def choose(table: pd.DataFrame, where: str | None) -> pd.DataFrame:
+    """Return the annotations that a query keeps; `end` is that among all.
+
+    Raises
+    ------
+    ShardError
+        If the query is wrong.
+    """
+    if where is None:
+        return table
+    asked = table.drop(columns=["record", "end"])
+    return table[query_mask(asked, where, "annotations")].reset_index(drop=True)
+
+
+def label_windows(
+    label: AnnotationLabel,
+    table: pd.DataFrame,
+    record: NDArray[np.int32],
+    start_s: NDArray[np.float64],
+    window_s: float,
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return what the annotations say of each window.
+
+    Parameters
+    ----------
+    label : AnnotationLabel
+    table : pandas.DataFrame
+        From `read_annotations`.
+    record : ndarray of int32, shape (window,)
+        In order.
+    start_s : ndarray of float64, shape (window,)
+        Within a record in order.
+    window_s : float
+
+    Returns
+    -------
+    codes : ndarray of int64, shape (window,)
+        -1 is unknown.
+    categories : tuple of str
+
+    Raises
+    ------
+    ShardError
+        If the query is wrong, or keeps no annotation of any category.
+    """
+    chosen = choose(table, label.where)
+    texts = chosen[label.of].astype(str).to_numpy(object)
+    category, names = _categorise(label, texts)
+    if not (category >= 0).any():
+        raise ShardError(f"annotation label {label.name!r}: the stores hold no such annotation")
+    kept = chosen[category >= 0]
+    category = category[category >= 0]
+    none = -1
+    if label.otherwise is not None:
+        names = tuple(dict.fromkeys((*names, label.otherwise)))
+        none = names.index(label.otherwise)
+    codes = np.full(len(record), none, np.int64)
+    onset, end = kept["onset"].to_numpy(np.float64), kept["end"].to_numpy(np.float64)
+    decide = _of_spans if label.lasts else _of_instants
+    for windows, notes in _by_record(record, kept["record"].to_numpy(np.int64)):
+        codes[windows] = decide(
+            label.rule,
+            category[notes],
+            onset[notes],
+            end[notes],
+            start_s[windows],
+            window_s,
+            len(names),
+            none,
+        )
+    return codes, names
+
+
+def _categorise(
+    label: AnnotationLabel, texts: NDArray[Any]
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    found = sorted(set(texts.tolist()))
+    if label.categories is None:
+        names = tuple(text for text in found if text)
+        code = {text: number for number, text in enumerate(names)}
+    else:
+        names = tuple(dict.fromkeys(name for _, name in label.categories))
+        patterns = [(re.compile(p), names.index(name)) for p, name in label.categories]
+        code = {}
+        for text in found:
+            matching = (number for pattern, number in patterns if pattern.fullmatch(text))
+            code[text] = next(matching, -1)
+    return np.array([code.get(text, -1) for text in texts], np.int64), names
+
+
+def _by_record(
+    record: NDArray[np.int32], noted: NDArray[np.int64]
+) -> Iterator[tuple[slice, slice]]:
+    """Give windows and annotations of each record that has both."""
+    for number in np.intersect1d(record, noted).tolist():
+        bounds = (np.searchsorted(rows, (number, number + 1)) for rows in (record, noted))
+        (first, stop), (begin, close) = bounds
+        yield slice(int(first), int(stop)), slice(int(begin), int(close))
+
+
+def _of_spans(
+    rule: str,
+    category: NDArray[np.int64],
+    onset: NDArray[np.float64],
+    end: NDArray[np.float64],
+    start_s: NDArray[np.float64],
+    window_s: float,
+    n_categories: int,
+    none: int,
+) -> NDArray[np.int64]:
+    if rule == "any":
+        codes = np.full(len(start_s), none, np.int64)
+        for number in range(n_categories)[::-1]:  # the first category is written last, and wins
+            own = (category == number) & (end > onset)
+            begun = np.searchsorted(np.sort(onset[own]), start_s + window_s - _TINY_S, "left")
+            over = np.searchsorted(np.sort(end[own]), start_s + _TINY_S, "right")
+            codes[begun > over] = number
+        return codes
+    edges = np.unique(np.concatenate((onset, end[np.isfinite(end)])))
+    # State of each piece between two edges; the last begun of several overwrites the others.
+    state = np.full(len(edges) + 1, none, np.int64)
+    for number, low, high in zip(
+        category, np.searchsorted(edges, onset), np.searchsorted(edges, end), strict=True
+    ):
+        state[low + 1 : high + 1] = number
+    if rule == "centre":
+        middle = start_s + window_s / 2
+        centre: NDArray[np.int64] = state[np.searchsorted(edges, middle + _TINY_S, "right")]
+        return centre
+    seconds = np.zeros((n_categories + 1, len(start_s)))
+    far = start_s[-1] + window_s + 1
+    knots = np.concatenate(([min(edges[0], 0.0) - 1], edges[edges < far], [far]))
+    for number in range(-1, n_categories):
+        inside = state[: len(knots) - 1] == number
+        held = np.concatenate(([0.0], np.cumsum(np.diff(knots) * inside)))
+        amount = np.interp(start_s + window_s, knots, held) - np.interp(start_s, knots, held)
+        seconds[number] = amount  # unknown is the last row, and loses ties
+    return _most(np.round(seconds, 6))
+
+
+def _of_instants(
+    rule: str,
+    category: NDArray[np.int64],
+    onset: NDArray[np.float64],
+    end: NDArray[np.float64],
+    start_s: NDArray[np.float64],
+    window_s: float,
+    n_categories: int,
+    none: int,
+) -> NDArray[np.int64]:
+    if rule == "centre":
+        middle = start_s + window_s / 2
+        after = np.clip(np.searchsorted(onset, middle), 1, max(len(onset) - 1, 1))
+        pair = np.stack((after - 1, np.minimum(after, len(onset) - 1)))
+        nearest = np.take_along_axis(
+            pair, np.argmin(np.abs(onset[pair] - middle), axis=0)[None], axis=0
+        )[0]
+        near = np.abs(onset[nearest] - middle) <= _NEAR_S + _TINY_S
+        return np.where(near, category[nearest], none)
+    count = np.zeros((n_categories + 1, len(start_s)))
+    for number in range(n_categories):
+        own = onset[category == number]
+        first = np.searchsorted(own, start_s - _TINY_S)
+        count[number] = np.searchsorted(own, start_s + window_s - _TINY_S) - first
+    count[none] += ~count.any(axis=0)
+    if rule == "majority":
+        return _most(count)
+    return np.where(count[:-1].any(axis=0), np.argmax(count[:-1] > 0, axis=0), -1)
+
+
+def _most(amount: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the category with the most, of equals the first; -1 for the last row."""
+    most = np.argmax(amount, axis=0)
+    return np.where(most == len(amount) - 1, -1, most).astype(np.int64)

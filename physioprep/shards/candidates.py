@@ -1,0 +1,249 @@
+"""Where windows may lie: along a record, or at its annotations, events and beats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.errors import ShardError
+from physioprep.shards.annotations import BEAT_CODES, choose
+from physioprep.shards.modality import ModalityPlan
+from physioprep.shards.query import query_mask
+from physioprep.shards.source import Source
+from physioprep.shards.spec import ShardSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Far below a sample, and above the rounding of seconds.
+_TINY: Final = 1e-6
+_PLACE: Final = np.dtype([("record", np.int64), ("start", np.float64)])
+
+
+@dataclass(frozen=True, eq=False)
+class Onsets:
+    """What windows are aligned to.
+
+    Parameters
+    ----------
+    record : ndarray of int64, shape (onset,)
+        Row of the plan's records.
+    onset_s, end_s : ndarray of float64, shape (onset,)
+        From the record's start; `end_s` is inf where what began never ends.
+    """
+
+    record: NDArray[np.int64]
+    onset_s: NDArray[np.float64]
+    end_s: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Windows that could be.
+
+    Parameters
+    ----------
+    record : ndarray of int32, shape (candidate,)
+        Row of the plan's records, in order.
+    start_s : ndarray of float64, shape (candidate,)
+        From the record's start, in order within it.
+    left_out : dict of str to int
+        Windows at an onset that are none of them, by reason.
+    """
+
+    record: NDArray[np.int32]
+    start_s: NDArray[np.float64]
+    left_out: dict[str, int]
+
+
+def chosen_records(records: pd.DataFrame, spec: ShardSpec) -> NDArray[np.bool_]:
+    """Return which records `where` keeps."""
+    if spec.where is None:
+        return np.ones(len(records), bool)
+    return query_mask(records, spec.where, "records")
+
+
+def annotated_onsets(table: pd.DataFrame, spec: ShardSpec) -> Onsets:
+    """Return the annotations that windows are aligned to.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `read_annotations`.
+    spec : ShardSpec
+
+    Raises
+    ------
+    ShardError
+        If there is none, or the query is wrong.
+    """
+    beats = spec.align == "beat"
+    chosen = choose(table[table["code"].isin(BEAT_CODES)] if beats else table, spec.align_where)
+    if not len(chosen):
+        what = "annotated heart beat (align='r_peak' detects them)" if beats else "annotation"
+        asked = f" with {spec.align_where!r}" if spec.align_where else ""
+        raise ShardError(f"align={spec.align!r}: the stores hold no {what}{asked}")
+    columns = (chosen[name].to_numpy(np.float64) for name in ("onset", "end"))
+    return Onsets(chosen["record"].to_numpy(np.int64), *columns)
+
+
+def lay_windows(
+    sources: tuple[Source, ...],
+    modalities: tuple[ModalityPlan, ...],
+    records: pd.DataFrame,
+    spec: ShardSpec,
+    onsets: Onsets | None,
+) -> Candidates:
+    """Lay out windows before any sample is seen.
+
+    Parameters
+    ----------
+    sources : tuple of Source
+    modalities : tuple of ModalityPlan
+    records : pandas.DataFrame
+        Of all sources.
+    spec : ShardSpec
+    onsets : Onsets or None
+        None where windows are laid from the record's start.
+    """
+    lengths = np.stack([_lengths(sources, modality) for modality in modalities])
+    rates = np.array([modality.rate_hz for modality in modalities])
+    ends_s = lengths / rates[:, None]
+    end_s = ends_s.min(axis=0) if spec.pairs == "complete" else ends_s.max(axis=0)
+    chosen = chosen_records(records, spec)
+    spans = tuple(_spans(records, spec, chosen, end_s))
+    left_out: dict[str, int] = {}
+    if onsets is None:
+        places = np.unique(np.concatenate([_tile(*span, spec) for span in spans]))
+    else:
+        places, left_out = _at_onsets(onsets, spans, end_s, chosen, spec)
+    record, start_s = places["record"], places["start"]
+    inside = np.stack(
+        [
+            np.round(start_s * modality.rate_hz) + modality.n_samples <= length[record]
+            for modality, length in zip(modalities, lengths, strict=True)
+        ]
+    )
+    good = inside.all(axis=0) if spec.pairs == "complete" else inside.any(axis=0)
+    if onsets is not None:
+        left_out[BEYOND] += int((~good).sum())
+    return Candidates(record[good].astype(np.int32), start_s[good], left_out)
+
+
+#: Reasons why a window at an onset is none.
+BEYOND: Final = "beyond the record's ends"
+OUTSIDE: Final = "outside the regions"
+TWICE: Final = "at the same second as another"
+
+_Span = tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]
+
+
+def _lengths(sources: tuple[Source, ...], modality: ModalityPlan) -> NDArray[np.int64]:
+    """Return the samples each record has in a modality; 0 where it lacks it."""
+    lengths = []
+    for source in sources:
+        group = source.groups.get(modality.name)
+        if group is None:
+            lengths.append(np.zeros(len(source.records), np.int64))
+        else:
+            lengths.append(np.where(group.present.any(axis=1), group.length, 0))
+    return np.concatenate(lengths)
+
+
+def _spans(
+    records: pd.DataFrame,
+    spec: ShardSpec,
+    chosen: NDArray[np.bool_],
+    end_s: NDArray[np.float64],
+) -> Iterator[_Span]:
+    """Give, for each region, its records and where it begins and stops in them."""
+    for where, from_s, to_s in spec.regions or ((None, None, None),):
+        here = chosen & query_mask(records, where, "records") if where else chosen
+        rows = np.flatnonzero(here)
+        begin = _bound(from_s, 0.0, end_s[rows]) + spec.trim_s
+        yield rows, begin, _bound(to_s, end_s[rows], end_s[rows]) - spec.trim_s
+
+
+def _bound(value: float | None, default: Any, end_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    if value is None:
+        value = default
+    bound = np.broadcast_to(
+        end_s + value if np.ndim(value) == 0 and value < 0 else value, end_s.shape
+    )
+    clipped: NDArray[np.float64] = np.clip(bound, 0.0, end_s)
+    return clipped
+
+
+def _tile(
+    rows: NDArray[Any], begin: NDArray[np.float64], stop: NDArray[np.float64], spec: ShardSpec
+) -> NDArray[Any]:
+    """Lay windows one after the other from `begin` on, as many as fit before `stop`."""
+    count = np.floor((stop - begin - spec.window_s) / spec.stride_s + _TINY).astype(np.int64) + 1
+    count = np.maximum(count, 0)
+    step = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    places = np.empty(len(step), _PLACE)
+    places["record"] = np.repeat(rows, count)
+    places["start"] = np.repeat(begin, count) + step * spec.stride_s
+    return places
+
+
+def _at_onsets(
+    onsets: Onsets,
+    spans: tuple[_Span, ...],
+    end_s: NDArray[np.float64],
+    chosen: NDArray[np.bool_],
+    spec: ShardSpec,
+) -> tuple[NDArray[Any], dict[str, int]]:
+    """Lay windows at the onsets in the chosen records; count those that are left out."""
+    own = chosen[onsets.record]
+    record, onset_s = onsets.record[own], onsets.onset_s[own]
+    if spec.align == "event":
+        stop = np.minimum(onsets.end_s[own], end_s[record])
+        places = _tile(record, onset_s, stop, spec)
+    else:
+        places = np.empty(len(record), _PLACE)
+        places["record"], places["start"] = record, onset_s - spec.lead_s
+    unique = np.unique(places)
+    left_out = {TWICE: len(places) - len(unique)}
+    start, last = unique["start"], end_s[unique["record"]] - spec.window_s
+    inside = (start > -_TINY) & (start < last + _TINY)
+    left_out[BEYOND] = int((~inside).sum())
+    kept = unique[inside]
+    within = _within(kept, spans, len(end_s), spec.window_s)
+    left_out[OUTSIDE] = int((~within).sum())
+    kept = kept[within]
+    kept["start"] = np.maximum(kept["start"], 0.0)
+    return kept, left_out
+
+
+def _within(
+    places: NDArray[Any], spans: tuple[_Span, ...], n_records: int, window_s: float
+) -> NDArray[np.bool_]:
+    """Return which windows lie inside one of the regions."""
+    found = np.zeros(len(places), bool)
+    for rows, begin, stop in spans:
+        earliest, latest = np.full(n_records, np.inf), np.full(n_records, -np.inf)
+        earliest[rows], latest[rows] = begin, stop - window_s
+        record, start = places["record"], places["start"]
+        found |= (start > earliest[record] - _TINY) & (start < latest[record] + _TINY)
+    return found
+
+
+def count_all(*counts: Mapping[str, int]) -> dict[str, int]:
+    """Add up counts by reason, those above 0.
+
+    Examples
+    --------
+    >>> count_all({"flat": 1}, {"flat": 2, "too short": 0})
+    {'flat': 3}
+    """
+    total: dict[str, int] = {}
+    for each in counts:
+        for reason, count in each.items():
+            if count:
+                total[reason] = total.get(reason, 0) + count
+    return total

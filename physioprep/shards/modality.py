@@ -1,0 +1,77 @@
+"""Modalities of the shards: the union of the stores' channels, aligned by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from physioprep.errors import ShardError
+from physioprep.harmonise.channels import ECG_LEADS
+from physioprep.shards.source import Source
+from physioprep.shards.spec import ShardSpec
+
+
+@dataclass(frozen=True, eq=False)
+class ModalityPlan:
+    """One modality of the shards.
+
+    Parameters
+    ----------
+    name : str
+    channels, units : tuple of str
+        Union over the stores; ECG leads in their order.
+    rate_hz : float
+    n_samples : int
+        Samples of a window.
+    """
+
+    name: str
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+    rate_hz: float
+    n_samples: int
+
+
+def unite_modalities(sources: tuple[Source, ...], spec: ShardSpec) -> tuple[ModalityPlan, ...]:
+    """Return the modalities that the shards will hold.
+
+    Raises
+    ------
+    ShardError
+        If a store lacks what is asked for, or the stores' rates or units differ.
+    """
+    held = list(dict.fromkeys(name for source in sources for name in source.groups))
+    wanted = list(spec.modalities or sorted(held))
+    for name in (*wanted, *spec.max_abs, *spec.min_std):
+        if name not in held:
+            raise ShardError(f"no store holds modality {name!r}, only {', '.join(sorted(held))}")
+    return tuple(_modality(name, sources, spec.window_s) for name in wanted)
+
+
+def _modality(name: str, sources: tuple[Source, ...], window_s: float) -> ModalityPlan:
+    unit_of: dict[str, str] = {}
+    rates: dict[float, Source] = {}
+    for source in sources:
+        if name not in source.groups:
+            continue
+        group = source.groups[name]
+        rates[group.rate_hz] = source
+        for channel, unit in zip(group.channels, group.units, strict=True):
+            if unit_of.setdefault(channel, unit) != unit:
+                raise ShardError(
+                    f"{source.path}: {name} channel {channel} is in {unit}, "
+                    f"in another store in {unit_of[channel]}"
+                )
+    if len(rates) > 1:
+        found = ", ".join(f"{rate:g} Hz in {source.path}" for rate, source in rates.items())
+        raise ShardError(f"{name} has several sampling rates: {found}")
+    rate_hz = next(iter(rates))
+    n_samples = round(window_s * rate_hz)
+    if abs(n_samples - window_s * rate_hz) > 1e-6 * n_samples:
+        raise ShardError(
+            f"a window of {window_s:g} s is no whole number of {name} samples at {rate_hz:g} Hz"
+        )
+    place = {lead: number for number, lead in enumerate(ECG_LEADS)}
+    channels = tuple(sorted(unit_of, key=lambda channel: place.get(channel, len(place))))
+    return ModalityPlan(
+        name, channels, tuple(unit_of[channel] for channel in channels), rate_hz, n_samples
+    )
