@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -14,8 +15,9 @@ _LEVELS = 1 << 16  # a decision takes 16 bits: the rate is exact to 1 in 65,536
 class Dropout(nn.Module):
     """Zero a share of the elements in training and scale up the rest.
 
-    PyTorch's own draws one number an element and keeps a float of each for the way back; a third
-    of CBraMod's training step goes there. On other devices than the CPU this is PyTorch's own.
+    PyTorch's own draws one number an element from a slow generator and keeps a float of each for
+    the way back; a third of CBraMod's training step goes there. On other devices than the CPU, and
+    under `torch.compile`, this is PyTorch's own.
 
     Parameters
     ----------
@@ -38,7 +40,7 @@ class Dropout(nn.Module):
         """Return x with a share of it zeroed."""
         if not self.training or not self.rate:
             return x
-        if x.device.type != "cpu":
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
             return F.dropout(x, self.rate)
         dropped: Tensor = _Drop.apply(x, self.rate)  # type: ignore[no-untyped-call]
         return dropped
@@ -50,15 +52,18 @@ class _Drop(torch.autograd.Function):
         keep = _keep(x.shape, rate)
         ctx.save_for_backward(keep)
         ctx.scale = 1 / (1 - rate)
-        return torch.where(keep, x, 0).mul_(ctx.scale)
+        return torch.mul(x, keep).mul_(ctx.scale)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (keep,) = ctx.saved_tensors
-        return torch.where(keep, gradients[0], 0).mul_(ctx.scale), None
+        return torch.mul(gradients[0], keep).mul_(ctx.scale), None
 
 
 def _keep(shape: torch.Size, rate: float) -> Tensor:
+    """Draw 1 or 0 an element as uint8, from a generator that torch's own seeds."""
     count = shape.numel()
-    numbers = torch.empty(-(-count // 4), dtype=torch.int64).random_(-(2**63), None)
-    return (numbers.view(torch.int16)[:count] >= round(rate * _LEVELS) - _LEVELS // 2).view(shape)
+    seed = int(torch.randint(2**62, ()))
+    numbers = np.random.SFC64(seed).random_raw(-(-count // 4)).view(np.int16)[:count]
+    keep = torch.from_numpy(numbers) >= round(rate * _LEVELS) - _LEVELS // 2
+    return keep.view(torch.uint8).view(shape)

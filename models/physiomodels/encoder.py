@@ -290,35 +290,24 @@ class CrissCrossLayer(nn.Module):
 def _attend(
     attention: nn.MultiheadAttention, x: Tensor, key_mask: Tensor | None, *, across_leads: bool
 ) -> Tensor:
-    """Self-attention over leads or over patches of x (batch, channel, patch, width), uncopied.
-
-    Query, key and value are projected apart, for then (patch, head) is one axis of even stride and
-    the kernel takes the leads of all patches, and gives them back, where they lie in memory.
-    """
+    """Self-attention over leads or over patches of x (batch, channel, patch, width)."""
     batch, channels, patches, width = x.shape
-    heads = attention.num_heads
     if across_leads:
-        inner, length, outer = patches * heads, channels, batch
-    else:
-        inner, length, outer = heads, patches, batch * channels
-
-    def split(weight: Tensor, bias: Tensor) -> Tensor:
-        projected = F.linear(x, weight, bias)
-        return projected.view(outer, length, inner, width // heads).transpose(1, 2)
-
-    weights = attention.in_proj_weight.chunk(3)
-    biases = attention.in_proj_bias.chunk(3)
-    q, k, v = (split(weight, bias) for weight, bias in zip(weights, biases, strict=True))
-    if key_mask is not None:  # (batch, patch or channel, length, length) -> one a head
-        key_mask = (
-            key_mask.repeat_interleave(heads, dim=1)
-            if across_leads
-            else key_mask.flatten(0, 1).unsqueeze(1)
-        )
+        x = x.transpose(1, 2)
+    outer, length = x.shape[0] * x.shape[1], x.shape[2]
+    # two-dimensional, for then the bias is added by the matrix product itself
+    qkv = F.linear(x.flatten(0, 2), attention.in_proj_weight, attention.in_proj_bias)
+    qkv = qkv.view(outer, length, 3, attention.num_heads, -1)
+    q, k, v = (part.transpose(1, 2) for part in qkv.unbind(2))
+    if key_mask is not None:  # (batch, patch or channel, length, length) -> one for all heads
+        key_mask = key_mask.flatten(0, 1).unsqueeze(1)
     dropout = attention.dropout if attention.training else 0.0
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=key_mask, dropout_p=dropout)
-    merged = out.transpose(1, 2).reshape(batch, channels, patches, width)
-    return F.linear(merged, attention.out_proj.weight, attention.out_proj.bias)
+    merged = out.transpose(1, 2).reshape(-1, width)
+    merged = F.linear(merged, attention.out_proj.weight, attention.out_proj.bias)
+    if across_leads:
+        return merged.view(batch, patches, channels, width).transpose(1, 2)
+    return merged.view(batch, channels, patches, width)
 
 
 def _initialise(model: CrissCrossEncoder, init: Initialisation, depth: int) -> None:
