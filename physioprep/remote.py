@@ -106,14 +106,19 @@ def fetch(url: str, start: int | None = None, stop: int | None = None) -> bytes:
 
     def read() -> bytes:
         files, path = file_system(url)
-        data: bytes = files.cat_file(path, start=start, end=stop)
-        return _cut(data, start, stop) if start is not None or stop is not None else data
+        if start is None and stop is None:
+            data: bytes = files.cat_file(path)
+            return data
+        # "From here to the end" cannot be told from all of it, which servers that know no
+        # ranges answer with: other ranges can, by their length.
+        whole = start is not None and start > 0 and stop is None
+        data = files.cat_file(path) if whole else files.cat_file(path, start=start, end=stop)
+        return data[start:] if whole else _cut(data, start, stop)
 
     return retrying(url, read)
 
 
-def _cut(data: Any, start: int | None, stop: int | None) -> Any:
-    """Cut a range out of a whole object, which servers that know no ranges answer with."""
+def _cut(data: bytes, start: int | None, stop: int | None) -> bytes:
     start = start or 0
     wanted = -start if start < 0 else None if stop is None else stop - start
     return data if wanted is None or len(data) <= wanted else data[start:stop]
@@ -348,7 +353,7 @@ def _cause(error: BaseException) -> str:
     return f"HTTP {status}: {text}" if status is not None else text
 
 
-def file_system(url: str, *, asynchronous: bool = False) -> tuple[Any, str]:
+def file_system(url: str) -> tuple[Any, str]:
     """Return the fsspec file system of a URL, and the path in it; it does not retry.
 
     Raises
@@ -357,12 +362,12 @@ def file_system(url: str, *, asynchronous: bool = False) -> tuple[Any, str]:
         If the library for this kind of URL is not installed.
     """
     scheme = urlsplit(url).scheme.lower()
-    files = _file_system(scheme, os.getpid(), READ_TIMEOUT_S, asynchronous=asynchronous)
+    files = _file_system(scheme, os.getpid(), READ_TIMEOUT_S)
     return files, files._strip_protocol(url)
 
 
 @lru_cache(maxsize=16)
-def _file_system(scheme: str, process: int, read_timeout: float, *, asynchronous: bool) -> Any:
+def _file_system(scheme: str, process: int, read_timeout: float) -> Any:
     """Return a file system; one a process, since its event loop does not survive a fork."""
     try:
         fsspec: Any = import_module("fsspec")
@@ -375,7 +380,7 @@ def _file_system(scheme: str, process: int, read_timeout: float, *, asynchronous
         raise UnreadableFileError(
             f"{scheme}://", f"{error.name or error} is missing: pip install 'physioprep[remote]'"
         ) from None
-    files = kind(asynchronous=asynchronous, skip_instance_cache=True, **options)
+    files = kind(skip_instance_cache=True, **options)
     if scheme in ("s3", "s3a"):
         files.retries = 1  # ours are enough
     return files

@@ -1,10 +1,9 @@
-"""Zarr's view of a URL: read only, with the retries of `physioprep.remote`."""
+"""Zarr's view of a URL: read only, through `physioprep.remote` and its retries."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
-from typing import Any
+from collections.abc import AsyncIterator, Iterable
 
 from zarr.abc.store import (
     ByteRequest,
@@ -13,47 +12,50 @@ from zarr.abc.store import (
     Store,
     SuffixByteRequest,
 )
-from zarr.core.buffer import Buffer, BufferPrototype
-from zarr.storage import FsspecStore, WrapperStore
+from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
 from physioprep import remote
 
 
-def zarr_store(url: str) -> RetryingStore:
-    """Return a read-only Zarr store on a URL, for ``zarr.open_group``.
+class UrlStore(Store):
+    """A Zarr store on a URL, for ``zarr.open_group``.
+
+    What it cannot read raises an `UnreadableFileError`: an error of the server is never taken
+    for an absent chunk, which Zarr would fill in.
 
     Parameters
     ----------
     url : str
 
-    Returns
-    -------
-    RetryingStore
-        What it cannot read in `physioprep.remote.ATTEMPTS` attempts raises an
-        `UnreadableFileError`; it never takes an error of the server for an absent chunk,
-        which Zarr would fill in.
+    Examples
+    --------
+    >>> UrlStore("s3://bucket/x.zarr")
+    UrlStore('s3://bucket/x.zarr')
     """
-    files, path = remote.file_system(url, asynchronous=True)
-    return RetryingStore(FsspecStore(files, path=path, read_only=True))
 
+    def __init__(self, url: str) -> None:
+        super().__init__(read_only=True)
+        self.url = url
 
-class RetryingStore(WrapperStore[FsspecStore]):
-    """A store whose reads are tried again, and whose ranges are what was asked for."""
+    def __repr__(self) -> str:
+        return f"UrlStore({self.url!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UrlStore) and other.url == self.url
+
+    def __hash__(self) -> int:
+        return hash(self.url)
 
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
         """Return the bytes of a key, or None where there is no such object."""
-        # A server that knows no ranges answers with all of it, and says so only in its status:
-        # "from here to the end" cannot be told from that, so it is cut here.
-        asked = None if isinstance(byte_range, OffsetByteRequest) else byte_range
-
-        async def read() -> Buffer | None:
-            found: Buffer | None = await self._store.get(key, prototype, asked)
-            return found
-
-        value = await _retrying(f"{self._store.path}/{key}", read)
-        return None if value is None else _cut(value, byte_range)
+        url, span = remote.join(self.url, key), _span(byte_range)
+        try:
+            data = await asyncio.to_thread(remote.fetch, url, *span)
+        except FileNotFoundError:
+            return None
+        return prototype.buffer.from_bytes(data)
 
     async def get_partial_values(
         self,
@@ -65,36 +67,49 @@ class RetryingStore(WrapperStore[FsspecStore]):
         return list(await asyncio.gather(*wanted))
 
     async def exists(self, key: str) -> bool:
-        """Say whether there is such an object; an error of the server is no answer."""
-        from zarr.core.buffer import default_buffer_prototype
-
+        """Say whether there is such an object."""
         first = RangeByteRequest(0, 1)
         return await self.get(key, default_buffer_prototype(), first) is not None
 
-    async def _get_many(
-        self, requests: Iterable[tuple[str, BufferPrototype, ByteRequest | None]]
-    ) -> AsyncGenerator[tuple[str, Buffer | None], None]:
-        async for found in Store._get_many(self, requests):
-            yield found
+    supports_writes = False
+    supports_deletes = False
+    supports_listing = True
+
+    async def set(self, key: str, value: Buffer) -> None:
+        """Refuse."""
+        self._check_writable()
+
+    async def delete(self, key: str) -> None:
+        """Refuse."""
+        self._check_writable()
+
+    async def list(self) -> AsyncIterator[str]:
+        """Yield every key."""
+        for name in await asyncio.to_thread(remote.listing, self.url):
+            yield name
+
+    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
+        """Yield every key that begins with `prefix`."""
+        async for name in self.list():
+            if name.startswith(prefix):
+                yield name
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """Yield the names directly below `prefix`."""
+        folder = f"{prefix.rstrip('/')}/" if prefix else ""
+        seen = set()
+        async for name in self.list_prefix(folder):
+            own = name.removeprefix(folder).partition("/")[0]
+            if own not in seen:
+                seen.add(own)
+                yield own
 
 
-def _cut(value: Buffer, byte_range: ByteRequest | None) -> Buffer:
+def _span(byte_range: ByteRequest | None) -> tuple[int | None, int | None]:
     if isinstance(byte_range, RangeByteRequest):
-        wanted = byte_range.end - byte_range.start
-        return value if len(value) <= wanted else value[byte_range.start : byte_range.end]
-    if isinstance(byte_range, SuffixByteRequest) and len(value) > byte_range.suffix:
-        return value[len(value) - byte_range.suffix :]
+        return byte_range.start, byte_range.end
     if isinstance(byte_range, OffsetByteRequest):
-        return value[byte_range.offset :]
-    return value
-
-
-async def _retrying(
-    url: str, do: Callable[[], Coroutine[Any, Any, Buffer | None]]
-) -> Buffer | None:
-    for attempt in range(1, remote.ATTEMPTS + 1):
-        try:
-            return await do()
-        except Exception as error:
-            await asyncio.sleep(remote.pause_after(error, attempt, url))
-    raise AssertionError("unreachable: the last attempt raises")
+        return byte_range.offset, None
+    if isinstance(byte_range, SuffixByteRequest):
+        return -byte_range.suffix, None
+    return None, None

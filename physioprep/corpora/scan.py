@@ -18,6 +18,7 @@ from physioprep.corpora.faults import faults_by_record, faults_by_signal
 from physioprep.errors import CorpusError, PhysioprepError
 from physioprep.facts import Facts, load_facts
 from physioprep.manifest import make_manifest
+from physioprep.remote import is_remote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,8 +48,9 @@ def scan(
 
     Parameters
     ----------
-    root : path-like
-        Folder of the corpus, as downloaded.
+    root : path-like or str
+        Folder of the corpus, as downloaded; or its URL (``s3://``, ``gs://``, ``https://``),
+        of which without `hashes` only headers, tables and annotations are fetched.
     corpus : str
         One of `physioprep.corpora.list_corpora`; ``"folder"`` for any tree of files.
     version : str, optional
@@ -80,6 +82,14 @@ def scan(
         ...
     physioprep.errors.CorpusError: /nowhere: no such folder
     """
+    if is_remote(root):
+        from physioprep.corpora.mirror import scan_mirrored
+
+        def scan_here(here: Path) -> pd.DataFrame:
+            options: dict[str, Any] = {"version": version, "pattern": pattern}
+            return scan(here, corpus, **options, hashes=False, progress=progress)
+
+        return scan_mirrored(str(root), scan_here, combine, hashes=hashes)
     facts = load_facts(corpus)
     module: Any = corpus_module(corpus)
     folder = Path(root).resolve()

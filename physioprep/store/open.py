@@ -82,9 +82,9 @@ def _zarr_place(path: str | Path) -> Any:
     """Return what Zarr opens."""
     if isinstance(path, Path):
         return str(path)
-    from physioprep.remote_zarr import zarr_store
+    from physioprep.remote_zarr import UrlStore
 
-    return zarr_store(path)
+    return UrlStore(path)
 
 
 class Store:

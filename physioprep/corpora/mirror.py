@@ -1,0 +1,248 @@
+"""Scan a corpus on an object store or the web: its tree here, with what a scan reads of it.
+
+Corpus modules and readers see an ordinary temporary folder. Headers, tables and annotations are
+copied into it. Of the signal files that a WFDB or BrainVision header names there is an empty
+file of their size, and of EDF and BDF files their header and first data record: no scan reads
+more of them. Formats without a header of their own (MATLAB, HDF5, pickles ...) are copied whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import posixpath
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+from physioprep.errors import CorpusError, UnreadableFileError
+from physioprep.remote import download, fetch, in_parallel, join, listing, sizes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger(__name__)
+
+#: Most bytes that a scan copies; hashing copies more, one file after another.
+LIMIT: Final = 16 << 30
+_HEADERS: Final = (".hea", ".vhdr")
+_EDF: Final = (".edf", ".bdf", ".rec")
+_ARCHIVES: Final = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".7z", ".rar", ".iso")
+_HEAD: Final = 1 << 16
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A corpus as a scan sees it.
+
+    Parameters
+    ----------
+    url : str
+    folder : Path
+        Named as the last part of `url`.
+    partial : frozenset of str
+        Files that are not here whole.
+    """
+
+    url: str
+    folder: Path
+    partial: frozenset[str]
+
+    def sha256(self, name: str) -> str:
+        """Hash a file, fetching it if it is not here whole; OSError or UnreadableFileError."""
+        path = self.folder / name
+        if name in self.partial:
+            path = self.folder / f".{hashlib.sha256(name.encode()).hexdigest()}"
+            download(join(self.url, name), path)
+        try:
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        finally:
+            if name in self.partial:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def mirrored(url: str) -> Iterator[Mirror]:
+    """Lay out what a scan needs of a corpus in a temporary folder.
+
+    Parameters
+    ----------
+    url : str
+        Of the corpus's folder.
+
+    Yields
+    ------
+    Mirror
+
+    Raises
+    ------
+    CorpusError
+        If nothing lies there, or the files that a scan must read whole are beyond `LIMIT`.
+    UnreadableFileError
+        If the server does not give what is needed.
+    """
+    url = url.rstrip("/")
+    try:
+        found = listing(url)
+    except FileNotFoundError:
+        found = {}
+    names = [name for name in found if _is_wanted(name)]
+    if not names:
+        raise CorpusError(f"{url}: no such folder, or nothing in it")
+    with TemporaryDirectory(prefix="physioprep-scan-") as temporary:
+        folder = Path(temporary) / posixpath.basename(url)
+        folder.mkdir()
+        yield Mirror(url, folder, _lay_out(url, folder, names, found))
+
+
+def _is_wanted(name: str) -> bool:
+    parts = name.split("/")
+    return not (any(x.startswith(".") or not x for x in parts) or name.lower().endswith(_ARCHIVES))
+
+
+def _lay_out(
+    url: str, folder: Path, names: list[str], found: dict[str, int | None]
+) -> frozenset[str]:
+    """Copy what is read; return the names of what is not here whole."""
+    headers = [name for name in names if name.lower().endswith(_HEADERS)]
+    in_parallel(lambda name: download(join(url, name), folder / name), headers)
+    there = set(names)
+    signals = {file for name in headers for file in _signal_files(folder, name)} & there
+    signals -= set(headers)
+    edf = {name for name in names if name.lower().endswith(_EDF)} - signals
+    rest = sorted(there - signals - edf - set(headers))
+    total = sum(found[name] or 0 for name in rest)
+    if total > LIMIT:
+        raise CorpusError(
+            f"{url}: a scan would copy {total / 2**30:.0f} GiB of files without a header of their "
+            "own: copy the corpus to a disk"
+        )
+    in_parallel(lambda name: download(join(url, name), folder / name), rest)
+    partly = sorted(signals | edf)
+    n_bytes = {name: size for name in partly if (size := found[name]) is not None}
+    n_bytes |= sizes(url, [name for name in partly if name not in n_bytes])
+    for name in signals:
+        _write(folder / name, b"", n_bytes[name])
+    heads = in_parallel(lambda name: _edf_head(join(url, name), n_bytes[name]), sorted(edf))
+    for name, head in zip(sorted(edf), heads, strict=True):
+        _write(folder / name, head, n_bytes[name])
+        if len(head) == n_bytes[name]:
+            edf.discard(name)
+    return frozenset(signals | edf)
+
+
+def _write(path: Path, head: bytes, size: int) -> None:
+    """Write a file of `size` bytes that begins with `head`; the rest takes no room."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(head)
+        file.truncate(size)
+
+
+def _signal_files(folder: Path, header: str) -> set[str]:
+    """Return the files that a WFDB or BrainVision header says hold the samples."""
+    lines = (folder / header).read_text(encoding="utf-8", errors="replace").splitlines()
+    if header.lower().endswith(".vhdr"):
+        named = [line.partition("=")[2] for line in lines if line.startswith("DataFile=")]
+        stem = posixpath.basename(header).rpartition(".")[0]
+        files = [name.strip().replace("$b", stem) for name in named]
+    else:
+        said = [line.split() for line in lines if line.strip() and not line.startswith("#")]
+        files = [words[0] for words in said[1:]]
+    parent = posixpath.dirname(header)
+    return {posixpath.normpath(posixpath.join(parent, name)) for name in files if name}
+
+
+def _edf_head(url: str, size: int) -> bytes:
+    """Return the header and the first data record; all of a file with gaps."""
+    head = fetch(url, 0, min(size, _HEAD)) if size else b""
+    needed = _edf_needed(head)
+    if needed is None or needed > size:
+        needed = size
+    return head if len(head) >= needed else head + fetch(url, len(head), needed)
+
+
+def _edf_needed(head: bytes) -> int | None:
+    """Return the bytes up to the second data record; None where it takes the whole file."""
+    try:
+        n_header, n_signals = int(head[184:192]), int(head[252:256])
+        first = 256 + 216 * n_signals
+        per_record = [int(head[at : at + 8]) for at in range(first, first + 8 * n_signals, 8)]
+    except ValueError:
+        return None
+    if head[192:197] in (b"EDF+D", b"BDF+D"):  # the time of each data record is in the record
+        return None
+    return n_header + sum(per_record) * (3 if head[:1] == b"\xff" else 2)
+
+
+def scan_mirrored(
+    url: str,
+    scan: Callable[[Path], pd.DataFrame],
+    combine: Callable[[Iterable[str], Iterable[str | None]], str],
+    *,
+    hashes: bool,
+) -> pd.DataFrame:
+    """Scan a corpus that is a URL.
+
+    Parameters
+    ----------
+    url : str
+    scan : callable
+        Scans a folder, without hashes.
+    combine : callable
+        See `physioprep.corpora.scan.combine`.
+    hashes : bool
+
+    Returns
+    -------
+    pandas.DataFrame
+        As of a folder, with the URL as ``root``.
+
+    Raises
+    ------
+    CorpusError, UnreadableFileError
+        As `mirrored`, and as the scan of a folder.
+    """
+    with mirrored(url) as mirror:
+        try:
+            frame = scan(mirror.folder)
+        except CorpusError as error:
+            raise CorpusError(str(error).replace(str(mirror.folder.resolve()), url)) from None
+        frame["root"] = url.rstrip("/")
+        return _hashed(frame, mirror, combine) if hashes else frame
+
+
+def _hashed(
+    frame: pd.DataFrame,
+    mirror: Mirror,
+    combine: Callable[[Iterable[str], Iterable[str | None]], str],
+) -> pd.DataFrame:
+    import pandas as pd
+
+    names = list(dict.fromkeys(name for files in frame["files"] for name in files))
+
+    def digest(name: str) -> str | UnreadableFileError:
+        try:
+            return mirror.sha256(name)
+        except UnreadableFileError as error:
+            return error
+        except FileNotFoundError:
+            return UnreadableFileError(name, "no such file")
+
+    known = dict(zip(names, in_parallel(digest, names), strict=True))
+    columns: dict[str, list[Any]] = {"file_sha256": [], "sha256": [], "error": []}
+    for files, error in zip(frame["files"], frame["error"], strict=True):
+        found = [known[name] for name in files]
+        pairs = zip(files, found, strict=True)
+        bad = [f"{name}: {x.cause}" for name, x in pairs if isinstance(x, UnreadableFileError)]
+        done = [x if isinstance(x, str) else None for x in found]
+        columns["file_sha256"].append(done)
+        columns["sha256"].append(None if bad else combine(files, done))
+        columns["error"].append(error if isinstance(error, str) or not bad else bad[0])
+    for name, values in columns.items():
+        frame[name] = pd.Series(values, dtype=object, index=frame.index)
+    return frame
