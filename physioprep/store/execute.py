@@ -117,6 +117,8 @@ def execute(
     while left:
         for block in suspects:
             finished(_run_alone(work, block))
+        if not left:
+            return
         suspects = _round(work, list(left), finished, scheduler, workers, announce)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -9,6 +10,7 @@ from typing import Final
 SOFTWARE: Final = ("physioprep", "numpy", "scipy", "numcodecs", "zarr", "pyarrow", "wfdb", "mne")
 
 
+@cache
 def software() -> dict[str, str]:
     """Return the versions, in this process, of what can change bytes of a store.
 
