@@ -202,7 +202,7 @@ windows_per_chunk
         windows_per_chunk=windows_per_chunk,
     )
     paths = [stores] if isinstance(stores, str | Path) else list(stores)
-    sources = tuple(open_source(Path(path)) for path in paths)
+    sources = tuple(open_source(path) for path in paths)
     if spec.weights is not None and len(spec.weights) != len(sources):
         raise ShardError(f"{len(spec.weights)} weights for {len(sources)} stores")
     # Where beats are detected, planning reads samples; else what is wrong shows before any work.

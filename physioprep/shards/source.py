@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
+from physioprep.remote import fetch, join
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,7 @@ class SourceGroup:
 
     Parameters
     ----------
-    path : Path
+    path : Path, or str for a URL
         The Zarr group.
     channels, units : tuple of str
         One a channel.
@@ -39,7 +40,7 @@ class SourceGroup:
         Digital value that marks a missing sample; the smallest int32 where there is none.
     """
 
-    path: Path
+    path: str | Path
     channels: tuple[str, ...]
     units: tuple[str, ...]
     rate_hz: float
@@ -67,13 +68,13 @@ class Source:
         What tells this store from another: corpora, plan and recipe hashes.
     """
 
-    path: Path
+    path: str | Path
     records: pd.DataFrame
     groups: dict[str, SourceGroup]
     identity: dict[str, Any]
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: str | Path) -> Source:
     """Open a store for cutting.
 
     Raises
@@ -86,6 +87,7 @@ def open_source(path: Path) -> Source:
     from physioprep.store.open import open_store
 
     store = open_store(path)
+    path = store.path
     groups: dict[str, SourceGroup] = {}
     for name in store.modalities:
         group: Any = store.group[name]
@@ -94,7 +96,7 @@ def open_source(path: Path) -> Source:
             raise ShardError(f"{path}: holds {modality} at two rates; harmonise to one first")
         present = store.table(name, "present").astype(bool)
         groups[modality] = SourceGroup(
-            path=path / name,
+            path=path / name if isinstance(path, Path) else join(path, name),
             channels=store.channels(name),
             units=store.units(name),
             rate_hz=store.rate_hz(name),
@@ -113,18 +115,22 @@ def open_source(path: Path) -> Source:
 
 
 @lru_cache(maxsize=64)
-def _signal(path: Path, generation: int) -> Any:
+def _signal(path: str | Path, generation: object) -> Any:
     import zarr
 
-    return zarr.open_array(str(path / "signal"), mode="r")
+    if isinstance(path, Path):
+        return zarr.open_array(str(path / "signal"), mode="r")
+    from physioprep.remote_zarr import UrlStore
+
+    return zarr.open_array(UrlStore(join(path, "signal")), mode="r")
 
 
-def read_samples(path: Path, start: int, stop: int) -> NDArray[Any]:
+def read_samples(path: str | Path, start: int, stop: int) -> NDArray[Any]:
     """Read a run of samples of a group, whatever records it touches.
 
     Parameters
     ----------
-    path : Path
+    path : Path, or str for a URL
         The Zarr group.
     start, stop : int
         Along its time axis.
@@ -135,5 +141,8 @@ def read_samples(path: Path, start: int, stop: int) -> NDArray[Any]:
         Digital values.
     """
     # The generation keeps a handle from outliving a store that was written anew.
-    generation = (path / "signal" / "zarr.json").stat().st_mtime_ns
+    if isinstance(path, Path):
+        generation: object = (path / "signal" / "zarr.json").stat().st_mtime_ns
+    else:
+        generation = fetch(join(path, "signal/zarr.json"))
     return np.asarray(_signal(path, generation)[:, start:stop])
