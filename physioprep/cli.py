@@ -95,7 +95,7 @@ def corpora(
 
 @app.command(epilog="Example: physioprep scan data/mitdb --corpus mitdb -o mitdb.parquet")
 def scan(
-    root: Annotated[Path, typer.Argument(help="Folder of the raw corpus.")],
+    root: Annotated[str, typer.Argument(help="Folder of the raw corpus, or its URL.")],
     corpus: Annotated[str, typer.Option(help="Its name; see `physioprep corpora`.")],
     out: Annotated[Path, typer.Option("--out", "-o", help=".parquet, .csv or .json (Croissant).")],
     version: Annotated[str | None, typer.Option(help="Version of the corpus.")] = None,
@@ -138,9 +138,14 @@ def scan(
 @app.command(epilog="Example: physioprep ingest mitdb.parquet -o mitdb.zarr --recipe ecg-200hz")
 def ingest(
     manifest: Annotated[Path, typer.Argument(help="A manifest, from `physioprep scan`.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The store to make (NAME.zarr).")],
+    out: Annotated[
+        str,
+        typer.Option("--out", "-o", help="The store to make: NAME.zarr, s3://BUCKET/NAME.zarr."),
+    ],
     recipe: Annotated[str, typer.Option(help="Name or YAML file of a recipe.")] = "ecg-200hz",
-    root: Annotated[Path | None, typer.Option(help="Where the raw files are now.")] = None,
+    root: Annotated[
+        str | None, typer.Option(help="Where the raw files are now, a URL too.")
+    ] = None,
     on_error: Annotated[str, typer.Option(help="quarantine or abort.")] = "quarantine",
     max_failure_rate: Annotated[
         float, typer.Option(help="Stop above this share of bad records.")
@@ -175,7 +180,7 @@ def ingest(
 
 @app.command(epilog="Example: physioprep info mitdb.zarr --record 208")
 def info(
-    store: Annotated[Path, typer.Argument(help="A store, shards or a manifest.")],
+    store: Annotated[str, typer.Argument(help="A store (a URL too), shards or a manifest.")],
     record: Annotated[str | None, typer.Option(help="Where one record came from.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -187,7 +192,7 @@ def info(
 
 @app.command(epilog="Example: physioprep view mitdb.zarr 208 -o 208.png --start 60")
 def view(
-    store: Annotated[Path, typer.Argument(help="A store, from `physioprep ingest`.")],
+    store: Annotated[str, typer.Argument(help="A store, from `physioprep ingest`; a URL too.")],
     record: Annotated[str, typer.Argument(help="A record id; `physioprep info` lists them.")],
     out: Annotated[Path, typer.Option("--out", "-o", help=".png, .pdf or .svg")],
     start: Annotated[float, typer.Option(help="First second shown.")] = 0.0,
@@ -211,7 +216,7 @@ def view(
 
 @app.command(epilog="Example: physioprep verify mitdb.zarr")
 def verify(
-    store: Annotated[Path, typer.Argument(help="A store, from `physioprep ingest`.")],
+    store: Annotated[str, typer.Argument(help="A store, from `physioprep ingest`; a URL too.")],
     as_json: Json = False,
 ) -> None:
     """Prove that a store is whole by hashing all of it again."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from physioprep.errors import PhysioprepError
+from physioprep.remote import listing, place
 
 
 def describe_path(path: str | Path) -> dict[str, Any]:
@@ -13,8 +14,9 @@ def describe_path(path: str | Path) -> dict[str, Any]:
 
     Parameters
     ----------
-    path : path-like
-        A ``.parquet`` or ``.csv`` manifest, or the folder of a store or of shards.
+    path : path-like or str
+        A ``.parquet`` or ``.csv`` manifest, the folder of a store or of shards, or the URL of a
+        store.
 
     Returns
     -------
@@ -33,7 +35,9 @@ def describe_path(path: str | Path) -> dict[str, Any]:
         ...
     physioprep.errors.PhysioprepError: nowhere.zarr: no manifest, store or shards here
     """
-    path = Path(path)
+    path = place(path)
+    if isinstance(path, str):
+        return _describe_store(path)
     if path.is_file():
         return _describe_manifest(path)
     if not (path / "zarr.json").is_file():
@@ -112,7 +116,7 @@ def _describe_manifest(path: Path) -> dict[str, Any]:
     }
 
 
-def _describe_store(path: Path) -> dict[str, Any]:
+def _describe_store(path: str | Path) -> dict[str, Any]:
     from physioprep.store import open_store
 
     store = open_store(path)
@@ -137,11 +141,18 @@ def _describe_store(path: Path) -> dict[str, Any]:
             "hours": round(hours, 3),
         }
     facts["recipe"] = store.attrs["recipe"]["name"]
-    facts["bytes"] = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    facts["bytes"] = _size(path)
     facts["plan_sha256"] = store.attrs["plan_sha256"]
     facts["software"] = store.attrs["software"]
     facts["record ids"] = list(store.records["record_id"].head(20))
     return facts
+
+
+def _size(path: str | Path) -> int | None:
+    if isinstance(path, Path):
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    sizes = listing(path).values()
+    return None if None in sizes else sum(size or 0 for size in sizes)
 
 
 def _describe_shards(path: Path) -> dict[str, Any]:

@@ -1,0 +1,186 @@
+"""The verb that cuts stores into shards: one thin function, no logic."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from physioprep import console
+from physioprep.errors import ShardError
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: physioprep shard ptbxl.zarr -o ptbxl.shards --window 10 --seed 0")
+def shard(
+    stores: Annotated[list[Path], typer.Argument(help="One or more stores.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The shards folder to make.")],
+    window: Annotated[float, typer.Option(help="Length of a window, s.")] = 10.0,
+    stride: Annotated[
+        float | None, typer.Option(help="Between starts, s; default: window.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the shuffle and all choices.")] = 0,
+    align: Annotated[
+        str,
+        typer.Option(
+            help="start: one after the other; annotation: one at each onset; event: one after the "
+            "other within each annotation; beat: around annotated beats; r_peak: around beats "
+            "that NeuroKit2 detects."
+        ),
+    ] = "start",
+    align_where: Annotated[
+        str | None, typer.Option(help="Pandas query on the annotations that align.")
+    ] = None,
+    before: Annotated[
+        float | None,
+        typer.Option(help="Of the window before onset or beat, s; default: 0, half at beats."),
+    ] = None,
+    modality: Annotated[list[str] | None, typer.Option(help="ecg, eeg …; default: all.")] = None,
+    pairs: Annotated[
+        str, typer.Option(help="complete, or any: keep unpaired windows.")
+    ] = "complete",
+    label: Annotated[list[str] | None, typer.Option(help="label_* column; default: all.")] = None,
+    annotation_labels: Annotated[
+        Path | None,
+        typer.Option(help="YAML file: labels of each window, out of annotations (docs/shards.md)."),
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(help="Pandas query on the manifest: \"split == 'train' and age >= 18\"."),
+    ] = None,
+    region: Annotated[
+        list[str] | None,
+        typer.Option(help="'QUERY @ FROM:TO', seconds; negative: from the end."),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Published limits; cbramod: --trim 60 --max-abs eeg=100."),
+    ] = None,
+    trim: Annotated[
+        float | None, typer.Option(help="Cut from both ends of a record, s; default: 0.")
+    ] = None,
+    max_per_record: Annotated[int | None, typer.Option(help="At most so many windows.")] = None,
+    min_valid: Annotated[float, typer.Option(help="Least fraction of valid samples.")] = 1.0,
+    max_abs: Annotated[list[str] | None, typer.Option(help="MODALITY=LIMIT in its unit.")] = None,
+    min_std: Annotated[list[str] | None, typer.Option(help="MODALITY=LIMIT in its unit.")] = None,
+    split: Annotated[list[str] | None, typer.Option(help="NAME=FRACTION of the subjects.")] = None,
+    stratify: Annotated[
+        list[str] | None,
+        typer.Option(help="Column (label_…, corpus, site) to divide equally over the split."),
+    ] = None,
+    weight: Annotated[
+        list[float] | None,
+        typer.Option(help="Share of the windows, one for each store, in their order."),
+    ] = None,
+    windows: Annotated[
+        int | None,
+        typer.Option(help="With --weight: windows in all; default: most without repeating one."),
+    ] = None,
+    codec: Annotated[str, typer.Option(help="none (fastest), lz4, zstd or pcodec.")] = "none",
+    windows_per_chunk: Annotated[int, typer.Option(help="At most so many, and 16 MiB.")] = 1024,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            help="threads, processes, sync, or the address of a Dask scheduler (tcp://…)."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Parallel workers; default: all cores.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Cut stores into fixed windows, shuffled once, in blocks ready to stream."""
+    from dataclasses import asdict
+
+    import physioprep as pp
+
+    limits = _preset(preset)
+    with console.progress_bar("shard") as advance:
+        result = pp.shard(
+            stores,
+            out,
+            window_s=window,
+            stride_s=stride,
+            seed=seed,
+            align=align,
+            align_where=align_where,
+            before_s=before,
+            modalities=modality,
+            pairs=pairs,
+            labels=label,
+            annotation_labels=_labels(annotation_labels),
+            where=where,
+            regions=[_region(text) for text in region] if region else None,
+            trim_s=limits.get("trim_s", 0.0) if trim is None else trim,
+            max_per_record=max_per_record,
+            min_valid=min_valid,
+            max_abs={**limits.get("max_abs", {}), **_amounts(max_abs)},
+            min_std={**limits.get("min_std", {}), **_amounts(min_std)},
+            split=_amounts(split) or None,
+            stratify=stratify or (),
+            weights=weight,
+            n_windows=windows,
+            codec=codec,
+            windows_per_chunk=windows_per_chunk,
+            scheduler=scheduler,
+            workers=workers,
+            overwrite=overwrite,
+            progress=advance,
+        )
+    if as_json:
+        typer.echo(json.dumps(asdict(result), indent=1, default=str))
+    else:
+        console.print_facts(result.summary())
+
+
+def _preset(name: str | None) -> Mapping[str, Any]:
+    from physioprep.shards import PRESETS
+
+    if name is not None and name not in PRESETS:
+        raise ShardError(f"preset {name!r} is none of {', '.join(PRESETS)}")
+    return PRESETS[name] if name else {}
+
+
+def _region(text: str) -> tuple[str | None, float | None, float | None]:
+    query, _, span = text.rpartition("@")
+    start, colon, stop = span.partition(":")
+    try:
+        if not colon:
+            raise ValueError
+        return (
+            query.strip() or None,
+            float(start) if start.strip() else None,
+            float(stop) if stop.strip() else None,
+        )
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not 'QUERY @ FROM:TO' in seconds") from None
+
+
+def _labels(file: Path | None) -> dict[str, dict[str, Any]]:
+    import yaml
+
+    if file is None:
+        return {}
+    try:
+        labels = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ShardError(f"{file}: not YAML: {error}") from None
+    if not isinstance(labels, dict) or not all(isinstance(each, dict) for each in labels.values()):
+        raise ShardError(f"{file}: not a mapping of label names to their fields")
+    return labels
+
+
+def _amounts(texts: list[str] | None) -> dict[str, float]:
+    amounts = {}
+    for text in texts or ():
+        name, _, amount = text.partition("=")
+        try:
+            amounts[name] = float(amount)
+        except ValueError:
+            raise typer.BadParameter(f"{text!r} is not NAME=NUMBER") from None
+    return amounts
