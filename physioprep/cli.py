@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import physioprep as pp
-from physioprep import cli_train, console
+from physioprep import cli_shard, cli_train, console
 from physioprep.errors import PhysioprepError
 
 
@@ -182,12 +182,24 @@ def ingest(
 def info(
     store: Annotated[str, typer.Argument(help="A store (a URL too), shards or a manifest.")],
     record: Annotated[str | None, typer.Option(help="Where one record came from.")] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="Where the raw files are now: gives the bytes, too.")
+    ] = None,
+    sample: Annotated[int | None, typer.Option(help="Of the record: this sample only.")] = None,
+    at: Annotated[float | None, typer.Option(help="The same as a time, s.")] = None,
+    channel: Annotated[str | None, typer.Option(help="This channel only.")] = None,
     as_json: Json = False,
 ) -> None:
     """Say what a store, shards or a manifest hold and how they were made."""
     from physioprep.info import describe_path, describe_record
 
-    _show(describe_record(store, record) if record else describe_path(store), as_json)
+    if record is None:
+        if (root, sample, at, channel) != (None, None, None, None):
+            raise typer.BadParameter("--root, --sample, --at and --channel go with --record")
+        _show(describe_path(store), as_json)
+        return
+    facts = describe_record(store, record, root=root, sample=sample, at_s=at, channel=channel)
+    _show(facts, as_json)
 
 
 @app.command(epilog="Example: physioprep view mitdb.zarr 208 -o 208.png --start 60")
@@ -265,93 +277,6 @@ def audit(
         ],
     )
     raise typer.Exit(found.exit_code(fail_on))
-
-
-@app.command(epilog="Example: physioprep shard ptbxl.zarr -o ptbxl.shards --window 10 --seed 0")
-def shard(
-    stores: Annotated[list[Path], typer.Argument(help="One or more stores.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The shards folder to make.")],
-    window: Annotated[float, typer.Option(help="Length of a window, s.")] = 10.0,
-    stride: Annotated[
-        float | None, typer.Option(help="Between starts, s; default: window.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the shuffle.")] = 0,
-    modality: Annotated[list[str] | None, typer.Option(help="ecg, eeg …; default: all.")] = None,
-    pairs: Annotated[
-        str, typer.Option(help="complete, or any: keep unpaired windows.")
-    ] = "complete",
-    label: Annotated[list[str] | None, typer.Option(help="label_* column; default: all.")] = None,
-    where: Annotated[str | None, typer.Option(help="Pandas query on the manifest.")] = None,
-    region: Annotated[
-        list[str] | None,
-        typer.Option(help="'QUERY @ FROM:TO', seconds; negative: from the end."),
-    ] = None,
-    trim: Annotated[float, typer.Option(help="Cut from both ends of a record, s.")] = 0.0,
-    max_per_record: Annotated[int | None, typer.Option(help="At most so many windows.")] = None,
-    min_valid: Annotated[float, typer.Option(help="Least fraction of valid samples.")] = 1.0,
-    max_abs: Annotated[list[str] | None, typer.Option(help="MODALITY=LIMIT in its unit.")] = None,
-    min_std: Annotated[list[str] | None, typer.Option(help="MODALITY=LIMIT in its unit.")] = None,
-    split: Annotated[list[str] | None, typer.Option(help="NAME=FRACTION of the subjects.")] = None,
-    codec: Annotated[str, typer.Option(help="none (fastest), lz4, zstd or pcodec.")] = "none",
-    scheduler: Scheduler = None,
-    workers: Workers = None,
-    overwrite: Overwrite = False,
-    as_json: Json = False,
-) -> None:
-    """Cut stores into fixed windows, shuffled once, in blocks ready to stream."""
-    from dataclasses import asdict
-
-    with console.progress_bar("shard") as advance:
-        result = pp.shard(
-            stores,
-            out,
-            window_s=window,
-            stride_s=stride,
-            seed=seed,
-            modalities=modality,
-            pairs=pairs,
-            labels=label,
-            where=where,
-            regions=[_region(text) for text in region] if region else None,
-            trim_s=trim,
-            max_per_record=max_per_record,
-            min_valid=min_valid,
-            max_abs=_amounts(max_abs),
-            min_std=_amounts(min_std),
-            split=_amounts(split) or None,
-            codec=codec,
-            scheduler=scheduler,
-            workers=workers,
-            overwrite=overwrite,
-            progress=advance,
-        )
-    _show(asdict(result), as_json)
-
-
-def _region(text: str) -> tuple[str | None, float | None, float | None]:
-    query, _, span = text.rpartition("@")
-    start, colon, stop = span.partition(":")
-    try:
-        if not colon:
-            raise ValueError
-        return (
-            query.strip() or None,
-            float(start) if start.strip() else None,
-            float(stop) if stop.strip() else None,
-        )
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not 'QUERY @ FROM:TO' in seconds") from None
-
-
-def _amounts(texts: list[str] | None) -> dict[str, float]:
-    amounts = {}
-    for text in texts or ():
-        name, _, amount = text.partition("=")
-        try:
-            amounts[name] = float(amount)
-        except ValueError:
-            raise typer.BadParameter(f"{text!r} is not NAME=NUMBER") from None
-    return amounts
 
 
 @app.command(epilog="Example: physioprep stream ptbxl.shards --batch-size 256")
@@ -452,4 +377,5 @@ def fetch(
     _show({name: str(value) for name, value in vars(result).items()}, as_json=False)
 
 
+app.add_typer(cli_shard.app)
 app.add_typer(cli_train.app)

@@ -94,7 +94,7 @@ def shard(place: Place, *, stores: Sequence[str], out: str, **arguments: Any) ->
             progress=advance,
             **arguments,
         )
-    return {"shards": out, "windows": result.n_windows, "records": result.n_records}
+    return result.summary() | {"shards": out}
 
 
 def pretrain(

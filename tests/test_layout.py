@@ -16,7 +16,7 @@ LAYERS = [
     {"corpora", "harmonise", "simulate"},
     {"store", "shards", "stream", "audit", "view", "report", "info"},
     {"pipeline", "steps"},
-    {"console", "cli", "cli_train", "__main__"},
+    {"console", "cli", "cli_shard", "cli_train", "__main__"},
 ]
 # console prints; it is no part of the data flow, so the pipeline may use it too.
 ALLOWED_UPWARD = {("steps", "console")}

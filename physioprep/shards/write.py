@@ -90,13 +90,13 @@ def _create_signal(group: Any, codec: Any, shape: tuple[int, ...], per_chunk: in
         level = 5 if codec == "lz4" else 3
         blosc = BloscCodec(cname=codec, clevel=level, shuffle=BloscShuffle.shuffle)
         options["compressors"] = blosc
-    elif codec == "pcodec":
-        from zarr.codecs.numcodecs import PCodec
-
-        options["serializer"] = PCodec(level=8)
     with warnings.catch_warnings():
         # pcodec is no Zarr v3 standard codec; who asks for it knows.
         warnings.filterwarnings("ignore", message=".*not.*in the Zarr version 3 specification.*")
+        if codec == "pcodec":
+            from zarr.codecs.numcodecs import PCodec
+
+            options["serializer"] = PCodec(level=8)
         group.create_array(
             name="signal",
             shape=shape,

@@ -49,7 +49,9 @@ def _write_store(
     groups: Mapping[str, Group],
     columns: Mapping[str, list[Any]] | None = None,
     corpus: str = "toy",
+    annotations: list[tuple[Any, ...]] | None = None,
 ) -> Path:
+    """Annotations are (record, onset, duration, text, source, code), in order of record."""
     n_records = len(next(iter(groups.values()))["signals"])
     table = pd.DataFrame(
         {
@@ -86,7 +88,27 @@ def _write_store(
         array[...] = values
     for name, described in groups.items():
         _write_group(root, name, described, n_records)
+    _write_annotations(root, annotations or [], n_records)
     return path
+
+
+def _write_annotations(root: zarr.Group, rows: list[tuple[Any, ...]], n_records: int) -> None:
+    sub = root.create_group("annotations")
+    record, onset, duration, *texts = zip(*rows, strict=True) if rows else [()] * 6
+    whole = np.full(len(rows), -1, np.int64)
+    columns: dict[str, Any] = {
+        "record": np.array(record, np.int64),
+        "onset": np.array(onset, np.float64),
+        "duration": np.array(duration, np.float64),
+        **dict.fromkeys(("sample", "channel", "subtype", "num"), whole),
+    }
+    for name, values in zip(("text", "source", "code"), texts, strict=True):
+        columns[name] = np.array(values, object)
+    count = np.bincount(columns["record"], minlength=n_records)
+    columns |= {"start": np.cumsum(count) - count, "length": count}
+    for name, values in columns.items():
+        dtype = "string" if values.dtype == object else values.dtype
+        sub.create_array(name, shape=values.shape, dtype=dtype)[...] = values
 
 
 def _write_group(root: zarr.Group, name: str, described: Group, n_records: int) -> None:
@@ -101,6 +123,7 @@ def _write_group(root: zarr.Group, name: str, described: Group, n_records: int) 
             "channels": channels,
             "units": [described["unit"]] * len(channels),
             "sampling_frequency": described["rate_hz"],
+            "unit_names": [described["unit"]],
         },
     )
     shape = (len(channels), max(int(start[-1]), 1))
@@ -121,6 +144,7 @@ def _write_group(root: zarr.Group, name: str, described: Group, n_records: int) 
         "present": present,
         "scale": full * np.float32(described["scale"]),
         "offset": full * np.float32(described["offset"]),
+        "unit": np.zeros(present.shape, np.int8),
         "invalid": np.full(present.shape, described["invalid"], np.int32),
     }
     for table, values in tables.items():
