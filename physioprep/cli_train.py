@@ -37,8 +37,17 @@ def pretrain(
     where: Where = None,
     device: Device = None,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = True,
+    tensorboard: Annotated[bool, typer.Option(help="Write every step for TensorBoard.")] = False,
+    picture_every: Annotated[
+        int, typer.Option(min=0, help="Steps between pictures of a reconstruction. 0: none.")
+    ] = 0,
 ) -> None:
-    """Pretrain an encoder by dual masking: hide leads and patches, reconstruct them."""
+    """Pretrain an encoder by dual masking: hide leads and patches, reconstruct them.
+
+    Under torchrun the processes share every batch: torchrun --nproc-per-node 2 -m physioprep
+    pretrain SHARDS -o FOLDER. They come to what one process alone comes to.
+    """
+    import os
     from dataclasses import replace
 
     from physiomodels.config import PretrainConfig, load_config
@@ -49,8 +58,11 @@ def pretrain(
     settings = replace(settings, **{k: v for k, v in changes.items() if v is not None})
     with console.progress_bar("pretrain") as advance:
         result = train(
-            shards, out, settings, where=where, resume=resume, device=device, progress=advance
-        )
+            shards, out, settings, where=where, resume=resume, device=device,
+            tensorboard=tensorboard, picture_every=picture_every, progress=advance,
+        )  # fmt: skip
+    if os.environ.get("RANK", "0") != "0":  # of torchrun's processes the first speaks
+        return
     losses = result.history["loss"]
     console.print_facts(
         {

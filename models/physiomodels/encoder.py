@@ -193,23 +193,43 @@ class CrissCrossEncoder(nn.Module):
         Tensor, scalar
             0 where nothing is hidden.
         """
+        parts = self.masked_errors(
+            x, mask, present, spectral_weight=spectral_weight, seen=bool(visible_weight)
+        )
+        weights = (1.0, visible_weight)
+        shares = [w * e / max(1, n) for w, (e, n) in zip(weights, parts, strict=True) if w]
+        return torch.stack(shares).sum()
+
+    def masked_errors(
+        self,
+        x: Tensor,
+        mask: Tensor,
+        present: Tensor | None = None,
+        *,
+        spectral_weight: float = 0.0,
+        seen: bool = True,
+    ) -> tuple[tuple[Tensor, int], tuple[Tensor, int]]:
+        """Return (summed squared error, samples) over what `mask` hides, and over what it does not.
+
+        What `masked_loss` divides, undivided: processes that share a batch divide by the samples
+        of all of them. Without `seen` the second is (0, 0).
+        """
         present = present_patches(x, present)
         mask = mask.bool()
         features = self(x, mask, present)
 
-        def error_over(chosen: Tensor) -> Tensor:  # and no work on any other patch
+        def error_over(chosen: Tensor) -> tuple[Tensor, int]:  # and no work on any other patch
             out, target = self.reconstruct(features[chosen]), x[chosen]
             error = (out - target).square().sum()
             if spectral_weight:
                 spectra = [torch.fft.rfft(y.float(), norm="ortho").abs() for y in (out, target)]
                 error = error + 2 * spectral_weight * (spectra[0] - spectra[1]).square().sum()
-            return error / max(1, out.numel())
+            return error, out.numel()
 
-        loss = error_over(mask if present is None else mask & present)
-        if visible_weight:
-            seen = ~mask if present is None else ~mask & present
-            loss = loss + visible_weight * error_over(seen)
-        return loss
+        hidden = error_over(mask if present is None else mask & present)
+        if not seen:
+            return hidden, (torch.zeros_like(hidden[0]), 0)
+        return hidden, error_over(~mask if present is None else ~mask & present)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``config.json`` and ``model.safetensors`` into a folder."""

@@ -1,11 +1,15 @@
 import json
-from dataclasses import replace
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 
 from physiomodels.config import EncoderConfig, PretrainConfig
 from physiomodels.encoder import CrissCrossEncoder
@@ -101,3 +105,68 @@ def test_shards_that_do_not_match_the_model(shards: Path, tmp_path: Path) -> Non
     (tmp_path / "a" / "checkpoint.pt").write_bytes(b"half")
     with pytest.raises(ModelError, match="no readable checkpoint"):
         pretrain(shards, tmp_path / "a", TINY)
+
+
+def test_two_ranks_go_on_where_one_stopped_and_end_alike(shards: Path, tmp_path: Path) -> None:
+    """One process alone, against one that stops amid an epoch and two that take over.
+
+    49 windows in batches of 16: the last batch holds one window, which one rank has to repeat.
+    """
+    encoder = replace(TINY.encoder, dropout=0.0)
+    config = replace(TINY, encoder=encoder, epochs=2, accumulate=3, visible_weight=0.1)
+    where = "window < 49"
+    alone = pretrain(shards, tmp_path / "alone", config, where=where)
+    pretrain(shards, tmp_path / "two", config, where=where, stop_after=1)
+    values = asdict(config)
+    values["encoder"]["position_kernel"] = list(encoder.position_kernel)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(values))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command += ["-m", "physioprep", "pretrain", str(shards), "-o", str(tmp_path / "two")]
+    command += ["--config", str(tmp_path / "config.yaml"), "--where", where, "--device", "cpu"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("last loss") == 1  # rank 0 alone speaks
+    together = CrissCrossEncoder.from_pretrained(tmp_path / "two" / "last")
+    for ours, expected in zip(together.parameters(), alone.encoder.parameters(), strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
+    table = pd.read_csv(tmp_path / "two" / "loss.csv")
+    np.testing.assert_allclose(table["loss"], alone.history["loss"], rtol=1e-5)
+    assert table["step"].tolist() == alone.history["step"].tolist() == [2, 4]
+
+
+def test_what_is_watched_changes_nothing(shards: Path, tmp_path: Path) -> None:
+    event_accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
+    plain = pretrain(shards, tmp_path / "plain", replace(TINY, epochs=1))
+    pretrain(
+        shards, tmp_path / "seen", replace(TINY, epochs=1), stop_after=3,
+        tensorboard=True, picture_every=2,
+    )  # fmt: skip
+    watched = pretrain(
+        shards, tmp_path / "seen", replace(TINY, epochs=1), tensorboard=True, picture_every=2
+    )
+    for a, b in zip(plain.encoder.parameters(), watched.encoder.parameters(), strict=True):
+        assert torch.equal(a, b)
+    events = event_accumulator.EventAccumulator(str(tmp_path / "seen" / "tensorboard")).Reload()
+    assert [event.step for event in events.Scalars("loss")] == [1, 2, 3, 4]
+    losses = [event.value for event in events.Scalars("loss")]
+    assert np.mean(losses) == pytest.approx(plain.history["loss"][0], rel=1e-5)
+    assert all(event.value > 0 for event in events.Scalars("windows_per_s"))
+    assert events.Scalars("lr")[-1].value == pytest.approx(plain.history["lr"][0])
+    pictures = sorted(path.name for path in (tmp_path / "seen" / "pictures").glob("*.png"))
+    assert pictures == ["step-000002.png", "step-000004.png"]
+    card = json.loads((tmp_path / "seen" / "card.json").read_text())  # beside checkpoint.pt
+    assert card["step"] == 4
+    assert card["config"]["lr"] == TINY.lr
+
+
+def test_tensorboard_is_asked_for_by_name(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ModelError, match=r"physioprep\[tensorboard\]"):
+        pretrain(shards, tmp_path, TINY, tensorboard=True)
