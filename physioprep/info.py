@@ -47,8 +47,16 @@ def describe_path(path: str | Path) -> dict[str, Any]:
     return _describe_store(path)
 
 
-def describe_record(path: str | Path, record_id: str) -> dict[str, Any]:
-    """Say where a record of a store came from: files, hashes, recipe, software, and its place.
+def describe_record(
+    path: str | Path,
+    record_id: str,
+    *,
+    root: str | Path | None = None,
+    sample: int | None = None,
+    at_s: float | None = None,
+    channel: str | None = None,
+) -> dict[str, Any]:
+    """Say where a record of a store came from: files, bytes, hashes, recipe, software, its place.
 
     Parameters
     ----------
@@ -56,20 +64,31 @@ def describe_record(path: str | Path, record_id: str) -> dict[str, Any]:
         A store.
     record_id : str
         As in the manifest; ``corpus/record`` where a store holds several corpora.
+    root : path-like, optional
+        Where the corpus's files are now. A store does not know; without it the samples of
+        the source are named, but not their bytes.
+    sample : int, optional
+        One stored sample of the record, counted from its first; default: all of them.
+    at_s : float, optional
+        The same as a time, s from the record's start.
+    channel : str, optional
+        One stored channel; default: all.
 
     Returns
     -------
     dict
         The record's manifest row, ``recipe``, ``software`` and, a modality, the samples
         ``[start, start + length)`` of ``<modality>/signal`` that are the record's, its leads,
-        the leads it lacks, and how many samples saturated.
+        the leads it lacks, how many samples saturated; ``source``: the samples and bytes of the
+        files that these were made of (see `physioprep.store.provenance.source_of`).
 
     Raises
     ------
     StoreError
-        There is no such store or record.
+        There is no such store, record, channel or sample.
     """
     from physioprep.store import open_store
+    from physioprep.store.provenance import source_of
 
     store = open_store(path)
     number = store.index(record_id)
@@ -88,6 +107,9 @@ def describe_record(path: str | Path, record_id: str) -> dict[str, Any]:
             "absent": [c for c, there in zip(channels, present, strict=True) if not there],
             "saturated samples": int(store.table(modality, "n_saturated")[number].sum()),
         }
+    facts["source"] = source_of(
+        store, record_id, root=root, sample=sample, at_s=at_s, channel=channel
+    )
     facts["recipe"] = store.attrs["recipe"]["name"]
     facts["recipe_sha256"] = store.attrs["recipe_sha256"]
     facts["software"] = store.attrs["software"]

@@ -302,6 +302,7 @@ def _describe(header: EdfHeader, notes: list[str]) -> dict[str, Any]:
         "reserved": header.reserved,
         "n_records": header.n_records,
         "record_duration_s": header.record_duration_s,
+        "sample_bytes": header.sample_bytes,
         "signals": list(header.signals),
         "uncalibrated": uncalibrated,
         "notes": notes,
