@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 #: Hz.
 BANDS = {"delta": (1, 4), "theta": (4, 8), "alpha": (8, 13), "beta": (13, 30), "gamma": (30, 45)}
+#: What features are known for.
+MODALITIES = ("eeg", "ecg", "ppg")
 #: Strengths of the regularisation to choose from, inside the training windows.
 STRENGTHS = (1e-3, 1e-2, 1e-1)
+_WITHOUT_CHOICE = 1e-2  # where too few labels are left to choose by
 
 
 def band_power(signal: NDArray[Any], rate_hz: float) -> dict[str, float]:
@@ -64,15 +67,17 @@ def band_power(signal: NDArray[Any], rate_hz: float) -> dict[str, float]:
     return found
 
 
-def heart_rate(signal: NDArray[Any], rate_hz: float) -> dict[str, float]:
-    """Return heart-rate features of one ECG lead over one window.
+def heart_rate(signal: NDArray[Any], rate_hz: float, modality: str = "ecg") -> dict[str, float]:
+    """Return heart-rate features of one ECG lead, or of the PPG, over one window.
 
     Parameters
     ----------
     signal : ndarray, shape (time,)
-        mV.
+        In any unit.
     rate_hz : float
         Sampling rate.
+    modality : {"ecg", "ppg"}
+        Beats are R peaks, or systolic peaks of the pulse wave (Elgendi et al., 2013).
 
     Returns
     -------
@@ -90,9 +95,14 @@ def heart_rate(signal: NDArray[Any], rate_hz: float) -> dict[str, float]:
     rate = round(rate_hz)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of NeuroKit2, about windows without a beat
-        cleaned = neurokit2.ecg_clean(signal.astype(np.float64), sampling_rate=rate)
-        _, info = neurokit2.ecg_peaks(cleaned, sampling_rate=rate)
-    peaks = np.asarray(info["ECG_R_Peaks"], np.float64)
+        samples = signal.astype(np.float64)
+        if modality == "ppg":
+            cleaned = neurokit2.ppg_clean(samples, sampling_rate=rate)
+            found = neurokit2.ppg_findpeaks(cleaned, sampling_rate=rate)["PPG_Peaks"]
+        else:
+            cleaned = neurokit2.ecg_clean(samples, sampling_rate=rate)
+            found = neurokit2.ecg_peaks(cleaned, sampling_rate=rate)[1]["ECG_R_Peaks"]
+    peaks = np.asarray(found, np.float64)
     if len(peaks) < 3:
         return unknown
     rr = np.diff(peaks) * 1000 / rate_hz
@@ -118,7 +128,7 @@ def features(shards: str | Path, modality: str, where: str | None = None) -> pd.
         Made by `physioprep.shard`.
     modality : str
         "eeg": `band_power` of every channel; "ecg": `heart_rate` of lead II where there is one,
-        else of the first lead present.
+        else of the first lead present; "ppg": the same of the first channel present.
     where : str, optional
         Query on the window manifest.
 
@@ -140,7 +150,7 @@ def features(shards: str | Path, modality: str, where: str | None = None) -> pd.
                 rows.append(band_power(there, held.rate_hz))
             else:
                 lead = second if present[n][second] else int(present[n].argmax())
-                rows.append(heart_rate(signal[lead], held.rate_hz))
+                rows.append(heart_rate(signal[lead], held.rate_hz, modality))
         numbers.append(batch["index"].numpy().copy())
     return pd.DataFrame(rows, index=np.concatenate(numbers))
 
@@ -155,8 +165,8 @@ def logistic(
     """Fit logistic regression and return class probabilities of the test windows.
 
     Missing values take the training median, features are standardised, classes weigh alike, and
-    the strength of the L2 penalty is chosen by cross-validation over the training subjects (1 where
-    there is but one).
+    the strength of the L2 penalty is chosen by cross-validation over the training subjects, where
+    at least two folds of three have every class on both sides; else it is 1e-2.
 
     Parameters
     ----------
@@ -176,22 +186,25 @@ def logistic(
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    held = ~np.isnan(train).all(0)  # a feature that no training window has tells nothing
     pipeline = make_pipeline(
-        SimpleImputer(strategy="median"),
+        SimpleImputer(strategy="median", keep_empty_features=True),  # one nobody has tells nothing
         StandardScaler(),
         LogisticRegression(class_weight="balanced", max_iter=10_000),
     )
     people = subjects.astype(str)
-    n_people = len(np.unique(people))
-    model: Any = pipeline  # with one training subject, nobody to choose the penalty by
-    groups = {}
+    n_people, n_known = len(np.unique(people)), len(np.unique(labels))
+    folds = []
     if n_people > 1:
-        grid, folds = {"logisticregression__C": STRENGTHS}, GroupKFold(min(3, n_people))
+        splits = GroupKFold(min(3, n_people)).split(train, labels, people)
+        folds = [
+            split for split in splits if all(len(np.unique(labels[s])) == n_known for s in split)
+        ]
+    model: Any = pipeline.set_params(logisticregression__C=_WITHOUT_CHOICE)
+    if len(folds) > 1:
+        grid = {"logisticregression__C": STRENGTHS}
         model = GridSearchCV(pipeline, grid, scoring="neg_log_loss", cv=folds)
-        groups = {"groups": people}
     with threadpool_limits(1):  # threads cost more than they give on so little
-        model.fit(train[:, held], labels, **groups)
+        model.fit(train, labels)
     answer = np.zeros((len(test), n_classes))
-    answer[:, model.classes_] = model.predict_proba(test[:, held])
+    answer[:, model.classes_] = model.predict_proba(test)
     return answer

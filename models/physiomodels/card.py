@@ -31,13 +31,15 @@ def run_card(shards: str | Path, where: str | None, config: Any) -> dict[str, An
     -------
     dict
         ``run`` (sha256 of data, query and configuration), ``config``, ``shards_sha256``,
-        ``stores``, ``where``, ``n_windows``, ``subjects`` (``corpus/subject``; None where a window
-        has no subject), ``git``, ``versions``.
+        ``stores``, ``where``, ``n_windows``, ``subjects`` (``corpus/subject``),
+        ``records_without_subject`` (``corpus/record``), ``git``, ``versions``.
     """
     attributes = open_shards(shards).attrs
     windows = window_table(shards, where)
-    unknown = bool(windows["subject_id"].isna().any())
-    keys = windows["corpus"].astype(str) + "/" + windows["subject_id"].astype(str)
+    unknown = windows["subject_id"].isna()
+    corpus = windows["corpus"].astype(str) + "/"
+    subjects = corpus[~unknown] + windows.loc[~unknown, "subject_id"].astype(str)
+    records = corpus[unknown] + windows.loc[unknown, "record_id"].astype(str)
     identity = {
         "shards_sha256": attributes.get("plan_sha256"),
         "where": where,
@@ -49,7 +51,8 @@ def run_card(shards: str | Path, where: str | None, config: Any) -> dict[str, An
         "run": digest,
         "stores": attributes.get("stores"),
         "n_windows": len(windows),
-        "subjects": None if unknown else sorted(keys.unique().tolist()),
+        "subjects": sorted(subjects.unique().tolist()),
+        "records_without_subject": sorted(records.unique().tolist()),
         "git": _git_revision(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in names},
     }

@@ -1,33 +1,41 @@
-"""Each signal alone and both together, pretrained and not, on people the models never met.
+"""Each signal alone and both together, pretrained and not, beside plain features.
 
-Encoders are pretrained inside every fold, on windows of training subjects alone.
+Encoders are pretrained inside every fold, on windows of training subjects alone, or come from
+elsewhere and are refused where their run card names somebody of the evaluation.
 """
 
 from __future__ import annotations
 
-import copy
 import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from physiomodels import baseline
 from physiomodels.config import EvaluateConfig, PretrainConfig, as_dict
-from physiomodels.data import check_fit, subject_keys, where_subjects, window_table
-from physiomodels.encoder import CrissCrossEncoder
-from physiomodels.finetune import build, classes_of, fit, load_encoder, predict
+from physiomodels.data import check_fit, subject_keys, window_table
+from physiomodels.finetune import classes_of, load_encoder
+from physiomodels.fold import (
+    FoldTask,
+    Pretraining,
+    card_of,
+    outside,
+    plan_pretraining,
+    run_fold,
+    run_pretraining,
+)
+from physiomodels.label_efficiency import draw_curves
 from physiomodels.picture import reconstruct
-from physiomodels.pretrain import pretrain
-from physiomodels.protocol import PROTOCOLS, Fold, make_folds
-from physiomodels.summary import summarise
+from physiomodels.protocol import Fold, grouped_by, make_folds
+from physiomodels.summary import describe, summarise
 from physioprep.errors import ModelError
 
 if TYPE_CHECKING:
@@ -35,6 +43,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
+#: Applies a function to all items, in order or over processes, and counts them.
+Spread = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,35 +54,21 @@ class Evaluation:
     Parameters
     ----------
     results : dict
-        ``protocol``, ``arms`` (each with ``modalities``, ``weights`` and ``metrics``: mean, sd over
-        folds, sd over repeats, 95 % interval over subjects), ``pretraining`` (whom each encoder
-        saw); the content of ``results.json``.
+        ``protocol``, ``arms`` (each with ``modalities``, ``weights`` and ``metrics``), ``gains``
+        (of pretraining over random weights and over features), ``label_efficiency`` (arms at every
+        share of the labels), ``class_balance``, ``pretraining`` (whom each encoder saw); the
+        content of ``results.json``. `physiomodels.summary.summarise` says what spreads there are.
     predictions : pandas.DataFrame
         One row a test window, fold and arm; the content of ``predictions.parquet``.
     folder : Path
-        Where these, ``loss/*.csv``, the encoders of the first fold (``encoders/``) and what they
-        make of a test subject's hidden patches (``reconstruction_*.png``, ``.npz``) are.
+        Where these, ``loss/*.csv``, the encoders of the first fold (``encoders/``), what they make
+        of a test subject's hidden patches (``reconstruction_*.png``, ``.npz``), and with
+        `label_shares` ``label_efficiency.json`` and ``.png`` are.
     """
 
     results: dict[str, Any]
     predictions: pd.DataFrame
     folder: Path
-
-
-@dataclass(frozen=True, eq=False)
-class _Task:
-    """One fold of one repeat, with all that another process needs."""
-
-    shards: str
-    pretrain_shards: str
-    folder: str
-    config: EvaluateConfig
-    weights: dict[str, str]
-    repeat: int
-    fold: int
-    windows: pd.DataFrame  # of all evaluated windows: window, subject, code
-    split: Fold
-    features: dict[str, pd.DataFrame]
 
 
 def evaluate(
@@ -82,6 +78,8 @@ def evaluate(
     *,
     pretrain_shards: str | Path | None = None,
     weights: Mapping[str, str | Path] | None = None,
+    cache: str | Path | None = None,
+    simulated: bool = False,
     workers: int = 1,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -102,14 +100,21 @@ def evaluate(
     weights : mapping of str to path-like, optional
         By modality: an encoder made elsewhere (a folder of `pretrain`, or published CBraMod
         weights) to use as "pretrained" in every fold. Refused where its run card names a subject
-        of the evaluation.
+        (or, where subjects are unknown, a record) of the evaluation.
+    cache : path-like, optional
+        Folder for the encoders pretrained inside the folds; those found there are not made again,
+        so that evaluations that share it and their folds share their pretraining. By default they
+        are gone in the end.
+    simulated : bool
+        The data are simulated though their corpus is not (files made in a corpus's structure):
+        every output says so. Known corpora that are simulated say so by themselves.
     workers : int
         Processes that share the folds, one thread each; the figures do not depend on it. Above 1
         a script needs the usual ``if __name__ == "__main__":``.
     overwrite : bool
         Replace an older ``out``.
     progress : callable, optional
-        Called with (folds done, folds in all).
+        Called with (pretrainings and folds done, in all).
 
     Raises
     ------
@@ -126,91 +131,128 @@ def evaluate(
         raise ModelError(f"positive {config.positive!r}: {config.label} is one of {classes}")
     positive = classes.index(config.positive or classes[-1])
     pretrain_shards = shards if pretrain_shards is None else pretrain_shards
-    for name in config.modalities:
-        size = _pretraining(config, name).encoder.patch_size
-        rate = check_fit(shards, name, size, None)
-        if name not in (weights or {}) and "pretrained" in config.weights:
-            check_fit(pretrain_shards, name, size, rate)
     sources = {name: str(path) for name, path in (weights or {}).items()}
-    for name, source in sources.items():
-        _refuse_overlap(name, Path(source), set(windows["subject"]))
-    if folder.exists() and any(folder.iterdir()):
-        if not overwrite:
-            raise ModelError(f"{folder}: exists; overwrite it by overwrite=True")
-        shutil.rmtree(folder)
-    (folder / "loss").mkdir(parents=True)
+    _check_fit(shards, pretrain_shards, config, sources)
+    elsewhere = [_provenance(name, Path(path), windows) for name, path in sources.items()]
+    folds = _folds(windows, config)
+    make_folder(folder, overwrite)
+    (folder / "loss").mkdir()
     features = _features(shards, config, windows)
-    tasks = [
-        _Task(
-            str(shards), str(pretrain_shards), str(folder), config, sources, repeat, number,
-            windows, split, features,
-        )
-        for repeat in range(config.repeats)
-        for number, split in enumerate(
-            make_folds(
-                windows["subject"].to_numpy(object), windows["code"].to_numpy(np.int64),
-                config.protocol, config.folds, config.seed + repeat,
+    kept = folder / "work" if cache is None else Path(cache)
+    jobs = _plan(windows, folds, pretrain_shards, config, sources, kept)
+    distinct = list({job.target: job for job in jobs.values()}.values())
+    with _processes(workers, len(distinct) + len(folds), progress) as spread:
+        spread(run_pretraining, distinct)
+        tasks = [
+            FoldTask(
+                str(shards), str(folder), config, classes, repeat, fold, windows, split,
+                _encoders(repeat, fold, jobs, sources), features,
             )
-        )
-    ]  # fmt: skip
-    found = _run(tasks, workers, progress)
-    predictions = pd.concat([rows for rows, _ in found], ignore_index=True)
-    results: dict[str, Any] = {
-        "schema": 1,
-        "label": config.label,
-        "classes": classes,
-        "protocol": config.protocol,
-        "protocol_means": PROTOCOLS[config.protocol],
-        "n_windows": len(windows),
-        "n_subjects": int(windows["subject"].nunique()),
-        "n_folds": len(tasks) // config.repeats,
-        "repeats": config.repeats,
-        "positive": classes[positive],
-        "arms": summarise(predictions, config, len(classes), positive),
-        "pretraining": [entry for _, entries in found for entry in entries],
+            for (repeat, fold), split in folds.items()
+        ]  # fmt: skip
+        predictions = pd.concat(spread(run_fold, tasks), ignore_index=True)
+    seen = elsewhere + _who_was_seen(jobs, folds, windows, config)
+    _keep(jobs, folds, windows, shards, folder)
+    arms, gains = summarise(predictions, config, len(classes), positive)
+    results = describe(windows, classes, positive, config, simulated) | {
+        "arms": [arm for arm in arms if arm["label_share"] == 1.0],
+        "gains": [gain for gain in gains if gain["label_share"] == 1.0],
+        "label_efficiency": arms if config.label_shares else [],
+        "pretraining": seen,
         "config": as_dict(config),
         "wall_s": round(time.perf_counter() - started, 1),
     }
     shutil.rmtree(folder / "work", ignore_errors=True)
     predictions.to_parquet(folder / "predictions.parquet", index=False)
-    part = folder / "results.json.part"
-    part.write_text(json.dumps(results, indent=2), encoding="utf-8")
-    part.replace(folder / "results.json")
+    if config.label_shares:
+        draw_curves(results, folder / "label_efficiency.png")
+        _write(folder / "label_efficiency.json", arms)
+    _write(folder / "results.json", results)
     return Evaluation(results, predictions, folder)
 
 
 def _windows(shards: str | Path, config: EvaluateConfig) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return the labelled windows with `subject` (corpus/subject) and `code`, and the classes."""
+    """Return the labelled windows with `subject` (or record), `code` and `stratum`; the classes."""
     unknown = set(config.weights) - {"pretrained", "random"}
     if unknown or not config.modalities:
         raise ModelError(f"weights {config.weights}, modalities {config.modalities}")
+    if any(not 0 < share <= 1 for share in config.label_shares):
+        raise ModelError(f"label_shares {config.label_shares}: each above 0 and at most 1")
     classes = classes_of(shards, config.label)
-    table = window_table(shards)
+    table = window_table(shards, config.where)
     table = table[table[config.label].notna()].sort_values("window").reset_index(drop=True)
+    if not len(table):
+        raise ModelError(f"{shards}: no window has {config.label} where {config.where}")
     codes = {name: code for code, name in enumerate(classes)}
     table["code"] = table[config.label].map(codes).astype(np.int64)
-    table["subject"] = subject_keys(table)
+    if grouped_by(config.protocol) == "record":
+        table["subject"] = table["corpus"].astype(str) + "/" + table["record_id"].astype(str)
+    else:
+        table["subject"] = subject_keys(table)
+    strata = config.stratify or (config.label,)
+    for name in strata:
+        classes_of(shards, name)
+    joint = table[list(strata)].astype(str).agg("|".join, axis=1)
+    table["stratum"] = joint.astype("category").cat.codes.astype(np.int64)
     return table, classes
+
+
+def _check_fit(
+    shards: str | Path, pretrain_shards: str | Path, config: EvaluateConfig, sources: dict[str, str]
+) -> None:
+    for name in config.modalities:
+        if name in sources:
+            check_fit(shards, name, load_encoder(sources[name]).patch_size, None)
+            continue
+        size = _pretraining(config, name).encoder.patch_size
+        rate = check_fit(shards, name, size, None)
+        if "pretrained" in config.weights:
+            check_fit(pretrain_shards, name, size, rate)
 
 
 def _pretraining(config: EvaluateConfig, modality: str) -> PretrainConfig:
     return replace(config.pretrain.get(modality, PretrainConfig()), modality=modality)
 
 
-def _refuse_overlap(modality: str, source: Path, subjects: set[str]) -> None:
-    """Refuse weights whose run card says that they saw a subject of the evaluation."""
-    for card in (source / "card.json", source / "best" / "card.json"):
-        if not card.is_file():
-            continue
-        seen = json.loads(card.read_text(encoding="utf-8")).get("subjects")
-        shared = sorted(subjects & set(seen or []))
+def _provenance(modality: str, source: Path, windows: pd.DataFrame) -> dict[str, Any]:
+    """Say whom weights made elsewhere saw; refuse them where that is somebody of the evaluation."""
+    entry: dict[str, Any] = {"modality": modality, "weights": source.name}
+    card = card_of(source)
+    if card is None:
+        logger.warning("%s: no run card: whom this %s encoder saw is unknown", source, modality)
+        return entry | {"saw": "unknown: no run card"}
+    corpus = windows["corpus"].astype(str) + "/"
+    for column, key in (("subject_id", "subjects"), ("record_id", "records_without_subject")):
+        known = windows[column].notna()
+        own = set(corpus[known] + windows.loc[known, column].astype(str))
+        shared = sorted(own & set(card.get(key) or []))
         if shared:
             raise ModelError(
-                f"{source}: the {modality} encoder was pretrained on {len(shared)} subjects of "
-                f"this evaluation ({shared[0]} ...)"
+                f"{source}: the {modality} encoder was pretrained on {len(shared)} "
+                f"{column.removesuffix('_id')}s of this evaluation ({shared[0]} ...)"
             )
-        return
-    logger.warning("%s: no run card: whom this %s encoder saw is unknown", source, modality)
+        entry[f"n_{key}"] = len(card.get(key) or [])
+    return entry | {"run": card.get("run"), "where": card.get("where"), "saw": "no test window"}
+
+
+def _folds(windows: pd.DataFrame, config: EvaluateConfig) -> dict[tuple[int, int], Fold]:
+    groups, strata = windows["subject"].to_numpy(object), windows["stratum"].to_numpy(np.int64)
+    return {
+        (repeat, number): split
+        for repeat in range(config.repeats)
+        for number, split in enumerate(
+            make_folds(groups, strata, config.protocol, config.folds, config.seed + repeat)
+        )
+    }
+
+
+def make_folder(folder: Path, overwrite: bool) -> None:
+    """Make an empty folder; refuse to replace one that is not empty unless told to."""
+    if folder.exists() and any(folder.iterdir()):
+        if not overwrite:
+            raise ModelError(f"{folder}: exists; overwrite it by overwrite=True")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _features(
@@ -219,162 +261,119 @@ def _features(
     """Compute the baseline's features by modality, in the order of `windows`."""
     if not config.baseline:
         return {}
-    known = [name for name in config.modalities if name in ("eeg", "ecg")]
-    return {name: baseline.features(shards, name).loc[windows["window"]] for name in known}
+    known = [name for name in config.modalities if name in baseline.MODALITIES]
+    found = {name: baseline.features(shards, name, config.where) for name in known}
+    return {name: table.loc[windows["window"]] for name, table in found.items()}
 
 
-def _arms(modalities: Iterable[str]) -> list[tuple[str, ...]]:
-    """Return each modality alone, then all together."""
-    names = tuple(modalities)
-    return [arm for n in sorted({1, len(names)}) for arm in combinations(names, n)]
+def _plan(
+    windows: pd.DataFrame,
+    folds: Mapping[tuple[int, int], Fold],
+    shards: str | Path,
+    config: EvaluateConfig,
+    sources: Mapping[str, str],
+    cache: Path,
+) -> dict[tuple[int, int, str], Pretraining]:
+    """Return what is to be pretrained for each repeat, fold and modality."""
+    if "pretrained" not in config.weights:
+        return {}
+    return {
+        (repeat, fold, name): plan_pretraining(
+            shards, cache, replace(_pretraining(config, name), seed=config.seed + repeat),
+            outside(config, windows.iloc[split.test]),
+        )
+        for (repeat, fold), split in folds.items()
+        for name in config.modalities
+        if name not in sources
+    }  # fmt: skip
 
 
-def _run(
-    tasks: list[_Task], workers: int, progress: Progress | None
-) -> list[tuple[pd.DataFrame, list[dict[str, Any]]]]:
-    """Run the tasks, in order or spread over processes, and return their answers in order."""
+def _encoders(
+    repeat: int,
+    fold: int,
+    jobs: Mapping[tuple[int, int, str], Pretraining],
+    sources: Mapping[str, str],
+) -> dict[str, str]:
+    """Return by modality where the pretrained encoder of a fold is."""
+    made = {key[2]: f"{job.target}/last" for key, job in jobs.items() if key[:2] == (repeat, fold)}
+    return {**sources, **made}
+
+
+@contextmanager
+def _processes(workers: int, total: int, progress: Progress | None) -> Iterator[Spread]:
+    """Give a function that maps over items, here or in `workers` processes."""
+    import multiprocessing
+
+    done = 0
 
     def count(answers: Iterator[Any]) -> list[Any]:
+        nonlocal done
         collected = []
         for answer in answers:
             collected.append(answer)
+            done += 1
             if progress is not None:
-                progress(len(collected), len(tasks))
+                progress(done, total)
         return collected
 
     if workers <= 1:
-        return count(map(_evaluate_fold, tasks))
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
+        yield lambda function, items: count(map(function, items))
+        return
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
     try:
-        return count(pool.map(_evaluate_fold, tasks))
+        yield lambda function, items: count(pool.map(function, items))
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _evaluate_fold(task: _Task) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """Pretrain, fine-tune and predict one fold; return predictions and whom pretraining saw."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums come out the same wherever the fold runs
-    try:
-        encoders, entries = _pretrain_fold(task)
-        return _predict_fold(task, encoders), entries
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _pretrain_fold(
-    task: _Task,
-) -> tuple[dict[str, dict[str, CrissCrossEncoder]], list[dict[str, Any]]]:
-    """Return encoders by weights and modality, and whom the pretrained ones saw."""
-    config, seed = task.config, task.config.seed + task.repeat
-    test = sorted(set(task.windows["subject"].iloc[task.split.test]))
-    grouped = config.protocol != "within-subject"
-    where = where_subjects(test, inside=False) if grouped else None
-    encoders: dict[str, dict[str, CrissCrossEncoder]] = {name: {} for name in config.weights}
+def _who_was_seen(
+    jobs: Mapping[tuple[int, int, str], Pretraining],
+    folds: Mapping[tuple[int, int], Fold],
+    windows: pd.DataFrame,
+    config: EvaluateConfig,
+) -> list[dict[str, Any]]:
+    """Return, fold by fold, who was tested and which of them the encoder's card names."""
     entries = []
-    for name in config.modalities:
-        settings = replace(_pretraining(config, name), seed=seed)
-        if "pretrained" in config.weights:
-            entry: dict[str, Any] = {"repeat": task.repeat, "fold": task.fold, "modality": name}
-            if name in task.weights:
-                encoder = load_encoder(task.weights[name])
-                entries.append(entry | {"weights": Path(task.weights[name]).name})
-            else:
-                target = Path(task.folder) / "work" / f"{name}_{task.repeat}_{task.fold}"
-                made = pretrain(task.pretrain_shards, target, settings, where=where, device="cpu")
-                encoder = made.encoder
-                seen = json.loads((target / "last" / "card.json").read_text(encoding="utf-8"))
-                shared = sorted(set(test) & set(seen["subjects"] or []))
-                if shared and grouped:
-                    raise ModelError(f"pretraining saw test subjects {shared}")  # never to be met
-                entry |= {"n_windows": seen["n_windows"], "n_subjects": len(seen["subjects"] or [])}
-                entries.append(entry | {"test_subjects": test, "test_subjects_seen": shared})
-                _keep_fold(task, name, target)
-                if (task.repeat, task.fold) == (0, 0):
-                    picture = Path(task.folder) / f"reconstruction_{name}.png"
-                    inside = where_subjects(test, inside=True)
-                    reconstruct(
-                        encoder, task.shards, picture, modality=name, mask=settings.mask,
-                        where=inside,
-                    )  # fmt: skip
-            encoders["pretrained"][name] = encoder
-        if "random" in config.weights:
-            torch.manual_seed(seed)
-            encoders["random"][name] = _fresh(encoders.get("pretrained", {}).get(name), settings)
-    return encoders, entries
+    unit = grouped_by(config.protocol)
+    for (repeat, fold, name), job in jobs.items():
+        test = windows.iloc[folds[repeat, fold].test]
+        card = card_of(Path(job.target)) or {}
+        saw = {*card["subjects"], *card["records_without_subject"]}
+        shared = sorted(set(test["subject"]) & saw)
+        if shared and config.protocol != "within-subject":
+            raise ModelError(f"pretraining saw test {unit}s {shared}")  # never to be met
+        entry = {"repeat": repeat, "fold": fold, "modality": name, "n_windows": card["n_windows"]}
+        entry |= {"n_subjects": len(card["subjects"])}
+        entry |= {f"test_{unit}s": sorted(set(test["subject"])), f"test_{unit}s_seen": shared}
+        entries.append(entry)
+    return entries
 
 
-def _fresh(like: CrissCrossEncoder | None, settings: PretrainConfig) -> CrissCrossEncoder:
-    """Return an encoder with random weights and the sizes of the pretrained one."""
-    return load_encoder(settings.encoder) if like is None else CrissCrossEncoder(**like.config)
+def _keep(
+    jobs: Mapping[tuple[int, int, str], Pretraining],
+    folds: Mapping[tuple[int, int], Fold],
+    windows: pd.DataFrame,
+    shards: str | Path,
+    folder: Path,
+) -> None:
+    """Keep the loss of every pretraining, and of the first fold the encoder and a picture."""
+    kept = set()
+    for (repeat, fold, name), job in jobs.items():
+        target = Path(job.target)
+        if job.target not in kept:
+            loss = folder / "loss" / f"pretrain_{name}_{repeat}_{fold}.csv"
+            shutil.copyfile(target / "loss.csv", loss)
+            kept.add(job.target)
+        if (repeat, fold) == (0, 0):
+            shutil.copytree(target / "last", folder / "encoders" / name)
+            numbers = windows["window"].iloc[folds[0, 0].test].tolist()
+            reconstruct(
+                load_encoder(target / "last"), shards, folder / f"reconstruction_{name}.png",
+                modality=name, mask=job.config.mask, where=f"window in {numbers}",
+            )  # fmt: skip
 
 
-def _keep_fold(task: _Task, name: str, target: Path) -> None:
-    """Keep the loss of every fold, and the encoder of the first."""
-    folder = Path(task.folder)
-    shutil.copyfile(
-        target / "loss.csv", folder / "loss" / f"pretrain_{name}_{task.repeat}_{task.fold}.csv"
-    )
-    if (task.repeat, task.fold) == (0, 0):
-        shutil.copytree(target / "last", folder / "encoders" / name)
-    shutil.rmtree(target)
-
-
-def _predict_fold(task: _Task, encoders: dict[str, dict[str, CrissCrossEncoder]]) -> pd.DataFrame:
-    """Return the test windows' probabilities under every arm."""
-    import pandas as pd
-
-    config = task.config
-    train, test = (task.windows.iloc[rows] for rows in (task.split.train, task.split.test))
-    train_where, test_where = _where(config, train), _where(config, test)
-    classes = classes_of(task.shards, config.label)
-    found = []
-    for arm in _arms(config.modalities):
-        for weights, by_name in encoders.items():
-            settings = replace(config.finetune, seed=config.seed + task.repeat)
-            torch.manual_seed(settings.seed)
-            chosen = {name: copy.deepcopy(by_name[name]) for name in arm}
-            model = build(chosen, len(classes), settings)
-            history = fit(
-                model, task.shards, settings, config.label, where=train_where, device="cpu"
-            )
-            name = f"finetune_{'+'.join(arm)}_{weights}_{task.repeat}_{task.fold}.csv"
-            pd.DataFrame(history).to_csv(Path(task.folder) / "loss" / name, index=False)
-            answer = predict(model, task.shards, where=test_where, device="cpu")
-            found.append(_rows(task, arm, weights, test, answer.set_index("window")))
-        if all(name in task.features for name in arm):
-            inputs = np.concatenate([task.features[name].to_numpy(float) for name in arm], axis=1)
-            probabilities = baseline.logistic(
-                inputs[task.split.train],
-                train["code"].to_numpy(np.int64),
-                train["subject"].to_numpy(object),
-                inputs[task.split.test],
-                len(classes),
-            )
-            names = [f"p_{code}" for code in range(len(classes))]
-            answer = pd.DataFrame(probabilities, index=test["window"], columns=names)
-            found.append(_rows(task, arm, "features", test, answer))
-    return pd.concat(found, ignore_index=True)
-
-
-def _where(config: EvaluateConfig, windows: pd.DataFrame) -> str:
-    if config.protocol == "within-subject":
-        return f"window in {windows['window'].tolist()}"
-    return where_subjects(set(windows["subject"]), inside=True)
-
-
-def _rows(
-    task: _Task, arm: tuple[str, ...], weights: str, test: pd.DataFrame, answer: pd.DataFrame
-) -> pd.DataFrame:
-    """Put the names of the arm and of the windows beside the probabilities."""
-    rows = test[["window", "corpus", "record_id", "subject_id", "start_s", "subject", "code"]]
-    rows = rows.reset_index(drop=True)
-    rows.insert(0, "weights", weights)
-    rows.insert(0, "modalities", "+".join(arm))
-    rows.insert(0, "fold", task.fold)
-    rows.insert(0, "repeat", task.repeat)
-    probabilities = answer.loc[test["window"]].reset_index(drop=True)
-    return rows.join(probabilities)
+def _write(path: Path, content: Any) -> None:
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(json.dumps(content, indent=2), encoding="utf-8")
+    part.replace(path)

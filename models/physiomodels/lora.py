@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -98,8 +99,7 @@ def lora_state(model: nn.Module) -> dict[str, Tensor]:
     state = {}
     for path, module, name in _weights(model):
         if parametrize.is_parametrized(module, name):
-            part = module.parametrizations[name][0]  # type: ignore[index, union-attr]
-            for key, value in part.state_dict().items():
+            for key, value in _addition(module, name).state_dict().items():
                 state[f"{path}.{name}.{key}"] = value.detach().clone()
     return state
 
@@ -121,8 +121,8 @@ def load_lora(model: nn.Module, state: Mapping[str, Tensor]) -> None:
         if name not in own or name not in state or own[name].shape != state[name].shape:
             raise ModelError(f"LoRA weights do not fit: {name}")
     for path, module, name in _weights(model):
-        part = module.parametrizations[name][0]  # type: ignore[index, union-attr]
-        part.load_state_dict({k: state[f"{path}.{name}.{k}"] for k in ("up", "down", "scale")})
+        own_state = {key: state[f"{path}.{name}.{key}"] for key in ("up", "down", "scale")}
+        _addition(module, name).load_state_dict(own_state)
 
 
 def merge_lora(model: nn.Module) -> None:
@@ -134,13 +134,18 @@ def merge_lora(model: nn.Module) -> None:
         parameter.requires_grad_(True)
 
 
+def _addition(module: nn.Module, name: str) -> LowRank:
+    part: LowRank = cast(nn.ModuleDict, module.parametrizations)[name][0]  # type: ignore[index]
+    return part
+
+
 def _weights(model: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:
     """Yield (path, module, name) of the weight of every linear layer inside encoder layers."""
     for path, layer in model.named_modules():
         if isinstance(layer, CrissCrossLayer):
             for attention in ("self_attn_s", "self_attn_t"):
-                module: nn.Module = getattr(layer, attention)
+                module: nn.MultiheadAttention = getattr(layer, attention)
                 yield f"{path}.{attention}", module, "in_proj_weight"
-                yield f"{path}.{attention}.out_proj", module.out_proj, "weight"  # type: ignore[arg-type, misc]
+                yield f"{path}.{attention}.out_proj", module.out_proj, "weight"
             for name in ("linear1", "linear2"):
                 yield f"{path}.{name}", getattr(layer, name), "weight"

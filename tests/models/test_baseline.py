@@ -30,6 +30,16 @@ def test_heart_rate_of_a_simulated_ecg(hr: int) -> None:
     assert found["sdnn"] < 20
 
 
+def test_heart_rate_of_a_simulated_pulse_wave() -> None:
+    import neurokit2
+
+    signal = neurokit2.ppg_simulate(
+        duration=15, sampling_rate=200, heart_rate=72, random_state=1, random_state_distort=1
+    )
+    found = heart_rate(signal, 200.0, "ppg")
+    assert found["hr"] == pytest.approx(72, rel=0.05)
+
+
 def test_without_beats_nothing_is_claimed() -> None:
     for signal in (np.zeros(3000), np.full(3000, np.nan)):
         assert np.isnan(list(heart_rate(signal, 200.0).values())).all()
@@ -60,3 +70,13 @@ def test_logistic_regression_meets_holes_and_chooses_its_strength() -> None:
     assert np.allclose(p.sum(1), 1)
     assert not p[:, 2].any()  # a class that training never saw
     assert np.mean(p.argmax(1) == labels[150:]) > 0.8
+
+
+def test_logistic_regression_of_a_handful_of_labels_goes_without_a_choice() -> None:
+    inputs = np.array([[0.0, np.nan], [1.0, np.nan], [0.1, np.nan], [0.9, np.nan]])
+    labels = np.array([0, 1])
+    people = np.array(["a", "b"], dtype=object)
+    p = logistic(inputs[:2], labels, people, inputs[2:], 2)
+    assert p[0, 0] > 0.5 > p[1, 0]
+    blind = logistic(inputs[:2] * np.nan, labels, people, inputs[2:], 2)
+    assert np.allclose(blind, 0.5)

@@ -10,7 +10,9 @@ from physiomodels.config import EncoderConfig, EvaluateConfig, FinetuneConfig, P
 from physiomodels.data import window_table
 from physiomodels.evaluate import Evaluation, evaluate
 from physiomodels.masking import DualMask
+from physiomodels.metrics import METRICS
 from physiomodels.pretrain import pretrain
+from physiomodels.targets import evaluate_targets
 from physioprep.errors import ModelError
 
 TINY = EncoderConfig(patch_size=50, d_model=16, depth=1, heads=4, ffn=32, dropout=0.0)
@@ -40,11 +42,25 @@ def test_every_arm_is_scored_with_its_spread(found: Evaluation) -> None:
     assert arms["ecg", "features"]["auroc"]["mean"] > 0.95  # the heart rates lie far apart
     assert arms["eeg+ecg", "pretrained"]["auroc"]["mean"] > 0.8
     for metrics in arms.values():
-        auroc = metrics["auroc"]
-        assert 0 <= auroc["mean"] <= 1
-        assert auroc["sd_folds"] >= 0
-        low, high = auroc["ci95_subjects"]
-        assert low <= high
+        assert tuple(metrics) == METRICS
+        for figure in metrics.values():
+            assert figure["sd_folds"] >= 0
+            for interval in ("ci95_subjects", "ci95_seeds"):
+                low, high = figure[interval]
+                assert low <= high
+            low, high = figure["ci95_seeds"]  # of two repeats: 12.7 · sd / √2
+            assert high - low == pytest.approx(2 * 12.7062 * figure["sd_repeats"] / np.sqrt(2))
+    assert {(g["of"], g["over"]) for g in found.results["gains"]} == {
+        ("pretrained", "random"), ("pretrained", "features")
+    }  # fmt: skip
+    for gain in found.results["gains"]:
+        of, over = (
+            arms["+".join(gain["modalities"]), gain[key]]["auroc"] for key in ("of", "over")
+        )
+        assert gain["metrics"]["auroc"]["mean"] == pytest.approx(of["mean"] - over["mean"])
+        assert gain["metrics"]["auroc"]["pooled"] == pytest.approx(of["pooled"] - over["pooled"])
+    assert found.results["class_balance"] == {"rest": 32, "task": 28}
+    assert found.results["simulated"] is False
     written = json.loads((found.folder / "results.json").read_text())
     assert written["arms"] == found.results["arms"]
     assert written["protocol"] == "subject-grouped"
@@ -96,6 +112,95 @@ def test_within_subject_is_called_so(shards: Path, tmp_path: Path) -> None:
     assert results["protocol"] == "within-subject"
     assert "training AND in test" in results["protocol_means"]
     assert {arm["weights"] for arm in results["arms"]} == {"random"}
+
+
+PLAIN = replace(CONFIG, modalities=("ecg",), weights=("random",), repeats=1)
+
+
+def test_leave_one_subject_out_tests_each_alone(shards: Path, tmp_path: Path) -> None:
+    config = replace(PLAIN, protocol="leave-one-subject-out", baseline=False)
+    found = evaluate(shards, tmp_path / "out", config)
+    assert found.results["protocol"] == "leave-one-subject-out"
+    assert found.results["n_folds"] == 8
+    assert (found.predictions.groupby("fold")["subject_id"].nunique() == 1).all()
+    (arm,) = found.results["arms"]
+    assert arm["metrics"]["auroc"]["pooled"] > 0.8
+
+
+def test_records_are_kept_apart_where_nobody_says_whose_they_are(
+    shards: Path, tmp_path: Path
+) -> None:
+    config = replace(CONFIG, modalities=("ecg",), repeats=1, protocol="record-grouped",
+                     where="start_s < 12", baseline=False)  # fmt: skip
+    found = evaluate(shards, tmp_path / "out", config)
+    results = found.results
+    assert results["grouped_by"] == "record"
+    assert "the same person may be on both sides" in results["protocol_means"]
+    assert results["n_windows"] == 15 * 3  # 0, 5 and 10 s of each labelled record
+    assert (found.predictions.groupby("record_id")["fold"].nunique() == 1).all()
+    assert "ci95_records" in results["arms"][0]["metrics"]["auroc"]
+    table = window_table(shards)
+    for entry in results["pretraining"]:  # the same person's other records may be seen, and are
+        tested = {key.split("/")[1] for key in entry["test_records"]}
+        assert entry["n_windows"] == (~table["record_id"].isin(tested)).sum()
+        assert entry["test_records_seen"] == []
+
+
+def test_label_efficiency_is_measured_beside_all_labels(shards: Path, tmp_path: Path) -> None:
+    config = replace(PLAIN, label_shares=(0.1, 0.5))
+    found = evaluate(shards, tmp_path / "out", config)
+    curves = json.loads((tmp_path / "out" / "label_efficiency.json").read_text())
+    assert [(arm["label_share"], arm["weights"]) for arm in curves] == [
+        (share, weights) for share in (0.1, 0.5, 1.0) for weights in ("random", "features")
+    ]
+    assert (tmp_path / "out" / "label_efficiency.png").is_file()
+    assert [arm["label_share"] for arm in found.results["arms"]] == [1.0, 1.0]
+    whole = evaluate(shards, tmp_path / "whole", PLAIN).results["arms"]
+    assert found.results["arms"] == whole  # with all labels nothing is different
+    assert curves[0]["metrics"]["auroc"]["mean"] != whole[0]["metrics"]["auroc"]["mean"]
+
+
+def test_targets_share_folds_and_pretraining(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import physiomodels.fold
+
+    made = []
+
+    def count(*arguments: object, **named: object) -> object:
+        made.append(named["where"])
+        return pretrain(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(physiomodels.fold, "pretrain", count)
+    config = replace(CONFIG, modalities=("ecg",), repeats=1, baseline=False)
+    found = evaluate_targets(
+        shards, tmp_path / "out", config, labels=["label_condition"],
+        protocols=["subject-grouped", "leave-one-subject-out", "within-subject"], simulated=True,
+    )  # fmt: skip
+    assert [one.results["protocol"] for one in found] == [
+        "subject-grouped", "leave-one-subject-out", "within-subject"
+    ]  # fmt: skip
+    assert len(made) == 2 + 8 + 1  # within-subject: one for both folds
+    assert made[-1] is None
+    for one in found:
+        stored = json.loads((one.folder / "results.json").read_text())
+        assert one.folder == tmp_path / "out" / "condition" / stored["protocol"]
+        assert stored["simulated"] is True
+    assert not (tmp_path / "out" / ".encoders").exists()
+
+
+def test_weights_that_saw_a_record_of_unknown_subject_are_refused(
+    shards: Path, tmp_path: Path
+) -> None:
+    pretrain(shards, tmp_path / "seen", replace(PRETRAIN, epochs=1))
+    card = tmp_path / "seen" / "best" / "card.json"
+    unknown = {"subjects": [], "records_without_subject": ["toy/r0003", "other/r0001"]}
+    record = window_table(shards)["record_id"].iloc[0]
+    unknown["records_without_subject"].append(f"toy/{record}")
+    card.write_text(json.dumps(json.loads(card.read_text()) | unknown))
+    config = replace(CONFIG, modalities=("ecg",), protocol="record-grouped")
+    with pytest.raises(ModelError, match="records of this evaluation"):
+        evaluate(shards, tmp_path / "out", config, weights={"ecg": tmp_path / "seen"})
 
 
 def test_weights_that_saw_a_subject_are_refused(shards: Path, tmp_path: Path) -> None:
