@@ -99,7 +99,7 @@ def shard(
 
     import physioprep as pp
 
-    limits = _preset(preset)
+    limits, labels = _preset(preset), _labels(annotation_labels)
     with console.progress_bar("shard") as advance:
         result = pp.shard(
             stores,
@@ -113,7 +113,7 @@ def shard(
             modalities=modality,
             pairs=pairs,
             labels=label,
-            annotation_labels=_labels(annotation_labels),
+            annotation_labels=labels,
             where=where,
             regions=[_region(text) for text in region] if region else None,
             trim_s=limits.get("trim_s", 0.0) if trim is None else trim,

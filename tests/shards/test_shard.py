@@ -374,7 +374,7 @@ def test_bad_paths_are_one_clear_line(paired: Path, tmp_path: Path) -> None:
 def test_damaged_chunks_are_named(paired: Path, tmp_path: Path, codec: str) -> None:
     shard(paired, tmp_path / "s", window_s=1.0, codec=codec, windows_per_chunk=8)
     shards = open_shards(tmp_path / "s")
-    file = shards.chunk_file(1, "ecg")
+    file = shards.path / shards.chunk_key(1, "ecg")
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(ShardError, match="damaged"):
         shards.read(1, "ecg")

@@ -1,0 +1,97 @@
+"""Shards made in a process of its own, that tests may kill at any instant.
+
+Usage: driver.py JOB, where JOB is JSON: stores, target, options of `shard`, and
+  kills, seed   kill it this many times, then let it finish
+  memory        say the peak of the resident memory as well
+Without an ``if __name__ == "__main__"`` guard on purpose, as users' scripts often are.
+"""
+
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import time
+
+import physioprep as pp
+from physioprep.shards import cut, run, write  # noqa: F401 (before the forks, not in each)
+
+EVENTS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir")
+
+
+def attempt(job, target=None):
+    try:
+        result = pp.shard(job["stores"], target or job["target"], **job["options"])
+    except pp.PhysioprepError as error:
+        return {"error": str(error)}
+    return {"windows": result.n_windows}
+
+
+def watch(happened):
+    """Call `happened` before every change to the file system."""
+
+    def look(event, arguments):
+        writes = event == "open" and isinstance(arguments[1], str) and "w" in arguments[1]
+        if writes or event in EVENTS:
+            happened()
+
+    sys.addaudithook(look)
+
+
+def killed(job, by_event, place, n_events, seconds):
+    """Run in a fork and kill it; return whether it was quicker."""
+    child = os.fork()
+    if child == 0:
+        left = [1 + int(place * n_events)]
+
+        def count():
+            left[0] -= 1
+            if left[0] <= 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        if by_event:
+            watch(count)
+        attempt(job)
+        os._exit(0)
+    if not by_event:
+        time.sleep(place * seconds)
+        os.kill(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def count_events(job):
+    """Changes to the file system of an undisturbed run, and its seconds."""
+    reader, writer = os.pipe()
+    began = time.monotonic()
+    if os.fork() == 0:
+        seen = [0]
+
+        def count():
+            seen[0] += 1
+
+        watch(count)
+        attempt(job, job["target"] + ".counted")
+        os.write(writer, str(seen[0]).encode())
+        os._exit(0)
+    os.wait()
+    return int(os.read(reader, 20)), time.monotonic() - began
+
+
+job = json.loads(sys.argv[1])
+kills = early = 0
+if job.get("kills"):
+    rng = random.Random(job["seed"])
+    n_events, seconds = count_events(job)
+    while kills < job["kills"]:
+        by_event = rng.random() < job.get("by_event", 0.7)
+        if killed(job, by_event, rng.random(), n_events, seconds):
+            early += 1  # it had less left to do than that: start again from nothing
+            shutil.rmtree(job["target"])
+        else:
+            kills += 1
+answer = attempt(job) | {"kills": kills, "early": early}
+if job.get("memory"):
+    answer["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps(answer))
