@@ -174,8 +174,6 @@ def put(url: str, data: bytes, *, new: bool = False) -> None:
         options = {"mode": "create"} if new else {}
         files.pipe_file(path, data, **options)
 
-    if urlsplit(url).scheme in ("http", "https"):
-        raise UnreadableFileError(url, "the web cannot be written to; s3:// and gs:// can")
     retrying(url, write)
 
 
@@ -322,6 +320,8 @@ def _may_pass(error: BaseException) -> bool:
     """Say whether an error is one that passes: of the net, or of a busy server."""
     if isinstance(error, _FINAL) or getattr(error, "errno", None) in _OURS:
         return False
+    if type(error).__name__ == "ClientPayloadError":
+        return True  # an answer cut short, which aiohttp gives a status of its own: 400
     status = _status(error)
     if status is not None:
         return status >= 500 or status in (408, 425, 429)
@@ -396,7 +396,12 @@ def _options(scheme: str, read_timeout: float) -> dict[str, Any]:
             "max_pool_connections": 2 * CONCURRENCY,
         }
         anonymous = os.environ.get("PHYSIOPREP_S3_ANON", "") not in ("", "0")
-        return {"config_kwargs": config, "use_listings_cache": False, "anon": anonymous}
+        return {
+            "config_kwargs": config,
+            "use_listings_cache": False,
+            "anon": anonymous,
+            "max_concurrency": 1,  # else each object's size is asked for before it is read
+        }
     if scheme in ("http", "https"):
         aiohttp: Any = import_module("aiohttp")
         timeout = aiohttp.ClientTimeout(

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import json
-import mmap
-import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.errors import ShardError
+from physioprep import remote
+from physioprep.errors import PhysioprepError, ShardError
+from physioprep.shards.files import ShardFiles
 from physioprep.shards.spec import SCHEMA, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+#: The filters of warnings belong to the whole process, but chunks are read in threads.
+_OPENING = Lock()
 #: Gives an array of a shape and dtype.
 Take = Callable[[tuple[int, ...], Any], NDArray[Any]]
 
@@ -68,21 +72,24 @@ class Shards:
 
     Parameters
     ----------
-    path : Path
+    path : Path or str
+        The folder, or its URL.
     attrs : dict
         Of the root group.
     modalities : dict of str to ShardModality
     n_windows, windows_per_chunk : int
     arrays : dict of str to ArrayLayout
         The uncompressed arrays by name, as ``"ecg/scale"``.
+    files : ShardFiles
     """
 
-    path: Path
+    path: Path | str
     attrs: dict[str, Any]
     modalities: dict[str, ShardModality]
     n_windows: int
     windows_per_chunk: int
     arrays: dict[str, ArrayLayout]
+    files: ShardFiles
 
     @property
     def n_chunks(self) -> int:
@@ -106,7 +113,7 @@ class Shards:
         if name not in self.labels:
             held = ", ".join(self.labels) or "no labels"
             raise ShardError(f"{self.path}: holds no {name}, only {held}")
-        found = _metadata(self.path / name)["attributes"].get("categories")
+        found = _metadata(self.files, name)["attributes"].get("categories")
         return None if found is None else tuple(found)
 
     @cached_property
@@ -121,7 +128,9 @@ class Shards:
         """
         import pandas as pd
 
-        return pd.read_parquet(self.path / "manifest.parquet")
+        if isinstance(self.path, Path):
+            return pd.read_parquet(self.path / "manifest.parquet")
+        return pd.read_parquet(io.BytesIO(self.files.content("manifest.parquet").tobytes()))
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
         """Return a piece of an uncompressed array: mapped where it lies in one chunk.
@@ -143,14 +152,16 @@ class Shards:
         end = (chunk + 1) * array.chunk[0]
         if stop > end:
             return np.concatenate([self.rows(name, start, end), self.rows(name, end, stop)])
-        file = self.path / name / ".".join(("c", str(chunk), *("0",) * (len(array.chunk) - 1)))
+        key = ".".join((f"{name}/c", str(chunk), *("0",) * (len(array.chunk) - 1)))
+        width = int(np.prod(array.chunk[1:], dtype=np.int64)) * array.dtype.itemsize
+        low, high = (first * width, (first + stop - start) * width)
         try:
-            mapped = np.memmap(file, array.dtype, "r", shape=array.chunk)
+            content = self.files.content(key, low, high)
         except FileNotFoundError:  # Zarr leaves out chunks that hold the fill value alone
             return np.full((stop - start, *array.chunk[1:]), array.fill_value, array.dtype)
-        except (OSError, ValueError) as error:
-            raise ShardError(f"{file}: damaged: {error}") from None
-        return np.asarray(mapped)[first : first + stop - start]
+        if len(content) != high - low:
+            raise ShardError(f"{self.path}/{key}: damaged: {len(content)} of {high - low} bytes")
+        return content.view(array.dtype).reshape(stop - start, *array.chunk[1:])
 
     def read(self, chunk_index: int, modality: str) -> NDArray[np.float32]:
         """Read a chunk of windows.
@@ -204,33 +215,56 @@ class Shards:
         start = chunk_index * self.windows_per_chunk
         stop = min(start + self.windows_per_chunk, self.n_windows)
         held = self.modalities[modality]
-        if held.codec == "none":
-            mapped = _map_chunk(
-                self.chunk_file(chunk_index, modality), self.arrays[f"{modality}/signal"]
-            )
-            return mapped[: stop - start]
-        if held.codec == "blosc":
-            shape = (self.windows_per_chunk, len(held.channels), held.n_samples)
-            whole = (take or np.empty)(shape, np.dtype("<i2"))
-            if _decode_blosc(self.chunk_file(chunk_index, modality), whole):
-                return whole[: stop - start]
+        key = self.chunk_key(chunk_index, modality)
         try:
-            values = _zarr_array(self.path / modality / "signal")[start:stop]
+            if held.codec == "none":
+                content = self.files.content(key)
+                whole = _as_chunk(content, self.arrays[f"{modality}/signal"], f"{self.path}/{key}")
+                return whole[: stop - start]
+            if held.codec == "blosc":
+                shape = (self.windows_per_chunk, len(held.channels), held.n_samples)
+                whole = (take or np.empty)(shape, np.dtype("<i2"))
+                _decode_blosc(self.files.content(key), whole, f"{self.path}/{key}")
+                return whole[: stop - start]
+        except FileNotFoundError:
+            return self._absent(modality, start, stop, key)
+        try:
+            values = _zarr_array(self.path, f"{modality}/signal")[start:stop]
+        except PhysioprepError:
+            raise
         except Exception as error:
             raise ShardError(f"{self.path}: {modality} chunk {chunk_index}: {error}") from None
         return np.asarray(values)
 
-    def chunk_file(self, chunk_index: int, modality: str) -> Path:
-        """Return the file of a signal chunk."""
-        return self.path / modality / "signal" / f"c.{chunk_index}.0.0"
+    def _absent(self, modality: str, start: int, stop: int, key: str) -> NDArray[np.int16]:
+        """Return a chunk that Zarr left out, since no window of it has the modality.
+
+        A store that loses files must not be taken for one that has none to give.
+        """
+        if self.rows(f"{modality}/present", start, stop).any():
+            raise ShardError(f"{self.path}/{key}: damaged: the file is missing")
+        array = self.arrays[f"{modality}/signal"]
+        return np.full((stop - start, *array.chunk[1:]), array.fill_value, np.int16)
+
+    def chunk_key(self, chunk_index: int, modality: str) -> str:
+        """Return the file of a signal chunk, relative to the shards."""
+        return f"{modality}/signal/c.{chunk_index}.0.0"
 
 
-def open_shards(path: str | Path) -> Shards:
+def open_shards(
+    path: str | Path, *, cache: str | Path | None = None, cache_bytes: int | None = None
+) -> Shards:
     """Open a shards folder.
 
     Parameters
     ----------
-    path : path-like
+    path : path-like or URL
+        A folder, or where an object store or a web server has one (``s3://``, ``gs://``,
+        ``https://``).
+    cache : path-like, optional
+        Folder that keeps what is fetched from a URL, for the next epoch and the next run.
+    cache_bytes : int, optional
+        Size that the cache may have.
 
     Returns
     -------
@@ -240,10 +274,13 @@ def open_shards(path: str | Path) -> Shards:
     ------
     ShardError
         If it is none, or of another schema version.
+    UnreadableFileError
+        If an object store does not answer.
     """
-    path = Path(path)
+    root = remote.place(path)
+    files = ShardFiles(root)
     try:
-        attrs = _metadata(path)["attributes"]
+        attrs = _metadata(files, "")["attributes"]
     except (OSError, ValueError, KeyError):
         raise ShardError(f"{path}: no shards folder") from None
     if attrs.get("schema") != SCHEMA:
@@ -253,18 +290,20 @@ def open_shards(path: str | Path) -> Shards:
             f"{path}: schema version {attrs.get('schema_version')}; "
             f"this version of physioprep reads {SCHEMA_VERSION}"
         )
-    modalities = {name: _modality(path, name) for name in attrs["modalities"]}
+    if cache is not None and files.is_remote:
+        files = files.cached(cache, cache_bytes)
+    modalities = {name: _modality(files, name) for name in attrs["modalities"]}
     per_chunk = attrs["layout"]["windows_per_chunk"]
-    arrays = {name: _array(path / name) for name in ("record", "start_s", *attrs["labels"])}
+    arrays = {name: _array(files, name) for name in ("record", "start_s", *attrs["labels"])}
     for modality in modalities:
         for array in ("signal", "scale", "present"):
-            arrays[f"{modality}/{array}"] = _array(path / modality / array)
-    return Shards(path, attrs, modalities, attrs["n_windows"], per_chunk, arrays)
+            arrays[f"{modality}/{array}"] = _array(files, f"{modality}/{array}")
+    return Shards(root, attrs, modalities, attrs["n_windows"], per_chunk, arrays, files)
 
 
-def _modality(path: Path, name: str) -> ShardModality:
-    group = _metadata(path / name)["attributes"]
-    array = _metadata(path / name / "signal")
+def _modality(files: ShardFiles, name: str) -> ShardModality:
+    group = _metadata(files, name)["attributes"]
+    array = _metadata(files, f"{name}/signal")
     codecs = tuple(codec["name"] for codec in array["codecs"])
     return ShardModality(
         name,
@@ -278,57 +317,33 @@ def _modality(path: Path, name: str) -> ShardModality:
     )
 
 
-def _metadata(path: Path) -> dict[str, Any]:
-    return dict(json.loads((path / "zarr.json").read_text()))
+def _metadata(files: ShardFiles, name: str) -> dict[str, Any]:
+    key = f"{name}/zarr.json" if name else "zarr.json"
+    return dict(json.loads(files.content(key).tobytes()))
 
 
-def _array(path: Path) -> ArrayLayout:
-    metadata = _metadata(path)
+def _array(files: ShardFiles, name: str) -> ArrayLayout:
+    metadata = _metadata(files, name)
     chunk = tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"])
     dtype = np.dtype(metadata["data_type"]).newbyteorder("<")
     return ArrayLayout(chunk, dtype, metadata["fill_value"])
 
 
-def _map_file(file: Path) -> NDArray[np.uint8] | None:
-    """Map a file with all its pages at once: a third of the cost of faulting one by one.
-
-    Where the file is not in memory yet this reads it, in sequence. None where there is none.
-    """
-    try:
-        handle = os.open(file, os.O_RDONLY)
-    except FileNotFoundError:
-        return None
-    try:
-        size = os.fstat(handle).st_size
-        if not size:
-            return np.empty(0, np.uint8)
-        flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
-        return np.frombuffer(mmap.mmap(handle, size, flags=flags, prot=mmap.PROT_READ), np.uint8)
-    finally:
-        os.close(handle)
-
-
-def _map_chunk(file: Path, array: ArrayLayout) -> NDArray[np.int16]:
-    """Return an uncompressed chunk, mapped."""
-    content = _map_file(file)
-    if content is None:  # Zarr leaves out chunks that hold the fill value alone
-        return np.full(array.chunk, array.fill_value, np.int16)
+def _as_chunk(content: NDArray[np.uint8], array: ArrayLayout, name: str) -> NDArray[np.int16]:
+    """Return an uncompressed chunk as what it holds."""
     wanted = int(np.prod(array.chunk)) * array.dtype.itemsize
     if content.nbytes != wanted:
-        raise ShardError(f"{file}: damaged: {content.nbytes} bytes instead of {wanted}")
+        raise ShardError(f"{name}: damaged: {content.nbytes} bytes instead of {wanted}")
     return content.view(array.dtype).reshape(array.chunk)
 
 
-def _decode_blosc(file: Path, out: NDArray[np.int16]) -> bool:
-    """Decode a chunk straight into `out`; False where the file is not there.
+def _decode_blosc(frame: NDArray[np.uint8], out: NDArray[np.int16], name: str) -> None:
+    """Decode a chunk straight into `out`.
 
     What zarr does, without its copies, and without holding the interpreter meanwhile.
     """
     from numcodecs import blosc
 
-    frame = _map_file(file)
-    if frame is None:
-        return False
     try:
         # Of a damaged frame the decoder may believe the length, so that is checked first.
         if len(frame) < 16 or int.from_bytes(frame[4:8].tobytes(), "little") != out.nbytes:
@@ -337,13 +352,17 @@ def _decode_blosc(file: Path, out: NDArray[np.int16]) -> bool:
             raise ValueError("cut short")
         blosc.decompress(frame, out)
     except (ValueError, RuntimeError) as error:
-        raise ShardError(f"{file}: damaged: {error}") from None
-    return True
+        raise ShardError(f"{name}: damaged: {error}") from None
 
 
-def _zarr_array(path: Path) -> Any:
+def _zarr_array(root: Path | str, name: str) -> Any:
     import zarr
 
-    with warnings.catch_warnings():
+    store: Any = str(root)
+    if isinstance(root, str):
+        from physioprep.remote_zarr import UrlStore
+
+        store = UrlStore(root)
+    with _OPENING, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*not.*in the Zarr version 3 specification.*")
-        return zarr.open_array(str(path), mode="r")
+        return zarr.open_array(store, path=name, mode="r")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -28,8 +28,11 @@ class Filler(Protocol):
     def batch(self, start: int) -> Batch:
         """Fill this rank's part of the global batch that begins at a position."""
 
-    def look_ahead(self, start: int) -> None:
-        """Make ready what comes after the batch that begins at a position."""
+    def look_ahead(self, start: int) -> list[Callable[[], object]]:
+        """Return what makes ready the batch that begins at a position, and those after it.
+
+        Each may run in another thread; called from one thread only, in order.
+        """
 
 
 class BatchStream(IterableDataset[Batch]):
@@ -43,6 +46,9 @@ class BatchStream(IterableDataset[Batch]):
     batch_size, seed, rank, world_size, shuffle, drop_last, device, epoch
         As in `ShardStream`.
     """
+
+    #: Threads that fill batches; one more reads ahead.
+    threads = THREADS
 
     def __init__(
         self,
@@ -163,12 +169,13 @@ class BatchStream(IterableDataset[Batch]):
         filler = self.filler(self._epoch)
         pending: deque[Future[Batch]] = deque()
         todo = iter(starts)
-        with ThreadPoolExecutor(THREADS + 1, "shard-stream") as pool:
+        with ThreadPoolExecutor(self.threads + 1, "shard-stream") as pool:
             try:
                 for start in starts:
                     while len(pending) <= AHEAD and (ahead := next(todo, None)) is not None:
+                        for job in filler.look_ahead(ahead):
+                            pool.submit(job)
                         pending.append(pool.submit(filler.batch, ahead))
-                        pool.submit(filler.look_ahead, ahead)
                     batch = self._finish(pending.popleft().result())
                     self._consumed = start + starts.step
                     yield batch

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from physioprep.stream.chunks import MISSING, Chunk, Slots, read_chunk, select
 from physioprep.stream.order import LANES, Ints, rank_positions
 from physioprep.stream.transforms import physical
 
+#: Threads where shards come from an object store: most of them wait for an answer.
+REMOTE_THREADS = 10
 #: Buffers kept: two chunks a lane, batches filled ahead, one a thread, two at the consumer.
 _BUFFERS = 2 * LANES + AHEAD + THREADS + 2
 
@@ -33,8 +36,8 @@ class ShardStream(BatchStream):
 
     Parameters
     ----------
-    path : path-like
-        Shards folder.
+    path : path-like or URL
+        Shards folder, or where an object store has one (``s3://bucket/shards``).
     batch_size : int
         Windows a batch and rank.
     seed : int
@@ -60,6 +63,12 @@ class ShardStream(BatchStream):
     raw : bool
         Yield int16 samples, with ``<modality>_scale`` beside, for
         `physioprep.stream.transforms.physical` to scale.
+    cache : path-like, optional
+        Folder that keeps what is fetched from an object store, for the next epoch and run, and
+        for the other ranks of this machine. Without it every epoch fetches again, and nothing
+        touches the disk.
+    cache_bytes : int, optional
+        Size that the cache may have: chunks used longest ago go first.
 
     Yields
     ------
@@ -72,7 +81,9 @@ class ShardStream(BatchStream):
     Raises
     ------
     ShardError
-        If the shards are none, lack a modality, or the arguments make no sense.
+        If the shards are none, lack a modality, are damaged, or the arguments make no sense.
+    UnreadableFileError
+        While iterating, if an object store does not give a chunk even when asked repeatedly.
 
     Notes
     -----
@@ -97,8 +108,12 @@ class ShardStream(BatchStream):
         device: torch.device | str | None = None,
         epoch: int = 0,
         raw: bool = False,
+        cache: str | Path | None = None,
+        cache_bytes: int | None = None,
     ) -> None:
-        self.shards = open_shards(path)
+        self.shards = open_shards(path, cache=cache, cache_bytes=cache_bytes)
+        if self.shards.files.is_remote:
+            self.threads = REMOTE_THREADS
         held = self.shards.modalities
         for name in modalities or ():
             if name not in held:
@@ -158,21 +173,25 @@ class _Filler:
             stream.buffers.take,
         )
 
-    def look_ahead(self, start: int) -> None:
-        """Have the chunks ready that come after those of the batch beginning at a position."""
-        stream = self._stream
-        lanes = len(self._order.lanes)
+    def look_ahead(self, start: int) -> list[Callable[[], object]]:
+        """Return the reading of this rank's chunks at a position, and of those that come next."""
+        stream, order = self._stream, self._order
+        lanes = len(order.lanes)
         mine = (
             range(lanes)
             if lanes % stream.world_size
             else range(stream.rank, lanes, stream.world_size)
         )
+        wanted = []
+        if not self._asked:  # the first batch: its chunks side by side
+            here = np.minimum(start - start % lanes + np.array(mine), stream.n_windows - 1)
+            wanted += order.locate(here)[0].tolist()
         for lane in mine:
-            number = self._order.upcoming(lane, start // lanes)
-            if number is None or self._asked.get(lane) == number:
-                continue
-            self._asked[lane] = number
-            self._slots.get(number, self._read)
+            number = order.upcoming(lane, start // lanes)
+            if self._asked.get(lane, -1) != number:
+                self._asked[lane] = number
+                wanted += [] if number is None else [number]
+        return [partial(self._slots.get, number, self._read) for number in dict.fromkeys(wanted)]
 
     def batch(self, start: int) -> Batch:
         """Fill this rank's part of the global batch that begins at a position."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -109,8 +109,9 @@ class _Filler:
         plan = stream.plan
         self._latest_s = _latest_start_s(plan)
 
-    def look_ahead(self, start: int) -> None:
-        """Nothing: windows are read one by one."""
+    def look_ahead(self, start: int) -> list[Callable[[], object]]:
+        """Return nothing: windows are read one by one."""
+        return []
 
     def batch(self, start: int) -> Batch:
         """Fill this rank's part of the global batch that begins at a position."""

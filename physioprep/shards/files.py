@@ -1,0 +1,155 @@
+"""The files of shards as bytes: mapped from this machine's disk, or fetched from an object store.
+
+What comes from a URL is kept in memory only as long as somebody uses it, or in a folder of
+bounded size where one is given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep import remote
+from physioprep.errors import ShardError
+
+#: How often a cached file may vanish under a reader before that is somebody else's fault.
+_TRIES = 10
+
+
+@dataclass(frozen=True)
+class ShardFiles:
+    """The files below a shards folder.
+
+    Parameters
+    ----------
+    root : Path or str
+        A folder, or a URL.
+    cache : Path, optional
+        Folder that keeps what was fetched from a URL; several processes may share it. It
+        belongs to one content of one URL: see `ShardFiles.cached`.
+    cache_bytes : int, optional
+        The files that were used longest ago go once those in `cache` exceed this.
+    """
+
+    root: Path | str
+    cache: Path | None = None
+    cache_bytes: int | None = None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the files are behind a URL."""
+        return isinstance(self.root, str)
+
+    def content(
+        self, name: str, start: int | None = None, stop: int | None = None
+    ) -> NDArray[np.uint8]:
+        """Return the bytes of a file, or a range of them.
+
+        Parameters
+        ----------
+        name : str
+            Relative, with ``/``.
+        start, stop : int, optional
+            First byte, and the one after the last.
+
+        Returns
+        -------
+        ndarray of uint8
+            Mapped where the file is on disk; short where the file is.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no such file.
+        UnreadableFileError
+            The object store did not give it.
+        """
+        if isinstance(self.root, Path):
+            return map_file(self.root / name)[start:stop]
+        url = remote.join(self.root, name)
+        if self.cache is None:
+            return np.frombuffer(remote.fetch(url, start, stop), np.uint8)
+        return self._through_cache(url, name, self.cache)[start:stop]
+
+    def _through_cache(self, url: str, name: str, cache: Path) -> NDArray[np.uint8]:
+        file = cache / name.replace("/", "+")
+        for _ in range(_TRIES):
+            with suppress(FileNotFoundError):  # another process may have made room meanwhile
+                content = map_file(file)
+                os.utime(file)
+                return content
+            # Fetched under a name of its own: two threads or processes may fetch the same.
+            part = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
+            remote.download(url, part)
+            part.replace(file)
+            self._make_room(cache, file)
+        raise ShardError(f"{cache}: its files vanish as soon as they are written")
+
+    def _make_room(self, cache: Path, newest: Path) -> None:
+        """Delete what was used longest ago; readers that have it mapped keep it."""
+        if self.cache_bytes is None:
+            return
+        with _locked(cache / ".lock"):
+            held = []
+            for file in cache.iterdir():
+                with suppress(FileNotFoundError):
+                    status = file.stat()
+                    if not file.name.startswith("."):
+                        held.append((status.st_mtime_ns, status.st_size, file))
+            total = sum(size for _, size, _ in held)
+            for _, size, file in sorted(held):
+                if total <= self.cache_bytes:
+                    return
+                if file != newest:
+                    file.unlink(missing_ok=True)
+                    total -= size
+
+    def cached(self, cache: str | Path, cache_bytes: int | None) -> ShardFiles:
+        """Return the same files with a cache: a subfolder for this URL and this content."""
+        content = self.content("zarr.json").tobytes()
+        name = hashlib.sha256(str(self.root).encode() + b"\0" + content).hexdigest()[:20]
+        folder = Path(cache) / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ShardError(f"{folder}: {error.strerror}") from None
+        return ShardFiles(self.root, folder, cache_bytes)
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    import fcntl
+
+    with file.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def map_file(file: Path) -> NDArray[np.uint8]:
+    """Map a file with all its pages at once: a third of the cost of faulting one by one.
+
+    Where the file is not in memory yet this reads it, in sequence.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is none.
+    """
+    handle = os.open(file, os.O_RDONLY)
+    try:
+        size = os.fstat(handle).st_size
+        if not size:
+            return np.empty(0, np.uint8)
+        flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
+        return np.frombuffer(mmap.mmap(handle, size, flags=flags, prot=mmap.PROT_READ), np.uint8)
+    finally:
+        os.close(handle)
