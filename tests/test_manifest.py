@@ -254,3 +254,14 @@ def test_rows_that_are_equal_are_not_one_object(tmp_path: Path):
     again = read_manifest(write_manifest(frame, tmp_path / "m.parquet"))
     again["channels"][0][0].append("changed")
     assert again["channels"][1] == [["I"], ["II"]]
+
+
+def test_shared_lists_are_one_object_and_the_same_values(tmp_path: Path):
+    columns = two_rows() | {"channels": [[["I"], ["II"]]] * 2, "units": [[["mV"], ["mV"]]] * 2}
+    same = {name: [columns[name][0]] * 2 for name in ("modality", "sampling_rate", "n_samples")}
+    path = write_manifest(make_manifest(columns | same), tmp_path / "m.parquet")
+    shared, apart = read_manifest(path, shared=True), read_manifest(path)
+    assert shared.equals(apart)
+    for name in ("modality", "sampling_rate", "n_samples", "channels", "units"):
+        assert shared[name][0] is shared[name][1]
+    assert shared["flags"][0] is not shared["flags"][1]

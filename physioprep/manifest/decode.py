@@ -11,15 +11,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def to_lists(column: pa.ChunkedArray) -> list[Any]:
+def to_lists(column: pa.ChunkedArray, *, shared: bool = False) -> list[Any]:
     """Return the values of a column as ``to_pylist`` does, with repeated texts shared.
-
-    Lists are new objects each, so that changing one row leaves the others alone.
 
     Parameters
     ----------
     column : pyarrow.ChunkedArray
         Texts, numbers, lists of them, or lists of lists.
+    shared : bool
+        Lists that are equal are one object, too: a tenth of the memory where most are. Else
+        they are new objects each, so that changing one row leaves the others alone.
 
     Returns
     -------
@@ -39,7 +40,7 @@ def to_lists(column: pa.ChunkedArray) -> list[Any]:
     if pa.types.is_list(array.type):
         nested = pa.types.is_list(array.type.value_type)
         whole = array.null_count == 0 and (not nested or array.flatten().null_count == 0)
-        return _lists(array, nested) if whole else array.to_pylist()
+        return _lists(array, nested, shared) if whole else array.to_pylist()
     if not pa.types.is_string(array.type):
         return list(array.to_pylist())
     pool, indices = _encoded(array)
@@ -53,13 +54,17 @@ def _encoded(array: pa.Array) -> tuple[list[Any], np.ndarray[Any, np.dtype[np.in
     return [*coded.dictionary.to_pylist(), None], indices
 
 
-def _lists(array: pa.ListArray, nested: bool) -> list[Any]:
+def _lists(array: pa.ListArray, nested: bool, shared: bool) -> list[Any]:
     inner = array.flatten()
     ends = _ends(array)
     if not nested:
         pool, indices = _encoded(inner)
         flat = indices.tolist()
-        return [[pool[i] for i in flat[a:b]] for a, b in itertools.pairwise(ends)]
+        if not shared:
+            return [[pool[i] for i in flat[a:b]] for a, b in itertools.pairwise(ends)]
+        seen: dict[tuple[int, ...], list[Any]] = {}
+        spans = (tuple(flat[a:b]) for a, b in itertools.pairwise(ends))
+        return [seen.get(s) or seen.setdefault(s, [pool[i] for i in s]) for s in spans]
     pool, indices = _encoded(inner.flatten())
     inner_ends = np.array(_ends(inner))
     # Recordings of a corpus share a few channel lists: build each once, then copy.
@@ -74,7 +79,7 @@ def _lists(array: pa.ListArray, nested: bool) -> list[Any]:
             names = [pool[i] for i in span.tolist()]
             value = [names[c:d] for c, d in itertools.pairwise(cuts)]
             known[key] = value
-        out.append([names.copy() for names in value])
+        out.append(value if shared else [names.copy() for names in value])
     return out
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,7 @@ from physioprep.manifest.croissant import describe
 from physioprep.manifest.decode import to_lists
 from physioprep.manifest.schema import (
     COLUMNS,
+    GROUP_COLUMNS,
     SCHEMA_VERSION,
     is_null,
     label_kind,
@@ -75,7 +79,7 @@ def write_manifest(frame: pd.DataFrame, path: str | Path) -> Path:
     return path
 
 
-def read_manifest(path: str | Path) -> pd.DataFrame:
+def read_manifest(path: str | Path, *, shared: bool = False) -> pd.DataFrame:
     """Read a manifest written by `write_manifest`.
 
     In a CSV, a text label whose values all look like numbers comes back as numbers;
@@ -85,6 +89,10 @@ def read_manifest(path: str | Path) -> pd.DataFrame:
     ----------
     path : path-like
         ``.parquet``, ``.csv`` or ``.json``.
+    shared : bool
+        Rows that are alike share the lists of `GROUP_COLUMNS` (Parquet only), which spares a
+        third of the memory. For frames that are only read: changing such a list in place
+        changes it in many rows.
 
     Returns
     -------
@@ -100,7 +108,7 @@ def read_manifest(path: str | Path) -> pd.DataFrame:
     if not path.is_file():
         raise ManifestError(f"{path}: no such manifest")
     readers: dict[str, Callable[[Path], pd.DataFrame]] = {
-        ".parquet": _read_parquet,
+        ".parquet": partial(_read_parquet, shared=shared),
         ".csv": _read_csv,
         ".json": _read_croissant,
     }
@@ -140,16 +148,16 @@ def _to_arrow(frame: pd.DataFrame) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=pa.schema(schema, metadata=metadata))
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _read_parquet(path: Path, *, shared: bool) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(path).read()
+        file = pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise ManifestError(f"{path}: not a Parquet file: {error}") from None
-    stated = (table.schema.metadata or {}).get(b"physioprep.manifest")
+    stated = (file.schema_arrow.metadata or {}).get(b"physioprep.manifest")
     if stated is None:
         raise ManifestError(f"{path}: a Parquet file, but no manifest")
     if stated != str(SCHEMA_VERSION).encode():
@@ -157,15 +165,38 @@ def _read_parquet(path: Path) -> pd.DataFrame:
             f"{path}: manifest schema {stated.decode()}, this version reads {SCHEMA_VERSION}"
         )
     out: dict[str, Any] = {}
-    for name in table.column_names:
-        column, kind = table[name], COLUMNS[name][0] if name in COLUMNS else "label"
-        if pa.types.is_floating(column.type):
-            out[name] = pd.Series(column.to_numpy(), dtype="float64")
-        elif kind in ("text", "label") or kind.startswith("list"):
-            out[name] = pd.Series(to_lists(column), dtype=object)
-        else:
-            out[name] = make_series(name, kind, column.to_pylist())
-    return pd.DataFrame(out)
+    with _without_collector():
+        for name in file.schema_arrow.names:  # one at a time, so that Arrow's copy is small
+            try:
+                column = file.read(columns=[name])[name]
+            except (pa.ArrowInvalid, OSError) as error:
+                raise ManifestError(f"{path}: not a Parquet file: {error}") from None
+            out[name] = _series(name, column, shared=shared and name in GROUP_COLUMNS)
+    return pd.DataFrame(out, copy=False)
+
+
+def _series(name: str, column: pa.ChunkedArray, *, shared: bool) -> pd.Series[Any]:
+    import pandas as pd
+    import pyarrow as pa
+
+    kind = COLUMNS[name][0] if name in COLUMNS else "label"
+    if pa.types.is_floating(column.type):
+        return pd.Series(column.to_numpy(), dtype="float64")
+    if kind in ("text", "label") or kind.startswith("list"):
+        return pd.Series(to_lists(column, shared=shared), dtype=object)
+    return make_series(name, kind, column.to_pylist())
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Pause Python's garbage collector, which walks all lists there are for every few new ones."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _write_csv(frame: pd.DataFrame, path: Path) -> None:

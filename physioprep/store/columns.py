@@ -91,21 +91,28 @@ def _json_texts(series: pd.Series[Any]) -> list[str]:
     kept: dict[str, str] = {}
     nested: dict[Any, str] = {}
     texts = []
+    before, text = None, ""
     for value in series.tolist():
-        if value is None:
-            texts.append("")
+        if value is before:  # rows that are alike often share the list, see `read_manifest`
+            texts.append(text)
             continue
-        if value and isinstance(value[0], list):
+        before = value
+        if value is None:
+            text = ""
+        elif value and isinstance(value[0], list):
             key = tuple(map(tuple, value))
             text = nested.get(key) or nested.setdefault(key, _ENCODER.encode(value))
         else:
             text = _flat_json(value)
-        texts.append(kept.setdefault(text, text))
+            text = kept.setdefault(text, text)
+        texts.append(text)
     return texts
 
 
 def _flat_json(values: list[Any]) -> str:
     """Encode a flat list, without the encoder where every value is plain: it is 8 times faster."""
+    if not values:
+        return "[]"
     kinds = set(map(type, values))
     if kinds == {str}:
         joined = '","'.join(values)
@@ -161,17 +168,15 @@ def decode_column(name: str, values: NDArray[Any], kind: str) -> pd.Series[Any]:
     return make_series(name, kind, plain)
 
 
-def hash_column(digest: hashlib._Hash, name: str, values: NDArray[Any]) -> None:
-    """Feed one encoded column to a hash, unambiguously.
+def hash_values(digest: hashlib._Hash, values: NDArray[Any]) -> None:
+    """Feed encoded values to a hash, unambiguously where their number is known.
 
     Parameters
     ----------
     digest : hash object
-    name : str
     values : ndarray, shape (record,)
         From `encode_column`.
     """
-    digest.update(json.dumps([name, len(values)]).encode())
     if values.dtype == object:
         texts = [text.encode() for text in values.tolist()]
         digest.update(np.fromiter(map(len, texts), "<i8", len(texts)).tobytes())

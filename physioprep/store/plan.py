@@ -12,14 +12,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import StoreError
 from physioprep.manifest import GROUP_COLUMNS
-from physioprep.store.columns import column_kind, encode_column, hash_column, stored_columns
+from physioprep.store.columns import column_kind, encode_column, hash_values, stored_columns
 from physioprep.store.expect import Signals, Signature, expect, group_names, with_gaps
 from physioprep.store.layout import (
     SCHEMA,
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from physioprep.harmonise import Recipe
+
+
+#: Rows encoded at once: a million records' texts need not lie in memory together.
+_ROWS: Final = 65_536
 
 
 @dataclass(frozen=True)
@@ -187,12 +191,15 @@ def make_plan(
     ([2000], ('II',))
     """
     digest = hashlib.sha256(json.dumps([SCHEMA, SCHEMA_VERSION, recipe.sha256]).encode())
-    texts: dict[str, list[str]] = {}
+    texts: dict[str, list[str]] = {name: [] for name in GROUP_COLUMNS}
     for name in stored_columns(manifest):
-        values, _ = encode_column(column_kind(name, manifest[name]), manifest[name])
-        hash_column(digest, name, values)
-        if name in GROUP_COLUMNS:
-            texts[name] = values.tolist()
+        kind = column_kind(name, manifest[name])
+        digest.update(json.dumps([name, len(manifest)]).encode())
+        for first in range(0, len(manifest), _ROWS):
+            values, _ = encode_column(kind, manifest[name].iloc[first : first + _ROWS])
+            hash_values(digest, values)
+            if name in GROUP_COLUMNS:
+                texts[name] += values.tolist()
     errors = manifest["error"].tolist()
     durations = manifest["duration_s"].tolist()
     shapes = _Shapes(recipe)
