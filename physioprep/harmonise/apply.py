@@ -357,11 +357,8 @@ def _finish(plan: GroupPlan, recipe: ModalityRecipe, total: Quantised) -> Harmon
             scale, offset = 1 / std, -mean / std
     low, high = PLAUSIBLE_RMS.get(plan.modality, (0.0, math.inf))
     rms = total.rms() * step
-    flags = tuple(
-        f"implausible-amplitude:{name}"
-        for name, value in zip(plan.channels, rms, strict=True)
-        if value > 0 and not low <= value <= high
-    )
+    odd = (rms > 0) & ~((low <= rms) & (rms <= high))
+    flags = tuple(f"implausible-amplitude:{plan.channels[i]}" for i in np.flatnonzero(odd).tolist())
     return HarmonisedGroup(
         modality=plan.modality,
         channels=plan.channels,

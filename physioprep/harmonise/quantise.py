@@ -103,13 +103,16 @@ def quantise(x: NDArray[np.float32], dtype: str = "int16") -> tuple[NDArray[np.g
         counts = Quantised(n_valid, n_saturated, total, squares, 0 * squares)
         return np.ascontiguousarray(x), counts
     whole = np.rint(values)
-    errors = whole - values
+    saturated = None
     if squares.max(initial=0) > _LARGEST**2:  # else no single sample is too large either
         saturated = np.abs(whole) > _LARGEST
         n_saturated = saturated.sum(axis=1)
+        digital = whole.clip(-_LARGEST, _LARGEST).astype(np.int16)
+    else:
+        digital = whole.astype(np.int16)
+    errors = np.subtract(whole, values, out=whole)
+    if saturated is not None:
         errors[saturated] = 0
-        np.clip(whole, -_LARGEST, _LARGEST, out=whole)
-    digital = whole.astype(np.int16)
     if missing is not None:
         digital[missing] = MISSING
     return digital, Quantised(n_valid, n_saturated, total, squares, _squares(errors))

@@ -266,7 +266,7 @@ class _Block:
             before = self.wider.get(layout.name, layout.dtype)
             self.wider[layout.name] = np.promote_types(before, writer.dtype).name
         self.chunks[layout.name] += writer.encoder.chunks
-        units = [layout.unit_names.index(unit) for unit in writer.expected.units]
+        units = _unit_numbers(writer.expected.units, layout.unit_names)
         values = {
             "scale": group.scale,
             "offset": group.offset,
@@ -278,8 +278,13 @@ class _Block:
             "n_saturated": group.n_saturated,
             "quantisation_rms": group.quantisation_rms,
         }
+        slots = writer.encoder.slots
         for name, value in values.items():
-            self.arrays[f"{layout.name}/{name}"][position, writer.encoder.slots] = value
+            row = self.arrays[f"{layout.name}/{name}"][position]
+            if writer.encoder.is_whole:
+                row[...] = value
+            else:
+                row[slots] = value
         if group.flags:
             self.flags.setdefault(number, []).extend(group.flags)
 
@@ -315,6 +320,11 @@ class _Block:
             per_shard, chunks = layout.shard // layout.chunk, self.chunks[layout.name]
             for at in range(0, (last - first - self.n_written[layout.name]) * per_shard, per_shard):
                 self._write(layout, chunks[at : at + per_shard])
+
+
+@lru_cache(maxsize=256)
+def _unit_numbers(units: tuple[str, ...], names: tuple[str, ...]) -> NDArray[np.int16]:
+    return np.array([names.index(unit) for unit in units], np.int16)
 
 
 def _annotations(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class ChunkEncoder:
 
     Parameters
     ----------
-    slots : sequence of int
+    slots : array_like of int
         Row of the store's ``signal`` that each channel of the record takes; the others
         are fill.
     layout : GroupLayout
@@ -43,9 +44,11 @@ class ChunkEncoder:
         leaves out. Complete after `finish`.
     n_samples : int
         Samples added so far.
+    is_whole : bool
+        The record has every channel of the store, in its order.
     """
 
-    def __init__(self, slots: Sequence[int], layout: GroupLayout) -> None:
+    def __init__(self, slots: Sequence[int] | NDArray[np.intp], layout: GroupLayout) -> None:
         from numcodecs import blosc
 
         self.layout = layout
@@ -53,12 +56,13 @@ class ChunkEncoder:
         self.slots = np.asarray(slots, np.intp)
         self.chunks: list[bytes | None] = []
         self.n_samples = 0
-        self._whole = list(slots) == list(range(len(layout.channels)))
+        self.is_whole = np.array_equal(self.slots, np.arange(len(layout.channels)))
         self._fill = np.dtype(layout.dtype).type(layout.fill_value)
-        self._part = self._blank()
         self._filled = 0
 
-    def _blank(self) -> NDArray[Any]:
+    @cached_property
+    def _part(self) -> NDArray[Any]:
+        """A chunk under way; records of whole chunks need none."""
         shape = (len(self.layout.channels), self.layout.chunk)
         return np.full(shape, self._fill, self.layout.dtype)
 
@@ -73,7 +77,7 @@ class ChunkEncoder:
         size, n, at = self.layout.chunk, digital.shape[1], 0
         self.n_samples += n
         while at < n:
-            if self._whole and not self._filled and n - at >= size:
+            if self.is_whole and not self._filled and n - at >= size:
                 chunk = np.ascontiguousarray(digital[:, at : at + size], self.layout.dtype)
                 self._compress(chunk)
                 at += size

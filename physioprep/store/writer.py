@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,12 @@ from physioprep.store.layout import GroupLayout
 
 if TYPE_CHECKING:
     from physioprep.harmonise import HarmonisedGroup
+
+
+@lru_cache(maxsize=256)
+def _slots(channels: tuple[str, ...], rows: tuple[str, ...]) -> NDArray[np.intp]:
+    """Return which row of a store's ``signal`` each channel takes."""
+    return np.array([rows.index(name) for name in channels], np.intp)
 
 
 class GroupWriter:
@@ -38,8 +45,7 @@ class GroupWriter:
 
     def __init__(self, expected: Expected, layout: GroupLayout, length: int) -> None:
         self.expected, self.layout, self.length = expected, layout, length
-        slots = [layout.channels.index(name) for name in expected.channels]
-        self.encoder = ChunkEncoder(slots, layout)
+        self.encoder = ChunkEncoder(_slots(expected.channels, layout.channels), layout)
         self.dtype = layout.dtype
         self.is_missing = False
         self._constant: NDArray[Any] | None = None
@@ -56,7 +62,8 @@ class GroupWriter:
             raise self._other_channels(f"{len(samples)} channels")
         if self.encoder.n_samples + samples.shape[1] > self.length:
             raise self._other_length(f"more than {self.length}")
-        self.dtype = np.promote_types(samples.dtype, self.dtype).name
+        if samples.dtype != self.dtype:
+            self.dtype = np.promote_types(samples.dtype, self.dtype).name
         if self.dtype != self.layout.dtype:  # the block will be done again, in the wider dtype
             self.encoder.n_samples += samples.shape[1]
             return
