@@ -1,14 +1,16 @@
 """The journal of an ingest: one file a finished block, written after the block's shards.
 
 An entry exists only if everything it vouches for is on the disk, so a run that starts again
-does the blocks without an entry and no others.
+does the blocks without an entry and no others. A file is a CRC-32 of all that follows, the length
+of a JSON document, that document, and the bytes of the arrays that it lists.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
+import math
+import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.store.codec import write_atomic
+
+_HEAD = struct.Struct("<IQ")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +53,11 @@ class Entry:
 
 def entry_path(folder: Path, block: int) -> Path:
     """Return the file of a block's entry in the journal `folder`."""
-    return folder / f"{block:08d}.npz"
+    return folder / f"{block:08d}.entry"
 
 
 def write_entry(folder: Path, entry: Entry) -> None:
-    """Write an entry; texts must be arrays of dtype ``str``.
+    """Write an entry; its arrays hold no objects.
 
     Parameters
     ----------
@@ -66,17 +70,19 @@ def write_entry(folder: Path, entry: Entry) -> None:
     OSError
         If the target is full or read-only.
     """
+    arrays = {name: np.ascontiguousarray(values) for name, values in entry.arrays.items()}
     info = {
         "block": entry.block,
         "outputs": entry.outputs,
         "failed": entry.failed,
         "sources": entry.sources,
         "flags": entry.flags,
+        "arrays": [[name, values.dtype.str, values.shape] for name, values in arrays.items()],
     }
-    buffer = io.BytesIO()
-    packed = np.frombuffer(json.dumps(info).encode(), np.uint8)
-    np.savez(buffer, info=packed, **dict(entry.arrays))  # type: ignore[arg-type]
-    write_atomic(entry_path(folder, entry.block), buffer.getvalue())
+    text = json.dumps(info).encode()
+    rest = b"".join([text, *(values.tobytes() for values in arrays.values())])
+    data = _HEAD.pack(zlib.crc32(rest), len(text)) + rest
+    write_atomic(entry_path(folder, entry.block), data)
 
 
 def read_entry(folder: Path, block: int, store: Path) -> Entry | None:
@@ -97,11 +103,18 @@ def read_entry(folder: Path, block: int, store: Path) -> Entry | None:
         size: the block is to be done again.
     """
     try:
-        with np.load(entry_path(folder, block), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        info = json.loads(arrays.pop("info").tobytes())
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        data = entry_path(folder, block).read_bytes()
+        crc, n = _HEAD.unpack_from(data)
+    except (OSError, struct.error):
         return None
+    if zlib.crc32(memoryview(data)[_HEAD.size :]) != crc:
+        return None
+    info = json.loads(data[_HEAD.size : _HEAD.size + n])
+    arrays, at = {}, _HEAD.size + n
+    for name, kind, shape in info["arrays"]:
+        dtype = np.dtype(kind)
+        arrays[name] = np.frombuffer(data, dtype, math.prod(shape), at).reshape(shape)
+        at += arrays[name].nbytes
     entry = Entry(
         info["block"],
         {name: (sha, size) for name, (sha, size) in info["outputs"].items()},

@@ -76,7 +76,7 @@ def test_killed_with_its_worker_processes_at_work(
         process = subprocess.Popen([sys.executable, str(driver), json.dumps(job | {"workers": 2})])
         base = tmp_path / ".s.zarr.partial"
         deadline = time.monotonic() + 60
-        while process.poll() is None and not list(base.glob("*/journal/*.npz")):
+        while process.poll() is None and not list(base.glob("*/journal/*.entry")):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
@@ -94,7 +94,7 @@ def test_full_disk_stops_and_goes_on(
     assert "File too large" in answer["error"]
     assert "goes on from there" in answer["error"]
     assert not target.exists()
-    done = list((tmp_path / ".s.zarr.partial").glob("*/journal/*.npz"))
+    done = list((tmp_path / ".s.zarr.partial").glob("*/journal/*.entry"))
     assert not list((tmp_path / ".s.zarr.partial").rglob("*.tmp"))
     assert len(done) < 6
     assert drive(manifest=manifest_file, target=target, scheduler="sync")["records"] == 12
