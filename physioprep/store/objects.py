@@ -158,6 +158,8 @@ class ObjectTarget:
     """
 
     def __init__(self, url: str) -> None:
+        if url.startswith("http"):
+            raise StoreError(f"{url}: the web cannot be written to; s3:// and gs:// can")
         self.path = url
 
     def exists(self) -> bool:
