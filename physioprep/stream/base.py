@@ -74,6 +74,7 @@ class BatchStream(IterableDataset[Batch]):
         self.last = {False: "keep", True: "drop", "pad": "pad"}[drop_last]
         self.device = None if device is None else torch.device(device)
         self._epoch, self._resume_at, self._consumed = epoch, 0, 0
+        self._is_over = False  # the last batch was given, though nobody asked for more
         self._resumed_worker: list[int] | None = None
         if self.last == "drop" and self.n_windows < self.global_batch:
             raise ShardError(
@@ -109,8 +110,9 @@ class BatchStream(IterableDataset[Batch]):
         Without it each finished iteration goes on to the next epoch, except in worker
         processes, which know nothing of each other.
         """
-        if epoch != self._epoch:
+        if epoch != self._epoch or self._is_over:
             self._epoch, self._resume_at, self._consumed = epoch, 0, 0
+            self._is_over = False
 
     def state_dict(self, batches: int | None = None) -> dict[str, Any]:
         """Return where the stream stands, the same on every rank.
@@ -126,6 +128,7 @@ class BatchStream(IterableDataset[Batch]):
         dict
             Layout hash, seed, epoch, and samples consumed by all ranks.
         """
+        is_over = self._is_over and batches is None
         consumed = self._consumed if batches is None else batches * self.global_batch
         worker = get_worker_info()
         return {
@@ -133,8 +136,8 @@ class BatchStream(IterableDataset[Batch]):
             "layout_sha256": self.layout.sha256,
             "seed": self.seed,
             "shuffle": self.shuffle,
-            "epoch": self._epoch,
-            "samples_consumed": min(consumed, self.n_windows),
+            "epoch": self._epoch + is_over,
+            "samples_consumed": 0 if is_over else min(consumed, self.n_windows),
             # A worker that a stateful loader restores goes on with its own next batch.
             "worker": None if worker is None else [worker.id, worker.num_workers],
         }
@@ -161,8 +164,11 @@ class BatchStream(IterableDataset[Batch]):
                 )
         self._epoch, self._resume_at = int(state["epoch"]), int(state["samples_consumed"])
         self._consumed, self._resumed_worker = self._resume_at, state.get("worker")
+        self._is_over = False
 
     def __iter__(self) -> Iterator[Batch]:
+        if self._is_over:
+            self._next_epoch()
         starts = self._starts()
         self._resume_at, self._resumed_worker = 0, None
         process = os.getpid()
@@ -178,13 +184,18 @@ class BatchStream(IterableDataset[Batch]):
                         pending.append(pool.submit(filler.batch, ahead))
                     batch = self._finish(pending.popleft().result())
                     self._consumed = start + starts.step
+                    # Some loops take `len` batches and never ask whether there are more.
+                    self._is_over = start == starts[-1]
                     yield batch
                     if os.getpid() != process:
                         raise ShardError("a stream cannot go on in a forked process; make it anew")
             finally:
                 for future in pending:
                     future.cancel()
-        self._epoch, self._consumed = self._epoch + 1, 0
+        self._next_epoch()
+
+    def _next_epoch(self) -> None:
+        self._epoch, self._consumed, self._is_over = self._epoch + 1, 0, False
 
     def _starts(self) -> range:
         """Return the first positions of the global batches that this process is to yield."""

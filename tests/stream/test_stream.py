@@ -112,6 +112,20 @@ def test_state_after_an_epoch_begins_the_next(toy_shards: Path) -> None:
     )
 
 
+def test_a_loop_that_never_asks_for_more_gets_the_next_epoch(toy_shards: Path) -> None:
+    wanted = ShardStream(toy_shards, batch_size=32)
+    epochs = [[b["index"].tolist() for b in wanted] for _ in range(3)]
+    stream = ShardStream(toy_shards, batch_size=32)
+    for epoch, batches in enumerate(epochs):
+        ours = iter(stream)
+        assert [next(ours)["index"].tolist() for _ in range(len(stream))] == batches
+        assert stream.epoch == epoch  # of the batch at hand
+        assert stream.state_dict() | {"epoch": 0} == wanted.state_dict() | {"epoch": 0}
+        assert stream.state_dict()["epoch"] == epoch + 1
+    stream.set_epoch(2)  # once more
+    assert [b["index"].tolist() for b in stream] == epochs[2]
+
+
 def test_pad_and_drop(toy_shards: Path) -> None:
     n_windows = ShardStream(toy_shards, batch_size=1).n_windows
     assert n_windows % 24

@@ -1,0 +1,114 @@
+"""The stream under the loaders and start methods that people have."""
+
+import subprocess
+import sys
+from itertools import chain
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from physioprep.errors import ShardError
+from physioprep.stream import ShardStream
+
+
+def indices(batches: Any) -> list[list[int]]:
+    return [batch["index"].tolist() for batch in batches]
+
+
+def segments() -> set[str]:
+    folder = Path("/dev/shm")
+    return {file.name for file in folder.iterdir()} if folder.is_dir() else set()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_workers_of_any_start_method_give_the_same_batches(toy_shards: Path, method: str) -> None:
+    wanted = indices(ShardStream(toy_shards, batch_size=16, seed=2))
+    stream = ShardStream(toy_shards, batch_size=16, seed=2)
+    before = segments()
+    loader = DataLoader(
+        stream, batch_size=None, num_workers=2, multiprocessing_context=get_context(method)
+    )
+    assert indices(loader) == wanted
+    assert segments() <= before
+
+
+def test_a_stream_does_not_go_on_in_a_fork(toy_shards: Path) -> None:
+    code = """if True:
+        import os, sys
+        import torch
+        from physioprep.stream import ShardStream
+        batches = iter(ShardStream(sys.argv[1], batch_size=16))
+        next(batches)
+        if os.fork() == 0:
+            try:
+                next(batches)
+            except Exception as error:
+                os.write(1, f"{type(error).__name__}: {error}".encode())
+            os._exit(0)
+        os.wait()
+    """
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(toy_shards)], capture_output=True, text=True, timeout=60
+    )
+    assert (
+        found.stdout
+        == f"{ShardError.__name__}: a stream cannot go on in a forked process; make it anew"
+    )
+
+
+@pytest.mark.filterwarnings("ignore")  # torchdata's own
+def test_a_stateful_loader_goes_on_in_mid_epoch(toy_shards: Path) -> None:
+    stateful = pytest.importorskip("torchdata.stateful_dataloader").StatefulDataLoader
+    wanted = indices(ShardStream(toy_shards, batch_size=16, seed=2))
+    for workers in (0, 2):
+        loader = stateful(
+            ShardStream(toy_shards, batch_size=16, seed=2), batch_size=None, num_workers=workers
+        )
+        batches = iter(loader)
+        first = [next(batches)["index"].tolist() for _ in range(7)]
+        state = loader.state_dict()
+        del batches
+        again = stateful(
+            ShardStream(toy_shards, batch_size=16, seed=2), batch_size=None, num_workers=workers
+        )
+        again.load_state_dict(state)
+        assert first + indices(again) == wanted
+
+
+@pytest.mark.filterwarnings("ignore")  # Lightning's own
+def test_lightning_trains_on_it(toy_shards: Path, tmp_path: Path) -> None:
+    lightning = pytest.importorskip("lightning.pytorch")
+    seen: list[list[int]] = []
+
+    class Model(lightning.LightningModule):  # type: ignore[name-defined,misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(3, 1)
+
+        def training_step(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+            seen.append(batch["index"].tolist())
+            loss: torch.Tensor = self.layer(batch["ecg"].nan_to_num().mean(-1)).square().mean()
+            return loss
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.SGD(self.parameters(), 1e-3)
+
+    trainer = lightning.Trainer(
+        max_epochs=2,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+    )
+    stream = ShardStream(toy_shards, batch_size=16, seed=2)
+    trainer.fit(Model(), DataLoader(stream, batch_size=None))
+    other = ShardStream(toy_shards, batch_size=16, seed=2)
+    wanted = [*indices(other), *indices(other)]
+    assert seen == wanted
+    assert sorted(chain(*seen[: len(seen) // 2])) == list(range(stream.n_windows))
