@@ -239,12 +239,15 @@ def real(data: Path) -> None:
     databases = {
         "ptbxl": "ptb-xl", "mitdb": "mitdb", "cinc2017": "cinc2017", "eegmat": "eegmat",
         "ludb/data": "folder", "cinc2021": "folder", "cinc2021_ptbxl_twins": "folder",
-        "cpsc2018_cinc2020": "folder", "cpsc2021": "folder", "ptbdb": "folder", "nstdb": "folder",
-        "ecgiddb": "folder", "cinc2015": "folder", "eegmmidb": "folder", "drivedb": "folder",
+        "cpsc2018_cinc2020": "folder", "cpsc2018_matlab_struct": "folder", "cpsc2021": "folder",
+        "ptbdb": "folder", "nstdb": "folder", "ecgiddb": "folder", "cinc2015": "folder",
+        "eegmmidb": "folder", "sleep_edfx_excerpt": "folder", "drivedb": "folder",
     }  # fmt: skip
     print("| database | records | findings (records named) |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for name, corpus in databases.items():
+            if not (data / name).is_dir():
+                continue
             manifest = scan(data / name, corpus)
             write_manifest(manifest, Path(folder) / "m.parquet")
             counts: dict[str, int] = {}

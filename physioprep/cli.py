@@ -253,16 +253,42 @@ def audit(
     report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write findings as JSON.")] = None,
     fail_on: Annotated[str, typer.Option(help="error or warning.")] = "error",
+    quality: Annotated[
+        Path | None, typer.Option(help="Write quality scores a record and channel (.parquet).")
+    ] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(help="CHECK: leave out the records it names.")
+    ] = None,
+    fix: Annotated[
+        list[str] | None, typer.Option(help="CHECK: put right what a manifest can.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The manifest that --drop or --fix makes.")
+    ] = None,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
 ) -> None:
     """Find what is wrong with a corpus: exit code 0 clean, 1 findings, 2 could not run."""
     from physioprep.audit import audit as audit_paths
 
+    if bool(drop or fix) != bool(out):
+        raise PhysioprepError("--drop and --fix write a manifest: say where with --out")
+    if fail_on not in ("error", "warning"):
+        raise PhysioprepError(f"--fail-on {fail_on}: write error or warning")
     with console.progress_bar("audit") as advance:
-        found = audit_paths(paths, against=against or (), expect=expect, progress=advance)
+        found = audit_paths(
+            paths, against=against or (), expect=expect, scheduler=scheduler, workers=workers,
+            progress=advance,
+        )  # fmt: skip
     if json_out:
         found.write_json(json_out)
     if report:
         found.write_html(report)
+    if quality:
+        found.write_quality(quality)
+    if out:
+        kept = found.write_kept(out, drop=drop or (), fix=fix or ())
+        console.err.print(f"{out}: {len(kept)} records", markup=False, soft_wrap=True)
     console.print_table(
         f"Audit: {found.verdict}",
         ("severity", "check", "records", "detail"),

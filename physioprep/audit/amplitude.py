@@ -116,3 +116,22 @@ def check_clipping(measured: Iterable[Measured], name: Name) -> list[Finding]:
             evidence = {"modality": one.modality, "leads": leads, "steps": few}
             out.append(Finding("coarse-resolution", "info", (name(one.key),), detail, evidence))
     return out
+
+
+def check_sentinels(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find marks for "no value" that stand among the samples as if they were voltages."""
+    out = []
+    for one in measured:
+        if one.modality not in POSSIBLE_MV or not one.marks:
+            continue
+        leads = [channel for channel, _, _ in one.marks]
+        evidence = {
+            "modality": one.modality,
+            "leads": leads,
+            "values": [round(value, 6) for _, value, _ in one.marks],
+            "samples": [count for _, _, count in one.marks],
+        }
+        channel, value, count = one.marks[0]
+        detail = f"{value:g} stands {count} times in {channel}, far from all else: a mark?"
+        out.append(Finding("sentinel", "warning", (name(one.key),), detail, evidence))
+    return out

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 import pandas as pd
 
 from physioprep.audit.findings import Finding
 from physioprep.audit.lead_checks import Name
+from physioprep.audit.table import flattened
 from physioprep.errors import CorpusError, PhysioprepError
 from physioprep.facts import load_facts
 
@@ -27,11 +25,11 @@ def check_unreadable(refused: pd.DataFrame, name: Name) -> list[Finding]:
 def check_known_faults(records: pd.DataFrame, name: Name) -> list[Finding]:
     """Pass on the known faults that a scan found in the corpus' facts, one finding a fault."""
     groups: dict[tuple[str, str], list[str]] = {}
-    for corpus, record, faults in zip(
-        records["corpus"], records["record_id"], records["faults"], strict=True
-    ):
-        for fault in faults if isinstance(faults, Sequence | np.ndarray) else ():
-            groups.setdefault((corpus, str(fault)), []).append(name((corpus, record)))
+    rows, faults = flattened(records["faults"])
+    keys = list(zip(records["corpus"].tolist(), records["record_id"].tolist(), strict=True))
+    for row, fault in zip(rows.tolist(), faults.to_pylist(), strict=True):
+        corpus, record = keys[row]
+        groups.setdefault((corpus, str(fault)), []).append(name((corpus, record)))
     out = []
     for (corpus, fault_id), names in groups.items():
         try:
@@ -100,3 +98,14 @@ def check_expected(records: pd.DataFrame, expect: str) -> list[Finding]:
                 }  # fmt: skip
                 out.append(Finding("label-counts", "error", (), text, evidence))
     return out
+
+
+def check_empty(records: pd.DataFrame, name: Name) -> list[Finding]:
+    """Find recordings whose files hold nothing."""
+    if "bytes" not in records:
+        return []
+    empty = records[records["bytes"].eq(0).fillna(False).astype(bool)]
+    return [
+        Finding("empty-file", "error", (name((str(corpus), str(record))),), "a file of 0 bytes")
+        for corpus, record in zip(empty["corpus"], empty["record_id"], strict=True)
+    ]

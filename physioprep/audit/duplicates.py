@@ -16,6 +16,7 @@ from physioprep.audit.fingerprint import candidates
 from physioprep.audit.inputs import Key, Signal
 from physioprep.audit.lead_checks import Name
 from physioprep.audit.measure import Measured
+from physioprep.audit.table import flattened, lengths
 
 #: Files that hold no samples and may well be equal: headers, annotations, notes.
 _NO_SAMPLES = frozenset(
@@ -83,16 +84,22 @@ def check_files(records: pd.DataFrame, name: Name) -> tuple[list[Finding], list[
     groups : list of tuple of keys
         The recordings of each.
     """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    hashed = np.flatnonzero(lengths(records["files"]) == lengths(records["file_sha256"]))
+    kept = records.iloc[hashed]
+    rows, hashes = flattened(kept["file_sha256"])
+    files = flattened(kept["files"])[1]
+    table = pa.table({"row": rows, "hash": hashes.cast(pa.string()), "file": files})
+    counts = table.group_by("hash").aggregate([("row", "count_distinct")])
+    many = counts.filter(pc.greater(counts["row_count_distinct"], 1))["hash"]
+    owner: list[Key] = list(zip(kept["corpus"], kept["record_id"], strict=True))
     owners: dict[str, dict[Key, str]] = {}
-    for corpus, record, files, hashes in zip(
-        *(records[column] for column in ("corpus", "record_id", "files", "file_sha256")),
-        strict=True,
-    ):
-        if not isinstance(hashes, Sequence | np.ndarray):
-            continue
-        for file, digest in zip(files, hashes, strict=False):
-            if digest and PurePosixPath(file).suffix.lower() not in _NO_SAMPLES:
-                owners.setdefault(digest, {})[(corpus, record)] = file
+    for item in table.filter(pc.is_in(table["hash"], many.combine_chunks())).to_pylist():
+        if item["hash"] and PurePosixPath(item["file"]).suffix.lower() not in _NO_SAMPLES:
+            key = owner[item["row"]]
+            owners.setdefault(item["hash"], {})[key] = item["file"]
     findings, groups, seen = [], [], set()
     for digest, group in owners.items():
         keys = tuple(sorted(group))
@@ -127,7 +134,7 @@ def find_pairs(
     list of Pair
     """
     out = []
-    for modality in sorted({one.modality for one in measured}):
+    for modality in sorted({one.modality for one in measured} & {"ecg", "eeg"}):
         own = [one for one in measured if one.modality == modality and one.waves.size]
         if not own:
             continue

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Version of the JSON that `AuditReport.to_dict` gives.
 SCHEMA: Final = 1
@@ -82,6 +85,10 @@ class AuditReport:
     picture : callable, optional
         Draws the recording of a finding as PNG; None where there is nothing to draw. For the
         HTML report, not part of `to_dict`.
+    quality : callable, optional
+        Gives the quality indices, one row a record and channel.
+    manifests : callable, optional
+        Gives the manifest of what was audited.
 
     Examples
     --------
@@ -98,6 +105,8 @@ class AuditReport:
     compared: tuple[Comparison, ...]
     tables: Mapping[str, Any] = field(default_factory=dict)
     picture: Callable[[Finding], bytes | None] | None = None
+    quality: Callable[[], pd.DataFrame] | None = None
+    manifests: Callable[[], pd.DataFrame] | None = None
 
     @property
     def verdict(self) -> str:
@@ -143,6 +152,44 @@ class AuditReport:
         from physioprep.audit.report import render
 
         return write_text(Path(path), render(self))
+
+    def write_quality(self, path: str | Path) -> Path:
+        """Write one row a record and channel as Parquet: indices, and a score from 0 to 1."""
+        from physioprep.audit.quality import quality_table, write_quality
+
+        return write_quality(self.quality() if self.quality else quality_table(()), path)
+
+    def write_kept(
+        self, path: str | Path, *, drop: Collection[str] = (), fix: Collection[str] = ()
+    ) -> pd.DataFrame:
+        """Write a manifest in which `fix` is put right, and without the records of `drop`.
+
+        Parameters
+        ----------
+        path : path-like
+            ``.parquet``, ``.csv`` or ``.json``.
+        drop, fix : collection of str
+            Checks.
+
+        Returns
+        -------
+        pandas.DataFrame
+            What was written.
+
+        Raises
+        ------
+        PhysioprepError
+            If a check cannot be fixed, or nothing with a manifest was audited.
+        """
+        from physioprep.audit import act
+        from physioprep.errors import PhysioprepError
+        from physioprep.manifest import write_manifest
+
+        if self.manifests is None:
+            raise PhysioprepError("nothing with a manifest was audited")
+        frame = act.drop(act.fix(self.manifests(), self.findings, fix), self.findings, drop)
+        write_manifest(frame, path)
+        return frame
 
 
 def in_order(findings: list[Finding]) -> tuple[Finding, ...]:

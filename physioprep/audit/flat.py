@@ -10,6 +10,7 @@ from physioprep.audit.amplitude import LEAST_STEPS, POSSIBLE_MV, middle_spread, 
 from physioprep.audit.findings import Finding
 from physioprep.audit.lead_checks import Name
 from physioprep.audit.measure import Measured
+from physioprep.audit.quality import score
 
 #: A channel is dead where this share of it is; worth a look from the second.
 DEAD, PARTLY = 0.95, 0.2
@@ -17,6 +18,10 @@ DEAD, PARTLY = 0.95, 0.2
 SILENT_MV = {"ecg": 0.005, "eeg": 0.0005}
 #: Share of missing samples worth a look.
 MISSING = 0.05
+#: All channels missing at once for so long is a gap, s.
+GAP_S = 1.0
+#: A recording is noise where the middle one of its leads has this share of noisy stretches.
+NOISY = 0.5
 
 
 def check_flat(measured: Iterable[Measured], name: Name) -> list[Finding]:
@@ -65,4 +70,39 @@ def check_missing(measured: Iterable[Measured], name: Name) -> list[Finding]:
             detail = f"{max(shares):.0%} of the samples are missing in {', '.join(leads)}"
             evidence = {"modality": one.modality, "leads": leads, "missing_share": shares}
             out.append(Finding("missing-samples", severity, (name(one.key),), detail, evidence))
+    return out
+
+
+def check_gaps(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find recordings that stop: all channels of a modality missing at once for a second."""
+    out = []
+    for one in measured:
+        if one.gap_s >= GAP_S and (one.missing < 1).any():
+            detail = f"{one.modality.upper()} stops for {one.gap_s:.1f} s"
+            evidence = {"modality": one.modality, "longest_gap_s": round(one.gap_s, 3)}
+            out.append(Finding("gap", "warning", (name(one.key),), detail, evidence))
+    return out
+
+
+def check_noise(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find ECGs in most leads of which two detectors of beats disagree most of the time."""
+    out = []
+    for one in measured:
+        if "bsqi" not in one.quality:
+            continue
+        live = np.flatnonzero(np.nan_to_num(one.flat, nan=1.0) <= PARTLY)
+        noisy = one.quality["noisy"]
+        if not live.size or np.median(noisy[live]) < NOISY:
+            continue  # dead leads are said to be dead
+        scores = score(one.quality, one.missing, one.flat)
+        detail = (
+            f"noise: two detectors of beats disagree in {np.median(noisy[live]):.0%} of the time; "
+            f"the best channel scores {scores.max():.2f} of 1"
+        )
+        evidence = {
+            "modality": one.modality,
+            "score": [round(float(value), 3) for value in scores],
+            "noisy_share": [round(float(value), 3) for value in noisy],
+        }
+        out.append(Finding("noisy", "warning", (name(one.key),), detail, evidence))
     return out

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from physioprep.errors import PhysioprepError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from physioprep.recording import Recording
     from physioprep.store import Store
 
 #: Longest stretch of a recording that is looked at in one piece, s.
@@ -53,6 +55,19 @@ class Input:
     windows: pd.DataFrame | None = None
     attrs: Any = None
 
+    @cached_property
+    def statistics(self) -> dict[str, tuple[int, int]]:
+        """Of shards: by modality, samples that its statistics are of, and those of a window."""
+        import zarr
+
+        out: dict[str, tuple[int, int]] = {}
+        shards: Any = zarr.open_group(str(self.path), mode="r")
+        for name, group in shards.groups():
+            counted = group.attrs.get("statistics", {}).get("n_samples")
+            if counted:
+                out[name] = (max(counted), int(group["signal"].shape[-1]))
+        return out
+
     @property
     def corpora(self) -> tuple[str, ...]:
         """Corpora in it, sorted."""
@@ -84,6 +99,8 @@ class Signal:
         Of the first sample.
     step : ndarray of float64, shape (channel,)
         Smallest step of the stored values; NaN where unknown.
+    sources : tuple of str
+        Channel names as the file has them; empty where unknown.
     """
 
     key: Key
@@ -94,6 +111,7 @@ class Signal:
     values: NDArray[np.float32]
     start_s: float = 0.0
     step: NDArray[np.float64] | None = None
+    sources: tuple[str, ...] = ()
 
 
 def open_input(path: str | Path) -> Input:
@@ -107,9 +125,9 @@ def open_input(path: str | Path) -> Input:
     path = Path(path)
     if path.is_dir():
         return _open_folder(path)
-    from physioprep.manifest import read_manifest
+    from physioprep.audit.table import read_table
 
-    frame = read_manifest(path)
+    frame = read_table(path)
     bad = frame[frame["error"].notna()]
     refused = bad[["corpus", "record_id", "path"]].assign(reason=bad["error"])
     return Input(path, "manifest", frame, refused)
@@ -151,6 +169,41 @@ def sampled(one: Input, n: int | None, seed: int = 0) -> Input:
     return replace(one, records=one.records.iloc[chosen])
 
 
+def namer(*, many: bool) -> Callable[[Key], str]:
+    """Return what writes a recording's name: with its corpus where several are read.
+
+    Examples
+    --------
+    >>> namer(many=True)(("mitdb", "100")), namer(many=False)(("mitdb", "100"))
+    ('mitdb/100', '100')
+    """
+
+    def name(key: Key) -> str:
+        return f"{key[0]}/{key[1]}" if many else str(key[1])
+
+    return name
+
+
+def recording_of(one: Input, row: int) -> tuple[Iterator[Signal], pd.DataFrame | None]:
+    """Open one recording: its signals, and the annotations of its file (None of a store's).
+
+    Parameters
+    ----------
+    one : Input
+        A store, or a manifest whose files are there.
+    row : int
+        Index label of ``one.records``.
+
+    Raises
+    ------
+    PhysioprepError, OSError
+        If a file or a store cannot be read.
+    """
+    if one.store is not None:
+        return _of_store(one, row), None
+    return _of_file(one, row) if one.kind == "manifest" else (iter(()), None)
+
+
 def signals_of(one: Input, rows: Iterable[int] | None = None) -> Iterator[Signal]:
     """Read the signals of an input, piece by piece.
 
@@ -172,10 +225,7 @@ def signals_of(one: Input, rows: Iterable[int] | None = None) -> Iterator[Signal
         If a file or a store cannot be read.
     """
     for row in one.records.index if rows is None else rows:
-        if one.store is not None:
-            yield from _of_store(one, int(row))
-        elif one.kind == "manifest":
-            yield from _of_file(one, int(row))
+        yield from recording_of(one, int(row))[0]
 
 
 def _of_store(one: Input, row: int) -> Iterator[Signal]:
@@ -190,25 +240,31 @@ def _of_store(one: Input, row: int) -> Iterator[Signal]:
         rate = store.rate_hz(modality)
         kind = str(store.group[modality].attrs["modality"])  # the group of "ecg_250hz" is ECG
         names, units = store.channels(modality), store.units(modality)
+        sources = store.group[modality].attrs.get("source_channels", {})
+        written = tuple(str((sources.get(names[slot]) or [names[slot]])[0]) for slot in slots)
         scale = np.abs(np.asarray(store.table(modality, "scale")[row][slots], np.float64))
         for first in range(0, length, round(PIECE_S * rate)):
             values = store.read(row, modality, first, first + round(PIECE_S * rate))[slots]
             yield Signal(
                 key, kind,
                 tuple(names[slot] for slot in slots), tuple(units[slot] for slot in slots),
-                rate, values, first / rate, scale,
+                rate, values, first / rate, scale, written,
             )  # fmt: skip
 
 
-def _of_file(one: Input, row: int) -> Iterator[Signal]:
-    from physioprep.harmonise.channels import UnknownChannelError, canonical_channel, modality_of
+def _of_file(one: Input, row: int) -> tuple[Iterator[Signal], pd.DataFrame | None]:
     from physioprep.readers import read_recording
 
-    record, key = one.records.loc[row], _key(one.records, row)
-    if isinstance(record["error"], str) or not isinstance(record["root"], str):
-        return
-    path = Path(record["root"]) / str(record["path"]).partition("#")[0]
-    recording = read_recording(path)
+    error, root, path = (one.records[column].at[row] for column in ("error", "root", "path"))
+    if isinstance(error, str) or not isinstance(root, str):
+        return iter(()), None
+    recording = read_recording(Path(root) / str(path).partition("#")[0])
+    return _pieces(recording, _key(one.records, row)), recording.annotations
+
+
+def _pieces(recording: Recording, key: Key) -> Iterator[Signal]:
+    from physioprep.harmonise.channels import UnknownChannelError, canonical_channel, modality_of
+
     for group in recording.groups:
         physical = group.physical()
         by_modality: dict[str, list[int]] = {}
@@ -228,6 +284,7 @@ def _of_file(one: Input, row: int) -> Iterator[Signal]:
                     tuple(group.units[place] for place in places), group.sampling_rate,
                     physical[places, first : first + length].astype(np.float32),
                     first / group.sampling_rate, 1 / np.abs(group.gain[places]),
+                    tuple(group.channels[place] for place in places),
                 )  # fmt: skip
 
 

@@ -10,6 +10,13 @@ from physioprep.audit.findings import Comparison, Finding
 from physioprep.audit.inputs import Input, Key
 from physioprep.audit.lead_checks import Name
 
+#: Corpora cut out of one: recordings and persons have the same ids in all of them.
+FAMILY = dict.fromkeys(("tueg", "tuab", "tuev", "tusz"), "tuh-eeg")
+
+
+def _family(keys: Iterable[Key]) -> set[Key]:
+    return {(FAMILY.get(corpus, corpus), record) for corpus, record in keys}
+
 
 def check_splits(records: pd.DataFrame, name: Name) -> tuple[list[Finding], list[Comparison]]:
     """Find subjects that stand in two splits of one set.
@@ -32,7 +39,11 @@ def check_splits(records: pd.DataFrame, name: Name) -> tuple[list[Finding], list
         return [], []
     named = own.dropna(subset=["subject_id"])
     findings = []
-    for (corpus, subject), group in named.groupby(["corpus", "subject_id"], sort=True):
+    once = named.drop_duplicates(["corpus", "subject_id", "split"])
+    torn = once[once.duplicated(["corpus", "subject_id"])]
+    keys = ["corpus", "subject_id"]
+    leaky = named[named.set_index(keys).index.isin(torn.set_index(keys).index)]
+    for (corpus, subject), group in leaky.groupby(keys, sort=True):
         where = sorted(map(str, group["split"].unique()))
         if len(where) > 1:
             names = tuple(name((str(corpus), str(record))) for record in group["record_id"])
@@ -66,11 +77,13 @@ def check_duplicates_across(
     records : pandas.DataFrame
         ``corpus, record_id, subject_id, split``.
     """
-    keys = zip(records["corpus"], records["record_id"], strict=True)
-    split = dict(zip(keys, records["split"], strict=True))
-    keys = zip(records["corpus"], records["record_id"], strict=True)
-    subject = dict(zip(keys, records["subject_id"], strict=True))
-    splits = tuple(sorted({str(value) for value in split.values() if isinstance(value, str)}))
+    groups = list(groups)
+    named = {key[1] for _, group in groups for key in group}
+    own = records[records["record_id"].isin(named)]
+    keys = list(zip(own["corpus"], own["record_id"], strict=True))
+    split = dict(zip(keys, own["split"], strict=True))
+    subject = dict(zip(keys, own["subject_id"], strict=True))
+    splits = tuple(sorted(map(str, records["split"].dropna().unique())))
     findings = []
     for how, group in groups:
         names = tuple(name(key) for key in group)
@@ -101,7 +114,7 @@ def check_against(
     for one in ours:
         for other in others:
             pair = (str(one.path.name), str(other.path.name))
-            both = sorted(set(one.keys) & set(other.keys))
+            both = sorted(_family(one.keys) & _family(other.keys))
             if both:
                 findings.append(
                     Finding(
@@ -128,6 +141,48 @@ def check_against(
                 Comparison("subjects", pair, "corpus and subject_id", len(mine), shared)
             )
     return findings, compared
+
+
+def check_within_families(inputs: Sequence[Input], name: Name) -> list[Finding]:
+    """Find recordings of one corpus that are in the corpus it was cut out of too (TUAB in TUEG)."""
+    keys: dict[Key, dict[str, Key]] = {}
+    for one in inputs:
+        if not any(corpus in FAMILY for corpus in one.corpora):
+            continue
+        for corpus, record in one.keys:
+            if corpus in FAMILY:
+                keys.setdefault((FAMILY[corpus], record), {})[corpus] = (corpus, record)
+    groups: dict[tuple[str, ...], list[Key]] = {}
+    for owners in keys.values():
+        if len(owners) > 1:
+            groups.setdefault(tuple(sorted(owners)), []).extend(owners.values())
+    return [
+        Finding(
+            "corpus-overlap", "warning", tuple(sorted(name(key) for key in found)),
+            f"{len(found) // len(corpora)} recordings stand in {' and '.join(corpora)}",
+            {"corpora": list(corpora), "by": "record_id"},
+        )
+        for corpora, found in groups.items()
+    ]  # fmt: skip
+
+
+def check_statistics(shards: Input) -> list[Finding]:
+    """Find normalisation statistics of shards that were taken over all splits."""
+    windows = shards.windows
+    assert windows is not None
+    if "split" not in windows or windows["split"].dropna().nunique() < 2:
+        return []
+    out = []
+    for modality, counts in shards.statistics.items():
+        n_samples, per_window = counts
+        of_all = len(windows) * per_window
+        fitted = int((windows["split"] == "train").sum()) * per_window
+        if not fitted < n_samples <= of_all:
+            continue
+        detail = f"mean and deviation of {modality} were taken over all splits, the test set too"
+        evidence = {"modality": modality, "samples": n_samples, "samples_of_train": fitted}
+        out.append(Finding("statistics-leak", "warning", (), detail, evidence))
+    return out
 
 
 def check_windows(shards: Input, name: Name) -> tuple[list[Finding], list[Comparison]]:
@@ -158,5 +213,5 @@ def _subjects(records: pd.DataFrame) -> dict[tuple[str, str], list[Key]]:
         records["corpus"], records["record_id"], records["subject_id"], strict=True
     ):
         if isinstance(subject, str):
-            out.setdefault((corpus, subject), []).append((corpus, record))
+            out.setdefault((FAMILY.get(corpus, corpus), subject), []).append((corpus, record))
     return out

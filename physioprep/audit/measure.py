@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.audit.beats import LOOK_HZ, find_beats, median_beat, to_look_rate
+from physioprep.audit.beats import LOOK_HZ, band, find_beats, median_beat, to_look_rate
 from physioprep.audit.fingerprint import WAVE, fingerprint
 from physioprep.audit.inputs import Key, Signal
-from physioprep.audit.leads import LimbMisfit, limb_misfit
+from physioprep.audit.leads import LIMB, LimbMisfit, limb_misfit
+from physioprep.audit.quality import ecg_indices, eeg_indices
+from physioprep.audit.spectrum import lines, spectrum
 from physioprep.harmonise.units import UnknownUnitError, factor
 
 #: A run of equal samples at least this long is a dead stretch, not a quiet one.
 FLAT_RUN_S = 0.5
+#: Percentiles are taken of about so many samples a channel, evenly spread.
+PERCENTILE_SAMPLES = 2500
+#: A value is a mark and no sample where it stands three times, this many spreads from the rest.
+MARK_SPREADS, MARK_TIMES = 8.0, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +52,18 @@ class Measured:
         How far the limb leads are from Einthoven's relations.
     waves : structured array
         Fingerprint; see `physioprep.audit.fingerprint`.
+    sources : tuple of str
+        Channel names as the file has them; empty where unknown.
+    quality : mapping of str to ndarray of float64, shape (channel,)
+        Indices of `physioprep.audit.quality`.
+    covariance : ndarray of float64, shape (channel, channel), or None
+        Of EEG between 1 and 45 Hz, µV².
+    lines_hz : tuple of float
+        Narrow lines of the spectrum that most channels share.
+    marks : tuple of (channel, value, count)
+        Values far from all others that stand three times or more: sentinels in the samples.
+    gap_s : float
+        Longest stretch in which all channels are missing.
     """
 
     key: Key
@@ -63,6 +82,12 @@ class Measured:
     beat: NDArray[np.float32] | None = None
     limb: LimbMisfit | None = None
     waves: NDArray[np.void] = field(default_factory=lambda: np.empty(0, WAVE))
+    sources: tuple[str, ...] = ()
+    quality: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    covariance: NDArray[np.float64] | None = None
+    lines_hz: tuple[float, ...] = ()
+    marks: tuple[tuple[str, float, int], ...] = ()
+    gap_s: float = 0.0
 
 
 def flat_share(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float64]:
@@ -86,12 +111,21 @@ def flat_share(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float6
     array([1., 0.])
     """
     least = max(2, round(FLAT_RUN_S * rate_hz))
+    whole = np.isfinite(values).all(axis=1)
     out = np.full(values.shape[0], np.nan)
+    still: NDArray[np.bool_] = np.asarray(values[:, 1:] == values[:, :-1])
+    count = still.sum(axis=1)
     for place, row in enumerate(values):
-        row = row[np.isfinite(row)]
-        if row.size < 2:
-            continue
-        edges = np.flatnonzero(np.diff(row)) + 1
+        if whole[place] and row.size >= 2:
+            if count[place] < min(least, row.size) - 1:
+                out[place] = 0.0
+                continue
+            edges = np.flatnonzero(~still[place]) + 1
+        else:
+            row = row[np.isfinite(row)]
+            if row.size < 2:
+                continue
+            edges = np.flatnonzero(np.diff(row)) + 1
         runs = np.diff(np.concatenate(([0], edges, [row.size])))
         out[place] = runs[runs >= min(least, row.size)].sum() / row.size
     return out
@@ -107,15 +141,23 @@ def clipped_share(values: NDArray[np.float32]) -> NDArray[np.float64]:
     array([0. , 0.7])
     """
     out = np.zeros(values.shape[0])
+    if values.shape[1] < 3:
+        return out
+    whole = np.isfinite(values).all()
+    low, high = (
+        (values.min(axis=1), values.max(axis=1)) if whole
+        else (np.fmin.reduce(values, axis=1), np.fmax.reduce(values, axis=1))
+    )  # fmt: skip
     for place, row in enumerate(values):
-        row = row[np.isfinite(row)]
-        if row.size < 3 or row.min() == row.max():
+        if not low[place] < high[place]:  # flat, or nothing there
             continue
-        for rail in (row.min(), row.max()):
-            at = np.concatenate(([False], row == rail, [False]))
-            edges = np.flatnonzero(np.diff(at.astype(np.int8)))
+        for rail in (low[place], high[place]):
+            at = row == rail
+            if np.count_nonzero(at) < 3:
+                continue
+            edges = np.flatnonzero(np.diff(at[np.isfinite(row)], prepend=False, append=False))
             runs = edges[1::2] - edges[::2]
-            out[place] += runs[runs >= 3].sum() / row.size
+            out[place] += runs[runs >= 3].sum() / np.count_nonzero(np.isfinite(row))
     return out
 
 
@@ -148,34 +190,119 @@ def measure(signal: Signal) -> Measured:
     electric = signal.modality in ("ecg", "eeg", "eog", "emg")
     to_mv = np.array([millivolts(unit) if electric else 1.0 for unit in signal.units])
     missing = 1 - np.isfinite(values).mean(axis=1) if values.shape[1] else np.ones(len(values))
-    spread = np.full(len(values), np.nan)
-    there = np.flatnonzero(missing < 1)
-    if there.size:
-        low, high = np.nanpercentile(values[there], [0.5, 99.5], axis=1)
-        spread[there] = (high - low) * to_mv[there]
+    spread, middle = _spread(values, missing < 1)
     step = np.full(len(values), np.nan) if signal.step is None else signal.step * to_mv
     flat = flat_share(values, signal.rate_hz)
-    base = {
+    base: dict[str, Any] = {
         "key": signal.key, "modality": signal.modality, "channels": signal.channels,
         "units": signal.units, "rate_hz": signal.rate_hz, "n_samples": values.shape[1],
         "duration_s": values.shape[1] / signal.rate_hz, "missing": missing, "flat": flat,
-        "clipped": clipped_share(values), "spread": spread, "step": step,
+        "clipped": clipped_share(values), "spread": spread * to_mv, "step": step,
+        "sources": signal.sources, "marks": _marks(values, signal.channels, spread, middle),
+        "gap_s": _gap(values, missing) / signal.rate_hz,
     }  # fmt: skip
+    if signal.modality in ("ppg", "abp") and signal.rate_hz >= 20 and values.shape[1] > 100:
+        return Measured(**base, waves=_pulses(signal))
     if signal.modality not in ("ecg", "eeg") or signal.rate_hz < 50 or values.shape[1] < 3:
         return Measured(**base)
     look = to_look_rate(values, signal.rate_hz)
     alive = (missing < 0.5) & (np.nan_to_num(flat, nan=1.0) < 0.5)
     waves = fingerprint(look, signal.channels, alive)
     waves["time_s"] += signal.start_s
-    if signal.modality != "ecg":
-        return Measured(**base, waves=waves)
+    frequencies, power = spectrum(values, signal.rate_hz)
+    base |= {"waves": waves, "lines_hz": lines(frequencies, power[alive])}
+    if signal.modality == "eeg":
+        fast = band(look, 1, 45).astype(np.float64) * np.nan_to_num(to_mv * 1e3, nan=1.0)[:, None]
+        covariance = fast @ fast.T / look.shape[1]
+        quality = eeg_indices(frequencies, power, covariance, alive)
+        return Measured(**base, covariance=covariance, quality=quality)
     beats = find_beats(look[alive])
     rate = 60 * LOOK_HZ / float(np.median(np.diff(beats))) if beats.size > 3 else float("nan")
-    beat = median_beat(look * np.nan_to_num(to_mv, nan=1.0)[:, None].astype(np.float32), beats)
-    limb = limb_misfit(
-        values * to_mv[:, None], signal.channels, alive, np.nan_to_num(step), signal.rate_hz
+    look_mv = look * np.nan_to_num(to_mv, nan=1.0)[:, None].astype(np.float32)
+    quality = ecg_indices(look, frequencies, power)
+    limb = _limb(signal, look_mv, to_mv, alive, np.nan_to_num(step))
+    return Measured(
+        **base, beats_per_min=rate, beat=median_beat(look_mv, beats), limb=limb, quality=quality
     )
-    return Measured(**base, waves=waves, beats_per_min=rate, beat=beat, limb=limb)
+
+
+def _pulses(signal: Signal) -> NDArray[np.void]:
+    """Return when the pulse of the first channel rises most, as waves of that channel."""
+    from scipy.signal import find_peaks
+
+    look = band(to_look_rate(signal.values[:1], signal.rate_hz), 0.5, 8)[0]
+    rise = np.diff(look)
+    top = float(np.percentile(rise, 98)) if rise.size else 0.0
+    peaks = find_peaks(rise, distance=35, height=0.4 * top)[0] if top > 0 else np.empty(0, int)
+    out = np.zeros(len(peaks), WAVE)
+    out["time_s"] = signal.start_s + peaks / LOOK_HZ
+    return out
+
+
+def _spread(
+    values: NDArray[np.float32], there: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what each channel spans (0.5th to 99.5th percentile) and its middle; NaN of none."""
+    few = values[:, :: max(1, values.shape[1] // PERCENTILE_SAMPLES)]
+    out, middle = np.full((2, len(values)), np.nan)
+    if not few.shape[1]:
+        return out, middle
+    if np.isfinite(few).all():
+        ordered = np.sort(few, axis=1)
+        n = ordered.shape[1] - 1
+        out[:] = ordered[:, round(0.995 * n)] - ordered[:, round(0.005 * n)]
+        middle[:] = ordered[:, n // 2]
+        return out, middle
+    for place in np.flatnonzero(there):
+        row = values[place][np.isfinite(values[place])]
+        low, middle[place], high = np.percentile(row, [0.5, 50, 99.5])
+        out[place] = high - low
+    return out, middle
+
+
+def _marks(
+    values: NDArray[np.float32],
+    channels: Sequence[str],
+    spread: NDArray[np.float64],
+    middle: NDArray[np.float64],
+) -> tuple[tuple[str, float, int], ...]:
+    """Return values that stand thrice or more and far from all others of their channel."""
+    found = []
+    with np.errstate(invalid="ignore"):
+        for pick in (np.fmin, np.fmax) if values.shape[1] else ():
+            extreme = pick.reduce(values, axis=1)
+            far = np.abs(extreme - middle) > MARK_SPREADS * np.where(spread > 0, spread, np.inf)
+            for place in np.flatnonzero(far).tolist():
+                at = values[place] == extreme[place]
+                rest = np.where(at | ~np.isfinite(values[place]), middle[place], values[place])
+                gap = abs(float(extreme[place] - pick.reduce(rest)))
+                if at.sum() >= MARK_TIMES and gap > MARK_SPREADS / 2 * spread[place]:
+                    found.append((channels[place], float(extreme[place]), int(at.sum())))
+    return tuple(found)
+
+
+def _gap(values: NDArray[np.float32], missing: NDArray[np.float64]) -> int:
+    """Return the samples of the longest stretch in which every channel is missing."""
+    if not len(values) or not missing.min() > 0:
+        return 0
+    gone = ~np.isfinite(values).any(axis=0)
+    edges = np.flatnonzero(np.diff(gone, prepend=False, append=False))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
+
+
+def _limb(
+    signal: Signal,
+    look_mv: NDArray[np.float32],
+    to_mv: NDArray[np.float64],
+    alive: NDArray[np.bool_],
+    step: NDArray[np.float64],
+) -> LimbMisfit | None:
+    """Test the limb leads at 100 Hz: what holds sample by sample holds of what is linear in it."""
+    limb = [place for place, name in enumerate(signal.channels) if name in LIMB and alive[place]]
+    if np.isfinite(signal.values[limb]).all() and np.isfinite(to_mv[limb]).all():
+        return limb_misfit(look_mv, signal.channels, alive, step, LOOK_HZ)
+    values = signal.values * to_mv[:, None]
+    return limb_misfit(values, signal.channels, alive, step, signal.rate_hz)
 
 
 def join(pieces: Iterable[Measured]) -> list[Measured]:
@@ -203,14 +330,17 @@ def _joined(pieces: list[Measured]) -> Measured:
     first = pieces[0]
     weight = np.array([piece.n_samples for piece in pieces], np.float64)
 
-    def average(name: str) -> NDArray[np.float64]:
-        table = np.array([getattr(piece, name) for piece in pieces])
+    nothing = np.full(len(first.channels), np.nan)
+
+    def average(rows: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        table = np.array(rows)
         weights = np.where(np.isfinite(table), weight[:, None], 0)
         total = weights.sum(axis=0)
         mean = (np.nan_to_num(table) * weights).sum(axis=0) / np.where(total > 0, total, 1)
         return np.where(total > 0, mean, np.nan)
 
-    def middle(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    def middle(rows: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        table = np.array(rows)
         known = np.isfinite(table).any(axis=0)
         out = np.full(table.shape[1:], np.nan)
         if known.any():
@@ -219,15 +349,27 @@ def _joined(pieces: list[Measured]) -> Measured:
 
     beats = [piece.beat for piece in pieces if piece.beat is not None]
     limbs = [piece.limb for piece in pieces if piece.limb is not None]
+    covariances = [piece.covariance for piece in pieces if piece.covariance is not None]
     order = np.concatenate([piece.waves for piece in pieces])
     order = order[np.lexsort((order["time_s"], order["channel"]))]
-    return Measured(
-        first.key, first.modality, first.channels, first.units, first.rate_hz,
-        int(weight.sum()), sum(piece.duration_s for piece in pieces),
-        average("missing"), average("flat"), average("clipped"),
-        middle(np.array([piece.spread for piece in pieces])), first.step,
-        float(middle(np.array([[piece.beats_per_min] for piece in pieces]))[0]),
-        np.median(beats, axis=0).astype(np.float32) if beats else None,
-        min(limbs, key=lambda limb: limb.misfit_mv) if limbs else None,
-        order,
-    )  # fmt: skip
+    seen = [line for piece in pieces for line in piece.lines_hz]
+    return replace(
+        first,
+        n_samples=int(weight.sum()),
+        duration_s=sum(piece.duration_s for piece in pieces),
+        missing=average([piece.missing for piece in pieces]),
+        flat=average([piece.flat for piece in pieces]),
+        clipped=average([piece.clipped for piece in pieces]),
+        spread=middle([piece.spread for piece in pieces]),
+        beats_per_min=float(middle([np.array([p.beats_per_min]) for p in pieces])[0]),
+        beat=np.median(beats, axis=0).astype(np.float32) if beats else None,
+        limb=min(limbs, key=lambda limb: limb.misfit_mv) if limbs else None,
+        waves=order,
+        quality={
+            name: average([p.quality.get(name, nothing) for p in pieces]) for name in first.quality
+        },
+        covariance=np.mean(covariances, axis=0) if covariances else None,
+        lines_hz=tuple(x for x in dict.fromkeys(seen) if 2 * seen.count(x) >= len(pieces)),
+        marks=tuple(dict.fromkeys(mark for piece in pieces for mark in piece.marks)),
+        gap_s=max(piece.gap_s for piece in pieces),
+    )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physioprep.audit.act import commands
 from physioprep.audit.advice import ADVICE
 
 if TYPE_CHECKING:
@@ -79,11 +80,15 @@ def render(report: AuditReport) -> str:
 def _groups(report: AuditReport) -> list[dict[str, Any]]:
     """Return the findings by severity and check, the worst first, with an example's picture."""
     out: dict[tuple[str, str], dict[str, Any]] = {}
+    names_any = {one.check: False for one in report.findings}
+    for one in report.findings:
+        names_any[one.check] |= bool(one.records)
     for finding in report.findings:
         group = out.setdefault(
             (finding.severity, finding.check),
-            {"severity": finding.severity, "check": finding.check, "findings": [], "more": 0},
-        )
+            {"severity": finding.severity, "check": finding.check, "findings": [], "more": 0,
+             "commands": commands(finding.check, report.inputs, names_any[finding.check])},
+        )  # fmt: skip
         if len(group["findings"]) >= FINDINGS:
             group["more"] += 1
             continue

@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physioprep.audit.amplitude import check_amplitude, check_clipping, check_units
-from physioprep.audit.completeness import check_expected, check_known_faults, check_unreadable
+from physioprep.audit.amplitude import check_amplitude
+from physioprep.audit.completeness import (
+    check_empty,
+    check_expected,
+    check_known_faults,
+    check_unreadable,
+)
 from physioprep.audit.duplicates import Pair, check_files, find_pairs, report_pairs, same_recording
 from physioprep.audit.findings import AuditReport, Comparison, Finding, in_order
-from physioprep.audit.flat import check_flat, check_missing
-from physioprep.audit.inputs import Input, Key, Signal, open_input, sampled, signals_of
-from physioprep.audit.lead_checks import Name, check_electrodes, check_limb_relations
+from physioprep.audit.inputs import Input, Key, namer, recording_of
+from physioprep.audit.labels import check_orphans, check_unlabelled, check_versions
+from physioprep.audit.lead_checks import Name
 from physioprep.audit.leakage import (
     check_against,
     check_duplicates_across,
     check_splits,
+    check_statistics,
     check_windows,
+    check_within_families,
 )
-from physioprep.audit.measure import Measured, join, measure
+from physioprep.audit.measure import Measured
+from physioprep.audit.privacy import check_privacy
+from physioprep.audit.published import check_published
+from physioprep.audit.quality import quality_table
+from physioprep.audit.rederive import check_recipe
+from physioprep.audit.signals import Opened, Sources, look_at_all, open_all, reader, unread_table
 from physioprep.audit.tables import record_table
-from physioprep.audit.timing import check_durations, check_heart_rate, check_sampling_rate
+from physioprep.audit.times import check_overlaps, check_start_times, store_annotations
+from physioprep.audit.timing import check_durations
 from physioprep.errors import PhysioprepError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-log = logging.getLogger(__name__)
-
-#: Where a recording's samples are: an input and its row there.
-Sources = dict[Key, tuple[Input, int]]
 
 
 def audit(
@@ -41,6 +48,8 @@ def audit(
     against: Sequence[str | Path] = (),
     expect: str | None = None,
     sample: int | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> AuditReport:
     """Find what is wrong with corpora before training does.
@@ -60,6 +69,8 @@ def audit(
         ``CORPUS==VERSION``: report what is missing of that published version.
     sample : int, optional
         Read the signals of so many recordings an input only, always the same ones.
+    scheduler, workers : str, int, optional
+        What reads the signals; see `physioprep.audit.signals.look_at_all`.
     progress : callable, optional
         Called with (recordings read, recordings to read).
 
@@ -85,56 +96,85 @@ def audit(
     >>> report.verdict, [finding.check for finding in report.findings]
     ('error', ['subject-leak'])
     """
-    inputs = [open_input(path) for path in paths]
-    others = [open_input(path) for path in against]
+    opened = open_all([Path(path) for path in paths], [Path(path) for path in against], sample)
+    inputs, others = opened.inputs, opened.others
     records, other_records = _merged(inputs), _merged(others)
-    corpora = {corpus for one in (*inputs, *others) for corpus in one.corpora}
-    name = _namer(many=len(corpora) > 1)
+    name = namer(many=opened.many)
+    findings, compared = _tables(inputs, records, expect, name)
+    found, more = check_against(inputs, others, name)
+    findings, compared = findings + found, compared + more
+    found, more = check_recipe(inputs, name)
+    findings, compared = findings + found, compared + more
 
+    seen = look_at_all(opened, sample, scheduler=scheduler, workers=workers, progress=progress)
+    said = {finding.records for finding in findings if finding.check == "unreadable-file"}
+    findings += [f for f in check_unreadable(unread_table(seen), name) if f.records not in said]
+    own = [one for one in seen.measured if one.key in opened.ours]
+    findings += seen.findings + check_amplitude(own, name)
+    found, more = _duplicates(seen.measured, records, other_records, opened, name)
+    return AuditReport(
+        inputs=tuple(
+            _describe(one, given, seen.read, opened)
+            for one, given in zip(inputs, paths, strict=True)
+        ),
+        findings=in_order(findings + found),
+        compared=tuple(compared + more),
+        tables=record_table(records, own, name),
+        picture=_painter(opened.ours, name),
+        quality=partial(quality_table, own),
+        manifests=partial(_manifests, inputs),
+    )
+
+
+def _tables(
+    inputs: Sequence[Input], records: pd.DataFrame, expect: str | None, name: Name
+) -> tuple[list[Finding], list[Comparison]]:
+    """Run the checks that need no samples."""
     findings: list[Finding] = []
+    compared: list[Comparison] = []
     for one in inputs:
         findings += check_unreadable(one.refused, name)
     findings = _once(findings)
     if "faults" in records:
         findings += check_known_faults(records, name)
         findings += check_durations(records, name)
+        findings += check_empty(records, name)
     if expect is not None:
         findings += check_expected(records, expect)
-    found, compared = check_splits(records, name)
-    findings += found
+    findings += check_unlabelled(records, name) + check_orphans(records)
+    findings += check_versions(inputs, records, name)
+    findings += check_start_times(records, name) + check_overlaps(records, name)
+    findings += check_privacy(records, name) + check_within_families(inputs, name)
+    for found, more in (check_splits(records, name), check_published(records, name)):
+        findings, compared = findings + found, compared + more
     for one in inputs:
         if one.kind == "shards":
             found, more = check_windows(one, name)
-            findings, compared = findings + found, compared + more
-    found, more = check_against(inputs, others, name)
-    findings, compared = findings + found, compared + more
-
-    sources = _sources(inputs, sample)
-    theirs = {key: at for key, at in _sources(others, sample).items() if key not in sources}
-    measured, n_read, unread = _measure(sources | theirs, progress)
-    said = {finding.records for finding in findings if finding.check == "unreadable-file"}
-    findings += [f for f in check_unreadable(unread, name) if f.records not in said]
-    own = [one for one in measured if one.key in sources]
-    for check in (
-        check_flat, check_missing, check_amplitude, check_units, check_clipping,
-        check_limb_relations, check_electrodes, check_heart_rate, check_sampling_rate,
-    ):  # fmt: skip
-        findings += check(own, name)
-    found, more = _duplicates(measured, records, other_records, sources, theirs, name)
-    return AuditReport(
-        inputs=tuple(_describe(one, n_read) for one in inputs),
-        findings=in_order(findings + found),
-        compared=tuple(compared + more),
-        tables=record_table(records, own, name),
-        picture=_painter(sources, name),
-    )
+            findings, compared = findings + found + check_statistics(one), compared + more
+        elif one.kind == "store":
+            findings += store_annotations(one, name)
+    return findings, compared
 
 
-def _namer(*, many: bool) -> Name:
-    def name(key: Key) -> str:
-        return f"{key[0]}/{key[1]}" if many else str(key[1])
+def _manifests(inputs: Sequence[Input]) -> pd.DataFrame:
+    """Return the manifest of all inputs, for `act`: of manifests and stores, each record once."""
+    import pandas as pd
 
-    return name
+    from physioprep.manifest import read_manifest
+    from physioprep.manifest.schema import COLUMNS
+
+    frames = []
+    for one in sorted(inputs, key=lambda one: one.kind):
+        if one.kind == "manifest":
+            frames.append(read_manifest(one.path))
+        elif one.kind == "store":
+            kept = [c for c in one.records if c in COLUMNS or str(c).startswith("label_")]
+            frames.append(one.records[kept])
+    if not frames:
+        raise PhysioprepError("shards have no manifest to change: give the store or the manifest")
+    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    frame = frame.drop_duplicates(["corpus", "record_id"], ignore_index=True)
+    return frame.assign(**{name: None for name in COLUMNS if name not in frame})
 
 
 def _merged(inputs: Sequence[Input]) -> pd.DataFrame:
@@ -155,58 +195,11 @@ def _merged(inputs: Sequence[Input]) -> pd.DataFrame:
     return rows
 
 
-def _sources(inputs: Sequence[Input], sample: int | None) -> Sources:
-    """Return where to read each recording: a store before a manifest's files."""
-    out: Sources = {}
-    for one in sorted(inputs, key=lambda one: one.kind != "store"):
-        if one.kind == "shards":
-            continue
-        roots: dict[object, bool] = {}
-        kept = sampled(one, sample).records
-        root = kept["root"].tolist() if one.kind == "manifest" else [None] * len(kept)
-        for row, corpus, record, folder in zip(
-            kept.index, kept["corpus"], kept["record_id"], root, strict=True
-        ):
-            if one.kind == "manifest":
-                if folder not in roots:
-                    roots[folder] = isinstance(folder, str) and Path(folder).is_dir()
-                if not roots[folder]:
-                    continue
-            out.setdefault((corpus, record), (one, int(row)))
-    return out
-
-
-def _measure(
-    sources: Sources, progress: Callable[[int, int], None] | None
-) -> tuple[list[Measured], dict[int, int], pd.DataFrame]:
-    """Read every recording once: its numbers, how many each input gave, what was unreadable."""
-    import pandas as pd
-
-    out: list[Measured] = []
-    read: dict[int, int] = {}
-    unread: list[tuple[str, str, str, str]] = []
-    for done, (key, (one, row)) in enumerate(sources.items(), 1):
-        try:
-            pieces = join(measure(signal) for signal in signals_of(one, [row]))
-        except (PhysioprepError, OSError) as error:
-            root = str(one.records["root"].at[row]) if "root" in one.records else ""
-            reason = str(error).replace(f"{root}/", "")
-            unread.append((*key, str(one.records["path"].at[row]), reason))
-            pieces = []
-        out += pieces
-        read[id(one)] = read.get(id(one), 0) + bool(pieces)
-        if progress is not None:
-            progress(done, len(sources))
-    columns = ["corpus", "record_id", "path", "reason"]
-    return out, read, pd.DataFrame(unread, columns=columns)
-
-
 def _duplicates(
     measured: Sequence[Measured],
     records: pd.DataFrame,
     other_records: pd.DataFrame,
-    sources: Sources,
-    theirs: Sources,
+    opened: Opened,
     name: Name,
 ) -> tuple[list[Finding], list[Comparison]]:
     """Find duplicates among our recordings, and between them and those of `against`."""
@@ -224,7 +217,9 @@ def _duplicates(
             everything = everything.assign(**{column: None})
     everything = everything.drop_duplicates(["corpus", "record_id"], ignore_index=True)
     file_findings, files = check_files(everything, name)
-    pairs = find_pairs(measured, _reader(sources | theirs), same_recording(_identities(everything)))
+    read = {key[1] for key in opened.sources}
+    twins = same_recording(_identities(everything[everything["record_id"].isin(read)]))
+    pairs = find_pairs(measured, reader(opened.sources), twins)
     crossing = [p for p in pairs if (p.one in ours) != (p.two in ours)]
     inside = [p for p in pairs if p.one in ours and p.two in ours]
     findings = [f for f, group in zip(file_findings, files, strict=True) if set(group) <= ours]
@@ -243,7 +238,7 @@ def _duplicates(
     if n:
         by = "fingerprint of waves, then correlation of the signals"
         compared.append(Comparison("signals", ("all recordings read",), by, n, len(pairs)))
-    if theirs:
+    if opened.theirs:
         sets = ("audited", "against")
         compared.append(
             Comparison("signals", sets, "sha256, fingerprint, correlation", n, len(crossing))
@@ -284,27 +279,20 @@ def _is_nan(value: object) -> bool:
     return isinstance(value, float)
 
 
-def _reader(sources: Sources) -> Callable[[Key, str], Signal | None]:
-    @lru_cache(maxsize=128)
-    def read(key: Key, modality: str) -> Signal | None:
-        one, row = sources[key]
-        return next((s for s in signals_of(one, [row]) if s.modality == modality), None)
-
-    return read
-
-
 def _once(findings: Sequence[Finding]) -> list[Finding]:
     """Keep one finding a check and recording: a store repeats what its manifest said."""
     return list({(f.check, f.records): f for f in reversed(findings)}.values())[::-1]
 
 
-def _describe(one: Input, n_read: dict[int, int]) -> dict[str, Any]:
+def _describe(one: Input, given: str | Path, read: Sequence[Key], opened: Opened) -> dict[str, Any]:
+    n_read = sum(1 for key in read if key in opened.ours and opened.ours[key][0] is one)
     return {
         "path": one.path.name,
+        "as_given": str(given),
         "kind": one.kind,
         "corpora": list(one.corpora),
         "records": len(one.records),
-        "signals_read": n_read.get(id(one), 0),
+        "signals_read": n_read,
     }
 
 
@@ -319,7 +307,7 @@ def _painter(sources: Sources, name: Name) -> Callable[[Finding], bytes | None]:
             return None
         one, row = sources[keys[0]]
         try:
-            return draw(list(signals_of(one, [row])), finding, name(keys[0]))
+            return draw(list(recording_of(one, row)[0]), finding, name(keys[0]))
         except (PhysioprepError, OSError):
             return None  # the finding itself says that it cannot be read
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from physioprep.audit.beats import BEFORE, LOOK_HZ
@@ -14,6 +14,11 @@ from physioprep.audit.findings import Finding
 from physioprep.audit.inputs import Key
 from physioprep.audit.lead_checks import Name
 from physioprep.audit.measure import Measured
+from physioprep.audit.spectrum import MAINS_HZ
+from physioprep.audit.table import flattened, numbers
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Median heart rates outside are not a resting or exercising person's, 1/min.
 HEART_RATE = (25.0, 220.0)
@@ -22,6 +27,10 @@ HEART_RATE = (25.0, 220.0)
 TIME_SCALE = (2.62, 4.75)
 #: Modalities of one recording may differ in length by this, s.
 DRIFT_S = 1.5
+#: Rates that recorders have, Hz; a wrong one moves the mains by the ratio of two of them.
+RATES_HZ = (100, 125, 128, 200, 240, 250, 256, 257, 300, 360, 400, 500, 512, 1000, 1024, 2000)
+#: How exactly the mains keep their frequency, as a share.
+MAINS_SHARE = 0.006
 
 
 def check_heart_rate(measured: Iterable[Measured], name: Name) -> list[Finding]:
@@ -86,25 +95,62 @@ def check_sampling_rate(measured: Iterable[Measured], name: Name) -> list[Findin
     return out
 
 
+def check_mains(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find the mains at a frequency that they have only if another sampling rate is true."""
+
+    def mains(line: float) -> bool:
+        return any(
+            abs(line - times * hz) <= MAINS_SHARE * times * hz + 0.13
+            for hz in MAINS_HZ
+            for times in (1, 2, 3, 4, 5)
+        )
+
+    out = []
+    for one in measured:
+        if not one.lines_hz or any(mains(line) for line in one.lines_hz):
+            continue
+        line = one.lines_hz[0]
+        true = [
+            rate
+            for rate in RATES_HZ
+            for hz in MAINS_HZ
+            if rate != one.rate_hz and abs(line * rate / one.rate_hz / hz - 1) <= MAINS_SHARE
+        ]
+        if not true:
+            continue
+        detail = (
+            f"a line at {line:g} Hz would be the mains if {true[0]} Hz were right, "
+            f"not {one.rate_hz:g} Hz"
+        )
+        evidence = {"modality": one.modality, "lines_hz": list(one.lines_hz),
+                    "sampling_rate_hz": one.rate_hz, "rates_that_fit_hz": true}  # fmt: skip
+        out.append(Finding("mains", "warning", (name(one.key),), detail, evidence))
+    return out
+
+
 def check_durations(records: pd.DataFrame, name: Name) -> list[Finding]:
     """Find recordings whose signal groups differ in length, and such as last no time at all."""
+    import pandas as pd
+
+    rows, counts = flattened(records["n_samples"])
+    lasts = numbers(counts)
+    rates = numbers(flattened(records["sampling_rate"])[1])
+    known = np.isfinite(lasts) & (rates > 0)
+    table = pd.DataFrame({"row": rows[known], "s": lasts[known] / rates[known]})
+    spans = table.groupby("row")["s"].agg(["min", "max"])
+    refused = records["error"].notna().to_numpy()[spans.index]
     out = []
-    columns = ("corpus", "record_id", "n_samples", "sampling_rate", "modality", "error")
-    for corpus, record, counts, rates, modalities, error in zip(
-        *(records[column] for column in columns), strict=True
-    ):
-        if isinstance(error, str):
-            continue
-        key: Key = (corpus, record)
-        lasts = [
-            int(n) / float(rate)
-            for n, rate in zip(counts, rates, strict=True)
-            if not pd.isna(n) and rate > 0
-        ]
-        if lasts and max(lasts) - min(lasts) > DRIFT_S:
-            detail = f"signals of one recording last {min(lasts):.1f} s and {max(lasts):.1f} s"
-            evidence = {"modality": list(modalities), "duration_s": [round(s, 3) for s in lasts]}
+    for row, low, high in spans[
+        ((spans["max"] - spans["min"] > DRIFT_S) | (spans["min"] == 0)) & ~refused
+    ].itertuples():
+        key: Key = (records["corpus"].iloc[row], records["record_id"].iloc[row])
+        if high - low > DRIFT_S:
+            detail = f"signals of one recording last {low:.1f} s and {high:.1f} s"
+            evidence = {
+                "modality": list(records["modality"].iloc[row]),
+                "duration_s": table.loc[table["row"] == row, "s"].round(3).tolist(),
+            }
             out.append(Finding("duration-mismatch", "warning", (name(key),), detail, evidence))
-        if lasts and min(lasts) == 0:
+        if low == 0:
             out.append(Finding("empty-record", "error", (name(key),), "no samples at all"))
     return out

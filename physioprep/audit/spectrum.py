@@ -1,0 +1,122 @@
+"""The spectrum of a recording at its own rate: mains, drift, muscle, and what quality needs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Length of a stretch, s, and how many of a piece are looked at.
+STRETCH_S, STRETCHES = 4.0, 8
+#: The two mains frequencies of the world, Hz.
+MAINS_HZ = (50.0, 60.0)
+#: A line stands out of its neighbourhood (1 to 4 Hz off) by so much, in most channels.
+LINE_TIMES, LINE_CHANNELS = 40.0, 0.6
+
+
+def spectrum(
+    values: NDArray[np.float32], rate_hz: float
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Return the mean power spectrum of up to eight stretches of 4 s, Hann-windowed.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (channel, sample)
+        NaN counts as the channel's mean.
+    rate_hz : float
+
+    Returns
+    -------
+    frequencies : ndarray of float64, shape (bin,)
+        Hz.
+    power : ndarray of float32, shape (channel, bin)
+
+    Examples
+    --------
+    >>> t = np.arange(5000) / 500
+    >>> f, p = spectrum(np.sin(2 * np.pi * 50 * t)[None].astype(np.float32), 500.0)
+    >>> float(f[p[0].argmax()])
+    50.0
+    """
+    from scipy.fft import rfft
+
+    n = values.shape[1]
+    length = min(n, round(STRETCH_S * rate_hz))
+    count = max(1, min(STRETCHES, 2 * (n // length) - 1))
+    starts = np.linspace(0, n - length, count).astype(int)
+    window = np.hanning(length).astype(np.float32)
+    power = np.zeros((values.shape[0], length // 2 + 1), np.float32)
+    for start in starts:
+        x = values[:, start : start + length]
+        x = x - np.nanmean(x, axis=1, keepdims=True) if np.isfinite(x).all() else _filled(x)
+        f = rfft(x * window, axis=1)
+        power += f.real**2 + f.imag**2
+    return np.arange(length // 2 + 1) * rate_hz / length, power / count
+
+
+def _filled(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    there = np.isfinite(x)
+    total = np.where(there, x, 0).sum(axis=1, keepdims=True)
+    mean = total / np.maximum(there.sum(axis=1, keepdims=True), 1)
+    return np.where(there, x - mean, 0).astype(np.float32)
+
+
+def share(
+    frequencies: NDArray[np.float64],
+    power: NDArray[np.float32],
+    band_hz: tuple[float, float],
+    of_hz: tuple[float, float],
+) -> NDArray[np.float64]:
+    """Return the power in a band over that in another, a channel; NaN where there is none.
+
+    Examples
+    --------
+    >>> f, p = np.arange(5.0), np.ones((1, 5), np.float32)
+    >>> share(f, p, (0, 1), (0, 3))
+    array([0.5])
+    """
+
+    def within(low: float, high: float) -> NDArray[np.float64]:
+        kept = (frequencies >= low) & (frequencies <= high)
+        return np.asarray(power[:, kept].sum(axis=1), np.float64)
+
+    total = within(*of_hz)
+    out = np.full(len(power), np.nan)
+    return np.asarray(np.divide(within(*band_hz), total, out=out, where=total > 0))
+
+
+def lines(frequencies: NDArray[np.float64], power: NDArray[np.float32]) -> tuple[float, ...]:
+    """Return frequencies (Hz) of narrow lines that most channels share, the strongest first.
+
+    A line is a local maximum 40 times above the median of its neighbours 1 to 4 Hz away.
+
+    Examples
+    --------
+    >>> f, p = np.arange(0, 125, 0.25), np.ones((2, 500), np.float32)
+    >>> p[:, 240] = 1000
+    >>> lines(f, p)
+    (60.0,)
+    """
+    from scipy.ndimage import median_filter
+
+    if len(frequencies) < 40 or frequencies[1] > 0.5:
+        return ()
+    per_hz = 1 / frequencies[1]
+    near, far = round(1 * per_hz), round(4 * per_hz)
+    first = int(np.searchsorted(frequencies, 20.0))
+    last = len(frequencies) - near - 1
+    live = power.sum(axis=1) > 0
+    if first + far >= last or not live.any():
+        return ()
+    usual = np.log(np.maximum(power[live], 1e-30))
+    offsets = np.concatenate([np.arange(-far, -near), np.arange(near + 1, far + 1)])
+    middle = np.median(usual, axis=0)
+    rises = (middle[1:-1] >= middle[:-2]) & (middle[1:-1] > middle[2:])
+    ground = median_filter(middle, 2 * far + 1)[1:-1]
+    peaks = 1 + np.flatnonzero(rises & (middle[1:-1] - ground > np.log(LINE_TIMES) / 2))
+    found = []
+    for peak in peaks[(peaks >= first) & (peaks < last)]:
+        around = np.clip(peak + offsets, 0, len(frequencies) - 1)
+        excess = usual[:, peak] - np.median(usual[:, around], axis=1)
+        if (excess > np.log(LINE_TIMES)).mean() >= LINE_CHANNELS:
+            found.append((float(np.median(excess)), float(frequencies[peak])))
+    return tuple(f for _, f in sorted(found, reverse=True)[:4])
