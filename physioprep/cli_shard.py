@@ -17,7 +17,7 @@ app = typer.Typer()
 
 @app.command(epilog="Example: physioprep shard ptbxl.zarr -o ptbxl.shards --window 10 --seed 0")
 def shard(
-    stores: Annotated[list[Path], typer.Argument(help="One or more stores.")],
+    stores: Annotated[list[str], typer.Argument(help="One or more stores; URLs too.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The shards folder to make.")],
     window: Annotated[float, typer.Option(help="Length of a window, s.")] = 10.0,
     stride: Annotated[
