@@ -113,26 +113,47 @@ def evaluate(
     weights: Annotated[
         list[str] | None, typer.Option(help="MODALITY=ENCODER made elsewhere, as pretrained.")
     ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="A label_* column; repeatable. Default: the config's.")
+    ] = None,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="subject-grouped, leave-one-subject-out, within-subject or record-grouped; "
+            "repeatable. Default: the config's."
+        ),
+    ] = None,
+    label_share: Annotated[
+        list[float] | None,
+        typer.Option(help="Train on this share of the labels, too (0.01 ...); repeatable."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the folds.")] = 1,
     overwrite: Overwrite = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """Compare each signal and both, pretrained and random, with a plain baseline."""
-    from physiomodels.config import EvaluateConfig, load_config
-    from physiomodels.evaluate import evaluate as compare
-    from physioprep.steps import result_table
+    from dataclasses import replace
 
+    from physiomodels.config import EvaluateConfig, load_config
+    from physiomodels.table import result_table
+    from physiomodels.targets import evaluate_targets
+
+    settings = load_config(EvaluateConfig, config)
+    if label_share:
+        settings = replace(settings, label_shares=tuple(label_share))
     with console.progress_bar("evaluate") as advance:
-        found = compare(
-            shards, out, load_config(EvaluateConfig, config), pretrain_shards=pretrain_shards,
-            weights=_named(weights or []), workers=workers, overwrite=overwrite, progress=advance,
+        found = evaluate_targets(
+            shards, out, settings, labels=label, protocols=protocol,
+            pretrain_shards=pretrain_shards, weights=_named(weights or []), workers=workers,
+            overwrite=overwrite, progress=advance,
         )  # fmt: skip
+    results = [one.results for one in found]
     if as_json:
         import json
 
-        typer.echo(json.dumps(found.results, indent=1))
+        typer.echo(json.dumps(results if label or protocol else results[0], indent=1))
         return
-    table = result_table(found.results, str(shards), simulated=False)
+    table = result_table(results, str(shards))
     console.print_table(table["title"], table["columns"], table["rows"], caption=table["caption"])
 
 

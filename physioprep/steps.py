@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import physioprep as pp
 from physioprep import console
+from physioprep.errors import RecipeError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,10 +47,18 @@ class Place:
     simulated: bool
 
 
-def scan(place: Place, *, corpus: str, out: str, root: str = ".") -> Summary:
-    """Scan ``raw/root`` as `corpus` into the manifest `out`."""
+def scan(
+    place: Place, *, corpus: str, out: str, root: str = ".", high: Mapping[str, str] | None = None
+) -> Summary:
+    """Scan ``raw/root`` as `corpus` into the manifest `out`.
+
+    `high` makes classes of ratings: ``{valence: "> 3"}`` adds ``label_valence_high``, "high" where
+    ``label_valence`` is above 3, "low" where it is not, null where it is unknown.
+    """
     with console.progress_bar(f"scan {corpus}") as advance:
         manifest = pp.scan(place.raw / root, corpus, progress=advance)
+    for name, rule in (high or {}).items():
+        manifest[f"label_{name}_high"] = high_or_low(manifest, f"label_{name}", rule)
     pp.write_manifest(manifest, place.out / out)
     return {
         "manifest": out,
@@ -59,11 +69,52 @@ def scan(place: Place, *, corpus: str, out: str, root: str = ".") -> Summary:
     }
 
 
-def ingest(place: Place, *, manifest: str, recipe: str, out: str) -> Summary:
-    """Ingest `manifest` by `recipe` into the store `out`; bad recordings go to quarantine."""
+def high_or_low(manifest: pd.DataFrame, column: str, rule: str) -> pd.Series[Any]:
+    """Return "high" or "low" for each rating, null for unknown ones.
+
+    Parameters
+    ----------
+    manifest : pandas.DataFrame
+        With `column`, numbers.
+    column : str
+        ``label_...``.
+    rule : str
+        When a rating is high: ``"> 3"`` or ``">= 3"``.
+
+    Raises
+    ------
+    RecipeError
+        There is no such column, or the rule is none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> ratings = pd.DataFrame({"label_valence": [2.0, 3.0, 4.0, None]})
+    >>> high_or_low(ratings, "label_valence", "> 3").tolist()
+    ['low', 'low', 'high', None]
+    """
+    import pandas as pd
+
+    found = re.fullmatch(r"(>=?)\s*(-?\d+(?:\.\d+)?)", rule.strip())
+    if found is None or column not in manifest:
+        raise RecipeError(f"high: {column} {rule!r}: a rating of the corpus, '> 3' or '>= 3'")
+    rating, limit = manifest[column].astype(float), float(found[2])
+    above = rating >= limit if found[1] == ">=" else rating > limit
+    names = above.map({True: "high", False: "low"}).astype(object)
+    return names.where(pd.notna(rating), None)
+
+
+def ingest(place: Place, *, manifest: str, recipe: str | Mapping[str, Any], out: str) -> Summary:
+    """Ingest `manifest` by `recipe` (a name, or what its YAML would say) into the store `out`.
+
+    Bad recordings go to quarantine.
+    """
+    from physioprep.harmonise.recipe import Recipe
+
     frame = pp.read_manifest(place.out / manifest)
+    chosen = recipe if isinstance(recipe, str) else Recipe.from_dict(recipe)
     with console.progress_bar(f"ingest {out}") as advance:
-        result = pp.ingest(frame, place.out / out, recipe, overwrite=True, progress=advance)
+        result = pp.ingest(frame, place.out / out, chosen, overwrite=True, progress=advance)
     return result.summary() | {"store": out}
 
 
@@ -131,73 +182,41 @@ def finetune(
 
 
 def evaluate(
-    place: Place, *, shards: str, out: str, config: str, pretrain_shards: str | None = None,
-    weights: Mapping[str, str] | None = None,
+    place: Place, *, shards: str, out: str, config: str | Mapping[str, Any],
+    pretrain_shards: str | None = None, weights: Mapping[str, str] | None = None,
+    labels: Sequence[str] | None = None, protocols: Sequence[str] | None = None,
 ) -> Summary:  # fmt: skip
-    """Compare signals, pretraining and a plain baseline; `config` names an `EvaluateConfig`."""
-    from physiomodels.config import EvaluateConfig, load_config
-    from physiomodels.evaluate import evaluate as compare
+    """Compare signals, pretraining and a baseline; `config` is, or names, an `EvaluateConfig`.
 
+    With `labels` and `protocols` each label is evaluated under each protocol.
+    """
+    from physiomodels.config import EvaluateConfig, load_config
+    from physiomodels.table import result_table
+    from physiomodels.targets import evaluate_targets
+
+    settings = load_config(EvaluateConfig, config)
     with console.progress_bar(f"evaluate {out}") as advance:
-        found = compare(
+        found = evaluate_targets(
             place.out / shards,
             place.out / out,
-            load_config(EvaluateConfig, config),
+            settings,
+            labels=labels,
+            protocols=protocols,
             pretrain_shards=place.out / pretrain_shards if pretrain_shards else None,
             weights={name: place.out / path for name, path in (weights or {}).items()},
+            simulated=place.simulated,
             workers=os.cpu_count() or 1,
             overwrite=True,
             progress=advance,
         )
-    table = result_table(found.results, place.title, simulated=place.simulated)
-    return {"results": f"{out}/results.json", "table": table}
+    table = result_table([one.results for one in found], place.title)
+    return {"results": ", ".join(_results(place)), "table": table}
 
 
-def result_table(results: Mapping[str, Any], title: str, *, simulated: bool) -> Summary:
-    """Lay out an evaluation for people.
-
-    Parameters
-    ----------
-    results : mapping
-        The content of ``results.json``.
-    title : str
-        Of the data.
-    simulated : bool
-        True says so in the title.
-
-    Returns
-    -------
-    dict
-        ``title``, ``columns``, ``rows`` (text) and ``caption``.
-    """
-    names = {"auroc": "AUROC", "balanced_accuracy": "balanced accuracy", "f1": "F1"}
-    rows = []
-    for arm in results["arms"]:
-        signals = " + ".join(name.upper() for name in arm["modalities"])
-        figures = [arm["metrics"][name] for name in names]
-        low, high = arm["metrics"]["auroc"]["ci95_subjects"]
-        rows.append(
-            [
-                signals,
-                arm["weights"],
-                *(f"{f['mean']:.3f} ± {f['sd_folds']:.3f}" for f in figures),
-                f"{low:.2f} to {high:.2f}",
-            ]
-        )
-    caption = (
-        f"{results['protocol']}: {results['protocol_means']}. {results['n_subjects']} subjects, "
-        f"{results['n_windows']} windows, {results['n_folds']} folds, {results['repeats']} "
-        "repeat(s), each with its own folds and seeds. Mean ± standard deviation over all folds; "
-        "95 % interval, by bootstrap over subjects, of the AUROC of all folds' predictions "
-        "together. features: logistic regression on EEG band power and on heart rate and its "
-        "variability (NeuroKit2)."
-    )
-    return {
-        "title": f"SIMULATED DATA. {title}" if simulated else title,
-        "columns": ["signals", "weights", *names.values(), "AUROC 95 %"],
-        "rows": rows,
-        "caption": caption,
-    }
+def _results(place: Place) -> list[str]:
+    """Return the ``results.json`` in the output folder, relative to it."""
+    paths = [*place.out.glob("*/results.json"), *place.out.glob("*/*/*/results.json")]
+    return [path.relative_to(place.out).as_posix() for path in sorted(paths)]
 
 
 def view(place: Place, *, store: str, records: Sequence[str], out: str) -> Summary:
@@ -229,6 +248,7 @@ def reconstruct(
 
 def gather(place: Place) -> Content:
     """Collect what a report shows from the files in ``place.out``."""
+    from physiomodels.table import result_table
     from physioprep.report import Content, Picture
 
     findings = [
@@ -250,8 +270,8 @@ def gather(place: Place) -> Content:
         for row in store.quarantine.itertuples()
     ]
     tables = [
-        result_table(json.loads(path.read_text()), place.title, simulated=place.simulated)
-        for path in sorted(place.out.glob("*/results.json"))
+        result_table([json.loads((place.out / path).read_text())], f"{place.title}: {path}")
+        for path in _results(place)
     ]
     mark = "SIMULATED. " if place.simulated else ""
     pictures = [
@@ -261,6 +281,13 @@ def gather(place: Place) -> Content:
     reconstructions = [
         Picture(path, f"{mark}What was hidden from the encoder, and what it made of it")
         for path in sorted(place.out.glob("reconstruction*.png"))
+    ]
+    pictures += [
+        Picture(place.out / path, f"{mark}What fewer labels do: {Path(path).parent.as_posix()}")
+        for path in (
+            name.replace("results.json", "label_efficiency.png") for name in _results(place)
+        )
+        if (place.out / path).is_file()
     ]
     n_records = sum(len(store) for store in stores)
     verdict = (
@@ -287,7 +314,8 @@ def _losses(out: Path) -> dict[str, pd.DataFrame]:
     import pandas as pd
 
     tables: dict[str, list[pd.DataFrame]] = {}
-    for path in [*sorted(out.glob("*/loss.csv")), *sorted(out.glob("*/loss/*.csv"))]:
+    folds = [*out.glob("*/loss/*.csv"), *out.glob("*/*/*/loss/*.csv")]
+    for path in [*sorted(out.glob("*/loss.csv")), *sorted(folds)]:
         if path.name == "loss.csv":
             name, run = f"pretrain {path.parent.name}", "0"
         else:  # pretrain_eeg_0_3: repeat 0, fold 3

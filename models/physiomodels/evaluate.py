@@ -6,13 +6,14 @@ elsewhere and are refused where their run card names somebody of the evaluation.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,7 @@ def evaluate(
     cache: str | Path | None = None,
     simulated: bool = False,
     workers: int = 1,
+    pool: Executor | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -102,15 +104,17 @@ def evaluate(
         weights) to use as "pretrained" in every fold. Refused where its run card names a subject
         (or, where subjects are unknown, a record) of the evaluation.
     cache : path-like, optional
-        Folder for the encoders pretrained inside the folds; those found there are not made again,
-        so that evaluations that share it and their folds share their pretraining. By default they
-        are gone in the end.
+        Folder for the encoders pretrained inside the folds and for the baseline's features; those
+        found there are not made again, so that evaluations of the same windows share them. By
+        default they are gone in the end.
     simulated : bool
         The data are simulated though their corpus is not (files made in a corpus's structure):
         every output says so. Known corpora that are simulated say so by themselves.
     workers : int
         Processes that share the folds, one thread each; the figures do not depend on it. Above 1
         a script needs the usual ``if __name__ == "__main__":``.
+    pool : Executor, optional
+        Processes that are there already, instead of `workers` (`process_pool`).
     overwrite : bool
         Replace an older ``out``.
     progress : callable, optional
@@ -137,11 +141,12 @@ def evaluate(
     folds = _folds(windows, config)
     make_folder(folder, overwrite)
     (folder / "loss").mkdir()
-    features = _features(shards, config, windows)
     kept = folder / "work" if cache is None else Path(cache)
+    features = _features(shards, config, windows, kept)
     jobs = _plan(windows, folds, pretrain_shards, config, sources, kept)
     distinct = list({job.target: job for job in jobs.values()}.values())
-    with _processes(workers, len(distinct) + len(folds), progress) as spread:
+    with nullcontext(pool) if pool else process_pool(workers) as shared:
+        spread = _counted(shared, len(distinct) + len(folds), progress)
         spread(run_pretraining, distinct)
         tasks = [
             FoldTask(
@@ -256,14 +261,24 @@ def make_folder(folder: Path, overwrite: bool) -> None:
 
 
 def _features(
-    shards: str | Path, config: EvaluateConfig, windows: pd.DataFrame
+    shards: str | Path, config: EvaluateConfig, windows: pd.DataFrame, cache: Path
 ) -> dict[str, pd.DataFrame]:
     """Compute the baseline's features by modality, in the order of `windows`."""
+    import pandas as pd
+
     if not config.baseline:
         return {}
-    known = [name for name in config.modalities if name in baseline.MODALITIES]
-    found = {name: baseline.features(shards, name, config.where) for name in known}
-    return {name: table.loc[windows["window"]] for name, table in found.items()}
+    key = hashlib.sha256(f"{Path(shards).resolve()}|{config.where}".encode()).hexdigest()[:16]
+    found = {}
+    for name in config.modalities:
+        if name not in baseline.MODALITIES:
+            continue
+        kept = cache / f"features-{name}-{key}.parquet"
+        if not kept.is_file():
+            cache.mkdir(parents=True, exist_ok=True)
+            baseline.features(shards, name, config.where).to_parquet(kept)
+        found[name] = pd.read_parquet(kept).loc[windows["window"]]
+    return found
 
 
 def _plan(
@@ -300,30 +315,35 @@ def _encoders(
 
 
 @contextmanager
-def _processes(workers: int, total: int, progress: Progress | None) -> Iterator[Spread]:
-    """Give a function that maps over items, here or in `workers` processes."""
+def process_pool(workers: int) -> Iterator[Executor | None]:
+    """Give processes that share folds, None where one is enough; a torch each takes seconds."""
     import multiprocessing
 
+    if workers <= 1:
+        yield None
+        return
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _counted(pool: Executor | None, total: int, progress: Progress | None) -> Spread:
+    """Return a function that maps over items, here or in a pool, and reports how far it is."""
     done = 0
 
-    def count(answers: Iterator[Any]) -> list[Any]:
+    def spread(function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
         nonlocal done
         collected = []
-        for answer in answers:
+        for answer in pool.map(function, items) if pool else map(function, items):
             collected.append(answer)
             done += 1
             if progress is not None:
                 progress(done, total)
         return collected
 
-    if workers <= 1:
-        yield lambda function, items: count(map(function, items))
-        return
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
-    try:
-        yield lambda function, items: count(pool.map(function, items))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return spread
 
 
 def _who_was_seen(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from physiomodels.config import EvaluateConfig
-from physiomodels.evaluate import Evaluation, evaluate, make_folder
+from physiomodels.evaluate import Evaluation, evaluate, make_folder, process_pool
 
 Progress = Callable[[int, int], None]
 
@@ -19,25 +19,28 @@ def evaluate_targets(
     out: str | Path,
     config: EvaluateConfig,
     *,
-    labels: Sequence[str],
-    protocols: Sequence[str],
+    labels: Sequence[str] | None = None,
+    protocols: Sequence[str] | None = None,
+    workers: int = 1,
     overwrite: bool = False,
     progress: Progress | None = None,
     **arguments: Any,
 ) -> list[Evaluation]:
     """Evaluate several labels under several protocols, in ``out/<label>/<protocol>``.
 
+    Without either, it is one evaluation as the configuration says, in ``out``.
+
     Folds are stratified by all labels together unless the configuration says otherwise, so that
     one pretraining a fold serves every label.
 
     Parameters
     ----------
-    shards, out, config, overwrite, progress
+    shards, out, config, workers, overwrite, progress
         As for `evaluate`.
-    labels : sequence of str
-        ``label_...`` columns.
-    protocols : sequence of str
-        Names of `physiomodels.protocol.PROTOCOLS`.
+    labels : sequence of str, optional
+        ``label_...`` columns; by default the configuration's.
+    protocols : sequence of str, optional
+        Names of `physiomodels.protocol.PROTOCOLS`; by default the configuration's.
     **arguments
         The others of `evaluate`.
 
@@ -47,19 +50,31 @@ def evaluate_targets(
         A label after the other, each under one protocol after the other.
     """
     folder = Path(out)
+    if not labels and not protocols:
+        arguments |= {"workers": workers, "overwrite": overwrite, "progress": progress}
+        return [evaluate(shards, folder, config, **arguments)]
+    labels, protocols = labels or [config.label], protocols or [config.protocol]
     make_folder(folder, overwrite)
     stratify = config.stratify or (tuple(labels) if len(labels) > 1 else ())
     runs = [(label, protocol) for label in labels for protocol in protocols]
+    shared = folder / ".shared"  # encoders and features that several of them need
     found = []
-    for number, (label, protocol) in enumerate(runs):
-
-        def count(done: int, total: int, before: int = number) -> None:
-            if progress is not None:
-                progress(before * total + done, len(runs) * total)
-
-        settings = replace(config, label=label, protocol=protocol, stratify=stratify)
-        target = folder / label.removeprefix("label_") / protocol
-        cache = folder / ".encoders"
-        found.append(evaluate(shards, target, settings, cache=cache, progress=count, **arguments))
-    shutil.rmtree(folder / ".encoders", ignore_errors=True)
+    with process_pool(workers) as pool:
+        for number, (label, protocol) in enumerate(runs):
+            settings = replace(config, label=label, protocol=protocol, stratify=stratify)
+            target = folder / label.removeprefix("label_") / protocol
+            count = _part(progress, number, len(runs))
+            found.append(
+                evaluate(
+                    shards, target, settings, cache=shared, pool=pool, progress=count, **arguments
+                )
+            )
+    shutil.rmtree(shared, ignore_errors=True)
     return found
+
+
+def _part(progress: Progress | None, before: int, of: int) -> Progress | None:
+    """Return a progress of one of several like parts."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(before * total + done, of * total)

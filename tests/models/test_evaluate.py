@@ -186,7 +186,7 @@ def test_targets_share_folds_and_pretraining(
         stored = json.loads((one.folder / "results.json").read_text())
         assert one.folder == tmp_path / "out" / "condition" / stored["protocol"]
         assert stored["simulated"] is True
-    assert not (tmp_path / "out" / ".encoders").exists()
+    assert not (tmp_path / "out" / ".shared").exists()
 
 
 def test_weights_that_saw_a_record_of_unknown_subject_are_refused(
