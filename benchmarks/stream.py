@@ -1,32 +1,41 @@
 """Windows a second into a training loop: shards against what people use today.
 
-Run: ``python benchmarks/stream.py [--windows 20000] [--out build/bench-stream]``. Makes 12-lead
-10 s windows at 200 Hz once, then reads them each way in turn, several rounds, so that other
-load on the machine falls on all alike; prints the best round of each and the ratio to a
-memory map read in random batches (the floor). LMDB, litdata, MDS and webdataset are measured
-where they are installed. Warm: the files are in the page cache.
+    pip install -e '.[bench]'
+    python benchmarks/stream.py [--windows 20000] [--out build/bench-stream] [--only warm cold …]
+
+Makes 12-lead 10 s windows at 200 Hz (band-limited noise at 1 µV steps: simulated) once, writes
+them each way, and reads them each way in turn, several rounds, so that other load on the machine
+falls on all alike; the best round counts. Ratios are to a memory map read in random batches (the
+floor) and between ours and each peer at its best loader setting (0 or 2 workers). Warm: the files
+are in the page cache; cold: the kernel was told to drop them. Batches are float32 tensors in mV.
+Peers that are not installed are named and left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import pickle
 import shutil
+import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import zarr
-from torch.utils.data import DataLoader, Dataset
+from stream_peers import BATCH, PEERS
+from torch.utils.data import DataLoader
 
 from physioprep.stream import ShardStream
 
-CHANNELS, SAMPLES, BATCH = 12, 2000, 256
+warnings.simplefilter("ignore")  # the peers' own
+CHANNELS, SAMPLES = 12, 2000
+FLOOR = "memory map"
+Way = Callable[[], Iterator[Any]]
 
 
 def make_windows(count: int) -> np.ndarray:
@@ -44,192 +53,241 @@ def make_windows(count: int) -> np.ndarray:
     return windows
 
 
-def make_shards(windows: np.ndarray, root: Path, codecs: tuple[str, ...]) -> None:
-    """Write the windows as a store, and cut that."""
-    from physioprep.shards import shard
+def make_shards(windows: np.ndarray, root: Path, codecs: list[str]) -> None:
+    """Take the windows through the front door: WFDB records, ingest, shard."""
+    import wfdb
 
-    store = root / "store.zarr"
+    import physioprep as pp
+
+    raw, store = root / "raw", root / "store.zarr"
+    leads = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
     if not store.exists():
-        write_store(windows, store)
+        raw.mkdir(exist_ok=True)
+        for start in range(0, len(windows), 200):
+            wfdb.wrsamp(
+                f"r{start:06d}",
+                fs=200,
+                units=["mV"] * CHANNELS,
+                sig_name=leads,
+                d_signal=np.concatenate(list(windows[start : start + 200]), axis=1).T.astype(int),
+                fmt=["16"] * CHANNELS,
+                adc_gain=[1000.0] * CHANNELS,
+                baseline=[0] * CHANNELS,
+                write_dir=str(raw),
+            )
+        pp.ingest(pp.scan(raw, "folder", hashes=False), store, "native")
+        shutil.rmtree(raw)
     for codec in codecs:
         if not (root / codec).exists():
-            shard(store, root / codec, window_s=10.0, codec=codec)
+            pp.shard(store, root / codec, window_s=10.0, codec=codec)
 
 
-def write_store(windows: np.ndarray, path: Path) -> None:
-    import pandas as pd
-
-    from physioprep.store.columns import encode_column
-
-    per_record = 200
-    n_records = len(windows) // per_record
-    root = zarr.create_group(
-        str(path),
-        attributes={
-            "schema": "physioprep.store", "schema_version": 1, "modalities": ["ecg"],
-            "n_records": n_records, "corpora": [{"name": "bench", "simulated": True}],
-            "recipe": {"name": "bench"}, "recipe_sha256": "", "plan_sha256": "",
-            "inputs_sha256": "",
-        },
-    )  # fmt: skip
-    names = ["corpus", "record_id", "subject_id"]
-    records = root.create_group("records", attributes={"columns": names})
-    for name, values in {
-        "corpus": ["bench"] * n_records,
-        "record_id": [f"{number:05d}" for number in range(n_records)],
-        "subject_id": [f"{number:05d}" for number in range(n_records)],
-    }.items():
-        encoded, attributes = encode_column("text", pd.Series(values))
-        records.create_array(name, shape=encoded.shape, dtype="string", attributes=attributes)[
-            ...
-        ] = encoded
-    leads = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
-    group = root.create_group(
-        "ecg",
-        attributes={
-            "modality": "ecg", "channels": leads, "units": ["mV"] * 12,
-            "sampling_frequency": 200.0,
-        },
-    )  # fmt: skip
-    length = per_record * SAMPLES
-    signal = group.create_array(
-        "signal", shape=(CHANNELS, n_records * length), chunks=(CHANNELS, SAMPLES),
-        shards=(CHANNELS, length), dtype=np.int16,
-    )  # fmt: skip
-    for number in range(n_records):
-        own = windows[number * per_record : (number + 1) * per_record]
-        signal[:, number * length : (number + 1) * length] = np.concatenate(list(own), axis=1)
-    tables = {
-        "start": np.arange(n_records) * length,
-        "length": np.full(n_records, length),
-        "scale": np.full((n_records, CHANNELS), 0.001, np.float32),
-        "offset": np.zeros((n_records, CHANNELS), np.float32),
-        "present": np.ones((n_records, CHANNELS), bool),
-        "invalid": np.full((n_records, CHANNELS), -32768, np.int32),
-    }
-    for name, values in tables.items():
-        group.create_array(name, shape=values.shape, dtype=values.dtype)[...] = values
-
-
-def memory_map(path: Path) -> Iterator[int]:
-    """The floor: sorted random batches of a memory map, as float32."""
-    windows = np.load(path, mmap_mode="r")
-    order = np.random.default_rng(0).permutation(len(windows))
-    for low in range(0, len(order), BATCH):
-        batch = windows[np.sort(order[low : low + BATCH])].astype(np.float32)
-        batch *= np.float32(0.001)
-        yield len(torch.from_numpy(batch))
-
-
-def stream(path: Path, workers: int = 0, **options: Any) -> Iterator[int]:
+def ours(path: Path, workers: int = 0, **options: Any) -> Iterator[Any]:
     batches: Any = ShardStream(path, batch_size=BATCH, **options)
     if workers:
         batches = DataLoader(batches, batch_size=None, num_workers=workers)
     for batch in batches:
-        yield len(batch["ecg"])
+        yield batch["ecg"]
 
 
-def random_zarr(path: Path, most: int) -> Iterator[int]:
-    """One window at a time by ``z[i]``, as a plain Dataset does; the first `most` windows."""
-    array: Any = zarr.open_array(str(path / "ecg" / "signal"), mode="r")
-    order = np.random.default_rng(0).permutation(array.shape[0])[:most]
-    for low in range(0, len(order), BATCH):
-        rows = [torch.from_numpy(array[i] * np.float32(0.001)) for i in order[low : low + BATCH]]
-        yield len(torch.stack(rows))
+def rate(batches: Iterator[Any]) -> float:
+    began = time.perf_counter()
+    count = sum(len(batch) for batch in batches)
+    return count / (time.perf_counter() - began)
 
 
-class LmdbPickles(Dataset[torch.Tensor]):
-    """CBraMod's loader: float64 pickles in LMDB, one window a key."""
-
-    def __init__(self, path: Path, count: int) -> None:
-        self.path, self.count, self.store = path, count, None
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, number: int) -> torch.Tensor:
-        import lmdb
-
-        if self.store is None:
-            self.store = lmdb.open(str(self.path), readonly=True, lock=False, readahead=True)
-        with self.store.begin() as transaction:
-            sample = pickle.loads(transaction.get(f"{number}".encode()))["sample"]
-        return torch.from_numpy(sample).float()
+def drop_from_cache(path: Path) -> None:
+    for file in path.rglob("*"):
+        if file.is_file():
+            handle = os.open(file, os.O_RDONLY)
+            os.fsync(handle)
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(handle)
 
 
-def make_lmdb(windows: np.ndarray, path: Path, count: int) -> None:
-    import lmdb
+def prepare(root: Path, count: int, codecs: list[str]) -> dict[str, dict[int, tuple[Path, Way]]]:
+    """Write every format; return, by name and number of workers, how each is read."""
+    windows = make_windows(count)
+    make_shards(windows, root, codecs)
+    ways: dict[str, dict[int, tuple[Path, Way]]] = {}
+    for name, (write, read, settings) in PEERS.items():
+        path = root / "peers" / name.replace(" ", "_")
+        if not path.exists():
+            path.mkdir(parents=True)
+            try:
+                write(windows, path)
+            except ImportError as error:
+                shutil.rmtree(path)
+                print(f"{name}: not installed ({error.name}), left out", file=sys.stderr)
+                continue
+        ways[name] = {
+            workers: (path, lambda read=read, path=path, workers=workers: read(path, workers))
+            for workers in settings
+        }
+    for codec in codecs:
+        path = root / codec
+        ways[f"shards, {codec}"] = {
+            workers: (path, lambda path=path, workers=workers: ours(path, workers))
+            for workers in (0, 2)
+        }
+    return ways
 
-    if path.exists():
-        return
-    store = lmdb.open(str(path), map_size=1 << 38)
-    for number in range(count):
-        with store.begin(write=True) as transaction:
-            sample = {"sample": windows[number].astype(np.float64) * 0.001, "label": 0}
-            transaction.put(f"{number}".encode(), pickle.dumps(sample))
+
+def throughput(ways: dict[str, dict[int, tuple[Path, Way]]], rounds: int, cold: bool) -> None:
+    best: dict[tuple[str, int], float] = {}
+    for _ in range(rounds):
+        for name, settings in ways.items():
+            for workers, (path, way) in settings.items():
+                if cold:
+                    drop_from_cache(path)
+                found = rate(way())
+                best[name, workers] = max(found, best.get((name, workers), 0))
+    top = {name: max(best[name, workers] for workers in ways[name]) for name in ways}
+    print(f"\n{'cold' if cold else 'warm'}, windows/s")
+    print("| | in process | 2 workers | in process / floor | shards none / it | shards lz4 / it |")
+    print("|---|---|---|---|---|---|")
+    for name in ways:
+        here, two = (best.get((name, workers)) for workers in (0, 2))
+        ratios = [top[f"shards, {codec}"] / top[name] for codec in ("none", "lz4")]
+        print(
+            f"| {name} | {here:,.0f} | {'' if two is None else format(two, ',.0f')} | "
+            f"{here / best[FLOOR, 0]:.2f} | {ratios[0]:.2f} | {ratios[1]:.2f} |"
+        )
 
 
-def lmdb_batches(path: Path, count: int, workers: int) -> Iterator[int]:
-    loader = DataLoader(LmdbPickles(path, count), BATCH, shuffle=True, num_workers=workers)
-    for batch in loader:
-        yield len(batch)
+def many(source: Path, target: Path, n_windows: int) -> Path:
+    """Lay out shards of `n_windows`, every chunk of which is a link to one real chunk."""
+    shutil.rmtree(target, ignore_errors=True)
+    for file in source.rglob("zarr.json"):
+        made = target / file.relative_to(source)
+        made.parent.mkdir(parents=True, exist_ok=True)
+        described = json.loads(file.read_text())
+        if described["node_type"] == "array":
+            described["shape"][0] = n_windows
+        elif "n_windows" in described["attributes"]:
+            described["attributes"]["n_windows"] = n_windows
+        made.write_text(json.dumps(described))
+        if described["node_type"] == "array":
+            chunk = described["chunk_grid"]["configuration"]["chunk_shape"]
+            first = ".".join(["c", "0"] + ["0"] * (len(chunk) - 1))
+            for number in range(-(-n_windows // chunk[0])):
+                name = ".".join(["c", str(number)] + ["0"] * (len(chunk) - 1))
+                if (file.parent / first).exists():
+                    (made.parent / name).symlink_to((file.parent / first).resolve())
+    return target
 
 
-def rate(batches: Iterator[int]) -> tuple[float, float]:
-    """Return windows a second of wall time, and of this process's CPU time."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    count = sum(batches)
-    return count / (time.perf_counter() - wall), count / (time.process_time() - cpu)
+def start_and_memory(path: Path) -> None:
+    """Time to the first batch, imports apart, and the most memory resident in 200 batches."""
+    code = """if True:
+        import sys, time
+        from pathlib import Path
+        from physioprep.stream import ShardStream
+        began = time.perf_counter()
+        stream = ShardStream(sys.argv[1], batch_size=256)
+        if sys.argv[2] == "resume":
+            stream.load_state_dict(stream.state_dict(batches=stream.n_windows // 256 // 2))
+        batches = iter(stream)
+        next(batches)
+        first = time.perf_counter() - began
+        for _ in range(200):
+            if next(batches, None) is None:
+                break
+        status = Path("/proc/self/status").read_text().splitlines()
+        print(first, [int(line.split()[1]) / 1e6 for line in status if "VmHWM" in line][0])
+    """
+    for how in ("start", "resume"):
+        run = [sys.executable, "-c", code, str(path), how]
+        found = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
+        print(f"first batch after {how}: {float(found[0]):.2f} s; peak memory {found[1][:5]} GB")
+
+
+def trainer(path: Path, rounds: int) -> None:
+    """Steps a second of a small encoder, on one batch held and on batches from the stream."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        *(torch.nn.Conv1d(CHANNELS, 32, 15, 4), torch.nn.GELU(), torch.nn.Conv1d(32, 64, 15, 4)),
+        *(torch.nn.GELU(), torch.nn.AdaptiveAvgPool1d(1), torch.nn.Flatten()),
+        torch.nn.Linear(64, 5),
+    )
+    optimiser = torch.optim.SGD(model.parameters(), 1e-3)
+
+    def step(x: torch.Tensor) -> None:
+        optimiser.zero_grad()
+        model(x).square().mean().backward()
+        optimiser.step()
+
+    ratios = []
+    for _ in range(rounds):
+        stream = ShardStream(path, batch_size=BATCH)
+        held = next(iter(stream))["ecg"].clone()
+        seconds = []
+        for batches in (
+            [held] * 20,
+            (batch["ecg"] for batch in ShardStream(path, batch_size=BATCH)),
+        ):
+            count, began = 0, time.perf_counter()
+            for x in batches:
+                step(x)
+                count += 1
+                if count == 20:
+                    break
+            seconds.append((time.perf_counter() - began) / count)
+        ratios.append(seconds[0] / seconds[1])
+    print(
+        f"trainer beside the stream ({path.name}): {np.median(ratios):.3f} of its data-free rate "
+        f"(rounds {', '.join(f'{ratio:.2f}' for ratio in ratios)}; {seconds[0] * 1e3:.0f} ms a step)"
+    )
+
+
+def real_sizes(data: Path, out: Path) -> None:
+    """Bytes of shards of real filtered ECG, as a part of float32."""
+    import physioprep as pp
+
+    store = out / "real.zarr"
+    if not store.exists():
+        pp.ingest(pp.scan(data, "cinc2017", hashes=False), store, "ecg-200hz")
+    for codec in ("none", "lz4", "zstd", "pcodec"):
+        target = out / f"real-{codec}"
+        shutil.rmtree(target, ignore_errors=True)
+        pp.shard(store, target, window_s=10.0, codec=codec)
+        shards = pp.stream.ShardStream(target, batch_size=1).shards
+        held = shards.modalities["ecg"]
+        size = sum(file.stat().st_size for file in (target / "ecg/signal").iterdir())
+        ratio = size / (shards.n_windows * len(held.channels) * held.n_samples * 4)
+        print(f"cinc2017, ecg-200hz, {codec}: {ratio:.3f} of float32")
 
 
 def main() -> None:
+    parts = ("warm", "cold", "many", "trainer", "size", "real")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--windows", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("build/bench-stream"))
-    parser.add_argument("--codecs", nargs="*", default=["none", "lz4"])
+    parser.add_argument("--data", type=Path, help="folder of cinc2017, for the sizes on real ECG")
+    parser.add_argument("--only", nargs="*", choices=parts, default=parts)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    root, count = options.out / str(options.windows), options.windows
+    root = options.out / str(options.windows)
     root.mkdir(parents=True, exist_ok=True)
-    windows = make_windows(count)
-    np.save(root / "windows.npy", windows)
-    make_shards(windows, root, tuple(options.codecs))
-    some = min(count, 2000)
-    ways: dict[str, Callable[[], Iterator[int]]] = {
-        "memory map, random batches (floor)": lambda: memory_map(root / "windows.npy")
-    }
-    for codec in options.codecs:
-        ways[f"shards {codec}"] = lambda codec=codec: stream(root / codec)
-        ways[f"shards {codec}, int16"] = lambda codec=codec: stream(root / codec, raw=True)
-    ways["shards none, 2 workers"] = lambda: stream(root / "none", 2)
-    ways["zarr z[i]"] = lambda: random_zarr(root / "none", some // 4)
-    try:
-        make_lmdb(windows, root / "lmdb", some)
-        for workers in (0, 2):
-            ways[f"LMDB + pickle float64, {workers} workers"] = lambda workers=workers: (
-                lmdb_batches(root / "lmdb", some, workers)
-            )
-    except ImportError:
-        print("lmdb is not installed: its row is left out", file=sys.stderr)
-    del windows
-    best: dict[str, tuple[float, float]] = {}
-    for _ in range(options.rounds):
-        for name, way in ways.items():
-            found, known = rate(way()), best.get(name, (0.0, 0.0))
-            best[name] = (max(found[0], known[0]), max(found[1], known[1]))
-    floor = best["memory map, random batches (floor)"]
-    print(f"{os.cpu_count()} cores, {count} windows of {CHANNELS} x {SAMPLES}, batches of {BATCH}")
-    print("| way | windows/s | ratio to the floor | windows per CPU second | ratio |")
-    print("|---|---|---|---|---|")
-    for name, (wall, cpu) in best.items():
-        print(
-            f"| {name} | {wall:,.0f} | {wall / floor[0]:.2f} | {cpu:,.0f} | {cpu / floor[1]:.2f} |"
-        )
-    for codec in options.codecs:
-        size = sum(file.stat().st_size for file in (root / codec).rglob("*") if file.is_file())
-        print(f"{codec}: {size / (count * CHANNELS * SAMPLES * 4):.2f} of float32 on disk")
-    shutil.rmtree(root / "lmdb", ignore_errors=True)
+    ways = prepare(root, options.windows, ["none", "lz4"])
+    print(f"{os.cpu_count()} cores, {options.windows} windows of {CHANNELS} x {SAMPLES}")
+    if "warm" in options.only:
+        throughput(ways, options.rounds, cold=False)
+    if "cold" in options.only:
+        throughput(ways, options.rounds, cold=True)
+    if "many" in options.only:
+        start_and_memory(many(root / "none", root / "many", 10_000_000))
+        shutil.rmtree(root / "many")
+    if "trainer" in options.only:
+        for codec in ("none", "lz4"):
+            trainer(root / codec, options.rounds)
+    if "size" in options.only:
+        for codec in ("none", "lz4"):
+            size = sum(file.stat().st_size for file in (root / codec).rglob("c.*"))
+            print(f"{codec}: {size / (options.windows * CHANNELS * SAMPLES * 4):.2f} of float32")
+    if "real" in options.only and options.data:
+        real_sizes(options.data, root)
 
 
 if __name__ == "__main__":
