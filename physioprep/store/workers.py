@@ -7,6 +7,7 @@ have one thread each.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -63,7 +64,9 @@ def prepare_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     blosc.use_threads = False
     import_module("threadpoolctl").threadpool_limits(1)
-    parent = os.getppid()
+    # Not getppid(): a parent that died while this process started is no longer it.
+    started_by = multiprocessing.parent_process()
+    parent = os.getppid() if started_by is None else started_by.pid
 
     def watch() -> None:
         while os.getppid() == parent:

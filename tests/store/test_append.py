@@ -144,6 +144,8 @@ def test_killed_while_extending_or_replacing(
     )
     assert answer.get("records") == 12, answer
     assert answer["kills"] == kills
+    if kills >= 30:  # it died in planning, writing, journaling and committing
+        assert min(answer["phases"].values()) >= 3, answer["phases"]
     assert files_of(path) == files_of(grown[1] if how == "append" else undisturbed)
     names = sorted(each.name for each in tmp_path.iterdir())
     assert names == ["m.parquet", "s.zarr", "s.zarr.counted"]

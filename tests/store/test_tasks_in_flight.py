@@ -1,6 +1,9 @@
 """However many blocks a plan has, few are ever in flight, and what travels is paths."""
 
+import json
 import pickle
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -116,6 +119,69 @@ def test_pool_is_never_far_ahead() -> None:
         finished += 1
         assert future.result() >= 0
     assert finished == 10_000
+
+
+A_MILLION = """
+import json, pickle, resource, sys, time
+from pathlib import Path
+import pandas as pd
+from physioprep.harmonise import load_recipe
+from physioprep.manifest import make_manifest
+from physioprep.store.block import JOB, TABLE, block_records
+from physioprep.store.execute import _run_in_worker
+from physioprep.store.plan import make_plan
+from physioprep.store.software import software
+from physioprep.store.table import prepare
+
+def peak_mb():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+n, work = int(sys.argv[2]), Path(sys.argv[1])
+if sys.argv[3] == "worker":  # what a worker loads of it
+    before = peak_mb()
+    assert len(block_records(work, n)) > 0
+    pickle.loads((work / JOB).read_bytes())
+    print(json.dumps({"mb": peak_mb() - before}))
+    sys.exit()
+leads = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
+names = [f"files/p{i // 1000:04d}/{i}" for i in range(n)]
+manifest = make_manifest({
+    "corpus": ["mine"] * n, "record_id": [str(i) for i in range(n)],
+    "path": [f"{name}.hea" for name in names], "format": ["wfdb"] * n, "root": ["/data"] * n,
+    "files": [[f"{name}.hea", f"{name}.dat"] for name in names],
+    "modality": [["ecg"]] * n, "sampling_rate": [[500.0]] * n, "n_samples": [[5000]] * n,
+    "channels": [[leads]] * n, "units": [[["mV"] * 12]] * n, "duration_s": [10.0] * n})
+began = time.monotonic()
+recipe = load_recipe("ecg-200hz")
+plan = make_plan(manifest, recipe)
+prepare(work, plan, manifest, recipe, None)
+one = len(pickle.dumps((_run_in_worker, str(work), software(), plan.n_blocks)))
+print(json.dumps({"blocks": plan.n_blocks, "peak_mb": peak_mb(), "seconds":
+    time.monotonic() - began, "graph_mb": plan.n_blocks * one / 1e6,
+    "table_mb": (work / TABLE).stat().st_size / 1e6, "job_mb": (work / JOB).stat().st_size / 1e6}))
+"""
+
+
+@pytest.mark.parametrize("n", [20_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+def test_a_million_records(tmp_path: Path, n: int) -> None:
+    """The table stays on the disk: a worker maps it and reads the rows of its block."""
+
+    def run(number: int, what: str) -> dict[str, float]:
+        done = subprocess.run(
+            [sys.executable, "-c", A_MILLION, str(tmp_path), str(number), what],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        found: dict[str, float] = json.loads(done.stdout)
+        return found
+
+    plan = run(n, "plan")
+    assert plan["blocks"] > n // 300
+    assert plan["peak_mb"] < 2000  # with the manifest itself
+    assert plan["graph_mb"] < 100  # if it were ever held at once
+    assert plan["job_mb"] < 2
+    assert run(int(plan["blocks"]) - 1, "worker")["mb"] < 150
 
 
 def test_a_worker_that_does_not_see_the_target(work: Path) -> None:
