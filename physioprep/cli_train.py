@@ -163,34 +163,38 @@ def embed(
     model: Annotated[Path, typer.Option("--model", "-m", help="Of `pretrain` or `finetune`.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The Zarr group to make.")],
     window: Annotated[float, typer.Option(help="Windows to cut a store into, s.")] = 10.0,
+    per: Annotated[str, typer.Option(help="window or record; record: of a store.")] = "window",
     modality: Annotated[str | None, typer.Option(help="Default: the encoder's.")] = None,
     picture: Annotated[
-        Path | None, typer.Option(help="Draw two principal components, coloured by label.")
+        Path | None, typer.Option(help="Draw in two dimensions, by label, subject and corpus.")
     ] = None,
-    where: Where = None,
+    projection: Annotated[str, typer.Option(help="pca, or umap where installed.")] = "pca",
+    where: Annotated[
+        str | None, typer.Option(help="Pandas query on the windows, or on a store's records.")
+    ] = None,
     device: Device = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads on a store; default: one a core.")
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write the embedding of every window, with the manifest's columns beside it."""
-    from tempfile import TemporaryDirectory
+    """Write the embedding of every window or record, with the manifest's columns beside it."""
+    from physiomodels.embed import embed as embed_shards
+    from physiomodels.embed_store import embed_store
 
-    import physioprep as pp
-    from physiomodels.embed import embed as write_embeddings
-
-    if out.exists() and not overwrite:
-        raise ModelError(f"{out}: exists; overwrite it or choose another name")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out.parent, prefix=".embed-") as folder:
-        shards = source
-        if not (source / "manifest.parquet").is_file():
-            shards = Path(folder) / "windows.shards"
-            with console.progress_bar("shard") as advance:
-                modalities = [modality] if modality else None
-                pp.shard(source, shards, window_s=window, modalities=modalities, pairs="any",
-                         progress=advance)  # fmt: skip
-        with console.progress_bar("embed") as advance:
-            write_embeddings(
-                shards, model, out, modality=modality, where=where, picture=picture,
-                device=device, overwrite=overwrite, progress=advance,
+    with console.progress_bar("embed") as advance:
+        if (source / "manifest.parquet").is_file():
+            if per != "window":
+                raise ModelError(f"{source}: shards hold windows; embed the store by record")
+            embed_shards(
+                source, model, out, modality=modality, where=where, picture=picture,
+                projection=projection, device=device, overwrite=overwrite, progress=advance,
+            )  # fmt: skip
+        else:
+            embed_store(
+                source, model, out, window_s=window, per=per, modality=modality, where=where,
+                picture=picture, projection=projection, workers=workers, overwrite=overwrite,
+                progress=advance,
             )  # fmt: skip
     console.print_facts({"embeddings": out} | ({"picture": picture} if picture else {}))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 
 from physiomodels.data import check_fit, open_stream, to_patches, window_table
+from physiomodels.encoder import CrissCrossEncoder
 from physiomodels.finetune import Classifier, load_encoder
 from physiomodels.fusion import mean_over
 from physiomodels.weights import load_folder
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Progress = Callable[[int, int], None]
+Encoders = Mapping[str, CrissCrossEncoder]
 _BATCH = 64
 _CLASSES = 12  # a legend has room for so many
 SCHEMA = "physiomodels.embeddings"
@@ -35,6 +38,7 @@ def embed(
     modality: str | None = None,
     where: str | None = None,
     picture: str | Path | None = None,
+    projection: str = "pca",
     device: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -57,8 +61,10 @@ def embed(
     where : str, optional
         Query on the window manifest.
     picture : path-like, optional
-        Draw the first two principal components into this file, coloured by label, subject and
+        Draw the embeddings in two dimensions into this file, coloured by label, subject and
         corpus: a shortcut by subject or site shows.
+    projection : {"pca", "umap"}
+        Principal components, or UMAP (arXiv 1802.03426) where umap-learn is installed.
     device : str, optional
         "cuda" where there is one, else "cpu".
     overwrite : bool
@@ -77,35 +83,60 @@ def embed(
         Where model and shards do not fit, or ``out`` exists.
     """
     out = Path(out)
-    if out.exists() and not overwrite:
-        raise ModelError(f"{out}: exists; overwrite it by overwrite=True")
+    refuse_existing(out, overwrite=overwrite)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    encoders = {name: encoder.to(device).eval() for name, encoder in _encoders(model, modality)}
+    encoders = {name: encoder.to(device).eval() for name, encoder in load_encoders(model, modality)}
     for name, encoder in encoders.items():
         check_fit(shards, name, encoder.patch_size, None)
     table = window_table(shards, where).sort_values("window")
     vectors = np.zeros((len(table), sum(e.d_model for e in encoders.values())), np.float32)
     done = 0
-    with torch.no_grad():
-        for batch in open_stream(shards, encoders, _BATCH, where=where, shuffle=False):
-            parts = []
-            for name, encoder in encoders.items():
-                patches = to_patches(batch, name, encoder.patch_size, device)
-                full = torch.ones(patches.x.shape[:3], dtype=torch.bool, device=device)
-                there = full if patches.present is None else patches.present
-                parts.append(mean_over(encoder(patches.x, None, patches.present), there))
-            rows = np.searchsorted(table["window"].to_numpy(), batch["index"].numpy())
-            vectors[rows] = torch.cat(parts, dim=1).float().cpu().numpy()
-            done += len(rows)
-            if progress is not None:
-                progress(done, len(table))
-    _write(out, vectors, table, list(encoders))
-    if picture is not None:
-        draw(vectors, table, Path(picture))
+    for batch in open_stream(shards, encoders, _BATCH, where=where, shuffle=False):
+        rows = np.searchsorted(table["window"].to_numpy(), batch["index"].numpy())
+        vectors[rows] = pooled(encoders, batch, device)
+        done += len(rows)
+        if progress is not None:
+            progress(done, len(table))
+    finish(out, vectors, table, list(encoders), picture, projection)
     return out
 
 
-def _encoders(model: str | Path, modality: str | None) -> list[tuple[str, Any]]:
+def refuse_existing(out: Path, *, overwrite: bool) -> None:
+    """Raise a ModelError where `out` exists and may not be replaced."""
+    if out.exists() and not overwrite:
+        raise ModelError(f"{out}: exists; overwrite it by overwrite=True")
+
+
+def pooled(
+    encoders: Encoders, batch: Mapping[str, torch.Tensor], device: str
+) -> NDArray[np.float32]:
+    """Return each window's mean features over the patches that it has, encoders side by side."""
+    parts = []
+    with torch.no_grad():
+        for name, encoder in encoders.items():
+            patches = to_patches(batch, name, encoder.patch_size, device)
+            full = torch.ones(patches.x.shape[:3], dtype=torch.bool, device=device)
+            there = full if patches.present is None else patches.present
+            parts.append(mean_over(encoder(patches.x, None, patches.present), there))
+    vectors: NDArray[np.float32] = torch.cat(parts, dim=1).float().cpu().numpy()
+    return vectors
+
+
+def finish(
+    out: Path,
+    vectors: NDArray[np.float32],
+    table: pd.DataFrame,
+    modalities: list[str],
+    picture: str | Path | None,
+    projection: str,
+) -> None:
+    """Write the Zarr group by one rename, and draw it where that is asked for."""
+    _write(out, vectors, table, modalities)
+    if picture is not None:
+        draw(vectors, table, Path(picture), projection)
+
+
+def load_encoders(model: str | Path, modality: str | None) -> list[tuple[str, CrissCrossEncoder]]:
     """Return (modality, encoder) of a pretraining or of a fine-tuning folder."""
     import json
 
@@ -126,8 +157,6 @@ def _encoders(model: str | Path, modality: str | None) -> list[tuple[str, Any]]:
 def _write(
     out: Path, vectors: NDArray[np.float32], table: pd.DataFrame, modalities: list[str]
 ) -> None:
-    import warnings
-
     import zarr
 
     part = out.with_name(f"{out.name}.part")
@@ -142,9 +171,11 @@ def _write(
             if values.dtype.kind not in "iufb":
                 values = values.astype(object).where(values.notna(), "").astype(str)
             _column(group, name, values.to_numpy())
+    older = out.with_name(f"{out.name}.old")
     if out.exists():
-        shutil.rmtree(out)
+        out.replace(older)
     part.replace(out)
+    shutil.rmtree(older, ignore_errors=True)
 
 
 def _column(group: zarr.Group, name: str, values: NDArray[Any]) -> None:
@@ -158,8 +189,10 @@ def _column(group: zarr.Group, name: str, values: NDArray[Any]) -> None:
     array[...] = values
 
 
-def draw(vectors: NDArray[np.float32], table: pd.DataFrame, out: Path) -> None:
-    """Draw the first two principal components of embeddings, a panel a column of the manifest.
+def draw(
+    vectors: NDArray[np.float32], table: pd.DataFrame, out: Path, projection: str = "pca"
+) -> None:
+    """Draw embeddings in two dimensions, a panel a column of the manifest.
 
     Parameters
     ----------
@@ -170,17 +203,15 @@ def draw(vectors: NDArray[np.float32], table: pd.DataFrame, out: Path) -> None:
         the points.
     out : Path
         Picture file.
+    projection : {"pca", "umap"}
+        How.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from sklearn.decomposition import PCA
 
     from physioprep.view.record import is_simulated
 
-    spread = vectors.std(0)
-    standard = (vectors - vectors.mean(0)) / np.where(spread > 0, spread, 1)
-    pca = PCA(2).fit(standard)
-    points = pca.transform(standard)
+    points, axes = project(vectors, projection)
     names = [c for c in table if str(c).startswith("label_") and table[c].dtype.kind not in "iuf"]
     names += ["subject_id", "corpus"]
     figure = Figure(figsize=(4.6 * len(names), 4.2), layout="constrained")
@@ -196,8 +227,40 @@ def draw(vectors: NDArray[np.float32], table: pd.DataFrame, out: Path) -> None:
         panel.set_title(f"by {name} ({len(kinds)})")
         if len(kinds) <= _CLASSES:
             panel.legend(frameon=False, fontsize="small", markerscale=2)
-        panel.set_xlabel(f"PC 1 ({pca.explained_variance_ratio_[0]:.0%})")
-    panels[0].set_ylabel(f"PC 2 ({pca.explained_variance_ratio_[1]:.0%})")
+        panel.set_xlabel(axes[0])
+    panels[0].set_ylabel(axes[1])
     if any(is_simulated(corpus) for corpus in table["corpus"].dropna().unique()):
         figure.suptitle("SIMULATED", color="#b00020", weight="bold", x=0.01, ha="left")
     figure.savefig(out, dpi=110)
+
+
+def project(
+    vectors: NDArray[np.float32], projection: str
+) -> tuple[NDArray[np.floating[Any]], tuple[str, str]]:
+    """Return points (row, 2) and the names of their axes; features are standardised before.
+
+    Raises
+    ------
+    ModelError
+        For an unknown projection, UMAP where umap-learn is not installed, or too few rows.
+    """
+    from sklearn.decomposition import PCA
+
+    if len(vectors) < 3:
+        raise ModelError(f"{len(vectors)} embeddings are too few for a picture")
+    spread = vectors.std(0)
+    standard = (vectors - vectors.mean(0)) / np.where(spread > 0, spread, 1)
+    if projection == "pca":
+        pca = PCA(2).fit(standard)
+        share = pca.explained_variance_ratio_
+        return pca.transform(standard), (f"PC 1 ({share[0]:.0%})", f"PC 2 ({share[1]:.0%})")
+    if projection != "umap":
+        raise ModelError(f'projection "{projection}": "pca" or "umap"')
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its own imports, and that a seed means one thread
+        try:
+            from umap import UMAP
+        except ImportError as error:
+            raise ModelError("umap-learn is not installed: pip install umap-learn") from error
+        reducer = UMAP(n_neighbors=min(15, len(vectors) - 1), random_state=0)
+        return np.asarray(reducer.fit_transform(standard)), ("UMAP 1", "UMAP 2")

@@ -197,9 +197,9 @@ class _Run:
         config = self.config
         first = self.batch - self.batch % config.accumulate
         last = (self.batch + 1) % config.accumulate == 0 or self.batch + 1 == self.batches
-        objective = self.objective
-        shared = isinstance(objective, nn.parallel.DistributedDataParallel)
-        with objective.no_sync() if shared and not last else contextlib.nullcontext():
+        alone = contextlib.nullcontext()
+        shared = isinstance(self.objective, nn.parallel.DistributedDataParallel)
+        with self.objective.no_sync() if shared and not last else alone:  # type: ignore[operator]
             share, loss, windows = self._loss(batch)
             share = share / min(config.accumulate, self.batches - first)
             share.backward()  # type: ignore[no-untyped-call]

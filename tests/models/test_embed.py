@@ -1,7 +1,11 @@
+import subprocess
+import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import xarray as xr
@@ -9,7 +13,8 @@ import zarr
 
 from physiomodels.config import EncoderConfig, FinetuneConfig, PretrainConfig
 from physiomodels.data import window_table
-from physiomodels.embed import embed
+from physiomodels.embed import draw, embed
+from physiomodels.embed_store import embed_store
 from physiomodels.encoder import CrissCrossEncoder
 from physiomodels.finetune import finetune
 from physiomodels.masking import DualMask
@@ -93,3 +98,88 @@ def test_a_reconstruction_is_drawn_and_kept(shards: Path, folder: Path, tmp_path
         assert kept["signal"].shape == kept["reconstruction"].shape == (1, 500)
         assert kept["hidden"].sum() == 150
         assert kept["channels"].tolist() == ["I"]
+
+
+@pytest.fixture(scope="module")
+def store(shards: Path) -> Path:
+    return shards.parent / "store.zarr"
+
+
+def test_a_store_gives_what_its_shards_give(
+    shards: Path, store: Path, folder: Path, tmp_path: Path
+) -> None:
+    expected = zarr.open_group(str(embed(shards, folder, tmp_path / "s.zarr")), mode="r")
+    calls: list[tuple[int, int]] = []
+    out = embed_store(
+        store, folder, tmp_path / "e.zarr", window_s=5.0, workers=2, picture=tmp_path / "e.png",
+        progress=lambda *call: calls.append(call),
+    )  # fmt: skip
+    assert calls == [(1, 1)]
+    assert (tmp_path / "e.png").read_bytes().startswith(PNG)
+    found = zarr.open_group(str(out), mode="r")
+
+    def rows(group: zarr.Group) -> dict[tuple[str, float], np.ndarray]:
+        columns = (np.asarray(group[name][:]) for name in ("record_id", "start_s", "embedding"))  # type: ignore[index]
+        return {(str(r), float(s)): v for r, s, v in zip(*columns, strict=True)}
+
+    ours, theirs = rows(found), rows(expected)
+    assert len(ours) == 64
+    assert ours.keys() == theirs.keys()
+    for key, vector in theirs.items():
+        np.testing.assert_allclose(ours[key], vector, atol=1e-5)
+    assert {"subject_id", "corpus", "label_condition"} <= set(found.array_keys())
+    records = embed_store(store, folder, tmp_path / "r.zarr", window_s=5.0, per="record")
+    group = zarr.open_group(str(records), mode="r")
+    assert np.asarray(group["n_windows"]).tolist() == [4] * 16
+    name = str(group["record_id"][2])  # type: ignore[index]
+    mean = np.mean([vector for (record, _), vector in theirs.items() if record == name], axis=0)
+    np.testing.assert_allclose(np.asarray(group["embedding"])[2], mean, atol=1e-5)
+
+
+def test_windows_without_the_signal_are_left_out(
+    store: Path, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch.manual_seed(0)
+    CrissCrossEncoder(50, 16, 1, 4, 32).save_pretrained(tmp_path / "eeg")
+    out = embed_store(store, tmp_path / "eeg", tmp_path / "e.zarr", window_s=5.0, modality="eeg")
+    subjects = zarr.open_group(str(out), mode="r")["subject_id"][:]  # type: ignore[index]
+    assert "s007" not in set(subjects)  # the last two records have no EEG
+    assert len(subjects) == 56
+    with pytest.raises(ModelError, match="cannot be cut into patches of 50"):
+        embed_store(store, folder, tmp_path / "f.zarr", window_s=5.2)
+    with pytest.raises(ModelError, match="exists"):
+        embed_store(store, folder, out, window_s=5.0)
+    with pytest.raises(ModelError, match="per"):
+        embed_store(store, folder, tmp_path / "f.zarr", per="beat")
+    assert not (tmp_path / "f.zarr").exists()
+
+
+def test_other_projections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(40, 6)).astype(np.float32)
+    vectors[20:] += 8
+    table = pd.DataFrame({"corpus": "toy", "subject_id": ["a"] * 20 + ["b"] * 20})
+    with pytest.raises(ModelError, match='"pca" or "umap"'):
+        draw(vectors, table, tmp_path / "p.png", "tsne")
+    with pytest.raises(ModelError, match="too few"):
+        draw(vectors[:2], table[:2], tmp_path / "p.png")
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "umap", None)
+        with pytest.raises(ModelError, match="umap-learn is not installed"):
+            draw(vectors, table, tmp_path / "p.png", "umap")
+
+
+@pytest.mark.long  # numba compiles for half a minute
+def test_umap_keeps_two_clouds_apart() -> None:
+    if find_spec("umap") is None:
+        pytest.skip("umap-learn is not installed")
+    code = (
+        "import numpy as np; from physiomodels.embed import project\n"
+        "vectors = np.random.default_rng(0).normal(size=(40, 6)).astype('f4'); vectors[20:] += 8\n"
+        "points, axes = project(vectors, 'umap')\n"
+        "centres = points[:20].mean(0), points[20:].mean(0)\n"
+        "spread = max(points[:20].std(), points[20:].std())\n"
+        "print(axes[0], np.linalg.norm(centres[0] - centres[1]) > spread)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "UMAP 1 True"
