@@ -20,14 +20,15 @@ from torch.nn import functional as F
 
 from physiomodels.dropout import Dropout
 from physiomodels.embedding import PatchEmbedding, fitting_stride
+from physiomodels.hub import HubModel
 from physiomodels.present import key_mask, present_patches
-from physiomodels.weights import load_folder, load_state, load_weights, save_folder
+from physiomodels.weights import load_state, load_weights
 from physioprep.errors import ModelError
 
 Initialisation = Literal["sound", "cbramod"]
 
 
-class CrissCrossEncoder(nn.Module):
+class CrissCrossEncoder(HubModel, nn.Module):
     """Encode patches of a multi-lead recording; one class serves EEG and ECG.
 
     Parameters
@@ -98,7 +99,7 @@ class CrissCrossEncoder(nn.Module):
         if any(size % 2 == 0 for size in position_kernel):
             raise ModelError(f"position_kernel {tuple(position_kernel)}: both sizes must be odd")
         stride = fitting_stride(patch_size, d_model) if conv_stride is None else conv_stride
-        self.config: dict[str, Any] = {
+        self.config = {
             "patch_size": patch_size,
             "d_model": d_model,
             "depth": depth,
@@ -230,28 +231,6 @@ class CrissCrossEncoder(nn.Module):
         if not seen:
             return hidden, (torch.zeros_like(hidden[0]), 0)
         return hidden, error_over(~mask if present is None else ~mask & present)
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write ``config.json`` and ``model.safetensors`` into a folder."""
-        save_folder(self, self.config, Path(folder))
-
-    @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Self:
-        """Load what `save_pretrained` wrote, or the best of a folder of `pretrain`.
-
-        Raises
-        ------
-        ModelError
-            Names what does not fit.
-        """
-        folder = Path(folder)
-        config, state = load_folder(folder / "best" if (folder / "best").is_dir() else folder)
-        try:
-            model = cls(**config)
-        except TypeError as error:
-            raise ModelError(f"{folder}: no configuration of this encoder ({error})") from error
-        load_state(model, state)
-        return model
 
     @classmethod
     def from_cbramod(

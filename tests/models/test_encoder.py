@@ -216,3 +216,66 @@ def test_sizes_that_do_not_fit_together(make_encoder: Make, sizes: dict[str, int
         make_encoder(**sizes)
     with pytest.raises(ModelError, match="takes"):
         make_encoder()(torch.zeros(1, 2, 3, 49))
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("given", [False, True])
+def test_compiles_without_a_graph_break(make_encoder: Make, given: bool, training: bool) -> None:
+    dynamo = pytest.importorskip("torch._dynamo")
+    encoder = make_encoder(depth=1, dropout=0.1).train(training)
+    x, mask, present = torch.randn(2, 3, 4, 50), None, None
+    if given:
+        mask = torch.rand(2, 3, 4) < 0.5
+        present = torch.tensor([[True, True, True], [True, False, True]])
+    dynamo.reset()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # dynamo's own
+        found = dynamo.explain(encoder)(x, mask, present)
+        assert found.graph_count == 1, found.break_reasons
+        assert found.graph_break_count == 0, found.break_reasons
+        if not training:
+            compiled = torch.compile(encoder, backend="eager", fullgraph=True)
+            torch.testing.assert_close(compiled(x, mask, present), encoder(x, mask, present))
+    dynamo.reset()
+
+
+def test_saves_and_loads_with_the_hubs_mixin(
+    make_encoder: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = make_encoder()
+    encoder.save_pretrained(tmp_path / "plain")
+    assert sorted(p.name for p in (tmp_path / "plain").iterdir()) == [
+        "config.json",
+        "model.safetensors",
+    ]
+    loaded = CrissCrossEncoder.from_pretrained(tmp_path / "plain").eval()
+    x = torch.randn(1, 2, 3, 50)
+    assert torch.equal(loaded(x), encoder(x))
+    hub = pytest.importorskip("huggingface_hub")
+    assert isinstance(encoder, hub.ModelHubMixin)
+    pushed: dict[str, list[str]] = {}
+
+    class Api:  # stands where the network would begin
+        def __init__(self, **_: object) -> None: ...
+
+        def create_repo(self, repo_id: str, **_: object) -> object:
+            return type("Url", (), {"repo_id": repo_id})
+
+        def upload_folder(self, *, repo_id: str, folder_path: Path, **_: object) -> None:
+            pushed[repo_id] = sorted(path.name for path in Path(folder_path).iterdir())
+
+    monkeypatch.setattr("huggingface_hub.hub_mixin.HfApi", Api)
+    encoder.push_to_hub("me/ecg")
+    assert pushed == {"me/ecg": ["README.md", "config.json", "model.safetensors"]}
+    monkeypatch.setattr(hub, "snapshot_download", lambda name, **_: str(tmp_path / "plain"))
+    again = CrissCrossEncoder.from_pretrained("me/ecg", revision="main").eval()
+    assert torch.equal(again(x), encoder(x))
+
+    def unreachable(name: str, **_: object) -> str:
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(hub, "snapshot_download", unreachable)
+    with pytest.raises(ModelError, match=r"me/ecg: no such folder.*no network"):
+        CrissCrossEncoder.from_pretrained("me/ecg")
+    with pytest.raises(ModelError, match="no saved model"):
+        CrissCrossEncoder.from_pretrained(tmp_path / "absent")
