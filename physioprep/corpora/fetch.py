@@ -27,6 +27,15 @@ _BLOCK = 1 << 20
 _RETRIED = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
 
 
+#: Published weights of a model, which `fetch` gets as it gets a corpus: URL and SHA-256.
+WEIGHTS = {
+    "cbramod-weights": (  # Wang et al., arXiv 2412.07236
+        "https://huggingface.co/weighting666/CBraMod/resolve/main/pretrained_weights.pth",
+        "0792cb808c14e6b7a2bb2ce1dff379bc47bc54c49a779825bdfeb33bf8157178",
+    ),
+}
+
+
 @dataclass(frozen=True)
 class FetchResult:
     """What a download did.
@@ -66,7 +75,8 @@ def fetch(
     Parameters
     ----------
     corpus : str
-        One of `physioprep.facts.list_corpora`.
+        One of `physioprep.facts.list_corpora`; or ``"cbramod-weights"``, the published encoder
+        for `physiomodels.encoder.CrissCrossEncoder.from_cbramod`.
     out : path-like
         Folder to download into.
     version : str, optional
@@ -74,7 +84,7 @@ def fetch(
     include : str
         Pattern over the paths, for a part of a large corpus (``"records100/*"``).
     url : str, optional
-        Another mirror of the version's folder.
+        Another mirror of the version's folder, or of the weights' file.
     workers : int
         Files at a time.
     retries : int
@@ -100,6 +110,11 @@ def fetch(
     physioprep.errors.CorpusError: dreamer cannot be downloaded (access: request). Request
      access on https://zenodo.org/records/546113 with an institutional address and purpose.
     """
+    if corpus in WEIGHTS:
+        home, digest = WEIGHTS[corpus]
+        target = Path(out) / PurePosixPath(urllib.parse.urlsplit(home).path).name
+        new = download(url or home, target, digest, retries=retries, wait_s=wait_s)
+        return FetchResult(Path(out), "", int(new), int(not new))
     facts = load_facts(corpus)
     chosen = _version(facts, version)
     base = url if url is not None else chosen.url

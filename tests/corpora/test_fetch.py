@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from physioprep.corpora.fetch import fetch
+from physioprep.corpora.fetch import WEIGHTS, fetch
 from physioprep.corpora.scan import scan
 from physioprep.errors import CorpusError
 from physioprep.facts import list_corpora, load_facts
@@ -232,3 +232,21 @@ def test_corpora_that_are_not_open_say_what_to_do(name: str, tmp_path: Path):
     assert (facts.obtain or facts.url) in said
     assert "\n" not in said
     assert not (tmp_path / "out").exists()
+
+
+def test_published_weights_come_with_their_hash(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    content = b"weights"
+    server.publish({"pretrained_weights.pth": content})
+    url, out = server.url + "pretrained_weights.pth", tmp_path / "out"
+    with pytest.raises(CorpusError, match="its SHA-256 is not the one the publisher states"):
+        fetch("cbramod-weights", out, url=url, retries=1, wait_s=0.0)  # the published hash
+    assert list(out.iterdir()) == []
+    home, digest = WEIGHTS["cbramod-weights"]
+    assert digest.startswith("0792cb80")
+    assert digest.endswith("8157178")
+    monkeypatch.setitem(WEIGHTS, "cbramod-weights", (home, hashlib.sha256(content).hexdigest()))
+    assert fetch("cbramod-weights", out, url=url).downloaded == 1
+    assert (out / "pretrained_weights.pth").read_bytes() == content
+    assert fetch("cbramod-weights", out, url=url).present == 1
