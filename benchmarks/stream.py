@@ -235,8 +235,8 @@ def trainer(path: Path, rounds: int) -> None:
             seconds.append((time.perf_counter() - began) / count)
         ratios.append(seconds[0] / seconds[1])
     print(
-        f"trainer beside the stream ({path.name}): {np.median(ratios):.3f} of its data-free rate "
-        f"(rounds {', '.join(f'{ratio:.2f}' for ratio in ratios)}; {seconds[0] * 1e3:.0f} ms a step)"
+        f"trainer beside the stream ({path.name}): {np.median(ratios):.3f} of its own rate "
+        f"(rounds {', '.join(f'{ratio:.2f}' for ratio in ratios)}; {seconds[0]:.3f} s a step)"
     )
 
 
