@@ -57,7 +57,7 @@ def connect(
     distributed: Any = import_module("distributed")
     if scheduler == "cluster":
         # Distributed's default MALLOC_TRIM_THRESHOLD_ makes glibc hand memory back after every
-        # record, which halves the rate of tasks like ours.
+        # record, which slows tasks like ours.
         with (
             dask.config.set({"distributed.nanny.pre-spawn-environ": ONE_THREAD}),
             without_main(),  # to the end: a worker that is lost is started again
