@@ -29,7 +29,7 @@ from physioprep.shards.spec import MISSING
 from physioprep.stream.order import random_permutation
 
 #: Bytes of samples that are read at a time.
-_SPAN_BYTES = 16 << 20
+_SPAN_BYTES = 8 << 20
 PLAN_FILE = "plan.pickle"
 
 

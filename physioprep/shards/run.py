@@ -33,6 +33,8 @@ from physioprep.stream.order import random_permutation
 _log = logging.getLogger(__name__)
 
 _Do = Callable[..., None]
+#: Name of a working folder that is only to be removed.
+_DONE: Final = "done"
 _ALIGNED: Final = {
     "start": "the record's start",
     "annotation": "onsets of annotations",
@@ -317,12 +319,15 @@ def _write_block(work: Path, sha256: str, per_chunk: int, per_block: int, block:
 
 
 def _prepare(folder: Path, sha256: str) -> Path:
-    """Return the working folder of a plan; what is left of other plans is removed."""
+    """Return the working folder of a plan; what is left of others, and of finished ones, goes."""
     work = folder / sha256[:16]
     if work.exists():
         _log.info("%s: going on with an unfinished run", work)
-    elif folder.exists():
-        shutil.rmtree(folder, ignore_errors=True)
+    for other in sorted(folder.glob("*"), key=lambda path: path.name != _DONE):
+        if other != work:
+            # By another name first: a folder that is half removed must never be gone on with.
+            gone = other if other.name == _DONE else other.replace(folder / _DONE)
+            shutil.rmtree(gone, ignore_errors=True)
     (work / "spill").mkdir(parents=True, exist_ok=True)
     return work
 
@@ -369,9 +374,11 @@ def _commit(work: Path, target: Path) -> None:
             handle = os.open(path, os.O_RDONLY)
             os.fsync(handle)
             os.close(handle)
+    # From here on nobody goes on with this folder, whose parts are about to leave it.
+    done = work.replace(work.parent / _DONE)
     if target.exists():
-        target.replace(work / "old")
-    (work / "shards").replace(target)
+        target.replace(done / "old")
+    (done / "shards").replace(target)
     shutil.rmtree(work.parent, ignore_errors=True)
 
 

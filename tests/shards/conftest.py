@@ -113,7 +113,7 @@ def _write_annotations(root: zarr.Group, rows: list[tuple[Any, ...]], n_records:
 
 def _write_group(root: zarr.Group, name: str, described: Group, n_records: int) -> None:
     signals, channels = described["signals"], described["channels"]
-    chunk = 512
+    chunk = described.get("chunk", 512)
     length = np.array([0 if s is None else s.shape[1] for s in signals])
     start = np.concatenate(([0], np.cumsum(-(-length // chunk) * chunk)))
     sub = root.create_group(

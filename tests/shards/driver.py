@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import time
+from pathlib import Path
 
 import physioprep as pp
 from physioprep.shards import cut, run, write  # noqa: F401 (before the forks, not in each)
@@ -91,6 +92,8 @@ if job.get("kills"):
             shutil.rmtree(job["target"])
         else:
             kills += 1
+            if Path(job["target"]).exists():  # killed at the very end: it must be whole
+                Path(job["target"]).rename(f"{job['target']}.whole{kills}")
 answer = attempt(job) | {"kills": kills, "early": early}
 if job.get("memory"):
     answer["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
