@@ -11,6 +11,7 @@ import zarr
 
 from physioprep.store.columns import column_kind, encode_column
 
+collect_ignore = ["driver.py"]
 NO_SENTINEL = int(np.iinfo(np.int32).min)
 Group = dict[str, Any]
 WriteStore = Callable[..., Path]
