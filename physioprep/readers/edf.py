@@ -6,6 +6,7 @@ as if it were continuous.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from io import BufferedReader
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import UnreadableFileError
+from physioprep.readers import streamed
 from physioprep.readers.edf_annotations import (
     Timeline,
     parse_tals,
@@ -23,7 +25,7 @@ from physioprep.readers.edf_annotations import (
 )
 from physioprep.readers.edf_header import EdfHeader, read_edf_header
 from physioprep.readers.wfdb_annotations import find_annotations, merge, read_annotations
-from physioprep.readers.wfdb_signals import decode_24
+from physioprep.readers.wfdb_signals import decode_24, read_into
 from physioprep.recording import GroupHeader, Header, Recording, SignalGroup
 
 _CHUNK_BYTES = 1 << 18  # small pieces stay in the cache
@@ -100,7 +102,13 @@ def read(path: Path, verify: bool = True) -> Recording:
         header = read_edf_header(file, path)
         n_records, notes = _count_records(file, path, header, verify)
         members = _by_rate(header, path)
-        arrays, blocks = _read_records(file, path, header, n_records, members)
+        width = 2 if header.sample_bytes == 2 else 4
+        if n_records * header.record_bytes // header.sample_bytes * width > streamed.LARGE_BYTES:
+            stamp = streamed.stamp_of(file.fileno())
+            arrays = [_stream(path, header, n_records, numbers, stamp) for numbers in members]
+            blocks = _annotation_blocks(file, header, n_records)
+        else:
+            arrays, blocks = _read_records(file, path, header, n_records, members)
     timeline = parse_tals(blocks, path)
     first, segments, more = _clock(header, timeline, path)
     groups, tables = [], []
@@ -110,8 +118,8 @@ def read(path: Path, verify: bool = True) -> Recording:
         group = _group_header(header, numbers, n_records, segments)
         groups.append(SignalGroup(**vars(group), digital=array))
         if header.sample_bytes == 3 and "Status" in group.channels:
-            status = array[group.channels.index("Status")]
-            tables.append(trigger_columns(status, group.sampling_rate))
+            row = group.channels.index("Status")
+            tables.append(trigger_columns(array, row, group.sampling_rate))
     beside = _annotation_files(path)
     if groups:
         tables += [read_annotations(file, groups[0].sampling_rate) for file in beside]
@@ -227,6 +235,37 @@ def _offsets(header: EdfHeader) -> list[int]:
     return offsets
 
 
+@dataclass(frozen=True)
+class _Records:
+    """Decodes any samples of one rate's signals."""
+
+    header: EdfHeader
+    members: list[int]
+
+    def __call__(self, file: int, path: Path, start: int, stop: int) -> NDArray[Any]:
+        """Return samples [`start`, `stop`) as an array (signal, sample)."""
+        n_samples = self.header.signals[self.members[0]].n_samples
+        size, first = self.header.record_bytes, start // n_samples
+        n_records = -(-stop // n_samples) - first
+        buffer = np.zeros(n_records * size + 1, np.uint8)
+        read_into(buffer[1:], file, path, self.header.header_bytes + first * size)
+        dtype = np.int16 if self.header.sample_bytes == 2 else np.int32
+        out = np.empty((len(self.members), n_records, n_samples), dtype)
+        _gather(buffer, self.header, self.members, out)
+        skip = start - first * n_samples
+        return out.reshape(len(out), -1)[:, skip : skip + stop - start]
+
+
+def _stream(
+    path: Path, header: EdfHeader, n_records: int, members: list[int], stamp: tuple[int, ...]
+) -> Any:
+    """Return one rate's samples of a file too large for memory."""
+    shape = len(members), n_records * header.signals[members[0]].n_samples
+    dtype = np.dtype(np.int16 if header.sample_bytes == 2 else np.int32)
+    source = streamed.Source(path, range(len(members)), _Records(header, members), stamp)
+    return streamed.StreamedSamples(shape, dtype, (source,))
+
+
 def _annotation_blocks(
     file: BufferedReader, header: EdfHeader, n_records: int
 ) -> list[list[bytes]]:
@@ -267,16 +306,7 @@ def _read_records(
         if file.readinto(buffer[1 : 1 + n * size].data) != n * size:
             raise UnreadableFileError(path, "changed while it was read")
         for members, array in zip(groups, arrays, strict=True):
-            for row, stop in _runs(members):
-                offset = 1 + offsets[members[row]]
-                n_samples = array.shape[2]
-                shape = (stop - row, n, n_samples)
-                strides = (n_samples * width, size, width)
-                if width == 2:
-                    values = np.ndarray(shape, "<i2", buffer, offset, strides)
-                    array[row:stop, start : start + n] = values
-                else:
-                    array[row:stop, start : start + n] = decode_24(buffer, offset, shape, strides)
+            _gather(buffer, header, members, array[:, start : start + n])
         if texts:
             data = buffer[1 : 1 + n * size].reshape(n, size)
             columns = [
@@ -285,6 +315,20 @@ def _read_records(
             ]
             blocks += [[column[row].tobytes() for column in columns] for row in range(n)]
     return [array.reshape(len(array), -1) for array in arrays], blocks
+
+
+def _gather(
+    buffer: NDArray[np.uint8], header: EdfHeader, members: list[int], out: NDArray[Any]
+) -> None:
+    """Fill `out` (signal, data record, sample) from whole records, from the buffer's byte 1."""
+    width, offsets, n_samples = header.sample_bytes, _offsets(header), out.shape[2]
+    strides = (n_samples * width, header.record_bytes, width)
+    for row, stop in _runs(members):
+        offset, shape = 1 + offsets[members[row]], (stop - row, *out.shape[1:])
+        if width == 2:
+            out[row:stop] = np.ndarray(shape, "<i2", buffer, offset, strides)
+        else:
+            out[row:stop] = decode_24(buffer, offset, shape, strides)
 
 
 def _runs(members: list[int]) -> list[tuple[int, int]]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from physioprep.errors import UnreadableFileError
 
+_PIECE = 1 << 20  # samples
 _TAL = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?)?)?\x14(.*)", re.DOTALL)
 
 
@@ -103,12 +104,17 @@ def tal_columns(timeline: Timeline, first_sample_s: float) -> dict[str, NDArray[
     )
 
 
-def trigger_columns(status: NDArray[np.int32], rate_hz: float) -> dict[str, NDArray[Any]]:
+def trigger_columns(
+    samples: NDArray[np.int32], row: int, rate_hz: float
+) -> dict[str, NDArray[Any]]:
     """Find the triggers of a BDF Status channel: where its low 16 bits change to not 0.
 
     Parameters
     ----------
-    status : ndarray of int32, shape (sample,)
+    samples : ndarray of int32, shape (channel, sample)
+        Or what slices like one.
+    row : int
+        Of the Status channel.
     rate_hz : float
 
     Returns
@@ -118,12 +124,17 @@ def trigger_columns(status: NDArray[np.int32], rate_hz: float) -> dict[str, NDAr
 
     Examples
     --------
-    >>> trigger_columns(np.array([0, 4, 4, 0, 5], np.int32), 2.0)["onset"]
+    >>> trigger_columns(np.array([[0, 4, 4, 0, 5]], np.int32), 0, 2.0)["onset"]
     array([0.5, 2. ])
     """
-    bits = status & 0xFFFF
-    at = np.flatnonzero((bits[1:] != bits[:-1]) & (bits[1:] != 0)) + 1
-    codes = np.array([*(str(value) for value in bits[at].tolist()), None], object)[:-1]
+    places, numbers = [], []
+    for start in range(0, max(1, samples.shape[1] - 1), _PIECE):  # all may not fit in memory
+        bits = samples[row, start : start + _PIECE + 1] & 0xFFFF
+        found = np.flatnonzero((bits[1:] != bits[:-1]) & (bits[1:] != 0)) + 1
+        places.append(found + start)
+        numbers += [str(value) for value in bits[found].tolist()]
+    at = np.concatenate(places)
+    codes = np.array([*numbers, None], object)[:-1]
     return _columns(
         at / rate_hz,
         duration=np.full(len(at), np.nan),

@@ -43,6 +43,9 @@ _OTHER_EXTENSIONS = frozenset(
         "crdownload",
     }
 )  # fmt: skip
+_NONE: dict[str, NDArray[Any]] = {
+    name: np.empty(0, dtype) for name, dtype in ANNOTATION_COLUMNS.items()
+}
 _RESOLUTION = re.compile(r"## time resolution: (\d+\.?\d*)")
 _DEFINITION = re.compile(r"(\d+) (\S+)(?: (.*))?")
 
@@ -141,7 +144,7 @@ def read_annotations(path: Path, rate_hz: float) -> dict[str, NDArray[Any]]:
 def merge(tables: list[dict[str, NDArray[Any]]]) -> Mapping[str, NDArray[Any]]:
     """Join annotation tables, in order of onset."""
     if not tables:
-        return {name: np.empty(0, dtype) for name, dtype in ANNOTATION_COLUMNS.items()}
+        return dict(_NONE)
     if len(tables) == 1 and np.all(np.diff(tables[0]["onset"]) >= 0):
         return tables[0]
     order = np.argsort(np.concatenate([table["onset"] for table in tables]), kind="stable")
