@@ -70,7 +70,7 @@ def drive(**job: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("kills", "scheduler", "by_event", "seed"),
     [
-        (3, "sync", 0.8, 1),
+        (2, "sync", 0.8, 1),
         pytest.param(30, "sync", 0.7, 2, marks=pytest.mark.long),
         pytest.param(30, "threads", 0.7, 3, marks=pytest.mark.long),
         pytest.param(30, "processes", 0.3, 4, marks=pytest.mark.long),
