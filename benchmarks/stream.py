@@ -113,13 +113,16 @@ def prepare(root: Path, count: int, codecs: list[str]) -> dict[str, dict[int, tu
     for name, (write, read, settings) in PEERS.items():
         path = root / "peers" / name.replace(" ", "_")
         if not path.exists():
-            path.mkdir(parents=True)
+            part = path.with_name(f"{path.name}.part")
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
             try:
-                write(windows, path)
+                write(windows, part)
             except ImportError as error:
-                shutil.rmtree(path)
+                shutil.rmtree(part)
                 print(f"{name}: not installed ({error.name}), left out", file=sys.stderr)
                 continue
+            part.rename(path)
         ways[name] = {
             workers: (path, lambda read=read, path=path, workers=workers: read(path, workers))
             for workers in settings
@@ -141,6 +144,7 @@ def throughput(ways: dict[str, dict[int, tuple[Path, Way]]], rounds: int, cold: 
                 if cold:
                     drop_from_cache(path)
                 found = rate(way())
+                print(f"{name}, {workers} workers: {found:,.0f}", file=sys.stderr, flush=True)
                 best[name, workers] = max(found, best.get((name, workers), 0))
     top = {name: max(best[name, workers] for workers in ways[name]) for name in ways}
     print(f"\n{'cold' if cold else 'warm'}, windows/s")
