@@ -231,7 +231,7 @@ def _modality(
 ) -> HarmonisedGroup:
     for index in {g for g, _ in plan.inputs}:
         check_clock(recording, index)
-    total = Quantised.empty(len(plan.channels))
+    total: Quantised | None = None
     margin = math.ceil(recipe.baseline_median_s * recipe.rate_hz / 2)
     for start, stop in blocks(plan.n_samples):
         low, high = max(start - margin, 0), min(stop + margin, plan.n_samples)
@@ -240,9 +240,9 @@ def _modality(
             x = _subtract_median(x, 2 * margin + 1)[:, start - low : stop - low]
         x = _combine(x, plan, recipe)
         digital, counts = quantise(x, recipe.dtype)
-        total = total + counts
+        total = counts if total is None else total + counts
         sink(plan.key, start, digital)
-    return _finish(plan, recipe, total)
+    return _finish(plan, recipe, total or Quantised.empty(len(plan.channels)))
 
 
 def _input_block(
@@ -357,8 +357,11 @@ def _finish(plan: GroupPlan, recipe: ModalityRecipe, total: Quantised) -> Harmon
             scale, offset = 1 / std, -mean / std
     low, high = PLAUSIBLE_RMS.get(plan.modality, (0.0, math.inf))
     rms = total.rms() * step
-    odd = (rms > 0) & ~((low <= rms) & (rms <= high))
-    flags = tuple(f"implausible-amplitude:{plan.channels[i]}" for i in np.flatnonzero(odd).tolist())
+    flags = tuple(
+        f"implausible-amplitude:{name}"
+        for name, value in zip(plan.channels, rms.tolist(), strict=True)
+        if value > 0 and not low <= value <= high
+    )
     return HarmonisedGroup(
         modality=plan.modality,
         channels=plan.channels,

@@ -13,18 +13,24 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.store.layout import BLOSC, GroupLayout
+from physioprep.store.layout import BLOSC, GroupLayout, fill_of
 
 _EMPTY = 0xFFFF_FFFF_FFFF_FFFF
 _NAME = BLOSC["cname"].encode()
 _SHUFFLE = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}[BLOSC["shuffle"]]
+
+
+@lru_cache(maxsize=8)
+def _fill(dtype: str) -> Any:
+    """Return the fill value of samples as a NumPy scalar."""
+    return np.dtype(dtype).type(fill_of(dtype))
 
 
 class ChunkEncoder:
@@ -56,8 +62,8 @@ class ChunkEncoder:
         self.slots = np.asarray(slots, np.intp)
         self.chunks: list[bytes | None] = []
         self.n_samples = 0
-        self.is_whole = np.array_equal(self.slots, np.arange(len(layout.channels)))
-        self._fill = np.dtype(layout.dtype).type(layout.fill_value)
+        self.is_whole = self.slots.tolist() == list(range(len(layout.channels)))
+        self._fill = _fill(layout.dtype)
         self._filled = 0
 
     @cached_property

@@ -74,8 +74,19 @@ class GroupLayout:
     @property
     def fill_value(self) -> float | int:
         """What samples that nobody wrote read as."""
-        kind = np.dtype(self.dtype)
-        return float("nan") if kind.kind == "f" else int(np.iinfo(kind).min)
+        return fill_of(self.dtype)
+
+
+def fill_of(dtype: str) -> float | int:
+    """Return the fill value of samples of a dtype.
+
+    Examples
+    --------
+    >>> fill_of("int16"), fill_of("float32")
+    (-32768, nan)
+    """
+    kind = np.dtype(dtype)
+    return float("nan") if kind.kind == "f" else int(np.iinfo(kind).min)
 
 
 def group_layout(
