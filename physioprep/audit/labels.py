@@ -32,8 +32,12 @@ def check_unlabelled(records: pd.DataFrame, name: Name) -> list[Finding]:
     labels = [column for column in records if str(column).startswith("label_")]
     if not labels:
         return []
-    bare = records[labels].isna().all(axis=1)
-    out = []
+    bare = records[labels[0]].isna()
+    for label in labels[1:]:
+        bare &= records[label].isna()
+    out: list[Finding] = []
+    if not bare.any():
+        return out
     for corpus, rows in records.groupby("corpus"):
         none = rows[bare[rows.index]]
         if 0 < len(none) <= (1 - LABELLED) * len(rows):

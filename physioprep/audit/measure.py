@@ -113,7 +113,7 @@ def flat_share(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float6
     least = max(2, round(FLAT_RUN_S * rate_hz))
     whole = np.isfinite(values).all(axis=1)
     out = np.full(values.shape[0], np.nan)
-    still: NDArray[np.bool_] = np.asarray(values[:, 1:] == values[:, :-1])
+    still = np.asarray(values[:, 1:] == values[:, :-1], np.bool_)
     count = still.sum(axis=1)
     for place, row in enumerate(values):
         if whole[place] and row.size >= 2:

@@ -36,6 +36,7 @@ _PLOTS = {
     "heart_rate": "Heart rate, 1/min",
     "ecg_mv": "ECG span, mV",
     "eeg_uv": "EEG span, µV",
+    "quality": "Quality score",
 }
 
 

@@ -208,14 +208,15 @@ def _duplicates(
     tables = [frame for frame in (records, other_records) if len(frame)]
     if not tables:
         return [], []
-    ours = set(zip(records["corpus"], records["record_id"], strict=True))
+    ours = set(zip(records["corpus"].tolist(), records["record_id"].tolist(), strict=True))
     everything = records if len(tables) == 1 else pd.concat(
         [frame.dropna(axis=1, how="all") for frame in tables], ignore_index=True
     )  # fmt: skip
     for column in ("file_sha256", "files", "session", "sampling_rate", "subject_id", "split"):
         if column not in everything:
             everything = everything.assign(**{column: None})
-    everything = everything.drop_duplicates(["corpus", "record_id"], ignore_index=True)
+    if len(tables) > 1:
+        everything = everything.drop_duplicates(["corpus", "record_id"], ignore_index=True)
     file_findings, files = check_files(everything, name)
     read = {key[1] for key in opened.sources}
     twins = same_recording(_identities(everything[everything["record_id"].isin(read)]))

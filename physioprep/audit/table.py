@@ -49,7 +49,7 @@ def read_table(path: Path) -> pd.DataFrame:
         return read_manifest(path)  # other formats, and one place for what it says of bad ones
     out: dict[str, Any] = {}
     for name in file.schema_arrow.names:
-        column = file.read([name]).column(0)
+        column = file.read([name], use_threads=False).column(0)
         kind = COLUMNS[name][0] if name in COLUMNS else "label"
         if pa.types.is_floating(column.type):
             out[name] = column.to_numpy()

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from physioprep.audit.amplitude import middle_spread
 from physioprep.audit.inputs import Key
 from physioprep.audit.lead_checks import Name
 from physioprep.audit.measure import Measured
-
-if TYPE_CHECKING:
-    import pandas as pd
+from physioprep.audit.quality import score
+from physioprep.audit.table import flattened, lengths
+from physioprep.audit.table import numbers as as_numbers
 
 
 def record_table(
@@ -33,49 +34,78 @@ def record_table(
     -------
     dict of str to list
         ``record, subject, split, age, sex, duration_s, rates_hz, channels, heart_rate, ecg_mv,
-        eeg_uv``; None where unknown.
+        eeg_uv, quality``; None where unknown.
     """
     by_key: dict[Key, dict[str, Measured]] = {}
     for one in measured:
         by_key.setdefault(one.key, {})[one.modality] = one
-    columns: dict[str, list[Any]] = {
-        column: []
-        for column in (
-            "record", "subject", "split", "age", "sex", "duration_s", "rates_hz", "channels",
-            "heart_rate", "ecg_mv", "eeg_uv",
-        )
+    keys = list(zip(records["corpus"].tolist(), records["record_id"].tolist(), strict=True))
+    nothing = [None] * len(keys)
+
+    def texts(column: str) -> list[Any]:
+        if column not in records:
+            return nothing
+        return [value if isinstance(value, str) else None for value in records[column].tolist()]
+
+    def numbers(column: str, digits: int) -> list[Any]:
+        if column not in records or not records[column].notna().any():
+            return nothing
+        return [_number(value, digits) for value in records[column].tolist()]
+
+    def measurement(modality: str, get: Callable[[Measured], float], digits: int) -> list[Any]:
+        if not any(modality in own for own in by_key.values()):
+            return nothing
+        found = (by_key.get(key, {}).get(modality) for key in keys)
+        return [None if one is None else _number(get(one), digits) for one in found]
+
+    return {
+        "record": [name(key) for key in keys],
+        "subject": texts("subject_id"), "split": texts("split"),
+        "age": numbers("age", 2), "sex": texts("sex"), "duration_s": numbers("duration_s", 3),
+        "rates_hz": _rates(records), "channels": _counts(records),
+        "heart_rate": measurement("ecg", lambda one: one.beats_per_min, 1),
+        "ecg_mv": measurement("ecg", middle_spread, 4),
+        "eeg_uv": measurement("eeg", lambda one: 1e3 * middle_spread(one), 2),
+        "quality": measurement("ecg", _quality, 3)
+        if any("ecg" in own for own in by_key.values())
+        else measurement("eeg", _quality, 3),
     }  # fmt: skip
-    names = ("corpus", "record_id", "subject_id", "split", "age", "sex", "duration_s",
-             "sampling_rate", "channels")  # fmt: skip
-    lists = [
-        records[column].tolist() if column in records else [None] * len(records) for column in names
-    ]
-    for corpus, record, subject, split, age, sex, duration, rates, channels in zip(
-        *lists, strict=True
-    ):
-        key = (corpus, record)
-        own = by_key.get(key, {})
-        ecg, eeg = own.get("ecg"), own.get("eeg")
-        columns["record"].append(name(key))
-        columns["subject"].append(subject if isinstance(subject, str) else None)
-        columns["split"].append(split if isinstance(split, str) else None)
-        columns["age"].append(_number(age))
-        columns["sex"].append(sex if isinstance(sex, str) else None)
-        columns["duration_s"].append(_number(duration, 3))
-        columns["rates_hz"].append(_list(rates))
-        columns["channels"].append(sum(map(len, channels)) if _is_list(channels) else None)
-        columns["heart_rate"].append(_number(ecg.beats_per_min, 1) if ecg else None)
-        columns["ecg_mv"].append(_number(middle_spread(ecg), 4) if ecg else None)
-        columns["eeg_uv"].append(_number(1e3 * middle_spread(eeg), 2) if eeg else None)
-    return columns
 
 
-def _is_list(value: object) -> bool:
-    return isinstance(value, list | tuple | np.ndarray)
+def _quality(one: Measured) -> float:
+    scores = score(one.quality, one.missing, one.flat)
+    return float(np.median(scores)) if len(scores) else float("nan")
 
 
-def _list(value: Any) -> list[float]:
-    return sorted({float(item) for item in value}) if _is_list(value) else []
+def _rates(records: pd.DataFrame) -> list[list[float]]:
+    """Return the sampling rates of each record, sorted; equal lists are one object."""
+    if "sampling_rate" not in records:
+        return [[] for _ in range(len(records))]
+    rows, items = flattened(records["sampling_rate"])
+    table = pd.DataFrame({"row": rows, "rate": as_numbers(items)}).dropna().drop_duplicates()
+    out: list[list[float]] = [[]] * len(records)
+    alone = ~table["row"].duplicated(keep=False)
+    shared = {rate: [rate] for rate in table["rate"].unique().tolist()}
+    for row, rate in table[alone].itertuples(index=False):
+        out[int(row)] = shared[rate]
+    for row, group in table[~alone].groupby("row")["rate"]:
+        out[int(row)] = sorted(group.tolist())
+    return out
+
+
+def _counts(records: pd.DataFrame) -> list[int | None]:
+    """Return how many channels each record has; None where none is known."""
+    if "channels" not in records:
+        return [None] * len(records)
+    import pyarrow.compute as pc
+
+    rows, groups = flattened(records["channels"])
+    if not len(groups):
+        return [None] * len(records)
+    sizes = pc.list_value_length(groups).fill_null(0).to_numpy(zero_copy_only=False)
+    totals = np.bincount(rows, sizes, len(records)).astype(int).tolist()
+    known = lengths(records["channels"]) > 0
+    return [n if there else None for n, there in zip(totals, known.tolist(), strict=True)]
 
 
 def _number(value: object, digits: int = 2) -> float | None:
