@@ -100,8 +100,11 @@ def high_or_low(manifest: pd.DataFrame, column: str, rule: str) -> pd.Series[Any
         raise RecipeError(f"high: {column} {rule!r}: a rating of the corpus, '> 3' or '>= 3'")
     rating, limit = manifest[column].astype(float), float(found[2])
     above = rating >= limit if found[1] == ">=" else rating > limit
-    names = above.map({True: "high", False: "low"}).astype(object)
-    return names.where(pd.notna(rating), None)
+    names = [
+        ("high" if is_above else "low") if known else None
+        for is_above, known in zip(above, rating.notna(), strict=True)
+    ]
+    return pd.Series(names, manifest.index, dtype=object)
 
 
 def ingest(place: Place, *, manifest: str, recipe: str | Mapping[str, Any], out: str) -> Summary:
@@ -328,7 +331,7 @@ def _losses(out: Path) -> dict[str, pd.DataFrame]:
 def _provenance(stores: Sequence[Store]) -> dict[str, str]:
     facts = {"physioprep": pp.__version__}
     for store in stores:
-        facts[store.path.name] = (
+        facts[Path(store.path).name] = (
             f"recipe {store.attrs['recipe']['name']} ({store.attrs['recipe_sha256'][:16]}), "
             f"plan {store.attrs['plan_sha256'][:16]}, inputs {store.attrs['inputs_sha256'][:16]}"
         )

@@ -142,7 +142,8 @@ def load_encoders(model: str | Path, modality: str | None) -> list[tuple[str, Cr
 
     path = Path(model)
     if (path / "config.json").is_file() and "classes" in load_folder(path)[0]:
-        return list(Classifier.from_pretrained(path).model.encoders.items())
+        held: Any = Classifier.from_pretrained(path).model.encoders
+        return list(held.items())
     encoder = load_encoder(path)
     cards = [path / "card.json", path / "best" / "card.json"]
     for card in cards if modality is None else []:
