@@ -36,28 +36,31 @@ class Dropout(nn.Module):
         super().__init__()
         self.rate = rate
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return x with a share of it zeroed."""
+    def forward(self, x: Tensor, *, inplace: bool = False) -> Tensor:
+        """Return x with a share of it zeroed; `inplace` where nobody else needs x."""
         if not self.training or not self.rate:
             return x
         if x.device.type != "cpu" or torch.compiler.is_compiling():
-            return F.dropout(x, self.rate)
-        dropped: Tensor = _Drop.apply(x, self.rate)  # type: ignore[no-untyped-call]
+            return F.dropout(x, self.rate, inplace=inplace)
+        dropped: Tensor = _Drop.apply(x, self.rate, inplace)  # type: ignore[no-untyped-call]
         return dropped
 
 
 class _Drop(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, rate: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, rate: float, inplace: bool) -> Tensor:
         keep = _keep(x.shape, rate)
         ctx.save_for_backward(keep)
         ctx.scale = 1 / (1 - rate)
+        if inplace:
+            ctx.mark_dirty(x)
+            return x.mul_(keep).mul_(ctx.scale)
         return torch.mul(x, keep).mul_(ctx.scale)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         (keep,) = ctx.saved_tensors
-        return torch.mul(gradients[0], keep).mul_(ctx.scale), None
+        return torch.mul(gradients[0], keep).mul_(ctx.scale), None, None
 
 
 def _keep(shape: torch.Size, rate: float) -> Tensor:

@@ -281,32 +281,40 @@ class CrissCrossLayer(nn.Module):
         across_leads = _attend(self.self_attn_s, leads, lead_mask, across_leads=True)
         across_time = _attend(self.self_attn_t, time, time_mask, across_leads=False)
         attended = torch.cat((across_leads, across_time), dim=-1)
-        x = x + self.dropout(attended)
-        hidden = self.dropout(F.gelu(self.linear1(self.norm2(x))))
+        x = x + self.dropout(attended, inplace=True)
+        hidden = self.dropout(F.gelu(self.linear1(self.norm2(x))), inplace=True)
         return torch.add(x, self.dropout(self.linear2(hidden)))
 
 
 def _attend(
     attention: nn.MultiheadAttention, x: Tensor, key_mask: Tensor | None, *, across_leads: bool
 ) -> Tensor:
-    """Self-attention over leads or over patches of x (batch, channel, patch, width)."""
+    """Self-attention over leads or over patches of x (batch, channel, patch, width), uncopied.
+
+    For the leads query, key and value are projected apart: (patch, head) is then one axis of even
+    stride, and the kernel takes the leads of all patches, and gives them back, where they lie.
+    """
     batch, channels, patches, width = x.shape
+    heads = attention.num_heads
+    rows = x.flatten(0, 2)  # a view; with two axes the matrix product itself adds the bias
+    weight, bias = attention.in_proj_weight, attention.in_proj_bias
     if across_leads:
-        x = x.transpose(1, 2)
-    outer, length = x.shape[0] * x.shape[1], x.shape[2]
-    # two-dimensional, for then the bias is added by the matrix product itself
-    qkv = F.linear(x.flatten(0, 2), attention.in_proj_weight, attention.in_proj_bias)
-    qkv = qkv.view(outer, length, 3, attention.num_heads, -1)
-    q, k, v = (part.transpose(1, 2) for part in qkv.unbind(2))
-    if key_mask is not None:  # (batch, patch or channel, length, length) -> one for all heads
-        key_mask = key_mask.flatten(0, 1).unsqueeze(1)
+        pairs = zip(weight.chunk(3), bias.chunk(3), strict=True)
+        shape = (batch, channels, patches * heads, width // heads)
+        q, k, v = (F.linear(rows, w, b).view(shape).transpose(1, 2) for w, b in pairs)
+    else:
+        qkv = F.linear(rows, weight, bias).view(batch * channels, patches, 3, heads, -1)
+        q, k, v = (part.transpose(1, 2) for part in qkv.unbind(2))
+    if key_mask is not None:  # (batch, patch or channel, length, length) -> one a head
+        key_mask = (
+            key_mask.repeat_interleave(heads, dim=1)
+            if across_leads
+            else key_mask.flatten(0, 1).unsqueeze(1)
+        )
     dropout = attention.dropout if attention.training else 0.0
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=key_mask, dropout_p=dropout)
     merged = out.transpose(1, 2).reshape(-1, width)
-    merged = F.linear(merged, attention.out_proj.weight, attention.out_proj.bias)
-    if across_leads:
-        return merged.view(batch, patches, channels, width).transpose(1, 2)
-    return merged.view(batch, channels, patches, width)
+    return F.linear(merged, attention.out_proj.weight, attention.out_proj.bias).view(x.shape)
 
 
 def _initialise(model: CrissCrossEncoder, init: Initialisation, depth: int) -> None:

@@ -27,6 +27,18 @@ def test_the_way_back_goes_through_the_same_mask() -> None:
     assert torch.allclose(x.grad, (out != 0) / 0.7)
 
 
+def test_in_place_is_the_same() -> None:
+    x = torch.randn(64, 33, requires_grad=True)
+    results = []
+    for inplace in (False, True):
+        torch.manual_seed(2)
+        out = Dropout(0.3)(2 * x, inplace=inplace)
+        (gradient,) = torch.autograd.grad(out.square().sum(), x)
+        results.append((out, gradient))
+    assert torch.equal(results[0][0], results[1][0])
+    assert torch.equal(results[0][1], results[1][1])
+
+
 def test_repeats_under_a_seed_and_rests_in_evaluation() -> None:
     x = torch.randn(10, 7)
     dropout = Dropout(0.5)
