@@ -1,10 +1,11 @@
 """One training step and inference of our encoder against braindecode's CBraMod, as ratios.
 
-    python benchmarks/models.py [--batch 16] [--repeats 5]
+    python benchmarks/models.py [--batch 16] [--repeats 5] [--only training inference bf16 memory]
 
 Same weights, same input, same loss (masked patches, MSE, backward), float32, dropout 0.1 as
 published; batch x 19 channels x 30 patches x 200 samples. The two take turns, and medians are
-compared, for a shared machine drifts. Needs `pip install braindecode`.
+compared, for a shared machine drifts. The row "bf16" compares our inference in bfloat16 with
+theirs in float32. Needs `pip install braindecode`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from torch import Tensor, nn
 from physiomodels.encoder import CrissCrossEncoder
 
 CHANNELS, PATCHES, PATCH = 19, 30, 200
+PARTS = ("training", "inference", "bf16", "memory")
 Step = Callable[[], object]
 
 
@@ -90,6 +92,10 @@ def inference(model: nn.Module, call: Callable[[], Tensor], bf16: bool) -> Step:
     return step
 
 
+def has_bf16() -> bool:
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def peak_mb(which: str, batch: int) -> float:
     """Peak memory of one training step beyond what the process held before it, MB."""
     command = [sys.executable, __file__, "--memory", which, "--batch", str(batch)]
@@ -120,36 +126,45 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--memory", choices=["ours", "reference"])
+    parser.add_argument("--memory", choices=["ours", "reference"], help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     arguments = parser.parse_args()
     if arguments.memory:
         memory_of(arguments.memory, arguments.batch)
         return
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, batch {arguments.batch}")
+    print(f"bfloat16 units in this processor: {'yes' if has_bf16() else 'no'}")
     x, mask = data(arguments.batch)
+    flat = x.flatten(2)
     theirs = reference()
     ours = CrissCrossEncoder.from_cbramod(theirs.state_dict(), dropout=0.1)
-    steps = {
-        "reference": reference_step(theirs, x, mask),
-        "ours": our_step(ours, x, mask),
+    comparisons = {
+        "training": (reference_step(theirs, x, mask), our_step(ours, x, mask), 1.5),
+        "inference": (
+            inference(theirs, lambda: theirs(flat), False),
+            inference(ours, lambda: ours(x), False),
+            None,
+        ),
+        "bf16": (
+            inference(theirs, lambda: theirs(flat), False),
+            inference(ours, lambda: ours(x), True),
+            1.7,
+        ),
     }
-    found = medians(steps, arguments.repeats)
-    rows = [("training step, float32", found["reference"], found["ours"], 1.5)]
-    flat = x.flatten(2)
-    for bf16, goal in ((False, None), (True, 1.7)):
-        steps = {
-            "reference": inference(theirs, lambda: theirs(flat), False),
-            "ours": inference(ours, lambda: ours(x), bf16),
-        }
-        found = medians(steps, arguments.repeats)
-        name = "inference, bfloat16 against float32" if bf16 else "inference, float32"
-        rows.append((name, found["reference"], found["ours"], goal))
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, batch {arguments.batch}")
-    for name, reference_s, ours_s, goal in rows:
+    for name, (reference_call, our_call, goal) in comparisons.items():
+        if name not in arguments.only:
+            continue
+        found = medians({"reference": reference_call, "ours": our_call}, arguments.repeats)
         wanted = "" if goal is None else f"  goal {goal}"
-        ratio = reference_s / ours_s
-        print(f"{name:36} {reference_s:7.3f} s {ours_s:7.3f} s  {ratio:.2f} x{wanted}")
+        ratio = found["reference"] / found["ours"]
+        print(
+            f"{name:24} {found['reference']:7.3f} s {found['ours']:7.3f} s  {ratio:.2f} x{wanted}",
+            flush=True,
+        )
+    if "memory" not in arguments.only:
+        return
     a, b = (peak_mb(which, arguments.batch) for which in ("reference", "ours"))
-    print(f"{'peak memory of a step':36} {a:6.0f} MB {b:6.0f} MB  {b / a:.2f}    goal 0.75")
+    print(f"{'peak memory of a step':24} {a:6.0f} MB {b:6.0f} MB  {b / a:.2f}    goal 0.75")
 
 
 if __name__ == "__main__":
