@@ -19,6 +19,7 @@ def test_what_ships() -> None:
         "eeg-200hz",
         "native",
         "paired-200hz",
+        "paired-ppg-200hz",
     ]
     recipes = [load_recipe(name) for name in list_recipes()]
     assert [recipe.name for recipe in recipes] == list_recipes()
