@@ -159,7 +159,7 @@ def ingest(
     """Harmonise the recordings of a manifest into a chunked Zarr store, in parallel."""
     with console.progress_bar("ingest") as advance:
         result = pp.ingest(
-            pp.read_manifest(manifest),
+            pp.read_manifest(manifest, shared=True),
             out,
             recipe,
             root=root,
