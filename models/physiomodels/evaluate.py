@@ -155,7 +155,7 @@ def evaluate(
             )
             for (repeat, fold), split in folds.items()
         ]  # fmt: skip
-        predictions = pd.concat(spread(run_fold, tasks), ignore_index=True)
+        predictions: pd.DataFrame = pd.concat(spread(run_fold, tasks), ignore_index=True)
     seen = elsewhere + _who_was_seen(jobs, folds, windows, config)
     _keep(jobs, folds, windows, shards, folder)
     arms, gains = summarise(predictions, config, len(classes), positive)

@@ -160,7 +160,7 @@ def _trained_rate(source: object) -> float | None:
     """Return the sampling rate on the card beside an encoder's folder, None without one."""
     if not isinstance(source, (str, Path)):
         return None
-    for card in (Path(source) / "card.json", Path(source) / "best" / "card.json"):
+    for card in (Path(source) / "best" / "card.json", Path(source) / "card.json"):
         if card.is_file():
             return float(json.loads(card.read_text(encoding="utf-8"))["rate_hz"])
     return None

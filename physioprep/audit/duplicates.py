@@ -95,7 +95,7 @@ def check_files(records: pd.DataFrame, name: Name) -> tuple[list[Finding], list[
         rows[suspects].tolist(), hashes.take(suspects).to_pylist(), files, strict=True
     ):
         if digest and PurePosixPath(file).suffix.lower() not in _NO_SAMPLES:
-            key: Key = kept["corpus"].iat[row], kept["record_id"].iat[row]
+            key: Key = str(kept["corpus"].iat[row]), str(kept["record_id"].iat[row])
             owners.setdefault(digest, {})[key] = file
     findings, groups, seen = [], [], set()
     for digest, group in owners.items():

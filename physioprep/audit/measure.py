@@ -114,7 +114,7 @@ def flat_share(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float6
     whole = np.isfinite(values).all(axis=1)
     out = np.full(values.shape[0], np.nan)
     still = np.asarray(values[:, 1:] == values[:, :-1], np.bool_)
-    count = still.sum(axis=1)
+    count: NDArray[np.int64] = np.asarray(still.sum(axis=1))
     for place, row in enumerate(values):
         if whole[place] and row.size >= 2:
             if count[place] < min(least, row.size) - 1:

@@ -89,7 +89,7 @@ def _rates(records: pd.DataFrame) -> list[list[float]]:
     for row, rate in table[alone].itertuples(index=False):
         out[int(row)] = shared[rate]
     for row, group in table[~alone].groupby("row")["rate"]:
-        out[int(row)] = sorted(group.tolist())
+        out[int(str(row))] = sorted(group.tolist())
     return out
 
 
