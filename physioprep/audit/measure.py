@@ -120,7 +120,7 @@ def flat_share(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float6
             if count[place] < min(least, row.size) - 1:
                 out[place] = 0.0
                 continue
-            edges = np.flatnonzero(~still[place]) + 1
+            edges = np.flatnonzero(row[1:] != row[:-1]) + 1
         else:
             row = row[np.isfinite(row)]
             if row.size < 2:
