@@ -111,7 +111,7 @@ def flat_share(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float6
     array([1., 0.])
     """
     least = max(2, round(FLAT_RUN_S * rate_hz))
-    whole = np.isfinite(values).all(axis=1)
+    whole: NDArray[np.bool_] = np.asarray(np.isfinite(values).all(axis=1))
     out = np.full(values.shape[0], np.nan)
     still = np.asarray(values[:, 1:] == values[:, :-1], np.bool_)
     count: NDArray[np.int64] = np.asarray(still.sum(axis=1))
