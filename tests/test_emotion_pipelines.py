@@ -21,6 +21,7 @@ from physioprep.cli import app
 PIPELINES = Path(__file__).parents[1] / "pipelines"
 TARGETS = ("valence", "arousal", "dominance")
 ELECTRODES = "AF3 F7 F3 FC5 T7 P7 O1 O2 P8 T8 FC6 F4 F8 AF4".split()  # noqa: SIM905
+WHOLE = pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.long)])
 TINY = {"patch_size": 200, "d_model": 16, "depth": 1, "heads": 2, "ffn": 16, "dropout": 0.0}
 
 
@@ -45,12 +46,12 @@ def beats(rng: np.random.Generator, n: int, rate_hz: int, hr: float, width_s: fl
     return 500 * pulse + 5 * rng.normal(size=n)
 
 
-def dreamer_file(path: Path, seconds: int = 9) -> dict[str, np.ndarray]:
-    """Write DREAMER.mat: 23 subjects, 18 clips, time-major cells, integer ratings 1 to 5."""
+def dreamer_file(path: Path, n_subjects: int, seconds: int = 9) -> dict[str, np.ndarray]:
+    """Write DREAMER.mat: 18 clips a subject, time-major cells, integer ratings 1 to 5."""
     rng = np.random.default_rng(0)
-    ratings = {name: rng.integers(1, 6, (23, 18)) for name in TARGETS}
-    subjects = np.empty((1, 23), object)
-    for s in range(23):
+    ratings = {name: rng.integers(1, 6, (n_subjects, 18)) for name in TARGETS}
+    subjects = np.empty((1, n_subjects), object)
+    for s in range(n_subjects):
         eeg: dict[str, list[np.ndarray]] = {"baseline": [], "stimuli": []}
         ecg: dict[str, list[np.ndarray]] = {"baseline": [], "stimuli": []}
         for clip in range(18):
@@ -71,7 +72,7 @@ def dreamer_file(path: Path, seconds: int = 9) -> dict[str, np.ndarray]:
     electrodes[0] = ELECTRODES
     content = {
         "Data": subjects, "EEG_SamplingRate": 128, "ECG_SamplingRate": 256,
-        "EEG_Electrodes": electrodes, "noOfSubjects": 23, "noOfVideoSequences": 18,
+        "EEG_Electrodes": electrodes, "noOfSubjects": n_subjects, "noOfVideoSequences": 18,
         "Disclaimer": "SIMULATED for a test", "Provider": "SIMULATED", "Version": "1.0.2",
         "Acknowledgement": "",
     }  # fmt: skip
@@ -99,12 +100,18 @@ def deap_files(folder: Path, n_subjects: int, seconds: int = 8) -> np.ndarray:
     return ratings
 
 
-def scaled_down(name: str, path: Path, where: str) -> Path:
-    """Write a shipped recipe with windows of 4 s, tiny encoders and few passes, SIMULATED."""
+def scaled_down(name: str, path: Path, where: str, whole: bool) -> Path:
+    """Write a shipped recipe with windows of 4 s, tiny encoders and few passes, SIMULATED.
+
+    The whole protocol pretrains in every fold and asks what fewer labels do; the short one takes
+    encoders at random weights and features alone.
+    """
     recipe: dict[str, Any] = yaml.safe_load((PIPELINES / f"{name}.yaml").read_text())
     config = Path(__file__).parents[1] / "models/physiomodels/configs" / f"{name}.yaml"
     settings: dict[str, Any] = yaml.safe_load(config.read_text())
-    settings |= {"folds": 2, "repeats": 1, "bootstrap": 20, "label_shares": []}
+    settings |= {"folds": 2, "repeats": 1, "bootstrap": 20}
+    settings["label_shares"] = [0.25] if whole else []
+    settings["weights"] = ["pretrained", "random"] if whole else ["random"]
     settings["finetune"] |= {"epochs": 5}
     for one in settings["pretrain"].values():
         one |= {"epochs": 1, "encoder": TINY, "batch_size": 64}
@@ -119,7 +126,13 @@ def scaled_down(name: str, path: Path, where: str) -> Path:
     return path
 
 
-def ran(recipe: Path, raw: Path, out: Path) -> tuple[str, dict[tuple[str, str], Any]]:
+@pytest.fixture(autouse=True)
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two more that import torch would take longer than all they do here."""
+    monkeypatch.setattr("physioprep.steps.os.cpu_count", lambda: 1)
+
+
+def ran(recipe: Path, raw: Path, out: Path, whole: bool) -> tuple[str, dict[tuple[str, str], Any]]:
     """Run a recipe as a user does; return what was printed and the results by target, protocol."""
     arguments = ["run", str(recipe), "--raw", str(raw), "--out", str(out)]
     answer = CliRunner().invoke(app, arguments, env={"COLUMNS": "250"})
@@ -136,7 +149,10 @@ def ran(recipe: Path, raw: Path, out: Path) -> tuple[str, dict[tuple[str, str], 
     for (_, protocol), found in results.items():
         assert found["simulated"] is True
         assert found["protocol"] == protocol
-        assert {arm["weights"] for arm in found["arms"]} == {"pretrained", "random", "features"}
+        pretrained = {"pretrained"} if whole else set()
+        assert {arm["weights"] for arm in found["arms"]} == {"random", "features"} | pretrained
+        curve = out / "results" / "valence_high" / protocol / "label_efficiency.png"
+        assert curve.is_file() == whole
     return answer.output, results
 
 
@@ -158,12 +174,17 @@ def check_page(out: Path, printed: str, signals: str) -> None:
     assert "SIMULATED" in page
 
 
+@WHOLE
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:neurokit2")
-def test_dreamer_from_its_file_to_the_table(tmp_path: Path) -> None:
+def test_dreamer_from_its_file_to_the_table(
+    tmp_path: Path, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "raw").mkdir()
-    ratings = dreamer_file(tmp_path / "raw" / "DREAMER.mat")
-    recipe = scaled_down("dreamer", tmp_path / "recipe.yaml", "subject_id <= 's04'")
-    printed, results = ran(recipe, tmp_path / "raw", tmp_path / "out")
+    n_subjects = 23 if whole else 4
+    ratings = dreamer_file(tmp_path / "raw" / "DREAMER.mat", n_subjects)
+    monkeypatch.setattr("physioprep.corpora.dreamer.N_SUBJECTS", n_subjects)
+    recipe = scaled_down("dreamer", tmp_path / "recipe.yaml", "subject_id <= 's04'", whole)
+    printed, results = ran(recipe, tmp_path / "raw", tmp_path / "out", whole)
     check_page(tmp_path / "out", printed, "EEG + ECG")
     for target in TARGETS:
         found = results[f"{target}_high", "subject-grouped"]
@@ -175,11 +196,12 @@ def test_dreamer_from_its_file_to_the_table(tmp_path: Path) -> None:
     assert auroc(results["dominance_high", "subject-grouped"], "eeg", "features") < 0.7
 
 
+@WHOLE
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:neurokit2")
-def test_deap_from_its_files_to_the_table(tmp_path: Path) -> None:
+def test_deap_from_its_files_to_the_table(tmp_path: Path, whole: bool) -> None:
     ratings = deap_files(tmp_path / "raw" / "data_preprocessed_python", n_subjects=3)
-    recipe = scaled_down("deap", tmp_path / "recipe.yaml", "subject_id <= 's03'")
-    printed, results = ran(recipe, tmp_path / "raw", tmp_path / "out")
+    recipe = scaled_down("deap", tmp_path / "recipe.yaml", "subject_id <= 's03'", whole)
+    printed, results = ran(recipe, tmp_path / "raw", tmp_path / "out", whole)
     check_page(tmp_path / "out", printed, "EEG + PPG")
     assert "ECG" not in printed.replace("there is no ECG in it", "")
     found = results["valence_high", "subject-grouped"]

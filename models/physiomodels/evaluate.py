@@ -37,6 +37,7 @@ from physiomodels.label_efficiency import draw_curves
 from physiomodels.picture import reconstruct
 from physiomodels.protocol import Fold, grouped_by, make_folds
 from physiomodels.summary import describe, summarise
+from physioprep.audit.files import write_text
 from physioprep.errors import ModelError
 
 if TYPE_CHECKING:
@@ -381,19 +382,21 @@ def _keep(
     for (repeat, fold, name), job in jobs.items():
         target = Path(job.target)
         if job.target not in kept:
-            loss = folder / "loss" / f"pretrain_{name}_{repeat}_{fold}.csv"
-            shutil.copyfile(target / "loss.csv", loss)
             kept.add(job.target)
+            loss = f"pretrain_{name}_{repeat}_{fold}.csv"
+            shutil.copyfile(target / "loss.csv", folder / "loss" / loss)
         if (repeat, fold) == (0, 0):
             shutil.copytree(target / "last", folder / "encoders" / name)
-            numbers = windows["window"].iloc[folds[0, 0].test].tolist()
-            reconstruct(
-                load_encoder(target / "last"), shards, folder / f"reconstruction_{name}.png",
-                modality=name, mask=job.config.mask, where=f"window in {numbers}",
-            )  # fmt: skip
+            picture = target / f"reconstruction_{name}.png"
+            if not picture.is_file():  # else drawn for another target of the same folds
+                numbers = windows["window"].iloc[folds[0, 0].test].tolist()
+                reconstruct(
+                    load_encoder(target / "last"), shards, picture, modality=name,
+                    mask=job.config.mask, where=f"window in {numbers}",
+                )  # fmt: skip
+            for made in (picture, picture.with_suffix(".npz")):
+                shutil.copyfile(made, folder / made.name)
 
 
 def _write(path: Path, content: Any) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(content, indent=2), encoding="utf-8")
-    part.replace(path)
+    write_text(path, json.dumps(content, indent=2))
