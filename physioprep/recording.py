@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
-_PIECE = 1 << 16  # samples that are converted at a time: they stay in the cache
+_PIECE = 1 << 20  # samples converted at a time; of 2^16, calls cost as much as the work
 # glibc gives the memory of a freed array back to the kernel, so that the next record pays for
 # every page again (three quarters of the time of reading a short one), until the first block
 # of some size has been freed. Nothing touches this one.

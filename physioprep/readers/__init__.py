@@ -7,6 +7,7 @@ holds or raises one `UnreadableFileError` that names the file and the cause.
 from __future__ import annotations
 
 import os
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,6 +185,11 @@ def _reader(path: str | Path, format: str | None) -> Any:
     if name not in FORMATS:
         known = ", ".join(sorted(FORMATS))
         raise UnreadableFileError(path, f"unknown format {name!r}; known are {known}")
+    return _module(name)
+
+
+@cache
+def _module(name: str) -> Any:
     return import_module(FORMATS[name])
 
 

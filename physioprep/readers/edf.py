@@ -28,7 +28,7 @@ from physioprep.readers.wfdb_annotations import find_annotations, merge, read_an
 from physioprep.readers.wfdb_signals import decode_24, read_into
 from physioprep.recording import GroupHeader, Header, Recording, SignalGroup
 
-_CHUNK_BYTES = 1 << 18  # small pieces stay in the cache
+_CHUNK_BYTES = 1 << 20  # the pieces stay in the cache
 
 
 def read_header(path: Path) -> Header:

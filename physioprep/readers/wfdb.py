@@ -294,17 +294,19 @@ def _decode(
 def _by_file(path: Path, record: RecordHeader) -> Mapping[str, list[int]]:
     """Group signal numbers by file; refuse what one file cannot be."""
     files: dict[str, list[int]] = {}
+    stored: dict[str, tuple[int, int]] = {}
     for number, signal in enumerate(record.signals):
-        files.setdefault(signal.file, []).append(number)
-        first = record.signals[files[signal.file][0]]
-        if signal.format != first.format or signal.byte_offset != first.byte_offset:
-            raise UnreadableFileError(
-                path, f"two formats or byte offsets for one file, {signal.file!r}"
-            )
-        known = {0} if signal.file == "~" else wfdb_signals.FORMATS
+        name, form = signal.file, (signal.format, signal.byte_offset)
+        if name in files and stored[name] == form:
+            files[name].append(number)
+            continue
+        if name in files:
+            raise UnreadableFileError(path, f"two formats or byte offsets for one file, {name!r}")
+        known = {0} if name == "~" else wfdb_signals.FORMATS
         if signal.format not in known:
             cause = f"signal {number} has the unknown storage format {signal.format}"
             raise UnreadableFileError(path, cause)
+        files[name], stored[name] = [number], form
     return files
 
 
@@ -363,6 +365,5 @@ def _check_mat(path: Path, offset: int, n_signals: int, n_frames: int) -> None:
 
 
 def _annotation_files(path: Path, files: tuple[Path, ...]) -> list[Path]:
-    return wfdb_annotations.find_annotations(
-        path.parent, path.name.removesuffix(".hea"), frozenset(file.name for file in files)
-    )
+    record, names = path.name.removesuffix(".hea"), [file.name for file in files]
+    return wfdb_annotations.find_annotations(path.parent, record, names)

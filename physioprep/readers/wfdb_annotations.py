@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ _RESOLUTION = re.compile(r"## time resolution: (\d+\.?\d*)")
 _DEFINITION = re.compile(r"(\d+) (\S+)(?: (.*))?")
 
 
-def find_annotations(folder: Path, record: str, exclude: frozenset[str]) -> list[Path]:
+def find_annotations(folder: Path, record: str, exclude: Collection[str]) -> list[Path]:
     """List the annotation files of a record, sorted by name.
 
     Parameters
@@ -59,7 +59,7 @@ def find_annotations(folder: Path, record: str, exclude: frozenset[str]) -> list
         Where the record lies.
     record : str
         Record name; annotation files are called ``record.extension``.
-    exclude : frozenset of str
+    exclude : collection of str
         File names that are something else (signal files).
 
     Returns

@@ -56,7 +56,7 @@ INVALID: dict[int, int] = {
 }
 
 _WIDE = frozenset({8, 24, 32, 524})
-_CHUNK_SAMPLES = 1 << 16
+_CHUNK_SAMPLES = 1 << 18
 _FLAC_CHUNK = 1 << 20  # frames; libsndfile fails on reads of more than 2**24 samples
 _FLAC_FRAMES_PER_BYTE = 65_535 / 10  # no FLAC block is larger, no block header smaller
 
@@ -302,16 +302,14 @@ def _unpack_212_pairs(data: NDArray[np.uint8], out: NDArray[np.int16]) -> None:
     n_pairs = out.shape[1]
     if not n_pairs:
         return
-    # each sample is brought to the top 12 bits, and then down again with its sign
-    np.left_shift(np.ndarray((n_pairs,), "<i2", data, 0, (3,)), 4, out=out[0])
-    late = np.ndarray((n_pairs,), "<u2", data, 1, (3,)).copy()
-    odd = out[1].view(np.uint16)
-    np.bitwise_and(late, 0xF0, out=odd)
-    odd <<= 8
-    late >>= 4
-    late &= 0xFF0
-    odd |= late
-    out >>= 4
+    even, odd = out
+    words = np.ndarray((n_pairs,), "<i2", data, 0, (3,)).copy()
+    odd[...] = data[2 : 3 * n_pairs : 3]
+    np.left_shift(words, 4, out=even)  # to the top 12 bits, and down again with its sign
+    even >>= 4
+    words >>= 4
+    words &= -256  # the odd sample's upper four bits, with its sign
+    odd |= words
 
 
 def decode_24(
