@@ -150,6 +150,10 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "Two detectors of beats disagree: noise, no ECG.",
         "Leave it out, or filter by the quality score.",
     ),
+    "offset": (
+        "An ECG lead lies far off zero: a wrong baseline, or the electrodes' own voltage.",
+        "Compare the baseline in the header with the corpus' page, or take the mean off.",
+    ),
     "overlap": (
         "Two recordings of one person are said to run at the same time.",
         "Do not trust the start times; check whether one is part of the other.",
@@ -189,6 +193,10 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
     "subject-unknown": (
         "Recordings of a split have no subject.",
         "Find out who they are before claiming that persons are split.",
+    ),
+    "uncalibrated": (
+        "The header states no gain for a channel: its millivolts are a guess.",
+        "Find out the gain, or scale each recording by its own spread.",
     ),
     "units": (
         "A voltage without a unit of voltage, or several units in one modality.",

@@ -17,6 +17,8 @@ POSSIBLE_MV = {"ecg": (0.04, 12.0), "eeg": (0.002, 1.5)}
 MANY_LEADS, POSSIBLE_MANY_MV = 8, 5.5
 #: A recording this many times its corpus' median is suspect (where at least this many stand).
 TIMES_MEDIAN, LEAST_RECORDS = 6.0, 20
+#: The middle of an ECG lies off zero by no more than this many times its spread, or mV.
+OFFSET_TIMES, OFFSET_MV = 2.0, 1.0
 CLIPPED = 0.005
 #: A living signal should span at least so many steps of its converter.
 LEAST_STEPS = 50
@@ -78,13 +80,45 @@ def check_units(measured: Iterable[Measured], name: Name) -> list[Finding]:
             continue
         units = sorted(set(one.units))
         if np.isnan(one.spread).all() and (one.missing < 1).any():
-            detail = f"{one.modality.upper()} in {', '.join(units)}: no voltage, so no amplitude"
+            named = ", ".join(unit or "no unit" for unit in units)
+            detail = f"{one.modality.upper()} in {named}: no voltage, so no amplitude"
         elif len(units) > 1:
-            detail = f"{one.modality.upper()} channels in different units: {', '.join(units)}"
+            named = ", ".join(unit or "none" for unit in units)
+            detail = f"{one.modality.upper()} channels in different units: {named}"
         else:
             continue
         evidence = {"modality": one.modality, "units": units}
         out.append(Finding("units", "warning", (name(one.key),), detail, evidence))
+    return out
+
+
+def check_uncalibrated(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find electric channels whose header states no gain, so that their millivolts are a guess."""
+    out = []
+    for one in measured:
+        if one.modality in POSSIBLE_MV and one.uncalibrated:
+            leads = list(one.uncalibrated)
+            detail = f"no gain in the header: {', '.join(leads)}"
+            evidence = {"modality": one.modality, "leads": leads}
+            out.append(Finding("uncalibrated", "warning", (name(one.key),), detail, evidence))
+    return out
+
+
+def check_offset(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find ECG leads that lie far off zero: a wrong baseline, or electrodes' own voltage."""
+    out = []
+    for one in measured:
+        if one.modality != "ecg":
+            continue  # EEG amplifiers of direct current do no harm
+        off = np.abs(np.nan_to_num(one.middle))
+        far = (off > OFFSET_MV) & (off > OFFSET_TIMES * np.nan_to_num(one.spread))
+        places = np.flatnonzero(far & (np.nan_to_num(one.flat, nan=1.0) < 0.5))
+        if places.size:
+            leads = [one.channels[place] for place in places]
+            middles = [round(float(one.middle[place]), 3) for place in places]
+            detail = f"off zero: {', '.join(leads)} ({max(middles, key=abs):g} mV)"
+            evidence = {"modality": "ecg", "leads": leads, "middle_mv": middles}
+            out.append(Finding("offset", "warning", (name(one.key),), detail, evidence))
     return out
 
 

@@ -71,20 +71,19 @@ def swapped_pair(
     c = average @ covariance[np.ix_(known, known)] @ average
     size = np.sqrt(np.maximum(np.diag(c), 1e-12))
     alike = c / np.outer(size, size)
-    best: tuple[str, str, float] | None = None
-    for one in range(n):
-        for two in range(one + 1, n):
-            if distance[one, two] < SWAP_DISTANCE:
-                continue
-            rest = [k for k in range(n) if k not in (one, two)]
-            a = alike[one, rest] - alike[two, rest]
-            b = distance[one, rest] - distance[two, rest]
-            if np.std(a) < SWAP_SIZE:
-                continue
-            found = float(np.corrcoef(a, b)[0, 1])
-            if found >= SWAP_CORRELATION and (best is None or found > best[2]):
-                best = channels[known[one]], channels[known[two]], found
-    return best
+    # a pair's differences to all others, itself left out
+    rest = np.ones((n, n, n), np.bool_)
+    rest[np.arange(n), :, np.arange(n)] = rest[:, np.arange(n), np.arange(n)] = False
+    a, b = (np.where(rest, table[:, None] - table[None], 0.0) for table in (alike, distance))
+    a, b = (np.where(rest, x - x.sum(-1, keepdims=True) / (n - 2), 0.0) for x in (a, b))
+    size_a, size_b = (np.sqrt((x * x).sum(axis=-1) / (n - 2)) for x in (a, b))
+    good = (distance >= SWAP_DISTANCE) & (size_a >= SWAP_SIZE) & (size_b > 0)
+    found = np.where(good, (a * b).sum(axis=-1) / (n - 2), -1.0)
+    found = np.divide(found, size_a * size_b, out=np.full((n, n), -1.0), where=good)
+    one, two = divmod(int(np.triu(found + 1, 1).argmax()), n)
+    if found[one, two] < SWAP_CORRELATION:
+        return None
+    return channels[known[one]], channels[known[two]], float(found[one, two])
 
 
 def stated_reference(sources: Sequence[str]) -> tuple[str, ...]:

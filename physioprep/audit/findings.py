@@ -82,6 +82,8 @@ class AuditReport:
         What was compared with what, found or not.
     tables : mapping
         Columns of numbers for the report's plots and its table of records.
+    distributions : mapping
+        By label, and of leads: how many recordings have each, the most frequent first.
     picture : callable, optional
         Draws the recording of a finding as PNG; None where there is nothing to draw. For the
         HTML report, not part of `to_dict`.
@@ -104,6 +106,7 @@ class AuditReport:
     findings: tuple[Finding, ...]
     compared: tuple[Comparison, ...]
     tables: Mapping[str, Any] = field(default_factory=dict)
+    distributions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     picture: Callable[[Finding], bytes | None] | None = None
     quality: Callable[[], pd.DataFrame] | None = None
     manifests: Callable[[], pd.DataFrame] | None = None
@@ -138,6 +141,7 @@ class AuditReport:
             ],
             "compared": [{**asdict(one), "sets": list(one.sets)} for one in self.compared],
             "tables": dict(self.tables),
+            "distributions": {name: dict(counts) for name, counts in self.distributions.items()},
         }
 
     def write_json(self, path: str | Path) -> Path:

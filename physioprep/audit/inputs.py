@@ -101,6 +101,8 @@ class Signal:
         Smallest step of the stored values; NaN where unknown.
     sources : tuple of str
         Channel names as the file has them; empty where unknown.
+    uncalibrated : tuple of str
+        Channels whose header states no gain; a store does not say.
     """
 
     key: Key
@@ -112,6 +114,7 @@ class Signal:
     start_s: float = 0.0
     step: NDArray[np.float64] | None = None
     sources: tuple[str, ...] = ()
+    uncalibrated: tuple[str, ...] = ()
 
 
 def open_input(path: str | Path) -> Input:
@@ -265,8 +268,11 @@ def _of_file(one: Input, row: int) -> tuple[Iterator[Signal], pd.DataFrame | Non
 def _pieces(recording: Recording, key: Key) -> Iterator[Signal]:
     from physioprep.harmonise.channels import UnknownChannelError, canonical_channel, modality_of
 
+    bare = _uncalibrated(recording)
     for group in recording.groups:
-        physical = group.physical()
+        physical = group.physical(np.float32)
+        # floating samples are scaled already: their gain of 1 is no converter's step
+        whole = np.issubdtype(group.digital.dtype, np.integer)
         by_modality: dict[str, list[int]] = {}
         for place, (name, unit) in enumerate(zip(group.channels, group.units, strict=True)):
             by_modality.setdefault(modality_of(name, unit), []).append(place)
@@ -282,10 +288,21 @@ def _pieces(recording: Recording, key: Key) -> Iterator[Signal]:
                 yield Signal(
                     key, modality, tuple(names),
                     tuple(group.units[place] for place in places), group.sampling_rate,
-                    physical[places, first : first + length].astype(np.float32),
-                    first / group.sampling_rate, 1 / np.abs(group.gain[places]),
+                    physical[places, first : first + length],
+                    first / group.sampling_rate,
+                    1 / np.abs(group.gain[places]) if whole else None,
                     tuple(group.channels[place] for place in places),
+                    tuple(c for c in (group.channels[p] for p in places) if c in bare),
                 )  # fmt: skip
+
+
+def _uncalibrated(recording: Recording) -> frozenset[str]:
+    """Return the channels whose header states no gain: WFDB's 0 or none, EDF's empty range."""
+    bare = {str(name) for name in recording.metadata.get("uncalibrated", ())}
+    for line in recording.metadata.get("signals", ()):
+        if not getattr(line, "calibrated", True):
+            bare.add(str(line.description))
+    return frozenset(bare)
 
 
 def _key(records: pd.DataFrame, row: int) -> Key:

@@ -17,13 +17,16 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.audit.beats import quantile
+
 LIMB = ("I", "II", "III", "aVR", "aVL", "aVF")
 #: Each limb lead from I and II.
 FROM_I_II = np.array([[1, 0], [0, 1], [-1, 1], [-0.5, -0.5], [1, -0.5], [-0.5, 1]])
 #: A relation that is off by more than this, or by this share of the limb leads, is broken.
 TOLERANCE_MV, TOLERANCE_SHARE = 0.015, 0.03
-#: An exchange or inversion that leaves no more than this share of the misfit explains it.
-MENDED = 0.35
+#: An exchange or inversion that leaves no more than this share of the misfit explains it, where
+#: no other leaves next to as little.
+MENDED, NEXT = 0.65, 1.15
 #: Slower than this is baseline, s.
 BASELINE_S = 0.6
 EIGHT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -128,24 +131,28 @@ def limb_misfit(
     x = x[:, :: max(1, x.shape[1] // 20_000)]
     rows = np.array([LIMB.index(channels[place]) for place in places])
     names = [LIMB[row] for row in rows]
-    size = float(np.median(np.percentile(np.abs(x), 99, axis=1)))
+    size = float(np.median(quantile(np.abs(x), 0.99)))
     tolerance = max(TOLERANCE_MV, TOLERANCE_SHARE * size, 4 * float(step_mv[places].max()))
     misfits = _misfits(x, FROM_I_II[rows])
     worst = int(np.argmax(misfits))
     if misfits[worst] <= tolerance:
         return LimbMisfit(float(misfits[worst]), tolerance, names[worst], ())
-    # leads that never quite agreed (LUDB's) are not mended to the microvolt
-    enough = max(tolerance, MENDED * float(misfits[worst]))
-    explained = []
+    left: dict[str, float] = {}
     for one, two in combinations(range(len(rows)), 2):
         order = np.arange(len(rows))
         order[[one, two]] = two, one
-        if _misfits(x[order], FROM_I_II[rows]).max() <= enough:
-            explained.append(f"{names[one]} and {names[two]} exchanged")
+        left[f"{names[one]} and {names[two]} exchanged"] = float(
+            _misfits(x[order], FROM_I_II[rows]).max()
+        )
     for one in range(len(rows)):
         sign = np.where(np.arange(len(rows)) == one, -1.0, 1.0)[:, None]
-        if _misfits(x * sign, FROM_I_II[rows]).max() <= enough:
-            explained.append(f"{names[one]} inverted")
+        left[f"{names[one]} inverted"] = float(_misfits(x * sign, FROM_I_II[rows]).max())
+    explained = [how for how, rest in left.items() if rest <= tolerance]
+    if not explained:  # leads that never quite agreed are not mended to the microvolt
+        best = min(left.values())
+        explained = [how for how, rest in left.items() if rest <= NEXT * best]
+        if best > MENDED * misfits[worst] or len(explained) > 1:
+            explained = []
     return LimbMisfit(float(misfits[worst]), tolerance, names[worst], tuple(explained))
 
 

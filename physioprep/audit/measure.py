@@ -42,6 +42,8 @@ class Measured:
         Share of samples that are missing, in dead stretches, at a rail.
     spread : ndarray of float64, shape (channel,)
         From the 0.5th to the 99.5th percentile, in mV (ECG, EEG, EOG, EMG; else in `units`).
+    middle : ndarray of float64, shape (channel,)
+        Median, in the same unit.
     step : ndarray of float64, shape (channel,)
         Resolution in the same unit; NaN where unknown.
     beats_per_min : float
@@ -64,6 +66,8 @@ class Measured:
         Values far from all others that stand three times or more: sentinels in the samples.
     gap_s : float
         Longest stretch in which all channels are missing.
+    uncalibrated : tuple of str
+        Channels whose header states no gain.
     """
 
     key: Key
@@ -77,6 +81,7 @@ class Measured:
     flat: NDArray[np.float64]
     clipped: NDArray[np.float64]
     spread: NDArray[np.float64]
+    middle: NDArray[np.float64]
     step: NDArray[np.float64]
     beats_per_min: float = float("nan")
     beat: NDArray[np.float32] | None = None
@@ -88,6 +93,7 @@ class Measured:
     lines_hz: tuple[float, ...] = ()
     marks: tuple[tuple[str, float, int], ...] = ()
     gap_s: float = 0.0
+    uncalibrated: tuple[str, ...] = ()
 
 
 def flat_share(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float64]:
@@ -111,24 +117,18 @@ def flat_share(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float6
     array([1., 0.])
     """
     least = max(2, round(FLAT_RUN_S * rate_hz))
-    whole: NDArray[np.bool_] = np.asarray(np.isfinite(values).all(axis=1))
-    out = np.full(values.shape[0], np.nan)
-    still = np.asarray(values[:, 1:] == values[:, :-1], np.bool_)
-    count: NDArray[np.int64] = np.asarray(still.sum(axis=1))
-    for place, row in enumerate(values):
-        if whole[place] and row.size >= 2:
-            if count[place] < min(least, row.size) - 1:
-                out[place] = 0.0
-                continue
-            edges = np.flatnonzero(row[1:] != row[:-1]) + 1
-        else:
-            row = row[np.isfinite(row)]
-            if row.size < 2:
-                continue
-            edges = np.flatnonzero(np.diff(row)) + 1
-        runs = np.diff(np.concatenate(([0], edges, [row.size])))
-        out[place] = runs[runs >= min(least, row.size)].sum() / row.size
-    return out
+    n, length = values.shape
+    if length < 2 or not np.isfinite(values).all():
+        rows = (row[np.isfinite(row)] for row in values)
+        return np.array(
+            [flat_share(row[None], rate_hz)[0] if row.size >= 2 else np.nan for row in rows]
+        )
+    begins = np.ones((n, length + 1), np.bool_)  # each row ends in a run of one of its own
+    np.not_equal(values[:, 1:], values[:, :-1], out=begins[:, 1:-1])
+    starts = np.flatnonzero(begins.ravel())
+    runs = np.diff(starts, append=begins.size)
+    long = runs >= min(least, length)
+    return np.asarray(np.bincount(starts[long] // (length + 1), runs[long], n) / length)
 
 
 def clipped_share(values: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -197,7 +197,8 @@ def measure(signal: Signal) -> Measured:
         "key": signal.key, "modality": signal.modality, "channels": signal.channels,
         "units": signal.units, "rate_hz": signal.rate_hz, "n_samples": values.shape[1],
         "duration_s": values.shape[1] / signal.rate_hz, "missing": missing, "flat": flat,
-        "clipped": clipped_share(values), "spread": spread * to_mv, "step": step,
+        "clipped": clipped_share(values), "spread": spread * to_mv,
+        "middle": middle * to_mv, "step": step, "uncalibrated": signal.uncalibrated,
         "sources": signal.sources, "marks": _marks(values, signal.channels, spread, middle),
         "gap_s": _gap(values, missing) / signal.rate_hz,
     }  # fmt: skip
@@ -361,6 +362,7 @@ def _joined(pieces: list[Measured]) -> Measured:
         flat=average([piece.flat for piece in pieces]),
         clipped=average([piece.clipped for piece in pieces]),
         spread=middle([piece.spread for piece in pieces]),
+        middle=middle([piece.middle for piece in pieces]),
         beats_per_min=float(middle([np.array([p.beats_per_min]) for p in pieces])[0]),
         beat=np.median(beats, axis=0).astype(np.float32) if beats else None,
         limb=min(limbs, key=lambda limb: limb.misfit_mv) if limbs else None,

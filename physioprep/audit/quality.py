@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.audit.beats import LOOK_HZ, band
+from physioprep.audit.beats import LOOK_HZ, band, quantile
 from physioprep.audit.spectrum import MAINS_HZ, share
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 STRETCHES, STRETCH_S = 6, 10.0
 #: Two detectors' beats within this are one, s (Li 2008).
 AGREE_S = 0.15
+#: A stretch of this length holds a beat, s.
+TOP_S = 1.5
 #: Where an index begins to count as good, and where it is wholly so.
 RAMPS: Mapping[str, tuple[float, float]] = {
     "bsqi": (0.3, 1.0), "ksqi": (3.0, 6.0), "psqi": (0.2, 0.5), "bassqi": (0.5, 0.99),
@@ -76,13 +78,18 @@ def agreement(look: NDArray[np.float32]) -> NDArray[np.float64]:
     unit = np.maximum(np.abs(wide).mean(axis=1, keepdims=True), 1e-9)
     steps = np.diff(wide / unit, axis=1, prepend=wide[:, :1] / unit)
     length = uniform_filter1d(np.sqrt(0.05 + steps**2), 13, axis=1)
-    length -= np.median(length[:, ::4], axis=1, keepdims=True)
+    length -= quantile(length[:, ::4], 0.5)[:, None]
+
+    block = min(round(TOP_S * LOOK_HZ), flat.shape[1])
+    whole = flat.shape[1] // block * block
 
     def beats(x: NDArray[np.float32], part: float) -> NDArray[np.bool_]:
-        top = np.sort(x[:, ::2], axis=1)[:, int(0.485 * x.shape[1])][:, None]
+        # the middle one of the blocks' largest: a few ectopic beats do not hide the others
+        tops = x[:, :whole].reshape(len(x), -1, block).max(axis=-1)
+        top = np.median(tops, axis=1, keepdims=True)
         return np.asarray((x == maximum_filter1d(x, 51, axis=1)) & (x > part * top) & (top > 0))
 
-    one, two = beats(energy, 0.25), beats(length, 0.4)
+    one, two = beats(energy, 0.1), beats(length, 0.4)
     reach = 2 * round(AGREE_S * LOOK_HZ) + 1
     both = (one & maximum_filter1d(two, reach, axis=1)).sum(axis=1)
     every = one.sum(axis=1) + two.sum(axis=1) - both

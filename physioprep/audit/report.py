@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -26,6 +27,8 @@ FINDINGS, IDS = 200, 40
 PICTURES = 12
 #: Bars of a distribution.
 BARS = 24
+#: Characters of a bar's name.
+LABEL = 32
 _PLOTS = {
     "duration_s": "Duration, s",
     "rates_hz": "Sampling rate, Hz",
@@ -72,7 +75,10 @@ def render(report: AuditReport) -> str:
         simulated=any(
             str(corpus).startswith("demo-") for one in report.inputs for corpus in one["corpora"]
         ),
-        plots=[plot for name, title in _PLOTS.items() if (plot := _plot(title, table.get(name)))],
+        plots=[
+            *(plot for name, title in _PLOTS.items() if (plot := _plot(title, table.get(name)))),
+            *(_bars(name, counts) for name, counts in report.distributions.items()),
+        ],
         n_rows=len(table.get("record", ())),
         rows=_embed(_rows(report)),
     )
@@ -165,14 +171,23 @@ def _plot(title: str, values: Any) -> dict[str, Any] | None:
         edges = np.linspace(low, high if high > low else low + 1, BARS + 1)
         heights = np.histogram(np.clip(flat, edges[0], edges[-1]), edges)[0].tolist()
         labels = [f"{_label(a)} to {_label(b)}" for a, b in pairwise(edges)]
-    top = max(heights)
-    bars = [
-        {"label": label, "count": count, "height": round(100 * count / top, 1)}
-        for label, count in zip(labels, heights, strict=True)
-    ]
     known = sum(1 for value in values if value is not None and value != [])
-    return {"title": title, "bars": bars, "n": known, "unknown": len(values) - known}
+    plot = _bars(title, dict(zip(labels, heights, strict=True)))
+    return plot | {"n": known, "unknown": len(values) - known}
+
+
+def _bars(title: str, counts: Mapping[str, int]) -> dict[str, Any]:
+    """Return a plot of counts; height in per cent of the highest."""
+    top = max(counts.values())
+    bars = [
+        {"label": _label(label), "count": count, "height": round(100 * count / top, 1)}
+        for label, count in list(counts.items())[:BARS]
+    ]
+    return {"title": title, "bars": bars, "n": sum(counts.values()), "unknown": 0}
 
 
 def _label(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, int | float) else str(value)
+    if isinstance(value, int | float):
+        return f"{value:.4g}"
+    text = str(value)
+    return text if len(text) <= LABEL else f"{text[: LABEL - 1]}…"

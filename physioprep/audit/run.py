@@ -33,7 +33,7 @@ from physioprep.audit.published import check_published
 from physioprep.audit.quality import quality_table
 from physioprep.audit.rederive import check_recipe
 from physioprep.audit.signals import Opened, Sources, look_at_all, open_all, reader, unread_table
-from physioprep.audit.tables import record_table
+from physioprep.audit.tables import distributions, record_table
 from physioprep.audit.times import check_overlaps, check_start_times, store_annotations
 from physioprep.audit.timing import check_durations
 from physioprep.errors import PhysioprepError
@@ -120,6 +120,7 @@ def audit(
         findings=in_order(findings + found),
         compared=tuple(compared + more),
         tables=record_table(records, own, name),
+        distributions=distributions(records),
         picture=_painter(opened.ours, name),
         quality=partial(quality_table, own),
         manifests=partial(_manifests, inputs),

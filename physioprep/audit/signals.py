@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from physioprep.audit.amplitude import check_clipping, check_sentinels, check_units
+from physioprep.audit.amplitude import (
+    check_clipping,
+    check_offset,
+    check_sentinels,
+    check_uncalibrated,
+    check_units,
+)
 from physioprep.audit.eeg import check_bad_channels, check_eeg_electrodes, check_reference
 from physioprep.audit.findings import Finding
 from physioprep.audit.flat import check_flat, check_gaps, check_missing, check_noise
@@ -35,8 +41,9 @@ Sources = dict[Key, tuple[Input, int]]
 BLOCK, MANY = 16, 400
 #: Checks that need one recording's own numbers only.
 RECORD_CHECKS: tuple[Callable[..., list[Finding]], ...] = (
-    check_flat, check_missing, check_gaps, check_units, check_clipping, check_sentinels,
-    check_limb_relations, check_electrodes, check_heart_rate, check_sampling_rate, check_mains,
+    check_flat, check_missing, check_gaps, check_units, check_uncalibrated, check_offset,
+    check_clipping, check_sentinels, check_limb_relations, check_electrodes, check_heart_rate,
+    check_sampling_rate, check_mains,
     check_eeg_electrodes, check_reference, check_bad_channels, check_noise, check_drift,
 )  # fmt: skip
 

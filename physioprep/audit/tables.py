@@ -17,6 +17,9 @@ from physioprep.audit.quality import score
 from physioprep.audit.table import flattened, lengths
 from physioprep.audit.table import numbers as as_numbers
 
+#: Values of a distribution that are told.
+MOST = 200
+
 
 def record_table(
     records: pd.DataFrame, measured: Sequence[Measured], name: Name
@@ -70,6 +73,37 @@ def record_table(
         if any("ecg" in own for own in by_key.values())
         else measurement("eeg", _quality, 3),
     }  # fmt: skip
+
+
+def distributions(records: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Return how many records have each lead, and each value of a label.
+
+    Parameters
+    ----------
+    records : pandas.DataFrame
+        Manifest rows.
+
+    Returns
+    -------
+    dict of str to dict
+        ``"Leads"`` and the names of labels; the most frequent value first.
+    """
+    out: dict[str, dict[str, int]] = {}
+    if "channels" in records:
+        import pyarrow.compute as pc
+
+        groups = flattened(records["channels"])[1]
+        if len(groups):
+            found = pc.value_counts(pc.list_flatten(groups)).to_pylist()
+            found.sort(key=lambda one: -one["counts"])
+            out["Leads"] = {str(one["values"]): one["counts"] for one in found[:MOST]}
+    for column in records:
+        if str(column).startswith("label_") and records[column].notna().any():
+            counts = records[column].dropna().astype(str).value_counts()
+            out[str(column).removeprefix("label_")] = {
+                str(value): int(n) for value, n in counts.head(MOST).items()
+            }
+    return out
 
 
 def _quality(one: Measured) -> float:

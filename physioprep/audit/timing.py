@@ -110,6 +110,9 @@ def check_mains(measured: Iterable[Measured], name: Name) -> list[Finding]:
         if not one.lines_hz or any(mains(line) for line in one.lines_hz):
             continue
         line = one.lines_hz[0]
+        times = [other / min(one.lines_hz) for other in one.lines_hz]
+        if any(abs(x - round(x)) > MAINS_SHARE * x + 0.13 / line for x in times):
+            continue  # the mains and their harmonics are one family; this is something else
         true = [
             rate
             for rate in RATES_HZ

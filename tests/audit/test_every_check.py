@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import re
 from collections.abc import Callable
@@ -46,14 +47,60 @@ def test_the_fault_is_found_and_its_absence_is_silent(check: str, tmp_path: Path
         assert (check in found) is bad, (check, bad, found)
 
 
+def ids_in(source: str) -> set[str]:
+    """Return every check id that code gives to `Finding`, by name or by a variable."""
+    tree = ast.parse(source)
+    found: set[str] = set()
+
+    def texts(node: ast.AST) -> set[str]:
+        if isinstance(node, ast.IfExp):
+            return texts(node.body) | texts(node.orelse)
+        return {
+            one.value
+            for one in ast.walk(node)
+            if isinstance(one, ast.Constant)
+            and isinstance(one.value, str)
+            and re.fullmatch(r"[a-z]+(-[a-z]+)*", one.value)
+        }
+
+    def at(targets: ast.AST, values: ast.AST, name: str) -> set[str]:
+        """Return the texts that a variable gets, also as one of several."""
+        if isinstance(targets, ast.Name):
+            return texts(values) if targets.id == name else set()
+        if not isinstance(targets, ast.Tuple):
+            return set()
+        out: set[str] = set()
+        for place, target in enumerate(targets.elts):
+            if isinstance(target, ast.Name) and target.id == name:
+                rows = [one for one in ast.walk(values) if isinstance(one, ast.Tuple)
+                        and len(one.elts) == len(targets.elts)]  # fmt: skip
+                out |= {text for row in rows for text in texts(row.elts[place])}
+        return out
+
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Finding" and call.args:
+            first = call.args[0]
+            if isinstance(first, ast.Constant):
+                found.add(str(first.value))
+            elif isinstance(first, ast.Name):
+                given: set[str] = set()
+                for node in ast.walk(tree):
+                    if isinstance(node, ast.Assign):
+                        given |= at(node.targets[0], node.value, first.id)
+                    elif isinstance(node, ast.For):
+                        given |= at(node.target, node.iter, first.id)
+                assert given, f"where does {first.id} come from?"
+                found |= given
+    return found
+
+
 def test_every_check_there_is_has_a_case_and_advice() -> None:
-    source = "".join(
-        path.read_text(encoding="utf-8")
-        for path in (Path(pp.__file__).parent / "audit").glob("*.py")
-    )
-    made = set(re.findall(r'Finding\(\s*"([a-z-]+)"', source))
-    assert made <= set(ADVICE)
-    assert set(CASES) == set(ADVICE)
+    folder = Path(pp.__file__).parent / "audit"
+    made = set().union(*(ids_in(path.read_text("utf-8")) for path in folder.glob("*.py")))
+    assert made == set(CASES), "a check without a case, or a case without a check"
+    assert made == set(ADVICE), "a check without advice, or advice on none"
+    assert ids_in("check = 'a-b' if x == 'no' else 'c'\nFinding(check)") == {"a-b", "c"}
+    assert ids_in("for check, n in (('a', 'not'), ('b', 'this')):\n Finding(check)") == {"a", "b"}
 
 
 # signals
@@ -186,6 +233,13 @@ def _(folder: Path, ecg: Any, bad: bool) -> list[Finding]:
     return of_ecg(x, 360.0 if bad else 500.0)
 
 
+def test_several_lines_of_no_family_are_not_the_mains(ecg: Any) -> None:
+    x = ecg(1)
+    for hz in (25, 35, 45):  # a maker's test pattern
+        x = x + 0.15 * np.sin(2 * np.pi * hz * np.arange(x.shape[1]) / 500)
+    assert "mains" not in {f.check for f in of_ecg(x)}
+
+
 @case("missing-samples")
 def _(folder: Path, ecg: Any, bad: bool) -> list[Finding]:
     x = ecg(1)
@@ -226,6 +280,31 @@ def _(folder: Path, ecg: Any, bad: bool) -> list[Finding]:
     if bad:
         x[2, [100, 101, 2000, 3000]] = -32.768
     return of_ecg(x)
+
+
+@case("offset")
+def _(folder: Path, ecg: Any, bad: bool) -> list[Finding]:
+    return of_ecg(ecg(1) + 1024 / 200 * bad)  # the baseline of twelve bits, left out
+
+
+@case("uncalibrated")
+def _(folder: Path, ecg: Any, bad: bool) -> list[Finding]:
+    digital = np.round(ecg(1)[1] * 200).astype("<i2")
+    (folder / "a.dat").write_bytes(digital.tobytes())
+    (folder / "a.hea").write_text(
+        f"a 1 500 {digital.size}\na.dat 16 {0 if bad else 200}/mV 16 0 "
+        f"{digital[0]} {checksum(digital)} 0 II\n"
+    )
+    write_manifest(pp.scan(folder, "folder"), folder / "m.parquet")
+    return list(audit([folder / "m.parquet"]).findings)
+
+
+def test_an_edf_channel_without_a_range_is_uncalibrated(tmp_path: Path) -> None:
+    from physioprep.audit.inputs import _uncalibrated
+    from physioprep.recording import Recording
+
+    one = Recording(tmp_path, "edf", (), (), metadata={"uncalibrated": ["Fp1"], "signals": []})
+    assert _uncalibrated(one) == {"Fp1"}
 
 
 @case("units")

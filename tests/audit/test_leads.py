@@ -50,6 +50,27 @@ def test_an_inverted_limb_lead_is_named(limb_leads, lead: int) -> None:
     assert misfit(leads).explained_by == (f"{LIMB[lead]} inverted",)
 
 
+@pytest.mark.parametrize("never_agreed_mv", [0.02, 0.03])
+def test_of_leads_that_never_quite_agreed_the_best_explanation_is_told(
+    limb_leads, never_agreed_mv: float
+) -> None:
+    rng = np.random.default_rng(0)
+    leads = limb_leads + rng.normal(0, never_agreed_mv, limb_leads.shape)
+    assert misfit(leads).broken
+    assert misfit(leads).explained_by == (), "no fault but the disagreement"
+    leads[[0, 1]] = leads[[1, 0]]
+    assert misfit(leads).explained_by == ("I and II exchanged",)
+
+
+def test_what_two_exchanges_would_mend_alike_and_neither_wholly_is_not_said(limb_leads) -> None:
+    three = limb_leads[:3] + np.random.default_rng(0).normal(0, 0.02, (3, 5000))
+    three[[0, 1]] = three[[1, 0]]
+    found = limb_misfit(three, LIMB[:3], np.ones(3, bool), np.full(3, 0.001), 500.0)
+    assert found is not None
+    assert found.broken
+    assert found.explained_by == (), "I and II exchanged leaves what III inverted leaves"
+
+
 def test_a_foreign_signal_breaks_the_relations_without_an_explanation(limb_leads) -> None:
     leads = limb_leads.copy()
     leads[2] = np.roll(leads[2], 137)

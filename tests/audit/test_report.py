@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 from physioprep.audit import AuditReport, Comparison, Finding
 from physioprep.audit.advice import ADVICE
 from physioprep.audit.report import render
+from physioprep.audit.tables import distributions
+from physioprep.manifest import make_manifest
 
 EVIL = "<script>alert(1)</script>"
 
@@ -92,6 +95,30 @@ def test_each_check_stands_once_with_the_picture_of_an_example() -> None:
     assert page.count('<section class="card') == 1
     assert page.count("data:image/png;base64,UE5H") == 1
     assert "r29" in page
+
+
+def test_leads_and_labels_are_counted_in_the_json_and_plotted() -> None:
+    frame = make_manifest({
+        "corpus": ["x"] * 3, "record_id": list("abc"), "path": list("abc"),
+        "modality": [["ecg"]] * 3, "sampling_rate": [[500.0]] * 3, "n_samples": [[10]] * 3,
+        "channels": [[["I", "II"]], [["II"]], [["II", "V1"]]],
+        "units": [[["mV"] * 2], [["mV"]], [["mV"] * 2]],
+        "label_rhythm": ["AF", None, "SR"], "label_text": [EVIL, "y" * 99, EVIL],
+        "label_none": [None] * 3,
+    })  # fmt: skip
+    counted = distributions(frame)
+    assert counted == {
+        "Leads": {"II": 3, "I": 1, "V1": 1},
+        "rhythm": {"AF": 1, "SR": 1},
+        "text": {EVIL: 2, "y" * 99: 1},
+    }
+    report = replace(report_of(), distributions=counted)
+    assert report.to_dict()["distributions"] == counted
+    page = render(report)
+    for shown in ("Leads", "rhythm", "V1: 1", "y" * 31 + "…"):
+        assert shown in page, shown
+    assert "<script>alert" not in page
+    assert distributions(make_manifest({"corpus": [], "record_id": [], "path": []})) == {}
 
 
 def test_every_check_has_its_line_in_the_documentation() -> None:

@@ -121,6 +121,14 @@ def test_agreement_falls_with_noise(ecg: Ecg) -> None:
     assert means[0] > means[1] + 0.2 > means[2] + 0.3
 
 
+def test_a_few_large_beats_do_not_hide_the_others(ecg: Ecg) -> None:
+    look = ecg(3)[1:2, ::5].astype(np.float32)
+    peaks = np.flatnonzero((look[0] > 0.6) & (look[0] == np.max(look)) | (look[0] > 0.6))
+    for peak in peaks[[0, len(peaks) // 2, -1]]:
+        look[0, max(0, peak - 6) : peak + 6] *= 3
+    assert agreement(look)[0] > 0.7
+
+
 def test_the_score_of_noise_is_below_that_of_an_ecg(ecg: Ecg) -> None:
     noise = np.random.default_rng(0).normal(0, 0.3, (12, 5000))
     scores = []
