@@ -1,8 +1,8 @@
 """Precision and recall of the audit's detectors, on faults planted into real recordings.
 
 python benchmarks/audit.py [DATA]         prints the table of docs/audit.md
-python benchmarks/audit.py [DATA] --real  prints what the audit finds in each real database
-python benchmarks/audit.py [DATA] --fit   prints the covariance in physioprep/audit/leads.py
+python benchmarks/audit.py [DATA] --fit   prints the covariances in physioprep/audit/leads.py and
+                                          physioprep/audit/timescale.py
 
 DATA is a folder of public corpora (default ../shared/data); see docs/audit.md for which.
 """
@@ -10,102 +10,62 @@ DATA is a folder of public corpora (default ../shared/data); see docs/audit.md f
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from audit_faults import (
+    Alter,
+    Values,
+    altered,
+    arm_and_left_leg,
+    arm_and_leg,
+    arms,
+    coarsened,
+    cut_off,
+    dead,
+    eight,
+    exchange,
+    heads,
+    holed,
+    humming,
+    invert,
+    load,
+    marked,
+    noise,
+    stopped,
+    twelve_leads,
+)
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
-from physioprep import read_recording, scan, write_manifest
-from physioprep.audit import audit
-from physioprep.audit.amplitude import check_amplitude
+from physioprep import read_recording
+from physioprep.audit import timescale
+from physioprep.audit.amplitude import (
+    check_amplitude,
+    check_clipping,
+    check_offset,
+    check_sentinels,
+)
+from physioprep.audit.beats import find_beats, median_beat, to_look_rate
 from physioprep.audit.duplicates import find_pairs
-from physioprep.audit.flat import check_flat
-from physioprep.audit.inputs import Signal
+from physioprep.audit.eeg import (
+    SWAP_DISTANCE,
+    _places,
+    check_bad_channels,
+    check_eeg_electrodes,
+    check_reference,
+)
+from physioprep.audit.findings import Finding
+from physioprep.audit.flat import check_flat, check_gaps, check_missing, check_noise
+from physioprep.audit.inputs import Signal, _pieces
 from physioprep.audit.lead_checks import check_limb_relations
-from physioprep.audit.leads import EIGHT, FROM_I_II, LIMB, MARGIN, beat_covariance, judge_beat
-from physioprep.audit.measure import Measured, measure
-from physioprep.audit.timing import check_heart_rate, check_sampling_rate
-from physioprep.harmonise import ECG_LEADS, canonical_channel
-
-#: Real duplicates, and records with real faults of the leads: not among the sound ones.
-LEFT_OUT = {
-    *("00138_lr", "00144_lr", "00457_lr", "00460_lr", "00463_lr"),
-    *("JS20004", "E07501", "E07502"),
-}
-TWELVE = {
-    "PTB-XL 100 Hz": "ptbxl/records100/*/*.hea",
-    "LUDB": "ludb/data/*.hea",
-    "CPSC 2018": "cpsc2018_cinc2020/*.hea",
-    "Challenge 2021": "cinc2021/*.hea",
-    "PTB": "ptbdb/*.hea",
-}
-Alter = Callable[[np.ndarray], np.ndarray]
-
-
-def load(data: Path, pattern: str) -> Iterator[Signal]:
-    for path in sorted(data.glob(pattern)):
-        group = read_recording(path).groups[0]
-        names = tuple(canonical_channel(name) for name in group.channels)
-        values = group.physical().astype(np.float32)[:, : round(60 * group.sampling_rate)]
-        step = 1 / np.abs(group.gain)
-        rate = group.sampling_rate
-        yield Signal(
-            (path.parent.name, path.stem), "ecg", names, group.units, rate, values, 0, step
-        )
-
-
-def twelve_leads(data: Path) -> list[Signal]:
-    return [
-        one
-        for pattern in TWELVE.values()
-        for one in load(data, pattern)
-        if one.key[1] not in LEFT_OUT and set(ECG_LEADS) <= set(one.channels)
-    ]
-
-
-def eight(measured: Measured) -> np.ndarray | None:
-    if measured.beat is None:
-        return None
-    return measured.beat[[measured.channels.index(name) for name in EIGHT]]
-
-
-def altered(one: Signal, alter: Alter) -> Signal:
-    values = one.values.copy()
-    rows = [one.channels.index(name) for name in ECG_LEADS]
-    values[rows] = alter(values[rows])
-    return replace(one, values=values)
-
-
-def arms(x: np.ndarray) -> np.ndarray:
-    return np.concatenate([FROM_I_II @ np.stack([-x[0], x[1] - x[0]]), x[6:]])
-
-
-def arm_and_leg(x: np.ndarray) -> np.ndarray:
-    return np.concatenate([FROM_I_II @ np.stack([x[0] - x[1], -x[1]]), x[6:]])
-
-
-def arm_and_left_leg(x: np.ndarray) -> np.ndarray:
-    return np.concatenate([FROM_I_II @ x[[1, 0]], x[6:]])
-
-
-def exchange(one: int, two: int) -> Alter:
-    def alter(x: np.ndarray) -> np.ndarray:
-        x = x.copy()
-        x[[one, two]] = x[[two, one]]
-        return x
-
-    return alter
-
-
-def invert(*leads: int) -> Alter:
-    sign = np.ones((12, 1), np.float32)
-    sign[list(leads)] = -1
-    return lambda x: x * sign
+from physioprep.audit.leads import LIMB, MARGIN, beat_covariance, judge_beat
+from physioprep.audit.measure import Measured, join, measure
+from physioprep.audit.times import check_drift
+from physioprep.audit.timing import check_heart_rate, check_mains, check_sampling_rate
 
 
 def row(fault: str, hits: int, n: int, false: int, clean: int) -> None:
@@ -148,28 +108,32 @@ def beats(signals: list[Signal]) -> None:
 
 def tables(signals: list[Signal]) -> None:
     """Faults that one recording's own numbers show."""
+    clean = [measure(one) for one in signals]
 
-    def count(check: Callable[..., list[object]], alter: Alter | None, kinds: set[str]) -> int:
-        given = signals if alter is None else [altered(one, alter) for one in signals]
-        found = check([measure(one) for one in given], lambda key: "/".join(key))
-        return len({f.records for f in found if f.check in kinds})  # type: ignore[attr-defined]
+    def count(
+        check: Callable[..., list[Finding]], alter: Alter | None, kind: str
+    ) -> tuple[int, int]:
+        given = [measure(altered(one, alter)) for one in signals] if alter else clean
+        found = check(given, lambda key: "/".join(key))
+        return len({f.records for f in found if f.check == kind}), len(given)
 
-    def dead(x: np.ndarray) -> np.ndarray:
-        x = x.copy()
-        x[8] = 0
-        return x
-
-    n = len(signals)
-    swap, turned = {"lead-swap"}, {"lead-inverted"}
-    for fault, check, alter, kinds in (
-        ("limb channels exchanged (I, II)", check_limb_relations, exchange(0, 1), swap),
-        ("limb channels exchanged (III, aVF)", check_limb_relations, exchange(2, 5), swap),
-        ("limb lead inverted (aVL)", check_limb_relations, invert(LIMB.index("aVL")), turned),
-        ("dead lead", check_flat, dead, {"flat-lead"}),
-        ("all gains ÷ 1000", check_amplitude, lambda x: x / 1000, {"amplitude"}),
-        ("all gains × 10", check_amplitude, lambda x: x * 10, {"amplitude"}),
-    ):
-        row(fault, count(check, alter, kinds), n, count(check, None, kinds), n)
+    plants: list[tuple[str, Callable[..., list[Finding]], Alter, str]] = [
+        ("limb channels exchanged (I, II)", check_limb_relations, exchange(0, 1), "lead-swap"),
+        ("limb channels exchanged (III, aVF)", check_limb_relations, exchange(2, 5), "lead-swap"),
+        ("limb lead inverted (aVL)", check_limb_relations, invert(LIMB.index("aVL")),
+         "lead-inverted"),
+        ("dead lead", check_flat, dead, "flat-lead"),
+        ("all gains ÷ 1000", check_amplitude, lambda x: x / 1000, "amplitude"),
+        ("all gains × 10", check_amplitude, lambda x: x * 10, "amplitude"),
+        ("baseline of 12 bits left out (5 mV)", check_offset, lambda x: x + 5.12, "offset"),
+        ("cut off at 60 % of the peak", check_clipping, cut_off, "clipping"),
+        ("mark for 'no value' thrice", check_sentinels, marked, "sentinel"),
+        ("a tenth of one lead missing", check_missing, holed, "missing-samples"),
+        ("all leads missing for a sixth", check_gaps, stopped, "gap"),
+        ("noise for a heart", check_noise, noise, "noisy"),
+    ]  # fmt: skip
+    for fault, check, alter, kind in plants:
+        row(fault, *count(check, alter, kind), *count(check, None, kind))
     mixed = [
         altered(one, lambda x: x * 10) if number % 20 == 0 else one
         for number, one in enumerate(signals)
@@ -177,35 +141,166 @@ def tables(signals: list[Signal]) -> None:
     found = check_amplitude([measure(one) for one in mixed], lambda key: key[1])
     names = {f.records[0] for f in found}
     planted = {one.key[1] for one in mixed[::20]}
-    row("gain × 10 in every 20th", len(names & planted), len(planted), len(names - planted), n)
-    for text, factor in (("twice", 2.0), ("half", 0.5)):
-        wrong = [replace(one, rate_hz=one.rate_hz * factor) for one in signals]
-        hits, clean = (
-            {f.records for check in (check_heart_rate, check_sampling_rate) for f in check(m, str)}
-            for m in ([measure(one) for one in wrong], [measure(one) for one in signals])
+    row("gain × 10 in every 20th", len(names & planted), len(planted), len(names - planted),
+        len(signals))  # fmt: skip
+    fast = [one for one in signals if one.rate_hz >= 250]
+    for fault, change, one_check, kind, own in (
+        ("twenty steps of the converter", coarsened, check_clipping, "coarse-resolution", signals),
+        ("50 Hz, and 360 Hz said", humming, check_mains, "mains", fast),
+    ):
+        hits, false = (
+            len({f.records for f in one_check(map(measure, given), str) if f.check == kind})
+            for given in ([change(one) for one in own], own)
         )
-        row(f"sampling rate said {text}", len(hits), n, len(clean), n)
+        row(fault, hits, len(own), false, len(own))
+
+
+def rates(signals: list[Signal]) -> None:
+    """Say wrong sampling rates, two-fold: the durations are fitted on the other half."""
+
+    def look(one: Signal) -> tuple[Any, Any]:
+        whole = to_look_rate(one.values, one.rate_hz)
+        beats = find_beats(whole)
+        return median_beat(whole, beats), beats
+
+    logs = [timescale.durations(*look(one)) for one in signals]
+    halves = [timescale.fit([x for x in logs[1 - half :: 2] if x is not None]) for half in (0, 1)]
+
+    def found(one: Signal, number: int) -> bool:
+        scale = timescale.time_scale(one.values, one.rate_hz, *look(one), *halves[number % 2])
+        measured = replace(measure(one), time_scale=scale)
+        return any(check([measured], str) for check in (check_heart_rate, check_sampling_rate))
+
+    n = len(signals)
+    clean = sum(found(one, number) for number, one in enumerate(signals))
+    for text, factor in (("twice", 2.0), ("half", 0.5), ("2.5 times", 2.5), ("5 times", 5.0)):
+        wrong = [replace(one, rate_hz=one.rate_hz * factor) for one in signals]
+        hits = sum(found(one, number) for number, one in enumerate(wrong))
+        row(f"sampling rate said {text}", hits, n, clean, n)
+
+
+def eeg(signals: list[Signal], rng: np.random.Generator) -> None:
+    """Electrodes of EEG: exchanged, doubled, joined, bad, and against another reference."""
+
+    def two(one: Signal) -> tuple[int, int]:
+        at = [place for place, name in enumerate(one.channels) if name in _places()]
+        while True:
+            a, b = rng.choice(at, 2, replace=False).tolist()
+            apart = np.linalg.norm(_places()[one.channels[a]] - _places()[one.channels[b]])
+            if apart >= SWAP_DISTANCE:
+                return a, b
+
+    def swapped(one: Signal) -> Values:
+        a, b = two(one)
+        return one.values[[{a: b, b: a}.get(k, k) for k in range(len(one.values))]]
+
+    def doubled(one: Signal, noise_uv: float) -> Values:
+        x = one.values.copy()
+        a, b = two(one)
+        x[a] = x[b] + rng.normal(0, noise_uv, x.shape[1])
+        return x
+
+    def loud(one: Signal) -> Values:
+        x = one.values.copy()
+        x[two(one)[0]] += rng.normal(0, 20 * np.median(x.std(axis=1)), x.shape[1])
+        return x
+
+    def averaged(one: Signal) -> Values:
+        return one.values - one.values[["-" not in c for c in one.channels]].mean(axis=0)
+
+    def named(one: Signal) -> Signal:
+        return replace(one, sources=tuple(f"EEG {name}-REF" for name in one.channels))
+
+    plants: list[tuple[str, Callable[..., list[Finding]], Callable[[Signal], Values], str]] = [
+        ("EEG electrodes exchanged", check_eeg_electrodes, swapped, "lead-swap"),
+        ("EEG channel twice", check_eeg_electrodes, lambda one: doubled(one, 0),
+         "eeg-duplicate-channel"),
+        ("EEG electrodes bridged (0.3 µV apart)", check_eeg_electrodes,
+         lambda one: doubled(one, 0.3), "eeg-bridge"),
+        ("EEG channel of noise", check_bad_channels, loud, "bad-channel"),
+        ("EEG against its average, -REF said", check_reference, averaged, "eeg-reference"),
+    ]  # fmt: skip
+    given = [named(one) for one in signals]
+    clean = [measure(one) for one in given]
+    for fault, check, alter, kind in plants:
+        made = [measure(replace(one, values=alter(one).astype(np.float32))) for one in given]
+        hits, false = (
+            len({f.records for f in check(some, lambda key: key[1]) if f.check == kind})
+            for some in (made, clean)
+        )
+        row(fault, hits, len(made), false, len(clean))
+
+
+def clocks(data: Path) -> None:
+    """Let the pulse wave's clock run 0.2 % faster than that of the ECG."""
+    hits, false, n = 0, 0, 0
+    for path in sorted(data.glob("cinc2015/*.hea")):
+        signals = list(_pieces(read_recording(path), ("icu", path.stem)))
+        if not {"ecg"} < {one.modality for one in signals} & {"ecg", "ppg", "abp"}:
+            continue
+        measured = join(measure(one) for one in signals)
+        fast = [
+            replace(one, waves=one.waves.copy()) if one.modality != "ecg" else one
+            for one in measured
+        ]
+        for one in fast:
+            if one.modality != "ecg":
+                one.waves["time_s"] *= 1.002
+        n += 1
+        hits += bool(check_drift(fast, str))
+        false += bool(check_drift(measured, str))
+    row("pulse wave's clock 0.2 % fast", hits, n, false, n)
+
+
+def crops(pool: list[Signal], rng: np.random.Generator) -> None:
+    """Cut 60 % out of 1 % of all recordings, ten times over."""
+    base = [measure(one) for one in pool]
+    known = {one.key: one for one in pool}
+    hits = false = n = 0
+    for _ in range(10):
+        made = []
+        for place in rng.choice(len(pool), round(0.01 * len(pool)), replace=False):
+            one = pool[place]
+            length = round(0.6 * one.values.shape[1])
+            first = int(rng.integers(0, one.values.shape[1] - length))
+            values = one.values[:, first : first + length]
+            made.append(replace(one, key=("copy", "/".join(one.key)), values=values))
+        everything = known | {one.key: one for one in made}
+        found = find_pairs(
+            base + [measure(one) for one in made],
+            lambda key, _, everything=everything: everything[key],  # type: ignore[misc]
+            lambda *_: False,
+        )
+        right = {p.two[1] for p in found if p.two == ("copy", "/".join(p.one))}
+        hits, n = hits + len(right), n + len(made)
+        false += sum(1 for p in found if p.two != ("copy", "/".join(p.one)))
+    row("1 % of recordings twice, cropped", hits, n, false, 10 * len(pool))
 
 
 def copies(signals: list[Signal], others: list[Signal], rng: np.random.Generator) -> None:
     """Altered copies among all recordings; every pair that is none counts as a false alarm."""
 
-    def cut(x: np.ndarray, rate: float) -> tuple[np.ndarray, float]:
+    def cut(x: Values, rate: float) -> tuple[Values, float]:
         n = x.shape[1]
         length = max(round(6 * rate), n // 2)
         first = int(rng.integers(0, max(1, n - length)))
         return x[:, first : first + length], rate
 
-    def resampled(x: np.ndarray, rate: float) -> tuple[np.ndarray, float]:
+    def resampled(x: Values, rate: float) -> tuple[Values, float]:
         return resample_poly(x, 18, 25, axis=1), rate * 18 / 25
 
-    def filtered(x: np.ndarray, rate: float) -> tuple[np.ndarray, float]:
+    def filtered(x: Values, rate: float) -> tuple[Values, float]:
         sos = butter(2, [0.5, min(40, 0.45 * rate)], "bandpass", fs=rate, output="sos")
         return sosfiltfilt(sos, x, axis=1), rate
 
-    ways = {
+    def coarse(x: Values, rate: float) -> tuple[Values, float]:
+        step = np.maximum(np.ptp(x, axis=1, keepdims=True), 1e-6) / 256
+        return np.round(x / step) * step, rate
+
+    ways: dict[str, Callable[[Values, float], tuple[Values, float]]] = {
         "copy scaled": lambda x, rate: (1.7 * x + 0.1, rate),
         "copy inverted": lambda x, rate: (-x, rate),
+        "copy of 8 bits": coarse,
         "copy cut to half": cut,
         "copy resampled": resampled,
         "copy filtered": filtered,
@@ -216,7 +311,7 @@ def copies(signals: list[Signal], others: list[Signal], rng: np.random.Generator
     base = [measure(one) for one in pool]
     chosen = rng.choice(len(pool), 100, replace=False)
     for fault, way in ways.items():
-        made = []
+        made: list[Signal] = []
         for place in chosen:
             one = pool[place]
             values, rate = way(np.nan_to_num(one.values), one.rate_hz)
@@ -233,29 +328,16 @@ def copies(signals: list[Signal], others: list[Signal], rng: np.random.Generator
         row(fault, len(right), len(made), false, len(pool) + len(made))
 
 
-def real(data: Path) -> None:
-    """Audit each database as it lies there: manifest and files."""
-    warnings.simplefilter("ignore")
-    databases = {
-        "ptbxl": "ptb-xl", "mitdb": "mitdb", "cinc2017": "cinc2017", "eegmat": "eegmat",
-        "ludb/data": "folder", "cinc2021": "folder", "cinc2021_ptbxl_twins": "folder",
-        "cpsc2018_cinc2020": "folder", "cpsc2018_matlab_struct": "folder", "cpsc2021": "folder",
-        "ptbdb": "folder", "nstdb": "folder", "ecgiddb": "folder", "cinc2015": "folder",
-        "eegmmidb": "folder", "sleep_edfx_excerpt": "folder", "drivedb": "folder",
-    }  # fmt: skip
-    print("| database | records | findings (records named) |\n|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder:
-        for name, corpus in databases.items():
-            if not (data / name).is_dir():
-                continue
-            manifest = scan(data / name, corpus)
-            write_manifest(manifest, Path(folder) / "m.parquet")
-            counts: dict[str, int] = {}
-            for finding in audit([Path(folder) / "m.parquet"]).findings:
-                if finding.severity != "info":
-                    counts[finding.check] = counts.get(finding.check, 0) + len(finding.records)
-            text = ", ".join(f"`{check}` {n}" for check, n in sorted(counts.items())) or "none"
-            print(f"| {name} | {len(manifest)} | {text} |", flush=True)
+def fit(signals: list[Signal]) -> None:
+    measured = [measure(one) for one in signals]
+    covariance = beat_covariance([beat for one in measured if (beat := eight(one)) is not None])
+    print(np.array2string(covariance, precision=1, separator=", ", suppress_small=True))
+    logs = []
+    for one in measured:
+        if (scale := one.time_scale) is not None:
+            logs.append(np.log([scale.qrs_ms, scale.interval_s, scale.repolarisation_s]))
+    for table in timescale.fit(logs):
+        print(np.array2string(table, precision=4, separator=", "))
 
 
 def main() -> None:
@@ -263,25 +345,23 @@ def main() -> None:
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
     parser.add_argument("data", nargs="?", type=Path, default=default)
     parser.add_argument("--fit", action="store_true", help="print the covariance and stop")
-    parser.add_argument("--real", action="store_true", help="audit the databases as they are")
     options = parser.parse_args()
-    if options.real:
-        real(options.data)
-        return
     signals = twelve_leads(options.data)
     if options.fit:
-        fitted = [eight(measure(one)) for one in signals]
-        covariance = beat_covariance([beat for beat in fitted if beat is not None])
-        print(np.array2string(covariance, precision=1, separator=", ", suppress_small=True))
+        fit(signals)
         return
     began = time.perf_counter()
     print(f"{len(signals)} 12-lead recordings, 300 of Challenge 2017 beside them for copies\n")
     print("| planted fault | n | recall | false alarms on clean | precision |")
     print("|---|---|---|---|---|")
     tables(signals)
+    rates(signals)
     beats(signals)
-    others = list(load(options.data, "cinc2017/A0[0-2]*.hea"))[:300]
-    copies(signals, others, np.random.default_rng(0))
+    eeg(heads(options.data), np.random.default_rng(0))
+    clocks(options.data)
+    others = list(load(options.data, "cinc2017/*.hea"))
+    copies(signals, others[:300], np.random.default_rng(0))
+    crops(signals + others, np.random.default_rng(0))
     print(f"\n{time.perf_counter() - began:.0f} s")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 LOOK_HZ = 100
 #: The median beat: samples before and after the R peak at `LOOK_HZ`.
 BEFORE, AFTER = 30, 50
+#: Samples of a block that is resampled at once, and the largest numerator of a ratio so treated.
+BLOCK_OUT, MOST_UP = 32, 64
 
 
 def to_look_rate(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.float32]:
@@ -35,8 +38,6 @@ def to_look_rate(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.flo
     """
     from fractions import Fraction
 
-    from scipy.signal import resample_poly
-
     values = np.asarray(signal, np.float32)
     finite = np.isfinite(values)
     if not finite.all():
@@ -52,7 +53,46 @@ def to_look_rate(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.flo
     if ratio == 1 or values.shape[1] == 0:
         return values
     # at 62.47 Hz and the like the ratio is off by some 1e-6: a sample in hours
-    return np.asarray(resample_poly(values, ratio.numerator, ratio.denominator, axis=1), np.float32)
+    return _resampled(values, ratio.numerator, ratio.denominator)
+
+
+def _resampled(values: NDArray[np.float32], up: int, down: int) -> NDArray[np.float32]:
+    """Do what `scipy.signal.resample_poly` does, as products of matrices: three times as fast.
+
+    Blocks of whole periods of the ratio, with the filter's reach on both sides, are multiplied
+    by the filter as a banded matrix.
+    """
+    from scipy.signal import resample_poly
+
+    n = values.shape[1]
+    periods = max(1, round(BLOCK_OUT / up))
+    if up > MOST_UP or n * len(values) == 0:
+        return np.asarray(resample_poly(values, up, down, axis=1), np.float32)
+    matrix, reach = _filter_matrix(up, down, periods)
+    step, wide = periods * down, matrix.shape[0]
+    blocks = -(-n // step)
+    padded = np.zeros((len(values), reach + blocks * step + wide), np.float32)
+    padded[:, reach : reach + n] = values
+    frames = np.lib.stride_tricks.sliding_window_view(padded, wide, axis=1)[
+        :, : blocks * step : step
+    ]
+    out = (np.ascontiguousarray(frames).reshape(-1, wide) @ matrix).reshape(len(values), -1)
+    return out[:, : -(-n * up // down)]
+
+
+@lru_cache(maxsize=16)
+def _filter_matrix(up: int, down: int, periods: int) -> tuple[NDArray[np.float32], int]:
+    """Return `resample_poly`'s filter (Kaiser, 5.0) as a matrix, and the samples before a block."""
+    from scipy.signal import firwin
+
+    half = 10 * max(up, down)
+    taps = up * firwin(2 * half + 1, 1 / max(up, down), window=("kaiser", 5.0))
+    reach = -(-half // up)
+    wide = periods * down + 2 * reach
+    places = np.arange(periods * up) * down - (np.arange(wide)[:, None] - reach) * up + half
+    inside = (places >= 0) & (places < taps.size)
+    matrix = np.where(inside, taps[np.clip(places, 0, taps.size - 1)], 0)
+    return matrix.astype(np.float32), reach
 
 
 def band(signal: NDArray[np.float32], low_hz: float, high_hz: float) -> NDArray[np.float32]:
@@ -72,12 +112,18 @@ def band(signal: NDArray[np.float32], low_hz: float, high_hz: float) -> NDArray[
     padded = (
         int(2 ** math.ceil(math.log2(max(n, 2)))) if n < 4096 else next_fast_len(n + 2 * LOOK_HZ)
     )
+    spectrum = rfft(signal, padded, axis=1)
+    spectrum *= _gain(padded, low_hz, high_hz)
+    return np.asarray(irfft(spectrum, padded, axis=1)[:, :n], np.float32)
+
+
+@lru_cache(maxsize=64)
+def _gain(padded: int, low_hz: float, high_hz: float) -> NDArray[np.float32]:
     frequencies = np.fft.rfftfreq(padded, 1 / LOOK_HZ)
     rise = np.clip((frequencies - low_hz + 0.5) / 0.5, 0, 1)
     fall = np.clip((high_hz + 2.0 - frequencies) / 2.0, 0, 1)
     gain = (np.sin(rise * np.pi / 2) * np.sin(fall * np.pi / 2)) ** 2
-    spectrum = rfft(signal, padded, axis=1) * gain.astype(np.float32)
-    return np.asarray(irfft(spectrum, padded, axis=1)[:, :n], np.float32)
+    return np.asarray(gain, np.float32)
 
 
 def quantile(x: NDArray[np.floating], share: float) -> NDArray[np.floating]:

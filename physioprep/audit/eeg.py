@@ -27,8 +27,9 @@ LEAST_ELECTRODES = 10
 SWAP_CORRELATION, SWAP_SIZE, SWAP_DISTANCE = 0.5, 0.15, 0.6
 #: Variance of the mean over channels, over their median variance: none in average-referenced EEG.
 AVERAGED = 1e-3
-#: Bad channels (PREP): robust deviation of the log size, largest correlation with another.
-DEVIATION, CORRELATION = 5.0, 0.25
+#: Bad channels (PREP): robust deviation of the log size, largest correlation with another. Beside
+#: the reference a sound electrode is small.
+SMALL, LARGE, CORRELATION = -8.0, 5.0, 0.25
 _STATED = re.compile(r"-\s*(REF|LE|AR|AVG|AVE|CAR|A1|A2|M1|M2|A1A2|CZ)\.*$", re.IGNORECASE)
 _AVERAGE = ("AR", "AVG", "AVE", "CAR")
 
@@ -176,7 +177,8 @@ def check_bad_channels(measured: Iterable[Measured], name: Name) -> list[Finding
         size, alike = one.quality["deviation"], one.quality["correlation"]
         bad = [
             place for place, channel in enumerate(one.channels)
-            if "-" not in channel and (abs(size[place]) > DEVIATION or alike[place] < CORRELATION)
+            if "-" not in channel
+            and (size[place] < SMALL or size[place] > LARGE or alike[place] < CORRELATION)
         ]  # fmt: skip
         if bad:
             leads = [one.channels[place] for place in bad]

@@ -15,6 +15,7 @@ from physioprep.audit.inputs import Key, Signal
 from physioprep.audit.leads import LIMB, LimbMisfit, limb_misfit
 from physioprep.audit.quality import ecg_indices, eeg_indices
 from physioprep.audit.spectrum import lines, spectrum
+from physioprep.audit.timescale import TimeScale, time_scale
 from physioprep.harmonise.units import UnknownUnitError, factor
 
 #: A run of equal samples at least this long is a dead stretch, not a quiet one.
@@ -50,6 +51,8 @@ class Measured:
         Median; NaN where no beats were found or it is no ECG.
     beat : ndarray of float32, shape (channel, 80), or None
         Median beat in mV at 100 Hz.
+    time_scale : TimeScale or None
+        How well its durations fit its sampling rate.
     limb : LimbMisfit or None
         How far the limb leads are from Einthoven's relations.
     waves : structured array
@@ -85,6 +88,7 @@ class Measured:
     step: NDArray[np.float64]
     beats_per_min: float = float("nan")
     beat: NDArray[np.float32] | None = None
+    time_scale: TimeScale | None = None
     limb: LimbMisfit | None = None
     waves: NDArray[np.void] = field(default_factory=lambda: np.empty(0, WAVE))
     sources: tuple[str, ...] = ()
@@ -123,12 +127,14 @@ def flat_share(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float6
         return np.array(
             [flat_share(row[None], rate_hz)[0] if row.size >= 2 else np.nan for row in rows]
         )
-    begins = np.ones((n, length + 1), np.bool_)  # each row ends in a run of one of its own
-    np.not_equal(values[:, 1:], values[:, :-1], out=begins[:, 1:-1])
-    starts = np.flatnonzero(begins.ravel())
-    runs = np.diff(starts, append=begins.size)
-    long = runs >= min(least, length)
-    return np.asarray(np.bincount(starts[long] // (length + 1), runs[long], n) / length)
+    least = min(least, length)
+    moves = values[:, 1:] != values[:, :-1]
+    rested = length - 1 - np.count_nonzero(moves, axis=1)
+    out = np.zeros(n)
+    for place in np.flatnonzero(rested >= least - 1):  # too few equal neighbours make no run
+        runs = np.diff(np.flatnonzero(moves[place]), prepend=-1, append=length - 1)
+        out[place] = runs[runs >= least].sum() / length
+    return out
 
 
 def clipped_share(values: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -222,8 +228,10 @@ def measure(signal: Signal) -> Measured:
     look_mv = look * np.nan_to_num(to_mv, nan=1.0)[:, None].astype(np.float32)
     quality = ecg_indices(look, frequencies, power)
     limb = _limb(signal, look_mv, to_mv, alive, np.nan_to_num(step))
+    beat = median_beat(look_mv, beats)
+    scale = time_scale(values, signal.rate_hz, beat, beats)
     return Measured(
-        **base, beats_per_min=rate, beat=median_beat(look_mv, beats), limb=limb, quality=quality
+        **base, beats_per_min=rate, beat=beat, time_scale=scale, limb=limb, quality=quality
     )
 
 

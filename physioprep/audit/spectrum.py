@@ -96,7 +96,7 @@ def lines(frequencies: NDArray[np.float64], power: NDArray[np.float32]) -> tuple
     >>> lines(f, p)
     (60.0,)
     """
-    from scipy.ndimage import median_filter
+    from scipy.ndimage import uniform_filter1d
 
     if len(frequencies) < 40 or frequencies[1] > 0.5:
         return ()
@@ -111,8 +111,8 @@ def lines(frequencies: NDArray[np.float64], power: NDArray[np.float32]) -> tuple
     offsets = np.concatenate([np.arange(-far, -near), np.arange(near + 1, far + 1)])
     middle = np.median(usual, axis=0)
     rises = (middle[1:-1] >= middle[:-2]) & (middle[1:-1] > middle[2:])
-    ground = median_filter(middle, 2 * far + 1)[1:-1]
-    peaks = 1 + np.flatnonzero(rises & (middle[1:-1] - ground > np.log(LINE_TIMES) / 2))
+    ground = uniform_filter1d(middle, 2 * far + 1)[1:-1]  # few peaks are worth a closer look
+    peaks = 1 + np.flatnonzero(rises & (middle[1:-1] - ground > np.log(LINE_TIMES) / 3))
     found = []
     for peak in peaks[(peaks >= first) & (peaks < last)]:
         around = np.clip(peak + offsets, 0, len(frequencies) - 1)

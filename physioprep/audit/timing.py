@@ -7,24 +7,20 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from physioprep.audit.beats import BEFORE, LOOK_HZ
 from physioprep.audit.findings import Finding
 from physioprep.audit.inputs import Key
 from physioprep.audit.lead_checks import Name
 from physioprep.audit.measure import Measured
 from physioprep.audit.spectrum import MAINS_HZ
 from physioprep.audit.table import flattened, numbers
+from physioprep.audit.timescale import BELIEVED
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: Median heart rates outside are not a resting or exercising person's, 1/min.
 HEART_RATE = (25.0, 220.0)
-#: Log of QRS width (ms) times beat interval (s) within which all real 12-lead
-#: recordings at hand lie, paced hearts included (benchmarks/audit.py --real).
-TIME_SCALE = (2.62, 4.75)
 #: Modalities of one recording may differ in length by this, s.
 DRIFT_S = 1.5
 #: Rates that recorders have, Hz; a wrong one moves the mains by the ratio of two of them.
@@ -47,49 +43,27 @@ def check_heart_rate(measured: Iterable[Measured], name: Name) -> list[Finding]:
     return out
 
 
-def qrs_width_s(beat_mv: NDArray[np.floating]) -> float:
-    """Return how long the middle 80 % of a beat's steepness lasts, over all leads: its QRS.
-
-    Parameters
-    ----------
-    beat_mv : ndarray of float, shape (channel, 80)
-        As `median_beat` returns it, at 100 Hz.
-    """
-    around = slice(BEFORE - 18, BEFORE + 16)
-    power = (np.diff(np.asarray(beat_mv, np.float64), axis=1)[:, around] ** 2).sum(axis=0)
-    if power.sum() <= 0:
-        return float("nan")
-    share = np.cumsum(power) / power.sum()
-    times = np.arange(share.size) / LOOK_HZ
-    return float(np.interp(0.9, share, times) - np.interp(0.1, share, times))
-
-
 def check_sampling_rate(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find ECGs whose QRS complexes and beat intervals are both too short, or both too long.
+    """Find ECGs whose durations half or twice the sampling rate would make much likelier.
 
-    A wrong sampling rate stretches both alike; a fast heart shortens one, a broad QRS lengthens
-    the other. Judged of eight leads or more; a single noisy lead has no width to trust.
+    Judged of eight leads or more; a single noisy lead has no width to trust.
     """
-    low, high = TIME_SCALE
     out = []
     for one in measured:
-        if one.beat is None or len(one.channels) < 8 or not math.isfinite(one.beats_per_min):
-            continue
-        width = qrs_width_s(one.beat)
-        if not width > 0:
-            continue
-        scale = math.log(1e3 * width) + math.log(60 / one.beats_per_min)
-        if low <= scale <= high:
+        scale = one.time_scale
+        if scale is None or scale.gain < BELIEVED:
             continue
         detail = (
-            f"QRS of {1e3 * width:.0f} ms (its steep part) at {one.beats_per_min:.0f} beats/min: "
-            f"is {one.rate_hz:g} Hz right, or is it {'half' if scale < low else 'twice'} that?"
+            f"QRS of {scale.qrs_ms:.0f} ms (its steep part) at {60 / scale.interval_s:.0f} "
+            f"beats/min: is {one.rate_hz:g} Hz right, or is it {scale.factor * one.rate_hz:g} Hz?"
         )
         evidence = {
-            "qrs_ms": round(1e3 * width, 1),
-            "beats_per_min": round(one.beats_per_min, 1),
+            "qrs_ms": round(scale.qrs_ms, 1),
+            "beats_per_min": round(60 / scale.interval_s, 1),
+            "st_t_s": round(scale.repolarisation_s, 3),
             "sampling_rate_hz": one.rate_hz,
-            "time_scale": round(scale, 3),
+            "likelier_hz": scale.factor * one.rate_hz,
+            "log_likelihood_gain": round(scale.gain, 2),
         }
         out.append(Finding("sampling-rate", "warning", (name(one.key),), detail, evidence))
     return out

@@ -72,8 +72,11 @@ def ids_in(source: str) -> set[str]:
         out: set[str] = set()
         for place, target in enumerate(targets.elts):
             if isinstance(target, ast.Name) and target.id == name:
-                rows = [one for one in ast.walk(values) if isinstance(one, ast.Tuple)
-                        and len(one.elts) == len(targets.elts)]  # fmt: skip
+                rows = [
+                    one for one in ast.walk(values)
+                    if isinstance(one, ast.Tuple) and len(one.elts) == len(targets.elts)
+                    and not isinstance(one.elts[0], ast.Tuple)
+                ]  # fmt: skip
                 out |= {text for row in rows for text in texts(row.elts[place])}
         return out
 
@@ -318,6 +321,13 @@ def _(folder: Path, ecg: Any, bad: bool) -> list[Finding]:
     if bad:
         x[5] = np.random.default_rng(1).normal(0, 300, x.shape[1])
     return of_eeg(x)
+
+
+def test_a_small_channel_beside_the_reference_is_not_bad_but_a_silent_one_is() -> None:
+    for factor, n in ((0.35, 0), (0.001, 1)):
+        x = eeg()
+        x[6] *= factor
+        assert sum(f.check == "bad-channel" for f in of_eeg(x)) == n
 
 
 @case("eeg-bridge")

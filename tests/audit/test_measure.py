@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from physioprep.audit.amplitude import check_amplitude, check_clipping, check_units
+from physioprep.audit.beats import find_beats, median_beat, to_look_rate
 from physioprep.audit.flat import check_flat, check_missing
 from physioprep.audit.inputs import Signal
 from physioprep.audit.measure import Measured, join, measure
@@ -51,6 +52,55 @@ def test_millivolts_called_microvolts(ecg) -> None:
 def test_a_wrong_sampling_rate(ecg, times: float) -> None:
     found = checks(measure(signal(ecg(1), rate_hz=500 * times)))
     assert found & {"sampling-rate", "heart-rate"}
+
+
+def test_a_possible_heart_is_not_measured_again_at_other_rates(ecg, monkeypatch) -> None:
+    from physioprep.audit import timescale
+
+    looked = []
+    resample = timescale.to_look_rate
+
+    def look(values: np.ndarray, rate_hz: float) -> np.ndarray:
+        looked.append(rate_hz)
+        return resample(values, rate_hz)
+
+    one = signal(ecg(1))
+    beats = find_beats(look(one.values, 500.0))
+    beat = median_beat(look(one.values, 500.0), beats)
+    usual = timescale.durations(beat, beats)
+    monkeypatch.setattr(timescale, "to_look_rate", look)
+    looked.clear()
+    right = timescale.time_scale(one.values, 500.0, beat, beats, usual)
+    assert right is not None
+    assert (right.factor, right.gain, looked) == (1.0, 0.0, [])
+    fast = resample(one.values, 1000.0)
+    beats = find_beats(fast)
+    wrong = timescale.time_scale(one.values, 1000.0, median_beat(fast, beats), beats, usual)
+    assert wrong is not None
+    assert looked == [500, 2000]
+    assert wrong.factor == 0.5
+    assert wrong.gain > timescale.BELIEVED
+    assert timescale.time_scale(one.values[:7], 500.0, beat, beats) is None, "too few leads"
+
+
+@pytest.mark.parametrize("rate_hz", [128.0, 200.0, 250.0, 257.0, 360.0, 500.0, 1000.0, 62.4725])
+@pytest.mark.parametrize("n", [1, 70, 999, 5003])
+def test_resampling_is_scipys(rate_hz: float, n: int) -> None:
+    from fractions import Fraction
+
+    from scipy.signal import resample_poly
+
+    x = np.random.default_rng(n).normal(0, 1, (3, n)).astype(np.float32)
+    x -= np.median(x[:, :: max(1, n // 1000)], axis=1, keepdims=True)
+    ratio = Fraction(100 / rate_hz).limit_denominator(1000)
+    slow = resample_poly(x.astype(np.float64), ratio.numerator, ratio.denominator, axis=1)
+    fast = to_look_rate(x, rate_hz)
+    assert fast.shape == slow.shape
+    np.testing.assert_allclose(fast, slow, atol=2e-5)
+
+
+def test_a_flat_signal_has_no_durations(ecg) -> None:
+    assert measure(signal(np.zeros((12, 5000)))).time_scale is None
 
 
 def test_clipping(ecg) -> None:
