@@ -135,9 +135,10 @@ def _locked(file: Path) -> Iterator[None]:
 
 
 def map_file(file: Path) -> NDArray[np.uint8]:
-    """Map a file with all its pages at once: a third of the cost of faulting one by one.
+    """Map a file, and tell the kernel to read all of it.
 
-    Where the file is not in memory yet this reads it, in sequence.
+    The pages are not asked for at once (``MAP_POPULATE``): Python holds its interpreter lock
+    meanwhile, so that all threads would wait for the disk.
 
     Raises
     ------
@@ -149,7 +150,8 @@ def map_file(file: Path) -> NDArray[np.uint8]:
         size = os.fstat(handle).st_size
         if not size:
             return np.empty(0, np.uint8)
-        flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
-        return np.frombuffer(mmap.mmap(handle, size, flags=flags, prot=mmap.PROT_READ), np.uint8)
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(handle, 0, size, os.POSIX_FADV_WILLNEED)
+        return np.frombuffer(mmap.mmap(handle, size, access=mmap.ACCESS_READ), np.uint8)
     finally:
         os.close(handle)

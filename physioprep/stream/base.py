@@ -16,7 +16,8 @@ from physioprep.errors import ShardError
 from physioprep.stream.order import EpochOrder, Layout, epoch_order, n_batches, sequential_order
 
 Batch = dict[str, torch.Tensor]
-#: Threads that fill batches, and batches filled ahead of the consumer.
+#: Threads that read chunks and fill batches, and batches filled ahead of the consumer. A third
+#: thread on two cores made the stream slower: they wait for Python's lock in turn.
 THREADS = 2
 AHEAD = 2
 _STATE_VERSION = 1
@@ -47,7 +48,7 @@ class BatchStream(IterableDataset[Batch]):
         As in `ShardStream`.
     """
 
-    #: Threads that fill batches; one more reads ahead.
+    #: Threads that read chunks and fill batches.
     threads = THREADS
 
     def __init__(
@@ -175,7 +176,7 @@ class BatchStream(IterableDataset[Batch]):
         filler = self.filler(self._epoch)
         pending: deque[Future[Batch]] = deque()
         todo = iter(starts)
-        with ThreadPoolExecutor(self.threads + 1, "shard-stream") as pool:
+        with ThreadPoolExecutor(self.threads, "shard-stream") as pool:
             try:
                 for start in starts:
                     while len(pending) <= AHEAD and (ahead := next(todo, None)) is not None:

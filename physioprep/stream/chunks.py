@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
@@ -76,6 +77,12 @@ class ChunkSignal:
     signal: NDArray[np.int16]
     scale: NDArray[np.float32]
     present: NDArray[np.bool_]
+
+    @cached_property
+    def factor(self) -> np.float32 | None:
+        """The scale of all windows and channels, None where they differ."""
+        first: np.float32 = self.scale.flat[0]
+        return first if bool((self.scale == first).all()) else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from physioprep.stream.transforms import physical
 REMOTE_THREADS = 10
 #: Buffers kept: two chunks a lane, batches filled ahead, one a thread, two at the consumer.
 _BUFFERS = 2 * LANES + AHEAD + THREADS + 2
+#: Bytes of samples gathered and scaled at a time: enough that threads seldom wait for each other
+#: at Python's lock (window by window, two are no faster than one).
+_BLOCK_BYTES = 1 << 21
 
 
 class ShardStream(BatchStream):
@@ -231,25 +234,50 @@ class _Filler:
         shape = (count, len(modality.channels), modality.n_samples)
         scale = _gather([(read.signals[name].scale, here) for read, here in groups], row)
         present = _gather([(read.signals[name].present, here) for read, here in groups], row)
-        raw, factor = stream.sends_raw, scale[..., None]
+        raw = stream.sends_raw
         out = stream.buffers.take(shape, np.int16 if raw else np.float32)
+        size = max(1, min(count, _BLOCK_BYTES // max(1, out[0].size * 2)))
+        block = stream.buffers.take((size, *shape[1:]), np.int16)
         for read, here in groups:
-            signal = read.signals[name].signal
-            for target, source in zip(here.tolist(), row[here].tolist(), strict=True):
-                if raw:
-                    out[target] = signal[source]
-                else:
-                    window = out[target]
-                    np.copyto(window, signal[source])
-                    window *= factor[target]
+            signal = read.signals[name]
+            for some in _even_steps(here, size):
+                digital = block[: len(some)]
+                np.take(signal.signal, row[some], axis=0, out=digital, mode="clip")
+                step = some[1] - some[0] if len(some) > 1 else 1
+                target = out[some[0] : some[-1] + 1 : step]
+                np.copyto(target, digital)
+                if not raw:
+                    scale_block(target, scale[some], signal.factor)
                     if not modality.all_valid:
-                        mark_missing(signal[source], window)
+                        mark_missing(digital, target)
         if not raw and not modality.all_present:
             out[~present] = 0
         arrays[name] = out
         arrays[f"present_{name}"] = present
         if raw:
             arrays[f"{name}_scale"] = scale
+
+
+def _even_steps(here: Ints, size: int) -> Iterator[Ints]:
+    """Cut places of a batch into pieces of up to `size` that a slice can name."""
+    if len(here) > 2 and (np.diff(here) != here[1] - here[0]).any():
+        size = 1  # a chunk that two lanes share, or a batch that is padded
+    for low in range(0, len(here), size):
+        yield here[low : low + size]
+
+
+def scale_block(
+    out: NDArray[np.float32], scale: NDArray[np.float32], factor: np.float32 | None
+) -> None:
+    """Multiply windows by their channels' scales, or by the one factor that all have.
+
+    One factor takes little more than half the time of a broadcast.
+    """
+    if factor is None:
+        out *= scale[..., None]
+    else:
+        flat = out.reshape(len(out), -1)  # a view: windows are contiguous
+        flat *= factor
 
 
 def mark_missing(signal: NDArray[np.int16], out: NDArray[np.float32]) -> None:

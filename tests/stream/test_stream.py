@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from physioprep.errors import ShardError
 from physioprep.shards import open_shards
 from physioprep.stream import ShardStream
+from physioprep.stream import stream as stream_module
 
 Batch = dict[str, torch.Tensor]
 
@@ -151,6 +152,34 @@ def test_dataloader_workers_give_the_same_batches(toy_shards: Path, workers: int
         ShardStream(toy_shards, batch_size=32), batch_size=None, num_workers=workers
     )
     assert [b["index"].tolist() for b in loader] == wanted
+
+
+@pytest.mark.parametrize("block_bytes", [1, 2000, 1 << 21])
+def test_blocks_of_any_size_give_the_same(
+    toy_shards: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
+) -> None:
+    shards = open_shards(toy_shards)
+    whole = np.concatenate([shards.read(chunk, "ecg") for chunk in range(shards.n_chunks)])
+    monkeypatch.setattr(stream_module, "_BLOCK_BYTES", block_bytes)
+    # The padded end takes windows of a chunk at uneven places of the batch.
+    for batch in ShardStream(toy_shards, batch_size=70, drop_last="pad", modalities=["ecg"]):
+        np.testing.assert_array_equal(batch["ecg"].numpy(), whole[batch["index"].numpy()])
+
+
+def test_uneven_places_are_taken_one_by_one() -> None:
+    cut = stream_module._even_steps
+    assert [part.tolist() for part in cut(np.array([1, 3, 5, 7, 9]), 2)] == [[1, 3], [5, 7], [9]]
+    assert [part.tolist() for part in cut(np.array([1, 3, 4]), 2)] == [[1], [3], [4]]
+
+
+def test_one_factor_scales_as_a_scale_a_channel_does() -> None:
+    digital = np.random.default_rng(0).integers(-32767, 32767, (6, 3, 50)).astype(np.float32)
+    factor = np.float32(0.1)
+    one, each = digital.copy(), digital.copy()
+    stream_module.scale_block(one[::2], np.full((3, 3), factor), factor)
+    stream_module.scale_block(each[::2], np.full((3, 3), factor), None)
+    np.testing.assert_array_equal(one, each)
+    np.testing.assert_array_equal(one[::2], digital[::2] * factor)
 
 
 def test_a_batch_is_never_overwritten_while_held(toy_shards: Path) -> None:
