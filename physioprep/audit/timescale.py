@@ -24,7 +24,7 @@ COVARIANCE = np.array([[0.0267, 0.0009, 0.0023], [0.0009, 0.056, 0.0045], [0.002
 FREEDOM, FLOOR = 4.0, 0.005
 #: A rate is doubted where the durations' log-likelihood is this much below their best, and another
 #: is believed where it makes them this much likelier.
-DOUBTED, BELIEVED = 3.0, 0.6
+DOUBTED, BELIEVED = 3.0, 1.0
 #: What a rate may be wrong by: taken for half or for twice what it is.
 FACTORS = (0.5, 2.0)
 #: So many leads make a QRS width to trust; so much of a recording is looked at, s.
@@ -108,7 +108,7 @@ def misfit(
     --------
     >>> misfit(MIDDLE)
     0.0
-    >>> misfit(MIDDLE + np.log(2)) > 10
+    >>> misfit(MIDDLE + np.log(2)) > BELIEVED
     True
     """
     precision = np.linalg.inv(covariance + FLOOR * np.eye(len(middle)))
