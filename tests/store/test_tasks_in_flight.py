@@ -122,7 +122,7 @@ def test_pool_is_never_far_ahead() -> None:
 
 
 A_MILLION = """
-import json, pickle, resource, sys, time
+import json, pickle, sys, time
 from pathlib import Path
 import pandas as pd
 from physioprep.harmonise import load_recipe
@@ -133,8 +133,8 @@ from physioprep.store.plan import make_plan
 from physioprep.store.software import software
 from physioprep.store.table import prepare
 
-def peak_mb():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def peak_mb():  # not ru_maxrss, which after fork and exec begins at what the parent held
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 
 n, work = int(sys.argv[2]), Path(sys.argv[1])
 if sys.argv[3] == "worker":  # what a worker loads of it
