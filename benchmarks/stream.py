@@ -7,8 +7,8 @@ Makes 12-lead 10 s windows at 200 Hz (band-limited noise at 1 µV steps: simulat
 them each way, and reads them each way in turn, several rounds, so that other load on the machine
 falls on all alike; the best round counts. Ratios are to a memory map read in random batches (the
 floor) and between ours and each peer at its best loader setting (0 or 2 workers). Warm: the files
-are in the page cache; cold: the kernel was told to drop them. Batches are float32 tensors in mV.
-Peers that are not installed are named and left out.
+were all read just before; cold: the kernel was told to drop them. Batches are float32 tensors in
+mV. Peers that are not installed are named and left out.
 """
 
 from __future__ import annotations
@@ -105,6 +105,15 @@ def drop_from_cache(path: Path) -> None:
             os.close(handle)
 
 
+def read_into_cache(path: Path) -> None:
+    """Read every file: what was read minutes ago may have left the page cache since."""
+    for file in path.rglob("*"):
+        if file.is_file():
+            with file.open("rb", buffering=0) as handle:
+                while handle.read(1 << 24):
+                    pass
+
+
 def prepare(root: Path, count: int, codecs: list[str]) -> dict[str, dict[int, tuple[Path, Way]]]:
     """Write every format; return, by name and number of workers, how each is read."""
     windows = make_windows(count)
@@ -141,8 +150,7 @@ def throughput(ways: dict[str, dict[int, tuple[Path, Way]]], rounds: int, cold: 
     for _ in range(rounds):
         for name, settings in ways.items():
             for workers, (path, way) in settings.items():
-                if cold:
-                    drop_from_cache(path)
+                (drop_from_cache if cold else read_into_cache)(path)
                 found = rate(way())
                 print(f"{name}, {workers} workers: {found:,.0f}", file=sys.stderr, flush=True)
                 best[name, workers] = max(found, best.get((name, workers), 0))
