@@ -38,11 +38,11 @@ def stores(
     make_group: Callable[..., dict[str, Any]],
     write_store: Callable[..., Path],
 ) -> list[str]:
-    """Two stores of 40 records and some MiB, so that there are a dozen tasks."""
+    """Two stores of 24 records and some MiB, so that there are several tasks."""
     rng = np.random.default_rng(8)
     folder, made = tmp_path_factory.mktemp("stores"), []
     for corpus in ("a", "b"):
-        ecg = [rng.integers(-900, 900, (12, 6000)).astype(np.int16) for _ in range(40)]
+        ecg = [rng.integers(-900, 900, (12, 6000)).astype(np.int16) for _ in range(24)]
         group = make_group(ecg, channels=[f"c{n}" for n in range(12)], rate_hz=200.0)
         made.append(str(write_store(folder / f"{corpus}.zarr", {"ecg": group}, corpus=corpus)))
     return made
@@ -52,7 +52,7 @@ def stores(
 def undisturbed(stores: list[str], tmp_path_factory: pytest.TempPathFactory) -> Files:
     target = tmp_path_factory.mktemp("whole") / "s"
     result = shard(stores, target, **OPTIONS)
-    assert result.n_windows == 80 * 60
+    assert result.n_windows == 48 * 60
     return files_of(target)
 
 
@@ -91,7 +91,7 @@ def test_killed_at_any_instant(
         by_event=by_event,
     )  # fmt: skip
     assert answer["kills"] == kills, answer
-    assert answer["windows"] == 80 * 60, answer
+    assert answer["windows"] == 48 * 60, answer
     assert files_of(tmp_path / "s") == undisturbed
     assert not list(tmp_path.glob(".*"))
     for whole in tmp_path.iterdir():  # also of runs that were killed after their last step
@@ -116,7 +116,7 @@ def test_the_holder_of_a_target_is_named(stores: list[str], tmp_path: Path) -> N
     finally:
         os.kill(first.pid, signal.SIGCONT)
         assert first.wait() == 0
-    assert open_shards(tmp_path / "s").n_windows == 80 * 60
+    assert open_shards(tmp_path / "s").n_windows == 48 * 60
 
 
 @contextmanager
@@ -163,7 +163,7 @@ def test_a_dask_cluster_outlives_killed_runs(
         stores=stores, target=tmp_path / "out" / "s", options=OPTIONS | {"scheduler": address},
         kills=8, seed=5, by_event=0.3,
     )  # fmt: skip
-    assert answer["windows"] == 80 * 60, answer
+    assert answer["windows"] == 48 * 60, answer
     assert files_of(tmp_path / "out" / "s") == undisturbed
 
 

@@ -79,11 +79,11 @@ def test_windows_around_beats_are_at_wfdbs_samples(
                     beyond += 1
         found = dict(zip(own["start_s"].round(6), own["label_beat"], strict=True))
         assert found == wanted
+        names = store.record(str(record))["channel"].values.tolist()
+        place = [shards.modalities["ecg"].channels.index(name) for name in names]
         for row in own.iloc[:50].itertuples():
             first = round(row.start_s * 200)
             held = signal[:, first : first + 160]
-            names = store.record(str(record))["channel"].values.tolist()
-            place = [shards.modalities["ecg"].channels.index(name) for name in names]
             np.testing.assert_array_equal(values[row.window][place], held)
     assert result.left_out["beyond the record's ends"] == beyond
 
