@@ -171,7 +171,7 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "Ingest again from the sources.",
     ),
     "sampling-rate": (
-        "QRS complexes and beat intervals are both too short, or both too long.",
+        "Half or twice the sampling rate would make the heart's durations much likelier.",
         "Compare the sampling rate of the header with the corpus' page.",
     ),
     "sentinel": (

@@ -14,8 +14,10 @@ from physioprep.view.record import Signals, draw_signals, is_simulated
 #: Checks of which a picture shows something.
 DRAWN = frozenset(
     (
-        "amplitude", "clipping", "coarse-resolution", "flat-lead", "heart-rate",
-        "lead-inconsistent", "lead-inverted", "lead-swap", "missing-samples",
+        "amplitude", "bad-channel", "clipping", "coarse-resolution", "duplicate-signal",
+        "eeg-bridge", "eeg-duplicate-channel", "flat-lead", "gap", "heart-rate",
+        "lead-inconsistent", "lead-inverted", "lead-swap", "mains", "missing-samples",
+        "near-duplicate", "noisy", "offset", "sampling-rate", "sentinel",
     )
 )  # fmt: skip
 SHOWN_S = 10.0
