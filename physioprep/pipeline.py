@@ -13,7 +13,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -150,13 +150,13 @@ def run(
     for number, (step, note) in enumerate(zip(recipe.steps, notes, strict=True), 1):
         # Each stamp holds all before it: a change anywhere redoes everything after it.
         stamp = _digest([stamp, step.verb, dict(step.arguments), physioprep.__version__])
-        done = None if overwrite else _read_stamp(note, stamp, out, step)
+        begun, done = (False, None) if overwrite else _read_stamp(note, stamp, out, step)
         if on_step:
             on_step(number, len(recipe.steps), step, None)
         if done is None:
             log.info("step %d of %d: %s", number, len(recipe.steps), step.verb)
-            note.unlink(missing_ok=True)
-            summary = steps.STEPS[step.verb](place, **step.arguments)
+            write_text(note, json.dumps({"stamp": stamp, "summary": None}))
+            summary = steps.STEPS[step.verb](replace(place, goes_on=begun), **step.arguments)
             write_text(note, json.dumps({"stamp": stamp, "summary": summary}, indent=1))
             result = StepResult(step.verb, summary, skipped=False)
         else:
@@ -197,14 +197,17 @@ def _digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _read_stamp(note: Path, stamp: str, out: Path, step: Step) -> Mapping[str, Any] | None:
-    """Return the summary of a step done before with the same stamp, else None."""
-    made = step.arguments.get("out")
-    if made is None or not (out / made).exists():
-        return None
+def _read_stamp(
+    note: Path, stamp: str, out: Path, step: Step
+) -> tuple[bool, Mapping[str, Any] | None]:
+    """Return whether a step was begun before with the same stamp, and its summary if done."""
     try:
         content = json.loads(note.read_text())
     except (OSError, ValueError):
-        return None
-    summary: Mapping[str, Any] = content["summary"]
-    return summary if content["stamp"] == stamp else None
+        return False, None
+    if content["stamp"] != stamp:
+        return False, None
+    made, summary = step.arguments.get("out"), content["summary"]
+    if summary is None:
+        return True, None
+    return False, summary if made is not None and (out / made).exists() else None

@@ -39,12 +39,15 @@ class Place:
         The recipe's.
     simulated : bool
         True where the raw data come from a simulator.
+    goes_on : bool
+        True where the same step of the same recipe and data was begun before and stopped.
     """
 
     raw: Path
     out: Path
     title: str
     simulated: bool
+    goes_on: bool = False
 
 
 def scan(
@@ -161,7 +164,7 @@ def pretrain(
     with console.progress_bar(f"pretrain {out}") as advance:
         result = train(
             place.out / shards, place.out / out, load_config(PretrainConfig, config),
-            where=where, resume=False, progress=advance,
+            where=where, resume=place.goes_on, progress=advance,
         )  # fmt: skip
     losses = result.history["loss"].tolist()
     return {"encoder": out, "first loss": round(losses[0], 4), "last loss": round(losses[-1], 4)}

@@ -1,11 +1,14 @@
 """Recipes: refused in one line where wrong, run step by step, done steps skipped."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from physioprep import steps
 from physioprep.errors import PhysioprepError, RecipeError
-from physioprep.pipeline import load_pipeline, run
+from physioprep.pipeline import Pipeline, Step, load_pipeline, run
 from physioprep.simulate import simulate
 
 SHIPPED = sorted((Path(__file__).parents[1] / "pipelines").glob("*.yaml"))
@@ -77,10 +80,43 @@ def test_done_steps_are_skipped_and_changes_redo_what_follows(raw: Path, tmp_pat
     assert not any(result.skipped for result in run(recipe, raw, out))
 
 
-def test_a_failing_step_stops_the_run_and_is_not_stamped(raw: Path, tmp_path: Path) -> None:
+def test_a_failing_step_stops_the_run_and_is_not_done(raw: Path, tmp_path: Path) -> None:
     recipe, out = tmp_path / "recipe.yaml", tmp_path / "out"
     recipe.write_text(RECIPE % 10_000)
-    with pytest.raises(PhysioprepError):
+    for _ in range(2):  # nor at a second try
+        with pytest.raises(PhysioprepError):
+            run(recipe, raw, out)
+        summaries = [json.loads(path.read_text())["summary"] for path in stamps(out)]
+        assert [summary is not None for summary in summaries] == [True, True, False]
+
+
+def stamps(out: Path) -> list[Path]:
+    return sorted((out / ".steps").iterdir())
+
+
+def test_a_stopped_step_may_go_on_unless_all_is_done_anew(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, stop = [], True
+
+    def pretrain(place: steps.Place, **_: object) -> dict[str, object]:
+        seen.append(place.goes_on)
+        (place.out / "encoder").mkdir(exist_ok=True)
+        if stop:
+            raise KeyboardInterrupt
+        return {"encoder": "encoder"}
+
+    monkeypatch.setitem(steps.STEPS, "pretrain", pretrain)
+    step = Step("pretrain", {"shards": "a.shards", "out": "encoder", "epochs": 1})
+    recipe, out = Pipeline("a test", True, (step,)), tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
         run(recipe, raw, out)
-    stamps = sorted(path.name for path in (out / ".steps").iterdir())
-    assert stamps == ["01-scan.json", "02-ingest.json"]
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, raw, out)
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, raw, out, overwrite=True)
+    other = replace(recipe, steps=(replace(step, arguments={**step.arguments, "epochs": 2}),))
+    stop = False
+    assert not run(other, raw, out)[0].skipped
+    assert seen == [False, True, False, False]
+    assert run(other, raw, out)[0].skipped

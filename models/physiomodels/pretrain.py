@@ -108,7 +108,9 @@ def pretrain(
     card = run_card(shards, where, config) | {"modality": config.modality, "rate_hz": rate_hz}
     with ranks.joined(device):
         run = _Run(shards, config, where, device)
-        if resume and (out / _CHECKPOINT).is_file():
+        if not resume:
+            (out / _CHECKPOINT).unlink(missing_ok=True)
+        elif (out / _CHECKPOINT).is_file():
             run.restore(out / _CHECKPOINT, card)
         first = ranks.rank() == 0
         board = open_board(out / "tensorboard", run.step) if tensorboard and first else None
