@@ -16,7 +16,7 @@ demo: $(READY)
 	$(BIN)/physioprep run pipelines/demo.yaml --raw build/demo/raw --out build/demo --overwrite
 
 test: $(READY) lint
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
 
 # The long forms: dozens of kills of a running ingest, clusters that lose workers.
 endurance: $(READY)

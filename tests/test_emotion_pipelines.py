@@ -127,6 +127,11 @@ def scaled_down(name: str, path: Path, where: str, whole: bool) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("physioprep.console.out.width", 250)
+
+
+@pytest.fixture(autouse=True)
 def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two more that import torch would take longer than all they do here."""
     monkeypatch.setattr("physioprep.steps.os.cpu_count", lambda: 1)
@@ -135,7 +140,7 @@ def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 def ran(recipe: Path, raw: Path, out: Path, whole: bool) -> tuple[str, dict[tuple[str, str], Any]]:
     """Run a recipe as a user does; return what was printed and the results by target, protocol."""
     arguments = ["run", str(recipe), "--raw", str(raw), "--out", str(out)]
-    answer = CliRunner().invoke(app, arguments, env={"COLUMNS": "250"})
+    answer = CliRunner().invoke(app, arguments)
     assert answer.exit_code in (0, 1), answer.output
     results = {
         (path.parts[-3], path.parts[-2]): json.loads(path.read_text())
