@@ -40,14 +40,14 @@ class Content:
         One sentence, first.
     tables : sequence of mapping
         Result tables: ``title``, ``columns``, ``rows``, ``caption``.
-    findings : sequence of mapping
-        Of an audit: ``severity``, ``check``, ``records``, ``detail``.
+    findings : sequence of mapping, or None
+        Of an audit: ``severity``, ``check``, ``records``, ``detail``. None: nothing was audited.
     planted : sequence of mapping
         Faults that were planted on purpose: ``check``, ``records``, ``what``.
     quarantine : sequence of mapping
         ``record``, ``reason``.
     pictures, reconstructions : sequence of Picture
-        Of recordings; of what encoders filled in.
+        Of recordings and results; of what encoders filled in.
     losses : mapping of str to DataFrame
         By name of a training: its loss table, with ``loss`` and ``epoch`` or ``step``.
     provenance : mapping
@@ -58,7 +58,7 @@ class Content:
     simulated: bool
     verdict: str
     tables: Sequence[Mapping[str, Any]] = ()
-    findings: Sequence[Mapping[str, Any]] = ()
+    findings: Sequence[Mapping[str, Any]] | None = None
     planted: Sequence[Mapping[str, Any]] = ()
     quarantine: Sequence[Mapping[str, Any]] = ()
     pictures: Sequence[Picture] = ()
@@ -96,7 +96,7 @@ def write_report(out: str | Path, content: Content) -> Path:
     source = files("physioprep").joinpath("report.html.jinja").read_text(encoding="utf-8")
     html = environment.from_string(source).render(
         content=content,
-        findings=sorted(content.findings, key=_severity),
+        findings=sorted(content.findings or (), key=_severity),
         planted=[dict(fault) | {"found": was_found(fault, content)} for fault in content.planted],
         pictures=[_embed(picture) for picture in content.pictures],
         reconstructions=[_embed(picture) for picture in content.reconstructions],
@@ -134,7 +134,7 @@ def was_found(fault: Mapping[str, Any], content: Content) -> bool:
     return any(
         finding["check"] in (fault["check"], fault["check"].replace("-signal", "-file"))
         and wanted <= names(finding["records"])
-        for finding in content.findings
+        for finding in content.findings or ()
     )
 
 

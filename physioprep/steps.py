@@ -257,9 +257,10 @@ def gather(place: Place) -> Content:
     from physiomodels.table import result_table
     from physioprep.report import Content, Picture
 
+    audits = sorted(place.out.glob("audit*.json"))
     findings = [
         finding
-        for path in sorted(place.out.glob("audit*.json"))
+        for path in audits
         for finding in json.loads(path.read_text(encoding="utf-8"))["findings"]
     ]
     planted = [
@@ -298,14 +299,14 @@ def gather(place: Place) -> Content:
     n_records = sum(len(store) for store in stores)
     verdict = (
         f"{n_records} recordings ingested, {len(quarantine)} in quarantine, "
-        f"{len(findings)} findings of the audit."
+        f"{f'{len(findings)} findings of the audit' if audits else 'not audited'}."
     )
     return Content(
         place.title,
         place.simulated,
         verdict,
         tables,
-        findings,
+        findings if audits else None,
         planted,
         quarantine,
         pictures,

@@ -54,6 +54,16 @@ def test_simulated_and_missed_are_said(page: str) -> None:
     assert "MISSED" in page
 
 
+def test_no_audit_is_not_an_audit_without_findings(tmp_path: Path) -> None:
+    def said(findings: list[dict[str, str]] | None) -> tuple[bool, bool]:
+        content = Content("A run", False, "Done.", findings=findings)
+        page = write_report(tmp_path / "r.html", content).read_text(encoding="utf-8")
+        return "<p>None.</p>" in page, "Nothing was audited" in page
+
+    assert said([]) == (True, False)
+    assert said(None) == (False, True)
+
+
 def test_errors_come_first(page: str) -> None:
     assert page.index("first") < page.index("second")
 
