@@ -161,7 +161,10 @@ def time_scale(
             look = to_look_rate(part, rate_hz * factor)
             other_beats = find_beats(look)
             other = durations(median_beat(look, other_beats), other_beats)
-            if other is not None and own - misfit(other, middle, covariance) > gain:
-                best, gain = factor, own - misfit(other, middle, covariance)
+            if other is None:
+                continue
+            likelier = own - misfit(other, middle, covariance)
+            if likelier > gain:
+                best, gain = factor, likelier
     qrs, interval, late = np.exp(logs)
     return TimeScale(float(qrs), float(interval), float(late), best, gain)
