@@ -268,9 +268,9 @@ def gather(place: Place) -> Content:
         for path in sorted(place.raw.rglob("PLANTED_FAULTS.json"))
         for fault in json.loads(path.read_text(encoding="utf-8"))
     ]
-    ingested = [json.loads(path.read_text()) for path in place.out.glob(".steps/*-ingest.json")]
-    stores = [pp.open_store(place.out / name) for name in
-              sorted(note["summary"]["store"] for note in ingested)]  # fmt: skip
+    notes = [json.loads(path.read_text()) for path in place.out.glob(".steps/*-ingest.json")]
+    ingested = sorted(note["summary"]["store"] for note in notes if note["summary"])
+    stores = [pp.open_store(place.out / name) for name in ingested]
     quarantine = [
         {"record": f"{row.corpus}/{row.record_id}", "reason": row.reason}
         for store in stores
