@@ -1,8 +1,8 @@
 """Precision and recall of the audit's detectors, on faults planted into real recordings.
 
 python benchmarks/audit.py [DATA]         prints the table of docs/audit.md
-python benchmarks/audit.py [DATA] --fit   prints the covariances in physioprep/audit/leads.py and
-                                          physioprep/audit/timescale.py
+python benchmarks/audit.py [DATA] --fit   prints the covariances in physioprep/auditing/leads.py and
+                                          physioprep/auditing/timescale.py
 
 DATA is a folder of public corpora (default ../shared/data); see docs/audit.md for which.
 """
@@ -42,30 +42,30 @@ from audit_faults import (
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from physioprep import read_recording
-from physioprep.audit import timescale
-from physioprep.audit.amplitude import (
+from physioprep.auditing import timescale
+from physioprep.auditing.amplitude import (
     check_amplitude,
     check_clipping,
     check_offset,
     check_sentinels,
 )
-from physioprep.audit.beats import find_beats, median_beat, to_look_rate
-from physioprep.audit.duplicates import find_pairs
-from physioprep.audit.eeg import (
+from physioprep.auditing.beats import find_beats, median_beat, to_look_rate
+from physioprep.auditing.duplicates import find_pairs
+from physioprep.auditing.eeg import (
     SWAP_DISTANCE,
     _places,
     check_bad_channels,
     check_eeg_electrodes,
     check_reference,
 )
-from physioprep.audit.findings import Finding
-from physioprep.audit.flat import check_flat, check_gaps, check_missing, check_noise
-from physioprep.audit.inputs import Signal, _pieces
-from physioprep.audit.lead_checks import check_limb_relations
-from physioprep.audit.leads import LIMB, MARGIN, beat_covariance, judge_beat
-from physioprep.audit.measure import Measured, join, measure
-from physioprep.audit.times import check_drift
-from physioprep.audit.timing import check_heart_rate, check_mains, check_sampling_rate
+from physioprep.auditing.findings import Finding
+from physioprep.auditing.flat import check_flat, check_gaps, check_missing, check_noise
+from physioprep.auditing.inputs import Signal, _pieces
+from physioprep.auditing.lead_checks import check_limb_relations
+from physioprep.auditing.leads import LIMB, MARGIN, beat_covariance, judge_beat
+from physioprep.auditing.measure import Measured, join, measure
+from physioprep.auditing.times import check_drift
+from physioprep.auditing.timing import check_heart_rate, check_mains, check_sampling_rate
 
 
 def row(fault: str, hits: int, n: int, false: int, clean: int) -> None:

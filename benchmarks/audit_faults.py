@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep import read_recording
-from physioprep.audit.inputs import Signal, _pieces
-from physioprep.audit.leads import EIGHT, FROM_I_II
-from physioprep.audit.measure import Measured
+from physioprep.auditing.inputs import Signal, _pieces
+from physioprep.auditing.leads import EIGHT, FROM_I_II
+from physioprep.auditing.measure import Measured
 from physioprep.harmonise import ECG_LEADS, canonical_channel
 
 Values = NDArray[np.floating]

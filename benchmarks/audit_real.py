@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from physioprep import scan, write_manifest
-from physioprep.audit import Finding, audit
+from physioprep.auditing import Finding, audit
 from physioprep.errors import CorpusError
 
 #: Folders that the product knows as a corpus; any other is scanned as a folder of files.

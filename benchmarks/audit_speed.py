@@ -77,7 +77,7 @@ def write_rows(path: Path, n: int, block: int = 20_000) -> None:
 
 
 def manifest(path: Path) -> None:
-    from physioprep.audit import audit
+    from physioprep.auditing import audit
 
     began = time.perf_counter()
     report = audit([path])
@@ -89,7 +89,7 @@ def manifest(path: Path) -> None:
 
 def fingerprints() -> None:
     """Hearts of 8 to 14 beats in 10 s seen in three leads; every 1,000th has an altered copy."""
-    from physioprep.audit.fingerprint import WAVE, candidates
+    from physioprep.auditing.fingerprint import WAVE, candidates
 
     rng = np.random.default_rng(0)
     n, copies = ROWS, ROWS // 1000
@@ -121,8 +121,8 @@ def fingerprints() -> None:
 def signals(data: Path) -> None:
     """Interleave reading a store with reading and checking it; the median of the ratios."""
     import physioprep as pp
-    from physioprep.audit.inputs import signals_of
-    from physioprep.audit.signals import look_at_all, open_all
+    from physioprep.auditing.inputs import signals_of
+    from physioprep.auditing.signals import look_at_all, open_all
 
     with tempfile.TemporaryDirectory() as folder:
         for name, corpus, pattern, times in (

@@ -191,7 +191,7 @@ def info(
     as_json: Json = False,
 ) -> None:
     """Say what a store, shards or a manifest hold and how they were made."""
-    from physioprep.info import describe_path, describe_record
+    from physioprep.describe import describe_path, describe_record
 
     if record is None:
         if (root, sample, at, channel) != (None, None, None, None):
@@ -212,7 +212,7 @@ def view(
     modality: Annotated[str | None, typer.Option(help="ecg, eeg …; default: all.")] = None,
 ) -> None:
     """Draw a record: ECG on paper at 25 mm/s and 10 mm/mV, EEG as a montage."""
-    from physioprep.view import plot_record
+    from physioprep.viewing import plot_record
 
     typer.echo(
         plot_record(
@@ -269,7 +269,7 @@ def audit(
     workers: Workers = None,
 ) -> None:
     """Find what is wrong with a corpus: exit code 0 clean, 1 findings, 2 could not run."""
-    from physioprep.audit import audit as audit_paths
+    from physioprep.auditing import audit as audit_paths
 
     if bool(drop or fix) != bool(out):
         raise PhysioprepError("--drop and --fix write a manifest: say where with --out")
@@ -349,7 +349,7 @@ def simulate(
     overwrite: Overwrite = False,
 ) -> None:
     """Write two small SIMULATED raw corpora (NeuroKit2) with planted faults, for `make demo`."""
-    from physioprep.simulate import simulate as simulate_corpora
+    from physioprep.simulation import simulate as simulate_corpora
 
     with console.progress_bar("simulate") as advance:
         made = simulate_corpora(out, seed=seed, overwrite=overwrite, progress=advance)

@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physioprep.audit.files import write_text
+from physioprep.auditing.files import write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +93,7 @@ def write_report(out: str | Path, content: Content) -> Path:
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    source = files("physioprep").joinpath("report.html.jinja").read_text(encoding="utf-8")
+    source = files(__package__).joinpath("report.html.jinja").read_text(encoding="utf-8")
     html = environment.from_string(source).render(
         content=content,
         findings=sorted(content.findings or (), key=_severity),

@@ -126,7 +126,7 @@ def ingest(place: Place, *, manifest: str, recipe: str | Mapping[str, Any], out:
 
 def audit(place: Place, *, paths: Sequence[str], out: str) -> Summary:
     """Audit manifests and stores; findings go to `out` (JSON, and HTML beside it), none stops."""
-    from physioprep.audit import audit as audit_paths
+    from physioprep.auditing import audit as audit_paths
 
     with console.progress_bar("audit") as advance:
         report = audit_paths([place.out / path for path in paths], progress=advance)
@@ -227,7 +227,7 @@ def _results(place: Place) -> list[str]:
 
 def view(place: Place, *, store: str, records: Sequence[str], out: str) -> Summary:
     """Draw `records` of `store` into the folder `out`, one PNG each."""
-    from physioprep.view import plot_record
+    from physioprep.viewing import plot_record
 
     (place.out / out).mkdir(parents=True, exist_ok=True)
     opened = pp.open_store(place.out / store)

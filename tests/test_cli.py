@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import physioprep as pp
 from physioprep.cli import app
-from physioprep.simulate import LEADS, simulate, write_wfdb
+from physioprep.simulation import LEADS, simulate, write_wfdb
 
 VERBS = [
     "corpora",

@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
     {"recording", "errors", "facts", "manifest", "remote", "remote_zarr", "__init__"},
     {"readers"},
-    {"corpora", "harmonise", "simulate"},
-    {"store", "shards", "stream", "audit", "view", "report", "info"},
+    {"corpora", "harmonise", "simulation"},
+    {"store", "shards", "stream", "auditing", "viewing", "report", "describe"},
     {"pipeline", "steps"},
     {"console", "cli", "cli_shard", "cli_train", "__main__"},
 ]

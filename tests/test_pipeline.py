@@ -9,7 +9,7 @@ import pytest
 from physioprep import steps
 from physioprep.errors import PhysioprepError, RecipeError
 from physioprep.pipeline import Pipeline, Step, load_pipeline, run
-from physioprep.simulate import simulate
+from physioprep.simulation import simulate
 
 SHIPPED = sorted((Path(__file__).parents[1] / "pipelines").glob("*.yaml"))
 

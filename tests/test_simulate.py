@@ -9,7 +9,7 @@ import pytest
 
 import physioprep as pp
 from physioprep.errors import PhysioprepError
-from physioprep.simulate import LEADS, simulate
+from physioprep.simulation import LEADS, simulate
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:neurokit2")
 

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from physioprep.errors import PhysioprepError, StoreError
-from physioprep.view import Mark, compose, ecg_panel, plot_record
-from physioprep.view.ecg import choose_gain, clinical_rows
-from physioprep.view.page import GUTTER_MM, MARGIN_MM, MM_PER_INCH, RIGHT_MM
-from physioprep.view.record import Signals, draw_signals
+from physioprep.viewing import Mark, compose, ecg_panel, plot_record
+from physioprep.viewing.ecg import choose_gain, clinical_rows
+from physioprep.viewing.page import GUTTER_MM, MARGIN_MM, MM_PER_INCH, RIGHT_MM
+from physioprep.viewing.record import Signals, draw_signals
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
@@ -140,7 +140,7 @@ def test_page_says_what_is_missing_absent_and_simulated() -> None:
 
 
 def test_simulated_corpora_are_labelled_and_real_ones_are_not(tmp_path: Path) -> None:
-    from physioprep.view.record import draw_record
+    from physioprep.viewing.record import draw_record
 
     one = {"ecg": (np.zeros((1, 1000), "f4"), 100.0, ("I",), "mV")}
     assert "SIMULATED" in texts(draw_record(fake_store(one, "demo-ecg"), "a"))
@@ -148,7 +148,7 @@ def test_simulated_corpora_are_labelled_and_real_ones_are_not(tmp_path: Path) ->
 
 
 def test_leads_that_twelve_lead_records_lack_are_named_others_left_out() -> None:
-    from physioprep.view.record import draw_record
+    from physioprep.viewing.record import draw_record
 
     values = np.zeros((12, 1000), "f4")
     values[4] = np.nan
@@ -161,7 +161,7 @@ def test_leads_that_twelve_lead_records_lack_are_named_others_left_out() -> None
 
 
 def test_seconds_count_from_the_recordings_start() -> None:
-    from physioprep.view.record import draw_record
+    from physioprep.viewing.record import draw_record
 
     one = {"ecg": (np.zeros((1, 2500), "f4"), 100.0, ("I",), "mV")}
     words = texts(draw_record(fake_store(one), "a", start_s=5, duration_s=10))

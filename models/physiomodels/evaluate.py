@@ -37,7 +37,7 @@ from physiomodels.label_efficiency import draw_curves
 from physiomodels.picture import reconstruct
 from physiomodels.protocol import Fold, grouped_by, make_folds
 from physiomodels.summary import describe, summarise
-from physioprep.audit.files import write_text
+from physioprep.auditing.files import write_text
 from physioprep.errors import ModelError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from physiomodels.data import open_stream, to_patches
 from physiomodels.encoder import CrissCrossEncoder
 from physiomodels.masking import DualMask
 from physioprep.shards import open_shards
-from physioprep.view.record import is_simulated
+from physioprep.viewing.record import is_simulated
 
 _LEADS = 12  # rows of a picture
 _SECONDS = 10  # of a window, at most

@@ -85,7 +85,7 @@ def describe(
     simulated : bool
         As for `physiomodels.evaluate.evaluate`.
     """
-    from physioprep.view.record import is_simulated
+    from physioprep.viewing.record import is_simulated
 
     corpora = windows["corpus"].dropna().unique()
     known = windows["subject_id"].notna().all()

@@ -1,0 +1,127 @@
+"""Act on findings: a manifest without the records they name, or with what can be put right."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from physioprep.errors import PhysioprepError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from physioprep.auditing.findings import Finding
+
+#: Checks that a change of the manifest puts right.
+FIXABLE: Final = (
+    "duplicate-file", "duplicate-signal", "near-duplicate", "duplicate-subject", "subject-leak",
+    "duplicate-leak",
+)  # fmt: skip
+
+
+def drop(
+    manifest: pd.DataFrame, findings: Iterable[Finding], checks: Collection[str]
+) -> pd.DataFrame:
+    """Return a manifest without the records that findings of `checks` name.
+
+    Parameters
+    ----------
+    manifest : pandas.DataFrame
+    findings : iterable of Finding
+        Record ids, or corpus/record.
+    checks : collection of str
+
+    Examples
+    --------
+    >>> from physioprep.auditing import Finding
+    >>> from physioprep.manifest import make_manifest
+    >>> frame = make_manifest({"corpus": ["x"] * 2, "record_id": ["a", "b"], "path": ["a", "b"]})
+    >>> drop(frame, [Finding("flat-lead", "error", ("b",), "dead")], ["flat-lead"])["record_id"][0]
+    'a'
+    """
+    named = {record for one in findings if one.check in checks for record in one.records}
+    keep = ~_names(manifest).isin(named) & ~manifest["record_id"].isin(named)
+    kept: pd.DataFrame = manifest[keep].reset_index(drop=True)
+    return kept
+
+
+def fix(
+    manifest: pd.DataFrame, findings: Iterable[Finding], checks: Collection[str]
+) -> pd.DataFrame:
+    """Return a manifest in which findings of `checks` are put right.
+
+    Of duplicates the first record is kept; one recording under two persons makes the two one;
+    a person, or a recording, that stands in two splits goes to the one with most of its records.
+
+    Raises
+    ------
+    PhysioprepError
+        If a check is not in `FIXABLE`.
+    """
+    other = sorted(set(checks) - set(FIXABLE))
+    if other:
+        raise PhysioprepError(
+            f"{', '.join(other)}: no change of a manifest puts that right; "
+            f"these can be: {', '.join(FIXABLE)}"
+        )
+    out = manifest.copy()
+    gone: set[Any] = set()
+    for one in findings:
+        if one.check not in checks:
+            continue
+        rows = out.index[_names(out).isin(one.records) | out["record_id"].isin(one.records)]
+        rows = rows.difference(list(gone))
+        if one.check in ("subject-leak", "duplicate-leak"):
+            _join_splits(out, rows)
+        elif one.check == "duplicate-subject":
+            first = out.loc[rows, "subject_id"].dropna()
+            if len(first):
+                same = out["subject_id"].isin(set(first)) & out["corpus"].isin(
+                    set(out.loc[rows, "corpus"])
+                )
+                out.loc[same, "subject_id"] = sorted(first)[0]
+        else:
+            gone.update(rows[1:])
+    return out.drop(index=list(gone)).reset_index(drop=True)
+
+
+def _join_splits(frame: pd.DataFrame, rows: Any) -> None:
+    """Move records to the split most of them stand in; of equals, to the last by name."""
+    counts = frame.loc[rows, "split"].value_counts()
+    if len(counts) > 1:
+        best = max(split for split, n in counts.items() if n == counts.max())
+        frame.loc[rows, "split"] = best
+
+
+def _names(frame: pd.DataFrame) -> Any:
+    return frame["corpus"].astype(str) + "/" + frame["record_id"].astype(str)
+
+
+def commands(check: str, inputs: Sequence[Any], many: bool) -> list[str]:
+    """Return command lines that act on the findings of a check.
+
+    Parameters
+    ----------
+    check : str
+    inputs : sequence of mapping
+        Of `AuditReport`: ``path``, ``kind`` and, where given, ``as_given``.
+    many : bool
+        Whether findings of this check name records at all.
+
+    Examples
+    --------
+    >>> inputs = [{"path": "m.parquet", "kind": "manifest", "as_given": "data/m.parquet"}]
+    >>> commands("subject-leak", inputs, True)[0]
+    'physioprep audit data/m.parquet --fix subject-leak --out fixed.parquet'
+    """
+    paths = [str(one.get("as_given", one["path"])) for one in inputs]
+    tables = [one for one in inputs if one["kind"] in ("manifest", "store")]
+    if not many or not tables:
+        return []
+    base = f"physioprep audit {shlex.join(paths)}"
+    ways: list[Callable[[], str]] = []
+    if check in FIXABLE:
+        ways.append(lambda: f"{base} --fix {check} --out fixed.parquet")
+    ways.append(lambda: f"{base} --drop {check} --out kept.parquet")
+    return [way() for way in ways]

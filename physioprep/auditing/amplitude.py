@@ -1,0 +1,171 @@
+"""Checks of amplitude: impossible gains and units, clipping, resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.auditing.findings import Finding
+from physioprep.auditing.lead_checks import Name
+from physioprep.auditing.measure import Measured
+
+#: What the middle live channel of a recording can span (0.5th to 99.5th percentile), mV.
+POSSIBLE_MV = {"ecg": (0.04, 12.0), "eeg": (0.002, 1.5)}
+#: The same of an ECG of at least so many leads: no heart is that large in half of them.
+MANY_LEADS, POSSIBLE_MANY_MV = 8, 5.5
+#: A recording this many times its corpus' median is suspect (where at least this many stand).
+TIMES_MEDIAN, LEAST_RECORDS = 6.0, 20
+#: The middle of an ECG lies off zero by no more than this many times its spread, or mV.
+OFFSET_TIMES, OFFSET_MV = 2.0, 1.0
+CLIPPED = 0.005
+#: A living signal should span at least so many steps of its converter.
+LEAST_STEPS = 50
+
+
+def middle_spread(one: Measured) -> float:
+    """Return the median over live channels of what a recording spans, mV; NaN of none."""
+    live = one.spread[np.isfinite(one.spread) & (np.nan_to_num(one.flat, nan=1.0) < 0.5)]
+    return float(np.median(live)) if live.size else float("nan")
+
+
+def steps_spanned(one: Measured) -> NDArray[np.float64]:
+    """Return how many steps of its converter each channel spans; infinite where unknown."""
+    unknown = np.full(len(one.spread), np.inf)
+    return np.asarray(np.divide(one.spread, one.step, out=unknown, where=one.step > 0))
+
+
+def check_amplitude(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find amplitudes that no heart or head makes, or that stand out of their corpus."""
+    out = []
+    by_set: dict[tuple[str, str, int], list[tuple[Measured, float]]] = {}
+    for one in measured:
+        if one.modality in POSSIBLE_MV and np.isfinite(size := middle_spread(one)):
+            # one lead of a hand-held spans other values than twelve
+            by_set.setdefault((one.key[0], one.modality, len(one.channels)), []).append((one, size))
+    for (_, modality, n_channels), members in by_set.items():
+        low, high = POSSIBLE_MV[modality]
+        if modality == "ecg" and n_channels >= MANY_LEADS:
+            high = POSSIBLE_MANY_MV
+        usual = float(np.median([size for _, size in members]))
+        for one, size in members:
+            times = size / usual if usual > 0 else 1.0
+            possible = low <= size <= high
+            outlies = len(members) >= LEAST_RECORDS and (
+                times > TIMES_MEDIAN or times < 1 / TIMES_MEDIAN
+            )
+            if possible and not outlies:
+                continue
+            evidence = {
+                "modality": modality,
+                "spread_mv": round(size, 6),
+                "possible_mv": [low, high],
+                "times_corpus_median": round(times, 4),
+                "units": sorted(set(one.units)),
+            }
+            unit = "mV" if modality == "ecg" else "µV"
+            shown = size if modality == "ecg" else size * 1e3
+            detail = f"{modality.upper()} spans {shown:.3g} {unit}: a wrong gain or unit?"
+            severity = "warning" if possible else "error"
+            out.append(Finding("amplitude", severity, (name(one.key),), detail, evidence))
+    return out
+
+
+def check_units(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find electric signals whose unit is no voltage, and mixed units in one modality."""
+    out = []
+    for one in measured:
+        if one.modality not in POSSIBLE_MV:
+            continue
+        units = sorted(set(one.units))
+        if np.isnan(one.spread).all() and (one.missing < 1).any():
+            named = ", ".join(unit or "no unit" for unit in units)
+            detail = f"{one.modality.upper()} in {named}: no voltage, so no amplitude"
+        elif len(units) > 1:
+            named = ", ".join(unit or "none" for unit in units)
+            detail = f"{one.modality.upper()} channels in different units: {named}"
+        else:
+            continue
+        evidence = {"modality": one.modality, "units": units}
+        out.append(Finding("units", "warning", (name(one.key),), detail, evidence))
+    return out
+
+
+def check_uncalibrated(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find electric channels whose header states no gain, so that their millivolts are a guess."""
+    out = []
+    for one in measured:
+        if one.modality in POSSIBLE_MV and one.uncalibrated:
+            leads = list(one.uncalibrated)
+            detail = f"no gain in the header: {', '.join(leads)}"
+            evidence = {"modality": one.modality, "leads": leads}
+            out.append(Finding("uncalibrated", "warning", (name(one.key),), detail, evidence))
+    return out
+
+
+def check_offset(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find ECG leads that lie far off zero: a wrong baseline, or electrodes' own voltage."""
+    out = []
+    for one in measured:
+        if one.modality != "ecg":
+            continue  # EEG amplifiers of direct current do no harm
+        off = np.abs(np.nan_to_num(one.middle))
+        far = (off > OFFSET_MV) & (off > OFFSET_TIMES * np.nan_to_num(one.spread))
+        places = np.flatnonzero(far & (np.nan_to_num(one.flat, nan=1.0) < 0.5))
+        if places.size:
+            leads = [one.channels[place] for place in places]
+            middles = [round(float(one.middle[place]), 3) for place in places]
+            detail = f"off zero: {', '.join(leads)} ({max(middles, key=abs):g} mV)"
+            evidence = {"modality": "ecg", "leads": leads, "middle_mv": middles}
+            out.append(Finding("offset", "warning", (name(one.key),), detail, evidence))
+    return out
+
+
+def check_clipping(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find channels that stay at their rails, and such as use a few steps of their range."""
+    out = []
+    for one in measured:
+        if one.modality not in POSSIBLE_MV:
+            continue
+        live = np.nan_to_num(one.flat, nan=1.0) < 0.2
+        steps = steps_spanned(one)
+        # a coarse signal rests at its extremes by rounding, not by clipping
+        clipped = [
+            place
+            for place in np.flatnonzero(live)
+            if one.clipped[place] > CLIPPED and steps[place] >= LEAST_STEPS
+        ]
+        if clipped:
+            leads = [one.channels[place] for place in clipped]
+            shares = [round(float(one.clipped[place]), 4) for place in clipped]
+            detail = f"cut off at the rails: {', '.join(leads)} ({max(shares):.1%} of the samples)"
+            evidence = {"modality": one.modality, "leads": leads, "clipped_share": shares}
+            out.append(Finding("clipping", "warning", (name(one.key),), detail, evidence))
+        coarse = [p for p in range(len(live)) if live[p] and steps[p] < LEAST_STEPS]
+        if coarse:
+            leads = [one.channels[place] for place in coarse]
+            few = [round(float(steps[place]), 1) for place in coarse]
+            detail = f"coarse: {', '.join(leads)} span {min(few):g} steps of the converter"
+            evidence = {"modality": one.modality, "leads": leads, "steps": few}
+            out.append(Finding("coarse-resolution", "info", (name(one.key),), detail, evidence))
+    return out
+
+
+def check_sentinels(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find marks for "no value" that stand among the samples as if they were voltages."""
+    out = []
+    for one in measured:
+        if one.modality not in POSSIBLE_MV or not one.marks:
+            continue
+        leads = [channel for channel, _, _ in one.marks]
+        evidence = {
+            "modality": one.modality,
+            "leads": leads,
+            "values": [round(value, 6) for _, value, _ in one.marks],
+            "samples": [count for _, _, count in one.marks],
+        }
+        channel, value, count = one.marks[0]
+        detail = f"{value:g} stands {count} times in {channel}, far from all else: a mark?"
+        out.append(Finding("sentinel", "warning", (name(one.key),), detail, evidence))
+    return out

@@ -1,0 +1,111 @@
+"""Checks of what is there: against the corpus' facts, unreadable files, known faults."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from physioprep.auditing.findings import Finding
+from physioprep.auditing.lead_checks import Name
+from physioprep.auditing.table import flattened
+from physioprep.errors import CorpusError, PhysioprepError
+from physioprep.facts import load_facts
+
+
+def check_unreadable(refused: pd.DataFrame, name: Name) -> list[Finding]:
+    """Report every recording that could not be scanned or ingested, with the reason."""
+    columns = (refused[column] for column in ("corpus", "record_id", "path", "reason"))
+    return [
+        Finding(
+            "unreadable-file", "error", (name((corpus, record)),), str(reason), {"path": str(path)}
+        )
+        for corpus, record, path, reason in zip(*columns, strict=True)
+    ]
+
+
+def check_known_faults(records: pd.DataFrame, name: Name) -> list[Finding]:
+    """Pass on the known faults that a scan found in the corpus' facts, one finding a fault."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    rows, faults = flattened(records["faults"])
+    keys = list(zip(records["corpus"].tolist(), records["record_id"].tolist(), strict=True))
+    for row, fault in zip(rows.tolist(), faults.to_pylist(), strict=True):
+        corpus, record = keys[row]
+        groups.setdefault((corpus, str(fault)), []).append(name((corpus, record)))
+    out = []
+    for (corpus, fault_id), names in groups.items():
+        try:
+            fault = load_facts(corpus).fault(fault_id)
+        except CorpusError:
+            detail, action, citation = fault_id, "flag", None
+        else:
+            detail, action, citation = fault.what, fault.action, fault.citation
+        severity = "warning" if action == "drop" else "info"
+        evidence = {"corpus": corpus, "fault": fault_id, "action": action, "citation": citation}
+        out.append(Finding("known-fault", severity, tuple(names), detail, evidence))
+    return out
+
+
+def check_expected(records: pd.DataFrame, expect: str) -> list[Finding]:
+    """Compare counts with what a published version holds.
+
+    Parameters
+    ----------
+    records : pandas.DataFrame
+        Manifest rows.
+    expect : str
+        ``CORPUS==VERSION``.
+
+    Raises
+    ------
+    PhysioprepError
+        If `expect` is not of that form.
+    CorpusError
+        If the corpus or the version is unknown.
+    """
+    corpus, sign, version = expect.partition("==")
+    if not sign or not corpus or not version:
+        raise PhysioprepError(f"expect {expect!r}: write CORPUS==VERSION, as ptb-xl==1.0.3")
+    facts = load_facts(corpus).version(version)
+    own = records[records["corpus"] == corpus]
+    readable = own[own["error"].isna()] if "error" in own else own
+    found = {
+        "records": len(readable),
+        "subjects": int(own["subject_id"].nunique()),
+        "hours": round(float(own["duration_s"].sum()) / 3600, 3) if "duration_s" in own else None,
+    }
+    out = []
+    for what, n in found.items():
+        wanted = getattr(facts, what)
+        if wanted is None or n is None:
+            continue
+        tolerance = 0.01 * wanted if what == "hours" else 0
+        if abs(n - wanted) > tolerance:
+            text = f"{n:g} {what}, {corpus} {version} has {wanted:g}"
+            evidence = {"what": what, "found": n, "expected": wanted, "expect": expect}
+            out.append(Finding("incomplete", "error", (), text, evidence))
+    for label, counts in facts.labels.items():
+        column = f"label_{label}"
+        if column not in own:
+            out.append(Finding("incomplete", "error", (), f"no {column}", {"expect": expect}))
+            continue
+        seen = own[column].value_counts()
+        for value, wanted in counts.items():
+            n = int(sum(count for key, count in seen.items() if str(key) == str(value)))
+            if n != wanted:
+                text = f"{n} records with {label} = {value}, {corpus} {version} has {wanted}"
+                evidence = {
+                    "what": column, "value": value, "found": n, "expected": wanted,
+                    "expect": expect,
+                }  # fmt: skip
+                out.append(Finding("label-counts", "error", (), text, evidence))
+    return out
+
+
+def check_empty(records: pd.DataFrame, name: Name) -> list[Finding]:
+    """Find recordings whose files hold nothing."""
+    if "bytes" not in records:
+        return []
+    empty = records[records["bytes"].eq(0).fillna(False).astype(bool)]
+    return [
+        Finding("empty-file", "error", (name((str(corpus), str(record))),), "a file of 0 bytes")
+        for corpus, record in zip(empty["corpus"], empty["record_id"], strict=True)
+    ]

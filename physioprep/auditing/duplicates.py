@@ -1,0 +1,364 @@
+"""Checks for recordings that stand twice: as files, as signals, as altered copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from physioprep.auditing.beats import LOOK_HZ, band, to_look_rate
+from physioprep.auditing.findings import Finding
+from physioprep.auditing.fingerprint import candidates
+from physioprep.auditing.inputs import Key, Signal
+from physioprep.auditing.lead_checks import Name
+from physioprep.auditing.measure import Measured
+from physioprep.auditing.table import flattened, lengths
+
+#: Files that hold no samples and may well be equal: headers, annotations, notes.
+_NO_SAMPLES = frozenset(
+    (
+        ".hea",
+        ".atr",
+        ".qrs",
+        ".ann",
+        ".st",
+        ".txt",
+        ".csv",
+        ".tsv",
+        ".json",
+        ".vhdr",
+        ".vmrk",
+        ".xml",
+    )
+)
+#: Correlation (median over shared channels, 3 to 20 Hz) from which signals are one recording.
+SAME, IDENTICAL = 0.95, 0.9999
+#: Least overlap that says so, s.
+MIN_OVERLAP_S = 4.5
+#: Search about the fingerprints' delay, s, and its resolution, Hz.
+_SEARCH_S, _FINE_HZ = 0.1, 500
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two recordings of one and the same signal.
+
+    Parameters
+    ----------
+    one, two : tuple of str
+        (corpus, record id).
+    modality : str
+    correlation : float
+        Median over channels of its magnitude, at the best delay.
+    delay_s : float
+        Time in `two` of a thing less its time in `one`.
+    overlap_s : float
+    inverted : bool
+    rates_hz : tuple of float
+    identical : bool
+        Whether sample stands for sample, but for gain and offset.
+    """
+
+    one: Key
+    two: Key
+    modality: str
+    correlation: float
+    delay_s: float
+    overlap_s: float
+    inverted: bool
+    rates_hz: tuple[float, float]
+    identical: bool
+
+
+def check_files(records: pd.DataFrame, name: Name) -> tuple[list[Finding], list[tuple[Key, ...]]]:
+    """Find recordings that share a file of samples, byte for byte.
+
+    Returns
+    -------
+    findings : list of Finding
+        ``duplicate-file``, one a group.
+    groups : list of tuple of keys
+        The recordings of each.
+    """
+    even = lengths(records["files"]) == lengths(records["file_sha256"])
+    kept = records if even.all() else records[even]
+    rows, hashes = flattened(kept["file_sha256"])
+    suspects = np.flatnonzero(_repeated(hashes))
+    files = flattened(kept["files"])[1].take(suspects).to_pylist()
+    owners: dict[str, dict[Key, str]] = {}
+    for row, digest, file in zip(
+        rows[suspects].tolist(), hashes.take(suspects).to_pylist(), files, strict=True
+    ):
+        if digest and PurePosixPath(file).suffix.lower() not in _NO_SAMPLES:
+            key: Key = str(kept["corpus"].iat[row]), str(kept["record_id"].iat[row])
+            owners.setdefault(digest, {})[key] = file
+    findings, groups, seen = [], [], set()
+    for digest, group in owners.items():
+        keys = tuple(sorted(group))
+        if len(keys) < 2 or keys in seen:
+            continue
+        seen.add(keys)
+        groups.append(keys)
+        evidence = {"sha256": digest, "files": [group[key] for key in keys]}
+        names = tuple(name(key) for key in keys)
+        detail = f"one file under {len(names)} names"
+        findings.append(Finding("duplicate-file", "error", names, detail, evidence))
+    return findings, groups
+
+
+def _repeated(hashes: Any) -> NDArray[np.bool_]:
+    """Return which of an Arrow array of hashes may stand more than once: all that do, few else."""
+    import pyarrow as pa
+
+    if not len(hashes):
+        return np.empty(0, np.bool_)
+    texts = hashes.cast(pa.large_binary()).fill_null(b"")
+    ends = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset :][: len(texts) + 1]
+    short = np.zeros(len(texts), np.uint64)
+    whole = np.diff(ends) == 64
+    if whole.all():  # eight numbers each, folded to one: texts as Python objects would be 200 MB
+        data = np.frombuffer(texts.buffers()[2], np.uint8)[ends[0] : ends[-1]]
+        for part in data.view(np.uint64).reshape(-1, 8).T:
+            short = short * np.uint64(0x9E3779B97F4A7C15) ^ part
+    else:
+        short = np.array([hash(text) & 0xFFFFFFFFFFFFFFFF for text in texts.to_pylist()], np.uint64)
+    ordered = np.sort(short)
+    return np.isin(short, ordered[1:][ordered[1:] == ordered[:-1]])
+
+
+def find_pairs(
+    measured: Sequence[Measured],
+    read: Callable[[Key, str], Signal | None],
+    twins: Callable[[Key, Key], bool],
+) -> list[Pair]:
+    """Find recordings whose signals are one: fingerprints propose, the signals decide.
+
+    Parameters
+    ----------
+    measured : sequence of Measured
+    read : callable
+        Gives the first 10 minutes of a recording's modality.
+    twins : callable
+        Whether two recordings are known to be one (the same at two sampling rates).
+
+    Returns
+    -------
+    list of Pair
+    """
+    out = []
+    for modality in sorted({one.modality for one in measured} & {"ecg", "eeg"}):
+        own = [one for one in measured if one.modality == modality and one.waves.size]
+        if not own:
+            continue
+        tables = []
+        for number, one in enumerate(own):
+            table = one.waves.copy()
+            table["signal"] = number
+            tables.append(table)
+        for first, second, delay, _ in candidates(np.concatenate(tables)):
+            a, b = own[first].key, own[second].key
+            if a == b or twins(a, b):
+                continue
+            signals = read(a, modality), read(b, modality)
+            if signals[0] is not None and signals[1] is not None:
+                pair = compare(signals[0], signals[1], delay)
+                if pair is not None:
+                    out.append(pair)
+    return out
+
+
+def compare(one: Signal, two: Signal, delay_s: float) -> Pair | None:
+    """Compare two signals at about a delay.
+
+    Parameters
+    ----------
+    one, two : Signal
+    delay_s : float
+        To 0.1 s.
+
+    Returns
+    -------
+    Pair or None
+        None where they are not one recording.
+    """
+    from scipy.signal import resample_poly
+
+    shared = [
+        (one.channels.index(c), two.channels.index(c)) for c in one.channels if c in two.channels
+    ]
+    if not shared and min(len(one.channels), len(two.channels)) > 1:
+        return None
+    shared = (shared or [(0, 0)])[:8]
+    fine = []
+    for signal, places in ((one, [a for a, _ in shared]), (two, [b for _, b in shared])):
+        look = band(to_look_rate(signal.values[places], signal.rate_hz), 3, 20)
+        fine.append(resample_poly(look, _FINE_HZ // LOOK_HZ, 1, axis=1))
+    centre, reach = round(delay_s * _FINE_HZ), round(_SEARCH_S * _FINE_HZ)
+    best = max(
+        (
+            (_correlations(fine[0], fine[1], lag), lag)
+            for lag in range(centre - reach, centre + reach + 1, 2)
+        ),
+        key=lambda item: float(np.median(np.abs(item[0]))) if item[0].size else 0.0,
+    )
+    correlations, lag = best
+    overlap = (min(fine[0].shape[1], fine[1].shape[1] - lag) - max(0, -lag)) / _FINE_HZ
+    if not correlations.size or overlap < MIN_OVERLAP_S:
+        return None
+    middle = float(np.median(np.abs(correlations)))
+    if middle < SAME:
+        return None
+    rates = (one.rate_hz, two.rate_hz)
+    identical = one.rate_hz == two.rate_hz and _sample_for_sample(one, two, shared, lag / _FINE_HZ)
+    inverted = bool(np.median(correlations) < 0)
+    return Pair(
+        one.key, two.key, one.modality, middle, lag / _FINE_HZ, overlap, inverted, rates, identical
+    )
+
+
+def _correlations(
+    a: NDArray[np.floating], b: NDArray[np.floating], lag: int
+) -> NDArray[np.float64]:
+    """Return the correlation a channel of ``a[t]`` with ``b[t + lag]``; live channels only."""
+    first, last = max(0, -lag), min(a.shape[1], b.shape[1] - lag)
+    if last - first < 2:
+        return np.empty(0)
+    x, y = a[:, first:last], b[:, first + lag : last + lag]
+    x = x - x.mean(axis=1, keepdims=True)
+    y = y - y.mean(axis=1, keepdims=True)
+    size = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
+    live = size > 1e-12
+    return np.asarray((x * y).sum(axis=1)[live] / size[live], np.float64)
+
+
+def _sample_for_sample(
+    one: Signal, two: Signal, shared: Sequence[tuple[int, int]], delay_s: float
+) -> bool:
+    """Return whether the raw samples agree at a whole delay, but for gain and offset."""
+    for lag in {round(delay_s * one.rate_hz) + shift for shift in (-1, 0, 1)}:
+        a = np.nan_to_num(one.values[[a for a, _ in shared]].astype(np.float64))
+        b = np.nan_to_num(two.values[[b for _, b in shared]].astype(np.float64))
+        found = np.abs(_correlations(a, b, lag))
+        if found.size and float(np.min(found)) >= IDENTICAL:
+            return True
+    return False
+
+
+def report_pairs(
+    pairs: Iterable[Pair], files: Sequence[tuple[Key, ...]], name: Name
+) -> tuple[list[Finding], list[tuple[Key, ...]]]:
+    """Turn pairs into findings, one a group of recordings that are one signal.
+
+    Pairs that are one file already are left out. A group is ``duplicate-signal`` where its links
+    are sample for sample; links that are not make a ``near-duplicate``.
+
+    Returns
+    -------
+    findings : list of Finding
+    groups : list of tuple of keys
+        The recordings of each finding.
+    """
+    known = {frozenset(pair) for group in files for pair in _pairs_of(group)}
+    links = [pair for pair in pairs if frozenset((pair.one, pair.two)) not in known]
+    findings, groups = [], []
+    for identical in (True, False):
+        kept = [pair for pair in links if pair.identical is identical]
+        for group in _components([(pair.one, pair.two) for pair in kept]):
+            own = [pair for pair in kept if pair.one in group]
+            findings.append(_finding(own, group, identical, name))
+            groups.append(group)
+    return findings, groups
+
+
+def _finding(pairs: Sequence[Pair], group: Sequence[Key], identical: bool, name: Name) -> Finding:
+    first = max(pairs, key=lambda pair: pair.correlation)
+    how = []
+    if first.inverted:
+        how.append("inverted")
+    if abs(first.delay_s) > 0.05:
+        how.append(f"shifted by {abs(first.delay_s):.2f} s")
+    if first.rates_hz[0] != first.rates_hz[1]:
+        how.append(f"at {first.rates_hz[0]:g} and {first.rates_hz[1]:g} Hz")
+    what = "the same signal" if identical else "nearly the same signal"
+    detail = f"{what} under {len(group)} names" + (f" ({', '.join(how)})" if how else "")
+    evidence = {
+        "modality": first.modality,
+        "pairs": [
+            {
+                "records": [name(pair.one), name(pair.two)],
+                "correlation": round(pair.correlation, 5),
+                "delay_s": round(pair.delay_s, 3),
+                "overlap_s": round(pair.overlap_s, 2),
+                "inverted": pair.inverted,
+                "sampling_rates_hz": list(pair.rates_hz),
+            }
+            for pair in pairs[:50]
+        ],
+    }
+    check = "duplicate-signal" if identical else "near-duplicate"
+    return Finding(check, "error", tuple(name(key) for key in group), detail, evidence)
+
+
+def _pairs_of(group: Sequence[Key]) -> list[tuple[Key, Key]]:
+    return [(one, two) for place, one in enumerate(group) for two in group[place + 1 :]]
+
+
+def _components(pairs: Sequence[tuple[Key, Key]]) -> list[tuple[Key, ...]]:
+    """Return the groups that pairs link, each sorted."""
+    parent: dict[Key, Key] = {}
+
+    def root(key: Key) -> Key:
+        parent.setdefault(key, key)
+        while parent[key] != key:
+            parent[key] = parent[parent[key]]
+            key = parent[key]
+        return key
+
+    for one, two in pairs:
+        parent[root(one)] = root(two)
+    groups: dict[Key, list[Key]] = {}
+    for key in parent:
+        groups.setdefault(root(key), []).append(key)
+    return sorted(tuple(sorted(group)) for group in groups.values())
+
+
+def same_recording(
+    records: Mapping[Key, tuple[str | None, str | None, float | None]],
+) -> Callable[[Key, Key], bool]:
+    """Return whether a pair says nothing new: its corpus gives one recording at several rates.
+
+    True for one recording at two rates, and for a pair across rates of which the pair at one
+    rate exists and is judged by itself.
+
+    Parameters
+    ----------
+    records : mapping of key to (subject_id, session, first sampling rate)
+
+    Examples
+    --------
+    >>> rows = {("x", "1_lr"): ("p", "1", 100.0), ("x", "1_hr"): ("p", "1", 500.0),
+    ...         ("x", "2_lr"): ("q", "2", 100.0), ("x", "2_hr"): ("q", "2", 500.0)}
+    >>> twins = same_recording(rows)
+    >>> twins(("x", "1_lr"), ("x", "1_hr")), twins(("x", "1_lr"), ("x", "2_hr"))
+    (True, True)
+    >>> twins(("x", "1_lr"), ("x", "2_lr"))
+    False
+    """
+    at_rate = {
+        (key[0], subject, session, rate)
+        for key, (subject, session, rate) in records.items()
+        if subject is not None and session is not None
+    }
+
+    def twins(one: Key, two: Key) -> bool:
+        a, b = records.get(one), records.get(two)
+        if a is None or b is None or one[0] != two[0] or a[2] == b[2]:
+            return False
+        return (one[0], a[0], a[1], b[2]) in at_rate or (two[0], b[0], b[1], a[2]) in at_rate
+
+    return twins

@@ -1,0 +1,192 @@
+"""Checks of EEG electrodes by how their signals vary together: swapped, doubled, bridged, bad.
+
+Signals of neighbours are alike, and less so with distance. Electrodes under each other's names
+break this; electrodes that gel joins, and channels that were copied, are more alike than any
+neighbours (compare Alschuler et al., Clin. Neurophysiol. 125, 2014).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.auditing.findings import Finding
+from physioprep.auditing.lead_checks import Name
+from physioprep.auditing.measure import Measured
+
+#: Variance of a difference over that of the smaller signal: one signal, and one joined by gel.
+COPIED, BRIDGED = 1e-6, 0.004
+#: Electrodes that must have known places before a swap is judged.
+LEAST_ELECTRODES = 10
+#: A swap must mend this much: correlation of differences in likeness and in distance, its size,
+#: and how far apart the two are (1 is the head's radius).
+SWAP_CORRELATION, SWAP_SIZE, SWAP_DISTANCE = 0.5, 0.15, 0.6
+#: Variance of the mean over channels, over their median variance: none in average-referenced EEG.
+AVERAGED = 1e-3
+#: Bad channels (PREP): robust deviation of the log size, largest correlation with another. Beside
+#: the reference a sound electrode is small.
+SMALL, LARGE, CORRELATION = -8.0, 5.0, 0.25
+_STATED = re.compile(r"-\s*(REF|LE|AR|AVG|AVE|CAR|A1|A2|M1|M2|A1A2|CZ)\.*$", re.IGNORECASE)
+_AVERAGE = ("AR", "AVG", "AVE", "CAR")
+
+
+@lru_cache(maxsize=1)
+def _places() -> dict[str, NDArray[np.float64]]:
+    from mne.channels import get_builtin_montages, make_standard_montage
+
+    new = "colin27_1005"  # what newer MNEs call standard_1005
+    name = new if new in get_builtin_montages() else "standard_1005"
+    places = make_standard_montage(name).get_positions()["ch_pos"]
+    return {name: xyz / np.linalg.norm(xyz) for name, xyz in places.items()}
+
+
+def swapped_pair(
+    covariance: NDArray[np.float64], channels: Sequence[str]
+) -> tuple[str, str, float] | None:
+    """Return the two electrodes whose exchange most betters how likeness falls with distance.
+
+    Parameters
+    ----------
+    covariance : ndarray of float64, shape (channel, channel)
+        Of live channels.
+    channels : sequence of str
+        Canonical names.
+
+    Returns
+    -------
+    tuple of (one, two, correlation), or None
+        None where no exchange betters it enough, or fewer than ten places are known.
+    """
+    places = _places()
+    known = [place for place, name in enumerate(channels) if name in places]
+    if len(known) < LEAST_ELECTRODES:
+        return None
+    xyz = np.array([places[channels[place]] for place in known])
+    distance = np.linalg.norm(xyz[:, None] - xyz[None], axis=-1)
+    n = len(known)
+    average = np.eye(n) - 1 / n
+    c = average @ covariance[np.ix_(known, known)] @ average
+    size = np.sqrt(np.maximum(np.diag(c), 1e-12))
+    alike = c / np.outer(size, size)
+    # a pair's differences to all others, itself left out
+    rest = np.ones((n, n, n), np.bool_)
+    rest[np.arange(n), :, np.arange(n)] = rest[:, np.arange(n), np.arange(n)] = False
+    a, b = (np.where(rest, table[:, None] - table[None], 0.0) for table in (alike, distance))
+    a, b = (np.where(rest, x - x.sum(-1, keepdims=True) / (n - 2), 0.0) for x in (a, b))
+    size_a, size_b = (np.sqrt((x * x).sum(axis=-1) / (n - 2)) for x in (a, b))
+    good = (distance >= SWAP_DISTANCE) & (size_a >= SWAP_SIZE) & (size_b > 0)
+    found = np.where(good, (a * b).sum(axis=-1) / (n - 2), -1.0)
+    found = np.divide(found, size_a * size_b, out=np.full((n, n), -1.0), where=good)
+    one, two = divmod(int(np.triu(found + 1, 1).argmax()), n)
+    if found[one, two] < SWAP_CORRELATION:
+        return None
+    return channels[known[one]], channels[known[two]], float(found[one, two])
+
+
+def stated_reference(sources: Sequence[str]) -> tuple[str, ...]:
+    """Return the references that source names state, each once.
+
+    Examples
+    --------
+    >>> stated_reference(("EEG FP1-REF", "EEG FP2-REF", "EEG C3-LE", "Cz"))
+    ('LE', 'REF')
+    """
+    found = (_STATED.search(name.strip()) for name in sources)
+    return tuple(sorted({match[1].upper() for match in found if match}))
+
+
+def _live(one: Measured) -> NDArray[np.intp]:
+    assert one.covariance is not None
+    alive = (one.missing < 0.5) & (np.nan_to_num(one.flat, nan=1.0) < 0.5)
+    return np.flatnonzero(alive & (np.diag(one.covariance) > 1e-6))
+
+
+def check_eeg_electrodes(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find EEG channels that are one signal, joined by gel, or under each other's names."""
+    out = []
+    for one in measured:
+        if one.modality != "eeg" or one.covariance is None:
+            continue
+        live = _live(one)
+        c, names = one.covariance[np.ix_(live, live)], [one.channels[place] for place in live]
+        own = np.diag(c)
+        difference = own[:, None] + own[None] - 2 * c
+        ratio = difference / np.minimum(own[:, None], own[None])
+        pairs = [(a, b) for a in range(len(live)) for b in range(a + 1, len(live))]
+        for check, low, high, text in (
+            ("eeg-duplicate-channel", -1.0, COPIED, "one signal under two names"),
+            ("eeg-bridge", COPIED, BRIDGED, "joined by gel, or nearly one signal"),
+        ):
+            found = [f"{names[a]} and {names[b]}" for a, b in pairs if low < ratio[a, b] <= high]
+            if found:
+                severity = "error" if check == "eeg-duplicate-channel" else "warning"
+                evidence = {"modality": "eeg", "pairs": found}
+                detail = f"{text}: {', '.join(found[:6])}"
+                out.append(Finding(check, severity, (name(one.key),), detail, evidence))
+        out += _swaps(c, names, name(one.key))
+    return out
+
+
+def _swaps(covariance: NDArray[np.float64], channels: Sequence[str], record: str) -> list[Finding]:
+    swap = swapped_pair(covariance, channels)
+    if swap is None:
+        return []
+    fault = f"{swap[0]} and {swap[1]}"
+    evidence = {"modality": "eeg", "fault": fault, "correlation": round(swap[2], 3),
+                "by": "distance"}  # fmt: skip
+    detail = f"electrodes look interchanged: {fault}"
+    return [Finding("lead-swap", "warning", (record,), detail, evidence)]
+
+
+def check_reference(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find EEG whose channel names state another reference than the samples have."""
+    out = []
+    for one in measured:
+        if one.modality != "eeg" or one.covariance is None:
+            continue
+        stated = stated_reference(one.sources)
+        unipolar = [place for place in _live(one) if "-" not in one.channels[place]]
+        if len(stated) > 1:
+            detail = f"channels against different references: {', '.join(stated)}"
+        elif stated and len(unipolar) >= 8:
+            c = one.covariance[np.ix_(unipolar, unipolar)]
+            averaged = c.mean() / np.median(np.diag(c)) < AVERAGED
+            if averaged == (stated[0] in _AVERAGE):
+                continue
+            detail = f"names say -{stated[0]}, but the channels " + (
+                "add up to nothing, as against their average" if averaged
+                else "do not add up to nothing, as against their average they would"
+            )  # fmt: skip
+        else:
+            continue
+        evidence = {"modality": "eeg", "stated": list(stated)}
+        out.append(Finding("eeg-reference", "warning", (name(one.key),), detail, evidence))
+    return out
+
+
+def check_bad_channels(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find EEG channels far larger or smaller than the others, or like none of them (PREP)."""
+    out = []
+    for one in measured:
+        if one.modality != "eeg" or "deviation" not in one.quality:
+            continue
+        size, alike = one.quality["deviation"], one.quality["correlation"]
+        bad = [
+            place for place, channel in enumerate(one.channels)
+            if "-" not in channel
+            and (size[place] < SMALL or size[place] > LARGE or alike[place] < CORRELATION)
+        ]  # fmt: skip
+        if bad:
+            leads = [one.channels[place] for place in bad]
+            evidence = {
+                "modality": "eeg", "leads": leads,
+                "deviation": [round(float(size[place]), 2) for place in bad],
+                "correlation": [round(float(alike[place]), 3) for place in bad],
+            }  # fmt: skip
+            detail = f"unlike the other channels: {', '.join(leads)}"
+            out.append(Finding("bad-channel", "warning", (name(one.key),), detail, evidence))
+    return out

@@ -1,0 +1,257 @@
+"""Fingerprints of signals that survive resampling, filtering, scaling, inversion and cropping.
+
+A signal's largest waves between 3 and 20 Hz stay where they are, to about a millisecond, whatever
+sampling rate, gain, polarity or pass band a copy has. Successive intervals between them make a
+token; two recordings that share tokens at one and the same delay are candidates, and the
+signals themselves decide. The idea of matching by pairs of landmarks in time is A. Wang's ("An
+industrial-strength audio search algorithm", ISMIR 2003).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.auditing.beats import LOOK_HZ, band, quantile
+
+#: Resolution of an interval; a copy's waves move by about 1 ms.
+STEP_S = 0.008
+#: Waves are at least this far apart: one a heart beat, two or three a second of EEG.
+MIN_DISTANCE_S = 0.3
+#: Tokens that more signals than this share say nothing (a paced rhythm), and cost their square.
+MAX_SHARED = 40
+#: Tokens a pair must share at one delay (10 s of a slow heart hold about five a channel).
+MIN_TOKENS = 2
+#: Delays within this are one delay, s.
+DELAY_S = 0.06
+#: Share of the waves in the overlap that must coincide before signals are read, and how closely.
+MIN_COINCIDENT, COINCIDENT_S = 0.6, 0.012
+#: Channels that make tokens; leads of one heart say nearly the same.
+CHANNELS = 3
+#: Waves kept of one channel: some 100 minutes of ECG; longer recordings count by their beginning.
+MAX_WAVES = 8192
+_PREFERRED = ("II", "V2", "V5", "I", "MLII", "V1", "ECG", "Cz", "O1", "F3")
+
+#: A wave: the recording, which of its chosen channels, and when (s).
+WAVE = np.dtype([("signal", np.int32), ("channel", np.int32), ("time_s", np.float32)])
+
+
+def choose_channels(channels: Sequence[str], alive: NDArray[np.bool_]) -> list[int]:
+    """Return up to three channel numbers that a copy is likely to have too.
+
+    Examples
+    --------
+    >>> choose_channels(("I", "II", "V1", "V2"), np.array([True, True, True, False]))
+    [1, 0, 2]
+    """
+    live = [place for place in range(len(channels)) if alive[place]]
+    rank = {name: place for place, name in enumerate(_PREFERRED)}
+    live.sort(key=lambda place: (rank.get(channels[place], len(rank)), place))
+    return live[:CHANNELS]
+
+
+def landmarks(trace: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the times (s) of the largest waves of a 100 Hz signal already band-passed.
+
+    Parameters
+    ----------
+    trace : ndarray of float32, shape (sample,)
+        At 100 Hz, 3 to 20 Hz.
+
+    Returns
+    -------
+    ndarray of float64
+        To a fraction of a sample, by a parabola through the wave's top.
+    """
+    from scipy.signal import find_peaks
+
+    size = np.abs(trace)
+    if size.size < LOOK_HZ:
+        return np.empty(0)
+    floor = 0.3 * quantile(size, 0.98)
+    if floor <= 0:
+        return np.empty(0)
+    peaks, _ = find_peaks(size, distance=round(MIN_DISTANCE_S * LOOK_HZ), height=floor)
+    before, top, after = size[peaks - 1], size[peaks], size[peaks + 1]
+    curve = before - 2 * top + after
+    shift = np.where(curve < 0, 0.5 * (before - after) / np.where(curve < 0, curve, 1), 0.0)
+    return np.asarray((peaks + np.clip(shift, -0.5, 0.5)) / LOOK_HZ, np.float64)
+
+
+def fingerprint(
+    look: NDArray[np.float32], channels: Sequence[str], alive: NDArray[np.bool_], signal: int = 0
+) -> NDArray[np.void]:
+    """Return the waves of a recording's chosen channels.
+
+    Parameters
+    ----------
+    look : ndarray of float32, shape (channel, sample)
+        At 100 Hz.
+    channels : sequence of str
+        Names.
+    alive : ndarray of bool, shape (channel,)
+        False where a channel is flat or absent.
+    signal : int
+        Number of the recording, kept with each wave.
+
+    Returns
+    -------
+    structured array of `WAVE`
+        By channel, then time.
+    """
+    out = [np.empty(0, WAVE)]
+    for number, place in enumerate(choose_channels(channels, alive)):
+        times = landmarks(band(look[place : place + 1], 3, 20)[0])[:MAX_WAVES]
+        table = np.empty(times.size, WAVE)
+        table["signal"], table["channel"], table["time_s"] = signal, number, times
+        out.append(table)
+    return np.concatenate(out)
+
+
+def intervals_a_token(n_waves: int) -> int:
+    """Return how many intervals make a token: more in larger sets, so that few share one.
+
+    Examples
+    --------
+    >>> [intervals_a_token(n) for n in (10_000, 1_000_000, 30_000_000)]
+    [4, 6, 7]
+    """
+    return 4 if n_waves < 500_000 else 6 if n_waves < 5_000_000 else 7
+
+
+def tokens_of(
+    waves: NDArray[np.void], intervals: int
+) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
+    """Return the tokens of waves, and which wave each begins at.
+
+    Parameters
+    ----------
+    waves : structured array of `WAVE`
+        By signal, channel and time.
+    intervals : int
+        At most 8.
+
+    Examples
+    --------
+    >>> waves = np.zeros(5, WAVE)
+    >>> waves["time_s"] = [0.0, 0.8, 1.6, 2.5, 3.3]
+    >>> tokens, first = tokens_of(waves, 4)
+    >>> [int(tokens[0]) >> shift & 255 for shift in (24, 16, 8, 0)]  # 800, 800, 900, 800 ms
+    [100, 100, 112, 100]
+    """
+    if waves.size <= intervals:
+        return np.empty(0, np.uint64), np.empty(0, np.intp)
+    same = (np.diff(waves["signal"]) == 0) & (np.diff(waves["channel"]) == 0)
+    gaps = np.floor(np.diff(waves["time_s"].astype(np.float64)) / STEP_S + 0.5)
+    usable = same & (gaps < 256)  # over 2 s: a pause, or missing samples
+    codes = np.where(usable, gaps, 0).astype(np.uint64)
+    n = gaps.size - intervals + 1
+    token, good = np.zeros(n, np.uint64), np.ones(n, np.bool_)
+    for place in range(intervals):
+        token = token << np.uint64(8) | codes[place : place + n]
+        good &= usable[place : place + n]
+    return token[good], np.flatnonzero(good)
+
+
+def candidates(waves: NDArray[np.void]) -> list[tuple[int, int, float, int]]:
+    """Return pairs of recordings whose waves coincide at one delay.
+
+    Time is that of one sort of all waves; memory some 40 bytes a wave and the pairs themselves.
+
+    Parameters
+    ----------
+    waves : structured array of `WAVE`
+        Of all recordings, each as `fingerprint` returns it, by signal.
+
+    Returns
+    -------
+    list of (first, second, delay_s, shared)
+        ``time in second = time in first + delay_s``; best first.
+    """
+    value, first = tokens_of(waves, intervals_a_token(waves.size))
+    order = np.argsort(value, kind="stable")
+    value, first = value[order], first[order]
+    edges = np.flatnonzero(np.diff(value)) + 1
+    starts = np.concatenate(([0], edges)) if value.size else np.empty(0, np.intp)
+    sizes = np.diff(np.append(starts, value.size))
+    pairs: list[NDArray[np.int64]] = []
+    for size in range(2, MAX_SHARED + 1):
+        begin = starts[sizes == size]
+        left, right = np.triu_indices(size, 1)
+        step = max(1, (1 << 20) // left.size)
+        for block in (begin[at : at + step, None] for at in range(0, begin.size, step)):
+            a, b = first[(block + left).ravel()], first[(block + right).ravel()]
+            pairs.append(_pairs(waves[a], waves[b]))
+    if not pairs:
+        return []
+    return _coincident(waves, _count(np.concatenate(pairs)))
+
+
+def _coincident(
+    waves: NDArray[np.void], pairs: list[tuple[int, int, float, int]]
+) -> list[tuple[int, int, float, int]]:
+    """Keep pairs of which most waves in the overlap coincide, in some channel of each."""
+    if not pairs:
+        return []
+    key = waves["signal"].astype(np.int64) * CHANNELS + waves["channel"]
+    bounds = np.searchsorted(key, np.arange(0, (int(key.max()) // CHANNELS + 1) * CHANNELS + 1))
+    times = waves["time_s"].astype(np.float64)
+
+    def channels(signal: int) -> list[NDArray[np.float64]]:
+        rows = range(signal * CHANNELS, (signal + 1) * CHANNELS)
+        return [times[bounds[row] : bounds[row + 1]] for row in rows]
+
+    return [
+        (one, two, delay, n)
+        for one, two, delay, n in pairs
+        if any(_share(a + delay, b) >= MIN_COINCIDENT for a in channels(one) for b in channels(two))
+    ]
+
+
+def _share(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Return the share of waves in the overlap that coincide, after the best common shift."""
+    if a.size < 3 or b.size < 3:
+        return 0.0
+    low, high = max(a[0], b[0]) - DELAY_S, min(a[-1], b[-1]) + DELAY_S
+    a, b = a[(a >= low) & (a <= high)], b[(b >= low) & (b <= high)]
+    if a.size < 3 or b.size < 3:
+        return 0.0
+    place = np.clip(np.searchsorted(b, a), 1, b.size - 1)
+    nearest = np.where(a - b[place - 1] < b[place] - a, b[place - 1], b[place])
+    miss = a - nearest
+    close = np.abs(miss) <= 2 * DELAY_S
+    if not close.any():
+        return 0.0
+    hits = np.abs(miss - np.median(miss[close])) <= COINCIDENT_S
+    return float(hits.sum() / max(a.size, b.size))
+
+
+def _pairs(a: NDArray[np.void], b: NDArray[np.void]) -> NDArray[np.int64]:
+    """Return (pair, delay in half-steps) of two recordings each, the smaller number first."""
+    turn = a["signal"] > b["signal"]
+    first = np.where(turn, b["signal"], a["signal"]).astype(np.int64)
+    second = np.where(turn, a["signal"], b["signal"]).astype(np.int64)
+    delay = np.where(turn, a["time_s"] - b["time_s"], b["time_s"] - a["time_s"])
+    keep = first != second
+    bins = np.round(delay / DELAY_S).astype(np.int64)
+    return np.stack([(first << 32 | second)[keep], bins[keep]], axis=1)
+
+
+def _count(pairs: NDArray[np.int64]) -> list[tuple[int, int, float, int]]:
+    """Count tokens a pair and delay; neighbouring delays count together."""
+    unique, counts = np.unique(pairs, axis=0, return_counts=True)
+    pair, delay = unique[:, 0], unique[:, 1]
+    joined = counts.copy()
+    near = (pair[1:] == pair[:-1]) & (delay[1:] == delay[:-1] + 1)
+    joined[:-1][near] += counts[1:][near]
+    order = np.lexsort((-joined, pair))
+    _, best = np.unique(pair[order], return_index=True)
+    chosen = order[best]
+    chosen = chosen[joined[chosen] >= MIN_TOKENS]
+    chosen = chosen[np.argsort(-joined[chosen], kind="stable")]
+    return [
+        (int(p >> 32), int(p & 0xFFFFFFFF), float(d * DELAY_S), int(n))
+        for p, d, n in zip(pair[chosen], delay[chosen], joined[chosen], strict=True)
+    ]

@@ -1,0 +1,108 @@
+"""Check for dead and missing channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from physioprep.auditing.amplitude import LEAST_STEPS, POSSIBLE_MV, middle_spread, steps_spanned
+from physioprep.auditing.findings import Finding
+from physioprep.auditing.lead_checks import Name
+from physioprep.auditing.measure import Measured
+from physioprep.auditing.quality import score
+
+#: A channel is dead where this share of it is; worth a look from the second.
+DEAD, PARTLY = 0.95, 0.2
+#: So little, from the 0.5th to the 99.5th percentile, is no living signal: mV.
+SILENT_MV = {"ecg": 0.005, "eeg": 0.0005}
+#: Share of missing samples worth a look.
+MISSING = 0.05
+#: All channels missing at once for so long is a gap, s.
+GAP_S = 1.0
+#: A recording is noise where the middle one of its leads has this share of noisy stretches.
+NOISY = 0.5
+
+
+def check_flat(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find dead leads (one value throughout, or next to silence) and long dead stretches."""
+    out = []
+    for one in measured:
+        if one.modality not in ("ecg", "eeg"):
+            continue  # a stage marker or a skin conductance may well stand still
+        # beside living channels only: where all are faint, the gain is wrong, not the leads
+        least = SILENT_MV[one.modality]
+        living = middle_spread(one) >= POSSIBLE_MV[one.modality][0]
+        silent = (np.nan_to_num(one.spread, nan=np.inf) < least) & living
+        flat, steps = np.nan_to_num(one.flat, nan=0.0), steps_spanned(one)
+        dead = [place for place in range(len(flat)) if flat[place] >= DEAD or silent[place]]
+        partly = [
+            place
+            for place in range(len(flat))
+            # rounding alone makes a coarse signal stand still between beats
+            if place not in dead and flat[place] >= PARTLY and steps[place] >= LEAST_STEPS
+        ]
+        for places, severity, text in (
+            (dead, "error", "no signal at all in"),
+            (partly, "warning", "long dead stretches in"),
+        ):
+            if places:
+                leads = [one.channels[place] for place in places]
+                evidence = {
+                    "modality": one.modality,
+                    "leads": leads,
+                    "flat_share": [round(float(flat[place]), 4) for place in places],
+                }
+                detail = f"{text} {', '.join(leads)}"
+                out.append(Finding("flat-lead", severity, (name(one.key),), detail, evidence))
+    return out
+
+
+def check_missing(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find channels with missing samples: NaN, or the file's own mark for invalid."""
+    out = []
+    for one in measured:
+        gone = [place for place in range(len(one.missing)) if one.missing[place] > MISSING]
+        if gone:
+            leads = [one.channels[place] for place in gone]
+            shares = [round(float(one.missing[place]), 4) for place in gone]
+            severity = "error" if min(shares) == 1 and len(gone) == len(one.missing) else "warning"
+            detail = f"{max(shares):.0%} of the samples are missing in {', '.join(leads)}"
+            evidence = {"modality": one.modality, "leads": leads, "missing_share": shares}
+            out.append(Finding("missing-samples", severity, (name(one.key),), detail, evidence))
+    return out
+
+
+def check_gaps(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find recordings that stop: all channels of a modality missing at once for a second."""
+    out = []
+    for one in measured:
+        if one.gap_s >= GAP_S and (one.missing < 1).any():
+            detail = f"{one.modality.upper()} stops for {one.gap_s:.1f} s"
+            evidence = {"modality": one.modality, "longest_gap_s": round(one.gap_s, 3)}
+            out.append(Finding("gap", "warning", (name(one.key),), detail, evidence))
+    return out
+
+
+def check_noise(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find ECGs in most leads of which two detectors of beats disagree most of the time."""
+    out = []
+    for one in measured:
+        if "bsqi" not in one.quality:
+            continue
+        live = np.flatnonzero(np.nan_to_num(one.flat, nan=1.0) <= PARTLY)
+        noisy = one.quality["noisy"]
+        if not live.size or np.median(noisy[live]) < NOISY:
+            continue  # dead leads are said to be dead
+        scores = score(one.quality, one.missing, one.flat)
+        detail = (
+            f"noise: two detectors of beats disagree in {np.median(noisy[live]):.0%} of the time; "
+            f"the best channel scores {scores.max():.2f} of 1"
+        )
+        evidence = {
+            "modality": one.modality,
+            "score": [round(float(value), 3) for value in scores],
+            "noisy_share": [round(float(value), 3) for value in noisy],
+        }
+        out.append(Finding("noisy", "warning", (name(one.key),), detail, evidence))
+    return out

@@ -1,0 +1,124 @@
+"""Checks of labels: none where others have some, of records that are not there, of versions."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from physioprep.auditing.findings import Finding
+from physioprep.auditing.inputs import Input
+from physioprep.auditing.lead_checks import Name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Tables of labels that publishers put beside recordings: file, column that names the record.
+TABLES: dict[str, tuple[str, str | int]] = {
+    "cinc2017": ("REFERENCE-v*.csv", 0),
+    "cpsc2018": ("REFERENCE.csv", 0),
+    "ptb-xl": ("ptbxl_database.csv", "filename_hr"),
+    "code15": ("exams.csv", "exam_id"),
+}
+#: Share of a corpus' records with a label from which its absence is odd.
+LABELLED = 0.5
+
+
+def check_unlabelled(records: pd.DataFrame, name: Name) -> list[Finding]:
+    """Find records without any label in a corpus where most have one."""
+    labels = [column for column in records if str(column).startswith("label_")]
+    if not labels:
+        return []
+    bare = records[labels[0]].isna()
+    for label in labels[1:]:
+        bare &= records[label].isna()
+    out: list[Finding] = []
+    if not bare.any():
+        return out
+    for corpus, rows in records.groupby("corpus"):
+        none = rows[bare[rows.index]]
+        if 0 < len(none) <= (1 - LABELLED) * len(rows):
+            names = tuple(name((str(corpus), str(record))) for record in none["record_id"])
+            detail = f"{len(none)} of {len(rows)} recordings have no label"
+            evidence = {"corpus": str(corpus), "labels": [str(label) for label in labels]}
+            out.append(Finding("label-missing", "warning", names, detail, evidence))
+    return out
+
+
+def listed(table: Path, column: str | int) -> set[str]:
+    """Return the names of the records that a table of labels lists, folders and endings off."""
+    with table.open(encoding="utf-8", newline="") as file:
+        if isinstance(column, int):
+            cells: Iterable[str] = (row[column] for row in csv.reader(file) if len(row) > column)
+        else:
+            cells = (row.get(column) or "" for row in csv.DictReader(file))
+        return {cell.rpartition("/")[2].partition(".")[0] for cell in cells if cell.strip()}
+
+
+def check_orphans(records: pd.DataFrame) -> list[Finding]:
+    """Find labels of records that are not there, in the tables beside the recordings."""
+    out: list[Finding] = []
+    if "root" not in records:
+        return out
+    for (corpus, root), rows in records.groupby(["corpus", "root"]):
+        if str(corpus) not in TABLES or not Path(str(root)).is_dir():
+            continue
+        pattern, column = TABLES[str(corpus)]
+        there = {str(path).rpartition("/")[2].partition(".")[0] for path in rows["path"]}
+        there |= set(rows["record_id"].astype(str))
+        for table in sorted(Path(str(root)).rglob(pattern)):
+            orphans = sorted(listed(table, column) - there)
+            if orphans:
+                detail = f"{len(orphans)} labels in {table.name} are of no record that is there"
+                evidence = {"corpus": corpus, "table": table.name, "labels_of": orphans[:20],
+                            "n": len(orphans)}  # fmt: skip
+                out.append(Finding("label-orphan", "warning", (), detail, evidence))
+    return out
+
+
+def check_versions(inputs: Sequence[Input], records: pd.DataFrame, name: Name) -> list[Finding]:
+    """Find labels that differ between two inputs, and older versions that differ beside a label."""
+    out = []
+    labels = [str(column) for column in records if str(column).startswith("label_")]
+    for label in labels:
+        for older in (other for other in labels if other.startswith(f"{label}_v")):
+            both = records[records[label].notna() & records[older].notna()]
+            changed = both[both[label].astype(str) != both[older].astype(str)]
+            for corpus, rows in changed.groupby("corpus"):
+                names = tuple(name((str(corpus), str(record))) for record in rows["record_id"])
+                detail = f"{len(rows)} of {len(both)} labels differ between {older} and {label}"
+                evidence = {"corpus": corpus, "label": label, "older": older}
+                out.append(Finding("label-version", "info", names, detail, evidence))
+    tables = [one for one in inputs if one.kind != "shards"]
+    for place, one in enumerate(tables):
+        for other in tables[place + 1 :]:
+            out += _between(one, other, name)
+    return out
+
+
+def _between(one: Input, other: Input, name: Name) -> list[Finding]:
+    shared = [
+        str(column) for column in one.records
+        if str(column).startswith("label_") and column in other.records
+    ]  # fmt: skip
+    if not shared or not set(one.corpora) & set(other.corpora):
+        return []
+    keys = ["corpus", "record_id"]
+    both = one.records[keys + shared].merge(other.records[keys + shared], on=keys)
+    out = []
+    for label in shared:
+        mine, theirs = both[f"{label}_x"], both[f"{label}_y"]
+        differ = (mine.astype(str) != theirs.astype(str)) & (mine.notna() | theirs.notna())
+        rows = both[np.asarray(differ, bool)]
+        if len(rows):
+            names = tuple(name((str(c), str(r))) for c, r in rows[keys].values)
+            detail = (
+                f"{len(rows)} of {len(both)} records have another {label} "
+                f"in {one.path.name} than in {other.path.name}"
+            )
+            evidence = {"label": label, "sets": [one.path.name, other.path.name]}
+            out.append(Finding("label-version", "error", names, detail, evidence))
+    return out

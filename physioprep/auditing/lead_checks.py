@@ -1,0 +1,70 @@
+"""Checks of ECG leads: names against physics, electrodes against hearts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from physioprep.auditing.findings import Finding
+from physioprep.auditing.inputs import Key
+from physioprep.auditing.leads import MARGIN, judge_beat
+from physioprep.auditing.measure import Measured
+
+#: Writes a recording's name as the report does.
+Name = Callable[[Key], str]
+
+
+def check_limb_relations(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find limb leads that break Einthoven's and Goldberger's relations.
+
+    One exchange or inversion that mends them all makes it ``lead-swap`` or ``lead-inverted``;
+    anything else is ``lead-inconsistent``.
+    """
+    out = []
+    for one in measured:
+        limb = one.limb
+        if limb is None or not limb.broken:
+            continue
+        evidence = {
+            "misfit_mv": round(limb.misfit_mv, 4),
+            "tolerance_mv": round(limb.tolerance_mv, 4),
+            "worst_lead": limb.lead,
+            "explained_by": list(limb.explained_by),
+            "by": "relations",
+        }
+        exchanged = [text for text in limb.explained_by if text.endswith("exchanged")]
+        if exchanged:
+            check, text = (
+                "lead-swap",
+                "channels under each other's names: " + " or ".join(limb.explained_by),
+            )
+        elif limb.explained_by:
+            check, text = "lead-inverted", " or ".join(limb.explained_by)
+        else:
+            check = "lead-inconsistent"
+            text = (
+                f"limb leads break III = II - I and its like by {limb.misfit_mv:.3f} mV "
+                f"(worst: {limb.lead})"
+            )
+        severity = "warning" if check == "lead-inconsistent" else "error"
+        out.append(Finding(check, severity, (name(one.key),), text, evidence))
+    return out
+
+
+def check_electrodes(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find swapped electrodes and inverted chest leads by how improbable the median beat is."""
+    out = []
+    for one in measured:
+        if one.beat is None or (one.limb is not None and one.limb.broken):
+            continue  # a broken relation already says which channels are wrong
+        verdict = judge_beat(one.beat, one.channels)
+        if verdict is None or verdict.margin < MARGIN[verdict.kind]:
+            continue
+        evidence = {"margin": round(verdict.margin, 3), "fault": verdict.fault, "by": "beat"}
+        if verdict.kind == "inverted":
+            text = f"{verdict.fault} is upside down, judged by the other leads"
+            out.append(Finding("lead-inverted", "warning", (name(one.key),), text, evidence))
+            continue
+        what = "limb electrodes" if verdict.kind == "limb" else "chest electrodes"
+        text = f"{what} look interchanged: {verdict.fault}"
+        out.append(Finding("lead-swap", "warning", (name(one.key),), text, evidence))
+    return out

@@ -1,0 +1,271 @@
+"""ECG leads: do they obey physics, and is each where its name says.
+
+Two separate means. The limb leads are linear in two of them (Einthoven 1913, Goldberger 1942):
+III = II - I, aVR = -(I + II) / 2, aVL = I - II / 2, aVF = II - I / 2. A channel under a wrong name
+or turned over breaks these relations; electrodes on the wrong arms do not, since the machine
+derives all six leads from the same electrodes. Those show in the median beat: over hearts, the
+leads vary together in a known way (`COVARIANCE`), and a swap makes a beat improbable that is
+probable once swapped back (compare Kors and van Herpen, Am J Cardiol 88, 2001).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.auditing.beats import quantile
+
+LIMB = ("I", "II", "III", "aVR", "aVL", "aVF")
+#: Each limb lead from I and II.
+FROM_I_II = np.array([[1, 0], [0, 1], [-1, 1], [-0.5, -0.5], [1, -0.5], [-0.5, 1]])
+#: A relation that is off by more than this, or by this share of the limb leads, is broken.
+TOLERANCE_MV, TOLERANCE_SHARE = 0.015, 0.03
+#: An exchange or inversion that leaves no more than this share of the misfit explains it, where
+#: no other leaves next to as little.
+MENDED, NEXT = 0.65, 1.15
+#: Slower than this is baseline, s.
+BASELINE_S = 0.6
+EIGHT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
+#: Covariance of the eight independent leads over the median beats of 86 recordings of PTB-XL,
+#: LUDB, CPSC 2018, PTB and Challenge 2021 (P and ST-T weighed as `_WEIGHT`, each beat of equal
+#: power), in thousandths. ``benchmarks/audit.py --fit`` makes it.
+COVARIANCE = np.array(
+    [
+        [58.8, 45.6, -33.3, 12.6, 44.6, 59.6, 62.4, 55.3],
+        [45.6, 76.5, -32.6, 5.2, 48.1, 75.4, 76.6, 68.6],
+        [-33.3, -32.6, 81.1, 80.8, 30.3, -11.5, -35.6, -40.8],
+        [12.6, 5.2, 80.8, 220.0, 154.5, 79.7, 24.2, -2.2],
+        [44.6, 48.1, 30.3, 154.5, 191.9, 145.0, 84.0, 48.6],
+        [59.6, 75.4, -11.5, 79.7, 145.0, 163.5, 121.7, 87.3],
+        [62.4, 76.6, -35.6, 24.2, 84.0, 121.7, 118.9, 95.2],
+        [55.3, 68.6, -40.8, -2.2, 48.6, 87.3, 95.2, 89.4],
+    ]
+)
+_WEIGHT = np.ones(80)
+_WEIGHT[8:26], _WEIGHT[36:] = 2.0, 1.5  # P wave, ST-T
+#: How much likelier (log of the misfit's ratio) a swap must make a beat before it is reported.
+MARGIN = {"limb": 0.15, "precordial": 0.5, "inverted": 0.2}
+
+
+@dataclass(frozen=True)
+class LimbMisfit:
+    """How far limb leads are from Einthoven's and Goldberger's relations.
+
+    Parameters
+    ----------
+    misfit_mv : float
+        95th percentile of the worst lead's distance, its own offset removed.
+    tolerance_mv : float
+        What rounding and filters explain.
+    lead : str
+        The worst lead.
+    explained_by : tuple of str
+        Exchanges of names or inversions that make all relations hold:
+        ``"I and III exchanged"``, ``"aVR inverted"``.
+    """
+
+    misfit_mv: float
+    tolerance_mv: float
+    lead: str
+    explained_by: tuple[str, ...]
+
+    @property
+    def broken(self) -> bool:
+        """Whether the relations do not hold."""
+        return self.misfit_mv > self.tolerance_mv
+
+
+def limb_misfit(
+    signal_mv: NDArray[np.floating],
+    channels: Sequence[str],
+    alive: NDArray[np.bool_],
+    step_mv: NDArray[np.float64],
+    rate_hz: float,
+) -> LimbMisfit | None:
+    """Test the relations between the limb leads of a recording.
+
+    Parameters
+    ----------
+    signal_mv : ndarray of float, shape (channel, sample)
+        Millivolts; NaN where missing.
+    channels : sequence of str
+        Canonical names.
+    alive : ndarray of bool, shape (channel,)
+        Flat and absent channels are left out.
+    step_mv : ndarray of float64, shape (channel,)
+        Resolution; 0 where unknown.
+    rate_hz : float
+        Sampling rate.
+
+    Returns
+    -------
+    LimbMisfit or None
+        None of fewer than three live limb leads: nothing relates two.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> leads = FROM_I_II @ rng.normal(size=(2, 1000))
+    >>> alive, step = np.ones(6, bool), np.zeros(6)
+    >>> limb_misfit(leads, LIMB, alive, step, 100.0).broken
+    False
+    >>> leads[3] *= -1
+    >>> limb_misfit(leads, LIMB, alive, step, 100.0).explained_by
+    ('aVR inverted',)
+    """
+    from scipy.ndimage import uniform_filter1d
+
+    places = [place for place, name in enumerate(channels) if name in LIMB and alive[place]]
+    if len(places) < 3:
+        return None
+    x = np.asarray(signal_mv)[places].astype(np.float64)
+    x = x[:, np.isfinite(x).all(axis=0)]
+    if x.shape[1] < 100:
+        return None
+    # some machines straighten the baseline of each lead by itself, which relates to nothing
+    x = x - uniform_filter1d(x, max(1, round(BASELINE_S * rate_hz)), axis=1)
+    x = x[:, :: max(1, x.shape[1] // 20_000)]
+    rows = np.array([LIMB.index(channels[place]) for place in places])
+    names = [LIMB[row] for row in rows]
+    size = float(np.median(quantile(np.abs(x), 0.99)))
+    tolerance = max(TOLERANCE_MV, TOLERANCE_SHARE * size, 4 * float(step_mv[places].max()))
+    misfits = _misfits(x, FROM_I_II[rows])
+    worst = int(np.argmax(misfits))
+    if misfits[worst] <= tolerance:
+        return LimbMisfit(float(misfits[worst]), tolerance, names[worst], ())
+    left: dict[str, float] = {}
+    for one, two in combinations(range(len(rows)), 2):
+        order = np.arange(len(rows))
+        order[[one, two]] = two, one
+        left[f"{names[one]} and {names[two]} exchanged"] = float(
+            _misfits(x[order], FROM_I_II[rows]).max()
+        )
+    for one in range(len(rows)):
+        sign = np.where(np.arange(len(rows)) == one, -1.0, 1.0)[:, None]
+        left[f"{names[one]} inverted"] = float(_misfits(x * sign, FROM_I_II[rows]).max())
+    explained = [how for how, rest in left.items() if rest <= tolerance]
+    if not explained:  # leads that never quite agreed are not mended to the microvolt
+        best = min(left.values())
+        explained = [how for how, rest in left.items() if rest <= NEXT * best]
+        if best > MENDED * misfits[worst] or len(explained) > 1:
+            explained = []
+    return LimbMisfit(float(misfits[worst]), tolerance, names[worst], tuple(explained))
+
+
+def _misfits(x: NDArray[np.float64], relations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the 95th percentile of each lead's distance from the nearest consistent signals."""
+    consistent = relations @ np.linalg.pinv(relations)
+    rest = x - consistent @ x
+    return np.asarray(quantile(np.abs(rest), 0.95))
+
+
+def _transforms() -> dict[str, tuple[str, NDArray[np.float64]]]:
+    """Return what each fault does to the eight leads: name to (kind, matrix)."""
+    out: dict[str, tuple[str, NDArray[np.float64]]] = {}
+    for name, limb in {
+        "left arm and left leg": [[0, 1], [1, 0]],  # cannot be told; competes with "none"
+        "left and right arm": [[-1, 0], [-1, 1]],
+        "right arm and left leg": [[1, -1], [0, -1]],
+        "both arms and the leg, in turn": [[-1, 1], [-1, 0]],
+        "both arms and the leg, the other turn": [[0, -1], [1, -1]],
+    }.items():
+        matrix = np.eye(8)
+        matrix[:2, :2] = limb
+        out[name] = ("limb", matrix)
+    for one, two in combinations(range(2, 8), 2):
+        matrix = np.eye(8)
+        matrix[[one, two]] = matrix[[two, one]]
+        out[f"{EIGHT[one]} and {EIGHT[two]}"] = ("precordial", matrix)
+    for one in range(2, 8):
+        matrix = np.eye(8)
+        matrix[one, one] = -1
+        out[EIGHT[one]] = ("inverted", matrix)
+    return out
+
+
+_FAULTS = _transforms()
+#: Hardly anybody can tell this one by the beat (Kors and van Herpen: 18 %); each of the other
+#: limb faults stands for itself and for itself with this one on top.
+_UNDECIDABLE = "left arm and left leg"
+_REPORTED_AS = {
+    "both arms and the leg, in turn": "right arm and left leg",
+    "both arms and the leg, the other turn": "left and right arm",
+}
+#: What undoes nothing, then each fault.
+_UNDO = np.array([np.eye(8), *(np.linalg.inv(matrix) for _, matrix in _FAULTS.values())])
+
+
+@dataclass(frozen=True)
+class LeadVerdict:
+    """The fault that makes a beat likelier than its names do.
+
+    Parameters
+    ----------
+    kind : {'limb', 'precordial', 'inverted'}
+    fault : str
+        ``"left and right arm"``, ``"V2 and V3"``, ``"V5"``.
+    margin : float
+        Log of the ratio of misfits: 0.35 is 1.4 times.
+    """
+
+    kind: str
+    fault: str
+    margin: float
+
+
+def beat_covariance(beats_mv: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
+    """Return how the eight leads vary together over beats: what `COVARIANCE` was made with.
+
+    Parameters
+    ----------
+    beats_mv : sequence of ndarray, shape (8, 80)
+        Median beats of the leads of `EIGHT`, of recordings known to be sound.
+    """
+    weighed = [np.asarray(beat, np.float64) * _WEIGHT for beat in beats_mv]
+    shapes = [1e3 * beat @ beat.T / np.sum(beat**2) for beat in weighed]
+    return np.asarray(np.mean(shapes, axis=0))
+
+
+def judge_beat(
+    beat_mv: NDArray[np.floating],
+    channels: Sequence[str],
+    covariance: NDArray[np.float64] = COVARIANCE,
+) -> LeadVerdict | None:
+    """Return the likeliest swap or inversion of a median beat.
+
+    Parameters
+    ----------
+    beat_mv : ndarray of float, shape (channel, 80)
+        As `median_beat` returns it, all leads alive.
+    channels : sequence of str
+        Canonical names.
+    covariance : ndarray of float64, shape (8, 8)
+        Of the leads of `EIGHT` over sound hearts.
+
+    Returns
+    -------
+    LeadVerdict or None
+        With any margin above 0; `MARGIN` says which to believe. None where the names fit best or
+        one of the eight leads is absent.
+    """
+    if not set(EIGHT) <= set(channels):
+        return None
+    rows = np.asarray(beat_mv, np.float64)[[list(channels).index(name) for name in EIGHT]]
+    rows = rows * _WEIGHT
+    if not np.all(np.abs(rows).max(axis=1) > 1e-3):
+        return None
+
+    precision = np.linalg.inv(covariance + 0.003 * np.trace(covariance) / 8 * np.eye(8))
+    righted = _UNDO @ rows
+    sizes = np.einsum("fls,fls->f", righted, righted)
+    misfits = np.log(np.einsum("fls,fls->f", righted, precision @ righted) / sizes)
+    scores = dict(zip(("none", *_FAULTS), misfits.tolist(), strict=True))
+    as_named = min(scores.pop("none"), scores.pop(_UNDECIDABLE))
+    best = min(scores, key=lambda name: scores[name])
+    margin = as_named - scores[best]
+    fault = _REPORTED_AS.get(best, best)
+    return LeadVerdict(_FAULTS[best][0], fault, margin) if margin > 0 else None

@@ -1,0 +1,122 @@
+"""Checks against what a publisher put beside the recordings: SHA256SUMS and RECORDS."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from physioprep.auditing.findings import Comparison, Finding
+from physioprep.auditing.lead_checks import Name
+from physioprep.errors import CorpusError
+from physioprep.facts import load_facts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NAMED = 20
+
+
+def read_sums(path: Path) -> dict[str, str]:
+    r"""Return file name to SHA-256 of a ``SHA256SUMS`` file; lines that are none are left out.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "SHA256SUMS.txt"
+    >>> _ = path.write_text(f"{'a' * 64} *x/100.dat\nno sum\n")
+    >>> read_sums(path)["x/100.dat"] == "a" * 64
+    True
+    """
+    out = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        digest, _, name = line.strip().partition(" ")
+        if len(digest) == 64 and name.strip():
+            out[name.strip().lstrip("*").removeprefix("./")] = digest.lower()
+    return out
+
+
+def check_published(records: pd.DataFrame, name: Name) -> tuple[list[Finding], list[Comparison]]:
+    """Compare each corpus folder with the SHA256SUMS and RECORDS in it.
+
+    The manifest's own hashes are compared; where a scan left them out, nothing is.
+    """
+    findings: list[Finding] = []
+    compared: list[Comparison] = []
+    if "root" not in records:
+        return findings, compared
+    for (corpus, root), rows in records.dropna(subset=["root"]).groupby(["corpus", "root"]):
+        folder = Path(str(root))
+        if not folder.is_dir():
+            continue
+        for sums in sorted(folder.glob("SHA256SUMS*")):
+            found, comparison = _sums(sums, folder, str(corpus), rows, name)
+            findings += found
+            compared.append(comparison)
+        listing = folder / "RECORDS"
+        if listing.is_file():
+            findings += _listing(listing, folder, rows)
+    return findings, compared
+
+
+def _sums(
+    path: Path, folder: Path, corpus: str, rows: pd.DataFrame, name: Name
+) -> tuple[list[Finding], Comparison]:
+    sums, out = read_sums(path), []
+    seen: set[str] = set()
+    bad: dict[str, list[str]] = {}
+    n = 0
+    columns = (rows[column] for column in ("record_id", "files", "file_sha256"))
+    for record, files, hashes in zip(*columns, strict=True):
+        seen.update(files)
+        for file, digest in zip(files, hashes if isinstance(hashes, list) else (), strict=False):
+            if digest and file in sums:
+                n += 1
+                if digest != sums[file]:
+                    bad.setdefault(str(record), []).append(file)
+    evidence: dict[str, Any]
+    for record, wrong in bad.items():
+        detail = f"{', '.join(wrong)}: not the file that {path.name} lists"
+        evidence = {"files": wrong, "sums": path.name}
+        out.append(Finding("checksum", "error", (name((corpus, record)),), detail, evidence))
+    missing = [file for file in sums if not (folder / file).is_file()]
+    if missing:
+        detail = f"{len(missing)} of {len(sums)} files that {path.name} lists are not there"
+        evidence = {"corpus": corpus, "files": missing[:_NAMED], "n": len(missing)}
+        out.append(Finding("missing-file", "error", (), detail, evidence))
+    extra = sorted(seen - set(sums))
+    if extra:
+        detail = f"{len(extra)} files of recordings are not in {path.name}"
+        evidence = {"corpus": corpus, "files": extra[:_NAMED], "n": len(extra)}
+        out.append(Finding("extra-file", "info", (), detail, evidence))
+    out += _whose(path, corpus)
+    return out, Comparison("files", (str(folder.name), path.name), "sha256", n, n - sum(
+        map(len, bad.values())))  # fmt: skip
+
+
+def _whose(path: Path, corpus: str) -> list[Finding]:
+    """Say where a list of sums is not the one that the corpus' facts know."""
+    try:
+        known = {one.sha256sums for one in load_facts(corpus).versions if one.sha256sums}
+    except CorpusError:
+        return []
+    if not known or hashlib.sha256(path.read_bytes()).hexdigest() in known:
+        return []
+    detail = f"{path.name} is not that of a version of {corpus} known here"
+    return [Finding("checksum", "warning", (), detail, {"corpus": corpus, "sums": path.name})]
+
+
+def _listing(path: Path, folder: Path, rows: pd.DataFrame) -> list[Finding]:
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    wanted = {line for line in lines if line and not line.endswith("/")}
+    there = {str(file).rpartition(".")[0] or str(file) for file in rows["path"]}
+    there |= {str(file) for file in rows["path"]}
+    missing = sorted(
+        line for line in wanted - there
+        if not (folder / line).is_file() and not (folder / f"{line}.hea").is_file()
+    )  # fmt: skip
+    if not missing:
+        return []
+    detail = f"{len(missing)} of {len(wanted)} records that RECORDS lists are not there"
+    evidence = {"files": missing[:_NAMED], "n": len(missing)}
+    return [Finding("missing-file", "error", (), detail, evidence)]

@@ -1,0 +1,258 @@
+"""Signal-quality indices a record and channel, and one score between 0 and 1 made of them.
+
+ECG: bSQI (two beat detectors agree: Li, Mark and Clifford, Physiol. Meas. 29, 2008), kSQI
+(kurtosis), pSQI (QRS band 5-15 Hz in 5-40 Hz) and basSQI (1 - 0-1 Hz in 0-40 Hz; Clifford et al.,
+Physiol. Meas. 33, 2012). EEG: power of line noise, muscle and drift, the deviation of a channel's
+size from the others', and its largest correlation with one (Bigdely-Shamlo et al., PREP, Front.
+Neuroinform. 9, 2015).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.auditing.beats import LOOK_HZ, band, quantile
+from physioprep.auditing.spectrum import MAINS_HZ, share
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from physioprep.auditing.measure import Measured
+
+#: Stretches of a piece that beats are looked for in, and their length, s.
+STRETCHES, STRETCH_S = 6, 10.0
+#: Two detectors' beats within this are one, s (Li 2008).
+AGREE_S = 0.15
+#: A stretch of this length holds a beat, s.
+TOP_S = 1.5
+#: Where an index begins to count as good, and where it is wholly so.
+RAMPS: Mapping[str, tuple[float, float]] = {
+    "bsqi": (0.3, 1.0), "ksqi": (3.0, 6.0), "psqi": (0.2, 0.5), "bassqi": (0.5, 0.99),
+    "line_noise": (0.8, 0.3), "muscle": (0.8, 0.4), "drift": (0.98, 0.9),
+    "deviation": (8.0, 4.0), "correlation": (0.2, 0.5),
+}  # fmt: skip
+INDICES = tuple(RAMPS)
+#: What the indices of an ECG weigh in its score: the detectors' agreement tells most.
+WEIGHTS = {"bsqi": 3.0, "bassqi": 1.0, "ksqi": 0.5, "psqi": 0.5}
+#: A stretch in which the detectors agree on less than this is noisy.
+AGREED = 0.5
+
+
+def stretches(look: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return up to six stretches of 10 s, evenly spread: shape (stretch, channel, sample)."""
+    n, length = look.shape[1], round(STRETCH_S * LOOK_HZ)
+    if n <= length:
+        return look[None]
+    starts = np.linspace(0, n - length, min(STRETCHES, n // length)).astype(int)
+    return np.stack([look[:, start : start + length] for start in starts])
+
+
+def agreement(look: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return bSQI: beats that both detectors see, over those that either sees.
+
+    One detector takes the energy between 5 and 20 Hz (after Pan and Tompkins, 1985), the other
+    the curve length of the signal (after Zong, Moody and Jiang, Comput. Cardiol. 30, 2003).
+
+    Parameters
+    ----------
+    look : ndarray of float32, shape (..., sample)
+        At 100 Hz.
+
+    Returns
+    -------
+    ndarray of float64, shape (...)
+        0 where neither sees a beat.
+    """
+    from scipy.ndimage import maximum_filter1d, uniform_filter1d
+
+    flat = np.ascontiguousarray(look).reshape(-1, look.shape[-1])
+    if look.shape[-1] < LOOK_HZ:
+        return np.zeros(look.shape[:-1])
+    energy = uniform_filter1d(band(flat, 5, 20) ** 2, 9, axis=1)
+    wide = band(flat, 1, 35)
+    unit = np.maximum(np.abs(wide).mean(axis=1, keepdims=True), 1e-9)
+    steps = np.diff(wide / unit, axis=1, prepend=wide[:, :1] / unit)
+    length = uniform_filter1d(np.sqrt(0.05 + steps**2), 13, axis=1)
+    length -= quantile(length[:, ::4], 0.5)[:, None]
+
+    block = min(round(TOP_S * LOOK_HZ), flat.shape[1])
+    whole = flat.shape[1] // block * block
+
+    def beats(x: NDArray[np.float32], part: float) -> NDArray[np.bool_]:
+        # the middle one of the blocks' largest: a few ectopic beats do not hide the others
+        tops = x[:, :whole].reshape(len(x), -1, block).max(axis=-1)
+        top = np.median(tops, axis=1, keepdims=True)
+        return np.asarray((x == maximum_filter1d(x, 51, axis=1)) & (x > part * top) & (top > 0))
+
+    one, two = beats(energy, 0.1), beats(length, 0.4)
+    reach = 2 * round(AGREE_S * LOOK_HZ) + 1
+    both = (one & maximum_filter1d(two, reach, axis=1)).sum(axis=1)
+    every = one.sum(axis=1) + two.sum(axis=1) - both
+    return np.asarray(both / np.maximum(every, 1), np.float64).reshape(look.shape[:-1])
+
+
+def kurtosis(x: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the fourth standardised moment of the last axis (3 of noise); 0 of a flat line.
+
+    Examples
+    --------
+    >>> float(kurtosis(np.array([1.0, -1.0] * 50, np.float32)))
+    1.0
+    """
+    x = x - x.mean(axis=-1, keepdims=True)
+    square = x * x
+    variance = square.mean(axis=-1)
+    fourth = (square * square).mean(axis=-1)
+    return np.asarray(fourth / np.where(variance > 0, variance, np.inf) ** 2, np.float64)
+
+
+def ecg_indices(
+    look: NDArray[np.float32], frequencies: NDArray[np.float64], power: NDArray[np.float32]
+) -> dict[str, NDArray[np.float64]]:
+    """Return bSQI, kSQI, pSQI and basSQI of each channel, and its share of noisy stretches.
+
+    Parameters
+    ----------
+    look : ndarray of float32, shape (channel, sample)
+        At 100 Hz.
+    frequencies, power : ndarray
+        As `spectrum` returns them.
+    """
+    parts = stretches(look)
+    seen = agreement(parts)
+    return {
+        "bsqi": seen.mean(axis=0),
+        "ksqi": np.median(kurtosis(parts), axis=0),
+        "psqi": share(frequencies, power, (5, 15), (5, 40)),
+        "bassqi": 1 - share(frequencies, power, (0, 1), (0, 40)),
+        "noisy": (seen < AGREED).mean(axis=0),
+    }
+
+
+def eeg_indices(
+    frequencies: NDArray[np.float64],
+    power: NDArray[np.float32],
+    covariance: NDArray[np.float64],
+    live: NDArray[np.bool_],
+) -> dict[str, NDArray[np.float64]]:
+    """Return line noise, muscle, drift, deviation and correlation of each channel.
+
+    Parameters
+    ----------
+    frequencies, power : ndarray
+        As `spectrum` returns them.
+    covariance : ndarray of float64, shape (channel, channel)
+        Above 1 Hz.
+    live : ndarray of bool, shape (channel,)
+    """
+    top = float(frequencies[-1]) if len(frequencies) else 0.0
+    nothing = np.full(len(power), np.nan)
+    mains = [share(frequencies, power, (f - 1, f + 1), (1, top)) for f in MAINS_HZ if f + 1 < top]
+    size = np.sqrt(np.maximum(np.diag(covariance), 0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        correlation = np.abs(covariance / np.outer(size, size))
+        level = np.log(size)
+    np.fill_diagonal(correlation, -1)
+    correlation[:, ~live] = -1
+    best = correlation.max(axis=1) if live.sum() > 1 else nothing
+    deviation = nothing.copy()
+    if live.sum() >= 4:
+        middle = np.median(level[live])
+        scatter = 1.4826 * np.median(np.abs(level[live] - middle))
+        # channels nearly equal in size would make an outlier of any
+        deviation[live] = (level[live] - middle) / max(float(scatter), 0.15)
+    return {
+        "line_noise": np.max(mains, axis=0) if mains else nothing,
+        "muscle": share(frequencies, power, (20, 45), (1, 45)),
+        "drift": share(frequencies, power, (0, 1), (0, 45)),
+        "deviation": deviation,
+        "correlation": np.where(live & (best >= 0), best, np.nan),
+    }
+
+
+def score(
+    indices: Mapping[str, NDArray[np.float64]],
+    missing: NDArray[np.float64],
+    flat: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return one number a channel between 0 (unusable) and 1.
+
+    The share of samples that are there and alive, times the mean by `WEIGHTS` (ECG) or the least
+    (EEG) of the indices, each brought to 0..1 by `RAMPS`. An index that is unknown does not count.
+
+    Examples
+    --------
+    >>> good = {"bsqi": np.array([1.0, 0.2]), "ksqi": np.array([9.0, 3.0])}
+    >>> score(good, np.zeros(2), np.array([0.0, 0.0])).tolist()
+    [1.0, 0.0]
+    """
+    usable = (1 - missing) * (1 - np.nan_to_num(flat, nan=1.0))
+    parts = []
+    for name, (bad, good) in RAMPS.items():
+        if name in indices:
+            value = np.abs(indices[name]) if name == "deviation" else indices[name]
+            parts.append(np.clip((value - bad) / (good - bad), 0, 1))
+    if not parts:
+        return np.asarray(usable, np.float64)
+    table = np.array(parts)
+    known = np.isfinite(table)
+    if "bsqi" in indices:
+        weight = np.array([[WEIGHTS[name]] for name in RAMPS if name in indices]) * known
+        total = (np.where(known, table, 0) * weight).sum(axis=0) / np.maximum(weight.sum(axis=0), 1)
+    else:
+        total = np.where(known, table, 1).min(axis=0)
+    return np.asarray(usable * total, np.float64)
+
+
+def quality_table(measured: Iterable[Measured]) -> pd.DataFrame:
+    """Return one row a record and channel: indices and score.
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``corpus, record_id, modality, channel, missing, flat, clipped, spread`` (mV), the indices
+        of `INDICES` (NaN where they do not apply), ``noisy`` (share of stretches), ``score``, and
+        ``record_score``: the median of the modality's channels.
+    """
+    import pandas as pd
+
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("corpus", "record_id", "modality", "channel", "missing", "flat",
+                              "clipped", "spread", *INDICES, "noisy", "score", "record_score")
+    }  # fmt: skip
+    for one in measured:
+        n = len(one.channels)
+        scores = score(one.quality, one.missing, one.flat)
+        columns["corpus"] += [one.key[0]] * n
+        columns["record_id"] += [one.key[1]] * n
+        columns["modality"] += [one.modality] * n
+        columns["channel"] += one.channels
+        for name in ("missing", "flat", "clipped", "spread"):
+            columns[name] += getattr(one, name).tolist()
+        for name in (*INDICES, "noisy"):
+            columns[name] += one.quality[name].tolist() if name in one.quality else [np.nan] * n
+        columns["score"] += scores.tolist()
+        columns["record_score"] += [float(np.median(scores)) if n else np.nan] * n
+    return pd.DataFrame(columns)
+
+
+def write_quality(frame: pd.DataFrame, path: str | Path) -> Path:
+    """Write `quality_table`'s rows as Parquet, float32, whole or not at all."""
+    numbers = {name: "float32" for name in frame.columns if frame[name].dtype == "float64"}
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        frame.astype(numbers).to_parquet(partial, index=False)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,322 @@
+"""Run every check over manifests, stores and shards: tables first, then one pass of signals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from physioprep.auditing.amplitude import check_amplitude
+from physioprep.auditing.completeness import (
+    check_empty,
+    check_expected,
+    check_known_faults,
+    check_unreadable,
+)
+from physioprep.auditing.duplicates import (
+    Pair,
+    check_files,
+    find_pairs,
+    report_pairs,
+    same_recording,
+)
+from physioprep.auditing.findings import AuditReport, Comparison, Finding, in_order
+from physioprep.auditing.inputs import Input, Key, namer, recording_of
+from physioprep.auditing.labels import check_orphans, check_unlabelled, check_versions
+from physioprep.auditing.lead_checks import Name
+from physioprep.auditing.leakage import (
+    check_against,
+    check_duplicates_across,
+    check_splits,
+    check_statistics,
+    check_windows,
+    check_within_families,
+)
+from physioprep.auditing.measure import Measured
+from physioprep.auditing.privacy import check_privacy
+from physioprep.auditing.published import check_published
+from physioprep.auditing.quality import quality_table
+from physioprep.auditing.rederive import check_recipe
+from physioprep.auditing.signals import Opened, Sources, look_at_all, open_all, reader, unread_table
+from physioprep.auditing.tables import distributions, record_table
+from physioprep.auditing.times import check_overlaps, check_start_times, store_annotations
+from physioprep.auditing.timing import check_durations
+from physioprep.errors import PhysioprepError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def audit(
+    paths: Sequence[str | Path],
+    *,
+    against: Sequence[str | Path] = (),
+    expect: str | None = None,
+    sample: int | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> AuditReport:
+    """Find what is wrong with corpora before training does.
+
+    Tables are checked of every input; signals of every recording that a store holds, else of the
+    files of a manifest where they are there. The same recording in a manifest and in a store
+    counts once.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        Manifests, stores, shards.
+    against : sequence of path-like
+        Sets that must share neither recordings nor persons nor signals with `paths`: an
+        evaluation set, say.
+    expect : str, optional
+        ``CORPUS==VERSION``: report what is missing of that published version.
+    sample : int, optional
+        Read the signals of so many recordings an input only, always the same ones.
+    scheduler, workers : str, int, optional
+        What reads the signals; see `physioprep.auditing.signals.look_at_all`.
+    progress : callable, optional
+        Called with (recordings read, recordings to read).
+
+    Returns
+    -------
+    AuditReport
+
+    Raises
+    ------
+    PhysioprepError
+        If an input cannot be opened or `expect` names nothing known.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from physioprep.manifest import make_manifest, write_manifest
+    >>> frame = make_manifest({"corpus": ["mine"] * 2, "record_id": ["a", "b"],
+    ...     "path": ["a.edf", "b.edf"], "subject_id": ["p", "p"], "split": ["train", "test"]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = f"{folder}/m.parquet"
+    ...     _ = write_manifest(frame, path)
+    ...     report = audit([path])
+    >>> report.verdict, [finding.check for finding in report.findings]
+    ('error', ['subject-leak'])
+    """
+    opened = open_all([Path(path) for path in paths], [Path(path) for path in against], sample)
+    inputs, others = opened.inputs, opened.others
+    records, other_records = _merged(inputs), _merged(others)
+    name = namer(many=opened.many)
+    findings, compared = _tables(inputs, records, expect, name)
+    found, more = check_against(inputs, others, name)
+    findings, compared = findings + found, compared + more
+    found, more = check_recipe(inputs, name)
+    findings, compared = findings + found, compared + more
+
+    seen = look_at_all(opened, sample, scheduler=scheduler, workers=workers, progress=progress)
+    said = {finding.records for finding in findings if finding.check == "unreadable-file"}
+    findings += [f for f in check_unreadable(unread_table(seen), name) if f.records not in said]
+    own = [one for one in seen.measured if one.key in opened.ours]
+    findings += seen.findings + check_amplitude(own, name)
+    found, more = _duplicates(seen.measured, records, other_records, opened, name)
+    return AuditReport(
+        inputs=tuple(
+            _describe(one, given, seen.read, opened)
+            for one, given in zip(inputs, paths, strict=True)
+        ),
+        findings=in_order(findings + found),
+        compared=tuple(compared + more),
+        tables=record_table(records, own, name),
+        distributions=distributions(records),
+        picture=_painter(opened.ours, name),
+        quality=partial(quality_table, own),
+        manifests=partial(_manifests, inputs),
+    )
+
+
+def _tables(
+    inputs: Sequence[Input], records: pd.DataFrame, expect: str | None, name: Name
+) -> tuple[list[Finding], list[Comparison]]:
+    """Run the checks that need no samples."""
+    findings: list[Finding] = []
+    compared: list[Comparison] = []
+    for one in inputs:
+        findings += check_unreadable(one.refused, name)
+    findings = _once(findings)
+    if "faults" in records:
+        findings += check_known_faults(records, name)
+        findings += check_durations(records, name)
+        findings += check_empty(records, name)
+    if expect is not None:
+        findings += check_expected(records, expect)
+    findings += check_unlabelled(records, name) + check_orphans(records)
+    findings += check_versions(inputs, records, name)
+    findings += check_start_times(records, name) + check_overlaps(records, name)
+    findings += check_privacy(records, name) + check_within_families(inputs, name)
+    for found, more in (check_splits(records, name), check_published(records, name)):
+        findings, compared = findings + found, compared + more
+    for one in inputs:
+        if one.kind == "shards":
+            found, more = check_windows(one, name)
+            findings, compared = findings + found + check_statistics(one), compared + more
+        elif one.kind == "store":
+            findings += store_annotations(one, name)
+    return findings, compared
+
+
+def _manifests(inputs: Sequence[Input]) -> pd.DataFrame:
+    """Return the manifest of all inputs, for `act`: of manifests and stores, each record once."""
+    import pandas as pd
+
+    from physioprep.manifest import read_manifest
+    from physioprep.manifest.schema import COLUMNS
+
+    frames = []
+    for one in sorted(inputs, key=lambda one: one.kind):
+        if one.kind == "manifest":
+            frames.append(read_manifest(one.path))
+        elif one.kind == "store":
+            kept = [c for c in one.records if c in COLUMNS or str(c).startswith("label_")]
+            frames.append(one.records[kept])
+    if not frames:
+        raise PhysioprepError("shards have no manifest to change: give the store or the manifest")
+    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    frame = frame.drop_duplicates(["corpus", "record_id"], ignore_index=True)
+    return frame.assign(**{name: None for name in COLUMNS if name not in frame})
+
+
+def _merged(inputs: Sequence[Input]) -> pd.DataFrame:
+    """Return the rows of all inputs, each recording once: of a manifest, if one has it."""
+    import pandas as pd
+
+    order = sorted(inputs, key=lambda one: ("manifest", "store", "shards").index(one.kind))
+    columns = ("corpus", "record_id", "subject_id", "split")
+    if not order:
+        return pd.DataFrame({name: [] for name in columns})
+    # a frame of nothing but nulls would decide the dtype of the whole
+    frames = [one.records.dropna(axis=1, how="all") for one in order if len(one.records)]
+    rows = pd.concat(frames, ignore_index=True) if frames else order[0].records.copy()
+    rows = rows.drop_duplicates(["corpus", "record_id"], ignore_index=True)
+    wanted = {name for one in order for name in one.records.columns} | set(columns)
+    for column in sorted(wanted - set(rows.columns)):
+        rows[column] = None
+    return rows
+
+
+def _duplicates(
+    measured: Sequence[Measured],
+    records: pd.DataFrame,
+    other_records: pd.DataFrame,
+    opened: Opened,
+    name: Name,
+) -> tuple[list[Finding], list[Comparison]]:
+    """Find duplicates among our recordings, and between them and those of `against`."""
+    import pandas as pd
+
+    tables = [frame for frame in (records, other_records) if len(frame)]
+    if not tables:
+        return [], []
+    ours = set(zip(records["corpus"].tolist(), records["record_id"].tolist(), strict=True))
+    everything = records if len(tables) == 1 else pd.concat(
+        [frame.dropna(axis=1, how="all") for frame in tables], ignore_index=True
+    )  # fmt: skip
+    for column in ("file_sha256", "files", "session", "sampling_rate", "subject_id", "split"):
+        if column not in everything:
+            everything = everything.assign(**{column: None})
+    if len(tables) > 1:
+        everything = everything.drop_duplicates(["corpus", "record_id"], ignore_index=True)
+    file_findings, files = check_files(everything, name)
+    read = {key[1] for key in opened.sources}
+    twins = same_recording(_identities(everything[everything["record_id"].isin(read)]))
+    pairs = find_pairs(measured, reader(opened.sources), twins)
+    crossing = [p for p in pairs if (p.one in ours) != (p.two in ours)]
+    inside = [p for p in pairs if p.one in ours and p.two in ours]
+    findings = [f for f, group in zip(file_findings, files, strict=True) if set(group) <= ours]
+    own_files = [group for group in files if set(group) <= ours]
+    signal_findings, signal_groups = report_pairs(inside, own_files, name)
+    findings += signal_findings
+    groups = [("duplicate-file", group) for group in own_files]
+    groups += [(f.check, group) for f, group in zip(signal_findings, signal_groups, strict=True)]
+    found, compared = check_duplicates_across(groups, records, name)
+    findings += found
+    for group in files:
+        if not set(group) <= ours and set(group) & ours:
+            findings.append(_leak(group, "sha256", {}, name))
+    findings += [_leak((p.one, p.two), "fingerprint", _evidence(p), name) for p in crossing]
+    n = len({one.key for one in measured})
+    if n:
+        by = "fingerprint of waves, then correlation of the signals"
+        compared.append(Comparison("signals", ("all recordings read",), by, n, len(pairs)))
+    if opened.theirs:
+        sets = ("audited", "against")
+        compared.append(
+            Comparison("signals", sets, "sha256, fingerprint, correlation", n, len(crossing))
+        )
+    return findings, compared
+
+
+def _leak(group: Sequence[Key], by: str, evidence: dict[str, Any], name: Name) -> Finding:
+    detail = f"one recording on both sides, found by {by}"
+    names = tuple(name(key) for key in group)
+    return Finding("duplicate-leak", "error", names, detail, {"by": by, **evidence})
+
+
+def _evidence(pair: Pair) -> dict[str, Any]:
+    return {
+        "correlation": round(pair.correlation, 5),
+        "delay_s": round(pair.delay_s, 3),
+        "overlap_s": round(pair.overlap_s, 2),
+    }
+
+
+def _identities(records: pd.DataFrame) -> dict[Key, tuple[str | None, str | None, float | None]]:
+    out: dict[Key, tuple[str | None, str | None, float | None]] = {}
+    for corpus, record, subject, session, rates in zip(
+        *(records[c] for c in ("corpus", "record_id", "subject_id", "session", "sampling_rate")),
+        strict=True,
+    ):
+        rate = float(rates[0]) if rates is not None and not _is_nan(rates) and len(rates) else None
+        out[corpus, record] = (
+            subject if isinstance(subject, str) else None,
+            session if isinstance(session, str) else None,
+            rate,
+        )
+    return out
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float)
+
+
+def _once(findings: Sequence[Finding]) -> list[Finding]:
+    """Keep one finding a check and recording: a store repeats what its manifest said."""
+    return list({(f.check, f.records): f for f in reversed(findings)}.values())[::-1]
+
+
+def _describe(one: Input, given: str | Path, read: Sequence[Key], opened: Opened) -> dict[str, Any]:
+    n_read = sum(1 for key in read if key in opened.ours and opened.ours[key][0] is one)
+    return {
+        "path": one.path.name,
+        "as_given": str(given),
+        "kind": one.kind,
+        "corpora": list(one.corpora),
+        "records": len(one.records),
+        "signals_read": n_read,
+    }
+
+
+def _painter(sources: Sources, name: Name) -> Callable[[Finding], bytes | None]:
+    by_name = {name(key): key for key in sources}
+
+    def paint(finding: Finding) -> bytes | None:
+        from physioprep.auditing.picture import draw
+
+        keys = [by_name[record] for record in finding.records if record in by_name]
+        if not keys:
+            return None
+        one, row = sources[keys[0]]
+        try:
+            return draw(list(recording_of(one, row)[0]), finding, name(keys[0]))
+        except (PhysioprepError, OSError):
+            return None  # the finding itself says that it cannot be read
+
+    return paint

@@ -1,0 +1,170 @@
+"""Is a 12-lead ECG's time what its sampling rate says: three durations of the heart against it.
+
+A wrong rate stretches the QRS complex, the beat interval and the time to the T wave alike; a fast
+heart shortens the second, a broad QRS lengthens the first. How the three vary together over
+hearts says how likely they are as they are, and how likely at half or twice the rate. Heavy tails
+(Student's t) keep rare hearts possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.auditing.beats import BEFORE, LOOK_HZ, find_beats, median_beat, to_look_rate
+
+#: Log of QRS width (ms), beat interval (s) and time from R to the middle of ST-T (s): median and
+#: covariance over the 86 recordings that `leads.COVARIANCE` is of. ``benchmarks/audit.py --fit``.
+MIDDLE = np.array([3.5859, -0.1863, -1.3866])
+COVARIANCE = np.array([[0.0267, 0.0009, 0.0023], [0.0009, 0.056, 0.0045], [0.0023, 0.0045, 0.0096]])
+#: Degrees of freedom of the tails, and a floor of the variances.
+FREEDOM, FLOOR = 4.0, 0.005
+#: A rate is doubted where the durations' log-likelihood is this much below their best, and another
+#: is believed where it makes them this much likelier.
+DOUBTED, BELIEVED = 3.0, 1.0
+#: What a rate may be wrong by: taken for half or for twice what it is.
+FACTORS = (0.5, 2.0)
+#: So many leads make a QRS width to trust; so much of a recording is looked at, s.
+LEAST_LEADS, LOOK_S = 8, 30.0
+
+
+@dataclass(frozen=True)
+class TimeScale:
+    """How well a recording's durations fit its sampling rate.
+
+    Parameters
+    ----------
+    qrs_ms, interval_s, repolarisation_s : float
+        Width of the steep part of QRS, beat interval, time from R to the middle of ST-T.
+    factor : float
+        What the stated rate would have to be multiplied with; 1 where it fits.
+    gain : float
+        Log-likelihood that this factor adds.
+    """
+
+    qrs_ms: float
+    interval_s: float
+    repolarisation_s: float
+    factor: float
+    gain: float
+
+
+def qrs_width_s(beat_mv: NDArray[np.floating]) -> float:
+    """Return how long the middle 80 % of a beat's steepness lasts, over all leads: its QRS.
+
+    Parameters
+    ----------
+    beat_mv : ndarray of float, shape (channel, 80)
+        As `median_beat` returns it, at 100 Hz.
+    """
+    around = slice(BEFORE - 18, BEFORE + 16)
+    power = (np.diff(np.asarray(beat_mv, np.float64), axis=1)[:, around] ** 2).sum(axis=0)
+    if power.sum() <= 0:
+        return float("nan")
+    share = np.cumsum(power) / power.sum()
+    times = np.arange(share.size) / LOOK_HZ
+    return float(np.interp(0.9, share, times) - np.interp(0.1, share, times))
+
+
+def durations(
+    beat_mv: NDArray[np.floating] | None, beats: NDArray[np.intp]
+) -> NDArray[np.float64] | None:
+    """Return the logs of QRS width (ms), beat interval (s) and the middle of ST-T (s after R).
+
+    Parameters
+    ----------
+    beat_mv : ndarray of float, shape (channel, 80), or None
+        As `median_beat` returns it.
+    beats : ndarray of int
+        As `find_beats` returns them.
+
+    Returns
+    -------
+    ndarray of float64, shape (3,), or None
+        None where there is no beat to measure.
+    """
+    if beat_mv is None or beats.size <= 3:
+        return None
+    width = qrs_width_s(beat_mv)
+    late = np.sqrt((np.asarray(beat_mv, np.float64) ** 2).mean(axis=0))[BEFORE + 10 :]
+    if not width > 0 or not late.sum() > 0:
+        return None
+    middle = (late * np.arange(10, 10 + late.size)).sum() / late.sum() / LOOK_HZ
+    interval = float(np.median(np.diff(beats))) / LOOK_HZ
+    return np.log([1e3 * width, interval, middle])
+
+
+def misfit(
+    logs: NDArray[np.float64],
+    middle: NDArray[np.float64] = MIDDLE,
+    covariance: NDArray[np.float64] = COVARIANCE,
+) -> float:
+    """Return how far below their best the log-likelihood of durations is.
+
+    Examples
+    --------
+    >>> misfit(MIDDLE)
+    0.0
+    >>> misfit(MIDDLE + np.log(2)) > BELIEVED
+    True
+    """
+    precision = np.linalg.inv(covariance + FLOOR * np.eye(len(middle)))
+    off = logs - middle
+    return float((FREEDOM + len(middle)) / 2 * np.log1p(off @ precision @ off / FREEDOM))
+
+
+def fit(logs: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return `MIDDLE` and `COVARIANCE` of durations, outliers drawn in to 3 deviations."""
+    table = np.array(logs)
+    middle = np.median(table, axis=0)
+    far = 3 * 1.4826 * np.median(np.abs(table - middle), axis=0)
+    return middle, np.cov(np.clip(table - middle, -far, far).T)
+
+
+def time_scale(
+    values: NDArray[np.float32],
+    rate_hz: float,
+    beat_mv: NDArray[np.floating] | None,
+    beats: NDArray[np.intp],
+    middle: NDArray[np.float64] = MIDDLE,
+    covariance: NDArray[np.float64] = COVARIANCE,
+) -> TimeScale | None:
+    """Test whether an ECG's durations fit its rate, or half or twice that better.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (channel, sample)
+        Any unit; NaN where missing.
+    rate_hz : float
+        As stated.
+    beat_mv, beats
+        Of the recording at the stated rate; as `durations` takes them.
+    middle, covariance
+        As `fit` returns them.
+
+    Returns
+    -------
+    TimeScale or None
+        None of fewer than eight leads, or where no beats were found.
+    """
+    logs = durations(beat_mv, beats) if len(values) >= LEAST_LEADS else None
+    if logs is None:
+        return None
+    own = misfit(logs, middle, covariance)
+    best, gain = 1.0, 0.0
+    if own > DOUBTED:  # at that rate the heart is possible, so another need not be tried
+        part = values[:, : round(LOOK_S * rate_hz)]
+        for factor in FACTORS:
+            look = to_look_rate(part, rate_hz * factor)
+            other_beats = find_beats(look)
+            other = durations(median_beat(look, other_beats), other_beats)
+            if other is None:
+                continue
+            likelier = own - misfit(other, middle, covariance)
+            if likelier > gain:
+                best, gain = factor, likelier
+    qrs, interval, late = np.exp(logs)
+    return TimeScale(float(qrs), float(interval), float(late), best, gain)

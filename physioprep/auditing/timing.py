@@ -1,0 +1,133 @@
+"""Checks of time: hearts that no one has, modalities of one recording that disagree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from physioprep.auditing.findings import Finding
+from physioprep.auditing.inputs import Key
+from physioprep.auditing.lead_checks import Name
+from physioprep.auditing.measure import Measured
+from physioprep.auditing.spectrum import MAINS_HZ
+from physioprep.auditing.table import flattened, numbers
+from physioprep.auditing.timescale import BELIEVED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Median heart rates outside are not a resting or exercising person's, 1/min.
+HEART_RATE = (25.0, 220.0)
+#: Modalities of one recording may differ in length by this, s.
+DRIFT_S = 1.5
+#: Rates that recorders have, Hz; a wrong one moves the mains by the ratio of two of them.
+RATES_HZ = (100, 125, 128, 200, 240, 250, 256, 257, 300, 360, 400, 500, 512, 1000, 1024, 2000)
+#: How exactly the mains keep their frequency, as a share.
+MAINS_SHARE = 0.006
+
+
+def check_heart_rate(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find heart rates that a wrong sampling rate would explain."""
+    low, high = HEART_RATE
+    out = []
+    for one in measured:
+        rate = one.beats_per_min
+        if not math.isfinite(rate) or low <= rate <= high:
+            continue
+        detail = f"median heart rate {rate:.0f}/min at {one.rate_hz:g} Hz: is the rate right?"
+        evidence = {"beats_per_min": round(rate, 1), "sampling_rate_hz": one.rate_hz}
+        out.append(Finding("heart-rate", "warning", (name(one.key),), detail, evidence))
+    return out
+
+
+def check_sampling_rate(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find ECGs whose durations half or twice the sampling rate would make much likelier.
+
+    Judged of eight leads or more; a single noisy lead has no width to trust.
+    """
+    out = []
+    for one in measured:
+        scale = one.time_scale
+        if scale is None or scale.gain < BELIEVED:
+            continue
+        detail = (
+            f"QRS of {scale.qrs_ms:.0f} ms (its steep part) at {60 / scale.interval_s:.0f} "
+            f"beats/min: is {one.rate_hz:g} Hz right, or is it {scale.factor * one.rate_hz:g} Hz?"
+        )
+        evidence = {
+            "qrs_ms": round(scale.qrs_ms, 1),
+            "beats_per_min": round(60 / scale.interval_s, 1),
+            "st_t_s": round(scale.repolarisation_s, 3),
+            "sampling_rate_hz": one.rate_hz,
+            "likelier_hz": scale.factor * one.rate_hz,
+            "log_likelihood_gain": round(scale.gain, 2),
+        }
+        out.append(Finding("sampling-rate", "warning", (name(one.key),), detail, evidence))
+    return out
+
+
+def check_mains(measured: Iterable[Measured], name: Name) -> list[Finding]:
+    """Find the mains at a frequency that they have only if another sampling rate is true."""
+
+    def mains(line: float) -> bool:
+        return any(
+            abs(line - times * hz) <= MAINS_SHARE * times * hz + 0.13
+            for hz in MAINS_HZ
+            for times in (1, 2, 3, 4, 5)
+        )
+
+    out = []
+    for one in measured:
+        if not one.lines_hz or any(mains(line) for line in one.lines_hz):
+            continue
+        line = one.lines_hz[0]
+        times = [other / min(one.lines_hz) for other in one.lines_hz]
+        if any(abs(x - round(x)) > MAINS_SHARE * x + 0.13 / line for x in times):
+            continue  # the mains and their harmonics are one family; this is something else
+        true = [
+            rate
+            for rate in RATES_HZ
+            for hz in MAINS_HZ
+            if rate != one.rate_hz and abs(line * rate / one.rate_hz / hz - 1) <= MAINS_SHARE
+        ]
+        if not true:
+            continue
+        detail = (
+            f"a line at {line:g} Hz would be the mains if {true[0]} Hz were right, "
+            f"not {one.rate_hz:g} Hz"
+        )
+        evidence = {"modality": one.modality, "lines_hz": list(one.lines_hz),
+                    "sampling_rate_hz": one.rate_hz, "rates_that_fit_hz": true}  # fmt: skip
+        out.append(Finding("mains", "warning", (name(one.key),), detail, evidence))
+    return out
+
+
+def check_durations(records: pd.DataFrame, name: Name) -> list[Finding]:
+    """Find recordings whose signal groups differ in length, and such as last no time at all."""
+    import pandas as pd
+
+    rows, counts = flattened(records["n_samples"])
+    lasts = numbers(counts)
+    rates = numbers(flattened(records["sampling_rate"])[1])
+    known = np.isfinite(lasts) & (rates > 0)
+    table = pd.DataFrame({"row": rows[known], "s": lasts[known] / rates[known]})
+    spans = table.groupby("row")["s"].agg(["min", "max"])
+    refused = records["error"].notna().to_numpy()[spans.index]
+    out = []
+    for row, low, high in spans[
+        ((spans["max"] - spans["min"] > DRIFT_S) | (spans["min"] == 0)) & ~refused
+    ].itertuples():
+        key: Key = (records["corpus"].iloc[row], records["record_id"].iloc[row])
+        if high - low > DRIFT_S:
+            detail = f"signals of one recording last {low:.1f} s and {high:.1f} s"
+            evidence = {
+                "modality": list(records["modality"].iloc[row]),
+                "duration_s": table.loc[table["row"] == row, "s"].round(3).tolist(),
+            }
+            out.append(Finding("duration-mismatch", "warning", (name(key),), detail, evidence))
+        if low == 0:
+            out.append(Finding("empty-record", "error", (name(key),), "no samples at all"))
+    return out

@@ -1,0 +1,13 @@
+"""Pictures of recordings that a cardiologist or an EEG technician reads at a glance.
+
+`plot_record` draws out of a store; `ecg_panel`, `eeg_panel` and `compose` draw plain arrays.
+"""
+
+from __future__ import annotations
+
+from physioprep.viewing.ecg import ecg_panel
+from physioprep.viewing.eeg import eeg_panel, strips_panel
+from physioprep.viewing.page import Mark, Panel, compose
+from physioprep.viewing.record import plot_record
+
+__all__ = ["Mark", "Panel", "compose", "ecg_panel", "eeg_panel", "plot_record", "strips_panel"]

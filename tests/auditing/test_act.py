@@ -1,0 +1,114 @@
+"""Findings come with commands that act on them, and the commands run."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from physioprep.auditing import AuditReport, audit
+from physioprep.auditing.act import FIXABLE, commands
+from physioprep.auditing.report import render
+from physioprep.cli import app
+from physioprep.errors import PhysioprepError
+from physioprep.manifest import read_manifest
+
+
+@pytest.fixture
+def leaky(manifest_of) -> Path:
+    """Two copies (a, b) under two persons in two splits; a person (p) in two splits."""
+    path: Path = manifest_of(
+        record_id=["a", "b", "c", "d", "e"],
+        subject_id=["p", "q", "p", "p", "r"],
+        split=["train", "test", "test", "train", "test"],
+        files=[["a.dat"], ["b.dat"], ["c.dat"], ["d.dat"], ["e.dat"]],
+        file_sha256=[["x"], ["x"], ["y"], ["z"], ["w"]],
+    )
+    return path
+
+
+def checks(path: Path) -> set[str]:
+    return {finding.check for finding in audit([path]).findings}
+
+
+def test_what_is_dropped_is_gone_and_the_rest_stays(leaky: Path, tmp_path: Path) -> None:
+    kept = audit([leaky]).write_kept(tmp_path / "k.parquet", drop=["subject-leak"])
+    assert kept["record_id"].tolist() == ["b", "e"]
+    assert read_manifest(tmp_path / "k.parquet")["record_id"].tolist() == ["b", "e"]
+
+
+@pytest.mark.parametrize("check", FIXABLE)
+def test_what_is_fixed_is_found_no_more(check: str, leaky: Path, tmp_path: Path) -> None:
+    report = audit([leaky])
+    if check not in checks(leaky):  # of signals: their fix is that of files
+        assert check in ("duplicate-signal", "near-duplicate")
+        return
+    fixed = report.write_kept(tmp_path / "f.parquet", fix=[check])
+    assert check not in checks(tmp_path / "f.parquet")
+    assert len(fixed) == (4 if check == "duplicate-file" else 5)
+
+
+def test_all_at_once_leaves_nothing(leaky: Path, tmp_path: Path) -> None:
+    audit([leaky]).write_kept(tmp_path / "f.parquet", fix=["duplicate-file", "subject-leak"])
+    assert checks(tmp_path / "f.parquet") == set()
+
+
+def test_what_no_manifest_can_put_right_is_one_error(leaky: Path, tmp_path: Path) -> None:
+    with pytest.raises(PhysioprepError, match="flat-lead: no change of a manifest"):
+        audit([leaky]).write_kept(tmp_path / "f.parquet", fix=["flat-lead"])
+
+
+def test_every_printed_command_runs(leaky: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    report = audit([leaky])
+    page = render(report)
+    ran = 0
+    for check in sorted({finding.check for finding in report.findings}):
+        for line in commands(check, report.inputs, True):
+            assert line.replace("'", "&#39;") in page or line in page
+            program, *arguments = shlex.split(line)
+            assert program == "physioprep"
+            result = CliRunner().invoke(app, arguments)
+            assert result.exit_code == 1, result.output  # findings, and the manifest written
+            out = Path(arguments[arguments.index("--out") + 1])
+            assert check not in checks(out)
+            out.unlink()
+            ran += 1
+    assert ran == 8  # four checks, each to fix and to drop
+
+
+def test_nothing_is_printed_for_findings_without_records(leaky: Path) -> None:
+    inputs = audit([leaky]).inputs
+    assert commands("incomplete", inputs, False) == []
+    assert commands("window-leak", [{"path": "s", "kind": "shards"}], True) == []
+
+
+def test_exit_codes_and_json_of_the_command(leaky: Path, manifest_of, tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    out = tmp_path / "a.json"
+    assert run(app, ["audit", str(leaky), "--json", str(out)]).exit_code == 1
+    said = json.loads(out.read_text(encoding="utf-8"))
+    assert said["schema"] == 1
+    assert said["verdict"] == "error"
+    clean = manifest_of("clean.parquet", record_id=["1"])
+    assert run(app, ["audit", str(clean)]).exit_code == 0
+    for bad in (
+        [str(tmp_path / "absent.parquet")],
+        [str(leaky), "--drop", "subject-leak"],
+        [str(leaky), "--fail-on", "nothing"],
+        [str(leaky), "--fix", "flat-lead", "--out", str(tmp_path / "x.parquet")],
+        [str(clean), "--scheduler", "somewhere"],
+    ):
+        assert run(app, ["audit", *bad]).exit_code == 2, bad
+
+
+def test_quality_is_one_row_a_record_and_channel(tmp_path: Path) -> None:
+    path = AuditReport((), (), ()).write_quality(tmp_path / "q.parquet")
+    columns = list(pd.read_parquet(path).columns)
+    assert columns[:4] == ["corpus", "record_id", "modality", "channel"]
+    assert {"bsqi", "ksqi", "psqi", "bassqi", "line_noise", "muscle", "drift", "deviation",
+            "correlation", "score", "record_score"} <= set(columns)  # fmt: skip

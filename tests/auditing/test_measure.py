@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from physioprep.auditing.amplitude import check_amplitude, check_clipping, check_units
+from physioprep.auditing.beats import find_beats, median_beat, to_look_rate
+from physioprep.auditing.flat import check_flat, check_missing
+from physioprep.auditing.inputs import Signal
+from physioprep.auditing.measure import Measured, join, measure
+from physioprep.auditing.timing import check_heart_rate, check_sampling_rate
+
+LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+
+
+def name(key: tuple[str, str]) -> str:
+    return key[1]
+
+
+def signal(values: np.ndarray, rate_hz: float = 500.0, unit: str = "mV") -> Signal:
+    channels = LEADS[: len(values)]
+    units = (unit,) * len(values)
+    step = np.full(len(values), 0.001)
+    return Signal(("x", "a"), "ecg", channels, units, rate_hz, values.astype("f4"), 0.0, step)
+
+
+def checks(measured: Measured) -> set[str]:
+    every = (
+        check_flat, check_missing, check_amplitude, check_units, check_clipping, check_heart_rate,
+        check_sampling_rate,
+    )  # fmt: skip
+    return {finding.check for check in every for finding in check([measured], name)}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_clean_is_silent(ecg, seed: int) -> None:
+    assert checks(measure(signal(ecg(seed)))) == set()
+
+
+def test_units_are_understood_and_strangers_reported(ecg) -> None:
+    assert checks(measure(signal(ecg(1) * 1000, unit="uV"))) <= {"coarse-resolution"}
+    assert checks(measure(signal(ecg(1), unit="mmHg"))) == {"units"}
+
+
+def test_millivolts_called_microvolts(ecg) -> None:
+    assert "amplitude" in checks(measure(signal(ecg(1), unit="uV")))
+
+
+@pytest.mark.parametrize("times", [2.5, 0.4])
+def test_a_wrong_sampling_rate(ecg, times: float) -> None:
+    found = checks(measure(signal(ecg(1), rate_hz=500 * times)))
+    assert found & {"sampling-rate", "heart-rate"}
+
+
+def test_a_possible_heart_is_not_measured_again_at_other_rates(ecg, monkeypatch) -> None:
+    from physioprep.auditing import timescale
+
+    looked = []
+    resample = timescale.to_look_rate
+
+    def look(values: np.ndarray, rate_hz: float) -> np.ndarray:
+        looked.append(rate_hz)
+        return resample(values, rate_hz)
+
+    one = signal(ecg(1))
+    beats = find_beats(look(one.values, 500.0))
+    beat = median_beat(look(one.values, 500.0), beats)
+    usual = timescale.durations(beat, beats)
+    monkeypatch.setattr(timescale, "to_look_rate", look)
+    looked.clear()
+    right = timescale.time_scale(one.values, 500.0, beat, beats, usual)
+    assert right is not None
+    assert (right.factor, right.gain, looked) == (1.0, 0.0, [])
+    fast = resample(one.values, 1000.0)
+    beats = find_beats(fast)
+    wrong = timescale.time_scale(one.values, 1000.0, median_beat(fast, beats), beats, usual)
+    assert wrong is not None
+    assert looked == [500, 2000]
+    assert wrong.factor == 0.5
+    assert wrong.gain > timescale.BELIEVED
+    assert timescale.time_scale(one.values[:7], 500.0, beat, beats) is None, "too few leads"
+
+
+@pytest.mark.parametrize("rate_hz", [128.0, 200.0, 250.0, 257.0, 360.0, 500.0, 1000.0, 62.4725])
+@pytest.mark.parametrize("n", [1, 70, 999, 5003])
+def test_resampling_is_scipys(rate_hz: float, n: int) -> None:
+    from fractions import Fraction
+
+    from scipy.signal import resample_poly
+
+    x = np.random.default_rng(n).normal(0, 1, (3, n)).astype(np.float32)
+    x -= np.median(x[:, :: max(1, n // 1000)], axis=1, keepdims=True)
+    ratio = Fraction(100 / rate_hz).limit_denominator(1000)
+    slow = resample_poly(x.astype(np.float64), ratio.numerator, ratio.denominator, axis=1)
+    fast = to_look_rate(x, rate_hz)
+    assert fast.shape == slow.shape
+    np.testing.assert_allclose(fast, slow, atol=2e-5)
+
+
+def test_a_flat_signal_has_no_durations(ecg) -> None:
+    assert measure(signal(np.zeros((12, 5000)))).time_scale is None
+
+
+def test_clipping(ecg) -> None:
+    assert "clipping" in checks(measure(signal(np.clip(ecg(1), -0.2, 0.3))))
+
+
+def test_missing_samples(ecg) -> None:
+    gaps = ecg(1)
+    gaps[3, 1000:3000] = np.nan
+    found = check_missing([measure(signal(gaps))], name)
+    assert [f.check for f in found] == ["missing-samples"]
+    assert found[0].evidence["leads"] == ["aVR"]
+    assert found[0].evidence["missing_share"] == [0.4]
+    all_gone = check_missing([measure(signal(np.full((1, 5000), np.nan)))], name)
+    assert all_gone[0].severity == "error"
+
+
+def test_a_lead_dead_for_a_while(ecg) -> None:
+    part = ecg(1)
+    part[7, 2000:4500] = part[7, 2000]
+    (finding,) = check_flat([measure(signal(part))], name)
+    assert (finding.severity, finding.evidence["leads"]) == ("warning", ["V2"])
+    assert finding.evidence["flat_share"][0] == pytest.approx(0.5, abs=0.01)
+
+
+def test_heart_rate(ecg) -> None:
+    whole = measure(signal(ecg(1, duration_s=30)))
+    assert 55 < whole.beats_per_min < 90
+
+
+def test_pieces_join_to_the_whole(ecg) -> None:
+    values = ecg(4, duration_s=40)
+    values[2, 5000:9000] = 0
+    one = signal(values)
+    whole = measure(one)
+    halves = [
+        measure(replace(one, values=one.values[:, a:b], start_s=a / 500))
+        for a, b in ((0, 10000), (10000, 20000))
+    ]
+    (joined,) = join(halves)
+    assert joined.n_samples == whole.n_samples
+    assert np.allclose(joined.flat, whole.flat, atol=1e-3)
+    assert joined.beats_per_min == pytest.approx(whole.beats_per_min, rel=0.02)
+    times = joined.waves["time_s"][joined.waves["channel"] == 0]
+    assert np.all(np.diff(times) > 0)
+    assert times.max() > 35
