@@ -135,8 +135,8 @@ def evaluate(
     from dataclasses import replace
 
     from physiomodels.config import EvaluateConfig, load_config
-    from physiomodels.table import result_table
-    from physiomodels.targets import evaluate_targets
+    from physiomodels.evaluation.result_table import result_table
+    from physiomodels.evaluation.targets import evaluate_targets
 
     settings = load_config(EvaluateConfig, config)
     if label_share:

@@ -197,8 +197,8 @@ def evaluate(
     With `labels` and `protocols` each label is evaluated under each protocol.
     """
     from physiomodels.config import EvaluateConfig, load_config
-    from physiomodels.table import result_table
-    from physiomodels.targets import evaluate_targets
+    from physiomodels.evaluation.result_table import result_table
+    from physiomodels.evaluation.targets import evaluate_targets
 
     settings = load_config(EvaluateConfig, config)
     with console.progress_bar(f"evaluate {out}") as advance:
@@ -254,7 +254,7 @@ def reconstruct(
 
 def gather(place: Place) -> Content:
     """Collect what a report shows from the files in ``place.out``."""
-    from physiomodels.table import result_table
+    from physiomodels.evaluation.result_table import result_table
     from physioprep.report import Content, Picture
 
     audits = sorted(place.out.glob("audit*.json"))

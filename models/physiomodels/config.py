@@ -142,13 +142,13 @@ class EvaluateConfig:
     where : str or None
         Query on the window manifest: these windows alone are evaluated.
     protocol : {"subject-grouped", "leave-one-subject-out", "within-subject", "record-grouped"}
-        Who is tested: see `physiomodels.protocol.make_folds`.
+        Who is tested: see `physiomodels.evaluation.protocol.make_folds`.
     stratify : tuple of str
         Labels whose combinations the folds get like shares of; evaluations of several labels that
         name the same ones here share their folds. Empty: the label itself.
     label_shares : tuple of float
         Shares of the training labels to train with, beside all of them, for a curve of how many
-        labels are needed; see `physiomodels.label_efficiency`.
+        labels are needed; see `physiomodels.evaluation.label_efficiency`.
     folds, repeats : int
         Folds a repeat; repeats, each with folds and weights of its own seed.
     pretrain : dict of str to PretrainConfig

@@ -8,11 +8,11 @@ import pytest
 
 from physiomodels.config import EncoderConfig, EvaluateConfig, FinetuneConfig, PretrainConfig
 from physiomodels.data import window_table
-from physiomodels.evaluate import Evaluation, evaluate
+from physiomodels.evaluation.evaluate import Evaluation, evaluate
+from physiomodels.evaluation.metrics import METRICS
+from physiomodels.evaluation.targets import evaluate_targets
 from physiomodels.masking import DualMask
-from physiomodels.metrics import METRICS
 from physiomodels.pretrain import pretrain
-from physiomodels.targets import evaluate_targets
 from physioprep.errors import ModelError
 
 TINY = EncoderConfig(patch_size=50, d_model=16, depth=1, heads=4, ffn=32, dropout=0.0)
@@ -163,7 +163,7 @@ def test_label_efficiency_is_measured_beside_all_labels(shards: Path, tmp_path: 
 def test_targets_share_folds_and_pretraining(
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import physiomodels.fold
+    import physiomodels.evaluation.fold
 
     made = []
 
@@ -171,7 +171,7 @@ def test_targets_share_folds_and_pretraining(
         made.append(named["where"])
         return pretrain(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(physiomodels.fold, "pretrain", count)
+    monkeypatch.setattr(physiomodels.evaluation.fold, "pretrain", count)
     config = replace(CONFIG, modalities=("ecg",), repeats=1, baseline=False)
     found = evaluate_targets(
         shards, tmp_path / "out", config, labels=["label_condition"],

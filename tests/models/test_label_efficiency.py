@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from physiomodels.label_efficiency import draw_curves, label_order, n_labels, same_steps
+from physiomodels.evaluation.label_efficiency import draw_curves, label_order, n_labels, same_steps
 
 RNG = np.random.default_rng(0)
 SUBJECTS = RNG.choice(np.array(["a", "b", "c", "d"], dtype=object), 400, p=[0.4, 0.3, 0.2, 0.1])

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from physiomodels.metrics import METRICS, bootstrap, interval, ranking, scores, seed_interval
+from physiomodels.evaluation.metrics import (
+    METRICS,
+    bootstrap,
+    interval,
+    ranking,
+    scores,
+    seed_interval,
+)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

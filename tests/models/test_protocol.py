@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from physiomodels.protocol import PROTOCOLS, grouped_by, make_folds
+from physiomodels.evaluation.protocol import PROTOCOLS, grouped_by, make_folds
 from physioprep.errors import ModelError
 
 SUBJECTS = np.repeat(np.array([f"s{n}" for n in range(7)], dtype=object), 6)

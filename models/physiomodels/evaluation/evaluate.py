@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physiomodels import baseline
 from physiomodels.config import EvaluateConfig, PretrainConfig, as_dict
 from physiomodels.data import check_fit, subject_keys, window_table
-from physiomodels.finetune import classes_of, load_encoder
-from physiomodels.fold import (
+from physiomodels.evaluation import baseline
+from physiomodels.evaluation.fold import (
     FoldTask,
     Pretraining,
     card_of,
@@ -33,10 +32,11 @@ from physiomodels.fold import (
     run_fold,
     run_pretraining,
 )
-from physiomodels.label_efficiency import draw_curves
+from physiomodels.evaluation.label_efficiency import draw_curves
+from physiomodels.evaluation.protocol import Fold, grouped_by, make_folds
+from physiomodels.evaluation.summary import describe, summarise
+from physiomodels.finetune import classes_of, load_encoder
 from physiomodels.picture import reconstruct
-from physiomodels.protocol import Fold, grouped_by, make_folds
-from physiomodels.summary import describe, summarise
 from physioprep.auditing.files import write_text
 from physioprep.errors import ModelError
 
@@ -59,7 +59,7 @@ class Evaluation:
         ``protocol``, ``arms`` (each with ``modalities``, ``weights`` and ``metrics``), ``gains``
         (of pretraining over random weights and over features), ``label_efficiency`` (arms at every
         share of the labels), ``class_balance``, ``pretraining`` (whom each encoder saw); the
-        content of ``results.json``. `physiomodels.summary.summarise` says what spreads there are.
+        content of ``results.json``. `physiomodels.evaluation.summary.summarise` says what spreads there are.
     predictions : pandas.DataFrame
         One row a test window, fold and arm; the content of ``predictions.parquet``.
     folder : Path

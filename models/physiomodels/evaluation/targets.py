@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from physiomodels.config import EvaluateConfig
-from physiomodels.evaluate import Evaluation, evaluate, make_folder, process_pool
+from physiomodels.evaluation.evaluate import Evaluation, evaluate, make_folder, process_pool
 
 Progress = Callable[[int, int], None]
 
@@ -40,7 +40,7 @@ def evaluate_targets(
     labels : sequence of str, optional
         ``label_...`` columns; by default the configuration's.
     protocols : sequence of str, optional
-        Names of `physiomodels.protocol.PROTOCOLS`; by default the configuration's.
+        Names of `physiomodels.evaluation.protocol.PROTOCOLS`; by default the configuration's.
     **arguments
         The others of `evaluate`.
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physiomodels.config import EvaluateConfig
-from physiomodels.metrics import METRICS, bootstrap, interval, scores, seed_interval
-from physiomodels.protocol import PROTOCOLS, grouped_by
+from physiomodels.evaluation.metrics import METRICS, bootstrap, interval, scores, seed_interval
+from physiomodels.evaluation.protocol import PROTOCOLS, grouped_by
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ def summarise(
     config : EvaluateConfig
         Protocol, bootstrap draws and seed.
     n_classes, positive : int
-        As for `physiomodels.metrics.scores`.
+        As for `physiomodels.evaluation.metrics.scores`.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def describe(
         Code of the positive class.
     config : EvaluateConfig
     simulated : bool
-        As for `physiomodels.evaluate.evaluate`.
+        As for `physiomodels.evaluation.evaluate.evaluate`.
     """
     from physioprep.viewing.record import is_simulated
 

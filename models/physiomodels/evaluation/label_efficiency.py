@@ -92,7 +92,7 @@ def draw_curves(results: Mapping[str, Any], out: str | Path, metric: str = "auro
     out : path-like
         Picture file.
     metric : str
-        One of `physiomodels.metrics.METRICS`.
+        One of `physiomodels.evaluation.metrics.METRICS`.
 
     Returns
     -------
