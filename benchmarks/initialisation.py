@@ -21,8 +21,8 @@ import torch
 import physioprep as pp
 from physiomodels.config import EncoderConfig, PretrainConfig
 from physiomodels.data import open_stream, to_patches
-from physiomodels.encoder import CrissCrossEncoder
-from physiomodels.masking import DualMask
+from physiomodels.model.encoder import CrissCrossEncoder
+from physiomodels.model.masking import DualMask
 from physiomodels.pretrain import pretrain
 
 CONFIG = PretrainConfig(

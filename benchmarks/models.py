@@ -23,7 +23,7 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-from physiomodels.encoder import CrissCrossEncoder
+from physiomodels.model.encoder import CrissCrossEncoder
 
 CHANNELS, PATCHES, PATCH = 19, 30, 200
 PARTS = ("training", "inference", "bf16", "memory")

@@ -242,7 +242,7 @@ def reconstruct(
 ) -> Summary:  # fmt: skip
     """Hide parts of one window, let an encoder fill them in, and draw both into `out`."""
     from physiomodels.finetune import load_encoder
-    from physiomodels.masking import DualMask
+    from physiomodels.model.masking import DualMask
     from physiomodels.picture import reconstruct as draw
 
     draw(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from physiomodels.masking import DualMask
+from physiomodels.model.masking import DualMask
 from physioprep.errors import ModelError
 
 T = TypeVar("T")
@@ -84,9 +84,9 @@ class FinetuneConfig:
     ----------
     mode : {"full", "lora", "frozen", "probe"}
         Train everything; the head and low-rank additions to the encoders' linear layers
-        (`physiomodels.lora`); the head alone; a linear head alone.
+        (`physiomodels.model.lora`); the head alone; a linear head alone.
     fusion : {"concat", "gated", "cross-attention", "late"}
-        How two modalities become one answer; see `physiomodels.fusion.FusionClassifier`.
+        How two modalities become one answer; see `physiomodels.model.fusion.FusionClassifier`.
     pooling : {"mean", "attention"}
         How the features of a window's patches become one vector.
     epochs, batch_size : int

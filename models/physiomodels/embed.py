@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from physiomodels.data import check_fit, open_stream, to_patches, window_table
-from physiomodels.encoder import CrissCrossEncoder
 from physiomodels.finetune import Classifier, load_encoder
-from physiomodels.fusion import mean_over
+from physiomodels.model.encoder import CrissCrossEncoder
+from physiomodels.model.fusion import mean_over
 from physiomodels.weights import load_folder
 from physioprep.errors import ModelError
 

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from physiomodels.card import run_card
 from physiomodels.config import EncoderConfig, FinetuneConfig
 from physiomodels.data import Patches, check_fit, open_stream, to_patches, window_table
-from physiomodels.encoder import CrissCrossEncoder
-from physiomodels.fusion import FusionClassifier, mean_over
-from physiomodels.lora import add_lora, lora_state, merge_lora
+from physiomodels.model.encoder import CrissCrossEncoder
+from physiomodels.model.fusion import FusionClassifier, mean_over
+from physiomodels.model.lora import add_lora, lora_state, merge_lora
 from physiomodels.pretrain import decay_groups, warmup_cosine
 from physiomodels.weights import load_folder, load_state, save_folder
 from physioprep.errors import ModelError

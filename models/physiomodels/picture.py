@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from physiomodels.data import open_stream, to_patches
-from physiomodels.encoder import CrissCrossEncoder
-from physiomodels.masking import DualMask
+from physiomodels.model.encoder import CrissCrossEncoder
+from physiomodels.model.masking import DualMask
 from physioprep.shards import open_shards
 from physioprep.viewing.record import is_simulated
 

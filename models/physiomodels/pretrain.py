@@ -20,7 +20,7 @@ from physiomodels import ranks
 from physiomodels.card import run_card
 from physiomodels.config import PretrainConfig
 from physiomodels.data import check_fit, open_stream, to_patches
-from physiomodels.encoder import CrissCrossEncoder
+from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.picture import reconstruct
 from physiomodels.track import open_board, write_scalars
 from physioprep.errors import ModelError

@@ -76,7 +76,7 @@ def fetch(
     ----------
     corpus : str
         One of `physioprep.facts.list_corpora`; or ``"cbramod-weights"``, the published encoder
-        for `physiomodels.encoder.CrissCrossEncoder.from_cbramod`.
+        for `physiomodels.model.encoder.CrissCrossEncoder.from_cbramod`.
     out : path-like
         Folder to download into.
     version : str, optional

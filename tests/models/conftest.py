@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from physiomodels.encoder import CrissCrossEncoder
+from physiomodels.model.encoder import CrissCrossEncoder
 
 
 @pytest.fixture(autouse=True)

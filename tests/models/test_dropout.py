@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from physiomodels.dropout import Dropout
+from physiomodels.model.dropout import Dropout
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])

@@ -15,9 +15,9 @@ from physiomodels.config import EncoderConfig, FinetuneConfig, PretrainConfig
 from physiomodels.data import window_table
 from physiomodels.embed import draw, embed
 from physiomodels.embed_store import embed_store
-from physiomodels.encoder import CrissCrossEncoder
 from physiomodels.finetune import finetune
-from physiomodels.masking import DualMask
+from physiomodels.model.encoder import CrissCrossEncoder
+from physiomodels.model.masking import DualMask
 from physiomodels.picture import reconstruct
 from physiomodels.pretrain import pretrain
 from physioprep.errors import ModelError

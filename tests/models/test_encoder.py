@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from physiomodels.encoder import CrissCrossEncoder
+from physiomodels.model.encoder import CrissCrossEncoder
 from physioprep.errors import ModelError
 
 GOLDEN = Path(__file__).resolve().parents[3] / "shared" / "golden"

@@ -11,7 +11,7 @@ from physiomodels.data import window_table
 from physiomodels.evaluation.evaluate import Evaluation, evaluate
 from physiomodels.evaluation.metrics import METRICS
 from physiomodels.evaluation.targets import evaluate_targets
-from physiomodels.masking import DualMask
+from physiomodels.model.masking import DualMask
 from physiomodels.pretrain import pretrain
 from physioprep.errors import ModelError
 

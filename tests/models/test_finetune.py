@@ -9,7 +9,7 @@ import torch
 from physiomodels.config import EncoderConfig, FinetuneConfig, PretrainConfig
 from physiomodels.data import Patches, open_stream, to_patches, where_subjects, window_table
 from physiomodels.finetune import Classifier, finetune, load_encoder, predict
-from physiomodels.fusion import FusionClassifier
+from physiomodels.model.fusion import FusionClassifier
 from physiomodels.pretrain import pretrain
 from physioprep.errors import ModelError
 

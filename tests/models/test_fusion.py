@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from physiomodels.data import Patches
-from physiomodels.encoder import CrissCrossEncoder
-from physiomodels.fusion import FUSIONS, POOLINGS, FusionClassifier, mean_over
+from physiomodels.model.encoder import CrissCrossEncoder
+from physiomodels.model.fusion import FUSIONS, POOLINGS, FusionClassifier, mean_over
 from physioprep.errors import ModelError
 
 WAYS = list(itertools.product(FUSIONS, POOLINGS))

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from physiomodels.masking import DualMask, _draws
+from physiomodels.model.masking import DualMask, _draws
 from physioprep.errors import ModelError
 
 SAMPLES = torch.arange(64)

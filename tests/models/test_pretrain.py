@@ -12,8 +12,8 @@ import torch
 import yaml
 
 from physiomodels.config import EncoderConfig, PretrainConfig
-from physiomodels.encoder import CrissCrossEncoder
-from physiomodels.masking import DualMask
+from physiomodels.model.encoder import CrissCrossEncoder
+from physiomodels.model.masking import DualMask
 from physiomodels.pretrain import pretrain
 from physioprep.errors import ModelError, ShardError
 

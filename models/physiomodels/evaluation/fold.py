@@ -16,11 +16,11 @@ import torch
 from physiomodels.card import run_card
 from physiomodels.config import EvaluateConfig, PretrainConfig
 from physiomodels.data import where_subjects
-from physiomodels.encoder import CrissCrossEncoder
 from physiomodels.evaluation import baseline
 from physiomodels.evaluation.label_efficiency import label_order, n_labels, same_steps
 from physiomodels.evaluation.protocol import Fold
 from physiomodels.finetune import build, fit, load_encoder, predict
+from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.pretrain import pretrain
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from physiomodels.dropout import Dropout
-from physiomodels.present import close_gaps, group_norm
+from physiomodels.model.dropout import Dropout
+from physiomodels.model.presence import close_gaps, group_norm
 from physioprep.errors import ModelError
 
 

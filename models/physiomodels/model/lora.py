@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from physiomodels.encoder import CrissCrossLayer
+from physiomodels.model.encoder import CrissCrossLayer
 from physioprep.errors import ModelError
 
 
@@ -72,7 +72,7 @@ def add_lora(model: nn.Module, rank: int, alpha: float) -> int:
 
     Examples
     --------
-    >>> from physiomodels.encoder import CrissCrossEncoder
+    >>> from physiomodels.model.encoder import CrissCrossEncoder
     >>> encoder = CrissCrossEncoder(50, 32, depth=1, heads=4, ffn=64)
     >>> add_lora(encoder, rank=2, alpha=4.0)      # 2 · (2·(48+16) + 2·(16+16) + 2·(32+64))
     768

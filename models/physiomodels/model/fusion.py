@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from physiomodels.data import Patches
-from physiomodels.encoder import CrissCrossEncoder
+from physiomodels.model.encoder import CrissCrossEncoder
 from physioprep.errors import ModelError
 
 FUSIONS = ("concat", "gated", "cross-attention", "late")

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from physiomodels.dropout import Dropout
-from physiomodels.embedding import PatchEmbedding, fitting_stride
 from physiomodels.hub import HubModel
-from physiomodels.present import key_mask, present_patches
+from physiomodels.model.dropout import Dropout
+from physiomodels.model.embedding import PatchEmbedding, fitting_stride
+from physiomodels.model.presence import key_mask, present_patches
 from physiomodels.weights import load_state, load_weights
 from physioprep.errors import ModelError
 

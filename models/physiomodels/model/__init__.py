@@ -1,0 +1,1 @@
+"""The model: encoder, embedding, masking, fusion and their parts; nothing here trains."""
