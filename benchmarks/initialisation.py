@@ -20,10 +20,10 @@ import torch
 
 import physioprep as pp
 from physiomodels.config import EncoderConfig, PretrainConfig
-from physiomodels.data import open_stream, to_patches
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.masking import DualMask
-from physiomodels.pretrain import pretrain
+from physiomodels.training.data import open_stream, to_patches
+from physiomodels.training.pretrain import pretrain
 
 CONFIG = PretrainConfig(
     encoder=EncoderConfig(patch_size=200, d_model=100, depth=6, heads=4, ffn=400),

@@ -51,7 +51,7 @@ def pretrain(
     from dataclasses import replace
 
     from physiomodels.config import PretrainConfig, load_config
-    from physiomodels.pretrain import pretrain as train
+    from physiomodels.training.pretrain import pretrain as train
 
     settings = load_config(PretrainConfig, config or {})
     changes: dict[str, Any] = {"modality": modality, "epochs": epochs, "seed": seed}
@@ -91,7 +91,7 @@ def finetune(
 ) -> None:
     """Train a classifier on pretrained encoders; two are fused by concatenation."""
     from physiomodels.config import FinetuneConfig, load_config
-    from physiomodels.finetune import finetune as train
+    from physiomodels.training.finetune import finetune as train
 
     settings = load_config(FinetuneConfig, config or {})
     with console.progress_bar("finetune") as advance:

@@ -159,7 +159,7 @@ def pretrain(
 ) -> Summary:
     """Pretrain one encoder by dual masking; `config` is a `PretrainConfig`."""
     from physiomodels.config import PretrainConfig, load_config
-    from physiomodels.pretrain import pretrain as train
+    from physiomodels.training.pretrain import pretrain as train
 
     with console.progress_bar(f"pretrain {out}") as advance:
         result = train(
@@ -176,7 +176,7 @@ def finetune(
 ) -> Summary:  # fmt: skip
     """Train one classifier on pretrained encoders; `config` is a `FinetuneConfig`."""
     from physiomodels.config import FinetuneConfig, load_config
-    from physiomodels.finetune import finetune as train
+    from physiomodels.training.finetune import finetune as train
 
     with console.progress_bar(f"finetune {out}") as advance:
         train(
@@ -241,9 +241,9 @@ def reconstruct(
     where: str | None = None,
 ) -> Summary:  # fmt: skip
     """Hide parts of one window, let an encoder fill them in, and draw both into `out`."""
-    from physiomodels.finetune import load_encoder
     from physiomodels.model.masking import DualMask
     from physiomodels.picture import reconstruct as draw
+    from physiomodels.training.finetune import load_encoder
 
     draw(
         load_encoder(place.out / encoder), place.out / shards, place.out / out, modality=modality,

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from physiomodels.data import check_fit, open_stream, to_patches, window_table
-from physiomodels.finetune import Classifier, load_encoder
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.fusion import mean_over
+from physiomodels.training.data import check_fit, open_stream, to_patches, window_table
+from physiomodels.training.finetune import Classifier, load_encoder
 from physiomodels.weights import load_folder
 from physioprep.errors import ModelError
 
@@ -50,8 +50,8 @@ def embed(
     shards : path-like
         Made by `physioprep.shard`.
     model : path-like
-        A folder of `physiomodels.pretrain.pretrain`, a CBraMod weights file, or a folder of
-        `physiomodels.finetune.finetune`, whose encoders' embeddings then stand side by side.
+        A folder of `physiomodels.training.pretrain.pretrain`, a CBraMod weights file, or a folder of
+        `physiomodels.training.finetune.finetune`, whose encoders' embeddings then stand side by side.
     out : path-like
         Zarr v3 group to make: ``embedding`` float32 (window, feature), and one array a column of
         the window manifest (``window``, ``corpus``, ``record_id``, ``subject_id``, ``start_s``,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from physiomodels.data import to_patches
 from physiomodels.embed import Encoders, Progress, finish, load_encoders, pooled, refuse_existing
+from physiomodels.training.data import to_patches
 from physioprep.errors import ModelError
 from physioprep.shards.cut import cut_candidates
 from physioprep.shards.plan import Plan, plan_windows

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from physiomodels.data import open_stream, to_patches
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.masking import DualMask
+from physiomodels.training.data import open_stream, to_patches
 from physioprep.shards import open_shards
 from physioprep.viewing.record import is_simulated
 

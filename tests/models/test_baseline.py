@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from physiomodels.data import window_table
 from physiomodels.evaluation.baseline import BANDS, band_power, features, heart_rate, logistic
+from physiomodels.training.data import window_table
 
 
 @pytest.mark.parametrize(("band", "hz"), [("delta", 2), ("alpha", 10), ("beta", 20)])

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from physiomodels.config import EvaluateConfig, PretrainConfig, load_config
-from physiomodels.data import subject_keys, to_patches, where_subjects
+from physiomodels.training.data import subject_keys, to_patches, where_subjects
 from physioprep.errors import ModelError
 
 

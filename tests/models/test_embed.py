@@ -12,14 +12,14 @@ import xarray as xr
 import zarr
 
 from physiomodels.config import EncoderConfig, FinetuneConfig, PretrainConfig
-from physiomodels.data import window_table
 from physiomodels.embed import draw, embed
 from physiomodels.embed_store import embed_store
-from physiomodels.finetune import finetune
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.masking import DualMask
 from physiomodels.picture import reconstruct
-from physiomodels.pretrain import pretrain
+from physiomodels.training.data import window_table
+from physiomodels.training.finetune import finetune
+from physiomodels.training.pretrain import pretrain
 from physioprep.errors import ModelError
 from physioprep.shards import open_shards
 

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from physiomodels.config import EncoderConfig, EvaluateConfig, FinetuneConfig, PretrainConfig
-from physiomodels.data import window_table
 from physiomodels.evaluation.evaluate import Evaluation, evaluate
 from physiomodels.evaluation.metrics import METRICS
 from physiomodels.evaluation.targets import evaluate_targets
 from physiomodels.model.masking import DualMask
-from physiomodels.pretrain import pretrain
+from physiomodels.training.data import window_table
+from physiomodels.training.pretrain import pretrain
 from physioprep.errors import ModelError
 
 TINY = EncoderConfig(patch_size=50, d_model=16, depth=1, heads=4, ffn=32, dropout=0.0)

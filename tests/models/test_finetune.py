@@ -7,10 +7,16 @@ import pytest
 import torch
 
 from physiomodels.config import EncoderConfig, FinetuneConfig, PretrainConfig
-from physiomodels.data import Patches, open_stream, to_patches, where_subjects, window_table
-from physiomodels.finetune import Classifier, finetune, load_encoder, predict
 from physiomodels.model.fusion import FusionClassifier
-from physiomodels.pretrain import pretrain
+from physiomodels.training.data import (
+    Patches,
+    open_stream,
+    to_patches,
+    where_subjects,
+    window_table,
+)
+from physiomodels.training.finetune import Classifier, finetune, load_encoder, predict
+from physiomodels.training.pretrain import pretrain
 from physioprep.errors import ModelError
 
 TINY = EncoderConfig(patch_size=50, d_model=32, depth=2, heads=4, ffn=64, dropout=0.0)
@@ -61,7 +67,7 @@ def test_frozen_encoders_stay_and_the_cache_is_the_stream(
     cached = finetune(shards, tmp_path / "a", config, **arguments).model.heads.state_dict()
     for old, new in zip(before, encoder.parameters(), strict=True):
         assert torch.equal(old, new)
-    monkeypatch.setattr("physiomodels.finetune._embed_once", lambda *_: None)
+    monkeypatch.setattr("physiomodels.training.finetune._embed_once", lambda *_: None)
     streamed = finetune(shards, tmp_path / "b", config, **arguments).model.heads.state_dict()
     for name, value in cached.items():  # one batch of all windows: their order does not matter
         torch.testing.assert_close(value, streamed[name], atol=1e-5, rtol=1e-4)

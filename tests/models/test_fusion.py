@@ -4,9 +4,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from physiomodels.data import Patches
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.fusion import FUSIONS, POOLINGS, FusionClassifier, mean_over
+from physiomodels.training.data import Patches
 from physioprep.errors import ModelError
 
 WAYS = list(itertools.product(FUSIONS, POOLINGS))

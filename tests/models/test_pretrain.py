@@ -14,7 +14,7 @@ import yaml
 from physiomodels.config import EncoderConfig, PretrainConfig
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.masking import DualMask
-from physiomodels.pretrain import pretrain
+from physiomodels.training.pretrain import pretrain
 from physioprep.errors import ModelError, ShardError
 
 TINY = PretrainConfig(

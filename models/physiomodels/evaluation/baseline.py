@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physiomodels.data import open_stream
+from physiomodels.training.data import open_stream
 from physioprep.shards import open_shards
 
 if TYPE_CHECKING:

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physiomodels.config import EvaluateConfig, PretrainConfig, as_dict
-from physiomodels.data import check_fit, subject_keys, window_table
 from physiomodels.evaluation import baseline
 from physiomodels.evaluation.fold import (
     FoldTask,
@@ -35,8 +34,9 @@ from physiomodels.evaluation.fold import (
 from physiomodels.evaluation.label_efficiency import draw_curves
 from physiomodels.evaluation.protocol import Fold, grouped_by, make_folds
 from physiomodels.evaluation.summary import describe, summarise
-from physiomodels.finetune import classes_of, load_encoder
 from physiomodels.picture import reconstruct
+from physiomodels.training.data import check_fit, subject_keys, window_table
+from physiomodels.training.finetune import classes_of, load_encoder
 from physioprep.auditing.files import write_text
 from physioprep.errors import ModelError
 

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from physiomodels.card import run_card
 from physiomodels.config import EvaluateConfig, PretrainConfig
-from physiomodels.data import where_subjects
 from physiomodels.evaluation import baseline
 from physiomodels.evaluation.label_efficiency import label_order, n_labels, same_steps
 from physiomodels.evaluation.protocol import Fold
-from physiomodels.finetune import build, fit, load_encoder, predict
 from physiomodels.model.encoder import CrissCrossEncoder
-from physiomodels.pretrain import pretrain
+from physiomodels.training.data import where_subjects
+from physiomodels.training.finetune import build, fit, load_encoder, predict
+from physiomodels.training.pretrain import pretrain
+from physiomodels.training.run_card import run_card
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -130,7 +130,7 @@ class CrissCrossEncoder(HubModel, nn.Module):
         Parameters
         ----------
         x : Tensor, shape (batch, channel, patch, patch_size)
-            In the scale of training (`physiomodels.data`: EEG in 100 µV, ECG in mV).
+            In the scale of training (`physiomodels.training.data`: EEG in 100 µV, ECG in mV).
         mask : Tensor, shape (batch, channel, patch), optional
             1 or True where the patch is hidden: the mask token takes its place.
         present : Tensor of bool, shape (batch, channel) or (batch, channel, patch), optional

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from physiomodels.data import Patches
 from physiomodels.model.encoder import CrissCrossEncoder
+from physiomodels.training.data import Patches
 from physioprep.errors import ModelError
 
 FUSIONS = ("concat", "gated", "cross-attention", "late")

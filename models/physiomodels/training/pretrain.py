@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from physiomodels import ranks
-from physiomodels.card import run_card
 from physiomodels.config import PretrainConfig
-from physiomodels.data import check_fit, open_stream, to_patches
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.picture import reconstruct
-from physiomodels.track import open_board, write_scalars
+from physiomodels.training import distributed as ranks
+from physiomodels.training.data import check_fit, open_stream, to_patches
+from physiomodels.training.run_card import run_card
+from physiomodels.training.tensorboard import open_board, write_scalars
 from physioprep.errors import ModelError
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from physiomodels.card import run_card
 from physiomodels.config import EncoderConfig, FinetuneConfig
-from physiomodels.data import Patches, check_fit, open_stream, to_patches, window_table
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.fusion import FusionClassifier, mean_over
 from physiomodels.model.lora import add_lora, lora_state, merge_lora
-from physiomodels.pretrain import decay_groups, warmup_cosine
+from physiomodels.training.data import Patches, check_fit, open_stream, to_patches, window_table
+from physiomodels.training.pretrain import decay_groups, warmup_cosine
+from physiomodels.training.run_card import run_card
 from physiomodels.weights import load_folder, load_state, save_folder
 from physioprep.errors import ModelError
 

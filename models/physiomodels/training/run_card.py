@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from physiomodels.config import as_dict
-from physiomodels.data import window_table
+from physiomodels.training.data import window_table
 from physioprep.shards import open_shards
 
 

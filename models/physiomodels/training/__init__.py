@@ -1,0 +1,1 @@
+"""Training: pretraining, fine-tuning, and what both need (data, processes, cards, curves)."""
