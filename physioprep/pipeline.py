@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 import physioprep
-from physioprep.auditing.files import write_text
+from physioprep.atomic import write_text
 from physioprep.errors import RecipeError
 from physioprep.facts import data_folder
 

@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physioprep.auditing.files import write_text
+from physioprep.atomic import write_text
 
 if TYPE_CHECKING:
     import pandas as pd

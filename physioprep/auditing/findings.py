@@ -146,13 +146,13 @@ class AuditReport:
 
     def write_json(self, path: str | Path) -> Path:
         """Write `to_dict` to `path`."""
-        from physioprep.auditing.files import write_text
+        from physioprep.atomic import write_text
 
         return write_text(Path(path), json.dumps(self.to_dict(), indent=1, allow_nan=False))
 
     def write_html(self, path: str | Path) -> Path:
         """Write the self-contained HTML report to `path`."""
-        from physioprep.auditing.files import write_text
+        from physioprep.atomic import write_text
         from physioprep.auditing.report import render
 
         return write_text(Path(path), render(self))

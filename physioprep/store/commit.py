@@ -31,7 +31,7 @@ from physioprep.store.layout import (
     GroupLayout,
 )
 from physioprep.store.plan import Plan
-from physioprep.store.software import software
+from physioprep.versions import software
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,7 +21,6 @@ from physioprep.remote import is_remote
 from physioprep.store.block import JOB, Done, run_block
 from physioprep.store.cluster import Announce, connect, run_on_cluster
 from physioprep.store.objects import scratch
-from physioprep.store.software import software
 from physioprep.store.trace import TRACES, traced_records
 from physioprep.store.workers import (
     WorkerProcess,
@@ -30,6 +29,7 @@ from physioprep.store.workers import (
     run_on_pool,
     single_threaded_libraries,
 )
+from physioprep.versions import software
 
 #: Source values (samples times channels) up to which starting workers costs more than it saves.
 SMALL: Final = 60_000_000

@@ -130,7 +130,7 @@ from physioprep.manifest import make_manifest
 from physioprep.store.block import JOB, TABLE, block_records
 from physioprep.store.execute import _run_in_worker
 from physioprep.store.plan import make_plan
-from physioprep.store.software import software
+from physioprep.versions import software
 from physioprep.store.table import prepare
 
 def peak_mb():  # not ru_maxrss, which after fork and exec begins at what the parent held

@@ -37,7 +37,7 @@ from physiomodels.evaluation.summary import describe, summarise
 from physiomodels.picture import reconstruct
 from physiomodels.training.data import check_fit, subject_keys, window_table
 from physiomodels.training.finetune import classes_of, load_encoder
-from physioprep.auditing.files import write_text
+from physioprep.atomic import write_text
 from physioprep.errors import ModelError
 
 if TYPE_CHECKING:
