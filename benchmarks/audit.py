@@ -43,29 +43,29 @@ from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from physioprep import read_recording
 from physioprep.auditing import timescale
-from physioprep.auditing.amplitude import (
+from physioprep.auditing.beats import find_beats, median_beat, to_look_rate
+from physioprep.auditing.checks.amplitude import (
     check_amplitude,
     check_clipping,
     check_offset,
     check_sentinels,
 )
-from physioprep.auditing.beats import find_beats, median_beat, to_look_rate
-from physioprep.auditing.duplicates import find_pairs
-from physioprep.auditing.eeg import (
+from physioprep.auditing.checks.duplicates import find_pairs
+from physioprep.auditing.checks.eeg import (
     SWAP_DISTANCE,
     _places,
     check_bad_channels,
     check_eeg_electrodes,
     check_reference,
 )
+from physioprep.auditing.checks.flat import check_flat, check_gaps, check_missing, check_noise
+from physioprep.auditing.checks.leads import check_limb_relations
+from physioprep.auditing.checks.times import check_drift
+from physioprep.auditing.checks.timing import check_heart_rate, check_mains, check_sampling_rate
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.flat import check_flat, check_gaps, check_missing, check_noise
 from physioprep.auditing.inputs import Signal, _pieces
-from physioprep.auditing.lead_checks import check_limb_relations
 from physioprep.auditing.leads import LIMB, MARGIN, beat_covariance, judge_beat
 from physioprep.auditing.measure import Measured, join, measure
-from physioprep.auditing.times import check_drift
-from physioprep.auditing.timing import check_heart_rate, check_mains, check_sampling_rate
 
 
 def row(fault: str, hits: int, n: int, false: int, clean: int) -> None:

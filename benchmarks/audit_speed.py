@@ -122,7 +122,7 @@ def signals(data: Path) -> None:
     """Interleave reading a store with reading and checking it; the median of the ratios."""
     import physioprep as pp
     from physioprep.auditing.inputs import signals_of
-    from physioprep.auditing.signals import look_at_all, open_all
+    from physioprep.auditing.one_pass import look_at_all, open_all
 
     with tempfile.TemporaryDirectory() as folder:
         for name, corpus, pattern, times in (

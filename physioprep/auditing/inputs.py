@@ -128,7 +128,7 @@ def open_input(path: str | Path) -> Input:
     path = Path(path)
     if path.is_dir():
         return _open_folder(path)
-    from physioprep.auditing.table import read_table
+    from physioprep.auditing.arrow_columns import read_table
 
     frame = read_table(path)
     bad = frame[frame["error"].notna()]

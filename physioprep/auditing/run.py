@@ -7,25 +7,23 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physioprep.auditing.amplitude import check_amplitude
-from physioprep.auditing.completeness import (
+from physioprep.auditing.checks.amplitude import check_amplitude
+from physioprep.auditing.checks.completeness import (
     check_empty,
     check_expected,
     check_known_faults,
     check_unreadable,
 )
-from physioprep.auditing.duplicates import (
+from physioprep.auditing.checks.duplicates import (
     Pair,
     check_files,
     find_pairs,
     report_pairs,
     same_recording,
 )
-from physioprep.auditing.findings import AuditReport, Comparison, Finding, in_order
-from physioprep.auditing.inputs import Input, Key, namer, recording_of
-from physioprep.auditing.labels import check_orphans, check_unlabelled, check_versions
-from physioprep.auditing.lead_checks import Name
-from physioprep.auditing.leakage import (
+from physioprep.auditing.checks.labels import check_orphans, check_unlabelled, check_versions
+from physioprep.auditing.checks.leads import Name
+from physioprep.auditing.checks.leakage import (
     check_against,
     check_duplicates_across,
     check_splits,
@@ -33,15 +31,24 @@ from physioprep.auditing.leakage import (
     check_windows,
     check_within_families,
 )
+from physioprep.auditing.checks.privacy import check_privacy
+from physioprep.auditing.checks.published import check_published
+from physioprep.auditing.checks.rederive import check_recipe
+from physioprep.auditing.checks.times import check_overlaps, check_start_times, store_annotations
+from physioprep.auditing.checks.timing import check_durations
+from physioprep.auditing.findings import AuditReport, Comparison, Finding, in_order
+from physioprep.auditing.inputs import Input, Key, namer, recording_of
 from physioprep.auditing.measure import Measured
-from physioprep.auditing.privacy import check_privacy
-from physioprep.auditing.published import check_published
+from physioprep.auditing.one_pass import (
+    Opened,
+    Sources,
+    look_at_all,
+    open_all,
+    reader,
+    unread_table,
+)
 from physioprep.auditing.quality import quality_table
-from physioprep.auditing.rederive import check_recipe
-from physioprep.auditing.signals import Opened, Sources, look_at_all, open_all, reader, unread_table
 from physioprep.auditing.tables import distributions, record_table
-from physioprep.auditing.times import check_overlaps, check_start_times, store_annotations
-from physioprep.auditing.timing import check_durations
 from physioprep.errors import PhysioprepError
 
 if TYPE_CHECKING:
@@ -76,7 +83,7 @@ def audit(
     sample : int, optional
         Read the signals of so many recordings an input only, always the same ones.
     scheduler, workers : str, int, optional
-        What reads the signals; see `physioprep.auditing.signals.look_at_all`.
+        What reads the signals; see `physioprep.auditing.one_pass.look_at_all`.
     progress : callable, optional
         Called with (recordings read, recordings to read).
 

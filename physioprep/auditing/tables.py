@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from physioprep.auditing.amplitude import middle_spread
+from physioprep.auditing.arrow_columns import flattened, lengths
+from physioprep.auditing.arrow_columns import numbers as as_numbers
+from physioprep.auditing.checks.amplitude import middle_spread
+from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.inputs import Key
-from physioprep.auditing.lead_checks import Name
 from physioprep.auditing.measure import Measured
 from physioprep.auditing.quality import score
-from physioprep.auditing.table import flattened, lengths
-from physioprep.auditing.table import numbers as as_numbers
 
 #: Values of a distribution that are told.
 MOST = 200

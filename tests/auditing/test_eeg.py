@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from physioprep.auditing.eeg import (
+from physioprep.auditing.checks.eeg import (
     SWAP_CORRELATION,
     SWAP_DISTANCE,
     SWAP_SIZE,

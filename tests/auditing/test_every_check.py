@@ -15,20 +15,12 @@ import pandas as pd
 import pytest
 
 import physioprep as pp
-from physioprep.auditing import (
-    Finding,
-    audit,
-    completeness,
-    labels,
-    leakage,
-    privacy,
-    times,
-    timing,
-)
+from physioprep.auditing import Finding, audit
 from physioprep.auditing.advice import ADVICE
+from physioprep.auditing.checks import completeness, labels, leakage, privacy, times, timing
 from physioprep.auditing.inputs import Input, Signal, namer
 from physioprep.auditing.measure import measure
-from physioprep.auditing.signals import RECORD_CHECKS
+from physioprep.auditing.one_pass import RECORD_CHECKS
 from physioprep.manifest import make_manifest, write_manifest
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -128,7 +120,7 @@ def of_ecg(values: np.ndarray, rate_hz: float = 500.0, **changes: Any) -> list[F
 
 
 def judged(signals: list[Signal]) -> list[Finding]:
-    from physioprep.auditing.amplitude import check_amplitude
+    from physioprep.auditing.checks.amplitude import check_amplitude
 
     measured = [measure(signal) for signal in signals]
     found = [finding for check in RECORD_CHECKS for finding in check(measured, NAME)]
@@ -141,7 +133,7 @@ TEN_TWENTY = ("Fp1", "Fp2", "F3", "F4", "F7", "F8", "T7", "T8", "C3", "C4", "P7"
 
 def eeg(seed: int = 0, seconds: int = 40) -> np.ndarray:
     """EEG (µV, 200 Hz) of sources whose reach falls with distance; own code."""
-    from physioprep.auditing.eeg import _places
+    from physioprep.auditing.checks.eeg import _places
 
     rng = np.random.default_rng(seed)
     at = np.array([_places()[name] for name in TEN_TWENTY])
@@ -446,7 +438,7 @@ def _(folder: Path, ecg: Any, bad: bool) -> list[Finding]:
 
 
 def copies(folder: Path, signals: list[np.ndarray]) -> list[Finding]:
-    from physioprep.auditing.duplicates import find_pairs, report_pairs
+    from physioprep.auditing.checks.duplicates import find_pairs, report_pairs
 
     own = {
         ("x", str(n)): Signal(("x", str(n)), "ecg", LEADS, ("mV",) * 12, 500.0,

@@ -5,7 +5,7 @@ import pytest
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from physioprep.auditing.beats import to_look_rate
-from physioprep.auditing.duplicates import Pair, compare, find_pairs
+from physioprep.auditing.checks.duplicates import Pair, compare, find_pairs
 from physioprep.auditing.fingerprint import WAVE, candidates, fingerprint
 from physioprep.auditing.inputs import Signal
 from physioprep.auditing.measure import measure

@@ -6,9 +6,14 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from physioprep.auditing.amplitude import LEAST_STEPS, POSSIBLE_MV, middle_spread, steps_spanned
+from physioprep.auditing.checks.amplitude import (
+    LEAST_STEPS,
+    POSSIBLE_MV,
+    middle_spread,
+    steps_spanned,
+)
+from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.lead_checks import Name
 from physioprep.auditing.measure import Measured
 from physioprep.auditing.quality import score
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.lead_checks import Name
 from physioprep.auditing.measure import Measured
 
 #: What the middle live channel of a recording can span (0.5th to 99.5th percentile), mV.

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from physioprep.auditing.arrow_columns import flattened, numbers
+from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Key
-from physioprep.auditing.lead_checks import Name
 from physioprep.auditing.measure import Measured
 from physioprep.auditing.spectrum import MAINS_HZ
-from physioprep.auditing.table import flattened, numbers
 from physioprep.auditing.timescale import BELIEVED
 
 if TYPE_CHECKING:

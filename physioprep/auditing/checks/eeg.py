@@ -14,8 +14,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.lead_checks import Name
 from physioprep.auditing.measure import Measured
 
 #: Variance of a difference over that of the smaller signal: one signal, and one joined by gel.

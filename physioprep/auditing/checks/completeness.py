@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from physioprep.auditing.arrow_columns import flattened
+from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.lead_checks import Name
-from physioprep.auditing.table import flattened
 from physioprep.errors import CorpusError, PhysioprepError
 from physioprep.facts import load_facts
 

@@ -15,21 +15,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from physioprep.auditing.amplitude import (
+from physioprep.auditing.checks.amplitude import (
     check_clipping,
     check_offset,
     check_sentinels,
     check_uncalibrated,
     check_units,
 )
-from physioprep.auditing.eeg import check_bad_channels, check_eeg_electrodes, check_reference
+from physioprep.auditing.checks.eeg import check_bad_channels, check_eeg_electrodes, check_reference
+from physioprep.auditing.checks.flat import check_flat, check_gaps, check_missing, check_noise
+from physioprep.auditing.checks.leads import check_electrodes, check_limb_relations
+from physioprep.auditing.checks.times import check_annotations, check_drift
+from physioprep.auditing.checks.timing import check_heart_rate, check_mains, check_sampling_rate
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.flat import check_flat, check_gaps, check_missing, check_noise
 from physioprep.auditing.inputs import Input, Key, namer, open_input, recording_of, sampled
-from physioprep.auditing.lead_checks import check_electrodes, check_limb_relations
 from physioprep.auditing.measure import Measured, join, measure
-from physioprep.auditing.times import check_annotations, check_drift
-from physioprep.auditing.timing import check_heart_rate, check_mains, check_sampling_rate
 from physioprep.errors import PhysioprepError
 
 if TYPE_CHECKING:

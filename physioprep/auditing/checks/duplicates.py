@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from physioprep.auditing.arrow_columns import flattened, lengths
 from physioprep.auditing.beats import LOOK_HZ, band, to_look_rate
+from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.fingerprint import candidates
 from physioprep.auditing.inputs import Key, Signal
-from physioprep.auditing.lead_checks import Name
 from physioprep.auditing.measure import Measured
-from physioprep.auditing.table import flattened, lengths
 
 #: Files that hold no samples and may well be equal: headers, annotations, notes.
 _NO_SAMPLES = frozenset(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Input, Key
-from physioprep.auditing.lead_checks import Name
 from physioprep.auditing.measure import Measured
 
 if TYPE_CHECKING:

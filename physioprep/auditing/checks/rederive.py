@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Comparison, Finding
 from physioprep.auditing.inputs import Input, Key
-from physioprep.auditing.lead_checks import Name
 from physioprep.errors import PhysioprepError
 
 if TYPE_CHECKING:
