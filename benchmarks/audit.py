@@ -1,8 +1,8 @@
 """Precision and recall of the audit's detectors, on faults planted into real recordings.
 
 python benchmarks/audit.py [DATA]         prints the table of docs/audit.md
-python benchmarks/audit.py [DATA] --fit   prints the covariances in physioprep/auditing/leads.py and
-                                          physioprep/auditing/timescale.py
+python benchmarks/audit.py [DATA] --fit   prints the covariances in physioprep/auditing/measure/limb_leads.py and
+                                          physioprep/auditing/measure/timescale.py
 
 DATA is a folder of public corpora (default ../shared/data); see docs/audit.md for which.
 """
@@ -42,8 +42,6 @@ from audit_faults import (
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from physioprep import read_recording
-from physioprep.auditing import timescale
-from physioprep.auditing.beats import find_beats, median_beat, to_look_rate
 from physioprep.auditing.checks.amplitude import (
     check_amplitude,
     check_clipping,
@@ -64,8 +62,9 @@ from physioprep.auditing.checks.times import check_drift
 from physioprep.auditing.checks.timing import check_heart_rate, check_mains, check_sampling_rate
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Signal, _pieces
-from physioprep.auditing.leads import LIMB, MARGIN, beat_covariance, judge_beat
-from physioprep.auditing.measure import Measured, join, measure
+from physioprep.auditing.measure.beats import find_beats, median_beat, to_look_rate
+from physioprep.auditing.measure.limb_leads import LIMB, MARGIN, beat_covariance, judge_beat
+from physioprep.auditing.measure.measure import Measured, join, measure, timescale
 
 
 def row(fault: str, hits: int, n: int, false: int, clean: int) -> None:

@@ -89,7 +89,7 @@ def manifest(path: Path) -> None:
 
 def fingerprints() -> None:
     """Hearts of 8 to 14 beats in 10 s seen in three leads; every 1,000th has an altered copy."""
-    from physioprep.auditing.fingerprint import WAVE, candidates
+    from physioprep.auditing.measure.fingerprint import WAVE, candidates
 
     rng = np.random.default_rng(0)
     n, copies = ROWS, ROWS // 1000

@@ -159,7 +159,7 @@ class AuditReport:
 
     def write_quality(self, path: str | Path) -> Path:
         """Write one row a record and channel as Parquet: indices, and a score from 0 to 1."""
-        from physioprep.auditing.quality import quality_table, write_quality
+        from physioprep.auditing.measure.quality import quality_table, write_quality
 
         return write_quality(self.quality() if self.quality else quality_table(()), path)
 

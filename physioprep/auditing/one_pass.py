@@ -29,7 +29,7 @@ from physioprep.auditing.checks.times import check_annotations, check_drift
 from physioprep.auditing.checks.timing import check_heart_rate, check_mains, check_sampling_rate
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Input, Key, namer, open_input, recording_of, sampled
-from physioprep.auditing.measure import Measured, join, measure
+from physioprep.auditing.measure.measure import Measured, join, measure
 from physioprep.errors import PhysioprepError
 
 if TYPE_CHECKING:

@@ -38,7 +38,8 @@ from physioprep.auditing.checks.times import check_overlaps, check_start_times, 
 from physioprep.auditing.checks.timing import check_durations
 from physioprep.auditing.findings import AuditReport, Comparison, Finding, in_order
 from physioprep.auditing.inputs import Input, Key, namer, recording_of
-from physioprep.auditing.measure import Measured
+from physioprep.auditing.measure.measure import Measured
+from physioprep.auditing.measure.quality import quality_table
 from physioprep.auditing.one_pass import (
     Opened,
     Sources,
@@ -47,7 +48,6 @@ from physioprep.auditing.one_pass import (
     reader,
     unread_table,
 )
-from physioprep.auditing.quality import quality_table
 from physioprep.auditing.tables import distributions, record_table
 from physioprep.errors import PhysioprepError
 

@@ -14,8 +14,8 @@ from physioprep.auditing.arrow_columns import numbers as as_numbers
 from physioprep.auditing.checks.amplitude import middle_spread
 from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.inputs import Key
-from physioprep.auditing.measure import Measured
-from physioprep.auditing.quality import score
+from physioprep.auditing.measure.measure import Measured
+from physioprep.auditing.measure.quality import score
 
 #: Values of a distribution that are told.
 MOST = 200

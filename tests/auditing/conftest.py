@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from physioprep.auditing.leads import COVARIANCE, FROM_I_II
+from physioprep.auditing.measure.limb_leads import COVARIANCE, FROM_I_II
 
 RATE_HZ = 500.0
 

@@ -19,7 +19,7 @@ from physioprep.auditing import Finding, audit
 from physioprep.auditing.advice import ADVICE
 from physioprep.auditing.checks import completeness, labels, leakage, privacy, times, timing
 from physioprep.auditing.inputs import Input, Signal, namer
-from physioprep.auditing.measure import measure
+from physioprep.auditing.measure.measure import measure
 from physioprep.auditing.one_pass import RECORD_CHECKS
 from physioprep.manifest import make_manifest, write_manifest
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
-from physioprep.auditing.beats import to_look_rate
 from physioprep.auditing.checks.duplicates import Pair, compare, find_pairs
-from physioprep.auditing.fingerprint import WAVE, candidates, fingerprint
 from physioprep.auditing.inputs import Signal
-from physioprep.auditing.measure import measure
+from physioprep.auditing.measure.beats import to_look_rate
+from physioprep.auditing.measure.fingerprint import WAVE, candidates, fingerprint
+from physioprep.auditing.measure.measure import measure
 
 CHANNELS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from physioprep.auditing.beats import find_beats, median_beat, to_look_rate
-from physioprep.auditing.leads import (
+from physioprep.auditing.measure.beats import find_beats, median_beat, to_look_rate
+from physioprep.auditing.measure.limb_leads import (
     FROM_I_II,
     LIMB,
     MARGIN,

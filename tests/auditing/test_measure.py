@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from physioprep.auditing.beats import find_beats, median_beat, to_look_rate
 from physioprep.auditing.checks.amplitude import check_amplitude, check_clipping, check_units
 from physioprep.auditing.checks.flat import check_flat, check_missing
 from physioprep.auditing.checks.timing import check_heart_rate, check_sampling_rate
 from physioprep.auditing.inputs import Signal
-from physioprep.auditing.measure import Measured, join, measure
+from physioprep.auditing.measure.beats import find_beats, median_beat, to_look_rate
+from physioprep.auditing.measure.measure import Measured, join, measure
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
@@ -55,7 +55,7 @@ def test_a_wrong_sampling_rate(ecg, times: float) -> None:
 
 
 def test_a_possible_heart_is_not_measured_again_at_other_rates(ecg, monkeypatch) -> None:
-    from physioprep.auditing import timescale
+    from physioprep.auditing.measure.measure import timescale
 
     looked = []
     resample = timescale.to_look_rate

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.measure import Measured
+from physioprep.auditing.measure.measure import Measured
 
 #: What the middle live channel of a recording can span (0.5th to 99.5th percentile), mV.
 POSSIBLE_MV = {"ecg": (0.04, 12.0), "eeg": (0.002, 1.5)}

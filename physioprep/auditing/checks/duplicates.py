@@ -12,12 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from physioprep.auditing.arrow_columns import flattened, lengths
-from physioprep.auditing.beats import LOOK_HZ, band, to_look_rate
 from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.fingerprint import candidates
 from physioprep.auditing.inputs import Key, Signal
-from physioprep.auditing.measure import Measured
+from physioprep.auditing.measure.beats import LOOK_HZ, band, to_look_rate
+from physioprep.auditing.measure.fingerprint import candidates
+from physioprep.auditing.measure.measure import Measured
 
 #: Files that hold no samples and may well be equal: headers, annotations, notes.
 _NO_SAMPLES = frozenset(

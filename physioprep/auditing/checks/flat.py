@@ -14,8 +14,8 @@ from physioprep.auditing.checks.amplitude import (
 )
 from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.measure import Measured
-from physioprep.auditing.quality import score
+from physioprep.auditing.measure.measure import Measured
+from physioprep.auditing.measure.quality import score
 
 #: A channel is dead where this share of it is; worth a look from the second.
 DEAD, PARTLY = 0.95, 0.2

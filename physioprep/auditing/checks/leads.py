@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Key
-from physioprep.auditing.leads import MARGIN, judge_beat
-from physioprep.auditing.measure import Measured
+from physioprep.auditing.measure.limb_leads import MARGIN, judge_beat
+from physioprep.auditing.measure.measure import Measured
 
 #: Writes a recording's name as the report does.
 Name = Callable[[Key], str]

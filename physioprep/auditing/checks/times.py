@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Input, Key
-from physioprep.auditing.measure import Measured
+from physioprep.auditing.measure.measure import Measured
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,9 +12,9 @@ from physioprep.auditing.arrow_columns import flattened, numbers
 from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Key
-from physioprep.auditing.measure import Measured
-from physioprep.auditing.spectrum import MAINS_HZ
-from physioprep.auditing.timescale import BELIEVED
+from physioprep.auditing.measure.measure import Measured
+from physioprep.auditing.measure.spectrum import MAINS_HZ
+from physioprep.auditing.measure.timescale import BELIEVED
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.auditing.beats import LOOK_HZ, band, quantile
-from physioprep.auditing.spectrum import MAINS_HZ, share
+from physioprep.auditing.measure.beats import LOOK_HZ, band, quantile
+from physioprep.auditing.measure.spectrum import MAINS_HZ, share
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from physioprep.auditing.measure import Measured
+    from physioprep.auditing.measure.measure import Measured
 
 #: Stretches of a piece that beats are looked for in, and their length, s.
 STRETCHES, STRETCH_S = 6, 10.0

@@ -17,7 +17,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.auditing.beats import quantile
+from physioprep.auditing.measure.beats import quantile
 
 LIMB = ("I", "II", "III", "aVR", "aVL", "aVF")
 #: Each limb lead from I and II.

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.auditing.beats import LOOK_HZ, band, find_beats, median_beat, to_look_rate
-from physioprep.auditing.fingerprint import WAVE, fingerprint
 from physioprep.auditing.inputs import Key, Signal
-from physioprep.auditing.leads import LIMB, LimbMisfit, limb_misfit
-from physioprep.auditing.quality import ecg_indices, eeg_indices
-from physioprep.auditing.spectrum import lines, spectrum
-from physioprep.auditing.timescale import TimeScale, time_scale
+from physioprep.auditing.measure.beats import LOOK_HZ, band, find_beats, median_beat, to_look_rate
+from physioprep.auditing.measure.fingerprint import WAVE, fingerprint
+from physioprep.auditing.measure.limb_leads import LIMB, LimbMisfit, limb_misfit
+from physioprep.auditing.measure.quality import ecg_indices, eeg_indices
+from physioprep.auditing.measure.spectrum import lines, spectrum
+from physioprep.auditing.measure.timescale import TimeScale, time_scale
 from physioprep.harmonise.units import UnknownUnitError, factor
 
 #: A run of equal samples at least this long is a dead stretch, not a quiet one.
@@ -56,11 +56,11 @@ class Measured:
     limb : LimbMisfit or None
         How far the limb leads are from Einthoven's relations.
     waves : structured array
-        Fingerprint; see `physioprep.auditing.fingerprint`.
+        Fingerprint; see `physioprep.auditing.measure.fingerprint`.
     sources : tuple of str
         Channel names as the file has them; empty where unknown.
     quality : mapping of str to ndarray of float64, shape (channel,)
-        Indices of `physioprep.auditing.quality`.
+        Indices of `physioprep.auditing.measure.quality`.
     covariance : ndarray of float64, shape (channel, channel), or None
         Of EEG between 1 and 45 Hz, µV².
     lines_hz : tuple of float

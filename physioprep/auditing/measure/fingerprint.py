@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.auditing.beats import LOOK_HZ, band, quantile
+from physioprep.auditing.measure.beats import LOOK_HZ, band, quantile
 
 #: Resolution of an interval; a copy's waves move by about 1 ms.
 STEP_S = 0.008

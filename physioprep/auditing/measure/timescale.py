@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.auditing.beats import BEFORE, LOOK_HZ, find_beats, median_beat, to_look_rate
+from physioprep.auditing.measure.beats import BEFORE, LOOK_HZ, find_beats, median_beat, to_look_rate
 
 #: Log of QRS width (ms), beat interval (s) and time from R to the middle of ST-T (s): median and
 #: covariance over the 86 recordings that `leads.COVARIANCE` is of. ``benchmarks/audit.py --fit``.

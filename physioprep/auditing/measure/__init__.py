@@ -1,0 +1,1 @@
+"""What the audit measures of a signal, before any check judges it."""
