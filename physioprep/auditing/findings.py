@@ -153,7 +153,7 @@ class AuditReport:
     def write_html(self, path: str | Path) -> Path:
         """Write the self-contained HTML report to `path`."""
         from physioprep.atomic import write_text
-        from physioprep.auditing.report import render
+        from physioprep.auditing.report.page import render
 
         return write_text(Path(path), render(self))
 

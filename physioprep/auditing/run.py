@@ -48,7 +48,7 @@ from physioprep.auditing.one_pass import (
     reader,
     unread_table,
 )
-from physioprep.auditing.tables import distributions, record_table
+from physioprep.auditing.report.tables import distributions, record_table
 from physioprep.errors import PhysioprepError
 
 if TYPE_CHECKING:
@@ -315,7 +315,7 @@ def _painter(sources: Sources, name: Name) -> Callable[[Finding], bytes | None]:
     by_name = {name(key): key for key in sources}
 
     def paint(finding: Finding) -> bytes | None:
-        from physioprep.auditing.picture import draw
+        from physioprep.auditing.report.picture import draw
 
         keys = [by_name[record] for record in finding.records if record in by_name]
         if not keys:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from physioprep.auditing import AuditReport, audit
 from physioprep.auditing.act import FIXABLE, commands
-from physioprep.auditing.report import render
+from physioprep.auditing.report.page import render
 from physioprep.cli import app
 from physioprep.errors import PhysioprepError
 from physioprep.manifest import read_manifest

@@ -16,11 +16,11 @@ import pytest
 
 import physioprep as pp
 from physioprep.auditing import Finding, audit
-from physioprep.auditing.advice import ADVICE
 from physioprep.auditing.checks import completeness, labels, leakage, privacy, times, timing
 from physioprep.auditing.inputs import Input, Signal, namer
 from physioprep.auditing.measure.measure import measure
 from physioprep.auditing.one_pass import RECORD_CHECKS
+from physioprep.auditing.report.advice import ADVICE
 from physioprep.manifest import make_manifest, write_manifest
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")

@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from physioprep.auditing import AuditReport, Comparison, Finding
-from physioprep.auditing.advice import ADVICE
-from physioprep.auditing.report import render
-from physioprep.auditing.tables import distributions
+from physioprep.auditing.report.advice import ADVICE
+from physioprep.auditing.report.page import render
+from physioprep.auditing.report.tables import distributions
 from physioprep.manifest import make_manifest
 
 EVIL = "<script>alert(1)</script>"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physioprep.auditing.act import commands
-from physioprep.auditing.advice import ADVICE
+from physioprep.auditing.report.advice import ADVICE
 
 if TYPE_CHECKING:
     from jinja2 import Template

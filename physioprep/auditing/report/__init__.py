@@ -1,0 +1,1 @@
+"""The audit's report as page, tables and pictures."""
