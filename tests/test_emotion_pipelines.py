@@ -187,7 +187,7 @@ def test_dreamer_from_its_file_to_the_table(
     (tmp_path / "raw").mkdir()
     n_subjects = 23 if whole else 4
     ratings = dreamer_file(tmp_path / "raw" / "DREAMER.mat", n_subjects)
-    monkeypatch.setattr("physioprep.corpora.dreamer.N_SUBJECTS", n_subjects)
+    monkeypatch.setattr("physioprep.corpora.known.dreamer.N_SUBJECTS", n_subjects)
     recipe = scaled_down("dreamer", tmp_path / "recipe.yaml", "subject_id <= 's04'", whole)
     printed, results = ran(recipe, tmp_path / "raw", tmp_path / "out", whole)
     check_page(tmp_path / "out", printed, "EEG + ECG")

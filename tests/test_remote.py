@@ -358,7 +358,7 @@ def test_edf_headers_alone_are_fetched(bucket: str, server: FaultyS3, tmp_path: 
     sent = []
     with pytest.MonkeyPatch.context() as patch:
         fetch = remote.fetch
-        from physioprep.corpora import mirror
+        from physioprep.corpora import scan_remote as mirror
 
         patch.setattr(mirror, "fetch", lambda *a: sent.append(fetch(*a)) or sent[-1])
         there = pp.scan(f"{bucket}/raw", "folder", hashes=False)

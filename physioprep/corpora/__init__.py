@@ -49,7 +49,7 @@ def corpus_module(name: str) -> Corpus:
     Examples
     --------
     >>> corpus_module("ptb-xl").__name__
-    'physioprep.corpora.ptb_xl'
+    'physioprep.corpora.known.ptb_xl'
     """
     if name not in list_corpora():
         raise CorpusError(f"unknown corpus {name!r}; known: {', '.join(list_corpora())}")

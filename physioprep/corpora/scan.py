@@ -83,7 +83,7 @@ def scan(
     physioprep.errors.CorpusError: /nowhere: no such folder
     """
     if is_remote(root):
-        from physioprep.corpora.mirror import scan_mirrored
+        from physioprep.corpora.scan_remote import scan_mirrored
 
         def scan_here(here: Path) -> pd.DataFrame:
             options: dict[str, Any] = {"version": version, "pattern": pattern}

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from physioprep.corpora.cinc2020 import WORDS
 from physioprep.corpora.fix import fix_recording
+from physioprep.corpora.known.cinc2020 import WORDS
 from physioprep.corpora.scan import scan
 from physioprep.errors import CorpusError
 from physioprep.facts import list_corpora, load_facts

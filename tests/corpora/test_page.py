@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from physioprep.corpora.page import corpora_page
+from physioprep.corpora.docs_page import corpora_page
 from physioprep.facts import list_corpora, load_facts
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "corpora.md"
@@ -10,7 +10,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "corpora.md"
 
 def test_the_page_in_docs_is_up_to_date():
     said = PAGE.read_text(encoding="utf-8")
-    assert said == corpora_page(), "run: python -m physioprep.corpora.page docs/corpora.md"
+    assert said == corpora_page(), "run: python -m physioprep.corpora.docs_page docs/corpora.md"
 
 
 def test_the_page_names_every_corpus_fault_and_label():

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from physioprep.corpora.entry import Entry, walk, with_labels
-from physioprep.corpora.tueg import entry_of
+from physioprep.corpora.known.tueg import entry_of
 
 _FOLDERS = re.compile(r"(?:.*/)?(train|eval)/(normal|abnormal)/")
 

@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from physioprep.corpora.entry import Entry, annotation_columns, walk, with_labels
-from physioprep.corpora.tueg import entry_of
+from physioprep.corpora.known.tueg import entry_of
 from physioprep.errors import CorpusError
 from physioprep.recording import Header
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from physioprep.corpora.cinc2020 import database, describe
 from physioprep.corpora.entry import Entry, wfdb_paths
+from physioprep.corpora.known.cinc2020 import database, describe
 
 __all__ = ["describe", "find"]
 

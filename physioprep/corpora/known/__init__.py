@@ -1,0 +1,1 @@
+"""The corpora that physioprep knows: one module each, named as in manifests/."""
