@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.harmonise.chain import block_source, blocks, transform_gappy
-from physioprep.harmonise.clock import check_clock, clock_length, clock_start, read_clock
 from physioprep.harmonise.leads import derive_leads
 from physioprep.harmonise.montage import rereference
 from physioprep.harmonise.plan import GroupPlan, ModalityOf, plan_groups
 from physioprep.harmonise.quantise import MISSING, NO_SENTINEL, Quantised, quantise
 from physioprep.harmonise.recipe import ModalityRecipe, Recipe
+from physioprep.harmonise.timeline import check_clock, clock_length, clock_start, read_clock
 from physioprep.recording import Recording, SignalGroup
 
 __all__ = ["HarmonisedGroup", "harmonise", "harmonise_blocks", "plan_groups"]

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
 from physioprep.harmonise.filters import Filter, kernel
-from physioprep.harmonise.mirror import fill_circle, fill_line
+from physioprep.harmonise.padding import fill_circle, fill_line
 from physioprep.harmonise.resample import anti_alias_gain, half_length_s, ratio
 
 #: Target samples a block: what is read, transformed and handed on at once.

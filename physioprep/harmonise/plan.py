@@ -16,10 +16,10 @@ from physioprep.harmonise.channels import (
     modality_of,
     order_channels,
 )
-from physioprep.harmonise.clock import clock_length
 from physioprep.harmonise.leads import derivable_leads
 from physioprep.harmonise.montage import rereferenced_channels
 from physioprep.harmonise.recipe import ModalityRecipe, Recipe
+from physioprep.harmonise.timeline import clock_length
 from physioprep.harmonise.units import UnknownUnitError, factor, is_stated
 from physioprep.recording import GroupHeader
 
