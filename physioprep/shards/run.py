@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
+from physioprep.parallel.run import Progress, run_tasks
 from physioprep.shards import cut, write
 from physioprep.shards.candidates import Onsets, chosen_records, count_all
 from physioprep.shards.croissant import write_croissant
@@ -27,7 +28,6 @@ from physioprep.shards.peaks import detector_name, find_peaks, gather_peaks, wri
 from physioprep.shards.plan import Plan, plan_sha256, plan_windows, unite_records
 from physioprep.shards.source import Source, open_source
 from physioprep.shards.spec import AnnotationLabel, Region, ShardSpec
-from physioprep.shards.tasks import Progress, run_tasks
 from physioprep.stream.order import random_permutation
 
 _log = logging.getLogger(__name__)

@@ -17,18 +17,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from physioprep.errors import StoreError
-from physioprep.remote import is_remote
-from physioprep.store.block import JOB, Done, run_block
-from physioprep.store.cluster import Announce, connect, run_on_cluster
-from physioprep.store.objects import scratch
-from physioprep.store.trace import TRACES, traced_records
-from physioprep.store.workers import (
+from physioprep.parallel.cluster import Announce, connect, run_on_cluster
+from physioprep.parallel.workers import (
     WorkerProcess,
     prepare_worker,
     process_pool,
     run_on_pool,
     single_threaded_libraries,
 )
+from physioprep.remote import is_remote
+from physioprep.store.block import JOB, Done, run_block
+from physioprep.store.objects import scratch
+from physioprep.store.trace import TRACES, traced_records
 from physioprep.versions import software
 
 #: Source values (samples times channels) up to which starting workers costs more than it saves.

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physioprep.errors import StoreError, UnreadableFileError
+from physioprep.parallel.cluster import Announce
 from physioprep.remote import is_remote, place
 from physioprep.store.append import dtypes_of, extent_of, new_records
 from physioprep.store.block import Done
-from physioprep.store.cluster import Announce
 from physioprep.store.execute import choose_scheduler, execute
 from physioprep.store.journal import Entry
 from physioprep.store.objects import ObjectTarget

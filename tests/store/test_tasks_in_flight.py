@@ -13,10 +13,10 @@ from typing import Any
 import distributed
 import pytest
 
+from physioprep.parallel.workers import AHEAD, run_on_pool
 from physioprep.store import execute as execute_module
 from physioprep.store.block import JOB, Done
 from physioprep.store.execute import execute
-from physioprep.store.workers import AHEAD, run_on_pool
 
 N_BLOCKS = 400
 THREADS = 4

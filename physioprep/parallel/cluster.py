@@ -15,7 +15,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from physioprep.errors import PhysioprepError, StoreError
-from physioprep.store.workers import AHEAD, ONE_THREAD, without_main
+from physioprep.parallel.workers import AHEAD, ONE_THREAD, without_main
 
 #: Takes the link of a cluster's dashboard.
 Announce = Callable[[str], None]

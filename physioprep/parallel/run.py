@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from physioprep.errors import ShardError
-from physioprep.store.cluster import connect, run_on_cluster
-from physioprep.store.workers import process_pool, run_on_pool, single_threaded_libraries
+from physioprep.parallel.cluster import connect, run_on_cluster
+from physioprep.parallel.workers import process_pool, run_on_pool, single_threaded_libraries
 
 Progress = Callable[[int, int], None]
 SCHEDULERS: Final = ("sync", "threads", "processes")
