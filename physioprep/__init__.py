@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from physioprep.errors import PhysioprepError as PhysioprepError
     from physioprep.manifest import read_manifest as read_manifest
     from physioprep.manifest import write_manifest as write_manifest
-    from physioprep.pipeline import run as run
+    from physioprep.pipeline.run import run as run
     from physioprep.readers import read_header as read_header
     from physioprep.readers import read_recording as read_recording
     from physioprep.recording import Recording as Recording
@@ -40,7 +40,7 @@ _HOME = {
     "read_header": "physioprep.readers",
     "read_manifest": "physioprep.manifest",
     "read_recording": "physioprep.readers",
-    "run": "physioprep.pipeline",
+    "run": "physioprep.pipeline.run",
     "scan": "physioprep.corpora.scan",
     "shard": "physioprep.shards",
     "write_manifest": "physioprep.manifest",

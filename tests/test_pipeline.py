@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from physioprep import steps
 from physioprep.errors import PhysioprepError, RecipeError
-from physioprep.pipeline import Pipeline, Step, load_pipeline, run
+from physioprep.pipeline.run import Pipeline, Step, load_pipeline, run, steps
 from physioprep.simulation import simulate
 
 SHIPPED = sorted((Path(__file__).parents[1] / "pipelines").glob("*.yaml"))

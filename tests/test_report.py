@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from physioprep.report import Content, Picture, draw_losses, was_found, write_report
+from physioprep.pipeline.report import Content, Picture, draw_losses, was_found, write_report
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"

@@ -1,7 +1,7 @@
 """Run a recipe of ``pipelines/`` step by step, skipping what is done.
 
 A recipe is a YAML file: a title, whether its data are simulated, and a list of steps.
-A step is a verb and the arguments of the function in `physioprep.steps` of that name;
+A step is a verb and the arguments of the function in `physioprep.pipeline.steps` of that name;
 paths in it are relative to the raw folder (``root``) or to the output folder (all others).
 """
 
@@ -137,7 +137,7 @@ def run(
         raise RecipeError(f"{raw}: no such folder of raw data")
     stamps = out / ".steps"
     stamps.mkdir(parents=True, exist_ok=True)
-    from physioprep import steps
+    from physioprep.pipeline.run import steps
 
     place = steps.Place(raw=raw, out=out, title=recipe.title, simulated=recipe.simulated)
     stamp = _fingerprint(raw)
@@ -168,7 +168,7 @@ def run(
 
 
 def _check_step(path: Path, number: int, raw: Any) -> Step:
-    from physioprep.steps import STEPS
+    from physioprep.pipeline.steps import STEPS
 
     if not isinstance(raw, dict) or len(raw) != 1:
         raise RecipeError(f"{path}: step {number} is not one `verb: {{arguments}}`")

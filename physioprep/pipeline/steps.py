@@ -21,7 +21,7 @@ from physioprep.errors import RecipeError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from physioprep.report import Content
+    from physioprep.pipeline.report import Content
     from physioprep.store import Store
 
 Summary = dict[str, Any]
@@ -255,7 +255,7 @@ def reconstruct(
 def gather(place: Place) -> Content:
     """Collect what a report shows from the files in ``place.out``."""
     from physiomodels.evaluation.result_table import result_table
-    from physioprep.report import Content, Picture
+    from physioprep.pipeline.report import Content, Picture
 
     audits = sorted(place.out.glob("audit*.json"))
     findings = [
@@ -345,7 +345,7 @@ def _provenance(stores: Sequence[Store]) -> dict[str, str]:
 
 def report(place: Place, *, out: str) -> Summary:
     """Gather what the steps before made into one self-contained HTML file."""
-    from physioprep.report import write_report
+    from physioprep.pipeline.report import write_report
 
     write_report(place.out / out, gather(place))
     return {"report": out}

@@ -1,0 +1,1 @@
+"""Recipes of steps: run one, and report what a run gave."""
