@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.shards.modality import ModalityPlan
+from physioprep.shards.order import random_permutation
 from physioprep.shards.plan import Plan
-from physioprep.shards.select import REASONS, Quality, judge, measure, to_int16
+from physioprep.shards.quality import REASONS, Quality, judge, measure, to_int16
 from physioprep.shards.source import SourceGroup, read_samples
 from physioprep.shards.spec import MISSING
-from physioprep.stream.order import random_permutation
 
 #: Bytes of samples that are read at a time.
 _SPAN_BYTES = 8 << 20

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
-from physioprep.stream.order import random_permutation
+from physioprep.shards.order import random_permutation
 
 
 @dataclass(frozen=True)

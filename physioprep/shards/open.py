@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from physioprep import remote
 from physioprep.errors import PhysioprepError, ShardError
-from physioprep.shards.files import ShardFiles
+from physioprep.shards.cache import ShardFiles
 from physioprep.shards.spec import SCHEMA, SCHEMA_VERSION
 
 if TYPE_CHECKING:

@@ -21,14 +21,14 @@ from physioprep.errors import ShardError
 from physioprep.parallel.run import Progress, run_tasks
 from physioprep.shards import cut, write
 from physioprep.shards.candidates import Onsets, chosen_records, count_all
+from physioprep.shards.chunking import choose_windows_per_chunk, chunks_per_block
 from physioprep.shards.croissant import write_croissant
-from physioprep.shards.layout import choose_windows_per_chunk, chunks_per_block
 from physioprep.shards.mixture import Share, draw, share_out
+from physioprep.shards.order import random_permutation
 from physioprep.shards.peaks import detector_name, find_peaks, gather_peaks, write_job
 from physioprep.shards.plan import Plan, plan_sha256, plan_windows, unite_records
 from physioprep.shards.source import Source, open_source
 from physioprep.shards.spec import AnnotationLabel, Region, ShardSpec
-from physioprep.stream.order import random_permutation
 
 _log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from physioprep.errors import ShardError
 from physioprep.shards.cut import load_plan
 from physioprep.shards.modality import ModalityPlan
 from physioprep.shards.plan import LabelPlan, Plan
-from physioprep.shards.select import channel_sums
+from physioprep.shards.quality import channel_sums
 from physioprep.shards.spec import MISSING, SCHEMA, SCHEMA_VERSION
 
 #: Where each window of the shards is in the spill: run, row there, candidate number.

@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from physioprep.errors import ShardError
-from physioprep.stream.order import EpochOrder, Layout, epoch_order, n_batches, sequential_order
+from physioprep.shards.order import EpochOrder, Layout, epoch_order, n_batches, sequential_order
 
 Batch = dict[str, torch.Tensor]
 #: Threads that read chunks and fill batches, and batches filled ahead of the consumer. A third

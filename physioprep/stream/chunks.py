@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
 from physioprep.shards.open import Shards, Take
+from physioprep.shards.order import EpochOrder, Layout, layout
 from physioprep.shards.query import query_mask
-from physioprep.stream.order import EpochOrder, Layout, layout
 
 MISSING = np.int16(-32768)
 

@@ -1,4 +1,4 @@
-"""`ShardStream`: whole batches out of shards, in the order of `physioprep.stream.order`."""
+"""`ShardStream`: whole batches out of shards, in the order of `physioprep.shards.order`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
 from physioprep.shards.open import open_shards
+from physioprep.shards.order import LANES, Ints, rank_positions
 from physioprep.stream.base import AHEAD, THREADS, Batch, BatchStream
 from physioprep.stream.buffers import BufferPool
 from physioprep.stream.chunks import MISSING, Chunk, Slots, read_chunk, select
-from physioprep.stream.order import LANES, Ints, rank_positions
 from physioprep.stream.transforms import physical
 
 #: Threads where shards come from an object store: most of them wait for an answer.
@@ -35,7 +35,7 @@ class ShardStream(BatchStream):
     ``batch_size * world_size`` windows. Which ones does not depend on how they are spread:
     4 ranks of 64 see the global batches that 1 rank of 256 sees. Every window comes once an
     epoch. Where the world size divides 8, a chunk is read by one rank only, but for the last
-    few windows that even out the ranks (see `physioprep.stream.order`).
+    few windows that even out the ranks (see `physioprep.shards.order`).
 
     Parameters
     ----------

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
 from physioprep.shards.cut import cut_candidates
+from physioprep.shards.order import EpochOrder, layout, rank_positions
 from physioprep.shards.plan import Plan, plan_windows
 from physioprep.shards.source import open_source
 from physioprep.shards.spec import ShardSpec, canonical_sha256
 from physioprep.stream.base import Batch, BatchStream
-from physioprep.stream.order import EpochOrder, layout, rank_positions
 
 #: Resolution of a window's place in its record.
 _STEPS = 2**32

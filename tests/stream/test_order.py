@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from physioprep.shards.layout import choose_windows_per_chunk
-from physioprep.stream.order import (
+from physioprep.shards.chunking import choose_windows_per_chunk
+from physioprep.shards.order import (
     LANES,
     EpochOrder,
     epoch_order,

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from physioprep import remote
 from physioprep.errors import ShardError, UnreadableFileError
 from physioprep.shards import open_shards, shard
-from physioprep.shards.files import ShardFiles
+from physioprep.shards.cache import ShardFiles
 from physioprep.stream import ShardStream
 
 pytest.importorskip("aiohttp", reason="the remote extra is not installed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from physioprep.stream.order import LANES
+from physioprep.shards.order import LANES
 
 #: A stream holds two chunks a lane, so that this bounds its memory.
 _CHUNK_BYTES = 16 << 20

@@ -9,7 +9,7 @@ ever reads its own lanes' chunks.
 Lanes must be equally long (to one window) for this to hold. Chunks are dealt out so that they
 nearly are; what is over in one lane is handed, at the end of the epoch, to the lanes that are
 short. These *shared* chunks are the only ones that two ranks read. Shards are cut so that at
-most a few windows are concerned, see `physioprep.shards.layout`.
+most a few windows are concerned, see `physioprep.shards.chunking`.
 """
 
 from __future__ import annotations
