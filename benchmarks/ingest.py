@@ -44,7 +44,7 @@ from ingest_baseline import (  # noqa: E402
 )
 
 import physioprep as pp  # noqa: E402
-from physioprep.store.sources import _hash_file  # noqa: E402
+from physioprep.store.build.sources import _hash_file  # noqa: E402
 
 
 def cpu(do: Callable[[], object]) -> float:
@@ -299,7 +299,7 @@ def plan_row(bench: Bench, folder: Path, n: int = 1_000_000) -> None:
     code = (
         "import resource, sys, time; began = time.perf_counter(); "
         "from physioprep.harmonise import load_recipe; from physioprep.manifest import "
-        "read_manifest; from physioprep.store.plan import make_plan; "
+        "read_manifest; from physioprep.store.build.plan import make_plan; "
         "make_plan(read_manifest(sys.argv[1], shared=True), load_recipe('ecg-200hz')); "
         "print(time.perf_counter() - began, "
         "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)"

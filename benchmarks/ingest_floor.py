@@ -23,7 +23,7 @@ import numpy as np  # noqa: E402
 from numcodecs import blosc  # noqa: E402
 from scipy import fft  # noqa: E402
 
-from physioprep.store.layout import BLOSC  # noqa: E402
+from physioprep.store.format.layout import BLOSC  # noqa: E402
 
 #: What, channels, samples in and out, transform in and out, bytes a stored sample in the file.
 CASES = (

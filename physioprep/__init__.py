@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from physioprep.readers import read_recording as read_recording
     from physioprep.recording import Recording as Recording
     from physioprep.shards import shard as shard
-    from physioprep.store.ingest import ingest as ingest
+    from physioprep.store.build.run import ingest as ingest
     from physioprep.store.open import Store as Store
     from physioprep.store.open import open_store as open_store
     from physioprep.stream import ShardStream as ShardStream

@@ -22,7 +22,8 @@ from typer.testing import CliRunner
 import physioprep as pp
 from physioprep import remote
 from physioprep.errors import CorpusError, StoreError, UnreadableFileError
-from physioprep.store import lock, verify
+from physioprep.store import verify
+from physioprep.store.build import lock
 
 pytest.importorskip("s3fs", reason="needs physioprep[remote]")
 pytest.importorskip("moto.server", reason="needs moto[server], a real S3 API on loopback")

@@ -211,7 +211,7 @@ windows_per_chunk
     plan = None if spec.align == "r_peak" else plan_windows(sources, spec)
     detector = detector_name() if spec.align == "r_peak" else None
     sha256 = plan_sha256(sources, spec, detector)
-    from physioprep.store.lock import hold
+    from physioprep.store.build.lock import hold
 
     target.parent.mkdir(parents=True, exist_ok=True)
     do = partial(run_tasks, workers=workers, scheduler=scheduler)

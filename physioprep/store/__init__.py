@@ -4,7 +4,7 @@
 its own page, docs/store.md.
 """
 
-from physioprep.store.ingest import IngestResult, ingest
+from physioprep.store.build.run import IngestResult, ingest
 from physioprep.store.open import Store, open_store
 from physioprep.store.verify import VerifyResult, verify
 

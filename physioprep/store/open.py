@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from physioprep.errors import StoreError
 from physioprep.remote import fetch, join, place
-from physioprep.store.columns import KIND, decode_column
-from physioprep.store.layout import ANNOTATIONS, QUARANTINE, RECORDS, SCHEMA, SCHEMA_VERSION
+from physioprep.store.format.columns import KIND, decode_column
+from physioprep.store.format.layout import ANNOTATIONS, QUARANTINE, RECORDS, SCHEMA, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from physioprep import remote
 from physioprep.errors import StoreError
-from physioprep.store.layout import HASHES
+from physioprep.store.format.layout import HASHES
 from physioprep.store.open import open_store
 
 

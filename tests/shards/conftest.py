@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import zarr
 
-from physioprep.store.columns import column_kind, encode_column
+from physioprep.store.format.columns import column_kind, encode_column
 
 collect_ignore = ["driver.py"]
 NO_SENTINEL = int(np.iinfo(np.int32).min)

@@ -20,7 +20,6 @@ import time
 
 import physioprep as pp
 from physioprep.manifest import read_manifest
-from physioprep.store import commit, execute, table  # noqa: F401 (before the forks, not in each)
 
 
 def attempt(job):

@@ -13,8 +13,8 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, ZstdCodec
 
-from physioprep.store import arrays
-from physioprep.store.layout import BLOSC, group_layout
+from physioprep.store.format import arrays
+from physioprep.store.format.layout import BLOSC, group_layout
 
 LAYOUTS = [
     group_layout("ecg", "ecg", ("I", "II"), ("mV", "mV"), 200.0, "int16"),

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zarr.codecs import BloscCodec
 
-from physioprep.store.codec import ChunkEncoder, pack_shard
-from physioprep.store.layout import BLOSC, GroupLayout
+from physioprep.store.format.codec import ChunkEncoder, pack_shard
+from physioprep.store.format.layout import BLOSC, GroupLayout
 
 
 def layout_of(dtype: str, channels: int = 3) -> GroupLayout:

@@ -16,7 +16,7 @@ import pytest
 
 import physioprep as pp
 from physioprep.store import verify
-from physioprep.store.lock import hold
+from physioprep.store.build.lock import hold
 
 Files = Callable[[Path], dict[str, str]]
 Drive = Callable[..., dict[str, Any]]

@@ -60,7 +60,7 @@ def test_any_order_of_blocks(
     monkeypatch: pytest.MonkeyPatch,
     seed: int,
 ) -> None:
-    ingest_module = sys.modules["physioprep.store.ingest"]
+    ingest_module = sys.modules["physioprep.store.build.run"]
     execute = ingest_module.execute
 
     def shuffled(work: Path, blocks: list[int], *rest: Any, **options: Any) -> None:

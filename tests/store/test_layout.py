@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from physioprep.store.layout import block_bounds, group_layout, place
+from physioprep.store.format.layout import block_bounds, group_layout, place
 
 LENGTHS = st.lists(st.tuples(st.integers(0, 3_000_000), st.integers(0, 3_000_000)), max_size=40)
 

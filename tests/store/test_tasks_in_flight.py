@@ -14,9 +14,9 @@ import distributed
 import pytest
 
 from physioprep.parallel.workers import AHEAD, run_on_pool
-from physioprep.store import execute as execute_module
-from physioprep.store.block import JOB, Done
-from physioprep.store.execute import execute
+from physioprep.store.build import execute as execute_module
+from physioprep.store.build.block import JOB, Done
+from physioprep.store.build.execute import execute
 
 N_BLOCKS = 400
 THREADS = 4
@@ -127,11 +127,11 @@ from pathlib import Path
 import pandas as pd
 from physioprep.harmonise import load_recipe
 from physioprep.manifest import make_manifest
-from physioprep.store.block import JOB, TABLE, block_records
-from physioprep.store.execute import _run_in_worker
-from physioprep.store.plan import make_plan
+from physioprep.store.build.block import JOB, TABLE, block_records
+from physioprep.store.build.execute import _run_in_worker
+from physioprep.store.build.plan import make_plan
 from physioprep.versions import software
-from physioprep.store.table import prepare
+from physioprep.store.build.job_table import prepare
 
 def peak_mb():  # not ru_maxrss, which after fork and exec begins at what the parent held
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
@@ -196,7 +196,7 @@ def test_a_worker_that_does_not_see_the_target(work: Path) -> None:
 
 def test_a_worker_with_other_software(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store names one version of each library; a worker with another may write other bytes."""
-    from physioprep.store.execute import _run_in_worker, software
+    from physioprep.store.build.execute import _run_in_worker, software
 
     mine = software()
     done = _run_in_worker(str(work), mine | {"numcodecs": "0.1"}, 7)

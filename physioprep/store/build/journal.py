@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.store.codec import write_atomic
+from physioprep.store.format.codec import write_atomic
 
 _HEAD = struct.Struct("<IQ")
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import PhysioprepError
-from physioprep.store.codec import ChunkEncoder
-from physioprep.store.expect import Expected
-from physioprep.store.layout import GroupLayout
+from physioprep.store.format.codec import ChunkEncoder
+from physioprep.store.build.expect import Expected
+from physioprep.store.format.layout import GroupLayout
 
 if TYPE_CHECKING:
     from physioprep.harmonise import HarmonisedGroup

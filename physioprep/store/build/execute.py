@@ -26,9 +26,9 @@ from physioprep.parallel.workers import (
     single_threaded_libraries,
 )
 from physioprep.remote import is_remote
-from physioprep.store.block import JOB, Done, run_block
-from physioprep.store.objects import scratch
-from physioprep.store.trace import TRACES, traced_records
+from physioprep.store.build.block import JOB, Done, run_block
+from physioprep.store.build.target_objects import scratch
+from physioprep.store.build.trace import TRACES, traced_records
 from physioprep.versions import software
 
 #: Source values (samples times channels) up to which starting workers costs more than it saves.

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from physioprep.errors import StoreError
 from physioprep.recording import ANNOTATION_COLUMNS
-from physioprep.store.block import JOURNAL, PER_CHANNEL, STORE
-from physioprep.store.journal import Entry, read_entry
-from physioprep.store.layout import ANNOTATIONS
-from physioprep.store.plan import Plan
+from physioprep.store.build.block import JOURNAL, PER_CHANNEL, STORE
+from physioprep.store.build.journal import Entry, read_entry
+from physioprep.store.format.layout import ANNOTATIONS
+from physioprep.store.build.plan import Plan
 
 if TYPE_CHECKING:
     import pandas as pd

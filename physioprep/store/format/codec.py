@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.store.layout import BLOSC, GroupLayout, fill_of
+from physioprep.store.format.layout import BLOSC, GroupLayout, fill_of
 
 _EMPTY = 0xFFFF_FFFF_FFFF_FFFF
 _NAME = BLOSC["cname"].encode()

@@ -14,20 +14,20 @@ import numpy as np
 from physioprep.errors import StoreError, UnreadableFileError
 from physioprep.parallel.cluster import Announce
 from physioprep.remote import is_remote, place
-from physioprep.store.append import dtypes_of, extent_of, new_records
-from physioprep.store.block import Done
-from physioprep.store.execute import choose_scheduler, execute
-from physioprep.store.journal import Entry
-from physioprep.store.objects import ObjectTarget
+from physioprep.store.build.append import dtypes_of, extent_of, new_records
+from physioprep.store.build.block import Done
+from physioprep.store.build.execute import choose_scheduler, execute
+from physioprep.store.build.journal import Entry
+from physioprep.store.build.target_objects import ObjectTarget
 from physioprep.store.open import Store, open_store
-from physioprep.store.plan import Plan, make_plan
-from physioprep.store.target import FolderTarget
+from physioprep.store.build.plan import Plan, make_plan
+from physioprep.store.build.target_folder import FolderTarget
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from physioprep.harmonise import Recipe
-    from physioprep.store.gather import Contents
+    from physioprep.store.build.gather import Contents
 
 log = logging.getLogger(__name__)
 
@@ -337,7 +337,7 @@ class _Run:
             self.progress(self.n_done, plan.n_records + len(plan.refused))
 
     def _commit(self, plan: Plan) -> None:
-        from physioprep.store.commit import commit
+        from physioprep.store.build.commit import commit
 
         def write(work: Path) -> Contents:
             return commit(work, plan, self.manifest, self.recipe, self.onto)

@@ -8,7 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
-from physioprep.store.block import STORE
+from physioprep.store.build.block import STORE
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2

@@ -9,25 +9,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physioprep.store.block import JOURNAL, STORE
-from physioprep.store.codec import write_atomic
-from physioprep.store.journal import Entry, entry_path, read_entry
-from physioprep.store.lock import hold
-from physioprep.store.plan import Plan
-from physioprep.store.replace import swap, swap_undone
-from physioprep.store.table import prepare
+from physioprep.store.build.block import JOURNAL, STORE
+from physioprep.store.format.codec import write_atomic
+from physioprep.store.build.journal import Entry, entry_path, read_entry
+from physioprep.store.build.lock import hold
+from physioprep.store.build.plan import Plan
+from physioprep.store.build.swap import swap, swap_undone
+from physioprep.store.build.job_table import prepare
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from physioprep.harmonise import Recipe
-    from physioprep.store.gather import Contents
+    from physioprep.store.build.gather import Contents
 
 _DTYPES = "dtypes.json"
 
 
 class FolderTarget:
-    """A store to be made in a folder; `physioprep.store.objects.ObjectTarget` is its twin.
+    """A store to be made in a folder; `physioprep.store.build.target_objects.ObjectTarget` is its twin.
 
     Parameters
     ----------

@@ -23,18 +23,18 @@ from typing import TYPE_CHECKING, Any
 
 from physioprep import remote
 from physioprep.errors import StoreError, UnreadableFileError
-from physioprep.store.block import JOB, JOURNAL, STORE, TABLE, Done, Job, run_planned
-from physioprep.store.journal import Entry, entry_path, read_entry
-from physioprep.store.lock import hold_object
-from physioprep.store.plan import Plan
-from physioprep.store.table import prepare
-from physioprep.store.trace import TRACES
+from physioprep.store.build.block import JOB, JOURNAL, STORE, TABLE, Done, Job, run_planned
+from physioprep.store.build.journal import Entry, entry_path, read_entry
+from physioprep.store.build.lock import hold_object
+from physioprep.store.build.plan import Plan
+from physioprep.store.build.job_table import prepare
+from physioprep.store.build.trace import TRACES
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from physioprep.harmonise import Recipe
-    from physioprep.store.gather import Contents
+    from physioprep.store.build.gather import Contents
 
 _ROOT = "zarr.json"
 _DTYPES = "dtypes.json"

@@ -7,10 +7,10 @@ import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physioprep.store.block import JOB, JOURNAL, STORE, TABLE, Job
-from physioprep.store.codec import write_atomic
-from physioprep.store.plan import Plan
-from physioprep.store.trace import TRACES
+from physioprep.store.build.block import JOB, JOURNAL, STORE, TABLE, Job
+from physioprep.store.format.codec import write_atomic
+from physioprep.store.build.plan import Plan
+from physioprep.store.build.trace import TRACES
 
 if TYPE_CHECKING:
     import pandas as pd

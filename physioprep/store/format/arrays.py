@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.store.layout import BLOSC, GroupLayout
+from physioprep.store.format.layout import BLOSC, GroupLayout
 
 #: Rows a chunk of every array but ``signal``.
 ROWS: Final = 65_536
