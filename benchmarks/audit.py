@@ -1,8 +1,8 @@
 """Precision and recall of the audit's detectors, on faults planted into real recordings.
 
 python benchmarks/audit.py [DATA]         prints the table of docs/audit.md
-python benchmarks/audit.py [DATA] --fit   prints the covariances in physioprep/auditing/measure/limb_leads.py and
-                                          physioprep/auditing/measure/timescale.py
+python benchmarks/audit.py [DATA] --fit   prints the covariances in limb_leads.py and timescale.py of
+                                          physioprep/auditing/measure
 
 DATA is a folder of public corpora (default ../shared/data); see docs/audit.md for which.
 """

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from physioprep.errors import PhysioprepError, RecipeError
-from physioprep.pipeline.run import Pipeline, Step, load_pipeline, run, steps
+from physioprep.pipeline import steps
+from physioprep.pipeline.run import Pipeline, Step, load_pipeline, run
 from physioprep.simulation import simulate
 
 SHIPPED = sorted((Path(__file__).parents[1] / "pipelines").glob("*.yaml"))

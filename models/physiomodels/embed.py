@@ -50,8 +50,8 @@ def embed(
     shards : path-like
         Made by `physioprep.shard`.
     model : path-like
-        A folder of `physiomodels.training.pretrain.pretrain`, a CBraMod weights file, or a folder of
-        `physiomodels.training.finetune.finetune`, whose encoders' embeddings then stand side by side.
+        A folder of `physiomodels.pretrain`, a CBraMod weights file, or a folder of
+        `physiomodels.finetune`, whose encoders' embeddings then stand side by side.
     out : path-like
         Zarr v3 group to make: ``embedding`` float32 (window, feature), and one array a column of
         the window manifest (``window``, ``corpus``, ``record_id``, ``subject_id``, ``start_s``,

@@ -53,7 +53,7 @@ def corpus_module(name: str) -> Corpus:
     """
     if name not in list_corpora():
         raise CorpusError(f"unknown corpus {name!r}; known: {', '.join(list_corpora())}")
-    return cast(Corpus, import_module(f"physioprep.corpora.{name.replace('-', '_')}"))
+    return cast(Corpus, import_module(f"physioprep.corpora.known.{name.replace('-', '_')}"))
 
 
 def read_annotations(name: str, path: Path) -> Mapping[str, NDArray[Any]]:

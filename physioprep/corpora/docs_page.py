@@ -14,7 +14,8 @@ from physioprep.facts import Facts, Fault, Label, Version, list_corpora, load_fa
 _HEAD = """\
 # Corpora
 
-Made from `manifests/*.yaml` by `python -m physioprep.corpora.docs_page docs/corpora.md`; do not edit.
+Made from `manifests/*.yaml` by `python -m physioprep.corpora.docs_page docs/corpora.md`. Do not
+edit.
 
 `physioprep scan DIR --corpus NAME` reads each of these. `physioprep fetch NAME -o DIR` downloads
 those whose access is *open* and that lie on PhysioNet; for the others it says what to apply for.

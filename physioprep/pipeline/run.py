@@ -137,7 +137,7 @@ def run(
         raise RecipeError(f"{raw}: no such folder of raw data")
     stamps = out / ".steps"
     stamps.mkdir(parents=True, exist_ok=True)
-    from physioprep.pipeline.run import steps
+    from physioprep.pipeline import steps
 
     place = steps.Place(raw=raw, out=out, title=recipe.title, simulated=recipe.simulated)
     stamp = _fingerprint(raw)

@@ -100,7 +100,7 @@ def ids_in(source: str) -> set[str]:
 
 def test_every_check_there_is_has_a_case_and_advice() -> None:
     folder = Path(pp.__file__).parent / "auditing"
-    made = set().union(*(ids_in(path.read_text("utf-8")) for path in folder.glob("*.py")))
+    made = set().union(*(ids_in(path.read_text("utf-8")) for path in folder.rglob("*.py")))
     assert made == set(CASES), "a check without a case, or a case without a check"
     assert made == set(ADVICE), "a check without advice, or advice on none"
     assert ids_in("check = 'a-b' if x == 'no' else 'c'\nFinding(check)") == {"a-b", "c"}

@@ -111,6 +111,8 @@ def test_every_annotation_file(shared_data: Path) -> None:
         stem, _, extension = str(path).rpartition(".")
         if extension not in KNOWN_EXTENSIONS or path.stem == "README":
             continue
+        if "clinical_formats" in path.parts:  # an ISHNE Holter file is called .ecg, too
+            continue
         theirs = wfdb.rdann(stem, extension)
         ours = read_annotations(path, float(theirs.fs or 1))
         # wfdb drops every note at sample 0; gqrs writes its command line there

@@ -59,7 +59,8 @@ class Evaluation:
         ``protocol``, ``arms`` (each with ``modalities``, ``weights`` and ``metrics``), ``gains``
         (of pretraining over random weights and over features), ``label_efficiency`` (arms at every
         share of the labels), ``class_balance``, ``pretraining`` (whom each encoder saw); the
-        content of ``results.json``. `physiomodels.evaluation.summary.summarise` says what spreads there are.
+        content of ``results.json``. `physiomodels.evaluation.summary.summarise` says what
+        spreads there are.
     predictions : pandas.DataFrame
         One row a test window, fold and arm; the content of ``predictions.parquet``.
     folder : Path

@@ -73,8 +73,7 @@ def _sample(store: Input, manifest: Input, n: int) -> list[Key]:
 
 def _derive(one: Input, manifest: Input, keys: list[Key], name: Name) -> list[Finding]:
     from physioprep.manifest import read_manifest
-    from physioprep.store import open_store
-    from physioprep.store.build import run as ingest
+    from physioprep.store import ingest, open_store
 
     assert one.store is not None
     frame = read_manifest(manifest.path)

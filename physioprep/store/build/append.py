@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from physioprep.errors import StoreError
+from physioprep.store.build.plan import Extent, Plan
 from physioprep.store.format.layout import GroupLayout
 from physioprep.store.open import Store, open_store
-from physioprep.store.build.plan import Extent, Plan
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physioprep.errors import CorpusError
-from physioprep.store.format.arrays import Hierarchy
 from physioprep.store.build.block import STORE
-from physioprep.store.format.columns import column_kind, encode_column, stored_columns
 from physioprep.store.build.gather import QUARANTINE_COLUMNS, Contents, gather, join, read_contents
+from physioprep.store.build.plan import Plan
+from physioprep.store.format.arrays import Hierarchy
+from physioprep.store.format.columns import column_kind, encode_column, stored_columns
 from physioprep.store.format.layout import (
     ANNOTATIONS,
     HASHES,
@@ -30,7 +31,6 @@ from physioprep.store.format.layout import (
     SCHEMA_VERSION,
     GroupLayout,
 )
-from physioprep.store.build.plan import Plan
 from physioprep.versions import software
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from physioprep.errors import StoreError
 from physioprep.recording import ANNOTATION_COLUMNS
 from physioprep.store.build.block import JOURNAL, PER_CHANNEL, STORE
 from physioprep.store.build.journal import Entry, read_entry
-from physioprep.store.format.layout import ANNOTATIONS
 from physioprep.store.build.plan import Plan
+from physioprep.store.format.layout import ANNOTATIONS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physioprep.store.build.block import JOB, JOURNAL, STORE, TABLE, Job
-from physioprep.store.format.codec import write_atomic
 from physioprep.store.build.plan import Plan
 from physioprep.store.build.trace import TRACES
+from physioprep.store.format.codec import write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd

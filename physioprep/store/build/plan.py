@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from physioprep.errors import StoreError
 from physioprep.manifest import GROUP_COLUMNS
-from physioprep.store.format.columns import column_kind, encode_column, hash_values, stored_columns
 from physioprep.store.build.expect import Signals, Signature, expect, group_names, with_gaps
+from physioprep.store.format.columns import column_kind, encode_column, hash_values, stored_columns
 from physioprep.store.format.layout import (
     SCHEMA,
     SCHEMA_VERSION,

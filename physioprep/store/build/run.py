@@ -18,10 +18,10 @@ from physioprep.store.build.append import dtypes_of, extent_of, new_records
 from physioprep.store.build.block import Done
 from physioprep.store.build.execute import choose_scheduler, execute
 from physioprep.store.build.journal import Entry
-from physioprep.store.build.target_objects import ObjectTarget
-from physioprep.store.open import Store, open_store
 from physioprep.store.build.plan import Plan, make_plan
 from physioprep.store.build.target_folder import FolderTarget
+from physioprep.store.build.target_objects import ObjectTarget
+from physioprep.store.open import Store, open_store
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physioprep.store.build.block import JOURNAL, STORE
-from physioprep.store.format.codec import write_atomic
+from physioprep.store.build.job_table import prepare
 from physioprep.store.build.journal import Entry, entry_path, read_entry
 from physioprep.store.build.lock import hold
 from physioprep.store.build.plan import Plan
 from physioprep.store.build.swap import swap, swap_undone
-from physioprep.store.build.job_table import prepare
+from physioprep.store.format.codec import write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ _DTYPES = "dtypes.json"
 
 
 class FolderTarget:
-    """A store to be made in a folder; `physioprep.store.build.target_objects.ObjectTarget` is its twin.
+    """A store to be made in a folder; `ObjectTarget` (target_objects.py) is its twin.
 
     Parameters
     ----------

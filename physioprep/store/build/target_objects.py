@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any
 from physioprep import remote
 from physioprep.errors import StoreError, UnreadableFileError
 from physioprep.store.build.block import JOB, JOURNAL, STORE, TABLE, Done, Job, run_planned
+from physioprep.store.build.job_table import prepare
 from physioprep.store.build.journal import Entry, entry_path, read_entry
 from physioprep.store.build.lock import hold_object
 from physioprep.store.build.plan import Plan
-from physioprep.store.build.job_table import prepare
 from physioprep.store.build.trace import TRACES
 
 if TYPE_CHECKING:

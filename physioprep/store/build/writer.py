@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import PhysioprepError
-from physioprep.store.format.codec import ChunkEncoder
 from physioprep.store.build.expect import Expected
+from physioprep.store.format.codec import ChunkEncoder
 from physioprep.store.format.layout import GroupLayout
 
 if TYPE_CHECKING:
