@@ -1,8 +1,7 @@
 """Precision and recall of the audit's detectors, on faults planted into real recordings.
 
 python benchmarks/audit.py [DATA]         prints the table of docs/audit.md
-python benchmarks/audit.py [DATA] --fit   prints the covariances in limb_leads.py and timescale.py of
-                                          physioprep/auditing/measure
+python benchmarks/audit.py [DATA] --fit   prints the covariances of limb_leads.py and timescale.py
 
 DATA is a folder of public corpora (default ../shared/data); see docs/audit.md for which.
 """

@@ -160,8 +160,9 @@ def _run(
     from concurrent.futures import ThreadPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
-    from physioprep.parallel.cluster import connect, run_on_cluster
-    from physioprep.parallel.workers import process_pool, run_on_pool, single_threaded_libraries
+    from physioprep.parallel.cluster import connect
+    from physioprep.parallel.pools import process_pool, run_on_cluster, run_on_pool
+    from physioprep.parallel.workers import single_threaded_libraries
 
     if scheduler is None:
         scheduler = "processes" if len(opened.sources) >= MANY and workers != 1 else "sync"

@@ -1,21 +1,29 @@
 """Run independent tasks on a Dask cluster: somebody's, or one of this machine's own.
 
-Tasks are a function's name, a path and a number. A few for each thread of the workers are in
-flight at a time, so that neither this process nor the scheduler ever holds a long graph.
+Tasks are the name of a function and plain JSON values. A few for each thread of the workers are
+in flight at a time, so that neither this process nor the scheduler ever holds a long graph.
 """
 
 from __future__ import annotations
 
+import platform
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from itertools import islice
+from itertools import count, islice
 from typing import Any, Final
 from uuid import uuid4
 
 from physioprep.errors import PhysioprepError, StoreError
-from physioprep.parallel.workers import AHEAD, ONE_THREAD, without_main
+from physioprep.parallel.tasks import perform
+from physioprep.parallel.workers import (
+    AHEAD,
+    ONE_THREAD,
+    single_threaded_libraries,
+    without_main,
+)
+from physioprep.versions import software
 
 #: Takes the link of a cluster's dashboard.
 Announce = Callable[[str], None]
@@ -91,49 +99,97 @@ def _announce(client: Any, announce: Announce | None) -> None:
 
 
 def run_on_cluster(
-    client: Any, task: Callable[..., Any], numbers: Iterable[int], *arguments: Any, name: str
-) -> Iterator[tuple[int, Any]]:
-    """Run ``task(*arguments, number)`` for each of `numbers`, and yield each as it ends.
+    client: Any,
+    task: str,
+    job_json: str,
+    items: Iterable[Any],
+    finished: Callable[[Any, Any], None],
+    error: type[PhysioprepError] = StoreError,
+) -> list[Any]:
+    """Run a task for each item, a few per worker thread at a time.
 
     Parameters
     ----------
     client : distributed.Client
-    task : callable
-        A function of a module: only its name travels.
-    numbers : iterable of int
-    *arguments
-        The first arguments of every task; small.
-    name : str
-        Of the tasks, as the dashboard shows them.
+    task : str
+        A name of `physioprep.parallel.tasks.TASKS`.
+    job_json : str
+        JSON text of what all tasks have in common.
+    items : iterable of JSON values
+        One per task.
+    finished : callable
+        ``finished(item, outcome)``, called in this thread as each task ends.
+    error : type of PhysioprepError
+        What to raise where a worker has other software.
 
-    Yields
+    Returns
+    -------
+    list
+        Items whose tasks killed several workers.
+
+    Raises
     ------
-    int
-    distributed.Future
-        Done; released after the caller has had it.
+    PhysioprepError
+        A worker has other software than this process.
     """
     distributed: Any = import_module("distributed")
-    waiting = iter(numbers)
-    running: dict[str, int] = {}
+    waiting, numbers = iter(items), count()
+    running: dict[str, Any] = {}
     run = uuid4().hex[:8]  # two runs on one cluster must not take each other's results
     futures = distributed.as_completed(loop=client.loop)
     counted_at, limit = -_RECOUNT_S, 0
-
-    def fill() -> None:
-        for number in islice(waiting, max(0, limit - len(running))):
-            future = client.submit(
-                task, *arguments, number, key=f"{name}-{run}-{number}", pure=False
-            )
-            running[future.key] = number
-            futures.add(future)
-
+    suspects: list[Any] = []
+    versions = software()
     while True:
         if time.monotonic() - counted_at >= _RECOUNT_S:
             limit = AHEAD * max(1, sum(client.nthreads().values()))
             counted_at = time.monotonic()
-        fill()
+        for item in islice(waiting, max(0, limit - len(running))):
+            key = f"{task}-{run}-{next(numbers)}"
+            future = client.submit(
+                perform_in_worker, versions, task, job_json, item, key=key, pure=False
+            )
+            running[key] = item
+            futures.add(future)
         if not running:
-            return
+            return suspects
         future = next(futures)
-        yield running.pop(future.key), future
+        item = running.pop(future.key)
+        try:
+            outcome = future.result()
+        except distributed.KilledWorker:
+            suspects.append(item)
+        else:
+            if isinstance(outcome, str):
+                raise error(outcome)
+            finished(item, outcome)
         future.release()
+
+
+def perform_in_worker(
+    versions: Mapping[str, str], task: str, job_json: str, item: Any
+) -> tuple[Any, BaseException | None] | str:
+    """Run one task in a worker of a cluster, if its software is the client's.
+
+    Parameters
+    ----------
+    versions : mapping of str to str
+        Software of the client: another version could make other bytes.
+    task, job_json, item
+        As for `physioprep.parallel.tasks.perform`.
+
+    Returns
+    -------
+    tuple or str
+        The outcome, or what differs.
+    """
+    here = software()
+    other = [
+        f"{name} {here.get(name, 'missing')}, not {versions[name]}"
+        for name in versions
+        if here.get(name) != versions[name]
+    ]
+    if other:
+        return f"the worker on {platform.node()} has other software: {'; '.join(other)}"
+    with single_threaded_libraries():
+        return perform(task, job_json, item)

@@ -1,88 +1,237 @@
-"""Do independent tasks: in this process, in threads or processes, or on a Dask cluster."""
+"""Run independent tasks on Dask: in this process, in threads, in processes, or on a cluster.
+
+Every verb runs its tasks here. Local schedulers are handed a bounded round of tasks at a time,
+a cluster a few for each thread of its workers, so that a million tasks need no more memory than
+ten. A task that kills its process costs only itself: it is run once more, alone, and reported.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+from typing import Any, Final
 
-from physioprep.errors import ShardError
-from physioprep.parallel.cluster import connect, run_on_cluster
-from physioprep.parallel.workers import process_pool, run_on_pool, single_threaded_libraries
+from physioprep.errors import PhysioprepError
+from physioprep.parallel.alone import WorkerDiedError, perform_alone
+from physioprep.parallel.cluster import Announce, connect, run_on_cluster
+from physioprep.parallel.tasks import TASKS, perform
+from physioprep.parallel.workers import (
+    prepare_worker,
+    single_threaded_libraries,
+    spawn_context,
+    without_main,
+)
 
-Progress = Callable[[int, int], None]
-SCHEDULERS: Final = ("sync", "threads", "processes")
-#: Below so many tasks a second worker does not earn its start.
-_FEW: Final = 4
+#: Schedulers by name; an address (``tcp://…``) is one, too.
+SCHEDULERS: Final = ("sync", "threads", "processes", "cluster")
+#: Tasks of a round for each worker of a local scheduler.
+_ROUND: Final = 128
+
+OnDone = Callable[[Any, Any], None]
+#: Called with the item of a task that kills its process and the cause; raises, or returns.
+OnCrash = Callable[[Any, str], None]
 
 
-def run_tasks(
-    task: Callable[[int], None],
-    count: int,
-    *,
-    workers: int | None = None,
-    scheduler: str | None = None,
-    progress: Progress | None = None,
-) -> None:
-    """Do tasks 0 up to `count`, in any order.
+def choose_scheduler(
+    scheduler: str | None,
+    workers: int | None,
+    default: str,
+    error: type[PhysioprepError] = PhysioprepError,
+) -> str:
+    """Check the scheduler that was asked for, or choose one.
 
     Parameters
     ----------
-    task : callable
-        ``task(number)``; picklable for processes and clusters.
-    count : int
-    workers : int, optional
-        Tasks at a time; default: the cores this process may use, where there is enough to do.
     scheduler : str, optional
-        ``"sync"``, ``"threads"`` (default), ``"processes"``, or the address of a Dask
-        scheduler whose workers see the same folders.
-    progress : callable, optional
-        Called in this thread with (done, count).
+        ``"sync"``, ``"threads"``, ``"processes"``, ``"cluster"`` (a LocalCluster), or the address
+        of a Dask scheduler.
+    workers : int, optional
+        Asked for.
+    default : str
+        What serves best where nothing is asked for; ``"sync"`` for small work.
+    error : type of PhysioprepError
+        What to raise.
+
+    Returns
+    -------
+    str
 
     Raises
     ------
-    ShardError
-        If the scheduler is none of these, or cannot be reached.
+    PhysioprepError
+        There is no such scheduler.
 
     Examples
     --------
-    >>> found = []
-    >>> run_tasks(found.append, 3, scheduler="sync")
-    >>> found
-    [0, 1, 2]
+    >>> choose_scheduler(None, None, "threads"), choose_scheduler(None, 1, "threads")
+    ('threads', 'sync')
     """
-    if scheduler is not None and scheduler not in SCHEDULERS and "://" not in scheduler:
+    if scheduler is None:
+        return "sync" if workers == 1 else default
+    if scheduler not in SCHEDULERS and "://" not in scheduler:
         known = ", ".join(SCHEDULERS)
-        raise ShardError(f"unknown scheduler {scheduler!r}: {known}, or an address (tcp://…)")
-    numbers = range(count)
-    done = 0
+        raise error(f"unknown scheduler {scheduler!r}: {known}, or an address (tcp://…)")
+    return scheduler
 
-    def ended() -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress(done, count)
 
-    if scheduler is not None and "://" in scheduler:
-        with connect(scheduler, 1, error=ShardError) as client:
-            for _, future in run_on_cluster(client, task, numbers, name="shard"):
-                future.result()
-                ended()
-        return
-    workers = workers or (len(os.sched_getaffinity(0)) if count >= _FEW else 1)
+def run_tasks(
+    task: str,
+    items: Iterable[Any],
+    job: Mapping[str, Any],
+    on_done: OnDone,
+    *,
+    scheduler: str = "sync",
+    workers: int | None = None,
+    announce: Announce | None = None,
+    error: type[PhysioprepError] = PhysioprepError,
+    on_crash: OnCrash | None = None,
+) -> None:
+    """Run a task for each item, in any order.
+
+    Parameters
+    ----------
+    task : str
+        A name of `physioprep.parallel.tasks.TASKS`.
+    items : iterable of JSON values
+        One per task: a number, or whatever else tells it what to do.
+    job : mapping
+        What all tasks have in common; JSON values.
+    on_done : callable
+        ``on_done(item, result)``, called in this thread as each task ends; what it raises stops
+        the run.
+    scheduler : str
+        From `choose_scheduler`.
+    workers : int, optional
+        Default: the processor cores this process may use. A cluster that is there has its own.
+    announce : callable, optional
+        Called with the link of a cluster's dashboard.
+    error : type of PhysioprepError
+        What to raise where a worker died or a cluster cannot be reached.
+    on_crash : callable, optional
+        ``on_crash(item, cause)``, called for a task that kills its process also when it runs
+        alone. By default the run stops with `error`.
+
+    Raises
+    ------
+    PhysioprepError
+        A task raised it, a worker process died, or the scheduler cannot be reached.
+
+    Examples
+    --------
+    >>> done = []
+    >>> run_tasks("sleep", [0, 0.001], {}, lambda item, result: done.append(item))
+    >>> done
+    [0, 0.001]
+    """
+    if task not in TASKS:
+        raise KeyError(task)
+    job_json = json.dumps(job)
+    workers = workers or len(os.sched_getaffinity(0))
+
+    def finished(item: Any, outcome: tuple[Any, BaseException | None]) -> None:
+        result, raised = outcome
+        if raised is not None:
+            raise raised
+        on_done(item, result)
+
+    def crashed(item: Any) -> None:
+        """Run alone what was running when a worker died."""
+        try:
+            outcome = perform_alone(task, job_json, item)
+        except WorkerDiedError as death:
+            if on_crash is None:
+                raise error(f"{task} {item}: it kills the process that runs it ({death})") from None
+            on_crash(item, str(death))
+        else:
+            finished(item, outcome)
+
+    if scheduler == "cluster" or "://" in scheduler:
+        with connect(scheduler, workers, announce, error) as client:
+            suspects = run_on_cluster(client, task, job_json, items, finished, error)
+    else:
+        suspects = _run_here(partial(perform, task, job_json), items, finished, scheduler, workers)
+    for item in suspects:
+        crashed(item)
+
+
+def _run_here(
+    call: Callable[[Any], Any],
+    items: Iterable[Any],
+    finished: OnDone,
+    scheduler: str,
+    workers: int,
+) -> list[Any]:
+    """Run tasks on a local scheduler of Dask, round by round; return those that killed it."""
+    waiting = iter(items)
+    suspects: list[Any] = []
+    left: list[Any] = []
+    while True:
+        with _local(scheduler, workers) as get:
+            while left := left + list(islice(waiting, _ROUND * workers - len(left))):
+                dead, left = _round(get, call, left, finished)
+                suspects += dead
+                if dead:
+                    break  # the pool is broken: go on with a new one
+            else:
+                return suspects
+
+
+def _round(
+    get: Callable[..., Any], call: Callable[[Any], Any], items: list[Any], finished: OnDone
+) -> tuple[list[Any], list[Any]]:
+    """Run tasks; return those that ran when a process died, and those that had not begun."""
+    from dask.callbacks import Callback
+
+    begun: set[tuple[str, int]] = set()
+    ended: set[tuple[str, int]] = set()
+    graph = {("task", number): (call, item) for number, item in enumerate(items)}
+
+    def begins(key: tuple[str, int], *_: Any) -> None:
+        begun.add(key)
+
+    def ends(key: tuple[str, int], outcome: Any, *_: Any) -> None:
+        ended.add(key)
+        finished(items[key[1]], outcome)
+
+    try:
+        with Callback(pretask=begins, posttask=ends):  # type: ignore[no-untyped-call]
+            get(graph, list(graph))
+    except BrokenExecutor:
+        dead = [items[key[1]] for key in graph if key in begun - ended]
+        return dead, [items[key[1]] for key in graph if key not in begun]
+    return [], []
+
+
+@contextmanager
+def _local(scheduler: str, workers: int) -> Iterator[Callable[..., Any]]:
+    """Give a local scheduler's ``get``; its threads or processes serve all rounds."""
+    import dask.local
+    import dask.multiprocessing
+    import dask.threaded
+
     if scheduler == "processes":
-        for _, finished in run_on_pool(process_pool(workers), workers, task, numbers):
-            finished.result()
-            ended()
+        pool: Executor = ProcessPoolExecutor(
+            workers, mp_context=spawn_context(), initializer=prepare_worker
+        )
+        try:
+            with without_main():
+                yield partial(
+                    dask.multiprocessing.get, pool=pool, chunksize=1, optimize_graph=False
+                )
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
         return
     with single_threaded_libraries():
-        if (workers == 1 and scheduler is None) or scheduler == "sync":
-            for number in numbers:
-                task(number)
-                ended()
-        else:
-            pool = ThreadPoolExecutor(workers)
-            for _, finished in run_on_pool(pool, workers, task, numbers):
-                finished.result()
-                ended()
+        if scheduler == "sync":
+            yield dask.local.get_sync
+            return
+        pool = ThreadPoolExecutor(workers)
+        try:
+            yield partial(dask.threaded.get, pool=pool)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)

@@ -1,8 +1,7 @@
-"""Worker processes and threads: what prepares them, and how they are kept fed.
+"""What prepares a worker process, and keeps numeric libraries from starting threads in it.
 
-Ingest, shards and whatever else runs independent tasks share these. A worker process is quiet
-on Ctrl-C, gone when its parent is, and leaves the parallelism to the workers: its libraries
-have one thread each.
+A worker process ignores Ctrl-C, ends when its parent does, and leaves the parallelism to the
+workers: its libraries have one thread each.
 """
 
 from __future__ import annotations
@@ -10,24 +9,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    wait,
-)
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from itertools import islice
-from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import Any, Final, TypeVar
+from multiprocessing.context import SpawnContext
+from typing import Any, Final
 
-Result = TypeVar("Result")
-
-#: Tasks in flight for each thread of a worker: one running, one waiting.
+#: Tasks of a cluster in flight for each thread of a worker: one running, one waiting.
 AHEAD: Final = 2
 #: Environment of a worker process whose numeric libraries must not start threads.
 ONE_THREAD: Final = dict.fromkeys(
@@ -98,83 +86,11 @@ def without_main() -> Iterator[None]:
                 setattr(main, name, value)
 
 
-class WorkerProcess(SpawnProcess):
-    """A new process that does not run the caller's script again."""
-
-    @staticmethod
-    def _Popen(process_obj: Any) -> Any:
-        with without_main():
-            return SpawnProcess._Popen(process_obj)
-
-
-class _Context(SpawnContext):
-    Process = WorkerProcess
-
-
-def process_pool(workers: int) -> ProcessPoolExecutor:
-    """Return a pool of prepared worker processes; they start as tasks come.
-
-    Parameters
-    ----------
-    workers : int
+def spawn_context() -> SpawnContext:
+    """Return how worker processes start: anew, so that no thread or lock of ours is copied.
 
     Returns
     -------
-    ProcessPoolExecutor
-
-    Examples
-    --------
-    >>> with process_pool(1) as pool:
-    ...     pool.submit(abs, -2).result()
-    2
+    multiprocessing.context.SpawnContext
     """
-    return ProcessPoolExecutor(workers, mp_context=_Context(), initializer=prepare_worker)
-
-
-def run_on_pool(
-    pool: Executor, workers: int, task: Callable[[int], Result], numbers: Iterable[int]
-) -> Iterator[tuple[int, Future[Result]]]:
-    """Run ``task(number)`` for each of `numbers`, and yield each as it ends.
-
-    Only a few are in flight at a time, so that a million tasks need no more memory than ten.
-
-    Parameters
-    ----------
-    pool : Executor
-        Shut down at the end, however it comes.
-    workers : int
-        Of the pool.
-    task : callable
-        Picklable for processes.
-    numbers : iterable of int
-
-    Yields
-    ------
-    int
-    Future
-        Done. Where a process of the pool died, all in flight raise `BrokenExecutor`, and
-        nothing after them is started.
-
-    Examples
-    --------
-    >>> from concurrent.futures import ThreadPoolExecutor
-    >>> done = run_on_pool(ThreadPoolExecutor(2), 2, abs, [-1, -2, -3])
-    >>> sorted((number, future.result()) for number, future in done)
-    [(-3, 3), (-2, 2), (-1, 1)]
-    """
-    waiting = iter(numbers)
-    running: dict[Future[Result], int] = {}
-    try:
-        while True:
-            try:
-                for number in islice(waiting, AHEAD * workers - len(running)):
-                    running[pool.submit(task, number)] = number
-            except BrokenExecutor:
-                waiting = iter(())
-            if not running:
-                return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield running.pop(future), future
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    return multiprocessing.get_context("spawn")

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
-from physioprep.parallel.run import Progress, run_tasks
+from physioprep.parallel.pools import Progress, run_tasks
 from physioprep.shards import cut, write
 from physioprep.shards.candidates import Onsets, chosen_records, count_all
 from physioprep.shards.chunking import choose_windows_per_chunk, chunks_per_block

@@ -13,7 +13,8 @@ from typing import Any
 import distributed
 import pytest
 
-from physioprep.parallel.workers import AHEAD, run_on_pool
+from physioprep.parallel.pools import run_on_pool
+from physioprep.parallel.workers import AHEAD
 from physioprep.store.build import execute as execute_module
 from physioprep.store.build.block import JOB, Done
 from physioprep.store.build.execute import execute

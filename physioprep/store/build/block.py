@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.atomic import write_bytes
 from physioprep.errors import PhysioprepError
 from physioprep.remote import is_remote
 from physioprep.store.build.expect import Signature
@@ -26,7 +27,7 @@ from physioprep.store.build.journal import Entry, write_entry
 from physioprep.store.build.sources import at_hand, check_sources, read_source, reason_of
 from physioprep.store.build.trace import TargetError, Trace, to_target
 from physioprep.store.build.writer import GroupWriter
-from physioprep.store.format.codec import pack_shard, write_atomic
+from physioprep.store.format.codec import pack_shard
 from physioprep.store.format.layout import NO_SENTINEL, GroupLayout
 
 if TYPE_CHECKING:
@@ -303,7 +304,7 @@ class _Block:
         if data is None:
             to_target((self.work / STORE / name).unlink, missing_ok=True)
         else:
-            to_target(write_atomic, self.work / STORE / name, data)
+            to_target(write_bytes, self.work / STORE / name, data)
             self.outputs[name] = (hashlib.sha256(data).hexdigest(), len(data))
         self.n_written[layout.name] += 1
 

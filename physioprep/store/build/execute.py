@@ -17,14 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from physioprep.errors import StoreError
-from physioprep.parallel.cluster import Announce, connect, run_on_cluster
-from physioprep.parallel.workers import (
-    WorkerProcess,
-    prepare_worker,
-    process_pool,
-    run_on_pool,
-    single_threaded_libraries,
-)
+from physioprep.parallel.cluster import Announce, connect
+from physioprep.parallel.pools import WorkerProcess, process_pool, run_on_cluster, run_on_pool
+from physioprep.parallel.workers import prepare_worker, single_threaded_libraries
 from physioprep.remote import is_remote
 from physioprep.store.build.block import JOB, Done, run_block
 from physioprep.store.build.target_objects import scratch

@@ -7,10 +7,10 @@ import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from physioprep.atomic import write_bytes
 from physioprep.store.build.block import JOB, JOURNAL, STORE, TABLE, Job
 from physioprep.store.build.plan import Plan
 from physioprep.store.build.trace import TRACES
-from physioprep.store.format.codec import write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,4 +100,4 @@ def prepare(
     job = Job(
         plan.sha256, recipe, plan.layouts, plan.signatures, dict(plan.names), dict(plan.shards)
     )
-    write_atomic(work / JOB, pickle.dumps(job))
+    write_bytes(work / JOB, pickle.dumps(job))

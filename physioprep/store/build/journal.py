@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.store.format.codec import write_atomic
+from physioprep.atomic import write_bytes
 
 _HEAD = struct.Struct("<IQ")
 
@@ -82,7 +82,7 @@ def write_entry(folder: Path, entry: Entry) -> None:
     text = json.dumps(info).encode()
     rest = b"".join([text, *(values.tobytes() for values in arrays.values())])
     data = _HEAD.pack(zlib.crc32(rest), len(text)) + rest
-    write_atomic(entry_path(folder, entry.block), data)
+    write_bytes(entry_path(folder, entry.block), data)
 
 
 def read_entry(folder: Path, block: int, store: Path) -> Entry | None:

@@ -9,13 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from physioprep.atomic import swap, swap_undone, write_bytes
 from physioprep.store.build.block import JOURNAL, STORE
 from physioprep.store.build.job_table import prepare
 from physioprep.store.build.journal import Entry, entry_path, read_entry
 from physioprep.store.build.lock import hold
 from physioprep.store.build.plan import Plan
-from physioprep.store.build.swap import swap, swap_undone
-from physioprep.store.format.codec import write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,13 +61,13 @@ class FolderTarget:
     def learn(self, plan: Plan, found: Mapping[str, Any]) -> None:
         """Note dtypes, and give up the blocks of `plan`, which has others."""
         shutil.rmtree(self.base / plan.sha256[:16])
-        write_atomic(self.base / _DTYPES, json.dumps(found).encode())
+        write_bytes(self.base / _DTYPES, json.dumps(found).encode())
 
     def unfinished(self, plan: Plan, *, give_up: bool) -> bool:
         """Say whether another ingest lies here unfinished; `give_up` removes it instead."""
         self.base.mkdir(exist_ok=True)
         work = self.base / plan.sha256[:16]
-        swap_undone(self.base, keep=not give_up)
+        swap_undone(self.base, STORE, _is_of_plan, keep=not give_up)
         others = [path for path in self.base.iterdir() if path.is_dir() and path != work]
         if give_up:
             for path in others:
@@ -97,7 +96,7 @@ class FolderTarget:
         """Write all that is not samples, and rename, if that makes `n_before` records more."""
         contents = commit(self.work)
         if len(contents.table) > n_before:
-            swap(self.work, self.path)
+            swap(self.work, STORE, self.path)
         return contents
 
     def discard(self) -> None:
@@ -107,3 +106,12 @@ class FolderTarget:
     def size(self) -> int:
         """Return the bytes of the store."""
         return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
+
+
+def _is_of_plan(store: Path, work: str) -> bool:
+    """Say whether a finished store was made in the working folder `work`, by its plan's hash."""
+    try:
+        attributes = json.loads((store / "zarr.json").read_bytes())["attributes"]
+        return str(attributes["plan_sha256"]).startswith(work)
+    except (OSError, ValueError, KeyError):
+        return False

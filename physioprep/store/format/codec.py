@@ -10,11 +10,8 @@ Source: https://zarr-specs.readthedocs.io/en/latest/v3/codecs/sharding-indexed/
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -145,29 +142,3 @@ def pack_shard(chunks: Sequence[bytes | None], layout: GroupLayout) -> bytes | N
         return None
     table = index.tobytes()
     return b"".join([*parts, table, int(crc32c(table)).to_bytes(4, "little")])
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` under `path` so that a kill leaves the old file or the new, never a part.
-
-    Parameters
-    ----------
-    path : Path
-        In a folder that exists.
-    data : bytes
-
-    Raises
-    ------
-    OSError
-        If the target is full or read-only.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
