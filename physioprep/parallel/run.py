@@ -125,7 +125,7 @@ def run_tasks(
     --------
     >>> done = []
     >>> run_tasks("sleep", [0, 0.001], {}, lambda item, result: done.append(item))
-    >>> done
+    >>> sorted(done)
     [0, 0.001]
     """
     if task not in TASKS:
