@@ -6,7 +6,7 @@ import io
 import json
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from physioprep import remote
 from physioprep.errors import PhysioprepError, ShardError
 from physioprep.shards.cache import ShardFiles
+from physioprep.shards.query import query_mask
 from physioprep.shards.spec import SCHEMA, SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Shards:
     windows_per_chunk: int
     arrays: dict[str, ArrayLayout]
     files: ShardFiles
+    _masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def n_chunks(self) -> int:
@@ -131,6 +133,31 @@ class Shards:
         if isinstance(self.path, Path):
             return pd.read_parquet(self.path / "manifest.parquet")
         return pd.read_parquet(io.BytesIO(self.files.content("manifest.parquet").tobytes()))
+
+    def mask(self, where: str) -> NDArray[np.bool_]:
+        """Return which windows a query keeps; each query is evaluated once.
+
+        Parameters
+        ----------
+        where : str
+            Pandas query on `windows`.
+
+        Returns
+        -------
+        ndarray of bool, shape (window,)
+            Read-only.
+
+        Raises
+        ------
+        ShardError
+            If the query is wrong, or names a column that `windows` does not have.
+        """
+        found = self._masks.get(where)
+        if found is None:
+            found = query_mask(self.windows, where, "windows")
+            found.setflags(write=False)
+            self._masks[where] = found
+        return found
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
         """Return a piece of an uncompressed array: mapped where it lies in one chunk.
@@ -252,15 +279,18 @@ class Shards:
 
 
 def open_shards(
-    path: str | Path, *, cache: str | Path | None = None, cache_bytes: int | None = None
+    path: str | Path | Shards,
+    *,
+    cache: str | Path | None = None,
+    cache_bytes: int | None = None,
 ) -> Shards:
     """Open a shards folder.
 
     Parameters
     ----------
-    path : path-like or URL
+    path : path-like, URL or Shards
         A folder, or where an object store or a web server has one (``s3://``, ``gs://``,
-        ``https://``).
+        ``https://``). Opened shards are returned as they are, with their own cache.
     cache : path-like, optional
         Folder that keeps what is fetched from a URL, for the next epoch and the next run.
     cache_bytes : int, optional
@@ -277,6 +307,8 @@ def open_shards(
     UnreadableFileError
         If an object store does not answer.
     """
+    if isinstance(path, Shards):
+        return path
     root = remote.place(path)
     files = ShardFiles(root)
     try:

@@ -16,6 +16,8 @@ from physioprep.remote import fetch, join
 if TYPE_CHECKING:
     import pandas as pd
 
+    from physioprep.store.open import Store
+
 
 @dataclass(frozen=True, eq=False)
 class SourceGroup:
@@ -74,8 +76,16 @@ class Source:
     identity: dict[str, Any]
 
 
-def open_source(path: str | Path) -> Source:
+def open_source(store: str | Path | Store) -> Source:
     """Open a store for cutting.
+
+    Parameters
+    ----------
+    store : path-like, URL or Store
+
+    Returns
+    -------
+    Source
 
     Raises
     ------
@@ -86,7 +96,8 @@ def open_source(path: str | Path) -> Source:
     """
     from physioprep.store.open import open_store
 
-    store = open_store(path)
+    if isinstance(store, str | Path):
+        store = open_store(store)
     path = store.path
     groups: dict[str, SourceGroup] = {}
     for name in store.modalities:

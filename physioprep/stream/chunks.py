@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from physioprep.errors import ShardError
 from physioprep.shards.open import Shards, Take
 from physioprep.shards.order import EpochOrder, Layout, layout
-from physioprep.shards.query import query_mask
 
 MISSING = np.int16(-32768)
 
@@ -56,7 +55,7 @@ def select(shards: Shards, where: str | None) -> Selection:
         counts = np.full(n_chunks, per_chunk, np.int64)
         counts[-1] = shards.n_windows - (n_chunks - 1) * per_chunk
         return Selection(layout(counts, identity), None)
-    mask = query_mask(shards.windows, where, "windows")
+    mask = shards.mask(where)
     if not mask.any():
         raise ShardError(f"{shards.path}: no window satisfies {where!r}")
     counts = np.bincount(np.flatnonzero(mask) // per_chunk, minlength=n_chunks).astype(np.int64)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
-from physioprep.shards.open import open_shards
+from physioprep.shards.open import Shards, open_shards
 from physioprep.shards.order import LANES, Ints, rank_positions
 from physioprep.stream.base import AHEAD, THREADS, Batch, BatchStream
 from physioprep.stream.buffers import BufferPool
@@ -39,8 +39,10 @@ class ShardStream(BatchStream):
 
     Parameters
     ----------
-    path : path-like or URL
-        Shards folder, or where an object store has one (``s3://bucket/shards``).
+    shards : path-like, URL or Shards
+        Shards folder, or where an object store has one (``s3://bucket/shards``). Opened shards
+        (`physioprep.shards.open_shards`) keep their window table and the windows of each
+        `where`, so that several streams do not read and query it again.
     batch_size : int
         Windows a batch and rank.
     seed : int
@@ -98,7 +100,7 @@ class ShardStream(BatchStream):
 
     def __init__(
         self,
-        path: str | Path,
+        shards: str | Path | Shards,
         *,
         batch_size: int,
         seed: int = 0,
@@ -114,20 +116,20 @@ class ShardStream(BatchStream):
         cache: str | Path | None = None,
         cache_bytes: int | None = None,
     ) -> None:
-        self.shards = open_shards(path, cache=cache, cache_bytes=cache_bytes)
+        self.shards = open_shards(shards, cache=cache, cache_bytes=cache_bytes)
         if self.shards.files.is_remote:
             self.threads = REMOTE_THREADS
         held = self.shards.modalities
         for name in modalities or ():
             if name not in held:
-                raise ShardError(f"{path}: holds no {name!r}, only {', '.join(held)}")
+                raise ShardError(f"{self.shards.path}: holds no {name!r}, only {', '.join(held)}")
         self.modalities = tuple(modalities or held)
         self.raw = raw
         self.selection = select(self.shards, where)
         # Kept from epoch to epoch: fresh memory costs several times what filling it does.
         self.buffers = BufferPool(_BUFFERS)
         super().__init__(
-            str(path),
+            str(self.shards.path),
             self.selection.layout,
             batch_size=batch_size,
             seed=seed,

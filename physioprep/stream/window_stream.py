@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,6 +17,9 @@ from physioprep.shards.plan import Plan, plan_windows
 from physioprep.shards.source import open_source
 from physioprep.shards.spec import ShardSpec, canonical_sha256
 from physioprep.stream.base import Batch, BatchStream
+
+if TYPE_CHECKING:
+    from physioprep.store.open import Store
 
 #: Resolution of a window's place in its record.
 _STEPS = 2**32
@@ -30,7 +34,8 @@ class WindowStream(BatchStream):
 
     Parameters
     ----------
-    store : path-like
+    store : path-like, URL or Store
+        A store, or one that `open_store` has opened.
     window_s : float
         Length of a window, s; shorter records take no part.
     per_record : int
@@ -58,7 +63,7 @@ class WindowStream(BatchStream):
 
     def __init__(
         self,
-        store: str | Path,
+        store: str | Path | Store,
         *,
         batch_size: int,
         window_s: float = 10.0,
@@ -77,13 +82,13 @@ class WindowStream(BatchStream):
             raise ShardError("per_record must be positive")
         chosen = None if modalities is None else tuple(modalities)
         spec = ShardSpec(window_s=window_s, modalities=chosen, where=where)
-        self.plan = plan_windows([open_source(Path(store))], spec)
+        self.plan = plan_windows([open_source(store)], spec)
         self.per_record = per_record
         # A record is a chunk: it has its windows, or none where it is left out.
         counts = np.zeros(len(self.plan.records), np.int64)
         counts[np.unique(self.plan.record)] = per_record
         super().__init__(
-            str(store),
+            str(self.plan.sources[0].path),
             layout(counts, canonical_sha256([self.plan.sha256, per_record]).encode()),
             batch_size=batch_size,
             seed=seed,

@@ -145,6 +145,27 @@ def test_where_takes_only_those(toy_shards: Path) -> None:
     assert seen == windows.index[windows["label_condition"] == "task"].tolist()
 
 
+def test_opened_shards_serve_many_streams(
+    toy_shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same batches, and neither files nor queries a second time."""
+    where, wanted = "label_condition == 'task'", []
+    for epoch in (0, 1):
+        wanted += list(ShardStream(toy_shards, batch_size=16, where=where, epoch=epoch))
+    shards = open_shards(toy_shards)
+    ShardStream(shards, batch_size=16, where=where)
+    for name in ("_metadata", "query_mask"):
+        monkeypatch.setattr(f"physioprep.shards.open.{name}", None)
+    assert open_shards(shards) is shards
+    seen = []
+    for epoch in (0, 1):
+        seen += list(ShardStream(shards, batch_size=16, where=where, epoch=epoch))
+    assert len(seen) == len(wanted)
+    for one, other in zip(seen, wanted, strict=True):
+        assert torch.equal(one["index"], other["index"])
+        assert torch.equal(one["ecg"], other["ecg"])
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_dataloader_workers_give_the_same_batches(toy_shards: Path, workers: int) -> None:
     wanted = [b["index"].tolist() for b in ShardStream(toy_shards, batch_size=32)]

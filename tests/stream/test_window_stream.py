@@ -14,7 +14,7 @@ from physioprep.stream import WindowStream
 
 def test_windows_are_what_the_store_holds(toy_store: Path) -> None:
     store = open_store(toy_store)
-    stream = WindowStream(toy_store, batch_size=7, window_s=2.0, per_record=3)
+    stream = WindowStream(store, batch_size=7, window_s=2.0, per_record=3)
     lengths = store.table("ecg", "length")
     wanted = {3 * r + k for r in np.flatnonzero(lengths >= 200) for k in range(3)}
     seen, starts = [], []
