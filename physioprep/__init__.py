@@ -7,8 +7,9 @@ The names below are the public surface; they load on first use, so that
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
+
+from physioprep.versions import __version__
 
 if TYPE_CHECKING:
     from physioprep.corpora.scan import scan as scan
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
     from physioprep.store.open import Store as Store
     from physioprep.store.open import open_store as open_store
     from physioprep.stream import ShardStream as ShardStream
-
-try:
-    __version__ = version("physioprep")
-except PackageNotFoundError:  # a checkout on sys.path that nobody installed
-    __version__ = "0+unknown"
 
 _HOME = {
     "PhysioprepError": "physioprep.errors",

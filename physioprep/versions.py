@@ -6,6 +6,12 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
+try:
+    #: Of physioprep itself.
+    __version__ = version("physioprep")
+except PackageNotFoundError:  # a checkout on sys.path that nobody installed
+    __version__ = "0+unknown"
+
 #: Packages whose version can change the bytes of a store.
 SOFTWARE: Final = ("physioprep", "numpy", "scipy", "numcodecs", "zarr", "pyarrow", "wfdb", "mne")
 

@@ -19,10 +19,10 @@ from typing import Any
 
 import yaml
 
-import physioprep
 from physioprep.atomic import write_text
 from physioprep.errors import RecipeError
 from physioprep.facts import data_folder
+from physioprep.versions import __version__
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ def run(
     results = []
     for number, (step, note) in enumerate(zip(recipe.steps, notes, strict=True), 1):
         # Each stamp holds all before it: a change anywhere redoes everything after it.
-        stamp = _digest([stamp, step.verb, dict(step.arguments), physioprep.__version__])
+        stamp = _digest([stamp, step.verb, dict(step.arguments), __version__])
         begun, done = (False, None) if overwrite else _read_stamp(note, stamp, out, step)
         if on_step:
             on_step(number, len(recipe.steps), step, None)

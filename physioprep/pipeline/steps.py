@@ -6,7 +6,6 @@ the recipe. Paths are relative to the output folder, `root` to the raw folder.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,15 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import physioprep as pp
 from physioprep import console
 from physioprep.errors import RecipeError
+from physioprep.pipeline.gather import gather, results
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from physioprep.pipeline.report import Content
-    from physioprep.store import Store
 
 Summary = dict[str, Any]
 
@@ -58,11 +54,14 @@ def scan(
     `high` makes classes of ratings: ``{valence: "> 3"}`` adds ``label_valence_high``, "high" where
     ``label_valence`` is above 3, "low" where it is not, null where it is unknown.
     """
+    from physioprep.corpora.scan import scan as scan_corpus
+    from physioprep.manifest import write_manifest
+
     with console.progress_bar(f"scan {corpus}") as advance:
-        manifest = pp.scan(place.raw / root, corpus, progress=advance)
+        manifest = scan_corpus(place.raw / root, corpus, progress=advance)
     for name, rule in (high or {}).items():
         manifest[f"label_{name}_high"] = high_or_low(manifest, f"label_{name}", rule)
-    pp.write_manifest(manifest, place.out / out)
+    write_manifest(manifest, place.out / out)
     return {
         "manifest": out,
         "recordings": len(manifest),
@@ -116,11 +115,13 @@ def ingest(place: Place, *, manifest: str, recipe: str | Mapping[str, Any], out:
     Bad recordings go to quarantine.
     """
     from physioprep.harmonise.recipe import Recipe
+    from physioprep.manifest import read_manifest
+    from physioprep.store.build.run import ingest as ingest_manifest
 
-    frame = pp.read_manifest(place.out / manifest)
+    frame = read_manifest(place.out / manifest)
     chosen = recipe if isinstance(recipe, str) else Recipe.from_dict(recipe)
     with console.progress_bar(f"ingest {out}") as advance:
-        result = pp.ingest(frame, place.out / out, chosen, overwrite=True, progress=advance)
+        result = ingest_manifest(frame, place.out / out, chosen, overwrite=True, progress=advance)
     return result.summary() | {"store": out}
 
 
@@ -139,11 +140,13 @@ def audit(place: Place, *, paths: Sequence[str], out: str) -> Summary:
 
 def shard(place: Place, *, stores: Sequence[str], out: str, **arguments: Any) -> Summary:
     """Cut windows; `arguments` are those of `physioprep.shard`."""
+    from physioprep.shards.run import shard as cut
+
     regions = arguments.pop("regions", None)
     if regions is not None:
         regions = [(r.get("where"), r.get("from_s"), r.get("to_s")) for r in regions]
     with console.progress_bar(f"shard {out}") as advance:
-        result = pp.shard(
+        result = cut(
             [place.out / store for store in stores],
             place.out / out,
             regions=regions,
@@ -216,21 +219,16 @@ def evaluate(
             progress=advance,
         )
     table = result_table([one.results for one in found], place.title)
-    return {"results": ", ".join(_results(place)), "table": table}
-
-
-def _results(place: Place) -> list[str]:
-    """Return the ``results.json`` in the output folder, relative to it."""
-    paths = [*place.out.glob("*/results.json"), *place.out.glob("*/*/*/results.json")]
-    return [path.relative_to(place.out).as_posix() for path in sorted(paths)]
+    return {"results": ", ".join(results(place.out)), "table": table}
 
 
 def view(place: Place, *, store: str, records: Sequence[str], out: str) -> Summary:
     """Draw `records` of `store` into the folder `out`, one PNG each."""
+    from physioprep.store.open import open_store
     from physioprep.viewing import plot_record
 
     (place.out / out).mkdir(parents=True, exist_ok=True)
-    opened = pp.open_store(place.out / store)
+    opened = open_store(place.out / store)
     for record in records:
         plot_record(opened, record, place.out / out / f"{record}.png")
     return {"pictures": len(records)}
@@ -252,102 +250,12 @@ def reconstruct(
     return {"picture": out}
 
 
-def gather(place: Place) -> Content:
-    """Collect what a report shows from the files in ``place.out``."""
-    from physiomodels.evaluation.result_table import result_table
-    from physioprep.pipeline.report import Content, Picture
-
-    audits = sorted(place.out.glob("audit*.json"))
-    findings = [
-        finding
-        for path in audits
-        for finding in json.loads(path.read_text(encoding="utf-8"))["findings"]
-    ]
-    planted = [
-        fault
-        for path in sorted(place.raw.rglob("PLANTED_FAULTS.json"))
-        for fault in json.loads(path.read_text(encoding="utf-8"))
-    ]
-    notes = [json.loads(path.read_text()) for path in place.out.glob(".steps/*-ingest.json")]
-    ingested = sorted(note["summary"]["store"] for note in notes if note["summary"])
-    stores = [pp.open_store(place.out / name) for name in ingested]
-    quarantine = [
-        {"record": f"{row.corpus}/{row.record_id}", "reason": row.reason}
-        for store in stores
-        for row in store.quarantine.itertuples()
-    ]
-    tables = [
-        result_table([json.loads((place.out / path).read_text())], f"{place.title}: {path}")
-        for path in _results(place)
-    ]
-    mark = "SIMULATED. " if place.simulated else ""
-    pictures = [
-        Picture(path, f"{mark}Record {path.stem}")
-        for path in sorted(place.out.glob("pictures/**/*.png"))
-    ]
-    reconstructions = [
-        Picture(path, f"{mark}What was hidden from the encoder, and what it made of it")
-        for path in sorted(place.out.glob("reconstruction*.png"))
-    ]
-    pictures += [
-        Picture(place.out / path, f"{mark}What fewer labels do: {Path(path).parent.as_posix()}")
-        for path in (
-            name.replace("results.json", "label_efficiency.png") for name in _results(place)
-        )
-        if (place.out / path).is_file()
-    ]
-    n_records = sum(len(store) for store in stores)
-    verdict = (
-        f"{n_records} recordings ingested, {len(quarantine)} in quarantine, "
-        f"{f'{len(findings)} findings of the audit' if audits else 'not audited'}."
-    )
-    return Content(
-        place.title,
-        place.simulated,
-        verdict,
-        tables,
-        findings if audits else None,
-        planted,
-        quarantine,
-        pictures,
-        reconstructions,
-        _losses(place.out),
-        _provenance(stores),
-    )
-
-
-def _losses(out: Path) -> dict[str, pd.DataFrame]:
-    """Return the loss tables of all trainings; folds of one training share a table."""
-    import pandas as pd
-
-    tables: dict[str, list[pd.DataFrame]] = {}
-    folds = [*out.glob("*/loss/*.csv"), *out.glob("*/*/*/loss/*.csv")]
-    for path in [*sorted(out.glob("*/loss.csv")), *sorted(folds)]:
-        if path.name == "loss.csv":
-            name, run = f"pretrain {path.parent.name}", "0"
-        else:  # pretrain_eeg_0_3: repeat 0, fold 3
-            *words, repeat, fold = path.stem.split("_")
-            name, run = " ".join(words), f"{repeat}.{fold}"
-        tables.setdefault(name, []).append(pd.read_csv(path).assign(run=run))
-    return {name: pd.concat(runs) for name, runs in tables.items()}
-
-
-def _provenance(stores: Sequence[Store]) -> dict[str, str]:
-    facts = {"physioprep": pp.__version__}
-    for store in stores:
-        facts[Path(store.path).name] = (
-            f"recipe {store.attrs['recipe']['name']} ({store.attrs['recipe_sha256'][:16]}), "
-            f"plan {store.attrs['plan_sha256'][:16]}, inputs {store.attrs['inputs_sha256'][:16]}"
-        )
-        facts["software"] = ", ".join(f"{k} {v}" for k, v in store.attrs["software"].items())
-    return facts
-
-
 def report(place: Place, *, out: str) -> Summary:
     """Gather what the steps before made into one self-contained HTML file."""
     from physioprep.pipeline.report import write_report
 
-    write_report(place.out / out, gather(place))
+    content = gather(place.raw, place.out, place.title, simulated=place.simulated)
+    write_report(place.out / out, content)
     return {"report": out}
 
 

@@ -1,0 +1,133 @@
+"""What the report of a run shows: collected from the files that its steps made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from physioprep.pipeline.report import Content, Picture
+from physioprep.versions import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from physioprep.store.open import Store
+
+
+def results(out: Path) -> list[str]:
+    """List the evaluations of a run.
+
+    Parameters
+    ----------
+    out : Path
+        Output folder of the run.
+
+    Returns
+    -------
+    list of str
+        Each ``results.json``, relative to `out`, in order.
+    """
+    paths = [*out.glob("*/results.json"), *out.glob("*/*/*/results.json")]
+    return [path.relative_to(out).as_posix() for path in sorted(paths)]
+
+
+def gather(raw: Path, out: Path, title: str, *, simulated: bool) -> Content:
+    """Collect what a report shows, from the files of a run.
+
+    Parameters
+    ----------
+    raw : Path
+        Folder of the raw corpora, which name the faults that were planted in them.
+    out : Path
+        Output folder of the run.
+    title : str
+        Of the report.
+    simulated : bool
+        Whether the raw data come from a simulator.
+
+    Returns
+    -------
+    Content
+        All that `physioprep.pipeline.report.write_report` shows.
+    """
+    from physiomodels.evaluation.result_table import result_table
+    from physioprep.store.open import open_store
+
+    audits = sorted(out.glob("audit*.json"))
+    findings = [finding for path in audits for finding in _read_json(path)["findings"]]
+    faults = [f for path in sorted(raw.rglob("PLANTED_FAULTS.json")) for f in _read_json(path)]
+    notes = [_read_json(path) for path in out.glob(".steps/*-ingest.json")]
+    ingested = sorted(note["summary"]["store"] for note in notes if note["summary"])
+    stores = [open_store(out / name) for name in ingested]
+    quarantine = [
+        {"record": f"{row.corpus}/{row.record_id}", "reason": row.reason}
+        for store in stores
+        for row in store.quarantine.itertuples()
+    ]
+    audited = f"{len(findings)} findings of the audit" if audits else "not audited"
+    mark = "SIMULATED. " if simulated else ""
+    return Content(
+        title=title,
+        simulated=simulated,
+        verdict=f"{sum(len(store) for store in stores)} recordings ingested, "
+        f"{len(quarantine)} in quarantine, {audited}.",
+        tables=[
+            result_table([_read_json(out / path)], f"{title}: {path}") for path in results(out)
+        ],
+        findings=findings if audits else None,
+        planted=faults,
+        quarantine=quarantine,
+        pictures=_pictures(out, mark),
+        reconstructions=[
+            Picture(path, f"{mark}What was hidden from the encoder, and what it filled in")
+            for path in sorted(out.glob("reconstruction*.png"))
+        ],
+        losses=_losses(out),
+        provenance=_provenance(stores),
+    )
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _pictures(out: Path, mark: str) -> list[Picture]:
+    """Return the pictures of records and of label efficiency."""
+    records = [
+        Picture(path, f"{mark}Record {path.stem}") for path in sorted(out.glob("pictures/**/*.png"))
+    ]
+    curves = [(out / path).with_name("label_efficiency.png") for path in results(out)]
+    return records + [
+        Picture(path, f"{mark}Results with fewer labels: {path.parent.relative_to(out).as_posix()}")
+        for path in curves
+        if path.is_file()
+    ]
+
+
+def _losses(out: Path) -> dict[str, pd.DataFrame]:
+    """Return the loss tables of all trainings; folds of one training share a table."""
+    import pandas as pd
+
+    tables: dict[str, list[pd.DataFrame]] = {}
+    folds = [*out.glob("*/loss/*.csv"), *out.glob("*/*/*/loss/*.csv")]
+    for path in [*sorted(out.glob("*/loss.csv")), *sorted(folds)]:
+        if path.name == "loss.csv":
+            name, run = f"pretrain {path.parent.name}", "0"
+        else:  # pretrain_eeg_0_3: repeat 0, fold 3
+            *words, repeat, fold = path.stem.split("_")
+            name, run = " ".join(words), f"{repeat}.{fold}"
+        tables.setdefault(name, []).append(pd.read_csv(path).assign(run=run))
+    return {name: pd.concat(runs) for name, runs in tables.items()}
+
+
+def _provenance(stores: Sequence[Store]) -> dict[str, str]:
+    facts = {"physioprep": __version__}
+    for store in stores:
+        facts[Path(store.path).name] = (
+            f"recipe {store.attrs['recipe']['name']} ({store.attrs['recipe_sha256'][:16]}), "
+            f"plan {store.attrs['plan_sha256'][:16]}, inputs {store.attrs['inputs_sha256'][:16]}"
+        )
+        facts["software"] = ", ".join(f"{k} {v}" for k, v in store.attrs["software"].items())
+    return facts
