@@ -1,4 +1,4 @@
-"""The command line: one thin function a verb, no logic."""
+"""The command line: one thin function per verb, no logic."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 import physioprep as pp
 from physioprep import cli_shard, cli_train, console
+from physioprep.cli_options import Json, Overwrite, Scheduler, Workers
 from physioprep.errors import PhysioprepError
 
 
@@ -45,30 +46,12 @@ app = typer.Typer(
     "something needs a look, 2 could not run, 130 stopped.",
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Parallel workers; default: all cores.")]
-Scheduler = Annotated[
-    str | None,
-    typer.Option(
-        help="sync, threads, processes, cluster (a LocalCluster; ingest only), or the address of "
-        "a Dask scheduler (tcp://…); docs/cluster.md. Default: by the size of the work."
-    ),
-]
-
 
 @app.callback()
 def _main(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done.")] = False,
 ) -> None:
     console.set_up_logging(verbose)
-
-
-def _show(summary: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(summary, indent=1, default=str))
-    else:
-        console.print_facts(summary)
 
 
 @app.command(epilog="Example: physioprep corpora eegmat")
@@ -82,7 +65,7 @@ def corpora(
     from physioprep.facts import list_corpora, load_facts
 
     if name:
-        _show(asdict(load_facts(name)), as_json)
+        console.show(asdict(load_facts(name)), as_json)
         return
     rows = [asdict(load_facts(each)) for each in list_corpora()]
     if as_json:
@@ -120,7 +103,7 @@ def scan(
         )
     pp.write_manifest(manifest, out)
     bad = manifest[manifest["error"].notna()]
-    _show(
+    console.show(
         {
             "manifest": out,
             "recordings": len(manifest),
@@ -172,7 +155,7 @@ def ingest(
             progress=advance,
             announce=console.say_dashboard,
         )
-    _show(result.summary(), as_json)
+    console.show(result.summary(), as_json)
     for line in result.quarantined:
         console.err.print(f"quarantined: {line}", markup=False, soft_wrap=True)
     raise typer.Exit(1 if result.quarantined else 0)
@@ -196,10 +179,10 @@ def info(
     if record is None:
         if (root, sample, at, channel) != (None, None, None, None):
             raise typer.BadParameter("--root, --sample, --at and --channel go with --record")
-        _show(describe_path(store), as_json)
+        console.show(describe_path(store), as_json)
         return
     facts = describe_record(store, record, root=root, sample=sample, at_s=at, channel=channel)
-    _show(facts, as_json)
+    console.show(facts, as_json)
 
 
 @app.command(epilog="Example: physioprep view mitdb.zarr 208 -o 208.png --start 60")
@@ -237,7 +220,7 @@ def verify(
     with console.progress_bar("verify") as advance:
         result = verify_store(store, progress=advance)
     facts = {"store": str(result.path), "files": result.n_files, "bytes": result.bytes}
-    _show(facts | {"problems": len(result.problems)}, as_json)
+    console.show(facts | {"problems": len(result.problems)}, as_json)
     for line in result.problems:
         console.err.print(f"problem: {line}", markup=False, soft_wrap=True)
     raise typer.Exit(1 if result.problems else 0)
@@ -305,43 +288,6 @@ def audit(
     raise typer.Exit(found.exit_code(fail_on))
 
 
-@app.command(epilog="Example: physioprep stream ptbxl.shards --batch-size 256")
-def stream(
-    shards: Annotated[Path, typer.Argument(help="Shards, from `physioprep shard`.")],
-    batch_size: Annotated[int, typer.Option(help="Windows a batch.")] = 256,
-    seed: Annotated[int, typer.Option(help="Seed of the order.")] = 0,
-    epochs: Annotated[int, typer.Option(help="Passes over the shards.")] = 1,
-    where: Annotated[str | None, typer.Option(help="Pandas query on the windows.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Stream shards as a training run would, and say what a batch holds and how fast it comes."""
-    from time import perf_counter
-
-    loader = pp.ShardStream(shards, batch_size=batch_size, seed=seed, where=where)
-    began, windows = perf_counter(), 0
-    shapes: dict[str, str] = {}
-    with console.progress_bar("stream") as advance:
-        for epoch in range(epochs):
-            loader.set_epoch(epoch)
-            for number, batch in enumerate(loader, 1):
-                windows += len(batch["index"])
-                shapes = shapes or {
-                    name: f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
-                    for name, value in batch.items()
-                }
-                advance(epoch * len(loader) + number, epochs * len(loader))
-    seconds = perf_counter() - began
-    _show(
-        {
-            "windows": windows,
-            "seconds": round(seconds, 3),
-            "windows a second": round(windows / seconds),
-            **shapes,
-        },
-        as_json,
-    )
-
-
 @app.command(epilog="Example: physioprep simulate build/demo/raw")
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to make.")],
@@ -353,7 +299,7 @@ def simulate(
 
     with console.progress_bar("simulate") as advance:
         made = simulate_corpora(out, seed=seed, overwrite=overwrite, progress=advance)
-    _show({"simulated corpora": made}, as_json=False)
+    console.show({"simulated corpora": made}, as_json=False)
 
 
 @app.command(epilog="Example: physioprep run pipelines/eegmat.yaml --raw eegmat --out build/eegmat")
@@ -400,7 +346,7 @@ def fetch(
 
     with console.progress_bar("fetch") as advance:
         result = download(corpus, out, version=version, progress=advance)
-    _show({name: str(value) for name, value in vars(result).items()}, as_json=False)
+    console.show({name: str(value) for name, value in vars(result).items()}, as_json=False)
 
 
 app.add_typer(cli_shard.app)

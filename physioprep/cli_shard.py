@@ -1,4 +1,4 @@
-"""The verb that cuts stores into shards: one thin function, no logic."""
+"""The verbs that make shards and stream them: one thin function each, no logic."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+import physioprep as pp
 from physioprep import console
+from physioprep.cli_options import Json, Overwrite, Scheduler, Workers
 from physioprep.errors import ShardError
 
 app = typer.Typer()
@@ -82,22 +84,13 @@ def shard(
     ] = None,
     codec: Annotated[str, typer.Option(help="none (fastest), lz4, zstd or pcodec.")] = "none",
     windows_per_chunk: Annotated[int, typer.Option(help="At most so many, and 16 MiB.")] = 1024,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            help="threads, processes, sync, or the address of a Dask scheduler (tcp://…)."
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Parallel workers; default: all cores.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
 ) -> None:
     """Cut stores into fixed windows, shuffled once, in blocks ready to stream."""
     from dataclasses import asdict
-
-    import physioprep as pp
 
     limits, labels = _preset(preset), _labels(annotation_labels)
     with console.progress_bar("shard") as advance:
@@ -136,6 +129,43 @@ def shard(
         typer.echo(json.dumps(asdict(result), indent=1, default=str))
     else:
         console.print_facts(result.summary())
+
+
+@app.command(epilog="Example: physioprep stream ptbxl.shards --batch-size 256")
+def stream(
+    shards: Annotated[Path, typer.Argument(help="Shards, from `physioprep shard`.")],
+    batch_size: Annotated[int, typer.Option(help="Windows per batch.")] = 256,
+    seed: Annotated[int, typer.Option(help="Seed of the order.")] = 0,
+    epochs: Annotated[int, typer.Option(help="Passes over the shards.")] = 1,
+    where: Annotated[str | None, typer.Option(help="Pandas query on the windows.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Stream shards as a training run would, and say what a batch holds and how fast it comes."""
+    from time import perf_counter
+
+    loader = pp.ShardStream(shards, batch_size=batch_size, seed=seed, where=where)
+    began, windows = perf_counter(), 0
+    shapes: dict[str, str] = {}
+    with console.progress_bar("stream") as advance:
+        for epoch in range(epochs):
+            loader.set_epoch(epoch)
+            for number, batch in enumerate(loader, 1):
+                windows += len(batch["index"])
+                shapes = shapes or {
+                    name: f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
+                    for name, value in batch.items()
+                }
+                advance(epoch * len(loader) + number, epochs * len(loader))
+    seconds = perf_counter() - began
+    console.show(
+        {
+            "windows": windows,
+            "seconds": round(seconds, 3),
+            "windows per second": round(windows / seconds),
+            **shapes,
+        },
+        as_json,
+    )
 
 
 def _preset(name: str | None) -> Mapping[str, Any]:

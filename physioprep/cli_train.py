@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from physioprep import console
+from physioprep.cli_options import Json, Overwrite
 from physioprep.errors import ModelError
 
 app = typer.Typer()
 
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 Config = Annotated[str | None, typer.Option(help="A YAML file, or the name of a shipped one.")]
 Where = Annotated[str | None, typer.Option(help="Pandas query on the windows.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; default: cuda where there is one.")]
@@ -129,7 +129,7 @@ def evaluate(
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that share the folds.")] = 1,
     overwrite: Overwrite = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Compare each signal and both, pretrained and random, with a plain baseline."""
     from dataclasses import replace

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeGuard
 
+import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -110,6 +112,22 @@ def print_facts(facts: Mapping[str, object]) -> None:
                   markup=False, soft_wrap=True)  # fmt: skip
         for row in rows or ():
             out.print(f"  - {row}", markup=False, soft_wrap=True)
+
+
+def show(summary: Mapping[str, object], as_json: bool) -> None:
+    """Print the summary of a verb on standard output.
+
+    Parameters
+    ----------
+    summary : mapping
+        Facts by name, in the order to print them.
+    as_json : bool
+        As JSON; what JSON has no type for (a path) becomes text.
+    """
+    if as_json:
+        typer.echo(json.dumps(summary, indent=1, default=str))
+    else:
+        print_facts(summary)
 
 
 def _is_table(value: object) -> TypeGuard[Sequence[object]]:

@@ -1,0 +1,20 @@
+"""Options that several verbs share, with one text each."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Parallel workers; default: one per processor core.")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        help="sync, threads, processes, cluster (a LocalCluster), or the address of a Dask "
+        "scheduler (tcp://…); docs/cluster.md. Default: chosen by the size of the work."
+    ),
+]
