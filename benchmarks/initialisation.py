@@ -22,7 +22,8 @@ import physioprep as pp
 from physiomodels.config import EncoderConfig, PretrainConfig
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.masking import DualMask
-from physiomodels.training.data import open_stream, to_patches
+from physiomodels.model.patches import to_patches
+from physiomodels.training.data import open_stream
 from physiomodels.training.pretrain import pretrain
 
 CONFIG = PretrainConfig(

@@ -179,8 +179,8 @@ def embed(
     overwrite: Overwrite = False,
 ) -> None:
     """Write the embedding of every window or record, with the manifest's columns beside it."""
-    from physiomodels.embed import embed as embed_shards
-    from physiomodels.embed_store import embed_store
+    from physiomodels.embeddings.of_shards import embed as embed_shards
+    from physiomodels.embeddings.of_store import embed_store
 
     out.parent.mkdir(parents=True, exist_ok=True)
     with console.progress_bar("embed") as advance:

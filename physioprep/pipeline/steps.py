@@ -240,8 +240,8 @@ def reconstruct(
 ) -> Summary:  # fmt: skip
     """Hide parts of one window, let an encoder fill them in, and draw both into `out`."""
     from physiomodels.model.masking import DualMask
-    from physiomodels.picture import reconstruct as draw
     from physiomodels.training.finetune import load_encoder
+    from physiomodels.training.reconstruction import reconstruct as draw
 
     draw(
         load_encoder(place.out / encoder), place.out / shards, place.out / out, modality=modality,

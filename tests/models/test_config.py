@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from physiomodels.config import EvaluateConfig, PretrainConfig, load_config
-from physiomodels.training.data import subject_keys, to_patches, where_subjects
+from physiomodels.model.patches import to_patches
+from physiomodels.training.data import subject_keys, where_subjects
 from physioprep.errors import ModelError
 
 

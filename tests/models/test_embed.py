@@ -12,14 +12,15 @@ import xarray as xr
 import zarr
 
 from physiomodels.config import EncoderConfig, FinetuneConfig, PretrainConfig
-from physiomodels.embed import draw, embed
-from physiomodels.embed_store import embed_store
+from physiomodels.embeddings.of_shards import embed
+from physiomodels.embeddings.of_store import embed_store
+from physiomodels.embeddings.picture import draw
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.masking import DualMask
-from physiomodels.picture import reconstruct
 from physiomodels.training.data import window_table
 from physiomodels.training.finetune import finetune
 from physiomodels.training.pretrain import pretrain
+from physiomodels.training.reconstruction import reconstruct
 from physioprep.errors import ModelError
 from physioprep.shards import open_shards
 
@@ -174,7 +175,7 @@ def test_umap_keeps_two_clouds_apart() -> None:
     if find_spec("umap") is None:
         pytest.skip("umap-learn is not installed")
     code = (
-        "import numpy as np; from physiomodels.embed import project\n"
+        "import numpy as np; from physiomodels.embeddings.picture import project\n"
         "vectors = np.random.default_rng(0).normal(size=(40, 6)).astype('f4'); vectors[20:] += 8\n"
         "points, axes = project(vectors, 'umap')\n"
         "centres = points[:20].mean(0), points[20:].mean(0)\n"

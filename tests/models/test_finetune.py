@@ -8,13 +8,8 @@ import torch
 
 from physiomodels.config import EncoderConfig, FinetuneConfig, PretrainConfig
 from physiomodels.model.fusion import FusionClassifier
-from physiomodels.training.data import (
-    Patches,
-    open_stream,
-    to_patches,
-    where_subjects,
-    window_table,
-)
+from physiomodels.model.patches import Patches, to_patches
+from physiomodels.training.data import open_stream, where_subjects, window_table
 from physiomodels.training.finetune import Classifier, finetune, load_encoder, predict
 from physiomodels.training.pretrain import pretrain
 from physioprep.errors import ModelError

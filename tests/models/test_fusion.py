@@ -6,7 +6,7 @@ import torch
 
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.fusion import FUSIONS, POOLINGS, FusionClassifier, mean_over
-from physiomodels.training.data import Patches
+from physiomodels.model.patches import Patches
 from physioprep.errors import ModelError
 
 WAYS = list(itertools.product(FUSIONS, POOLINGS))

@@ -8,8 +8,8 @@ import torch
 from physiomodels.config import EncoderConfig, FinetuneConfig
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.lora import add_lora, load_lora, lora_state, merge_lora
+from physiomodels.model.weights import load_weights
 from physiomodels.training.finetune import Classifier, finetune, load_encoder, predict
-from physiomodels.weights import load_weights
 from physioprep.errors import ModelError
 
 Make = Callable[..., CrissCrossEncoder]

@@ -34,9 +34,9 @@ from physiomodels.evaluation.fold import (
 from physiomodels.evaluation.label_efficiency import draw_curves
 from physiomodels.evaluation.protocol import Fold, grouped_by, make_folds
 from physiomodels.evaluation.summary import describe, summarise
-from physiomodels.picture import reconstruct
 from physiomodels.training.data import check_fit, subject_keys, window_table
 from physiomodels.training.finetune import classes_of, load_encoder
+from physiomodels.training.reconstruction import reconstruct
 from physioprep.atomic import write_text
 from physioprep.errors import ModelError
 

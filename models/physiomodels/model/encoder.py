@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from physiomodels.hub import HubModel
 from physiomodels.model.dropout import Dropout
 from physiomodels.model.embedding import PatchEmbedding, fitting_stride
+from physiomodels.model.hub import HubModel
 from physiomodels.model.presence import key_mask, present_patches
-from physiomodels.weights import load_state, load_weights
+from physiomodels.model.weights import load_state, load_weights
 from physioprep.errors import ModelError
 
 Initialisation = Literal["sound", "cbramod"]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from physiomodels.model.encoder import CrissCrossEncoder
-from physiomodels.training.data import Patches
+from physiomodels.model.patches import Patches
 from physioprep.errors import ModelError
 
 FUSIONS = ("concat", "gated", "cross-attention", "late")

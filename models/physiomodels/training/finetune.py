@@ -18,10 +18,11 @@ from physiomodels.config import EncoderConfig, FinetuneConfig
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.fusion import FusionClassifier, mean_over
 from physiomodels.model.lora import add_lora, lora_state, merge_lora
-from physiomodels.training.data import Patches, check_fit, open_stream, to_patches, window_table
+from physiomodels.model.patches import Patches, to_patches
+from physiomodels.model.weights import load_folder, load_state, save_folder
+from physiomodels.training.data import check_fit, open_stream, window_table
 from physiomodels.training.pretrain import decay_groups, warmup_cosine
 from physiomodels.training.run_card import run_card
-from physiomodels.weights import load_folder, load_state, save_folder
 from physioprep.errors import ModelError
 
 if TYPE_CHECKING:

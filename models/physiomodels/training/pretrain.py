@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from physiomodels.config import PretrainConfig
 from physiomodels.model.encoder import CrissCrossEncoder
-from physiomodels.picture import reconstruct
+from physiomodels.model.patches import to_patches
 from physiomodels.training import distributed as ranks
-from physiomodels.training.data import check_fit, open_stream, to_patches
+from physiomodels.training.data import check_fit, open_stream
+from physiomodels.training.reconstruction import reconstruct
 from physiomodels.training.run_card import run_card
 from physiomodels.training.tensorboard import open_board, write_scalars
 from physioprep.errors import ModelError

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
-from physiomodels.weights import load_folder, load_state, save_folder
+from physiomodels.model.weights import load_folder, load_state, save_folder
 from physioprep.errors import ModelError
 
 _Mixin: type = object

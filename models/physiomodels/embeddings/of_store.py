@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from physiomodels.embed import Encoders, Progress, finish, load_encoders, pooled, refuse_existing
-from physiomodels.training.data import to_patches
+from physiomodels.embeddings.encoders import Encoders, load_encoders, pooled
+from physiomodels.embeddings.group import finish, refuse_existing
+from physiomodels.embeddings.of_shards import Progress
+from physiomodels.model.patches import to_patches
 from physioprep.errors import ModelError
 from physioprep.shards.cut import cut_candidates
 from physioprep.shards.plan import Plan, plan_windows
@@ -54,7 +56,7 @@ def embed_store(
     store : path-like
         Made by `physioprep.ingest`, best harmonised to the encoder's sampling rate.
     model, out, modality, picture, projection, overwrite
-        As for `physiomodels.embed.embed`.
+        As for `physiomodels.embeddings.of_shards.embed`.
     window_s : float
         Length of a window, s.
     per : {"window", "record"}

@@ -9,7 +9,8 @@ import torch
 
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.masking import DualMask
-from physiomodels.training.data import open_stream, to_patches
+from physiomodels.model.patches import to_patches
+from physiomodels.training.data import open_stream
 from physioprep.shards import open_shards
 from physioprep.viewing.record import is_simulated
 

@@ -1,0 +1,55 @@
+"""The encoders of a model, and the embeddings of a batch of windows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from physiomodels.model.encoder import CrissCrossEncoder
+from physiomodels.model.fusion import mean_over
+from physiomodels.model.patches import to_patches
+from physiomodels.model.weights import load_folder
+from physiomodels.training.finetune import Classifier, load_encoder
+from physioprep.errors import ModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Encoders = Mapping[str, CrissCrossEncoder]
+
+
+def pooled(
+    encoders: Encoders, batch: Mapping[str, torch.Tensor], device: str
+) -> NDArray[np.float32]:
+    """Return each window's mean features over the patches that it has, encoders side by side."""
+    parts = []
+    with torch.no_grad():
+        for name, encoder in encoders.items():
+            patches = to_patches(batch, name, encoder.patch_size, device)
+            full = torch.ones(patches.x.shape[:3], dtype=torch.bool, device=device)
+            there = full if patches.present is None else patches.present
+            parts.append(mean_over(encoder(patches.x, None, patches.present), there))
+    vectors: NDArray[np.float32] = torch.cat(parts, dim=1).float().cpu().numpy()
+    return vectors
+
+
+def load_encoders(model: str | Path, modality: str | None) -> list[tuple[str, CrissCrossEncoder]]:
+    """Return (modality, encoder) of a pretraining or of a fine-tuning folder."""
+    path = Path(model)
+    if (path / "config.json").is_file() and "classes" in load_folder(path)[0]:
+        held: Any = Classifier.from_pretrained(path).model.encoders
+        return list(held.items())
+    encoder = load_encoder(path)
+    cards = [path / "card.json", path / "best" / "card.json"]
+    for card in cards if modality is None else []:
+        if card.is_file():
+            modality = json.loads(card.read_text(encoding="utf-8"))["modality"]
+            break
+    if modality is None:
+        raise ModelError(f"{model}: no card says which signal it takes; name the modality")
+    return [(modality, encoder)]

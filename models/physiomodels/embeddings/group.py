@@ -1,0 +1,74 @@
+"""The Zarr group that embeddings are kept in, with the manifest's columns beside them."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from physiomodels.embeddings.picture import draw
+from physioprep.errors import ModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import zarr
+    from numpy.typing import NDArray
+
+SCHEMA = "physiomodels.embeddings"
+
+
+def refuse_existing(out: Path, *, overwrite: bool) -> None:
+    """Raise a ModelError where `out` exists and may not be replaced."""
+    if out.exists() and not overwrite:
+        raise ModelError(f"{out}: exists; overwrite it by overwrite=True")
+
+
+def finish(
+    out: Path,
+    vectors: NDArray[np.float32],
+    table: pd.DataFrame,
+    modalities: list[str],
+    picture: str | Path | None,
+    projection: str,
+) -> None:
+    """Write the Zarr group by one rename, and draw it where that is asked for."""
+    _write(out, vectors, table, modalities)
+    if picture is not None:
+        draw(vectors, table, Path(picture), projection)
+
+
+def _write(
+    out: Path, vectors: NDArray[np.float32], table: pd.DataFrame, modalities: list[str]
+) -> None:
+    import zarr
+
+    part = out.with_name(f"{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    attributes = {"schema": SCHEMA, "schema_version": 1, "modalities": modalities}
+    group = zarr.create_group(str(part), attributes=attributes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zarr's, on its string type
+        _column(group, "embedding", vectors)
+        for name in table.columns:
+            values = table[name]
+            if values.dtype.kind not in "iufb":
+                values = values.astype(object).where(values.notna(), "").astype(str)
+            _column(group, name, values.to_numpy())
+    older = out.with_name(f"{out.name}.old")
+    if out.exists():
+        out.replace(older)
+    part.replace(out)
+    shutil.rmtree(older, ignore_errors=True)
+
+
+def _column(group: zarr.Group, name: str, values: NDArray[Any]) -> None:
+    text = values.dtype.kind in "OTU"
+    array = group.create_array(
+        name,
+        shape=values.shape,
+        dtype="string" if text else values.dtype,
+        dimension_names=["window", "feature"][: values.ndim],
+    )
+    array[...] = values
