@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from physioprep.samples import convert_by_gain
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -161,24 +163,11 @@ class SignalGroup(GroupHeader):
         values = np.empty((n_channels, n_samples), kind)
         step = max(1, _PIECE // max(1, n_channels))
         for start in range(0, n_samples, step):
-            piece = self.digital[:, start : start + step]
-            self._to_physical(piece, values[:, start : start + step])
+            piece = slice(start, start + step)  # fits the processor's cache
+            convert_by_gain(
+                self.digital[:, piece], self.gain, self.baseline, self.invalid, values[:, piece]
+            )
         return values
-
-    def _to_physical(self, digital: NDArray[Any], out: NDArray[Any]) -> None:
-        """Convert a piece that fits the processor's cache."""
-        if out.dtype == np.float64:
-            np.subtract(digital, self.baseline[:, None], out=out)
-            out /= self.gain[:, None]
-        elif digital.dtype in (np.int16, np.float32) and not self.baseline.any():
-            out[...] = digital
-            out *= (1 / self.gain).astype(np.float32)[:, None]
-        else:  # the difference from the baseline may need more digits than float32 has
-            wide = digital - self.baseline[:, None]
-            np.divide(wide, self.gain[:, None], out=out, casting="same_kind")
-        stated = self.invalid[self.invalid == self.invalid]  # NaN: none is stated
-        if stated.size and (digital.dtype.kind == "f" or digital.min() <= stated.max()):
-            out[digital == self.invalid[:, None]] = np.nan
 
 
 @dataclass(frozen=True, eq=False)

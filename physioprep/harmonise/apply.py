@@ -13,10 +13,17 @@ from physioprep.harmonise.chain import block_source, blocks, transform_gappy
 from physioprep.harmonise.leads import derive_leads
 from physioprep.harmonise.montage import rereference
 from physioprep.harmonise.plan import GroupPlan, ModalityOf, plan_groups
-from physioprep.harmonise.quantise import MISSING, NO_SENTINEL, Quantised, quantise
+from physioprep.harmonise.quantise import Quantised, quantise
 from physioprep.harmonise.recipe import ModalityRecipe, Recipe
 from physioprep.harmonise.timeline import check_clock, clock_length, clock_start, read_clock
 from physioprep.recording import Recording, SignalGroup
+from physioprep.samples import (
+    MISSING_INT16,
+    NO_SENTINEL,
+    scale_and_offset,
+    sentinel_mask,
+    to_physical,
+)
 
 __all__ = ["HarmonisedGroup", "harmonise", "harmonise_blocks", "plan_groups"]
 
@@ -83,10 +90,7 @@ class HarmonisedGroup:
         ndarray of float32, shape (channel, sample)
             NaN where missing.
         """
-        values = self.digital.astype(np.float32) * self.scale[:, None] + self.offset[:, None]
-        if self.digital.dtype.kind == "i":
-            values[self.digital == self.invalid[:, None]] = np.nan
-        return values
+        return to_physical(self.digital, self.scale, self.offset, self.invalid)
 
 
 def harmonise(
@@ -190,7 +194,7 @@ def _native(recording: Recording, plan: GroupPlan, sink: Sink) -> HarmonisedGrou
             fill = np.full(len(channels), np.nan) if dtype.kind == "f" else invalid
             block[:, ~there] = fill[:, None]
         sink(plan.key, start, block)
-    gain, baseline = group.gain[channels], group.baseline[channels]
+    scale, offset = scale_and_offset(group.gain[channels], group.baseline[channels])
     return HarmonisedGroup(
         modality=plan.modality,
         channels=plan.channels,
@@ -198,8 +202,8 @@ def _native(recording: Recording, plan: GroupPlan, sink: Sink) -> HarmonisedGrou
         rate_hz=plan.rate_hz,
         units=plan.units,
         digital=np.empty((len(channels), 0), dtype),
-        scale=(1 / gain).astype(np.float32),
-        offset=(-baseline / gain).astype(np.float32),
+        scale=scale,
+        offset=offset,
         invalid=invalid,
         n_saturated=np.zeros(len(channels), np.int64),
         quantisation_rms=np.zeros(len(channels), np.float32),
@@ -219,10 +223,10 @@ def _native_sentinels(
     if dtype.kind == "f" or packed or not none.any():
         return dtype, invalid
     if dtype == np.int16 and any(
-        (group.digital[channels, a:b] == MISSING).any() for a, b in blocks(group.n_samples)
+        (group.digital[channels, a:b] == MISSING_INT16).any() for a, b in blocks(group.n_samples)
     ):
         dtype = np.dtype(np.int32)
-    gap = MISSING if dtype == np.int16 else NO_SENTINEL + 1
+    gap = MISSING_INT16 if dtype == np.int16 else NO_SENTINEL + 1
     return dtype, np.where(none, gap, invalid).astype(np.int32)
 
 
@@ -312,11 +316,8 @@ def _valid(samples: NDArray[np.generic], invalid: NDArray[np.float64]) -> NDArra
     if samples.dtype.kind == "f":
         valid = np.isfinite(samples)
         return None if valid.all() else valid
-    stated = [value for value in invalid.tolist() if value == value]  # NaN: none is stated
-    if not stated or not samples.size or samples.min() > max(stated):
-        return None
-    missing = samples == invalid[:, None]
-    return ~missing if missing.any() else None
+    missing = sentinel_mask(samples, invalid)
+    return ~missing if missing is not None and missing.any() else None
 
 
 def _subtract_median(x: NDArray[np.float32], width: int) -> NDArray[np.float32]:
@@ -371,7 +372,7 @@ def _finish(plan: GroupPlan, recipe: ModalityRecipe, total: Quantised) -> Harmon
         digital=np.empty((n, 0), recipe.dtype),
         scale=np.full(n, scale, np.float32),
         offset=np.full(n, offset, np.float32),
-        invalid=np.full(n, MISSING if recipe.dtype == "int16" else NO_SENTINEL, np.int32),
+        invalid=np.full(n, MISSING_INT16 if recipe.dtype == "int16" else NO_SENTINEL, np.int32),
         n_saturated=total.n_saturated,
         quantisation_rms=(total.error_rms() * step).astype(np.float32),
         derived=np.array(plan.derived, bool),

@@ -7,11 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: The digital value of a missing sample.
-MISSING = -32768
-#: In a channel's `invalid`: no digital value means missing.
-NO_SENTINEL = -(2**31)
-_LARGEST = 32767
+from physioprep.samples import LARGEST_INT16, MISSING_INT16
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,17 +100,17 @@ def quantise(x: NDArray[np.float32], dtype: str = "int16") -> tuple[NDArray[np.g
         return np.ascontiguousarray(x), counts
     whole = np.rint(values)
     saturated = None
-    if squares.max(initial=0) > _LARGEST**2:  # else no single sample is too large either
-        saturated = np.abs(whole) > _LARGEST
+    if squares.max(initial=0) > LARGEST_INT16**2:  # else no single sample is too large either
+        saturated = np.abs(whole) > LARGEST_INT16
         n_saturated = saturated.sum(axis=1)
-        digital = whole.clip(-_LARGEST, _LARGEST).astype(np.int16)
+        digital = whole.clip(-LARGEST_INT16, LARGEST_INT16).astype(np.int16)
     else:
         digital = whole.astype(np.int16)
     errors = np.subtract(whole, values, out=whole)
     if saturated is not None:
         errors[saturated] = 0
     if missing is not None:
-        digital[missing] = MISSING
+        digital[missing] = MISSING_INT16
     return digital, Quantised(n_valid, n_saturated, total, squares, _squares(errors))
 
 

@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.samples import MISSING_INT16
 from physioprep.shards.modality import ModalityPlan
 from physioprep.shards.order import random_permutation
 from physioprep.shards.plan import Plan
 from physioprep.shards.quality import REASONS, Quality, judge, measure, to_int16
 from physioprep.shards.source import SourceGroup, read_samples
-from physioprep.shards.spec import MISSING
 
 #: Bytes of samples that are read at a time.
 _SPAN_BYTES = 8 << 20
@@ -210,7 +210,7 @@ def cut_candidates(
     source = plan.sources[int(plan.records["store"].iloc[int(record[0])])]
     own = plan.records["store_record"].to_numpy()[record]
     shape = (len(record), len(modality.channels), modality.n_samples)
-    signal = np.full(shape, MISSING, np.int16)
+    signal = np.full(shape, MISSING_INT16, np.int16)
     scale = np.ones(shape[:2], np.float32)
     present = np.zeros(shape[:2], bool)
     group = source.groups.get(modality.name)
@@ -221,7 +221,7 @@ def cut_candidates(
         cut = _cut_group(group, own[inside], first[inside], modality.n_samples)
         for target, values in ((signal, cut.signal), (scale, cut.scale), (present, cut.present)):
             target[np.ix_(inside, place)] = values
-    signal[~present], scale[~present] = MISSING, 1.0
+    signal[~present], scale[~present] = MISSING_INT16, 1.0
     return Windows(signal, scale, present)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from physioprep import remote
 from physioprep.errors import PhysioprepError, ShardError
+from physioprep.samples import MISSING_INT16, to_physical
 from physioprep.shards.cache import ShardFiles
 from physioprep.shards.query import query_mask
 from physioprep.shards.spec import SCHEMA, SCHEMA_VERSION
@@ -213,10 +214,8 @@ class Shards:
             raise ShardError(f"{self.path}: no chunk {chunk_index} of {modality!r}")
         stop = min(start + self.windows_per_chunk, self.n_windows)
         digital = self.signal(chunk_index, modality)
-        signal = digital.astype(np.float32)
-        signal *= self.rows(f"{modality}/scale", start, stop)[..., None]
-        signal[digital == -32768] = np.nan
-        return signal
+        scale = self.rows(f"{modality}/scale", start, stop)
+        return to_physical(digital, scale, invalid=MISSING_INT16)
 
     def signal(
         self, chunk_index: int, modality: str, take: Take | None = None

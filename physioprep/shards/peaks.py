@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
+from physioprep.samples import to_physical
 from physioprep.shards.candidates import Onsets
 from physioprep.shards.source import Source, SourceGroup, read_samples
 
@@ -173,9 +174,10 @@ def _peaks_of_record(group: SourceGroup, number: int) -> NDArray[np.float64]:
         low = max(0, first - round(_EDGE_S * group.rate_hz))
         high = min(length, stop + round(_EDGE_S * group.rate_hz))
         digital = read_samples(group.path, start + low, start + high)[slot]
-        signal = digital * np.float64(group.scale[number, slot]) + group.offset[number, slot]
-        if digital.dtype.kind == "i":
-            signal[digital == group.invalid[number, slot]] = np.nan
+        at = number, slot
+        signal = to_physical(
+            digital, group.scale[at], group.offset[at], group.invalid[at], np.float64
+        )
         peaks = detect_r_peaks(signal, group.rate_hz) + low
         found.append(peaks[(peaks >= first) & (peaks < stop)])
     return np.concatenate(found) / group.rate_hz

@@ -9,9 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.shards.spec import MISSING
-
-_NO_SENTINEL = int(np.iinfo(np.int32).min)
+from physioprep.samples import LARGEST_INT16, MISSING_INT16, NO_SENTINEL, to_physical
 
 
 def to_int16(
@@ -48,11 +46,11 @@ def to_int16(
     if digital.dtype.kind == "f":
         missing = np.isnan(digital)
         return _quantise(digital, missing, scale, offset)
-    has_missing = bool((invalid != _NO_SENTINEL).any()) and bool(
+    has_missing = bool((invalid != NO_SENTINEL).any()) and bool(
         (digital == invalid[..., None]).any()
     )
     wide = digital.dtype != np.int16
-    if not has_missing and not wide and not offset.any() and digital.min(initial=0) > MISSING:
+    if not has_missing and not wide and not offset.any() and digital.min(initial=0) > MISSING_INT16:
         return digital, scale.copy()
     missing = digital == invalid[..., None]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -60,9 +58,9 @@ def to_int16(
     shift = np.rint(steps)
     value = digital.astype(np.int64) + shift.astype(np.int64)[..., None]
     value[missing] = 0
-    fits = (np.abs(steps - shift) < 1e-3) & (np.abs(value).max(axis=-1, initial=0) <= 32767)
+    fits = (np.abs(steps - shift) < 1e-3) & (np.abs(value).max(axis=-1, initial=0) <= LARGEST_INT16)
     signal = np.where(fits[..., None], value, 0).astype(np.int16)
-    signal[missing] = MISSING
+    signal[missing] = MISSING_INT16
     kept = scale.astype(np.float32)
     if not fits.all():
         again = ~fits
@@ -78,12 +76,14 @@ def _quantise(
     scale: NDArray[np.float32],
     offset: NDArray[np.float32],
 ) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
-    value = digital.astype(np.float64) * scale[..., None] + offset[..., None]
+    value = to_physical(digital, scale, offset, dtype=np.float64)
     value[missing] = 0
     largest = np.abs(value).max(axis=-1, initial=0)
-    step = (np.where(largest > 0, largest, 1.0) / 32767).astype(np.float32)
-    signal = np.clip(np.rint(value / step[..., None]), -32767, 32767).astype(np.int16)
-    signal[missing] = MISSING
+    step = (np.where(largest > 0, largest, 1.0) / LARGEST_INT16).astype(np.float32)
+    signal = np.clip(np.rint(value / step[..., None]), -LARGEST_INT16, LARGEST_INT16).astype(
+        np.int16
+    )
+    signal[missing] = MISSING_INT16
     return signal, step
 
 
@@ -119,7 +119,7 @@ def channel_sums(
     -------
     count, total, squares : ndarray of int64, shape (...)
     """
-    missing = signal == MISSING
+    missing = signal == MISSING_INT16
     if missing.any():
         signal = np.where(missing, np.int16(0), signal)
         count = signal.shape[-1] - missing.sum(axis=-1, dtype=np.int64)
@@ -152,7 +152,7 @@ def measure(
     count, total, squares = channel_sums(signal)
     some = np.maximum(count, 1)
     variance = np.maximum(squares / some - (total / some) ** 2, 0.0)
-    low = np.where(signal == MISSING, np.int16(0), signal).min(axis=-1).astype(np.int32)
+    low = np.where(signal == MISSING_INT16, np.int16(0), signal).min(axis=-1).astype(np.int32)
     high = signal.max(axis=-1).astype(np.int32)
     largest = np.maximum(np.maximum(-low, high), 0) * scale.astype(np.float64)
     spread = np.sqrt(variance) * scale

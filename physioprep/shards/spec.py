@@ -16,8 +16,6 @@ from physioprep.errors import ShardError
 #: ``attrs["schema"]`` and ``attrs["schema_version"]`` of a shards folder.
 SCHEMA: Final = "physioprep.shards"
 SCHEMA_VERSION: Final = 1
-#: Marks a missing sample.
-MISSING: Final = -32768
 CODECS: Final = ("none", "lz4", "zstd", "pcodec")
 RULES: Final = ("majority", "any", "centre")
 ALIGNMENTS: Final = ("start", "annotation", "event", "beat", "r_peak")

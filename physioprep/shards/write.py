@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
+from physioprep.samples import MISSING_INT16
 from physioprep.shards.cut import load_plan
 from physioprep.shards.modality import ModalityPlan
 from physioprep.shards.plan import LabelPlan, Plan
 from physioprep.shards.quality import channel_sums
-from physioprep.shards.spec import MISSING, SCHEMA, SCHEMA_VERSION
+from physioprep.shards.spec import SCHEMA, SCHEMA_VERSION
 
 #: Where each window of the shards is in the spill: run, row there, candidate number.
 ORDER_FILE = "order.npy"
@@ -102,7 +103,7 @@ def _create_signal(group: Any, codec: Any, shape: tuple[int, ...], per_chunk: in
             shape=shape,
             chunks=(per_chunk, *shape[1:]),
             dtype=np.int16,
-            fill_value=MISSING,
+            fill_value=MISSING_INT16,
             chunk_key_encoding=_KEYS,
             dimension_names=("window", "channel", "time"),
             **options,

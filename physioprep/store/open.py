@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from physioprep.errors import StoreError
 from physioprep.remote import fetch, join, place
+from physioprep.samples import to_physical
 from physioprep.store.format.columns import KIND, decode_column
 from physioprep.store.format.layout import ANNOTATIONS, QUARANTINE, RECORDS, SCHEMA, SCHEMA_VERSION
 
@@ -418,9 +419,5 @@ class Store:
     ) -> NDArray[np.float32]:
         scale = self.table(modality, "scale")[number][slots]
         offset = self.table(modality, "offset")[number][slots]
-        out = digital.astype(np.float32)
-        out *= scale[:, None]  # NaN where the record lacks the channel
-        out += offset[:, None]
-        if digital.dtype.kind == "i":
-            out[digital == self.table(modality, "invalid")[number][slots][:, None]] = np.nan
-        return out
+        invalid = self.table(modality, "invalid")[number][slots]
+        return to_physical(digital, scale, offset, invalid)  # NaN scale: the channel is absent

@@ -15,8 +15,6 @@ from physioprep.errors import ShardError
 from physioprep.shards.open import Shards, Take
 from physioprep.shards.order import EpochOrder, Layout, layout
 
-MISSING = np.int16(-32768)
-
 
 @dataclass(frozen=True, eq=False)
 class Selection:

@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
+from physioprep.samples import mark_missing
 from physioprep.shards.open import Shards, open_shards
 from physioprep.shards.order import LANES, Ints, rank_positions
 from physioprep.stream.base import AHEAD, THREADS, Batch, BatchStream
 from physioprep.stream.buffers import BufferPool
-from physioprep.stream.chunks import MISSING, Chunk, Slots, read_chunk, select
+from physioprep.stream.chunks import Chunk, Slots, read_chunk, select
 from physioprep.stream.transforms import physical
 
 #: Threads where shards come from an object store: most of them wait for an answer.
@@ -280,12 +281,6 @@ def scale_block(
     else:
         flat = out.reshape(len(out), -1)  # a view: windows are contiguous
         flat *= factor
-
-
-def mark_missing(signal: NDArray[np.int16], out: NDArray[np.float32]) -> None:
-    """Set samples of `out` to NaN where `signal` says that they are missing."""
-    if signal.min() == MISSING:
-        out[signal == MISSING] = np.nan
 
 
 def _gather(parts: list[tuple[NDArray[Any], Ints]], row: Ints) -> NDArray[Any]:

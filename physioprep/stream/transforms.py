@@ -15,10 +15,9 @@ import torch
 from torch import Tensor
 
 from physioprep.errors import ShardError
+from physioprep.samples import MISSING_INT16
 
 Batch = dict[str, Tensor]
-
-_MISSING = -32768
 
 
 def physical(batch: Batch) -> Batch:
@@ -46,7 +45,7 @@ def physical(batch: Batch) -> Batch:
         digital, present = batch[name], batch[f"present_{name}"][..., None]
         scale = scaled.pop(f"{name}_scale")[..., None]
         value = digital.to(torch.float32) * scale
-        value = value.masked_fill(digital == _MISSING, math.nan)
+        value = value.masked_fill(digital == MISSING_INT16, math.nan)
         scaled[name] = value.masked_fill(~present, 0.0)
     return scaled
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
+from physioprep.samples import MISSING_INT16, to_physical
 from physioprep.shards.cut import cut_candidates
 from physioprep.shards.order import EpochOrder, layout, rank_positions
 from physioprep.shards.plan import Plan, plan_windows
@@ -130,9 +131,7 @@ class _Filler:
         batch = {"index": torch.from_numpy(index), "start_s": torch.from_numpy(start_s)}
         for modality in stream.plan.modalities:
             cut = cut_candidates(stream.plan, modality, record.astype(np.int32), start_s)
-            value = cut.signal.astype(np.float32)
-            value *= cut.scale[..., None]
-            value[cut.signal == -32768] = np.nan
+            value = to_physical(cut.signal, cut.scale, invalid=MISSING_INT16)
             value[~cut.present] = 0
             batch[modality.name] = torch.from_numpy(value)
             batch[f"present_{modality.name}"] = torch.from_numpy(cut.present)

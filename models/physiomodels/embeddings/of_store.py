@@ -16,6 +16,7 @@ from physiomodels.embeddings.group import finish, refuse_existing
 from physiomodels.embeddings.of_shards import Progress
 from physiomodels.model.patches import to_patches
 from physioprep.errors import ModelError
+from physioprep.samples import MISSING_INT16, to_physical
 from physioprep.shards.cut import cut_candidates
 from physioprep.shards.plan import Plan, plan_windows
 from physioprep.shards.source import open_source
@@ -137,8 +138,7 @@ def _embed_run(
     batch: dict[str, torch.Tensor] = {"index": torch.from_numpy(candidates)}
     for modality in plan.modalities:
         cut = cut_candidates(plan, modality, plan.record[candidates], plan.start_s[candidates])
-        signal = cut.signal.astype(np.float32) * cut.scale[..., None]
-        signal[cut.signal == -32768] = np.nan
+        signal = to_physical(cut.signal, cut.scale, invalid=MISSING_INT16)
         batch[modality.name] = torch.from_numpy(signal)
         batch[f"present_{modality.name}"] = torch.from_numpy(cut.present)
     there = torch.zeros(len(candidates), dtype=torch.bool)

@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 from physioprep.atomic import write_bytes
 from physioprep.errors import PhysioprepError
 from physioprep.remote import is_remote
+from physioprep.samples import NO_SENTINEL
 from physioprep.store.build.expect import Signature
 from physioprep.store.build.journal import Entry, write_entry
 from physioprep.store.build.sources import at_hand, check_sources, read_source, reason_of
 from physioprep.store.build.trace import TargetError, Trace, to_target
 from physioprep.store.build.writer import GroupWriter
 from physioprep.store.format.codec import pack_shard
-from physioprep.store.format.layout import NO_SENTINEL, GroupLayout
+from physioprep.store.format.layout import GroupLayout
 
 if TYPE_CHECKING:
     from physioprep.harmonise import HarmonisedGroup, Recipe

@@ -21,10 +21,6 @@ RECORDS: Final = "records"
 ANNOTATIONS: Final = "annotations"
 QUARANTINE: Final = "quarantine.parquet"
 HASHES: Final = "SHA256SUMS"
-#: Marks a missing sample of an integer array, unless `invalid` says otherwise.
-MISSING_INT16: Final = -32768
-#: In `invalid`: no digital value of this record and channel means missing.
-NO_SENTINEL: Final = int(np.iinfo(np.int32).min)
 
 #: Seconds a chunk, chunks a shard, and the bounds that keep both in memory at any rate.
 CHUNK_S: Final = 10.0
