@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.signal import butter, firwin, iirnotch, resample_poly, sosfiltfilt, tf2sos
 
 from physioprep.harmonise import harmonise, load_recipe
-from physioprep.harmonise.resample import _BETA, PASS, half_length_s, ratio
+from physioprep.harmonise.anti_alias import _BETA, PASS, half_length_s, ratio
 from physioprep.recording import Recording, SignalGroup
 
 Array = NDArray[np.float64]

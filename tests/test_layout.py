@@ -37,7 +37,6 @@ ALLOWED_CIRCLES = [
     {"physioprep.auditing.measure.measure", "physioprep.auditing.measure.quality"},
     {"physioprep.auditing.act", "physioprep.auditing.checks", "physioprep.auditing.findings",
      "physioprep.auditing.report"},
-    {"physioprep.harmonise.chain", "physioprep.harmonise.filters", "physioprep.harmonise.resample"},
     {"physioprep.store.build.block", "physioprep.store.build.gather",
      "physioprep.store.build.job_table", "physioprep.store.build.target_objects"},
     {"physiomodels.config", "physiomodels.model", "physiomodels.picture", "physiomodels.training"},

@@ -14,8 +14,8 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 from physioprep.harmonise import load_recipe
+from physioprep.harmonise.anti_alias import anti_alias_gain
 from physioprep.harmonise.filters import Filter, kernel
-from physioprep.harmonise.resample import anti_alias_gain
 
 SHOWN = (("ecg-200hz", "ecg"), ("ecg-500hz", "ecg"), ("ecgfounder", "ecg"), ("eeg-200hz", "eeg"))
 SOURCE_HZ = 1000.0

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.harmonise.chain import block_source, blocks, transform_gappy
+from physioprep.harmonise.chain import block_source, blocks, transform_gappy, valid_runs
 from physioprep.harmonise.leads import derive_leads
 from physioprep.harmonise.montage import rereference
 from physioprep.harmonise.plan import GroupPlan, ModalityOf, plan_groups
 from physioprep.harmonise.quantise import Quantised, quantise
 from physioprep.harmonise.recipe import ModalityRecipe, Recipe
-from physioprep.harmonise.timeline import check_clock, clock_length, clock_start, read_clock
+from physioprep.harmonise.timeline import (
+    check_timeline,
+    read_timeline,
+    segment_start,
+    timeline_length,
+)
 from physioprep.recording import Recording, SignalGroup
 from physioprep.samples import (
     MISSING_INT16,
@@ -142,7 +147,7 @@ def harmonise(
     )
     for key, found in parts.items():
         whole = found[0] if len(found) == 1 else np.concatenate(found, axis=1)
-        object.__setattr__(groups[key], "digital", whole)
+        groups[key] = replace(groups[key], digital=whole)
     return groups
 
 
@@ -185,10 +190,10 @@ def harmonise_blocks(
 def _native(recording: Recording, plan: GroupPlan, sink: Sink) -> HarmonisedGroup:
     index = plan.inputs[0][0]
     group, channels = recording.groups[index], [c for _, c in plan.inputs]
-    check_clock(recording, index)
+    check_timeline(recording, index)
     dtype, invalid = _native_sentinels(group, channels)
     for start, stop in blocks(plan.n_samples):
-        samples, there = read_clock(group, channels, start, stop)
+        samples, there = read_timeline(group, channels, start, stop)
         block = np.ascontiguousarray(samples, dtype)
         if there is not None:
             fill = np.full(len(channels), np.nan) if dtype.kind == "f" else invalid
@@ -219,7 +224,7 @@ def _native_sentinels(
     stated = group.invalid[channels]
     none = np.isnan(stated)
     invalid = np.where(none, NO_SENTINEL, np.nan_to_num(stated)).astype(np.int32)
-    packed = len(group.segments) == 1 and clock_start(group, 0) == 0
+    packed = len(group.segments) == 1 and segment_start(group, 0) == 0
     if dtype.kind == "f" or packed or not none.any():
         return dtype, invalid
     if dtype == np.int16 and any(
@@ -234,7 +239,7 @@ def _modality(
     recording: Recording, plan: GroupPlan, recipe: ModalityRecipe, sink: Sink
 ) -> HarmonisedGroup:
     for index in {g for g, _ in plan.inputs}:
-        check_clock(recording, index)
+        check_timeline(recording, index)
     total: Quantised | None = None
     margin = math.ceil(recipe.baseline_median_s * recipe.rate_hz / 2)
     for start, stop in blocks(plan.n_samples):
@@ -276,10 +281,10 @@ def _source_block(
     channels = np.array([plan.inputs[i][1] for i in rows])
     chain = recipe.chain(group.sampling_rate)
     low, high = block_source(chain, start, stop)
-    low, high = max(low, 0), min(high, clock_length(group))
+    low, high = max(low, 0), min(high, timeline_length(group))
     if low >= high:  # this group ends before the modality's others
         return np.full((len(rows), stop - start), np.nan, np.float32)
-    samples, there = read_clock(group, channels, low, high)
+    samples, there = read_timeline(group, channels, low, high)
     valid = _valid(samples, group.invalid[channels])
     if there is not None:
         valid = there[None] & valid if valid is not None else np.tile(there, (len(rows), 1))
@@ -323,8 +328,6 @@ def _valid(samples: NDArray[np.generic], invalid: NDArray[np.float64]) -> NDArra
 def _subtract_median(x: NDArray[np.float32], width: int) -> NDArray[np.float32]:
     """Subtract a running median, stretch by stretch."""
     from scipy.ndimage import median_filter
-
-    from physioprep.harmonise.chain import valid_runs
 
     result = x.copy()
     for channel, row in enumerate(x):

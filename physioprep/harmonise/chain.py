@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
+from physioprep.harmonise.anti_alias import anti_alias_gain, half_length_s, ratio
 from physioprep.harmonise.filters import Filter, kernel
-from physioprep.harmonise.padding import fill_circle, fill_line
-from physioprep.harmonise.resample import anti_alias_gain, half_length_s, ratio
+from physioprep.harmonise.padding import pad_circular, pad_reflect
 
 #: Target samples a block: what is read, transformed and handed on at once.
 BLOCK = 65_536
@@ -187,7 +187,7 @@ def transform_block(
     needed = first - begin + x.shape[1] + -(-chain.gap * chain.down // chain.up)
     periods = _periods(-(-needed // chain.down))
     buffer = np.empty((x.shape[0], chain.down * periods), np.float32)
-    fill_circle(buffer, x, first - begin)
+    pad_circular(buffer, x, first - begin)
     anchor = x[:, :1].astype(np.float32)  # near the signal, so that float32 rounds what matters
     buffer -= anchor
     offset = start - begin // chain.down * chain.up
@@ -212,7 +212,7 @@ def _transform_line(
         batch = range(at, min(at + together, len(pieces)))
         buffer = np.empty((len(batch), x.shape[0], chain.down * periods), np.float32)
         for row, piece in enumerate(batch):
-            fill_line(buffer[row], x, first - begins[piece])
+            pad_reflect(buffer[row], x, first - begins[piece])
         buffer -= anchor
         transformed = _multiply(buffer, chain, periods)
         for row, piece in enumerate(batch):

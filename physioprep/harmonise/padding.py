@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def fill_line(buffer: NDArray[np.float32], x: NDArray[np.generic], at: int) -> None:
+def pad_reflect(buffer: NDArray[np.float32], x: NDArray[np.generic], at: int) -> None:
     """Put `x` at `at` of `buffer`, and its mirror images before and after."""
     n, width = x.shape[1], buffer.shape[1]
     left, right = max(at, 0), min(at + n, width)
@@ -19,7 +19,7 @@ def fill_line(buffer: NDArray[np.float32], x: NDArray[np.generic], at: int) -> N
         buffer[:, right:] = _after(x, width - right)
 
 
-def fill_circle(buffer: NDArray[np.float32], x: NDArray[np.generic], at: int) -> None:
+def pad_circular(buffer: NDArray[np.float32], x: NDArray[np.generic], at: int) -> None:
     """Put `x` at `at` of `buffer`; fill the rest, a circle, with both mirror images blended."""
     n, width = x.shape[1], buffer.shape[1]
     buffer[:, at : at + n] = x
@@ -42,7 +42,7 @@ def _before(x: NDArray[np.generic], count: int) -> NDArray[np.generic]:
     """Return `count` samples before the first of `x`: its mirror image, to and fro if need be."""
     if count < x.shape[1]:
         return x[:, 1 : count + 1][:, ::-1]
-    return _to_and_fro(x, np.arange(-count, 0))
+    return _reflect(x, np.arange(-count, 0))
 
 
 def _after(x: NDArray[np.generic], count: int) -> NDArray[np.generic]:
@@ -50,10 +50,10 @@ def _after(x: NDArray[np.generic], count: int) -> NDArray[np.generic]:
     n = x.shape[1]
     if count < n:
         return x[:, n - count - 1 : n - 1][:, ::-1]
-    return _to_and_fro(x, np.arange(n, n + count))
+    return _reflect(x, np.arange(n, n + count))
 
 
-def _to_and_fro(x: NDArray[np.generic], index: NDArray[np.intp]) -> NDArray[np.generic]:
+def _reflect(x: NDArray[np.generic], index: NDArray[np.intp]) -> NDArray[np.generic]:
     period = max(2 * (x.shape[1] - 1), 1)
     index = index % period
     return x[:, np.minimum(index, period - index)]

@@ -19,7 +19,7 @@ from physioprep.harmonise.channels import (
 from physioprep.harmonise.leads import derivable_leads
 from physioprep.harmonise.montage import rereferenced_channels
 from physioprep.harmonise.recipe import ModalityRecipe, Recipe
-from physioprep.harmonise.timeline import clock_length
+from physioprep.harmonise.timeline import timeline_length
 from physioprep.harmonise.units import UnknownUnitError, factor, is_stated
 from physioprep.recording import GroupHeader
 
@@ -197,7 +197,7 @@ def _plan_modality(
     unit_of = dict(zip(names, input_units, strict=True))
     channels = output_channels(names, modality, recipe)
     lengths = [
-        target_range(recipe.chain(groups[g].sampling_rate), 0, clock_length(groups[g]))[1]
+        target_range(recipe.chain(groups[g].sampling_rate), 0, timeline_length(groups[g]))[1]
         for g in {g for g, _, _ in inputs}
         if groups[g].n_samples >= 0
     ]
@@ -262,7 +262,7 @@ def _plan_native(groups: Sequence[_Shape], modality_of: ModalityOf) -> dict[str,
                 source_channels=tuple(groups[g].channels[c] for c in indices),
                 units=tuple(groups[g].units[c] for c in indices),
                 rate_hz=rate,
-                n_samples=clock_length(groups[g]),
+                n_samples=timeline_length(groups[g]),
                 inputs=tuple((g, c) for c in indices),
                 input_channels=names,
                 factors=(1.0,) * len(names),

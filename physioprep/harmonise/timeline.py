@@ -12,7 +12,7 @@ from physioprep.errors import RecipeError
 from physioprep.recording import Recording, SignalGroup
 
 
-class Clock(Protocol):
+class Timeline(Protocol):
     """What places samples in time: a `GroupHeader` has it."""
 
     @property
@@ -28,7 +28,7 @@ class Clock(Protocol):
         """First sample and onset (s) of each continuous stretch."""
 
 
-def clock_start(group: Clock, segment: int) -> int:
+def segment_start(group: Timeline, segment: int) -> int:
     """Return where a segment's first sample lies on the clock that starts with the recording.
 
     The onset is rounded to the nearest sample: discontinuous files time their segments freely.
@@ -36,14 +36,14 @@ def clock_start(group: Clock, segment: int) -> int:
     return round(group.segments[segment][1] * group.sampling_rate)
 
 
-def clock_length(group: Clock) -> int:
+def timeline_length(group: Timeline) -> int:
     """Return the samples from the recording's start to the group's end, gaps included."""
     if group.n_samples < 0:
         return -1
-    return clock_start(group, -1) + group.n_samples - group.segments[-1][0]
+    return segment_start(group, -1) + group.n_samples - group.segments[-1][0]
 
 
-def read_clock(
+def read_timeline(
     group: SignalGroup, channels: Sequence[int] | NDArray[np.intp], start: int, stop: int
 ) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None]:
     """Return samples [`start`, `stop`) of the clock that starts with the recording.
@@ -53,7 +53,7 @@ def read_clock(
     group : SignalGroup
     channels : sequence of int
     start, stop : int
-        Within the group's `clock_length`.
+        Within the group's `timeline_length`.
 
     Returns
     -------
@@ -65,13 +65,13 @@ def read_clock(
     each = [int(c) for c in channels]
     run = range(each[0], each[0] + len(each))
     rows = slice(run.start, run.stop) if each == list(run) else each
-    if len(group.segments) == 1 and clock_start(group, 0) == 0:
+    if len(group.segments) == 1 and segment_start(group, 0) == 0:
         return group.digital[rows, start:stop], None
     samples = np.zeros((len(channels), stop - start), group.digital.dtype)
     there = np.zeros(stop - start, bool)
     ends = [first for first, _ in group.segments[1:]] + [group.n_samples]
     for i, ((first, _), end) in enumerate(zip(group.segments, ends, strict=True)):
-        at = clock_start(group, i)
+        at = segment_start(group, i)
         low, high = max(start, at), min(stop, at + end - first)
         if low < high:
             part = group.digital[rows, first + low - at : first + high - at]
@@ -80,12 +80,12 @@ def read_clock(
     return samples, there
 
 
-def check_clock(recording: Recording, index: int) -> None:
+def check_timeline(recording: Recording, index: int) -> None:
     """Segments must not overlap by more than the rounding of their onsets."""
     group = recording.groups[index]
     for i in range(1, len(group.segments)):
         length = group.segments[i][0] - group.segments[i - 1][0]
-        overlap = clock_start(group, i - 1) + length - clock_start(group, i)
+        overlap = segment_start(group, i - 1) + length - segment_start(group, i)
         if overlap > 1:
             raise RecipeError(
                 f"{recording.path}: segment {i} starts {overlap / group.sampling_rate:g} s "

@@ -19,9 +19,8 @@ from physioprep.harmonise import (
     plan_groups,
 )
 from physioprep.harmonise.channels import ECG_LEADS, UnknownChannelError
-from physioprep.harmonise.filters import bandpass
+from physioprep.harmonise.functions import bandpass, resample
 from physioprep.harmonise.quantise import quantise
-from physioprep.harmonise.resample import resample
 from physioprep.harmonise.units import UnknownUnitError
 from physioprep.recording import Recording, SignalGroup
 

@@ -15,8 +15,8 @@ from physioprep.harmonise.chain import (
     transform,
     transform_gappy,
 )
-from physioprep.harmonise.filters import Filter, bandpass
-from physioprep.harmonise.resample import resample
+from physioprep.harmonise.filters import Filter
+from physioprep.harmonise.functions import bandpass, resample
 
 BAND = Filter(0.5, 40.0)
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from physioprep.errors import RecipeError
-from physioprep.harmonise.filters import Filter, bandpass, highpass, kernel, lowpass, notch
+from physioprep.harmonise.filters import Filter, kernel
+from physioprep.harmonise.functions import bandpass, highpass, lowpass, notch
 
 RATE = 200.0
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from physioprep.errors import RecipeError
-from physioprep.harmonise.resample import (
+from physioprep.harmonise.anti_alias import (
     _BETA,
     PASS,
     half_length_s,
     output_length,
     ratio,
-    resample,
 )
+from physioprep.harmonise.functions import resample
 
 
 def slow_resample(x: NDArray[np.float64], rate_hz: float, target_hz: float) -> NDArray[np.float64]:

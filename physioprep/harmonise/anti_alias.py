@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from physioprep.errors import RecipeError
 
@@ -129,38 +129,3 @@ def _step_response() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     spectrum = np.sinc(1j * root / np.pi).real  # sinh(r)/r, sin(r)/r beyond the main lobe
     step = np.concatenate([[0.0], np.cumsum((spectrum[1:] + spectrum[:-1]) / 2)])
     return x, step / step[-1]
-
-
-def resample(x: ArrayLike, rate_hz: float, target_hz: float) -> NDArray[np.float32]:
-    """Resample, band-limited, with no delay.
-
-    Parameters
-    ----------
-    x : array_like, shape (channel, sample) or (sample,)
-        NaN marks missing samples.
-    rate_hz, target_hz : float
-        Hz.
-
-    Returns
-    -------
-    ndarray of float32, shape (channel, output_length) or (output_length,)
-        Sample ``n`` at ``n / target_hz`` s. Missing where its time falls on a missing
-        sample (each lasts one period), nowhere else: stretches between gaps are
-        resampled alone, their ends continued by their mirror image.
-
-    Raises
-    ------
-    RecipeError
-        Rates that no ratio of whole numbers relates.
-
-    Examples
-    --------
-    >>> t = np.arange(1000) / 500
-    >>> y = resample(np.sin(2 * np.pi * 7 * t), 500.0, 200.0)
-    >>> expected = np.sin(2 * np.pi * 7 * np.arange(400) / 200)
-    >>> y.shape, bool(abs(y - expected)[100:300].max() < 1e-4)
-    ((400,), True)
-    """
-    from physioprep.harmonise.chain import design_chain, transform
-
-    return transform(x, design_chain(rate_hz, target_hz, ()))

@@ -1,0 +1,152 @@
+"""Resample or filter an array: the same arithmetic as in a recipe, one step per call."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from physioprep.errors import RecipeError
+from physioprep.harmonise.chain import design_chain, transform
+from physioprep.harmonise.filters import Filter
+
+
+def resample(x: ArrayLike, rate_hz: float, target_hz: float) -> NDArray[np.float32]:
+    """Resample, band-limited, with no delay.
+
+    Parameters
+    ----------
+    x : array_like, shape (channel, sample) or (sample,)
+        NaN marks missing samples.
+    rate_hz, target_hz : float
+        Hz.
+
+    Returns
+    -------
+    ndarray of float32, shape (channel, output_length) or (output_length,)
+        Sample ``n`` at ``n / target_hz`` s. Missing where its time falls on a missing
+        sample (each lasts one period), nowhere else: stretches between gaps are
+        resampled alone, their ends continued by their mirror image.
+
+    Raises
+    ------
+    RecipeError
+        Rates that no ratio of whole numbers relates.
+
+    Examples
+    --------
+    >>> t = np.arange(1000) / 500
+    >>> y = resample(np.sin(2 * np.pi * 7 * t), 500.0, 200.0)
+    >>> expected = np.sin(2 * np.pi * 7 * np.arange(400) / 200)
+    >>> y.shape, bool(abs(y - expected)[100:300].max() < 1e-4)
+    ((400,), True)
+    """
+    return transform(x, design_chain(rate_hz, target_hz, ()))
+
+
+def bandpass(
+    x: ArrayLike,
+    rate_hz: float,
+    low_hz: float,
+    high_hz: float,
+    *,
+    design: str = "fir",
+    order: int = 4,
+) -> NDArray[np.float32]:
+    """Keep what lies between two frequencies, without shifting it in time.
+
+    Parameters
+    ----------
+    x : array_like, shape (channel, sample) or (sample,)
+        NaN marks missing samples: each stretch between them is filtered alone.
+    rate_hz, low_hz, high_hz : float
+        Hz.
+    design : {"fir", "butterworth"}
+        See the module.
+    order : int
+        Butterworth only.
+
+    Returns
+    -------
+    ndarray of float32, shape of `x`
+        NaN where `x` is. Before the first and after the last sample of a stretch the
+        signal is continued by its mirror image: within half a kernel (3.3 s at 0.5 Hz and
+        design ``"fir"``) of them the result depends on that.
+
+    Examples
+    --------
+    >>> t = np.arange(4000) / 200
+    >>> y = bandpass(3 + np.sin(2 * np.pi * 10 * t), 200.0, 0.5, 40.0)
+    >>> bool(abs(y[1000:3000] - np.sin(2 * np.pi * 10 * t)[1000:3000]).max() < 0.005)
+    True
+    """
+    return _apply(x, rate_hz, Filter(low_hz, high_hz, design=design, order=order))
+
+
+def highpass(
+    x: ArrayLike, rate_hz: float, low_hz: float, *, design: str = "fir", order: int = 4
+) -> NDArray[np.float32]:
+    """Remove what is slower than `low_hz`; parameters and edges as in `bandpass`.
+
+    Examples
+    --------
+    >>> float(abs(highpass(np.full(2000, 5.0), 200.0, 0.5)).max())
+    0.0
+    """
+    return _apply(x, rate_hz, Filter(low_hz, None, design=design, order=order))
+
+
+def lowpass(
+    x: ArrayLike, rate_hz: float, high_hz: float, *, design: str = "fir", order: int = 4
+) -> NDArray[np.float32]:
+    """Remove what is faster than `high_hz`; parameters and edges as in `bandpass`.
+
+    Examples
+    --------
+    >>> float(lowpass(np.full(2000, 5.0), 200.0, 40.0)[0])
+    5.0
+    """
+    return _apply(x, rate_hz, Filter(None, high_hz, design=design, order=order))
+
+
+def notch(
+    x: ArrayLike,
+    rate_hz: float,
+    mains_hz: float,
+    *,
+    harmonics: int = 1,
+    design: str = "fir",
+    q: float = 30.0,
+) -> NDArray[np.float32]:
+    """Remove the mains and its harmonics below half the rate.
+
+    Parameters
+    ----------
+    x, rate_hz, design
+        As in `bandpass`.
+    mains_hz : float
+        50 or 60 Hz.
+    harmonics : int
+        How many multiples, the mains itself being the first.
+    q : float
+        Butterworth design only: quality factor.
+
+    Returns
+    -------
+    ndarray of float32, shape of `x`
+
+    Examples
+    --------
+    >>> t = np.arange(6000) / 200
+    >>> y = notch(np.sin(2 * np.pi * 50 * t), 200.0, 50.0)
+    >>> bool(abs(y[2000:4000]).max() < 0.005)
+    True
+    """
+    multiples = [mains_hz * k for k in range(1, harmonics + 1)]
+    inside = tuple(f for f in multiples if f + f / 400 + 0.5 < rate_hz / 2)
+    if not inside:
+        raise RecipeError(f"mains at {mains_hz:g} Hz is not below {rate_hz / 2:g} Hz")
+    return _apply(x, rate_hz, Filter(notch_hz=inside, design=design, q=q))
+
+
+def _apply(x: ArrayLike, rate_hz: float, spec: Filter) -> NDArray[np.float32]:
+    return transform(x, design_chain(rate_hz, rate_hz, (spec,)))
