@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final
 
 #: Name of a task: its function, ``f(job, item)``. `job` is what all tasks of a run have in
 #: common, `item` what is this task's own; both are plain JSON values.
 TASKS: Final[Mapping[str, str]] = {
-    "ingest": "physioprep.store.build.block:run_block",
+    "ingest": "physioprep.store.build.task:run_block",
     "sleep": "physioprep.parallel.tasks:_sleep",
 }
 
@@ -51,7 +51,6 @@ def perform(task: str, job_json: str, item: Any) -> tuple[Any, BaseException | N
         return None, error
 
 
-@cache
 def function_of(task: str) -> Callable[[Mapping[str, Any], Any], Any]:
     """Return the function of a task.
 
@@ -82,8 +81,14 @@ def _job(job_json: str) -> Mapping[str, Any]:
 
 
 def _sleep(job: Mapping[str, Any], item: float) -> float:
-    """Sleep `item` seconds: for tests and measurements of the runner itself."""
+    """Sleep `item` seconds; a negative number is a signal that kills this process.
+
+    For tests and measurements of the runner itself.
+    """
+    import os
     import time
 
+    if item < 0:
+        os.kill(os.getpid(), -int(item))
     time.sleep(item)
     return item

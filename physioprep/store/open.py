@@ -138,15 +138,21 @@ class Store:
 
     @cached_property
     def quarantine(self) -> pd.DataFrame:
-        """What is not in the store: ``corpus, record_id, path, stage, reason``."""
+        """What is not in the store: ``corpus, record_id, path, stage, reason, traceback``.
+
+        A traceback is there where the software failed in a way that no reader expects; else "".
+        """
         import pandas as pd
 
-        if isinstance(self.path, Path):
-            return pd.read_parquet(self.path / QUARANTINE)
         try:
-            return pd.read_parquet(BytesIO(fetch(join(self.path, QUARANTINE))))
+            if isinstance(self.path, Path):
+                frame = pd.read_parquet(self.path / QUARANTINE)
+            else:
+                frame = pd.read_parquet(BytesIO(fetch(join(self.path, QUARANTINE))))
         except FileNotFoundError:
             raise StoreError(f"{self.path}: {QUARANTINE} is missing") from None
+        # The column is in the file only where one of its rows has one.
+        return frame if "traceback" in frame else frame.assign(traceback="")
 
     def channels(self, modality: str) -> tuple[str, ...]:
         """Return the channels of a modality, in the order of its arrays."""

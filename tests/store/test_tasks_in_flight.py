@@ -6,26 +6,29 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import distributed
 import pytest
 
-from physioprep.parallel.pools import run_on_pool
+from physioprep.parallel.cluster import perform_in_worker
+from physioprep.parallel.run import run_tasks
 from physioprep.parallel.workers import AHEAD
-from physioprep.store.build import execute as execute_module
-from physioprep.store.build.block import JOB, Done
 from physioprep.store.build.execute import execute
+from physioprep.store.build.work import JOB, BlockResult
+from physioprep.versions import software
 
 N_BLOCKS = 400
 THREADS = 4
 
 
-def no_samples(work: str, block: int) -> Done:
+RUN_BLOCK = "physioprep.store.build.task.run_block"
+
+
+def no_samples(job: dict[str, Any], block: int) -> BlockResult:
     """Stands for `run_block`: everything around it is the real thing."""
-    return Done(block, 1)
+    return BlockResult(block, 1)
 
 
 class Census(distributed.SchedulerPlugin):
@@ -46,7 +49,7 @@ class Census(distributed.SchedulerPlugin):
 
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(execute_module, "run_block", no_samples)
+    monkeypatch.setattr(RUN_BLOCK, no_samples)
     (tmp_path / JOB).touch()
     (tmp_path / "traces").mkdir()
     return tmp_path
@@ -83,17 +86,17 @@ def test_workers_that_come_late_are_used(work: Path, monkeypatch: pytest.MonkeyP
     running = [0]
     lock = threading.Lock()
 
-    def slow(work: str, block: int) -> Done:
+    def slow(job: dict[str, Any], block: int) -> BlockResult:
         with lock:
             running[0] += 1
             at_once.append(running[0])
         time.sleep(0.1)
         with lock:
             running[0] -= 1
-        return Done(block, 1)
+        return BlockResult(block, 1)
 
-    monkeypatch.setattr(execute_module, "run_block", slow)
-    done: list[Done] = []
+    monkeypatch.setattr(RUN_BLOCK, slow)
+    done: list[BlockResult] = []
     with distributed.LocalCluster(
         n_workers=0, threads_per_worker=3, processes=False, dashboard_address=":0"
     ) as cluster:
@@ -111,28 +114,29 @@ def test_workers_that_come_late_are_used(work: Path, monkeypatch: pytest.MonkeyP
     assert max(at_once) == 6
 
 
-def test_pool_is_never_far_ahead() -> None:
+def test_a_round_is_all_that_is_taken_at_once() -> None:
     taken: list[int] = []
-    finished = 0
-    numbers = (taken.append(number) or number for number in range(10_000))
-    for _, future in run_on_pool(ThreadPoolExecutor(3), 3, abs, numbers):
-        assert len(taken) - finished <= AHEAD * 3
-        finished += 1
-        assert future.result() >= 0
-    assert finished == 10_000
+    finished = [0]
+
+    def ended(item: int, result: Any) -> None:
+        assert len(taken) - finished[0] <= 3 * 128
+        finished[0] += 1
+
+    numbers = (taken.append(number) or 0 for number in range(2_000))
+    run_tasks("sleep", numbers, {}, ended, scheduler="threads", workers=3)
+    assert finished[0] == 2_000
 
 
 A_MILLION = """
-import json, pickle, sys, time
+import json, sys, time
 from pathlib import Path
 import pandas as pd
 from physioprep.harmonise import load_recipe
 from physioprep.manifest import make_manifest
-from physioprep.store.build.block import JOB, TABLE, block_records
-from physioprep.store.build.execute import _run_in_worker
-from physioprep.store.build.plan import make_plan
-from physioprep.versions import software
+from physioprep.store.build.block import block_records
 from physioprep.store.build.job_table import prepare
+from physioprep.store.build.plan import make_plan
+from physioprep.store.build.work import JOB, TABLE, decode_job
 
 def peak_mb():  # not ru_maxrss, which after fork and exec begins at what the parent held
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
@@ -141,7 +145,7 @@ n, work = int(sys.argv[2]), Path(sys.argv[1])
 if sys.argv[3] == "worker":  # what a worker loads of it
     before = peak_mb()
     assert len(block_records(work, n)) > 0
-    pickle.loads((work / JOB).read_bytes())
+    decode_job((work / JOB).read_bytes())
     print(json.dumps({"mb": peak_mb() - before}))
     sys.exit()
 leads = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
@@ -156,10 +160,9 @@ began = time.monotonic()
 recipe = load_recipe("ecg-200hz")
 plan = make_plan(manifest, recipe)
 prepare(work, plan, manifest, recipe, None)
-one = len(pickle.dumps((_run_in_worker, str(work), software(), plan.n_blocks)))
 print(json.dumps({"blocks": plan.n_blocks, "peak_mb": peak_mb(), "seconds":
-    time.monotonic() - began, "graph_mb": plan.n_blocks * one / 1e6,
-    "table_mb": (work / TABLE).stat().st_size / 1e6, "job_mb": (work / JOB).stat().st_size / 1e6}))
+    time.monotonic() - began, "table_mb": (work / TABLE).stat().st_size / 1e6,
+    "job_mb": (work / JOB).stat().st_size / 1e6}))
 """
 
 
@@ -180,27 +183,22 @@ def test_a_million_records(tmp_path: Path, n: int) -> None:
     plan = run(n, "plan")
     assert plan["blocks"] > n // 300
     assert plan["peak_mb"] < 2000  # with the manifest itself
-    assert plan["graph_mb"] < 100  # if it were ever held at once
     assert plan["job_mb"] < 2
     assert run(int(plan["blocks"]) - 1, "worker")["mb"] < 150
 
 
-def test_a_worker_that_does_not_see_the_target(work: Path) -> None:
-    (work / JOB).unlink()
-    found: list[Done] = []
+def test_a_worker_that_does_not_see_the_target(tmp_path: Path) -> None:
+    found: list[BlockResult] = []
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
     ) as cluster:
-        execute(work, [0], found.append, scheduler=cluster.scheduler_address)
+        execute(tmp_path, [0], found.append, scheduler=cluster.scheduler_address)
     assert "does not see the folder of the target" in str(found[0].target_error)
 
 
-def test_a_worker_with_other_software(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_with_other_software(work: Path) -> None:
     """A store names one version of each library; a worker with another may write other bytes."""
-    from physioprep.store.build.execute import _run_in_worker, software
-
-    mine = software()
-    done = _run_in_worker(str(work), mine | {"numcodecs": "0.1"}, 7)
-    assert done is not None
-    assert f"has other software: numcodecs {mine['numcodecs']}, not 0.1" in str(done.target_error)
-    assert _run_in_worker(str(work), mine, 7) == Done(7, 1)
+    mine, job = software(), json.dumps({"work": str(work)})
+    done = perform_in_worker(mine | {"numcodecs": "0.1"}, "ingest", job, 7)
+    assert f"has other software: numcodecs {mine['numcodecs']}, not 0.1" in done
+    assert perform_in_worker(mine, "ingest", job, 7) == (BlockResult(7, 1), None)

@@ -9,124 +9,42 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.atomic import write_bytes
 from physioprep.errors import PhysioprepError
-from physioprep.remote import is_remote
-from physioprep.samples import NO_SENTINEL
-from physioprep.store.build.expect import Signature
-from physioprep.store.build.journal import Entry, write_entry
-from physioprep.store.build.sources import at_hand, check_sources, read_source, reason_of
+from physioprep.store.build.journal import Entry, Failure, write_entry
+from physioprep.store.build.sources import (
+    at_hand,
+    check_sources,
+    read_source,
+    reason_of,
+    unexpected_traceback,
+)
 from physioprep.store.build.trace import TargetError, Trace, to_target
+from physioprep.store.build.work import (
+    JOURNAL,
+    PER_CHANNEL,
+    STORE,
+    TABLE,
+    BlockResult,
+    Job,
+    shard_path,
+)
 from physioprep.store.build.writer import GroupWriter
 from physioprep.store.format.codec import pack_shard
 from physioprep.store.format.layout import GroupLayout
 
 if TYPE_CHECKING:
-    from physioprep.harmonise import HarmonisedGroup, Recipe
+    from physioprep.harmonise import HarmonisedGroup
 
 log = logging.getLogger(__name__)
-
-#: Names inside the working folder of an ingest.
-JOB: Final = "job.pickle"
-TABLE: Final = "records.arrow"
-JOURNAL: Final = "journal"
-STORE: Final = "store"
-#: Per record and channel, beside the samples: dtype, and value where the lead is absent.
-PER_CHANNEL: Final[dict[str, tuple[str, Any]]] = {
-    "scale": ("float32", np.nan),
-    "offset": ("float32", np.nan),
-    "invalid": ("int32", NO_SENTINEL),
-    "present": ("bool", False),
-    "derived": ("bool", False),
-    "unit": ("int16", -1),
-    "source_index": ("int16", -1),
-    "n_saturated": ("int64", 0),
-    "quantisation_rms": ("float32", np.nan),
-}
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """What every block of one ingest has in common.
-
-    Parameters
-    ----------
-    plan_sha256 : str
-    recipe : Recipe
-    layouts : tuple of GroupLayout
-    signatures : tuple of Signature
-    names : mapping of (str, float) to str
-    shards : mapping of group name to ndarray of int64, shape (block + 1,)
-    verify : bool
-        Whether readers check checksums.
-    """
-
-    plan_sha256: str
-    recipe: Recipe
-    layouts: tuple[GroupLayout, ...]
-    signatures: tuple[Signature, ...]
-    names: Mapping[tuple[str, float], str]
-    shards: Mapping[str, NDArray[np.int64]]
-    verify: bool = True
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a task reports.
-
-    Parameters
-    ----------
-    block, n_records, n_failed : int
-    wider : mapping of group name to dtype name
-        Not empty where native samples did not fit; the block is then not journalled.
-    target_error : str or None
-        Why the target could not be written; nothing else is worth doing then.
-    """
-
-    block: int
-    n_records: int
-    n_failed: int = 0
-    wider: Mapping[str, str] = field(default_factory=dict)
-    target_error: str | None = None
-
-
-def shard_path(group: str, shard: int) -> str:
-    """Return where a shard lies, relative to the store (Zarr's default chunk keys)."""
-    return f"{group}/signal/c/0/{shard}"
-
-
-def run_block(work: str, block: int, crashed: Mapping[int, str] | None = None) -> Done:
-    """Do one block.
-
-    Parameters
-    ----------
-    work : str
-        Working folder of the ingest, or its URL.
-    block : int
-    crashed : mapping of int to str, optional
-        Records that killed a process before, with the reason to quarantine them under.
-
-    Returns
-    -------
-    Done
-    """
-    if is_remote(work):
-        from physioprep.store.build.target_objects import run_block_there
-
-        return run_block_there(work, block, crashed or {})
-    folder = Path(work)
-    job = _job(work, (folder / JOB).stat().st_mtime_ns)
-    return run_planned(folder, job, block, block_records(folder, block), crashed or {})
 
 
 def run_planned(
@@ -135,19 +53,12 @@ def run_planned(
     block: int,
     records: list[dict[str, Any]],
     crashed: Mapping[int, str],
-) -> Done:
+) -> BlockResult:
     """Do one block of `records` in a working folder of this machine; see `run_block`."""
     try:
         return _Block(work, job, block, records, crashed).run()
     except TargetError as error:
-        return Done(block, 0, target_error=str(error))
-
-
-@lru_cache(maxsize=2)
-def _job(work: str, mtime_ns: int) -> Job:
-    with (Path(work) / JOB).open("rb") as file:
-        job: Job = pickle.load(file)
-    return job
+        return BlockResult(block, 0, target_error=str(error))
 
 
 def block_records(work: Path, block: int) -> list[dict[str, Any]]:
@@ -177,7 +88,7 @@ class _Block:
         self.outputs: dict[str, tuple[str, int]] = {}
         self.n_written = dict.fromkeys(self.layouts, 0)
         self.flags: dict[int, list[str]] = {}
-        self.failed: dict[int, tuple[str, str]] = {}
+        self.failed: dict[int, Failure] = {}
         self.sources: dict[int, list[tuple[str, int]]] = {}
         self.wider: dict[str, str] = {}
         self.notes: list[tuple[int, Mapping[str, NDArray[Any]]]] = []
@@ -188,13 +99,13 @@ class _Block:
             for name, (dtype, absent) in PER_CHANNEL.items()
         }
 
-    def run(self) -> Done:
+    def run(self) -> BlockResult:
         with Trace(self.work, self.block) as trace, at_hand(self.records) as records:
             for position, record in enumerate(records):
                 trace.at(record["record"])
                 self._one(position, record)
         if self.wider:
-            return Done(self.block, len(self.records), wider=self.wider)
+            return BlockResult(self.block, len(self.records), wider=self.wider)
         self._write_rest()
         entry = Entry(
             self.block,
@@ -205,7 +116,7 @@ class _Block:
             self.arrays | _annotations(self.notes),
         )
         to_target(write_entry, self.work / JOURNAL, entry)
-        return Done(self.block, len(self.records), len(self.failed))
+        return BlockResult(self.block, len(self.records), len(self.failed))
 
     def _one(self, position: int, record: dict[str, Any]) -> None:
         from physioprep.harmonise import harmonise_blocks
@@ -240,7 +151,7 @@ class _Block:
         except TargetError:
             raise
         except Exception as error:
-            self._fail(record, stage, reason_of(error, record))
+            self._fail(record, stage, error)
             self._unwrite()
             for writer in writers:
                 self.chunks[writer.layout.name] += [None] * writer.n_chunks
@@ -249,16 +160,17 @@ class _Block:
             self._keep(position, number, writer, groups[writer.expected.key])
         self.notes.append((number, recording.annotation_columns))
 
-    def _fail(self, record: dict[str, Any], stage: str, reason: str) -> None:
+    def _fail(self, record: dict[str, Any], stage: str, error: Exception) -> None:
         number = record["record"]
+        failure = Failure(stage, reason_of(error, record), unexpected_traceback(error))
         if stage != "crash":
             try:
                 check_sources(record)
             except PhysioprepError as changed:  # explains whatever went wrong with the samples
-                stage, reason = "read", reason_of(changed, record)
+                failure = Failure("read", reason_of(changed, record))
         self.sources.pop(number, None)
-        self.failed[number] = (stage, reason)
-        log.warning("%s/%s: %s", record["corpus"], record["record_id"], reason)
+        self.failed[number] = failure
+        log.warning("%s/%s: %s", record["corpus"], record["record_id"], failure.reason)
 
     def _keep(
         self, position: int, number: int, writer: GroupWriter, group: HarmonisedGroup

@@ -17,9 +17,9 @@ import numpy as np
 
 from physioprep.errors import CorpusError
 from physioprep.samples import MISSING_INT16
-from physioprep.store.build.block import STORE
 from physioprep.store.build.gather import QUARANTINE_COLUMNS, Contents, gather, join, read_contents
 from physioprep.store.build.plan import Plan
+from physioprep.store.build.work import STORE
 from physioprep.store.format.arrays import Hierarchy
 from physioprep.store.format.columns import column_kind, encode_column, stored_columns
 from physioprep.store.format.layout import (
@@ -217,7 +217,8 @@ def _write_quarantine(path: Path, rows: list[dict[str, str]]) -> str:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema([(name, pa.string()) for name in QUARANTINE_COLUMNS])
+    names = [n for n in QUARANTINE_COLUMNS if n != "traceback" or any(r[n] for r in rows)]
+    schema = pa.schema([(name, pa.string()) for name in names])
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), sink, compression="zstd")
     data = sink.getvalue().to_pybytes()

@@ -1,46 +1,33 @@
-"""Run the blocks of a plan: in this process, in threads or processes, or on a Dask cluster.
-
-Whatever runs them, only paths and numbers travel, and only a few blocks for each worker are in
-flight, so that a plan of any length grows neither this process nor a scheduler.
-"""
+"""Run the blocks of a plan, and run alone those that killed a process."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import platform
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
-from functools import partial
-from importlib import import_module
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from physioprep.errors import StoreError
-from physioprep.parallel.cluster import Announce, connect
-from physioprep.parallel.pools import WorkerProcess, process_pool, run_on_cluster, run_on_pool
-from physioprep.parallel.workers import prepare_worker, single_threaded_libraries
-from physioprep.remote import is_remote
-from physioprep.store.build.block import JOB, Done, run_block
+from physioprep.parallel.alone import WorkerDiedError, perform_alone
+from physioprep.parallel.cluster import Announce
+from physioprep.parallel.run import choose_scheduler, run_tasks
 from physioprep.store.build.target_objects import scratch
 from physioprep.store.build.trace import TRACES, traced_records
-from physioprep.versions import software
+from physioprep.store.build.work import BlockResult
 
 #: Source values (samples times channels) up to which starting workers costs more than it saves.
 SMALL: Final = 60_000_000
 #: Source values from which `workers` alone asks for a LocalCluster, with its dashboard.
 LARGE: Final = 2_000_000_000
-_SCHEDULERS: Final = ("sync", "threads", "processes", "cluster")
 
 
-def choose_scheduler(scheduler: str | None, workers: int | None, values: int) -> str:
-    """Choose what runs a job.
+def choose_for(scheduler: str | None, workers: int | None, values: int) -> str:
+    """Choose what runs an ingest.
 
     Parameters
     ----------
     scheduler : str, optional
-        ``"sync"``, ``"threads"``, ``"processes"``, ``"cluster"`` (a LocalCluster), or the
-        address of a Dask scheduler. By default the size of the work decides.
+        As for `ingest`. By default the size of the work decides.
     workers : int, optional
         Asked for.
     values : int
@@ -53,27 +40,22 @@ def choose_scheduler(scheduler: str | None, workers: int | None, values: int) ->
     Raises
     ------
     StoreError
-        If the scheduler is none of these.
+        There is no such scheduler.
 
     Examples
     --------
-    >>> choose_scheduler(None, None, 10_000), choose_scheduler(None, 4, 10**10)
+    >>> choose_for(None, None, 10_000), choose_for(None, 4, 10**10)
     ('sync', 'cluster')
     """
-    if scheduler is not None:
-        if scheduler not in _SCHEDULERS and "://" not in scheduler:
-            known = ", ".join(_SCHEDULERS)
-            raise StoreError(f"unknown scheduler {scheduler!r}: {known}, or an address (tcp://…)")
-        return scheduler
-    if values < SMALL or workers == 1:
-        return "sync"
-    return "cluster" if workers is not None and values >= LARGE else "processes"
+    usual = "cluster" if workers is not None and values >= LARGE else "processes"
+    default = "sync" if values < SMALL else usual
+    return choose_scheduler(scheduler, workers, default, StoreError)
 
 
 def execute(
     work: str | Path,
     blocks: Sequence[int],
-    on_done: Callable[[Done], None],
+    on_done: Callable[[BlockResult], None],
     *,
     scheduler: str,
     workers: int | None = None,
@@ -86,10 +68,11 @@ def execute(
     work : str or Path
         Working folder of the ingest, or its URL.
     blocks : sequence of int
+        Numbers of the blocks.
     on_done : callable
         Called in this thread for each finished block; what it raises stops the run.
     scheduler : str
-        From `choose_scheduler`.
+        From `choose_for`.
     workers : int, optional
         Default: the processor cores this process may use.
     announce : callable, optional
@@ -100,128 +83,49 @@ def execute(
     StoreError
         If workers die for a reason that no record explains, or a cluster cannot be reached.
     """
-    workers = workers or len(os.sched_getaffinity(0))
-    left = dict.fromkeys(blocks)
-
-    def finished(done: Done) -> None:
-        left.pop(done.block, None)
-        on_done(done)
-
     # A process died in these before: a record may have killed it, and would kill this one too.
-    suspects = [block for block in left if traced_records(scratch(work), block)]
-    while left:
-        for block in suspects:
-            finished(_run_alone(work, block))
-        if not left:
-            return
-        suspects = _round(work, list(left), finished, scheduler, workers, announce)
+    suspects = [block for block in blocks if traced_records(scratch(work), block)]
+    rest = sorted(set(blocks) - set(suspects))
 
-
-def _round(
-    work: str | Path,
-    blocks: list[int],
-    finished: Callable[[Done], None],
-    scheduler: str,
-    workers: int,
-    announce: Announce | None,
-) -> list[int]:
-    """Run blocks; return those in which a worker process died."""
-    task = partial(run_block, str(work))
-    if "://" in scheduler or scheduler == "cluster":
-        with connect(scheduler, workers, announce) as client:
-            return _on_cluster(client, work, blocks, finished)
-    if scheduler == "processes":
-        broken = []
-        for block, future in run_on_pool(process_pool(workers), workers, task, blocks):
-            try:
-                done = future.result()
-            except BrokenExecutor:
-                broken.append(block)
-            else:
-                finished(done)
-        # Of those in flight, the ones that left a trace were running.
-        return [block for block in broken if traced_records(scratch(work), block)] or broken
-    with single_threaded_libraries():
-        if scheduler == "threads":
-            for _, ended in run_on_pool(ThreadPoolExecutor(workers), workers, task, blocks):
-                finished(ended.result())
-        else:
-            for block in blocks:
-                finished(task(block))
-    return []
-
-
-def _on_cluster(
-    client: Any, work: str | Path, blocks: list[int], finished: Callable[[Done], None]
-) -> list[int]:
-    killed: type[BaseException] = import_module("distributed").KilledWorker
-    suspects = []
-    arguments = (str(work), software())
-    for block, future in run_on_cluster(client, _run_in_worker, blocks, *arguments, name="ingest"):
-        try:
-            done = future.result()
-        except killed:
-            done = None
-        if done is None:
+    def finished(block: int, result: BlockResult) -> None:
+        if result.died_before:
             suspects.append(block)
         else:
-            finished(done)
-    return suspects
+            on_done(result)
+
+    run_tasks(
+        "ingest",
+        rest,
+        {"work": str(work)},
+        finished,
+        scheduler=scheduler,
+        workers=workers,
+        announce=announce,
+        error=StoreError,
+        on_crash=lambda block, _: suspects.append(block),
+    )
+    for block in suspects:
+        on_done(_run_alone(work, block))
 
 
-def _run_in_worker(work: str, versions: Mapping[str, str], block: int) -> Done | None:
-    """Run a block in a worker of a cluster; None if a process died in it before.
-
-    The first worker that a record kills is then the last: the block comes back, to be run in
-    a process that may die.
-    """
-    here, host = software(), platform.node()
-    other = [
-        f"{name} {here.get(name, 'missing')}, not {versions[name]}"
-        for name in versions
-        if here.get(name) != versions[name]
-    ]
-    if other:
-        cause = f"the worker on {host} has other software: {'; '.join(other)}"
-        return Done(block, 0, target_error=cause)
-    if not is_remote(work) and not (Path(work) / JOB).is_file():
-        cause = f"the worker on {host} does not see the folder of the target"
-        return Done(block, 0, target_error=cause)
-    if traced_records(scratch(work), block):
-        return None
-    with single_threaded_libraries():
-        return run_block(work, block)
-
-
-def _run_alone(work: str | Path, block: int) -> Done:
+def _run_alone(work: str | Path, block: int) -> BlockResult:
     """Run a block in a process of its own, quarantining every record that kills it."""
-    import signal
-
     crashed: dict[int, str] = {}
     while True:
-        ours, theirs = multiprocessing.Pipe(duplex=False)
-        process = WorkerProcess(target=_alone, args=(theirs, str(work), block, crashed))
         for path in (scratch(work) / TRACES).glob(f"{block}.*"):
             path.unlink(missing_ok=True)
-        process.start()
-        theirs.close()
         try:
-            done: Done = ours.recv()
-            process.join()
-            return done
-        except EOFError:
-            process.join()
-        finally:
-            ours.close()
-        code = process.exitcode or 0
-        killer = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        new = set(traced_records(scratch(work), block)) - crashed.keys()
-        if not new:
-            raise StoreError(f"a worker process died ({killer}) and no record explains it")
-        crashed |= dict.fromkeys(new, f"it crashes the process that reads it ({killer})")
-
-
-def _alone(answer: Any, work: str, block: int, crashed: dict[int, str]) -> None:
-    prepare_worker()
-    answer.send(run_block(work, block, crashed))
-    answer.close()
+            job = json.dumps({"work": str(work), "crashed": crashed})
+            result, raised = perform_alone("ingest", job, block)
+        except WorkerDiedError as death:
+            new = set(traced_records(scratch(work), block)) - crashed.keys()
+            if not new:
+                raise StoreError(
+                    f"a worker process died ({death}) and no record explains it"
+                ) from None
+            crashed |= dict.fromkeys(new, f"it crashes the process that reads it ({death})")
+            continue
+        if raised is not None:
+            raise raised
+        done: BlockResult = result
+        return done

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from physioprep.errors import StoreError
 from physioprep.recording import ANNOTATION_COLUMNS
-from physioprep.store.build.block import JOURNAL, PER_CHANNEL, STORE
-from physioprep.store.build.journal import Entry, read_entry
+from physioprep.store.build.journal import Entry, Failure, read_entry
 from physioprep.store.build.plan import Plan
+from physioprep.store.build.work import JOURNAL, PER_CHANNEL, STORE
 from physioprep.store.format.layout import ANNOTATIONS
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from physioprep.store.open import Store
 
-QUARANTINE_COLUMNS: Final = ("corpus", "record_id", "path", "stage", "reason")
+QUARANTINE_COLUMNS: Final = ("corpus", "record_id", "path", "stage", "reason", "traceback")
 #: Columns of ``annotations/``; ``record`` is the row of ``records/``.
 ANNOTATION_TYPES: Final[dict[str, type]] = {"record": np.int64, **ANNOTATION_COLUMNS}
 
@@ -75,7 +75,7 @@ def gather(work: Path, plan: Plan, manifest: pd.DataFrame) -> Contents:
     StoreError
         If a journal entry is missing.
     """
-    failed: dict[int, tuple[str, str]] = {}
+    failed: dict[int, Failure] = {}
     sources: dict[int, list[tuple[str, int]]] = {}
     flags: dict[int, list[str]] = {}
     outputs: dict[str, str] = {}
@@ -167,7 +167,7 @@ def _source_channels(plan: Plan) -> dict[str, dict[str, list[str]]]:
 
 
 def quarantine_rows(
-    plan: Plan, manifest: pd.DataFrame, failed: Mapping[int, tuple[str, str]]
+    plan: Plan, manifest: pd.DataFrame, failed: Mapping[int, Failure]
 ) -> list[dict[str, str]]:
     """List what is not in the store.
 
@@ -175,20 +175,20 @@ def quarantine_rows(
     ----------
     plan : Plan
     manifest : pandas.DataFrame
-    failed : mapping of int to (str, str)
-        Planned record to stage and reason.
+    failed : mapping of int to Failure
+        Planned records that are in quarantine.
 
     Returns
     -------
     list of dict
         In the order of the manifest.
     """
-    found = [(refusal.row, refusal.stage, refusal.reason) for refusal in plan.refused]
+    found = [(refusal.row, refusal.stage, refusal.reason, "") for refusal in plan.refused]
     found += [(int(plan.rows[record]), *why) for record, why in failed.items()]
     names = [manifest[name].to_numpy(object) for name in ("corpus", "record_id", "path")]
     return [
-        dict(zip(QUARANTINE_COLUMNS, (*(n[row] for n in names), stage, reason), strict=True))
-        for row, stage, reason in sorted(found)
+        dict(zip(QUARANTINE_COLUMNS, (*(n[row] for n in names), *why), strict=True))
+        for row, *why in sorted(found)
     ]
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physioprep.atomic import write_bytes
-from physioprep.store.build.block import JOB, JOURNAL, STORE, TABLE, Job
 from physioprep.store.build.plan import Plan
 from physioprep.store.build.trace import TRACES
+from physioprep.store.build.work import JOB, JOURNAL, STORE, TABLE, Job, encode_job
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,4 +99,4 @@ def prepare(
     job = Job(
         plan.sha256, recipe, plan.layouts, plan.signatures, dict(plan.names), dict(plan.shards)
     )
-    write_bytes(work / JOB, pickle.dumps(job))
+    write_bytes(work / JOB, encode_job(job))

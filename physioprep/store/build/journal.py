@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,25 @@ from numpy.typing import NDArray
 from physioprep.atomic import write_bytes
 
 _HEAD = struct.Struct("<IQ")
+
+
+class Failure(NamedTuple):
+    """Why a record is in quarantine.
+
+    Parameters
+    ----------
+    stage : str
+        ``"read"``, ``"harmonise"`` or ``"crash"``.
+    reason : str
+        One line, the same on every machine.
+    traceback : str
+        Where our own code or a library failed in a way that no reader expects; else "". It
+        tells a fault of the software from a bad file.
+    """
+
+    stage: str
+    reason: str
+    traceback: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +52,8 @@ class Entry:
     block : int
     outputs : mapping of str to (str, int)
         Shard file, relative to the store, to its SHA-256 and bytes.
-    failed : mapping of int to (str, str)
-        Planned record that went to quarantine, to stage and reason.
+    failed : mapping of int to Failure
+        Planned record that went to quarantine.
     sources : mapping of int to list of (str, int)
         Planned record to SHA-256 and bytes of each of its files, as read.
     flags : mapping of int to list of str
@@ -45,7 +64,7 @@ class Entry:
 
     block: int
     outputs: Mapping[str, tuple[str, int]]
-    failed: Mapping[int, tuple[str, str]]
+    failed: Mapping[int, Failure]
     sources: Mapping[int, list[tuple[str, int]]]
     flags: Mapping[int, list[str]]
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
@@ -118,7 +137,7 @@ def read_entry(folder: Path, block: int, store: Path) -> Entry | None:
     entry = Entry(
         info["block"],
         {name: (sha, size) for name, (sha, size) in info["outputs"].items()},
-        {int(record): (stage, reason) for record, (stage, reason) in info["failed"].items()},
+        {int(record): Failure(*why) for record, why in info["failed"].items()},
         {int(record): [(s, n) for s, n in files] for record, files in info["sources"].items()},
         {int(record): flags for record, flags in info["flags"].items()},
         arrays,

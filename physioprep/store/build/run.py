@@ -15,12 +15,12 @@ from physioprep.errors import StoreError, UnreadableFileError
 from physioprep.parallel.cluster import Announce
 from physioprep.remote import is_remote, place
 from physioprep.store.build.append import dtypes_of, extent_of, new_records
-from physioprep.store.build.block import Done
-from physioprep.store.build.execute import choose_scheduler, execute
-from physioprep.store.build.journal import Entry
+from physioprep.store.build.execute import choose_for, execute
+from physioprep.store.build.journal import Entry, Failure
 from physioprep.store.build.plan import Plan, make_plan
 from physioprep.store.build.target_folder import FolderTarget
 from physioprep.store.build.target_objects import ObjectTarget
+from physioprep.store.build.work import BlockResult
 from physioprep.store.open import Store, open_store
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class _Run:
     def run(
         self, scheduler: str | None, workers: int | None, announce: Announce | None
     ) -> IngestResult:
-        scheduler = choose_scheduler(scheduler, workers, _source_values(self.manifest))
+        scheduler = choose_for(scheduler, workers, _source_values(self.manifest))
         plan = self._plan()
         self.dtypes = self._known_dtypes(plan)
         if self.dtypes and self.onto is None:
@@ -297,7 +297,7 @@ class _Run:
             log.info("going on: %d of %d blocks are left", len(blocks), plan.n_blocks)
         self._report(plan)
 
-        def on_done(done: Done) -> None:
+        def on_done(done: BlockResult) -> None:
             if done.target_error:
                 raise StoreError(
                     f"{self.target}: {done.target_error}; what is done is kept, "
@@ -309,7 +309,7 @@ class _Run:
                     raise StoreError(f"{self.target}: too narrow for {found}: make it anew")
                 self.dtypes |= done.wider
                 raise _NeedsWiderError
-            failed: Mapping[int, tuple[str, str]] = {}
+            failed: Mapping[int, Failure] = {}
             if done.n_failed:
                 entry = self.there.finished(done.block)
                 failed = {} if entry is None else entry.failed
@@ -318,12 +318,12 @@ class _Run:
 
         execute(work, blocks, on_done, scheduler=scheduler, workers=workers, announce=announce)
 
-    def _count(self, plan: Plan, n: int, failed: Mapping[int, tuple[str, str]]) -> None:
+    def _count(self, plan: Plan, n: int, failed: Mapping[int, Failure]) -> None:
         self.n_done += n
         self.n_failed += len(failed)
         total = plan.n_records + len(plan.refused)
         if self.n_failed > self.abort_rate * total:
-            lines = [self._line(int(plan.rows[r]), why) for r, (_, why) in failed.items()]
+            lines = [self._line(int(plan.rows[r]), why.reason) for r, why in failed.items()]
             lines += [self._line(refusal.row, refusal.reason) for refusal in plan.refused]
             rate = f"{self.n_failed} of {total} records failed"
             raise StoreError(f"{self.target}: {rate}: {lines[0] if lines else 'see the log'}")
@@ -369,7 +369,7 @@ class _Run:
 
 def _may_do_better(entry: Entry) -> bool:
     """Say whether a block has failures that may have passed: a mount that was away."""
-    return any(stage != "crash" for stage, _ in entry.failed.values())
+    return any(failure.stage != "crash" for failure in entry.failed.values())
 
 
 def _source_values(manifest: pd.DataFrame) -> int:

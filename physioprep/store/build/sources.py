@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -238,3 +239,48 @@ def reason_of(error: BaseException, record: Mapping[str, Any]) -> str:
         text = f"{type(error).__name__}: {error}"
     root = str(record["root"]).rstrip("/") + "/"
     return " ".join(text.replace(root, "").split())
+
+
+def unexpected_traceback(error: BaseException) -> str:
+    """Return where an error comes from that no reader expects, "" for those that they do.
+
+    A bad file ends in a `PhysioprepError` or an `OSError`. Anything else, and anything else that
+    a reader has turned into a `PhysioprepError`, may be a fault of the software.
+
+    Parameters
+    ----------
+    error : BaseException
+
+    Returns
+    -------
+    str
+        One line per call, innermost last, with paths from the package on, so that it is the
+        same on every machine with the same software.
+
+    Examples
+    --------
+    >>> unexpected_traceback(UnreadableFileError("a.dat", "cut short"))
+    ''
+    >>> unexpected_traceback(KeyError("lead")).splitlines()
+    ["KeyError: 'lead'"]
+    """
+    origin: BaseException | None = error
+    while isinstance(origin, PhysioprepError | OSError):
+        origin = origin.__cause__
+    if origin is None:
+        return ""
+    calls = [
+        f"{_from_package(call.filename)}:{call.lineno} in {call.name}"
+        for call in traceback.extract_tb(origin.__traceback__)
+    ]
+    return "\n".join([*calls, f"{type(origin).__name__}: {origin}"])
+
+
+def _from_package(path: str) -> str:
+    """Return a source file's path without what differs from machine to machine."""
+    parts = PurePosixPath(path).parts
+    for root in ("site-packages", "physioprep"):
+        if root in parts:
+            at = len(parts) - 1 - parts[::-1].index(root)
+            return "/".join(parts[at + (root == "site-packages") :])
+    return parts[-1]

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physioprep.atomic import swap, swap_undone, write_bytes
-from physioprep.store.build.block import JOURNAL, STORE
 from physioprep.store.build.job_table import prepare
 from physioprep.store.build.journal import Entry, entry_path, read_entry
 from physioprep.store.build.lock import hold
 from physioprep.store.build.plan import Plan
+from physioprep.store.build.work import JOURNAL, STORE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import os
-import pickle
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -23,12 +22,21 @@ from typing import TYPE_CHECKING, Any
 
 from physioprep import remote
 from physioprep.errors import StoreError, UnreadableFileError
-from physioprep.store.build.block import JOB, JOURNAL, STORE, TABLE, Done, Job, run_planned
+from physioprep.store.build.block import run_planned
 from physioprep.store.build.job_table import prepare
 from physioprep.store.build.journal import Entry, entry_path, read_entry
 from physioprep.store.build.lock import hold_object
 from physioprep.store.build.plan import Plan
 from physioprep.store.build.trace import TRACES
+from physioprep.store.build.work import (
+    JOB,
+    JOURNAL,
+    STORE,
+    TABLE,
+    BlockResult,
+    Job,
+    decode_job,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +71,7 @@ def scratch(work: str | Path) -> Path:
     return folder
 
 
-def run_block_there(work: str, block: int, crashed: Mapping[int, str]) -> Done:
+def run_block_there(work: str, block: int, crashed: Mapping[int, str]) -> BlockResult:
     """Do one block of an ingest onto an object store; see `run_block`.
 
     The block is finished here, then its shards are sent, and its journal entry last.
@@ -78,9 +86,9 @@ def run_block_there(work: str, block: int, crashed: Mapping[int, str]) -> Done:
             _send(here, work, block)
         return done
     except FileNotFoundError as error:
-        return Done(block, 0, target_error=f"{error.filename or error}: gone")
+        return BlockResult(block, 0, target_error=f"{error.filename or error}: gone")
     except UnreadableFileError as error:
-        return Done(block, 0, target_error=str(error))
+        return BlockResult(block, 0, target_error=str(error))
 
 
 def _send(here: Path, work: str, block: int) -> None:
@@ -111,8 +119,7 @@ def _target_of(work: str) -> str:
 
 @lru_cache(maxsize=2)
 def _job(work: str) -> Job:
-    job: Job = pickle.loads(remote.fetch(remote.join(work, JOB)))
-    return job
+    return decode_job(remote.fetch(remote.join(work, JOB)))
 
 
 def _records(work: str, block: int) -> list[dict[str, Any]]:

@@ -1,0 +1,52 @@
+"""The task of an ingest: one block, in any process that sees the sources and the target."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from physioprep.remote import is_remote
+from physioprep.store.build.block import block_records, run_planned
+from physioprep.store.build.target_objects import run_block_there, scratch
+from physioprep.store.build.trace import traced_records
+from physioprep.store.build.work import JOB, BlockResult, Job, decode_job
+
+
+def run_block(job: Mapping[str, Any], block: int) -> BlockResult:
+    """Do one block.
+
+    Parameters
+    ----------
+    job : mapping
+        ``work``: working folder of the ingest, or its URL. ``crashed``, where the block runs
+        alone: records (decimal text) that killed a process before, to the reason to quarantine
+        them under.
+    block : int
+        Number of the block.
+
+    Returns
+    -------
+    BlockResult
+    """
+    work: str = job["work"]
+    alone = "crashed" in job
+    crashed = {int(record): reason for record, reason in job.get("crashed", {}).items()}
+    if not alone and traced_records(scratch(work), block):
+        return BlockResult(block, 0, died_before=True)
+    if is_remote(work):
+        return run_block_there(work, block, crashed)
+    folder = Path(work)
+    try:
+        mtime_ns = (folder / JOB).stat().st_mtime_ns
+    except FileNotFoundError:
+        cause = f"the worker on {platform.node()} does not see the folder of the target"
+        return BlockResult(block, 0, target_error=cause)
+    return run_planned(folder, _job(work, mtime_ns), block, block_records(folder, block), crashed)
+
+
+@lru_cache(maxsize=2)
+def _job(work: str, mtime_ns: int) -> Job:
+    return decode_job((Path(work) / JOB).read_bytes())

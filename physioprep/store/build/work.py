@@ -1,0 +1,180 @@
+"""The working folder of an ingest: what lies in it, and what workers are told and tell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.harmonise import Recipe
+from physioprep.samples import NO_SENTINEL
+from physioprep.store.build.expect import Expected, Signature
+from physioprep.store.format.layout import GroupLayout
+
+#: Names inside the working folder of an ingest.
+JOB: Final = "job.json"
+TABLE: Final = "records.arrow"
+JOURNAL: Final = "journal"
+STORE: Final = "store"
+#: Per record and channel, beside the samples: dtype, and value where the lead is absent.
+PER_CHANNEL: Final[dict[str, tuple[str, Any]]] = {
+    "scale": ("float32", np.nan),
+    "offset": ("float32", np.nan),
+    "invalid": ("int32", NO_SENTINEL),
+    "present": ("bool", False),
+    "derived": ("bool", False),
+    "unit": ("int16", -1),
+    "source_index": ("int16", -1),
+    "n_saturated": ("int64", 0),
+    "quantisation_rms": ("float32", np.nan),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What every block of one ingest has in common.
+
+    Parameters
+    ----------
+    plan_sha256 : str
+        Hash of the plan.
+    recipe : Recipe
+        What is done to each recording.
+    layouts : tuple of GroupLayout
+        The groups of the store.
+    signatures : tuple of Signature
+        Distinct sets of signals, and what harmonising each must give.
+    names : mapping of (str, float) to str
+        Key and rate (Hz) of an `Expected` to the group that holds it.
+    shards : mapping of group name to ndarray of int64, shape (block + 1,)
+        Block *b* writes shards ``shards[name][b]`` up to ``shards[name][b + 1]``.
+    verify : bool
+        Whether readers check checksums.
+    """
+
+    plan_sha256: str
+    recipe: Recipe
+    layouts: tuple[GroupLayout, ...]
+    signatures: tuple[Signature, ...]
+    names: Mapping[tuple[str, float], str]
+    shards: Mapping[str, NDArray[np.int64]]
+    verify: bool = True
+
+
+def encode_job(job: Job) -> bytes:
+    """Return a job as JSON: workers read it from a folder or a bucket, so it holds data alone.
+
+    Parameters
+    ----------
+    job : Job
+
+    Returns
+    -------
+    bytes
+        UTF-8.
+    """
+    plain = {
+        "plan_sha256": job.plan_sha256,
+        "recipe": job.recipe.to_dict(),
+        "layouts": [asdict(layout) for layout in job.layouts],
+        "signatures": [
+            {
+                "modalities": [[*pair, name] for pair, name in signature.modalities.items()],
+                "expected": [asdict(each) for each in signature.expected],
+            }
+            for signature in job.signatures
+        ],
+        "names": [[key, rate_hz, name] for (key, rate_hz), name in job.names.items()],
+        "shards": {name: numbers.tolist() for name, numbers in job.shards.items()},
+        "verify": job.verify,
+    }
+    return json.dumps(plain).encode()
+
+
+def decode_job(data: bytes) -> Job:
+    """Return the job that `encode_job` wrote.
+
+    Parameters
+    ----------
+    data : bytes
+
+    Returns
+    -------
+    Job
+
+    Raises
+    ------
+    RecipeError
+        The recipe in it is none.
+    """
+    plain = json.loads(data)
+    return Job(
+        plain["plan_sha256"],
+        Recipe.from_dict(plain["recipe"]),
+        tuple(GroupLayout(**_with_tuples(each)) for each in plain["layouts"]),
+        tuple(
+            Signature(
+                {(channel, unit): name for channel, unit, name in each["modalities"]},
+                tuple(Expected(**_with_tuples(one)) for one in each["expected"]),
+            )
+            for each in plain["signatures"]
+        ),
+        {(key, rate_hz): name for key, rate_hz, name in plain["names"]},
+        {name: np.array(numbers, np.int64) for name, numbers in plain["shards"].items()},
+        plain["verify"],
+    )
+
+
+def _with_tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields of a frozen dataclass, whose sequences are tuples."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+
+
+@dataclass(frozen=True)
+class BlockResult:
+    """What a task reports.
+
+    Parameters
+    ----------
+    block, n_records, n_failed : int
+        Number of the block, of its records, and of those in quarantine.
+    wider : mapping of group name to dtype name
+        Not empty where native samples did not fit; the block is then not journalled.
+    target_error : str or None
+        Why the target could not be written; nothing else is worth doing then.
+    died_before : bool
+        A process died in this block, and nothing was done: it is to be run alone.
+    """
+
+    block: int
+    n_records: int
+    n_failed: int = 0
+    wider: Mapping[str, str] = field(default_factory=dict)
+    target_error: str | None = None
+    died_before: bool = False
+
+
+def shard_path(group: str, shard: int) -> str:
+    """Return where a shard lies, relative to the store (Zarr's default chunk keys).
+
+    Parameters
+    ----------
+    group : str
+        Name of the group.
+    shard : int
+        Number of the shard.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> shard_path("ecg", 3)
+    'ecg/signal/c/0/3'
+    """
+    return f"{group}/signal/c/0/{shard}"
