@@ -6,7 +6,9 @@ A corpus module has
 - optionally ``describe(entry, header) -> Entry``: what only the header tells;
 - optionally ``modality(channel, unit, header) -> str | None``: the role of a channel, where
   the ``channels`` of the facts do not tell; None leaves it to its name and unit;
-- optionally ``read_annotations(path) -> dict``: annotations that lie in a file of their own.
+- optionally ``read_annotations(path) -> dict``: annotations that lie in a file of their own;
+- optionally ``STRUCTURE`` and ``ANNOTATION_ENDING``: what readers of its files need to know,
+  see `physioprep.readers.structures` and the tables in `physioprep.corpora.known`.
 
 Modules load when asked for by name, so that a scan of one corpus costs one import.
 """

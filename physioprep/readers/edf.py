@@ -24,6 +24,7 @@ from physioprep.readers.edf_annotations import (
     trigger_columns,
 )
 from physioprep.readers.edf_header import EdfHeader, read_edf_header
+from physioprep.readers.structures import annotation_endings
 from physioprep.readers.wfdb_annotations import find_annotations, merge, read_annotations
 from physioprep.readers.wfdb_signals import decode_24, read_into
 from physioprep.recording import GroupHeader, Header, Recording, SignalGroup
@@ -354,6 +355,6 @@ def _describe(header: EdfHeader, notes: list[str]) -> dict[str, Any]:
 
 
 def _annotation_files(path: Path) -> list[Path]:
-    """Find the seizure annotations (WFDB format) that CHB-MIT keeps beside its EDF files."""
+    """Find the WFDB annotations that a corpus keeps beside its EDF files."""
     found = find_annotations(path.parent, path.name, frozenset())
-    return [file for file in found if file.name.endswith(".seizures")]
+    return [file for file in found if file.name.endswith(annotation_endings("edf"))]

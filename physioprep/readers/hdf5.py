@@ -1,34 +1,26 @@
-"""Read CODE-15%'s HDF5 parts: ``exams_part0.hdf5#<exam_id>`` is one exam.
+"""Read recordings from HDF5 files whose structure is known.
 
-A part holds ``tracings`` (exam, 4096, 12) at 400 Hz and ``exam_id``; exams of 7 and 10 s are
-padded with zeros on both sides, and the last row is a dummy of the id 0. The files state no
-unit; ``""`` stands for it here.
+The structures are known by the modules that `physioprep.corpora.known.STRUCTURES` lists, and
+found from the names of the datasets.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.parts import header_of, numbered, split_part, stamp, unscaled
+from physioprep.readers.parts import header_of, split_part, stamp
+from physioprep.readers.structures import Container, read_structure
 from physioprep.recording import Header, Recording
-
-LEADS = ("DI", "DII", "DIII", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
-RATE_HZ = 400.0
-_LARGEST_EXAM_BYTES = 1 << 26
 
 
 def read_header(path: Path) -> Header:
-    """Describe one exam.
+    """Describe one recording of an HDF5 file.
 
     Parameters
     ----------
     path : Path
-        ``exams_part0.hdf5#<exam_id>``.
+        ``file.hdf5`` or ``file.hdf5#part``.
 
     Returns
     -------
@@ -37,34 +29,35 @@ def read_header(path: Path) -> Header:
     Raises
     ------
     UnreadableFileError
-        The file is missing, damaged, of another structure, or has no such exam.
+        The file is missing, damaged, of an unknown structure, or has no such part.
     """
     return header_of(read(path))
 
 
 def read(path: Path, verify: bool = True) -> Recording:
-    """Read one exam, its padding included.
+    """Read one recording of an HDF5 file.
 
     Parameters
     ----------
     path : Path
-        ``exams_part0.hdf5#<exam_id>``.
+        ``file.hdf5`` or ``file.hdf5#part``.
     verify : bool
-        Without effect: HDF5 checks its own checksums where a file has them.
+        No effect: HDF5 verifies the checksums that a file has.
 
     Returns
     -------
     Recording
-        ``metadata["zero_padding"]`` counts the samples that are zero in all leads at both ends.
+        Samples as stored, units as the corpus documents them, ``""`` where it does not.
 
     Raises
     ------
     UnreadableFileError
-        The file is missing, damaged, of another structure, or has no such exam.
+        The file is missing, damaged, of an unknown structure, or has no such part.
 
     Examples
     --------
     >>> import h5py, tempfile
+    >>> import numpy as np
     >>> path = Path(tempfile.mkdtemp()) / "exams_part0.hdf5"
     >>> with h5py.File(path, "w") as file:
     ...     file["exam_id"], file["tracings"] = [77, 0], np.ones((2, 4096, 12), np.float32)
@@ -74,36 +67,14 @@ def read(path: Path, verify: bool = True) -> Recording:
     import h5py
 
     file, part = split_part(path)
-    key = stamp(file)
-    (exam,) = numbered(part, r"(\d+)", path)
+    stamp(file)
     try:
-        row = _rows(*key).get(int(exam))
-        if row is None:
-            raise UnreadableFileError(path, f"no exam {exam}")
         with h5py.File(file, "r") as opened:
-            tracings: Any = opened["tracings"]
-            if tracings.ndim != 3 or tracings.shape[2] != len(LEADS):
-                raise UnreadableFileError(path, f"tracings of the shape {tracings.shape}")
-            if tracings.shape[1] * 12 * 8 > _LARGEST_EXAM_BYTES:
-                raise UnreadableFileError(path, f"exams of {tracings.shape[1]} samples")
-            samples = np.asarray(tracings[row])
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError, IndexError) as error:
+            recording = read_structure(Container(opened, path, file, part, "hdf5"))
+            names = ", ".join(sorted(opened))[:80] if recording is None else ""
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
         text = " ".join(str(error).split())[:200]
-        raise UnreadableFileError(path, f"not a readable CODE-15% part ({text})") from None
-    group = unscaled(LEADS, [""] * 12, RATE_HZ, samples.T, path)
-    some = np.flatnonzero(samples.any(axis=1))
-    padding = [int(some[0]), len(samples) - 1 - int(some[-1])] if len(some) else [len(samples), 0]
-    metadata = {"layout": "code15", "exam_id": int(exam), "zero_padding": padding}
-    return Recording(path, "hdf5", (group,), (file,), None, metadata)
-
-
-@lru_cache(maxsize=32)
-def _rows(name: str, modified_ns: int, size: int) -> dict[int, int]:
-    """Map exam ids to rows; the dummy's id 0 is none."""
-    import h5py
-
-    with h5py.File(name, "r") as opened:
-        ids: Any = opened["exam_id"]
-        if ids.size * ids.dtype.itemsize > max(1 << 24, 4 * size):
-            raise ValueError(f"{ids.size} exam ids in {size} bytes")
-        return {int(exam): row for row, exam in enumerate(ids[()].ravel()) if exam}
+        raise UnreadableFileError(path, f"not a readable HDF5 file ({text})") from error
+    if recording is None:
+        raise UnreadableFileError(path, f"HDF5 datasets of no known corpus: {names}")
+    return recording

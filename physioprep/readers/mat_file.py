@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.parts import stamp
@@ -45,6 +46,52 @@ def load_mat(file: Path) -> dict[str, Any]:
     return _load(*stamp(file))
 
 
+def items_of(value: Any) -> list[Any]:
+    """Return the items of a cell; a value that is no cell is a list of one.
+
+    Parameters
+    ----------
+    value : Any
+        Of `load_mat`'s dict, at any depth.
+
+    Returns
+    -------
+    list
+
+    Examples
+    --------
+    >>> items_of(["a", "b"]), items_of("a")
+    (['a', 'b'], ['a'])
+    """
+    return list(value) if isinstance(value, list) else [value]
+
+
+def value_of(value: Any) -> Any:
+    """Return the one number or text in an array or cell of a single item.
+
+    Parameters
+    ----------
+    value : Any
+        Of `load_mat`'s dict, at any depth.
+
+    Returns
+    -------
+    Any
+        A Python number or text; a list if there are several items.
+
+    Examples
+    --------
+    >>> value_of(np.array([[128]])), value_of(["male"]), value_of(np.eye(2))
+    (128, 'male', [1.0, 0.0, 0.0, 1.0])
+    """
+    if isinstance(value, list):
+        return value_of(value[0]) if len(value) == 1 else value
+    if isinstance(value, np.ndarray | np.generic):
+        array: NDArray[Any] = np.asarray(value)
+        return array.item() if array.size == 1 else array.ravel().tolist()
+    return value
+
+
 @lru_cache(maxsize=1)  # a scan asks for all parts of one file before it goes to the next
 def _load(name: str, modified_ns: int, size: int) -> dict[str, Any]:
     file = Path(name)
@@ -61,7 +108,7 @@ def _load(name: str, modified_ns: int, size: int) -> dict[str, Any]:
         raise UnreadableFileError(file, "its variables do not fit into memory") from None
     except Exception as error:  # SciPy and h5py raise nearly anything on damaged files
         text = " ".join(str(error).split()) or type(error).__name__
-        raise UnreadableFileError(file, f"not a readable MATLAB file ({text[:200]})") from None
+        raise UnreadableFileError(file, f"not a readable MATLAB file ({text[:200]})") from error
 
 
 def _load_classic(file: Path, size: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Parsing is MNE's; samples come as it gives them, in SI units (V, not µV), as fl
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -98,12 +99,11 @@ def _read(path: Path, samples: bool) -> Recording:
     except Exception as error:  # MNE's readers raise nearly anything on damaged files
         text = " ".join(str(error).split())[:200]
         text = "no cause given" if 'File "' in text else text  # a traceback within a message
-        raise UnreadableFileError(
-            path, f"MNE cannot read it ({type(error).__name__}: {text})"
-        ) from None
+        cause = f"MNE cannot read it ({type(error).__name__}: {text})"
+        raise UnreadableFileError(path, cause) from error
     units = [_UNITS.get(int(channel["unit"]), "") for channel in raw.info["chs"]]
     group = unscaled(raw.ch_names, units, float(raw.info["sfreq"]), data, path)
-    object.__setattr__(group, "n_samples", int(raw.n_times))
+    group = replace(group, n_samples=int(raw.n_times))  # without samples, the group counts none
     measured = raw.info["meas_date"]
     start = measured and (measured + timedelta(seconds=float(raw.first_time))).replace(tzinfo=None)
     metadata = {

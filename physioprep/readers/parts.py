@@ -1,7 +1,7 @@
 """Container files hold many recordings: ``path#part`` names one of them.
 
 The part follows the last ``#`` of a path that is no file by itself: ``s01.dat#v03`` is the
-third video of DEAP's first subject. Each reader's docstring says what its parts are called.
+recording ``v03`` in ``s01.dat``. The structure of the file says what its parts are called.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def split_part(path: str | Path) -> tuple[Path, str]:
 
     Examples
     --------
-    >>> split_part("deap/s01.dat#v03")
-    (PosixPath('deap/s01.dat'), 'v03')
+    >>> split_part("raw/s01.dat#v03")
+    (PosixPath('raw/s01.dat'), 'v03')
     """
     name = os.fspath(path)
     if "#" not in name or Path(name).exists():
@@ -68,7 +68,7 @@ def numbered(part: str, pattern: str, path: str | Path) -> tuple[str, ...]:
     return match.groups()
 
 
-def pick(items: Sequence[Any], number: str, what: str, path: str | Path) -> Any:
+def pick(items: Sequence[Any] | NDArray[Any], number: str, what: str, path: str | Path) -> Any:
     """Return item `number`, counted from 1."""
     index = int(number) - 1
     if not 0 <= index < len(items):

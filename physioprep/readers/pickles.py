@@ -1,7 +1,8 @@
-"""Read DEAP's ``.dat`` and WESAD's ``.pkl`` without running what a pickle may tell one to run.
+"""Read recordings from pickles without running the code that a pickle may name.
 
 The unpickler admits NumPy arrays of numbers and text, and builtin containers; any other name
-in the file is an error. Parts: DEAP's ``s01.dat#v01`` .. ``#v40``; WESAD has none.
+in the file is an error. Which recordings a pickle holds is known by the modules that
+`physioprep.corpora.known.STRUCTURES` lists.
 """
 
 from __future__ import annotations
@@ -17,29 +18,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.deap import deap_recording
-from physioprep.readers.parts import header_of, split_part, stamp, unscaled
-from physioprep.recording import Header, Recording, SignalGroup
+from physioprep.readers.parts import header_of, split_part, stamp
+from physioprep.readers.structures import Container, read_structure
+from physioprep.recording import Header, Recording
 
 _SIMPLE_DTYPE = re.compile(r"[<>|=]?[?bBhHiIlLqQefdFDSU]\d{0,9}|[<>|=]?[biufcSU]\d{1,9}")
-_WESAD_STATES = ("undefined", "baseline", "stress", "amusement", "meditation")
-#: Channel, unit and rate (Hz) of WESAD's signals, as its readme gives them.
-_WESAD = {
-    "chest": {
-        "ACC": (("x", "y", "z"), "g", 700.0),
-        "ECG": (("",), "mV", 700.0),
-        "EMG": (("",), "mV", 700.0),
-        "EDA": (("",), "uS", 700.0),
-        "Temp": (("",), "degC", 700.0),
-        "Resp": (("",), "%", 700.0),
-    },
-    "wrist": {
-        "ACC": (("x", "y", "z"), "1/64 g", 32.0),
-        "BVP": (("",), "", 64.0),
-        "EDA": (("",), "uS", 4.0),
-        "TEMP": (("",), "degC", 4.0),
-    },
-}
 
 
 def read_header(path: Path) -> Header:
@@ -75,7 +58,7 @@ def read(path: Path, verify: bool = True) -> Recording:
     Returns
     -------
     Recording
-        Of WESAD, the protocol's conditions are annotations of the source ``"label"``.
+        Samples as stored, units as the corpus documents them, ``""`` where it does not.
 
     Raises
     ------
@@ -93,16 +76,10 @@ def read(path: Path, verify: bool = True) -> Recording:
     """
     file, part = split_part(path)
     content = load_pickle(file)
-    try:
-        if isinstance(content, dict) and {"data", "labels"} <= set(content):
-            return deap_recording(content["data"], content["labels"], path, file, part, "pickles")
-        if isinstance(content, dict) and {"signal", "label", "subject"} <= set(content):
-            if part:
-                raise UnreadableFileError(path, "has no parts")
-            return _wesad(content, file)
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-        cause = f"not of the structure it seems to have ({type(error).__name__}: {error})"
-        raise UnreadableFileError(path, " ".join(cause.split())) from None
+    if isinstance(content, dict):
+        recording = read_structure(Container(content, path, file, part, "pickles"))
+        if recording is not None:
+            return recording
     raise UnreadableFileError(path, "a pickle of no known corpus")
 
 
@@ -143,12 +120,13 @@ def _load(name: str, modified_ns: int, size: int) -> Any:
             return _Unpickler(_Bounded(opened, size), encoding="latin1").load()
         except _ForbiddenError as error:
             cause = f"a pickle that asks for {error}, which arrays do not need"
-        except MemoryError:
-            cause = "its arrays do not fit into memory"
+            raise UnreadableFileError(name, cause) from error
+        except MemoryError as error:
+            raise UnreadableFileError(name, "its arrays do not fit into memory") from error
         except Exception as error:  # damaged pickles raise nearly anything
             text = " ".join(str(error).split())[:200]
             cause = f"not a readable pickle ({type(error).__name__}: {text})"
-    raise UnreadableFileError(name, cause)
+            raise UnreadableFileError(name, cause) from error
 
 
 class _ForbiddenError(Exception):
@@ -248,54 +226,3 @@ _ADMITTED: dict[tuple[str, str], Callable[..., Any] | type] = {
     ("numpy", "dtype"): _dtype,
     ("_codecs", "encode"): _encode,
 }
-
-
-def _wesad(content: dict[str, Any], path: Path) -> Recording:
-    by_rate: dict[float, list[tuple[str, str, Any]]] = {}
-    for place, signals in content["signal"].items():
-        for name, values in signals.items():
-            axes, unit, rate = _WESAD[place][name]
-            columns = np.asarray(values).reshape(len(values), -1)
-            if columns.shape[1] != len(axes):
-                raise UnreadableFileError(path, f"{place} {name} has the shape {columns.shape}")
-            for number, axis in enumerate(axes):
-                label = f"{place} {name} {axis}".strip()
-                by_rate.setdefault(rate, []).append((label, unit, columns[:, number]))
-    groups: list[SignalGroup] = []
-    for rate, rows in by_rate.items():
-        if len({len(column) for _, _, column in rows}) > 1:
-            raise UnreadableFileError(path, f"signals of several lengths at {rate:g} Hz")
-        samples = np.stack([column for _, _, column in rows])
-        groups.append(
-            unscaled([row[0] for row in rows], [row[1] for row in rows], rate, samples, path)
-        )
-    states = np.asarray(content["label"]).ravel()
-    return Recording(
-        path,
-        "pickles",
-        tuple(groups),
-        (path,),
-        None,
-        {"layout": "wesad", "subject": str(content["subject"])},
-        _states(states, 700.0),
-    )
-
-
-def _states(label: Any, rate_hz: float) -> dict[str, Any]:
-    """Turn a label a sample into one annotation a stretch."""
-    starts = np.flatnonzero(np.diff(label, prepend=label[:1] - 1))
-    ends = np.append(starts[1:], len(label))
-    codes = [int(value) for value in label[starts]]
-    names = [_WESAD_STATES[c] if c < len(_WESAD_STATES) else "ignore" for c in codes]
-    n = len(starts)
-    return {
-        "onset": starts / rate_hz,
-        "duration": (ends - starts) / rate_hz,
-        "text": np.array([*names, None], object)[:n],
-        "source": np.full(n, "label", object),
-        "code": np.array([*map(str, codes), None], object)[:n],
-        "sample": starts.astype(np.int64),
-        "channel": np.full(n, -1, np.int64),
-        "subtype": np.zeros(n, np.int64),
-        "num": np.zeros(n, np.int64),
-    }

@@ -169,7 +169,7 @@ def _columns(path: Path, about: dict[str, Any], names: list[Any]) -> list[NDArra
         raise UnreadableFileError(path, "does not fit into memory") from None
     except Exception as error:  # what pandas, pyarrow and NumPy raise is not one family
         text = " ".join(str(error).split())[:200]
-        raise UnreadableFileError(path, f"not the table described ({text})") from None
+        raise UnreadableFileError(path, f"not the table described ({text})") from error
 
 
 def _array(path: Path, about: dict[str, Any]) -> NDArray[Any]:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from physioprep.corpora.known.amigos import _EMOTIV
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import detect_format, read_header, read_recording
-from physioprep.readers.mat import _EMOTIV
 from physioprep.readers.mat_file import load_mat
 
 RNG = np.random.default_rng(0)

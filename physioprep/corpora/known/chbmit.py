@@ -14,6 +14,8 @@ from physioprep.corpora.entry import Entry, age, annotation_columns, sex, walk
 from physioprep.errors import CorpusError
 from physioprep.recording import Header
 
+#: WFDB annotations ``chbNN_MM.edf.seizures`` beside an EDF file.
+ANNOTATION_ENDING = ".seizures"
 _NAME = re.compile(r"(?:.*/)?((chb\d\d)[a-z]?_\d+\+?)\.edf")
 _FILE = re.compile(r"File Name:\s*(\S+\.edf)\s*\n(.*?)(?=\n\s*File Name:|\Z)", re.DOTALL)
 _COUNT = re.compile(r"Number of Seizures in File:\s*(\d+)")
@@ -40,7 +42,7 @@ def find(root: Path) -> list[Entry]:
         folder = path.rpartition("/")[0]
         if folder not in summaries:
             summaries[folder] = _summary(root / folder)
-        marks = f"{path}.seizures"
+        marks = f"{path}{ANNOTATION_ENDING}"
         if marks in present:
             seizures: list[tuple[float, float]] | None = _marked(root / marks)
         else:
@@ -75,7 +77,7 @@ def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
 
     From the ``.edf.seizures`` beside a recording, else the case's ``chbNN-summary.txt``.
     """
-    beside = Path(f"{path}.seizures")
+    beside = Path(f"{path}{ANNOTATION_ENDING}")
     seizures = _marked(beside) if beside.is_file() else _summary(path.parent).get(path.name, [])
     onset = [start for start, _ in seizures]
     duration = [end - start for start, end in seizures]

@@ -5,13 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from physioprep.corpora.entry import Entry, age, number, read_table, walk
-from physioprep.recording import Header
+from physioprep.errors import UnreadableFileError
+from physioprep.readers.parts import numbered, stamp, unscaled
+from physioprep.readers.structures import Container, Structure
+from physioprep.recording import Header, Recording
 
 _PART = re.compile(r"(?:.*/)?exams_part\d+\.(?:hdf5|h5)")
 _FLAGS = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF", "normal_ecg", "death")
+_LEADS = ("DI", "DII", "DIII", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
+_RATE_HZ = 400.0
+_LARGEST_EXAM_BYTES = 1 << 26
 
 
 def find(root: Path) -> list[Entry]:
@@ -70,3 +80,46 @@ def _flag(cell: str | None) -> float | None:
     return {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}.get(
         (cell or "").lower()
     )
+
+
+def _matches(content: Mapping[str, Any]) -> bool:
+    return "exam_id" in content and "tracings" in content
+
+
+def _read(container: Container) -> Recording:
+    """Return one exam of ``tracings`` (exam, sample, lead), its zero padding included.
+
+    Exams of 7 and 10 s are padded with zeros at both ends. The files state no unit.
+    """
+    path = container.path
+    (exam,) = numbered(container.part, r"(\d+)", path)
+    row = _rows(*stamp(container.file)).get(int(exam))
+    if row is None:
+        raise UnreadableFileError(path, f"no exam {exam}")
+    tracings = container.content["tracings"]
+    if tracings.ndim != 3 or tracings.shape[2] != len(_LEADS):
+        raise UnreadableFileError(path, f"tracings of the shape {tracings.shape}")
+    if tracings.shape[1] * len(_LEADS) * 8 > _LARGEST_EXAM_BYTES:
+        raise UnreadableFileError(path, f"exams of {tracings.shape[1]} samples")
+    samples = np.asarray(tracings[row])
+    group = unscaled(_LEADS, [""] * len(_LEADS), _RATE_HZ, samples.T, path)
+    some = np.flatnonzero(samples.any(axis=1))
+    padding = [int(some[0]), len(samples) - 1 - int(some[-1])] if len(some) else [len(samples), 0]
+    metadata = {"layout": "code15", "exam_id": int(exam), "zero_padding": padding}
+    return Recording(path, container.format, (group,), (container.file,), None, metadata)
+
+
+@lru_cache(maxsize=32)
+def _rows(name: str, modified_ns: int, size: int) -> dict[int, int]:
+    """Map exam ids to rows; the dummy row at the end has the id 0 and is left out."""
+    import h5py
+
+    with h5py.File(name, "r") as opened:
+        ids: Any = opened["exam_id"]
+        if ids.size * ids.dtype.itemsize > max(1 << 24, 4 * size):
+            raise ValueError(f"{ids.size} exam ids in {size} bytes")
+        return {int(exam): row for row, exam in enumerate(ids[()].ravel()) if exam}
+
+
+#: Of ``exams_partN.hdf5``; parts ``#<exam_id>``.
+STRUCTURE = Structure(_matches, _read)

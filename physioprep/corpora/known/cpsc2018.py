@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from physioprep.corpora.entry import Entry, age, read_table, sex, walk
-from physioprep.recording import Header
+from physioprep.errors import UnreadableFileError
+from physioprep.readers.mat_file import value_of
+from physioprep.readers.parts import unscaled
+from physioprep.readers.structures import Container, Structure
+from physioprep.recording import Header, Recording
 
 CLASSES = ("normal", "af", "i-avb", "lbbb", "rbbb", "pac", "pvc", "std", "ste")
+_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+_RATE_HZ = 500.0
 _NAME = re.compile(r"(?:.*/)?(A\d{4})\.mat")
 
 
@@ -31,3 +41,22 @@ def describe(entry: Entry, header: Header) -> Entry:
     """Take age and sex from the structure."""
     said = header.metadata
     return replace(entry, age=age(str(said.get("age", ""))), sex=sex(str(said.get("sex", ""))))
+
+
+def _matches(content: Mapping[str, Any]) -> bool:
+    return isinstance(content.get("ECG"), dict) and "data" in content["ECG"]
+
+
+def _read(container: Container) -> Recording:
+    """Return the file's one recording: ``ECG.data`` (lead, sample) in mV."""
+    ecg, path = container.content["ECG"], container.path
+    if container.part:
+        raise UnreadableFileError(path, "has no parts")
+    group = unscaled(_LEADS, ["mV"] * len(_LEADS), _RATE_HZ, np.asarray(ecg["data"]), path)
+    who = {"sex": value_of(ecg.get("sex")), "age": value_of(ecg.get("age"))}
+    metadata = {"layout": "cpsc2018"} | who
+    return Recording(path, container.format, (group,), (container.file,), None, metadata)
+
+
+#: Of ``ANNNN.mat``; one recording per file, no parts.
+STRUCTURE = Structure(_matches, _read)

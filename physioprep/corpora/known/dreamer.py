@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from physioprep.corpora.entry import Entry, age, number, sex, walk, with_labels
-from physioprep.recording import Header
+from physioprep.readers.mat_file import items_of, value_of
+from physioprep.readers.parts import numbered, pick, unscaled
+from physioprep.readers.structures import Container, Structure
+from physioprep.recording import Header, Recording
 
 N_SUBJECTS, N_CLIPS = 23, 18
 #: What each clip is meant to elicit, in order.
@@ -44,3 +51,33 @@ def describe(entry: Entry, header: Header) -> Entry:
     said = {key.lower(): str(value) for key, value in header.metadata.items()}
     labels = {name: number(said.get(name)) for name in ("valence", "arousal", "dominance")}
     return with_labels(entry, labels, age=age(said.get("age")), sex=sex(said.get("gender")))
+
+
+def _matches(content: Mapping[str, Any]) -> bool:
+    return isinstance(content.get("DREAMER"), dict)
+
+
+def _read(container: Container) -> Recording:
+    """Return one clip or its baseline; the file names no units."""
+    dreamer, path = container.content["DREAMER"], container.path
+    person, clip, kind = numbered(container.part, r"s(\d+)/v(\d+)/(stimuli|baseline)", path)
+    subject = pick(items_of(dreamer["Data"]), person, "subject", path)
+    electrodes = [str(name) for name in items_of(dreamer["EEG_Electrodes"])]
+    eeg = np.asarray(pick(items_of(subject["EEG"][kind]), clip, "clip", path))
+    ecg = np.asarray(pick(items_of(subject["ECG"][kind]), clip, "clip", path))
+    rates = (value_of(dreamer["EEG_SamplingRate"]), value_of(dreamer["ECG_SamplingRate"]))
+    groups = (
+        unscaled(electrodes, [""] * len(electrodes), rates[0], eeg.T, path),
+        unscaled(["ECG 1", "ECG 2"], [""] * 2, rates[1], ecg.T, path),
+    )
+    scores = {
+        name.lower(): value_of(np.asarray(subject[f"Score{name}"]).ravel()[int(clip) - 1])
+        for name in ("Valence", "Arousal", "Dominance")
+    }
+    who = {"age": value_of(subject.get("Age")), "gender": value_of(subject.get("Gender"))}
+    metadata = {"layout": "dreamer"} | scores | who
+    return Recording(path, container.format, groups, (container.file,), None, metadata)
+
+
+#: Of ``DREAMER.mat``; parts ``#s01/v01/stimuli``, ``#s01/v01/baseline``.
+STRUCTURE = Structure(_matches, _read)
