@@ -1,57 +1,159 @@
 """From raw ECG and EEG corpora to training batches, exactly.
 
-The names below are the public surface; they load on first use, so that
-``import physioprep`` costs next to nothing and never imports torch.
+The names of ``__all__`` are the public surface (docs/python.md). They load on first use, so that
+``import physioprep`` takes little time and never imports torch.
+
+Examples
+--------
+>>> import physioprep as pp
+>>> pp.Recipe.__module__
+'physioprep.harmonise.recipe'
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from physioprep.versions import __version__
 
 if TYPE_CHECKING:
+    from physioprep.auditing.findings import AuditReport as AuditReport
+    from physioprep.auditing.findings import Finding as Finding
+    from physioprep.auditing.run import audit as audit
+    from physioprep.corpora.fetch import FetchResult as FetchResult
+    from physioprep.corpora.fetch import fetch as fetch
     from physioprep.corpora.scan import scan as scan
+    from physioprep.describe import info as info
+    from physioprep.errors import ChecksumError as ChecksumError
+    from physioprep.errors import CorpusError as CorpusError
+    from physioprep.errors import ManifestError as ManifestError
+    from physioprep.errors import ModelError as ModelError
     from physioprep.errors import PhysioprepError as PhysioprepError
+    from physioprep.errors import RecipeError as RecipeError
+    from physioprep.errors import ShardError as ShardError
+    from physioprep.errors import StoreError as StoreError
+    from physioprep.errors import UnreadableFileError as UnreadableFileError
+    from physioprep.harmonise.recipe import Recipe as Recipe
     from physioprep.manifest import read_manifest as read_manifest
     from physioprep.manifest import write_manifest as write_manifest
+    from physioprep.pipeline.run import StepResult as StepResult
     from physioprep.pipeline.run import run as run
     from physioprep.readers import read_header as read_header
     from physioprep.readers import read_recording as read_recording
+    from physioprep.recording import Header as Header
     from physioprep.recording import Recording as Recording
-    from physioprep.shards import shard as shard
+    from physioprep.recording import SignalGroup as SignalGroup
+    from physioprep.shards.open import Shards as Shards
+    from physioprep.shards.open import open_shards as open_shards
+    from physioprep.shards.run import ShardResult as ShardResult
+    from physioprep.shards.run import shard as shard
+    from physioprep.simulation import simulate as simulate
+    from physioprep.store.build.run import IngestResult as IngestResult
     from physioprep.store.build.run import ingest as ingest
     from physioprep.store.open import Store as Store
     from physioprep.store.open import open_store as open_store
-    from physioprep.stream import ShardStream as ShardStream
+    from physioprep.store.verify import VerifyResult as VerifyResult
+    from physioprep.store.verify import verify as verify
+    from physioprep.stream.stream import ShardStream as ShardStream
+    from physioprep.stream.window_stream import WindowStream as WindowStream
+    from physioprep.viewing.view import view as view
+else:
+    _HOME = {
+        "AuditReport": "physioprep.auditing.findings",
+        "ChecksumError": "physioprep.errors",
+        "CorpusError": "physioprep.errors",
+        "FetchResult": "physioprep.corpora.fetch",
+        "Finding": "physioprep.auditing.findings",
+        "Header": "physioprep.recording",
+        "IngestResult": "physioprep.store.build.run",
+        "ManifestError": "physioprep.errors",
+        "ModelError": "physioprep.errors",
+        "PhysioprepError": "physioprep.errors",
+        "Recipe": "physioprep.harmonise.recipe",
+        "RecipeError": "physioprep.errors",
+        "Recording": "physioprep.recording",
+        "ShardError": "physioprep.errors",
+        "ShardResult": "physioprep.shards.run",
+        "ShardStream": "physioprep.stream.stream",
+        "Shards": "physioprep.shards.open",
+        "SignalGroup": "physioprep.recording",
+        "StepResult": "physioprep.pipeline.run",
+        "Store": "physioprep.store.open",
+        "StoreError": "physioprep.errors",
+        "UnreadableFileError": "physioprep.errors",
+        "VerifyResult": "physioprep.store.verify",
+        "WindowStream": "physioprep.stream.window_stream",
+        "audit": "physioprep.auditing.run",
+        "fetch": "physioprep.corpora.fetch",
+        "info": "physioprep.describe",
+        "ingest": "physioprep.store.build.run",
+        "open_shards": "physioprep.shards.open",
+        "open_store": "physioprep.store.open",
+        "read_header": "physioprep.readers",
+        "read_manifest": "physioprep.manifest",
+        "read_recording": "physioprep.readers",
+        "run": "physioprep.pipeline.run",
+        "scan": "physioprep.corpora.scan",
+        "shard": "physioprep.shards.run",
+        "simulate": "physioprep.simulation",
+        "verify": "physioprep.store.verify",
+        "view": "physioprep.viewing.view",
+        "write_manifest": "physioprep.manifest",
+    }
 
-_HOME = {
-    "PhysioprepError": "physioprep.errors",
-    "Recording": "physioprep.recording",
-    "ShardStream": "physioprep.stream",
-    "Store": "physioprep.store",
-    "ingest": "physioprep.store",
-    "open_store": "physioprep.store",
-    "read_header": "physioprep.readers",
-    "read_manifest": "physioprep.manifest",
-    "read_recording": "physioprep.readers",
-    "run": "physioprep.pipeline.run",
-    "scan": "physioprep.corpora.scan",
-    "shard": "physioprep.shards",
-    "write_manifest": "physioprep.manifest",
-}
+    def __getattr__(name: str) -> object:
+        """Load a public name from its module."""
+        if name not in _HOME:
+            raise AttributeError(f"module 'physioprep' has no attribute {name!r}")
+        from importlib import import_module
 
-__all__ = ["__version__", *sorted(_HOME)]
+        value = globals()[name] = getattr(import_module(_HOME[name]), name)
+        return value
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'physioprep' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
+__all__ = [
+    "AuditReport",
+    "ChecksumError",
+    "CorpusError",
+    "FetchResult",
+    "Finding",
+    "Header",
+    "IngestResult",
+    "ManifestError",
+    "ModelError",
+    "PhysioprepError",
+    "Recipe",
+    "RecipeError",
+    "Recording",
+    "ShardError",
+    "ShardResult",
+    "ShardStream",
+    "Shards",
+    "SignalGroup",
+    "StepResult",
+    "Store",
+    "StoreError",
+    "UnreadableFileError",
+    "VerifyResult",
+    "WindowStream",
+    "__version__",
+    "audit",
+    "fetch",
+    "info",
+    "ingest",
+    "open_shards",
+    "open_store",
+    "read_header",
+    "read_manifest",
+    "read_recording",
+    "run",
+    "scan",
+    "shard",
+    "simulate",
+    "verify",
+    "view",
+    "write_manifest",
+]
 
 
 def __dir__() -> list[str]:
-    return __all__
+    """List the public names, too."""
+    return sorted({*globals(), *__all__})

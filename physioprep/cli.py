@@ -174,15 +174,11 @@ def info(
     as_json: Json = False,
 ) -> None:
     """Say what a store, shards or a manifest hold and how they were made."""
-    from physioprep.describe import describe_path, describe_record
-
-    if record is None:
-        if (root, sample, at, channel) != (None, None, None, None):
-            raise typer.BadParameter("--root, --sample, --at and --channel go with --record")
-        console.show(describe_path(store), as_json)
-        return
-    facts = describe_record(store, record, root=root, sample=sample, at_s=at, channel=channel)
-    console.show(facts, as_json)
+    if record is None and (root, sample, at, channel) != (None, None, None, None):
+        raise typer.BadParameter("--root, --sample, --at and --channel need --record")
+    console.show(
+        pp.info(store, record, root=root, sample=sample, at_s=at, channel=channel), as_json
+    )
 
 
 @app.command(epilog="Example: physioprep view mitdb.zarr 208 -o 208.png --start 60")
@@ -195,18 +191,7 @@ def view(
     modality: Annotated[str | None, typer.Option(help="ecg, eeg …; default: all.")] = None,
 ) -> None:
     """Draw a record: ECG on paper at 25 mm/s and 10 mm/mV, EEG as a montage."""
-    from physioprep.viewing import plot_record
-
-    typer.echo(
-        plot_record(
-            pp.open_store(store),
-            record,
-            out,
-            start_s=start,
-            duration_s=duration,
-            modality=modality,
-        )
-    )
+    typer.echo(pp.view(store, record, out, start_s=start, duration_s=duration, modality=modality))
 
 
 @app.command(epilog="Example: physioprep verify mitdb.zarr")
@@ -215,10 +200,8 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Prove that a store is whole by hashing all of it again."""
-    from physioprep.store import verify as verify_store
-
     with console.progress_bar("verify") as advance:
-        result = verify_store(store, progress=advance)
+        result = pp.verify(store, progress=advance)
     facts = {"store": str(result.path), "files": result.n_files, "bytes": result.bytes}
     console.show(facts | {"problems": len(result.problems)}, as_json)
     for line in result.problems:
@@ -252,14 +235,12 @@ def audit(
     workers: Workers = None,
 ) -> None:
     """Find what is wrong with a corpus: exit code 0 clean, 1 findings, 2 could not run."""
-    from physioprep.auditing import audit as audit_paths
-
     if bool(drop or fix) != bool(out):
         raise PhysioprepError("--drop and --fix write a manifest: say where with --out")
     if fail_on not in ("error", "warning"):
         raise PhysioprepError(f"--fail-on {fail_on}: write error or warning")
     with console.progress_bar("audit") as advance:
-        found = audit_paths(
+        found = pp.audit(
             paths, against=against or (), expect=expect, scheduler=scheduler, workers=workers,
             progress=advance,
         )  # fmt: skip
@@ -295,10 +276,8 @@ def simulate(
     overwrite: Overwrite = False,
 ) -> None:
     """Write two small SIMULATED raw corpora (NeuroKit2) with planted faults, for `make demo`."""
-    from physioprep.simulation import simulate as simulate_corpora
-
     with console.progress_bar("simulate") as advance:
-        made = simulate_corpora(out, seed=seed, overwrite=overwrite, progress=advance)
+        made = pp.simulate(out, seed=seed, overwrite=overwrite, progress=advance)
     console.show({"simulated corpora": made}, as_json=False)
 
 
@@ -342,10 +321,8 @@ def fetch(
     version: Annotated[str | None, typer.Option(help="Default: the newest known.")] = None,
 ) -> None:
     """Download an open corpus with its checksums, resuming; say how to apply for the others."""
-    from physioprep.corpora.fetch import fetch as download
-
     with console.progress_bar("fetch") as advance:
-        result = download(corpus, out, version=version, progress=advance)
+        result = pp.fetch(corpus, out, version=version, progress=advance)
     console.show({name: str(value) for name, value in vars(result).items()}, as_json=False)
 
 

@@ -9,8 +9,53 @@ from physioprep.errors import PhysioprepError
 from physioprep.remote import listing, place
 
 
+def info(
+    path: str | Path,
+    record: str | None = None,
+    *,
+    root: str | Path | None = None,
+    sample: int | None = None,
+    at_s: float | None = None,
+    channel: str | None = None,
+) -> dict[str, Any]:
+    """Say what a manifest, a store or shards hold, or where one record of a store came from.
+
+    Parameters
+    ----------
+    path : path-like or str
+        A ``.parquet`` or ``.csv`` manifest, the folder of a store or of shards, or the URL of a
+        store.
+    record : str, optional
+        A record of a store: describe its origin instead, see `describe_record`.
+    root : path-like, optional
+        Folder of the corpus's raw files now; gives the bytes that the samples came from.
+    sample : int, optional
+        One stored sample of the record, counted from its first.
+    at_s : float, optional
+        The same as a time, s from the record's start.
+    channel : str, optional
+        One stored channel.
+
+    Returns
+    -------
+    dict
+        Facts by name, in the order to print them; JSON types only.
+
+    Raises
+    ------
+    PhysioprepError
+        `path` is none of these, there is no such record, channel or sample, or `root`, `sample`,
+        `at_s` or `channel` is given without `record`.
+    """
+    if record is not None:
+        return describe_record(path, record, root=root, sample=sample, at_s=at_s, channel=channel)
+    if (root, sample, at_s, channel) != (None, None, None, None):
+        raise PhysioprepError("root, sample, at and channel are of a record: say which")
+    return describe_path(path)
+
+
 def describe_path(path: str | Path) -> dict[str, Any]:
-    """Sum up a manifest, a store or shards.
+    """Describe a manifest, a store or shards as a whole.
 
     Parameters
     ----------
@@ -56,7 +101,7 @@ def describe_record(
     at_s: float | None = None,
     channel: str | None = None,
 ) -> dict[str, Any]:
-    """Say where a record of a store came from: files, bytes, hashes, recipe, software, its place.
+    """Say where a record of a store came from: files, bytes, hashes, recipe, software.
 
     Parameters
     ----------
@@ -65,8 +110,8 @@ def describe_record(
     record_id : str
         As in the manifest; ``corpus/record`` where a store holds several corpora.
     root : path-like, optional
-        Where the corpus's files are now. A store does not know; without it the samples of
-        the source are named, but not their bytes.
+        Folder of the corpus's raw files now: a store does not know it. Without it the samples
+        of the source are given, but not their bytes.
     sample : int, optional
         One stored sample of the record, counted from its first; default: all of them.
     at_s : float, optional
@@ -77,15 +122,15 @@ def describe_record(
     Returns
     -------
     dict
-        The record's manifest row, ``recipe``, ``software`` and, a modality, the samples
-        ``[start, start + length)`` of ``<modality>/signal`` that are the record's, its leads,
-        the leads it lacks, how many samples saturated; ``source``: the samples and bytes of the
-        files that these were made of (see `physioprep.store.provenance.source_of`).
+        The record's manifest row, ``recipe``, ``software``; per modality the record's samples
+        ``[start, start + length)`` of ``<modality>/signal``, its leads, its absent leads and the
+        number of saturated samples; ``source``: the samples and bytes of the files that these
+        came from (see `physioprep.store.provenance.source_of`).
 
     Raises
     ------
     StoreError
-        There is no such store, record, channel or sample.
+        The store, record, channel or sample does not exist.
     """
     from physioprep.store import open_store
     from physioprep.store.provenance import source_of
@@ -103,8 +148,8 @@ def describe_record(
             "rate_hz": store.rate_hz(modality),
             "start": int(store.table(modality, "start")[number]),
             "length": int(store.table(modality, "length")[number]),
-            "leads": [c for c, there in zip(channels, present, strict=True) if there],
-            "absent": [c for c, there in zip(channels, present, strict=True) if not there],
+            "leads": [c for c, has in zip(channels, present, strict=True) if has],
+            "absent": [c for c, has in zip(channels, present, strict=True) if not has],
             "saturated samples": int(store.table(modality, "n_saturated")[number].sum()),
         }
     facts["source"] = source_of(
@@ -197,6 +242,6 @@ def _describe_shards(path: Path) -> dict[str, Any]:
         }
     for label in shards.labels:
         facts[label] = windows[label].value_counts().head(12).to_dict()
-    facts["windows a chunk"] = shards.windows_per_chunk
+    facts["windows per chunk"] = shards.windows_per_chunk
     facts["plan_sha256"] = shards.attrs["plan_sha256"]
     return facts

@@ -1,0 +1,52 @@
+"""Draw a record of a store, given as its path or opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from physioprep.store.open import Store, open_store
+from physioprep.viewing.record import plot_record
+
+
+def view(
+    store: Store | str | Path,
+    record: str,
+    out: str | Path,
+    *,
+    start_s: float = 0.0,
+    duration_s: float = 10.0,
+    modality: str | None = None,
+    dpi: float = 160.0,
+) -> Path:
+    """Draw a record: ECG on paper at 25 mm/s and 10 mm/mV, EEG as a montage.
+
+    Parameters
+    ----------
+    store : Store, path-like or str
+        A store, opened or not; a URL too.
+    record : str
+        One of ``store.records["record_id"]``, or ``corpus/id``.
+    out : path-like
+        The picture: ``.png``, ``.pdf`` or ``.svg``.
+    start_s, duration_s : float
+        Part to draw, s; it ends with the record. At most 300 s.
+    modality : str, optional
+        Draw only this one: ``"ecg"``, ``"eeg"``. Default: all, on one time axis.
+    dpi : float
+        Dots per inch of a ``.png``.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    PhysioprepError
+        The store, the record or the modality does not exist, the part is outside the record
+        or too long, or `out` has another suffix.
+    """
+    opened = store if isinstance(store, Store) else open_store(store)
+    return plot_record(
+        opened, record, out, start_s=start_s, duration_s=duration_s, modality=modality, dpi=dpi
+    )
