@@ -1,7 +1,7 @@
 """Precision and recall of the audit's detectors, on faults planted into real recordings.
 
 python benchmarks/audit.py [DATA]         prints the table of docs/audit.md
-python benchmarks/audit.py [DATA] --fit   prints the covariances of limb_leads.py and timescale.py
+python benchmarks/audit.py [DATA] --fit   prints the covariances of limb_leads.py, beat_durations.py
 
 DATA is a folder of public corpora (default ../shared/data); see docs/audit.md for which.
 """
@@ -57,13 +57,19 @@ from physioprep.auditing.checks.eeg import (
 )
 from physioprep.auditing.checks.flat import check_flat, check_gaps, check_missing, check_noise
 from physioprep.auditing.checks.leads import check_limb_relations
-from physioprep.auditing.checks.times import check_drift
-from physioprep.auditing.checks.timing import check_heart_rate, check_mains, check_sampling_rate
+from physioprep.auditing.checks.sampling_rate import (
+    check_heart_rate,
+    check_mains,
+    check_sampling_rate,
+)
+from physioprep.auditing.checks.synchrony import check_drift
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Signal, _pieces
-from physioprep.auditing.measure.beats import find_beats, median_beat, to_look_rate
+from physioprep.auditing.measure import beat_durations
+from physioprep.auditing.measure.beats import find_beats, median_beat, to_analysis_rate
 from physioprep.auditing.measure.limb_leads import LIMB, MARGIN, beat_covariance, judge_beat
-from physioprep.auditing.measure.measure import Measured, join, measure, timescale
+from physioprep.auditing.measure.measure import measure
+from physioprep.auditing.measure.measured import Measured, join
 
 
 def row(fault: str, hits: int, n: int, false: int, clean: int) -> None:
@@ -156,17 +162,21 @@ def tables(signals: list[Signal]) -> None:
 def rates(signals: list[Signal]) -> None:
     """Say wrong sampling rates, two-fold: the durations are fitted on the other half."""
 
-    def look(one: Signal) -> tuple[Any, Any]:
-        whole = to_look_rate(one.values, one.rate_hz)
+    def beats_of(one: Signal) -> tuple[Any, Any]:
+        whole = to_analysis_rate(one.values, one.rate_hz)
         beats = find_beats(whole)
         return median_beat(whole, beats), beats
 
-    logs = [timescale.durations(*look(one)) for one in signals]
-    halves = [timescale.fit([x for x in logs[1 - half :: 2] if x is not None]) for half in (0, 1)]
+    logs = [beat_durations.durations(*beats_of(one)) for one in signals]
+    halves = [
+        beat_durations.fit([x for x in logs[1 - half :: 2] if x is not None]) for half in (0, 1)
+    ]
 
     def found(one: Signal, number: int) -> bool:
-        scale = timescale.time_scale(one.values, one.rate_hz, *look(one), *halves[number % 2])
-        measured = replace(measure(one), time_scale=scale)
+        scale = beat_durations.rate_fit(
+            one.values, one.rate_hz, *beats_of(one), *halves[number % 2]
+        )
+        measured = replace(measure(one), rate_fit=scale)
         return any(check([measured], str) for check in (check_heart_rate, check_sampling_rate))
 
     n = len(signals)
@@ -332,9 +342,9 @@ def fit(signals: list[Signal]) -> None:
     print(np.array2string(covariance, precision=1, separator=", ", suppress_small=True))
     logs = []
     for one in measured:
-        if (scale := one.time_scale) is not None:
+        if (scale := one.rate_fit) is not None:
             logs.append(np.log([scale.qrs_ms, scale.interval_s, scale.repolarisation_s]))
-    for table in timescale.fit(logs):
+    for table in beat_durations.fit(logs):
         print(np.array2string(table, precision=4, separator=", "))
 
 

@@ -122,7 +122,7 @@ def signals(data: Path) -> None:
     """Interleave reading a store with reading and checking it; the median of the ratios."""
     import physioprep as pp
     from physioprep.auditing.inputs import signals_of
-    from physioprep.auditing.one_pass import look_at_all, open_all
+    from physioprep.auditing.one_pass import open_inputs, read_signals
 
     with tempfile.TemporaryDirectory() as folder:
         for name, corpus, pattern, times in (
@@ -145,7 +145,7 @@ def signals(data: Path) -> None:
             store = Path(folder) / f"{root.name}.zarr"
             rows = pp.scan(root, "folder", hashes=False).head(220)
             pp.ingest(rows, store, recipe="native")
-            opened = open_all([store], [], None)
+            opened = open_inputs([store], [], None)
             (one,) = opened.inputs
             assert one.store is not None
             ratios, labelled, reads = [], [], []
@@ -158,7 +158,7 @@ def signals(data: Path) -> None:
                     one.store.record(record).load()
                 arrays = time.perf_counter() - began
                 began = time.perf_counter()
-                look_at_all(opened, None, scheduler="sync")
+                read_signals(opened, None, scheduler="sync")
                 checking = time.perf_counter() - began
                 ratios.append(reading / checking)
                 labelled.append(arrays / checking)
@@ -173,7 +173,7 @@ def signals(data: Path) -> None:
 def report() -> None:
     module = browser_module()
     with tempfile.TemporaryDirectory() as folder:
-        page = module.report_of(100_000).write_html(Path(folder) / "a.html")
+        page = module.write_page(100_000, Path(folder) / "a.html")
         browser = module.Browser(Path(folder) / "profile")
         try:
             times = []

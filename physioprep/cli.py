@@ -220,7 +220,7 @@ def audit(
     json_out: Annotated[Path | None, typer.Option("--json", help="Write findings as JSON.")] = None,
     fail_on: Annotated[str, typer.Option(help="error or warning.")] = "error",
     quality: Annotated[
-        Path | None, typer.Option(help="Write quality scores a record and channel (.parquet).")
+        Path | None, typer.Option(help="Write quality scores per record and channel (.parquet).")
     ] = None,
     drop: Annotated[
         list[str] | None, typer.Option(help="CHECK: leave out the records it names.")
@@ -231,27 +231,34 @@ def audit(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The manifest that --drop or --fix makes.")
     ] = None,
+    overwrite: Overwrite = False,
     scheduler: Scheduler = None,
     workers: Workers = None,
 ) -> None:
     """Find what is wrong with a corpus: exit code 0 clean, 1 findings, 2 could not run."""
+    from physioprep import auditing
+
     if bool(drop or fix) != bool(out):
         raise PhysioprepError("--drop and --fix write a manifest: say where with --out")
     if fail_on not in ("error", "warning"):
         raise PhysioprepError(f"--fail-on {fail_on}: write error or warning")
+    for path in filter(None, (report, json_out, quality, out)):  # before the long audit
+        auditing.refuse_input(path, (*paths, *(against or ())))
+    if out:
+        auditing.refuse_existing(out, overwrite=overwrite)
     with console.progress_bar("audit") as advance:
         found = pp.audit(
             paths, against=against or (), expect=expect, scheduler=scheduler, workers=workers,
-            progress=advance,
+            progress=advance, announce=console.say_dashboard,
         )  # fmt: skip
     if json_out:
-        found.write_json(json_out)
+        auditing.write_json(found, json_out)
     if report:
-        found.write_html(report)
+        auditing.write_html(found, report)
     if quality:
-        found.write_quality(quality)
+        auditing.write_quality(found, quality)
     if out:
-        kept = found.write_kept(out, drop=drop or (), fix=fix or ())
+        kept = auditing.write_kept(found, out, drop=drop or (), fix=fix or (), overwrite=overwrite)
         console.err.print(f"{out}: {len(kept)} records", markup=False, soft_wrap=True)
     console.print_table(
         f"Audit: {found.verdict}",

@@ -33,10 +33,6 @@ TORCH_HOME = {"stream"}
 
 # To be emptied while issue 11 is worked on: nothing may be added.
 ALLOWED_CIRCLES = [
-    {"physioprep.auditing.act", "physioprep.auditing.findings", "physioprep.auditing.report.page"},
-    {"physioprep.auditing.measure.measure", "physioprep.auditing.measure.quality"},
-    {"physioprep.auditing.act", "physioprep.auditing.checks", "physioprep.auditing.findings",
-     "physioprep.auditing.report"},
     {"physioprep.store.build.block", "physioprep.store.build.gather",
      "physioprep.store.build.job_table", "physioprep.store.build.target_objects"},
     {"physiomodels.config", "physiomodels.model", "physiomodels.picture", "physiomodels.training"},

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from physioprep.auditing.inputs import open_input
 from physioprep.errors import PhysioprepError
 
 if TYPE_CHECKING:
@@ -18,6 +20,41 @@ FIXABLE: Final = (
     "duplicate-file", "duplicate-signal", "near-duplicate", "duplicate-subject", "subject-leak",
     "duplicate-leak",
 )  # fmt: skip
+
+
+def manifest_of(paths: Sequence[Path]) -> pd.DataFrame:
+    """Return one manifest of manifests and stores.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Inputs of an audit; shards among them are left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per recording: of a manifest, if one has it.
+
+    Raises
+    ------
+    PhysioprepError
+        If there is neither a manifest nor a store among them, or one cannot be read.
+    """
+    import pandas as pd
+
+    from physioprep.manifest import read_manifest
+    from physioprep.manifest.schema import COLUMNS
+
+    frames = [read_manifest(path) for path in paths if not path.is_dir()]
+    for one in (open_input(path) for path in paths if path.is_dir()):
+        if one.kind == "store":
+            kept = [c for c in one.records if c in COLUMNS or str(c).startswith("label_")]
+            frames.append(one.records[kept])
+    if not frames:
+        raise PhysioprepError("no manifest to change: audit a manifest or a store, not only shards")
+    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    frame = frame.drop_duplicates(["corpus", "record_id"], ignore_index=True)
+    return frame.assign(**{name: None for name in COLUMNS if name not in frame})
 
 
 def drop(

@@ -1,20 +1,20 @@
-"""What an audit says: findings, what was compared, one verdict."""
+"""The result of an audit: findings, what was compared, one verdict; data and nothing else."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from physioprep.auditing.inputs import Source
+    from physioprep.auditing.measure.measured import Measured
 
 #: Version of the JSON that `AuditReport.to_dict` gives.
 SCHEMA: Final = 1
-#: From the worst down. ``error``: training on it is wrong; ``warning``: look at it before
-#: training; ``info``: good to know.
+#: The worst first. ``error``: do not train on it; ``warning``: inspect it before training;
+#: ``info``: good to know.
 SEVERITIES: Final = ("error", "warning", "info")
 
 
@@ -29,11 +29,12 @@ class Finding:
     severity : {'error', 'warning', 'info'}
         See `SEVERITIES`.
     records : tuple of str
-        Record ids; ``corpus/record`` where several corpora are audited together.
+        Record ids; ``corpus/record`` where several corpora are audited together. Empty where
+        the finding concerns a whole input.
     detail : str
-        One sentence for people.
+        One sentence for the reader of the report.
     evidence : mapping
-        The numbers behind it; plain JSON values.
+        The numbers behind the finding; plain JSON values.
     """
 
     check: str
@@ -45,20 +46,20 @@ class Finding:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two sets that were compared, and by what: what makes "no leak" a statement.
+    """Two sets that were compared, and how: it says what "no leak found" rests on.
 
     Parameters
     ----------
     what : str
         ``"subjects"``, ``"files"``, ``"signals"``, ...
     sets : tuple of str
-        The sets: splits, inputs.
+        Names of the splits or inputs that were compared.
     by : str
-        The means: ``"sha256"``, ``"fingerprint, then correlation of the signals"``.
+        The method: ``"sha256"``, ``"fingerprint, then correlation of the signals"``.
     n : int
-        Items compared.
+        Number of items compared.
     overlaps : int
-        How many were found in more than one set.
+        Number of overlaps found.
     """
 
     what: str
@@ -70,27 +71,32 @@ class Comparison:
 
 @dataclass(frozen=True)
 class AuditReport:
-    """All that an audit found.
+    """All that an audit found; `physioprep.auditing.report.write` writes it to files.
+
+    `to_dict` gives the part before `paths`. The rest is what the writers need besides: for the
+    quality table, for pictures, and for a manifest that acts on the findings.
 
     Parameters
     ----------
     inputs : tuple of mapping
-        What was read: ``path``, ``kind``, ``corpora``, ``records``, ``signals_read``.
+        What was read: ``path``, ``as_given``, ``kind``, ``corpora``, ``records``,
+        ``signals_read``.
     findings : tuple of Finding
         By severity, then check.
     compared : tuple of Comparison
-        What was compared with what, found or not.
-    tables : mapping
-        Columns of numbers for the report's plots and its table of records.
-    distributions : mapping
-        By label, and of leads: how many recordings have each, the most frequent first.
-    picture : callable, optional
-        Draws the recording of a finding as PNG; None where there is nothing to draw. For the
-        HTML report, not part of `to_dict`.
-    quality : callable, optional
-        Gives the quality indices, one row a record and channel.
-    manifests : callable, optional
-        Gives the manifest of what was audited.
+        What was compared with what, whether or not an overlap was found.
+    tables : mapping of str to list
+        Columns with one row per recording, for the report's plots and its table of records.
+    distributions : mapping of str to mapping
+        Number of recordings per lead and per value of each label, the most frequent first.
+    paths : tuple of Path
+        Absolute paths of the inputs.
+    against : tuple of Path
+        Absolute paths of the sets that the inputs were compared against.
+    measured : tuple of Measured
+        What was measured of each recording and modality of the inputs.
+    examples : mapping of str to Source
+        By record: where to read the recordings that the report may draw.
 
     Examples
     --------
@@ -107,18 +113,35 @@ class AuditReport:
     compared: tuple[Comparison, ...]
     tables: Mapping[str, Any] = field(default_factory=dict)
     distributions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    picture: Callable[[Finding], bytes | None] | None = None
-    quality: Callable[[], pd.DataFrame] | None = None
-    manifests: Callable[[], pd.DataFrame] | None = None
+    paths: tuple[Path, ...] = ()
+    against: tuple[Path, ...] = ()
+    measured: tuple[Measured, ...] = ()
+    examples: Mapping[str, Source] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
-        """The worst severity found, or ``"clean"`` where there is neither error nor warning."""
+        """Return the worst severity found.
+
+        Returns
+        -------
+        {'error', 'warning', 'clean'}
+            ``"clean"`` where there is neither an error nor a warning.
+        """
         found = {finding.severity for finding in self.findings}
         return next((level for level in SEVERITIES[:2] if level in found), "clean")
 
     def exit_code(self, fail_on: str = "error") -> int:
-        """Return 1 where a finding is at or above `fail_on`, else 0.
+        """Return the exit code of the command.
+
+        Parameters
+        ----------
+        fail_on : {'error', 'warning', 'info'}
+            The lowest severity that counts.
+
+        Returns
+        -------
+        int
+            1 where a finding is at or above `fail_on`, else 0.
 
         Raises
         ------
@@ -131,7 +154,14 @@ class AuditReport:
         return int(any(finding.severity in bad for finding in self.findings))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain JSON values, schema 1."""
+        """Return the report as plain JSON values.
+
+        Returns
+        -------
+        dict
+            ``schema`` (`SCHEMA`), ``verdict``, ``inputs``, ``findings``, ``compared``,
+            ``tables``, ``distributions``.
+        """
         return {
             "schema": SCHEMA,
             "verdict": self.verdict,
@@ -144,58 +174,17 @@ class AuditReport:
             "distributions": {name: dict(counts) for name, counts in self.distributions.items()},
         }
 
-    def write_json(self, path: str | Path) -> Path:
-        """Write `to_dict` to `path`."""
-        from physioprep.atomic import write_text
 
-        return write_text(Path(path), json.dumps(self.to_dict(), indent=1, allow_nan=False))
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Sort findings.
 
-    def write_html(self, path: str | Path) -> Path:
-        """Write the self-contained HTML report to `path`."""
-        from physioprep.atomic import write_text
-        from physioprep.auditing.report.page import render
+    Parameters
+    ----------
+    findings : iterable of Finding
 
-        return write_text(Path(path), render(self))
-
-    def write_quality(self, path: str | Path) -> Path:
-        """Write one row a record and channel as Parquet: indices, and a score from 0 to 1."""
-        from physioprep.auditing.measure.quality import quality_table, write_quality
-
-        return write_quality(self.quality() if self.quality else quality_table(()), path)
-
-    def write_kept(
-        self, path: str | Path, *, drop: Collection[str] = (), fix: Collection[str] = ()
-    ) -> pd.DataFrame:
-        """Write a manifest in which `fix` is put right, and without the records of `drop`.
-
-        Parameters
-        ----------
-        path : path-like
-            ``.parquet``, ``.csv`` or ``.json``.
-        drop, fix : collection of str
-            Checks.
-
-        Returns
-        -------
-        pandas.DataFrame
-            What was written.
-
-        Raises
-        ------
-        PhysioprepError
-            If a check cannot be fixed, or nothing with a manifest was audited.
-        """
-        from physioprep.auditing import act
-        from physioprep.errors import PhysioprepError
-        from physioprep.manifest import write_manifest
-
-        if self.manifests is None:
-            raise PhysioprepError("nothing with a manifest was audited")
-        frame = act.drop(act.fix(self.manifests(), self.findings, fix), self.findings, drop)
-        write_manifest(frame, path)
-        return frame
-
-
-def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Return findings from the worst down, then by check and record."""
+    Returns
+    -------
+    tuple of Finding
+        The worst first, then by check and record.
+    """
     return tuple(sorted(findings, key=lambda f: (SEVERITIES.index(f.severity), f.check, f.records)))

@@ -24,6 +24,8 @@ PIECE_S = 600.0
 
 #: A recording: (corpus, record id).
 Key = tuple[str, str]
+#: Writes the name of a recording as the report shows it; see `namer`.
+Name = Callable[[Key], str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +174,7 @@ def sampled(one: Input, n: int | None, seed: int = 0) -> Input:
     return replace(one, records=one.records.iloc[chosen])
 
 
-def namer(*, many: bool) -> Callable[[Key], str]:
+def namer(*, many: bool) -> Name:
     """Return what writes a recording's name: with its corpus where several are read.
 
     Examples
@@ -187,15 +189,90 @@ def namer(*, many: bool) -> Callable[[Key], str]:
     return name
 
 
-def recording_of(one: Input, row: int) -> tuple[Iterator[Signal], pd.DataFrame | None]:
-    """Open one recording: its signals, and the annotations of its file (None of a store's).
+@dataclass(frozen=True)
+class Source:
+    """Where the samples of one recording are: in a row of a store, or in a file.
+
+    Parameters
+    ----------
+    key : tuple of str
+        (corpus, record id).
+    path : Path
+        Of the store, or of the recording's file.
+    row : int, optional
+        Row of the store; None for a file.
+    """
+
+    key: Key
+    path: Path
+    row: int | None = None
+
+
+def source_of(one: Input, row: int) -> Source | None:
+    """Return where a recording is read.
 
     Parameters
     ----------
     one : Input
-        A store, or a manifest whose files are there.
     row : int
         Index label of ``one.records``.
+
+    Returns
+    -------
+    Source or None
+        None where there is nothing to read: of shards, and of a recording that a scan could
+        not read or whose folder is unknown.
+    """
+    key = _key(one.records, row)
+    if one.kind == "store":
+        return Source(key, one.path, row)
+    if one.kind != "manifest":
+        return None
+    error, root, path = (one.records[column].at[row] for column in ("error", "root", "path"))
+    if isinstance(error, str) or not isinstance(root, str):
+        return None
+    return Source(key, Path(root) / str(path).partition("#")[0])
+
+
+def read_source(source: Source) -> Iterator[Signal]:
+    """Read the signals of one recording, wherever they are.
+
+    Parameters
+    ----------
+    source : Source
+
+    Yields
+    ------
+    Signal
+        Pieces of at most 10 minutes, in order.
+
+    Raises
+    ------
+    PhysioprepError, OSError
+        If the file or the store cannot be read.
+    """
+    if source.row is not None:
+        yield from _of_store(_open_folder(source.path), source.row)
+    else:
+        yield from _of_file(source)[0]
+
+
+def recording_of(one: Input, row: int) -> tuple[Iterator[Signal], pd.DataFrame | None]:
+    """Open one recording.
+
+    Parameters
+    ----------
+    one : Input
+        A store, or a manifest whose files are on this machine.
+    row : int
+        Index label of ``one.records``.
+
+    Returns
+    -------
+    signals : iterator of Signal
+        Pieces of at most 10 minutes, in order.
+    annotations : pandas.DataFrame or None
+        Of the recording's file; None for a store.
 
     Raises
     ------
@@ -204,7 +281,8 @@ def recording_of(one: Input, row: int) -> tuple[Iterator[Signal], pd.DataFrame |
     """
     if one.store is not None:
         return _of_store(one, row), None
-    return _of_file(one, row) if one.kind == "manifest" else (iter(()), None)
+    source = source_of(one, row)
+    return (iter(()), None) if source is None else _of_file(source)
 
 
 def signals_of(one: Input, rows: Iterable[int] | None = None) -> Iterator[Signal]:
@@ -255,14 +333,11 @@ def _of_store(one: Input, row: int) -> Iterator[Signal]:
             )  # fmt: skip
 
 
-def _of_file(one: Input, row: int) -> tuple[Iterator[Signal], pd.DataFrame | None]:
+def _of_file(source: Source) -> tuple[Iterator[Signal], pd.DataFrame | None]:
     from physioprep.readers import read_recording
 
-    error, root, path = (one.records[column].at[row] for column in ("error", "root", "path"))
-    if isinstance(error, str) or not isinstance(root, str):
-        return iter(()), None
-    recording = read_recording(Path(root) / str(path).partition("#")[0])
-    return _pieces(recording, _key(one.records, row)), recording.annotations
+    recording = read_recording(source.path)
+    return _pieces(recording, source.key), recording.annotations
 
 
 def _pieces(recording: Recording, key: Key) -> Iterator[Signal]:

@@ -1,18 +1,18 @@
-"""One pass over the signals: every recording is read once, and all checks see it.
+"""One pass over the signals: every recording is read once, and all checks of signals run on it.
 
-The recordings are cut into blocks that run in this process, in worker processes, or on a Dask
-cluster, as `ingest` does. Only paths and numbers travel: a worker opens the inputs by itself and
-sends back findings and the few numbers that checks of the whole corpus need.
+The recordings are read in blocks by `physioprep.parallel.run`, as `ingest` does. Only paths and
+numbers travel to a worker: it opens the inputs itself, and returns findings and the few numbers
+that the checks of a whole corpus need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from physioprep.auditing.checks.amplitude import (
@@ -22,24 +22,33 @@ from physioprep.auditing.checks.amplitude import (
     check_uncalibrated,
     check_units,
 )
+from physioprep.auditing.checks.annotations import check_annotations
 from physioprep.auditing.checks.eeg import check_bad_channels, check_eeg_electrodes, check_reference
 from physioprep.auditing.checks.flat import check_flat, check_gaps, check_missing, check_noise
 from physioprep.auditing.checks.leads import check_electrodes, check_limb_relations
-from physioprep.auditing.checks.times import check_annotations, check_drift
-from physioprep.auditing.checks.timing import check_heart_rate, check_mains, check_sampling_rate
+from physioprep.auditing.checks.sampling_rate import (
+    check_heart_rate,
+    check_mains,
+    check_sampling_rate,
+)
+from physioprep.auditing.checks.synchrony import check_drift
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.inputs import Input, Key, namer, open_input, recording_of, sampled
-from physioprep.auditing.measure.measure import Measured, join, measure
+from physioprep.auditing.inputs import Input, Key, Signal, namer, open_input, recording_of, sampled
+from physioprep.auditing.measure.measure import measure
+from physioprep.auditing.measure.measured import Measured, join
 from physioprep.errors import PhysioprepError
+from physioprep.parallel.run import choose_scheduler, run_tasks
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: Where a recording's samples are: an input and its row there.
 Sources = dict[Key, tuple[Input, int]]
-#: Recordings of a block, and from how many on worker processes are worth their start.
+#: Recordings per block; from this many recordings, worker processes are worth their start.
 BLOCK, MANY = 16, 400
-#: Checks that need one recording's own numbers only.
+#: First and last + 1 of a block, in the order of `AuditInputs.sources`.
+Block = list[int]
+#: Checks that need the numbers of one recording only.
 RECORD_CHECKS: tuple[Callable[..., list[Finding]], ...] = (
     check_flat, check_missing, check_gaps, check_units, check_uncalibrated, check_offset,
     check_clipping, check_sentinels, check_limb_relations, check_electrodes, check_heart_rate,
@@ -49,8 +58,19 @@ RECORD_CHECKS: tuple[Callable[..., list[Finding]], ...] = (
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
-    """What is audited, opened; and where each recording is read."""
+class AuditInputs:
+    """The opened inputs of an audit, and where each recording is read.
+
+    Parameters
+    ----------
+    inputs : tuple of Input
+        What is audited.
+    others : tuple of Input
+        The sets that it is compared against.
+    ours, theirs : mapping of key to (Input, row)
+        Where the samples of each recording of `inputs` are, and of those of `others` that are
+        not in `inputs`.
+    """
 
     inputs: tuple[Input, ...]
     others: tuple[Input, ...]
@@ -59,18 +79,41 @@ class Opened:
 
     @property
     def sources(self) -> Sources:
-        """Ours, then those of the sets compared against."""
+        """Return where all recordings are read.
+
+        Returns
+        -------
+        dict of key to (Input, row)
+            `ours`, then `theirs`.
+        """
         return self.ours | self.theirs
 
     @property
     def many(self) -> bool:
-        """Whether several corpora are read, so that names carry theirs."""
+        """Return whether there are several corpora, so that names of recordings show theirs.
+
+        Returns
+        -------
+        bool
+        """
         return len({c for one in (*self.inputs, *self.others) for c in one.corpora}) > 1
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """What a block gave."""
+class BlockFindings:
+    """What a pass over a block of recordings, or over all, found.
+
+    Parameters
+    ----------
+    measured : list of Measured
+        One per recording and modality.
+    findings : list of Finding
+        Of the checks that need one recording only.
+    unread : list of (corpus, record id, path, reason)
+        Recordings that could not be read.
+    read : list of key
+        Recordings of which something was read.
+    """
 
     measured: list[Measured]
     findings: list[Finding]
@@ -78,13 +121,32 @@ class Seen:
     read: list[Key]
 
 
-def open_all(paths: Sequence[Path], against: Sequence[Path], sample: int | None) -> Opened:
-    """Open the inputs and decide where to read each recording: a store before files."""
+def open_inputs(paths: Sequence[Path], against: Sequence[Path], sample: int | None) -> AuditInputs:
+    """Open the inputs and decide where each recording is read: in a store rather than in files.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Manifests, stores and shards to audit.
+    against : sequence of Path
+        Sets to compare them against.
+    sample : int or None
+        Read the signals of this many recordings per input only; all where None.
+
+    Returns
+    -------
+    AuditInputs
+
+    Raises
+    ------
+    PhysioprepError
+        If an input cannot be opened.
+    """
     inputs = tuple(open_input(path) for path in paths)
     others = tuple(open_input(path) for path in against)
     ours = _sources(inputs, sample)
     theirs = {key: at for key, at in _sources(others, sample).items() if key not in ours}
-    return Opened(inputs, others, ours, theirs)
+    return AuditInputs(inputs, others, ours, theirs)
 
 
 def _sources(inputs: Sequence[Input], sample: int | None) -> Sources:
@@ -107,45 +169,86 @@ def _sources(inputs: Sequence[Input], sample: int | None) -> Sources:
     return out
 
 
-def look_at_all(
-    opened: Opened,
+def read_signals(
+    opened: AuditInputs,
     sample: int | None,
     *,
     scheduler: str | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Seen:
+    announce: Callable[[str], None] | None = None,
+) -> BlockFindings:
     """Measure and check every recording that can be read.
+
+    A recording that kills the process that reads it is reported as unreadable; the others of
+    its block are read again one by one.
 
     Parameters
     ----------
-    opened : Opened
-    sample : int, optional
-        As `open_all` had it.
+    opened : AuditInputs
+    sample : int or None
+        As it was given to `open_inputs`.
     scheduler : str, optional
-        ``"sync"``, ``"threads"``, ``"processes"``, ``"cluster"`` or a Dask scheduler's address.
-        By default worker processes where there are many recordings.
+        ``"sync"``, ``"threads"``, ``"processes"``, ``"cluster"`` or the address of a Dask
+        scheduler. Default: worker processes from `MANY` recordings on, else ``"sync"``.
     workers : int, optional
         Default: the processor cores this process may use.
     progress : callable, optional
         Called with (recordings read, recordings to read).
+    announce : callable, optional
+        Called with the link of a cluster's dashboard.
 
     Returns
     -------
-    Seen
-        In the order of ``opened.sources``, whatever ran it.
+    BlockFindings
+        In the order of ``opened.sources``, whatever the scheduler.
+
+    Raises
+    ------
+    PhysioprepError
+        If the scheduler is unknown or cannot be reached.
     """
     n = len(opened.sources)
-    blocks = range(-(-n // BLOCK))
-    results: dict[int, Seen] = {}
+    scheduler = choose_scheduler(scheduler, workers, "processes" if n >= MANY else "sync")
+    run_id = uuid4().hex
+    job = {
+        "paths": [str(one.path.resolve()) for one in opened.inputs],
+        "against": [str(one.path.resolve()) for one in opened.others],
+        "sample": sample,
+        "run": run_id,
+    }
+    found: dict[int, BlockFindings] = {}
+    suspects: list[Block] = []
     done = 0
-    for number, seen in _run(opened, blocks, sample, scheduler, workers):
-        results[number] = seen
-        done += min(BLOCK, n - number * BLOCK)
+
+    def finished(block: Block, result: BlockFindings) -> None:
+        nonlocal done
+        found[block[0]] = result
+        done += block[1] - block[0]
         if progress is not None:
             progress(done, n)
-    ordered = [results[number] for number in blocks]
-    return Seen(
+
+    def crashed(block: Block, cause: str) -> None:
+        first, stop = block
+        if stop - first > 1:
+            suspects.extend([number, number + 1] for number in range(first, stop))
+        else:
+            finished(block, _killed(opened, first, cause))
+
+    blocks = [[first, min(first + BLOCK, n)] for first in range(0, n, BLOCK)]
+    run = partial(
+        run_tasks, job=job, on_done=finished, scheduler=scheduler, workers=workers,
+        announce=announce, on_crash=crashed,
+    )  # fmt: skip
+    _OPENED[run_id] = opened
+    try:
+        run("audit", blocks)
+        if suspects:
+            run("audit", list(suspects))
+    finally:
+        del _OPENED[run_id]
+    ordered = [found[first] for first in sorted(found)]
+    return BlockFindings(
         list(chain.from_iterable(one.measured for one in ordered)),
         list(chain.from_iterable(one.findings for one in ordered)),
         list(chain.from_iterable(one.unread for one in ordered)),
@@ -153,72 +256,62 @@ def look_at_all(
     )
 
 
-def _run(
-    opened: Opened, blocks: range, sample: int | None, scheduler: str | None, workers: int | None
-) -> Iterator[tuple[int, Seen]]:
-    import os
-    from concurrent.futures import ThreadPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
+#: Inputs that this process has opened, by run: its own threads need not open them again.
+_OPENED: Final[dict[str, AuditInputs]] = {}
 
-    from physioprep.parallel.cluster import connect
-    from physioprep.parallel.pools import process_pool, run_on_cluster, run_on_pool
-    from physioprep.parallel.workers import single_threaded_libraries
 
-    if scheduler is None:
-        scheduler = "processes" if len(opened.sources) >= MANY and workers != 1 else "sync"
-    workers = workers or len(os.sched_getaffinity(0))
-    paths = tuple(str(one.path.resolve()) for one in opened.inputs)
-    against = tuple(str(one.path.resolve()) for one in opened.others)
-    told = (paths, against, sample, uuid4().hex)
-    if scheduler in ("sync", "threads"):
-        here = partial(look_at_block, opened)
-        with single_threaded_libraries():
-            if scheduler == "sync":
-                yield from ((number, here(number)) for number in blocks)
-                return
-            pool = ThreadPoolExecutor(workers)
-            for number, future in run_on_pool(pool, workers, here, blocks):
-                yield number, future.result()
-    elif scheduler == "processes":
-        try:
-            away = partial(look_from_afar, *told)
-            for number, future in run_on_pool(process_pool(workers), workers, away, blocks):
-                yield number, future.result()
-        except BrokenProcessPool as cause:
-            raise PhysioprepError(
-                "a worker process of the audit died; --scheduler sync says at which record"
-            ) from cause
-    elif scheduler == "cluster" or "://" in scheduler:
-        with connect(scheduler, workers, error=PhysioprepError) as client:
-            for number, future in run_on_cluster(
-                client, look_from_afar, blocks, *told, name="audit"
-            ):
-                yield number, future.result()
-    else:
-        known = "sync, threads, processes, cluster"
-        raise PhysioprepError(f"unknown scheduler {scheduler!r}: {known}, or an address (tcp://…)")
+def read_in_worker(job: Mapping[str, Any], block: Block) -> BlockFindings:
+    """Read a block in a worker: the task ``"audit"`` of `physioprep.parallel.tasks`.
+
+    Parameters
+    ----------
+    job : mapping
+        ``paths``, ``against`` (absolute, as text), ``sample`` (as for `open_inputs`) and
+        ``run``, the id of this pass.
+    block : list of int
+        First and last + 1 of the recordings, in the order of `AuditInputs.sources`.
+
+    Returns
+    -------
+    BlockFindings
+    """
+    opened = _OPENED.get(job["run"]) or _open_once(
+        job["run"], tuple(job["paths"]), tuple(job["against"]), job["sample"]
+    )
+    return read_block(opened, *block)
 
 
 @lru_cache(maxsize=1)
-def _open_here(
-    paths: tuple[str, ...], against: tuple[str, ...], sample: int | None, run: str
-) -> Opened:
-    return open_all([Path(path) for path in paths], [Path(path) for path in against], sample)
+def _open_once(
+    run: str, paths: tuple[str, ...], against: tuple[str, ...], sample: int | None
+) -> AuditInputs:
+    """Open the inputs, once per run and worker."""
+    return open_inputs([Path(path) for path in paths], [Path(path) for path in against], sample)
 
 
-def look_from_afar(
-    paths: tuple[str, ...], against: tuple[str, ...], sample: int | None, run: str, number: int
-) -> Seen:
-    """Look at a block in a worker, which opens the inputs once a `run`."""
-    return look_at_block(_open_here(paths, against, sample, run), number)
+def _killed(opened: AuditInputs, number: int, cause: str) -> BlockFindings:
+    """Report a recording as unreadable because it kills the process that reads it."""
+    key, (one, row) = next(islice(opened.sources.items(), number, None))
+    reason = f"reading it kills the process ({cause})"
+    return BlockFindings([], [], [(*key, str(one.records["path"].at[row]), reason)], [])
 
 
-def look_at_block(opened: Opened, number: int) -> Seen:
-    """Read, measure and check the recordings of a block."""
+def read_block(opened: AuditInputs, first: int, stop: int) -> BlockFindings:
+    """Read, measure and check the recordings of a block.
+
+    Parameters
+    ----------
+    opened : AuditInputs
+    first, stop : int
+        First and last + 1 of the recordings, in the order of ``opened.sources``.
+
+    Returns
+    -------
+    BlockFindings
+    """
     name = namer(many=opened.many)
-    out = Seen([], [], [], [])
-    items = list(opened.sources.items())[number * BLOCK : (number + 1) * BLOCK]
-    for key, (one, row) in items:
+    out = BlockFindings([], [], [], [])
+    for key, (one, row) in islice(opened.sources.items(), first, stop):
         try:
             signals, annotations = recording_of(one, row)
             pieces = join(measure(signal) for signal in signals)
@@ -234,23 +327,44 @@ def look_at_block(opened: Opened, number: int) -> Seen:
                 out.findings.extend(check(pieces, name))
             if annotations is not None:
                 out.findings.extend(check_annotations(key, annotations, pieces, name))
-        # a beat and a covariance are for these checks alone, and the larger part of it all
+        # beat and covariance, the larger part, serve only the checks above
         out.measured.extend(replace(piece, beat=None, covariance=None) for piece in pieces)
     return out
 
 
-def unread_table(seen: Seen) -> pd.DataFrame:
-    """Return what could not be read as a table: ``corpus, record_id, path, reason``."""
+def unread_table(found: BlockFindings) -> pd.DataFrame:
+    """Return the recordings that could not be read.
+
+    Parameters
+    ----------
+    found : BlockFindings
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``corpus, record_id, path, reason``.
+    """
     import pandas as pd
 
-    return pd.DataFrame(seen.unread, columns=["corpus", "record_id", "path", "reason"])
+    return pd.DataFrame(found.unread, columns=["corpus", "record_id", "path", "reason"])
 
 
-def reader(sources: Sources) -> Callable[[Key, str], Any]:
-    """Return what reads the first piece of a recording's modality again, to compare it."""
+def reader(sources: Sources) -> Callable[[Key, str], Signal | None]:
+    """Return a function that reads the beginning of a recording again, to compare it.
+
+    Parameters
+    ----------
+    sources : mapping of key to (Input, row)
+
+    Returns
+    -------
+    callable
+        ``read(key, modality)``: the first piece of a modality (10 minutes), None where the
+        recording lacks it. The last 128 are kept.
+    """
 
     @lru_cache(maxsize=128)
-    def read(key: Key, modality: str) -> Any:
+    def read(key: Key, modality: str) -> Signal | None:
         one, row = sources[key]
         return next((s for s in recording_of(one, row)[0] if s.modality == modality), None)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physioprep.auditing.checks.amplitude import check_amplitude
+from physioprep.auditing.checks.annotations import store_annotations
 from physioprep.auditing.checks.completeness import (
     check_empty,
     check_expected,
@@ -22,7 +23,6 @@ from physioprep.auditing.checks.duplicates import (
     same_recording,
 )
 from physioprep.auditing.checks.labels import check_orphans, check_unlabelled, check_versions
-from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.checks.leakage import (
     check_against,
     check_duplicates_across,
@@ -34,22 +34,20 @@ from physioprep.auditing.checks.leakage import (
 from physioprep.auditing.checks.privacy import check_privacy
 from physioprep.auditing.checks.published import check_published
 from physioprep.auditing.checks.rederive import check_recipe
-from physioprep.auditing.checks.times import check_overlaps, check_start_times, store_annotations
-from physioprep.auditing.checks.timing import check_durations
+from physioprep.auditing.checks.start_times import check_overlaps, check_start_times
+from physioprep.auditing.checks.synchrony import check_durations
 from physioprep.auditing.findings import AuditReport, Comparison, Finding, in_order
-from physioprep.auditing.inputs import Input, Key, namer, recording_of
-from physioprep.auditing.measure.measure import Measured
-from physioprep.auditing.measure.quality import quality_table
+from physioprep.auditing.inputs import Input, Key, Name, Source, namer, source_of
+from physioprep.auditing.measure.measured import Measured
 from physioprep.auditing.one_pass import (
-    Opened,
+    AuditInputs,
     Sources,
-    look_at_all,
-    open_all,
+    open_inputs,
+    read_signals,
     reader,
     unread_table,
 )
-from physioprep.auditing.report.tables import distributions, record_table
-from physioprep.errors import PhysioprepError
+from physioprep.auditing.report.record_table import distributions, record_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +62,7 @@ def audit(
     scheduler: str | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    announce: Callable[[str], None] | None = None,
 ) -> AuditReport:
     """Find what is wrong with corpora before training does.
 
@@ -83,13 +82,17 @@ def audit(
     sample : int, optional
         Read the signals of so many recordings an input only, always the same ones.
     scheduler, workers : str, int, optional
-        What reads the signals; see `physioprep.auditing.one_pass.look_at_all`.
+        What reads the signals; see `physioprep.auditing.one_pass.read_signals`.
     progress : callable, optional
         Called with (recordings read, recordings to read).
+    announce : callable, optional
+        Called with the link of a cluster's dashboard.
 
     Returns
     -------
     AuditReport
+        Data only; `write_json`, `write_html`, `write_quality` and `write_kept` of
+        `physioprep.auditing` write it to files.
 
     Raises
     ------
@@ -109,7 +112,7 @@ def audit(
     >>> report.verdict, [finding.check for finding in report.findings]
     ('error', ['subject-leak'])
     """
-    opened = open_all([Path(path) for path in paths], [Path(path) for path in against], sample)
+    opened = open_inputs([Path(path) for path in paths], [Path(path) for path in against], sample)
     inputs, others = opened.inputs, opened.others
     records, other_records = _merged(inputs), _merged(others)
     name = namer(many=opened.many)
@@ -119,24 +122,29 @@ def audit(
     found, more = check_recipe(inputs, name)
     findings, compared = findings + found, compared + more
 
-    seen = look_at_all(opened, sample, scheduler=scheduler, workers=workers, progress=progress)
-    said = {finding.records for finding in findings if finding.check == "unreadable-file"}
-    findings += [f for f in check_unreadable(unread_table(seen), name) if f.records not in said]
-    own = [one for one in seen.measured if one.key in opened.ours]
-    findings += seen.findings + check_amplitude(own, name)
-    found, more = _duplicates(seen.measured, records, other_records, opened, name)
+    signals = read_signals(
+        opened, sample, scheduler=scheduler, workers=workers, progress=progress, announce=announce
+    )
+    known = {finding.records for finding in findings if finding.check == "unreadable-file"}
+    unread = check_unreadable(unread_table(signals), name)
+    findings += [finding for finding in unread if finding.records not in known]
+    own = [one for one in signals.measured if one.key in opened.ours]
+    findings += signals.findings + check_amplitude(own, name)
+    found, more = _duplicates(signals.measured, records, other_records, opened, name)
+    ordered = in_order(findings + found)
     return AuditReport(
         inputs=tuple(
-            _describe(one, given, seen.read, opened)
+            _describe(one, given, signals.read, opened)
             for one, given in zip(inputs, paths, strict=True)
         ),
-        findings=in_order(findings + found),
+        findings=ordered,
         compared=tuple(compared + more),
         tables=record_table(records, own, name),
         distributions=distributions(records),
-        picture=_painter(opened.ours, name),
-        quality=partial(quality_table, own),
-        manifests=partial(_manifests, inputs),
+        paths=tuple(one.path.absolute() for one in inputs),
+        against=tuple(one.path.absolute() for one in others),
+        measured=tuple(own),
+        examples=_examples(ordered, opened.ours, name),
     )
 
 
@@ -170,27 +178,6 @@ def _tables(
     return findings, compared
 
 
-def _manifests(inputs: Sequence[Input]) -> pd.DataFrame:
-    """Return the manifest of all inputs, for `act`: of manifests and stores, each record once."""
-    import pandas as pd
-
-    from physioprep.manifest import read_manifest
-    from physioprep.manifest.schema import COLUMNS
-
-    frames = []
-    for one in sorted(inputs, key=lambda one: one.kind):
-        if one.kind == "manifest":
-            frames.append(read_manifest(one.path))
-        elif one.kind == "store":
-            kept = [c for c in one.records if c in COLUMNS or str(c).startswith("label_")]
-            frames.append(one.records[kept])
-    if not frames:
-        raise PhysioprepError("shards have no manifest to change: give the store or the manifest")
-    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
-    frame = frame.drop_duplicates(["corpus", "record_id"], ignore_index=True)
-    return frame.assign(**{name: None for name in COLUMNS if name not in frame})
-
-
 def _merged(inputs: Sequence[Input]) -> pd.DataFrame:
     """Return the rows of all inputs, each recording once: of a manifest, if one has it."""
     import pandas as pd
@@ -213,7 +200,7 @@ def _duplicates(
     measured: Sequence[Measured],
     records: pd.DataFrame,
     other_records: pd.DataFrame,
-    opened: Opened,
+    opened: AuditInputs,
     name: Name,
 ) -> tuple[list[Finding], list[Comparison]]:
     """Find duplicates among our recordings, and between them and those of `against`."""
@@ -299,7 +286,9 @@ def _once(findings: Sequence[Finding]) -> list[Finding]:
     return list({(f.check, f.records): f for f in reversed(findings)}.values())[::-1]
 
 
-def _describe(one: Input, given: str | Path, read: Sequence[Key], opened: Opened) -> dict[str, Any]:
+def _describe(
+    one: Input, given: str | Path, read: Sequence[Key], opened: AuditInputs
+) -> dict[str, Any]:
     n_read = sum(1 for key in read if key in opened.ours and opened.ours[key][0] is one)
     return {
         "path": one.path.name,
@@ -311,19 +300,14 @@ def _describe(one: Input, given: str | Path, read: Sequence[Key], opened: Opened
     }
 
 
-def _painter(sources: Sources, name: Name) -> Callable[[Finding], bytes | None]:
-    by_name = {name(key): key for key in sources}
-
-    def paint(finding: Finding) -> bytes | None:
-        from physioprep.auditing.report.picture import draw
-
-        keys = [by_name[record] for record in finding.records if record in by_name]
-        if not keys:
-            return None
-        one, row = sources[keys[0]]
-        try:
-            return draw(list(recording_of(one, row)[0]), finding, name(keys[0]))
-        except (PhysioprepError, OSError):
-            return None  # the finding itself says that it cannot be read
-
-    return paint
+def _examples(findings: Sequence[Finding], ours: Sources, name: Name) -> dict[str, Source]:
+    """Return where to read the first recording of the first finding of each check."""
+    by_name = {name(key): key for key in ours}
+    first = {(one.severity, one.check): one for one in reversed(findings)}
+    out: dict[str, Source] = {}
+    for finding in first.values():
+        record = next((record for record in finding.records if record in by_name), None)
+        source = None if record is None else source_of(*ours[by_name[record]])
+        if record is not None and source is not None:
+            out[record] = replace(source, path=source.path.absolute())
+    return out

@@ -16,7 +16,9 @@ from typing import Any, Final
 #: Name of a task: its function, ``f(job, item)``. `job` is what all tasks of a run have in
 #: common, `item` what is this task's own; both are plain JSON values.
 TASKS: Final[Mapping[str, str]] = {
+    "audit": "physioprep.auditing.one_pass:read_in_worker",
     "ingest": "physioprep.store.build.task:run_block",
+    "simulate": "physioprep.simulation:write_person",
     "sleep": "physioprep.parallel.tasks:_sleep",
 }
 

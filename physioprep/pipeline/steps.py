@@ -128,11 +128,12 @@ def ingest(place: Place, *, manifest: str, recipe: str | Mapping[str, Any], out:
 def audit(place: Place, *, paths: Sequence[str], out: str) -> Summary:
     """Audit manifests and stores; findings go to `out` (JSON, and HTML beside it), none stops."""
     from physioprep.auditing import audit as audit_paths
+    from physioprep.auditing import write_html, write_json
 
     with console.progress_bar("audit") as advance:
         report = audit_paths([place.out / path for path in paths], progress=advance)
-    report.write_json(place.out / out)
-    report.write_html((place.out / out).with_suffix(".html"))
+    write_json(report, place.out / out)
+    write_html(report, (place.out / out).with_suffix(".html"))
     severities = [finding.severity for finding in report.findings]
     counts = {name: severities.count(name) for name in dict.fromkeys(severities)}
     return {"verdict": report.verdict, **counts}

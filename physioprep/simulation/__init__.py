@@ -7,24 +7,27 @@ show that the pipeline works, and nothing about hearts or brains.
 
 from __future__ import annotations
 
-import multiprocessing
-import shutil
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
+from physioprep.atomic import put_in_place, remove, sync_tree
 from physioprep.errors import PhysioprepError
+from physioprep.parallel.run import run_tasks
 from physioprep.simulation.ecg import LEADS, RHYTHMS, finish_ecg, write_patient, write_wfdb
 from physioprep.simulation.folder import Person
 from physioprep.simulation.paired import finish_paired, write_subject
 
 __all__ = ["LEADS", "simulate", "write_wfdb"]
 
-_CORPORA = ("demo-ecg", "demo-paired")
-#: A writer with the folder, the person's number and the person.
-_Job = tuple[Callable[[Path, int, Person], None], Path, int, Person]
+#: By corpus: what writes the files of one person into its folder.
+_WRITERS: Final[Mapping[str, Callable[[Path, int, Person], None]]] = {
+    "demo-ecg": write_patient,
+    "demo-paired": write_subject,
+}
 
 
 def simulate(
@@ -77,30 +80,53 @@ def simulate(
         raise PhysioprepError(f"{out}: exists; choose another folder or overwrite it")
     if out.exists() and not _is_simulated(out):
         raise PhysioprepError(f"{out}: holds more than simulated corpora; not overwritten")
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = out.with_name(f".{out.name}.partial").absolute()
+    remove(partial)
     try:
-        for name in _CORPORA:
+        for name in _WRITERS:
             (partial / name).mkdir(parents=True)
         patients = _people("P", n_patients, seed, list(RHYTHMS))
         subjects = _people("sub-", n_subjects, seed + 1, ["normal"])
-        jobs: list[_Job] = [(write_patient, partial / "demo-ecg", *p) for p in enumerate(patients)]
-        jobs += [(write_subject, partial / "demo-paired", *p) for p in enumerate(subjects)]
-        _write_all(jobs, workers, progress)
+        _write_all(partial, {"demo-ecg": patients, "demo-paired": subjects}, workers, progress)
         finish_ecg(partial / "demo-ecg", patients)
         finish_paired(partial / "demo-paired", subjects)
-        if out.exists():
-            shutil.rmtree(out)
-        partial.rename(out)
+        sync_tree(partial)
+        put_in_place(partial, out)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        remove(partial)
     return out
+
+
+def _write_all(
+    folder: Path,
+    people: Mapping[str, list[Person]],
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Write the files of the people of each corpus, in parallel."""
+    items = [
+        {"corpus": corpus, "number": number, "person": asdict(person)}
+        for corpus, own in people.items()
+        for number, person in enumerate(own)
+    ]
+    done = 0
+
+    def finished(item: Any, result: None) -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, len(items))
+
+    scheduler = "sync" if workers <= 1 else "processes"
+    run_tasks(
+        "simulate", items, {"folder": str(folder)}, finished, scheduler=scheduler, workers=workers
+    )
 
 
 def _is_simulated(folder: Path) -> bool:
     """Return whether `folder` holds what `simulate` wrote, or nothing: safe to delete."""
     return folder.is_dir() and all(
-        child.name in _CORPORA and (child / "PLANTED_FAULTS.json").is_file()
+        child.name in _WRITERS and (child / "PLANTED_FAULTS.json").is_file()
         for child in folder.iterdir()
     )
 
@@ -119,26 +145,15 @@ def _people(prefix: str, count: int, seed: int, rhythms: list[str]) -> list[Pers
     ]
 
 
-def _write_all(
-    jobs: list[_Job],
-    workers: int,
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    def count(done: Iterable[None]) -> None:
-        for number, _ in enumerate(done, 1):
-            if progress is not None:
-                progress(number, len(jobs))
+def write_person(job: Mapping[str, Any], item: Mapping[str, Any]) -> None:
+    """Write the files of one person: the task ``"simulate"`` of `physioprep.parallel.tasks`.
 
-    writers, folders, numbers, people = zip(*jobs, strict=True)
-    if workers <= 1:
-        count(map(_write_one, writers, folders, numbers, people))
-        return
-    # spawn: a forked child of a threaded parent can hang
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        count(pool.map(_write_one, writers, folders, numbers, people))
-
-
-def _write_one(
-    write: Callable[[Path, int, Person], None], folder: Path, number: int, person: Person
-) -> None:
-    write(folder, number, person)
+    Parameters
+    ----------
+    job : mapping
+        ``folder``: the folder of both corpora, absolute.
+    item : mapping
+        ``corpus``, ``number`` (of the person in it) and ``person`` (the fields of `Person`).
+    """
+    write = _WRITERS[item["corpus"]]
+    write(Path(job["folder"]) / item["corpus"], item["number"], Person(**item["person"]))

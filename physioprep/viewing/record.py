@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.atomic import temporary_file
 from physioprep.errors import CorpusError, PhysioprepError
 from physioprep.harmonise.channels import ECG_LEADS
 from physioprep.harmonise.units import UnknownUnitError, factor
@@ -114,12 +114,8 @@ def plot_record(
     figure = draw_record(
         store, record_id, start_s=start_s, duration_s=duration_s, modality=modality
     )
-    partial = out.with_name(f".{out.stem}.{uuid4().hex[:8]}{out.suffix}")
-    try:
-        figure.savefig(partial, dpi=dpi)
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
+    with temporary_file(out) as temporary:
+        figure.savefig(temporary, dpi=dpi)
     return out
 
 

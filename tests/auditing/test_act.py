@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from physioprep.auditing import AuditReport, audit
+from physioprep.auditing import AuditReport, audit, write_kept, write_quality
 from physioprep.auditing.act import FIXABLE, commands
 from physioprep.auditing.report.page import render
 from physioprep.cli import app
@@ -36,7 +36,7 @@ def checks(path: Path) -> set[str]:
 
 
 def test_what_is_dropped_is_gone_and_the_rest_stays(leaky: Path, tmp_path: Path) -> None:
-    kept = audit([leaky]).write_kept(tmp_path / "k.parquet", drop=["subject-leak"])
+    kept = write_kept(audit([leaky]), tmp_path / "k.parquet", drop=["subject-leak"])
     assert kept["record_id"].tolist() == ["b", "e"]
     assert read_manifest(tmp_path / "k.parquet")["record_id"].tolist() == ["b", "e"]
 
@@ -47,19 +47,19 @@ def test_what_is_fixed_is_found_no_more(check: str, leaky: Path, tmp_path: Path)
     if check not in checks(leaky):  # of signals: their fix is that of files
         assert check in ("duplicate-signal", "near-duplicate")
         return
-    fixed = report.write_kept(tmp_path / "f.parquet", fix=[check])
+    fixed = write_kept(report, tmp_path / "f.parquet", fix=[check])
     assert check not in checks(tmp_path / "f.parquet")
     assert len(fixed) == (4 if check == "duplicate-file" else 5)
 
 
 def test_all_at_once_leaves_nothing(leaky: Path, tmp_path: Path) -> None:
-    audit([leaky]).write_kept(tmp_path / "f.parquet", fix=["duplicate-file", "subject-leak"])
+    write_kept(audit([leaky]), tmp_path / "f.parquet", fix=["duplicate-file", "subject-leak"])
     assert checks(tmp_path / "f.parquet") == set()
 
 
 def test_what_no_manifest_can_put_right_is_one_error(leaky: Path, tmp_path: Path) -> None:
     with pytest.raises(PhysioprepError, match="flat-lead: no change of a manifest"):
-        audit([leaky]).write_kept(tmp_path / "f.parquet", fix=["flat-lead"])
+        write_kept(audit([leaky]), tmp_path / "f.parquet", fix=["flat-lead"])
 
 
 def test_every_printed_command_runs(leaky: Path, tmp_path: Path, monkeypatch) -> None:
@@ -106,8 +106,8 @@ def test_exit_codes_and_json_of_the_command(leaky: Path, manifest_of, tmp_path: 
         assert run(app, ["audit", *bad]).exit_code == 2, bad
 
 
-def test_quality_is_one_row_a_record_and_channel(tmp_path: Path) -> None:
-    path = AuditReport((), (), ()).write_quality(tmp_path / "q.parquet")
+def test_quality_is_one_row_per_record_and_channel(tmp_path: Path) -> None:
+    path = write_quality(AuditReport((), (), ()), tmp_path / "q.parquet")
     columns = list(pd.read_parquet(path).columns)
     assert columns[:4] == ["corpus", "record_id", "modality", "channel"]
     assert {"bsqi", "ksqi", "psqi", "bassqi", "line_noise", "muscle", "drift", "deviation",

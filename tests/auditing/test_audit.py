@@ -10,7 +10,7 @@ import pytest
 from scipy.signal import resample_poly
 
 import physioprep as pp
-from physioprep.auditing import AuditReport, audit
+from physioprep.auditing import AuditReport, audit, write_html, write_json
 from physioprep.auditing.report.advice import ADVICE
 from physioprep.errors import PhysioprepError
 
@@ -140,7 +140,7 @@ def test_against_finds_the_same_signals_under_other_names(
 
 def test_json_is_schema_1(planted: dict[str, Path], tmp_path: Path) -> None:
     report = audit([planted["faulty"]])
-    read = json.loads(report.write_json(tmp_path / "a.json").read_text(encoding="utf-8"))
+    read = json.loads(write_json(report, tmp_path / "a.json").read_text(encoding="utf-8"))
     assert read["schema"] == 1
     assert read["verdict"] == "error"
     assert {"schema", "verdict", "inputs", "findings", "compared"} <= set(read)
@@ -213,7 +213,7 @@ def test_what_cannot_be_opened_is_one_error(tmp_path: Path) -> None:
 
 
 def test_html_shows_pictures_of_examples(planted: dict[str, Path], tmp_path: Path) -> None:
-    out = audit([planted["faulty"]]).write_html(tmp_path / "r.html")
+    out = write_html(audit([planted["faulty"]]), tmp_path / "r.html")
     page = out.read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,iVBOR") >= 3  # flat, swapped, inverted
     assert "lead-swap" in page

@@ -16,7 +16,15 @@ import pytest
 
 import physioprep as pp
 from physioprep.auditing import Finding, audit
-from physioprep.auditing.checks import completeness, labels, leakage, privacy, times, timing
+from physioprep.auditing.checks import (
+    annotations,
+    completeness,
+    labels,
+    leakage,
+    privacy,
+    start_times,
+    synchrony,
+)
 from physioprep.auditing.inputs import Input, Signal, namer
 from physioprep.auditing.measure.measure import measure
 from physioprep.auditing.one_pass import RECORD_CHECKS
@@ -540,7 +548,7 @@ def _(folder: Path, ecg: Any, bad: bool) -> list[Finding]:
     frame = make_manifest({"corpus": ["x"] * 2, "record_id": ["a", "b"], "path": ["a", "b"],
                            "subject_id": ["p", "p"], "start_time": starts,
                            "duration_s": [60.0, 60.0]})  # fmt: skip
-    return times.check_overlaps(frame, NAME)
+    return start_times.check_overlaps(frame, NAME)
 
 
 @case("annotation-time")
@@ -550,7 +558,7 @@ def _(folder: Path, ecg: Any, bad: bool) -> list[Finding]:
     rows = {name: [kind()] * 2 for name, kind in ANNOTATION_COLUMNS.items()}
     rows |= {"onset": [1.0, 99.0 if bad else 5.0], "duration": [1.0, 1.0]}
     one = measure(Signal(("x", "a"), "ecg", LEADS, ("mV",) * 12, 500.0, ecg(1).astype("f4")))
-    return times.check_annotations(("x", "a"), pd.DataFrame(rows), [one], NAME)
+    return annotations.check_annotations(("x", "a"), pd.DataFrame(rows), [one], NAME)
 
 
 @case("start-time")
@@ -665,4 +673,4 @@ def test_durations_of_refused_records_are_not_judged() -> None:
     frame = make_manifest({"corpus": ["x"], "record_id": ["a"], "path": ["a"], "error": ["bad"],
                            "modality": [["ecg"]], "sampling_rate": [[100.0]], "n_samples": [[0]],
                            "channels": [[["I"]]], "units": [[["mV"]]]})  # fmt: skip
-    assert timing.check_durations(frame, NAME) == []
+    assert synchrony.check_durations(frame, NAME) == []

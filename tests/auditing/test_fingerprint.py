@@ -6,7 +6,7 @@ from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from physioprep.auditing.checks.duplicates import Pair, compare, find_pairs
 from physioprep.auditing.inputs import Signal
-from physioprep.auditing.measure.beats import to_look_rate
+from physioprep.auditing.measure.beats import to_analysis_rate
 from physioprep.auditing.measure.fingerprint import WAVE, candidates, fingerprint
 from physioprep.auditing.measure.measure import measure
 
@@ -124,6 +124,6 @@ def test_rhythms_that_everybody_shares_cost_nothing() -> None:
 
 
 def test_look_rate_keeps_time(ecg) -> None:
-    fine = to_look_rate(ecg(1), 500.0)
-    same = to_look_rate(resample_poly(ecg(1), 18, 25, axis=1), 360.0)
+    fine = to_analysis_rate(ecg(1), 500.0)
+    same = to_analysis_rate(resample_poly(ecg(1), 18, 25, axis=1), 360.0)
     assert np.corrcoef(fine[1, :990], same[1, :990])[0, 1] > 0.999

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from physioprep.auditing.measure.beats import find_beats, median_beat, to_look_rate
+from physioprep.auditing.measure.beats import find_beats, median_beat, to_analysis_rate
 from physioprep.auditing.measure.limb_leads import (
     FROM_I_II,
     LIMB,
@@ -86,7 +86,7 @@ def test_swapped_electrodes_obey_the_relations(limb_leads) -> None:
 
 
 def beat_of(signal: np.ndarray) -> np.ndarray:
-    look = to_look_rate(signal, 500.0)
+    look = to_analysis_rate(signal, 500.0)
     beat = median_beat(look, find_beats(look))
     assert beat is not None
     return beat

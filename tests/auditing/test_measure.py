@@ -7,10 +7,11 @@ import pytest
 
 from physioprep.auditing.checks.amplitude import check_amplitude, check_clipping, check_units
 from physioprep.auditing.checks.flat import check_flat, check_missing
-from physioprep.auditing.checks.timing import check_heart_rate, check_sampling_rate
+from physioprep.auditing.checks.sampling_rate import check_heart_rate, check_sampling_rate
 from physioprep.auditing.inputs import Signal
-from physioprep.auditing.measure.beats import find_beats, median_beat, to_look_rate
-from physioprep.auditing.measure.measure import Measured, join, measure
+from physioprep.auditing.measure.beats import find_beats, median_beat, to_analysis_rate
+from physioprep.auditing.measure.measure import measure
+from physioprep.auditing.measure.measured import Measured, join
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
@@ -55,10 +56,10 @@ def test_a_wrong_sampling_rate(ecg, times: float) -> None:
 
 
 def test_a_possible_heart_is_not_measured_again_at_other_rates(ecg, monkeypatch) -> None:
-    from physioprep.auditing.measure.measure import timescale
+    from physioprep.auditing.measure import beat_durations
 
     looked = []
-    resample = timescale.to_look_rate
+    resample = beat_durations.to_analysis_rate
 
     def look(values: np.ndarray, rate_hz: float) -> np.ndarray:
         looked.append(rate_hz)
@@ -67,20 +68,20 @@ def test_a_possible_heart_is_not_measured_again_at_other_rates(ecg, monkeypatch)
     one = signal(ecg(1))
     beats = find_beats(look(one.values, 500.0))
     beat = median_beat(look(one.values, 500.0), beats)
-    usual = timescale.durations(beat, beats)
-    monkeypatch.setattr(timescale, "to_look_rate", look)
+    usual = beat_durations.durations(beat, beats)
+    monkeypatch.setattr(beat_durations, "to_analysis_rate", look)
     looked.clear()
-    right = timescale.time_scale(one.values, 500.0, beat, beats, usual)
+    right = beat_durations.rate_fit(one.values, 500.0, beat, beats, usual)
     assert right is not None
     assert (right.factor, right.gain, looked) == (1.0, 0.0, [])
     fast = resample(one.values, 1000.0)
     beats = find_beats(fast)
-    wrong = timescale.time_scale(one.values, 1000.0, median_beat(fast, beats), beats, usual)
+    wrong = beat_durations.rate_fit(one.values, 1000.0, median_beat(fast, beats), beats, usual)
     assert wrong is not None
     assert looked == [500, 2000]
     assert wrong.factor == 0.5
-    assert wrong.gain > timescale.BELIEVED
-    assert timescale.time_scale(one.values[:7], 500.0, beat, beats) is None, "too few leads"
+    assert wrong.gain > beat_durations.BELIEVED
+    assert beat_durations.rate_fit(one.values[:7], 500.0, beat, beats) is None, "too few leads"
 
 
 @pytest.mark.parametrize("rate_hz", [128.0, 200.0, 250.0, 257.0, 360.0, 500.0, 1000.0, 62.4725])
@@ -94,13 +95,13 @@ def test_resampling_is_scipys(rate_hz: float, n: int) -> None:
     x -= np.median(x[:, :: max(1, n // 1000)], axis=1, keepdims=True)
     ratio = Fraction(100 / rate_hz).limit_denominator(1000)
     slow = resample_poly(x.astype(np.float64), ratio.numerator, ratio.denominator, axis=1)
-    fast = to_look_rate(x, rate_hz)
+    fast = to_analysis_rate(x, rate_hz)
     assert fast.shape == slow.shape
     np.testing.assert_allclose(fast, slow, atol=2e-5)
 
 
 def test_a_flat_signal_has_no_durations(ecg) -> None:
-    assert measure(signal(np.zeros((12, 5000)))).time_scale is None
+    assert measure(signal(np.zeros((12, 5000)))).rate_fit is None
 
 
 def test_clipping(ecg) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from physioprep.auditing import AuditReport, Comparison, Finding
 from physioprep.auditing.report.advice import ADVICE
 from physioprep.auditing.report.page import render
-from physioprep.auditing.report.tables import distributions
+from physioprep.auditing.report.record_table import distributions
 from physioprep.manifest import make_manifest
 
 EVIL = "<script>alert(1)</script>"
@@ -91,7 +91,7 @@ def test_simulated_recordings_are_labelled() -> None:
 
 def test_each_check_stands_once_with_the_picture_of_an_example() -> None:
     findings = tuple(Finding("flat-lead", "error", (f"r{i}",), "dead", {}) for i in range(30))
-    page = render(AuditReport((), findings, (), picture=lambda _: b"PNG"))
+    page = render(AuditReport((), findings, ()), lambda _: b"PNG")
     assert page.count('<section class="card') == 1
     assert page.count("data:image/png;base64,UE5H") == 1
     assert "r29" in page

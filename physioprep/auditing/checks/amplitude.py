@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.measure.measure import Measured
+from physioprep.auditing.inputs import Name
+from physioprep.auditing.measure.measured import Measured, middle_spread, steps_spanned
 
 #: What the middle live channel of a recording can span (0.5th to 99.5th percentile), mV.
 POSSIBLE_MV = {"ecg": (0.04, 12.0), "eeg": (0.002, 1.5)}
@@ -22,18 +21,6 @@ OFFSET_TIMES, OFFSET_MV = 2.0, 1.0
 CLIPPED = 0.005
 #: A living signal should span at least so many steps of its converter.
 LEAST_STEPS = 50
-
-
-def middle_spread(one: Measured) -> float:
-    """Return the median over live channels of what a recording spans, mV; NaN of none."""
-    live = one.spread[np.isfinite(one.spread) & (np.nan_to_num(one.flat, nan=1.0) < 0.5)]
-    return float(np.median(live)) if live.size else float("nan")
-
-
-def steps_spanned(one: Measured) -> NDArray[np.float64]:
-    """Return how many steps of its converter each channel spans; infinite where unknown."""
-    unknown = np.full(len(one.spread), np.inf)
-    return np.asarray(np.divide(one.spread, one.step, out=unknown, where=one.step > 0))
 
 
 def check_amplitude(measured: Iterable[Measured], name: Name) -> list[Finding]:
@@ -156,16 +143,16 @@ def check_sentinels(measured: Iterable[Measured], name: Name) -> list[Finding]:
     """Find marks for "no value" that stand among the samples as if they were voltages."""
     out = []
     for one in measured:
-        if one.modality not in POSSIBLE_MV or not one.marks:
+        if one.modality not in POSSIBLE_MV or not one.sentinels:
             continue
-        leads = [channel for channel, _, _ in one.marks]
+        leads = [channel for channel, _, _ in one.sentinels]
         evidence = {
             "modality": one.modality,
             "leads": leads,
-            "values": [round(value, 6) for _, value, _ in one.marks],
-            "samples": [count for _, _, count in one.marks],
+            "values": [round(value, 6) for _, value, _ in one.sentinels],
+            "samples": [count for _, _, count in one.sentinels],
         }
-        channel, value, count = one.marks[0]
+        channel, value, count = one.sentinels[0]
         detail = f"{value:g} stands {count} times in {channel}, far from all else: a mark?"
         out.append(Finding("sentinel", "warning", (name(one.key),), detail, evidence))
     return out

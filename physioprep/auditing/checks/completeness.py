@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from physioprep.auditing.arrow_columns import flattened
-from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
+from physioprep.auditing.inputs import Name
 from physioprep.errors import CorpusError, PhysioprepError
 from physioprep.facts import load_facts
 

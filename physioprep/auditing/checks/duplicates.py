@@ -12,12 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from physioprep.auditing.arrow_columns import flattened, lengths
-from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.inputs import Key, Signal
-from physioprep.auditing.measure.beats import LOOK_HZ, band, to_look_rate
+from physioprep.auditing.inputs import Key, Name, Signal
+from physioprep.auditing.measure.beats import ANALYSIS_HZ, band, to_analysis_rate
 from physioprep.auditing.measure.fingerprint import candidates
-from physioprep.auditing.measure.measure import Measured
+from physioprep.auditing.measure.measured import Measured
 
 #: Files that hold no samples and may well be equal: headers, annotations, notes.
 _NO_SAMPLES = frozenset(
@@ -196,8 +195,8 @@ def compare(one: Signal, two: Signal, delay_s: float) -> Pair | None:
     shared = (shared or [(0, 0)])[:8]
     fine = []
     for signal, places in ((one, [a for a, _ in shared]), (two, [b for _, b in shared])):
-        look = band(to_look_rate(signal.values[places], signal.rate_hz), 3, 20)
-        fine.append(resample_poly(look, _FINE_HZ // LOOK_HZ, 1, axis=1))
+        resampled = band(to_analysis_rate(signal.values[places], signal.rate_hz), 3, 20)
+        fine.append(resample_poly(resampled, _FINE_HZ // ANALYSIS_HZ, 1, axis=1))
     centre, reach = round(delay_s * _FINE_HZ), round(_SEARCH_S * _FINE_HZ)
     best = max(
         (
@@ -214,7 +213,7 @@ def compare(one: Signal, two: Signal, delay_s: float) -> Pair | None:
     if middle < SAME:
         return None
     rates = (one.rate_hz, two.rate_hz)
-    identical = one.rate_hz == two.rate_hz and _sample_for_sample(one, two, shared, lag / _FINE_HZ)
+    identical = one.rate_hz == two.rate_hz and _affine_copy(one, two, shared, lag / _FINE_HZ)
     inverted = bool(np.median(correlations) < 0)
     return Pair(
         one.key, two.key, one.modality, middle, lag / _FINE_HZ, overlap, inverted, rates, identical
@@ -236,7 +235,7 @@ def _correlations(
     return np.asarray((x * y).sum(axis=1)[live] / size[live], np.float64)
 
 
-def _sample_for_sample(
+def _affine_copy(
     one: Signal, two: Signal, shared: Sequence[tuple[int, int]], delay_s: float
 ) -> bool:
     """Return whether the raw samples agree at a whole delay, but for gain and offset."""

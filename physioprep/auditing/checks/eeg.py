@@ -14,9 +14,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.measure.measure import Measured
+from physioprep.auditing.inputs import Name
+from physioprep.auditing.measure.measured import Measured
 
 #: Variance of a difference over that of the smaller signal: one signal, and one joined by gel.
 COPIED, BRIDGED = 1e-6, 0.004

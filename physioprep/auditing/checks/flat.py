@@ -6,15 +6,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from physioprep.auditing.checks.amplitude import (
-    LEAST_STEPS,
-    POSSIBLE_MV,
-    middle_spread,
-    steps_spanned,
-)
-from physioprep.auditing.checks.leads import Name
+from physioprep.auditing.checks.amplitude import LEAST_STEPS, POSSIBLE_MV
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.measure.measure import Measured
+from physioprep.auditing.inputs import Name
+from physioprep.auditing.measure.measured import Measured, middle_spread, steps_spanned
 from physioprep.auditing.measure.quality import score
 
 #: A channel is dead where this share of it is; worth a look from the second.

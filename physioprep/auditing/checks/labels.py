@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.inputs import Input
+from physioprep.auditing.inputs import Input, Name
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.inputs import Key
+from physioprep.auditing.inputs import Name
 from physioprep.auditing.measure.limb_leads import MARGIN, judge_beat
-from physioprep.auditing.measure.measure import Measured
-
-#: Writes a recording's name as the report does.
-Name = Callable[[Key], str]
+from physioprep.auditing.measure.measured import Measured
 
 
 def check_limb_relations(measured: Iterable[Measured], name: Name) -> list[Finding]:

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Comparison, Finding
-from physioprep.auditing.inputs import Input, Key
+from physioprep.auditing.inputs import Input, Key, Name
 
 #: Corpora cut out of one: recordings and persons have the same ids in all of them.
 FAMILY = dict.fromkeys(("tueg", "tuab", "tuev", "tusz"), "tuh-eeg")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
+from physioprep.auditing.inputs import Name
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Comparison, Finding
+from physioprep.auditing.inputs import Name
 from physioprep.errors import CorpusError
 from physioprep.facts import load_facts
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Comparison, Finding
-from physioprep.auditing.inputs import Input, Key
+from physioprep.auditing.inputs import Input, Key, Name
 from physioprep.errors import PhysioprepError
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Rate at which checks look at ECG and EEG alike, Hz.
-LOOK_HZ = 100
-#: The median beat: samples before and after the R peak at `LOOK_HZ`.
+ANALYSIS_HZ = 100
+#: The median beat: samples before and after the R peak at `ANALYSIS_HZ`.
 BEFORE, AFTER = 30, 50
 #: Samples of a block that is resampled at once, and the largest numerator of a ratio so treated.
 BLOCK_OUT, MOST_UP = 32, 64
 
 
-def to_look_rate(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.float32]:
+def to_analysis_rate(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.float32]:
     """Resample to 100 Hz, missing samples as 0 after the median is taken off.
 
     Parameters
@@ -33,7 +33,7 @@ def to_look_rate(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.flo
 
     Examples
     --------
-    >>> to_look_rate(np.zeros((2, 5000)), 500.0).shape
+    >>> to_analysis_rate(np.zeros((2, 5000)), 500.0).shape
     (2, 1000)
     """
     from fractions import Fraction
@@ -49,7 +49,7 @@ def to_look_rate(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.flo
     else:
         few = values[:, :: max(1, values.shape[1] // 1000)]  # a middle, for the edges' sake
         values = values - np.median(few, axis=1, keepdims=True)
-    ratio = Fraction(LOOK_HZ / rate_hz).limit_denominator(1000)
+    ratio = Fraction(ANALYSIS_HZ / rate_hz).limit_denominator(1000)
     if ratio == 1 or values.shape[1] == 0:
         return values
     # at 62.47 Hz and the like the ratio is off by some 1e-6: a sample in hours
@@ -110,7 +110,9 @@ def band(signal: NDArray[np.float32], low_hz: float, high_hz: float) -> NDArray[
 
     n = signal.shape[1]
     padded = (
-        int(2 ** math.ceil(math.log2(max(n, 2)))) if n < 4096 else next_fast_len(n + 2 * LOOK_HZ)
+        int(2 ** math.ceil(math.log2(max(n, 2))))
+        if n < 4096
+        else next_fast_len(n + 2 * ANALYSIS_HZ)
     )
     spectrum = rfft(signal, padded, axis=1)
     spectrum *= _gain(padded, low_hz, high_hz)
@@ -119,7 +121,7 @@ def band(signal: NDArray[np.float32], low_hz: float, high_hz: float) -> NDArray[
 
 @lru_cache(maxsize=64)
 def _gain(padded: int, low_hz: float, high_hz: float) -> NDArray[np.float32]:
-    frequencies = np.fft.rfftfreq(padded, 1 / LOOK_HZ)
+    frequencies = np.fft.rfftfreq(padded, 1 / ANALYSIS_HZ)
     rise = np.clip((frequencies - low_hz + 0.5) / 0.5, 0, 1)
     fall = np.clip((high_hz + 2.0 - frequencies) / 2.0, 0, 1)
     gain = (np.sin(rise * np.pi / 2) * np.sin(fall * np.pi / 2)) ** 2
@@ -156,7 +158,7 @@ def find_beats(signal: NDArray[np.float32]) -> NDArray[np.intp]:
     """
     from scipy.signal import find_peaks
 
-    if signal.shape[1] < LOOK_HZ or not signal.shape[0]:
+    if signal.shape[1] < ANALYSIS_HZ or not signal.shape[0]:
         return np.empty(0, np.intp)
     sharp = np.abs(band(signal, 5, 20))
     largest = quantile(sharp, 0.98)[:, None]

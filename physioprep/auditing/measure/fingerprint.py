@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.auditing.measure.beats import LOOK_HZ, band, quantile
+from physioprep.auditing.measure.beats import ANALYSIS_HZ, band, quantile
 
 #: Resolution of an interval; a copy's waves move by about 1 ms.
 STEP_S = 0.008
@@ -68,26 +68,29 @@ def landmarks(trace: NDArray[np.float32]) -> NDArray[np.float64]:
     from scipy.signal import find_peaks
 
     size = np.abs(trace)
-    if size.size < LOOK_HZ:
+    if size.size < ANALYSIS_HZ:
         return np.empty(0)
     floor = 0.3 * quantile(size, 0.98)
     if floor <= 0:
         return np.empty(0)
-    peaks, _ = find_peaks(size, distance=round(MIN_DISTANCE_S * LOOK_HZ), height=floor)
+    peaks, _ = find_peaks(size, distance=round(MIN_DISTANCE_S * ANALYSIS_HZ), height=floor)
     before, top, after = size[peaks - 1], size[peaks], size[peaks + 1]
     curve = before - 2 * top + after
     shift = np.where(curve < 0, 0.5 * (before - after) / np.where(curve < 0, curve, 1), 0.0)
-    return np.asarray((peaks + np.clip(shift, -0.5, 0.5)) / LOOK_HZ, np.float64)
+    return np.asarray((peaks + np.clip(shift, -0.5, 0.5)) / ANALYSIS_HZ, np.float64)
 
 
 def fingerprint(
-    look: NDArray[np.float32], channels: Sequence[str], alive: NDArray[np.bool_], signal: int = 0
+    resampled: NDArray[np.float32],
+    channels: Sequence[str],
+    alive: NDArray[np.bool_],
+    signal: int = 0,
 ) -> NDArray[np.void]:
     """Return the waves of a recording's chosen channels.
 
     Parameters
     ----------
-    look : ndarray of float32, shape (channel, sample)
+    resampled : ndarray of float32, shape (channel, sample)
         At 100 Hz.
     channels : sequence of str
         Names.
@@ -103,19 +106,19 @@ def fingerprint(
     """
     out = [np.empty(0, WAVE)]
     for number, place in enumerate(choose_channels(channels, alive)):
-        times = landmarks(band(look[place : place + 1], 3, 20)[0])[:MAX_WAVES]
+        times = landmarks(band(resampled[place : place + 1], 3, 20)[0])[:MAX_WAVES]
         table = np.empty(times.size, WAVE)
         table["signal"], table["channel"], table["time_s"] = signal, number, times
         out.append(table)
     return np.concatenate(out)
 
 
-def intervals_a_token(n_waves: int) -> int:
+def intervals_per_token(n_waves: int) -> int:
     """Return how many intervals make a token: more in larger sets, so that few share one.
 
     Examples
     --------
-    >>> [intervals_a_token(n) for n in (10_000, 1_000_000, 30_000_000)]
+    >>> [intervals_per_token(n) for n in (10_000, 1_000_000, 30_000_000)]
     [4, 6, 7]
     """
     return 4 if n_waves < 500_000 else 6 if n_waves < 5_000_000 else 7
@@ -170,7 +173,7 @@ def candidates(waves: NDArray[np.void]) -> list[tuple[int, int, float, int]]:
     list of (first, second, delay_s, shared)
         ``time in second = time in first + delay_s``; best first.
     """
-    value, first = tokens_of(waves, intervals_a_token(waves.size))
+    value, first = tokens_of(waves, intervals_per_token(waves.size))
     order = np.argsort(value, kind="stable")
     value, first = value[order], first[order]
     edges = np.flatnonzero(np.diff(value)) + 1

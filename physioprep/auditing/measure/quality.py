@@ -9,20 +9,13 @@ Neuroinform. 9, 2015).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.auditing.measure.beats import LOOK_HZ, band, quantile
+from physioprep.auditing.measure.beats import ANALYSIS_HZ, band, quantile
 from physioprep.auditing.measure.spectrum import MAINS_HZ, share
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from physioprep.auditing.measure.measure import Measured
 
 #: Stretches of a piece that beats are looked for in, and their length, s.
 STRETCHES, STRETCH_S = 6, 10.0
@@ -43,16 +36,16 @@ WEIGHTS = {"bsqi": 3.0, "bassqi": 1.0, "ksqi": 0.5, "psqi": 0.5}
 AGREED = 0.5
 
 
-def stretches(look: NDArray[np.float32]) -> NDArray[np.float32]:
+def stretches(resampled: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return up to six stretches of 10 s, evenly spread: shape (stretch, channel, sample)."""
-    n, length = look.shape[1], round(STRETCH_S * LOOK_HZ)
+    n, length = resampled.shape[1], round(STRETCH_S * ANALYSIS_HZ)
     if n <= length:
-        return look[None]
+        return resampled[None]
     starts = np.linspace(0, n - length, min(STRETCHES, n // length)).astype(int)
-    return np.stack([look[:, start : start + length] for start in starts])
+    return np.stack([resampled[:, start : start + length] for start in starts])
 
 
-def agreement(look: NDArray[np.float32]) -> NDArray[np.float64]:
+def agreement(resampled: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return bSQI: beats that both detectors see, over those that either sees.
 
     One detector takes the energy between 5 and 20 Hz (after Pan and Tompkins, 1985), the other
@@ -60,7 +53,7 @@ def agreement(look: NDArray[np.float32]) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    look : ndarray of float32, shape (..., sample)
+    resampled : ndarray of float32, shape (..., sample)
         At 100 Hz.
 
     Returns
@@ -70,9 +63,9 @@ def agreement(look: NDArray[np.float32]) -> NDArray[np.float64]:
     """
     from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
-    flat = np.ascontiguousarray(look).reshape(-1, look.shape[-1])
-    if look.shape[-1] < LOOK_HZ:
-        return np.zeros(look.shape[:-1])
+    flat = np.ascontiguousarray(resampled).reshape(-1, resampled.shape[-1])
+    if resampled.shape[-1] < ANALYSIS_HZ:
+        return np.zeros(resampled.shape[:-1])
     energy = uniform_filter1d(band(flat, 5, 20) ** 2, 9, axis=1)
     wide = band(flat, 1, 35)
     unit = np.maximum(np.abs(wide).mean(axis=1, keepdims=True), 1e-9)
@@ -80,7 +73,7 @@ def agreement(look: NDArray[np.float32]) -> NDArray[np.float64]:
     length = uniform_filter1d(np.sqrt(0.05 + steps**2), 13, axis=1)
     length -= quantile(length[:, ::4], 0.5)[:, None]
 
-    block = min(round(TOP_S * LOOK_HZ), flat.shape[1])
+    block = min(round(TOP_S * ANALYSIS_HZ), flat.shape[1])
     whole = flat.shape[1] // block * block
 
     def beats(x: NDArray[np.float32], part: float) -> NDArray[np.bool_]:
@@ -90,10 +83,10 @@ def agreement(look: NDArray[np.float32]) -> NDArray[np.float64]:
         return np.asarray((x == maximum_filter1d(x, 51, axis=1)) & (x > part * top) & (top > 0))
 
     one, two = beats(energy, 0.1), beats(length, 0.4)
-    reach = 2 * round(AGREE_S * LOOK_HZ) + 1
+    reach = 2 * round(AGREE_S * ANALYSIS_HZ) + 1
     both = (one & maximum_filter1d(two, reach, axis=1)).sum(axis=1)
     every = one.sum(axis=1) + two.sum(axis=1) - both
-    return np.asarray(both / np.maximum(every, 1), np.float64).reshape(look.shape[:-1])
+    return np.asarray(both / np.maximum(every, 1), np.float64).reshape(resampled.shape[:-1])
 
 
 def kurtosis(x: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -112,18 +105,18 @@ def kurtosis(x: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def ecg_indices(
-    look: NDArray[np.float32], frequencies: NDArray[np.float64], power: NDArray[np.float32]
+    resampled: NDArray[np.float32], frequencies: NDArray[np.float64], power: NDArray[np.float32]
 ) -> dict[str, NDArray[np.float64]]:
     """Return bSQI, kSQI, pSQI and basSQI of each channel, and its share of noisy stretches.
 
     Parameters
     ----------
-    look : ndarray of float32, shape (channel, sample)
+    resampled : ndarray of float32, shape (channel, sample)
         At 100 Hz.
     frequencies, power : ndarray
         As `spectrum` returns them.
     """
-    parts = stretches(look)
+    parts = stretches(resampled)
     seen = agreement(parts)
     return {
         "bsqi": seen.mean(axis=0),
@@ -207,52 +200,3 @@ def score(
     else:
         total = np.where(known, table, 1).min(axis=0)
     return np.asarray(usable * total, np.float64)
-
-
-def quality_table(measured: Iterable[Measured]) -> pd.DataFrame:
-    """Return one row a record and channel: indices and score.
-
-    Parameters
-    ----------
-    measured : iterable of Measured
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``corpus, record_id, modality, channel, missing, flat, clipped, spread`` (mV), the indices
-        of `INDICES` (NaN where they do not apply), ``noisy`` (share of stretches), ``score``, and
-        ``record_score``: the median of the modality's channels.
-    """
-    import pandas as pd
-
-    columns: dict[str, list[Any]] = {
-        name: [] for name in ("corpus", "record_id", "modality", "channel", "missing", "flat",
-                              "clipped", "spread", *INDICES, "noisy", "score", "record_score")
-    }  # fmt: skip
-    for one in measured:
-        n = len(one.channels)
-        scores = score(one.quality, one.missing, one.flat)
-        columns["corpus"] += [one.key[0]] * n
-        columns["record_id"] += [one.key[1]] * n
-        columns["modality"] += [one.modality] * n
-        columns["channel"] += one.channels
-        for name in ("missing", "flat", "clipped", "spread"):
-            columns[name] += getattr(one, name).tolist()
-        for name in (*INDICES, "noisy"):
-            columns[name] += one.quality[name].tolist() if name in one.quality else [np.nan] * n
-        columns["score"] += scores.tolist()
-        columns["record_score"] += [float(np.median(scores)) if n else np.nan] * n
-    return pd.DataFrame(columns)
-
-
-def write_quality(frame: pd.DataFrame, path: str | Path) -> Path:
-    """Write `quality_table`'s rows as Parquet, float32, whole or not at all."""
-    numbers = {name: "float32" for name in frame.columns if frame[name].dtype == "float64"}
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        frame.astype(numbers).to_parquet(partial, index=False)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path

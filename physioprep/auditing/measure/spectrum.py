@@ -111,7 +111,7 @@ def lines(frequencies: NDArray[np.float64], power: NDArray[np.float32]) -> tuple
     offsets = np.concatenate([np.arange(-far, -near), np.arange(near + 1, far + 1)])
     middle = np.median(usual, axis=0)
     rises = (middle[1:-1] >= middle[:-2]) & (middle[1:-1] > middle[2:])
-    ground = uniform_filter1d(middle, 2 * far + 1)[1:-1]  # few peaks are worth a closer look
+    ground = uniform_filter1d(middle, 2 * far + 1)[1:-1]  # only few peaks are examined further
     peaks = 1 + np.flatnonzero(rises & (middle[1:-1] - ground > np.log(LINE_TIMES) / 3))
     found = []
     for peak in peaks[(peaks >= first) & (peaks < last)]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -18,7 +18,7 @@ from physioprep.auditing.report.advice import ADVICE
 if TYPE_CHECKING:
     from jinja2 import Template
 
-    from physioprep.auditing.findings import AuditReport
+    from physioprep.auditing.findings import AuditReport, Finding
 
 #: Findings of one check, and record ids of one finding, that stand open; the rest are counted
 #: (all are in the JSON).
@@ -43,12 +43,17 @@ _PLOTS = {
 }
 
 
-def render(report: AuditReport) -> str:
+def render(
+    report: AuditReport, picture: Callable[[Finding], bytes | None] = lambda finding: None
+) -> str:
     """Return the report as one self-contained HTML page.
 
     Parameters
     ----------
     report : AuditReport
+    picture : callable
+        ``picture(finding)`` draws the recording of a finding as PNG; None where there is nothing
+        to draw. By default the page has no pictures.
 
     Returns
     -------
@@ -71,7 +76,7 @@ def render(report: AuditReport) -> str:
         report=report,
         counts=counts,
         advice=ADVICE,
-        groups=_groups(report),
+        groups=_groups(report, picture),
         simulated=any(
             str(corpus).startswith("demo-") for one in report.inputs for corpus in one["corpora"]
         ),
@@ -84,7 +89,9 @@ def render(report: AuditReport) -> str:
     )
 
 
-def _groups(report: AuditReport) -> list[dict[str, Any]]:
+def _groups(
+    report: AuditReport, picture: Callable[[Finding], bytes | None]
+) -> list[dict[str, Any]]:
     """Return the findings by severity and check, the worst first, with an example's picture."""
     out: dict[tuple[str, str], dict[str, Any]] = {}
     names_any = {one.check: False for one in report.findings}
@@ -108,9 +115,9 @@ def _groups(report: AuditReport) -> list[dict[str, Any]]:
                 "evidence": json.dumps(finding.evidence, indent=1, ensure_ascii=False),
             }
         )
-        if "picture" not in group and report.picture is not None:
+        if "picture" not in group:
             drawn = sum(1 for one in out.values() if one.get("picture"))
-            png = report.picture(finding) if drawn < PICTURES else None
+            png = picture(finding) if drawn < PICTURES else None
             group["picture"] = base64.b64encode(png).decode() if png else None
     return list(out.values())
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 
 import numpy as np
 
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.inputs import Signal
+from physioprep.auditing.inputs import Signal, Source, read_source
+from physioprep.errors import PhysioprepError
 from physioprep.viewing.record import Signals, draw_signals, is_simulated
 
 #: Checks of which a picture shows something.
@@ -22,6 +23,30 @@ DRAWN = frozenset(
 )  # fmt: skip
 SHOWN_S = 10.0
 _DPI = 75
+
+
+def draw_example(sources: Mapping[str, Source], finding: Finding) -> bytes | None:
+    """Draw the first seconds of a recording that a finding names.
+
+    Parameters
+    ----------
+    sources : mapping of str to Source
+        By record, as findings name it: ``examples`` of an `AuditReport`.
+    finding : Finding
+
+    Returns
+    -------
+    bytes or None
+        PNG; None where a picture of this check shows nothing, or the recording is not in
+        `sources` or cannot be read (another finding states that).
+    """
+    record = next((record for record in finding.records if record in sources), None)
+    if record is None or finding.check not in DRAWN:
+        return None
+    try:
+        return draw(list(read_source(sources[record])), finding, record)
+    except (PhysioprepError, OSError):
+        return None
 
 
 def draw(signals: Sequence[Signal], finding: Finding, title: str) -> bytes | None:

@@ -14,7 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.auditing.measure.beats import BEFORE, LOOK_HZ, find_beats, median_beat, to_look_rate
+from physioprep.auditing.measure.beats import (
+    ANALYSIS_HZ,
+    BEFORE,
+    find_beats,
+    median_beat,
+    to_analysis_rate,
+)
 
 #: Log of QRS width (ms), beat interval (s) and time from R to the middle of ST-T (s): median and
 #: covariance over the 86 recordings that `leads.COVARIANCE` is of. ``benchmarks/audit.py --fit``.
@@ -28,11 +34,11 @@ DOUBTED, BELIEVED = 3.0, 1.0
 #: What a rate may be wrong by: taken for half or for twice what it is.
 FACTORS = (0.5, 2.0)
 #: So many leads make a QRS width to trust; so much of a recording is looked at, s.
-LEAST_LEADS, LOOK_S = 8, 30.0
+LEAST_LEADS, EXAMINED_S = 8, 30.0
 
 
 @dataclass(frozen=True)
-class TimeScale:
+class RateFit:
     """How well a recording's durations fit its sampling rate.
 
     Parameters
@@ -65,7 +71,7 @@ def qrs_width_s(beat_mv: NDArray[np.floating]) -> float:
     if power.sum() <= 0:
         return float("nan")
     share = np.cumsum(power) / power.sum()
-    times = np.arange(share.size) / LOOK_HZ
+    times = np.arange(share.size) / ANALYSIS_HZ
     return float(np.interp(0.9, share, times) - np.interp(0.1, share, times))
 
 
@@ -92,8 +98,8 @@ def durations(
     late = np.sqrt((np.asarray(beat_mv, np.float64) ** 2).mean(axis=0))[BEFORE + 10 :]
     if not width > 0 or not late.sum() > 0:
         return None
-    middle = (late * np.arange(10, 10 + late.size)).sum() / late.sum() / LOOK_HZ
-    interval = float(np.median(np.diff(beats))) / LOOK_HZ
+    middle = (late * np.arange(10, 10 + late.size)).sum() / late.sum() / ANALYSIS_HZ
+    interval = float(np.median(np.diff(beats))) / ANALYSIS_HZ
     return np.log([1e3 * width, interval, middle])
 
 
@@ -124,14 +130,14 @@ def fit(logs: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArr
     return middle, np.cov(np.clip(table - middle, -far, far).T)
 
 
-def time_scale(
+def rate_fit(
     values: NDArray[np.float32],
     rate_hz: float,
     beat_mv: NDArray[np.floating] | None,
     beats: NDArray[np.intp],
     middle: NDArray[np.float64] = MIDDLE,
     covariance: NDArray[np.float64] = COVARIANCE,
-) -> TimeScale | None:
+) -> RateFit | None:
     """Test whether an ECG's durations fit its rate, or half or twice that better.
 
     Parameters
@@ -147,7 +153,7 @@ def time_scale(
 
     Returns
     -------
-    TimeScale or None
+    RateFit or None
         None of fewer than eight leads, or where no beats were found.
     """
     logs = durations(beat_mv, beats) if len(values) >= LEAST_LEADS else None
@@ -156,15 +162,15 @@ def time_scale(
     own = misfit(logs, middle, covariance)
     best, gain = 1.0, 0.0
     if own > DOUBTED:  # at that rate the heart is possible, so another need not be tried
-        part = values[:, : round(LOOK_S * rate_hz)]
+        part = values[:, : round(EXAMINED_S * rate_hz)]
         for factor in FACTORS:
-            look = to_look_rate(part, rate_hz * factor)
-            other_beats = find_beats(look)
-            other = durations(median_beat(look, other_beats), other_beats)
+            resampled = to_analysis_rate(part, rate_hz * factor)
+            other_beats = find_beats(resampled)
+            other = durations(median_beat(resampled, other_beats), other_beats)
             if other is None:
                 continue
             likelier = own - misfit(other, middle, covariance)
             if likelier > gain:
                 best, gain = factor, likelier
     qrs, interval, late = np.exp(logs)
-    return TimeScale(float(qrs), float(interval), float(late), best, gain)
+    return RateFit(float(qrs), float(interval), float(late), best, gain)

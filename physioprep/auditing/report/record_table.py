@@ -11,10 +11,8 @@ import pandas as pd
 
 from physioprep.auditing.arrow_columns import flattened, lengths
 from physioprep.auditing.arrow_columns import numbers as as_numbers
-from physioprep.auditing.checks.amplitude import middle_spread
-from physioprep.auditing.checks.leads import Name
-from physioprep.auditing.inputs import Key
-from physioprep.auditing.measure.measure import Measured
+from physioprep.auditing.inputs import Key, Name
+from physioprep.auditing.measure.measured import Measured, middle_spread
 from physioprep.auditing.measure.quality import score
 
 #: Values of a distribution that are told.

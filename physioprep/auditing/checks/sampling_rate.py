@@ -1,28 +1,18 @@
-"""Checks of time: hearts that no one has, modalities of one recording that disagree."""
+"""Checks of the sampling rate against heart rate, beat durations and mains frequency."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-from physioprep.auditing.arrow_columns import flattened, numbers
-from physioprep.auditing.checks.leads import Name
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.inputs import Key
-from physioprep.auditing.measure.measure import Measured
+from physioprep.auditing.inputs import Name
+from physioprep.auditing.measure.beat_durations import BELIEVED
+from physioprep.auditing.measure.measured import Measured
 from physioprep.auditing.measure.spectrum import MAINS_HZ
-from physioprep.auditing.measure.timescale import BELIEVED
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: Median heart rates outside are not a resting or exercising person's, 1/min.
 HEART_RATE = (25.0, 220.0)
-#: Modalities of one recording may differ in length by this, s.
-DRIFT_S = 1.5
 #: Rates that recorders have, Hz; a wrong one moves the mains by the ratio of two of them.
 RATES_HZ = (100, 125, 128, 200, 240, 250, 256, 257, 300, 360, 400, 500, 512, 1000, 1024, 2000)
 #: How exactly the mains keep their frequency, as a share.
@@ -50,7 +40,7 @@ def check_sampling_rate(measured: Iterable[Measured], name: Name) -> list[Findin
     """
     out = []
     for one in measured:
-        scale = one.time_scale
+        scale = one.rate_fit
         if scale is None or scale.gain < BELIEVED:
             continue
         detail = (
@@ -102,32 +92,4 @@ def check_mains(measured: Iterable[Measured], name: Name) -> list[Finding]:
         evidence = {"modality": one.modality, "lines_hz": list(one.lines_hz),
                     "sampling_rate_hz": one.rate_hz, "rates_that_fit_hz": true}  # fmt: skip
         out.append(Finding("mains", "warning", (name(one.key),), detail, evidence))
-    return out
-
-
-def check_durations(records: pd.DataFrame, name: Name) -> list[Finding]:
-    """Find recordings whose signal groups differ in length, and such as last no time at all."""
-    import pandas as pd
-
-    rows, counts = flattened(records["n_samples"])
-    lasts = numbers(counts)
-    rates = numbers(flattened(records["sampling_rate"])[1])
-    known = np.isfinite(lasts) & (rates > 0)
-    table = pd.DataFrame({"row": rows[known], "s": lasts[known] / rates[known]})
-    spans = table.groupby("row")["s"].agg(["min", "max"])
-    refused = records["error"].notna().to_numpy()[spans.index]
-    out = []
-    for row, low, high in spans[
-        ((spans["max"] - spans["min"] > DRIFT_S) | (spans["min"] == 0)) & ~refused
-    ].itertuples():
-        key: Key = (records["corpus"].iloc[row], records["record_id"].iloc[row])
-        if high - low > DRIFT_S:
-            detail = f"signals of one recording last {low:.1f} s and {high:.1f} s"
-            evidence = {
-                "modality": list(records["modality"].iloc[row]),
-                "duration_s": table.loc[table["row"] == row, "s"].round(3).tolist(),
-            }
-            out.append(Finding("duration-mismatch", "warning", (name(key),), detail, evidence))
-        if low == 0:
-            out.append(Finding("empty-record", "error", (name(key),), "no samples at all"))
     return out

@@ -1,0 +1,181 @@
+"""Write an audit's report: as JSON, as an HTML page, as a quality table, as a manifest.
+
+No writer ever writes over an input of the audit, and each file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from physioprep.atomic import write_text
+from physioprep.auditing import act
+from physioprep.auditing.findings import AuditReport
+from physioprep.auditing.report.page import render
+from physioprep.auditing.report.picture import draw_example
+from physioprep.auditing.report.quality_table import quality_table, write_table
+from physioprep.errors import PhysioprepError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def refuse_input(path: str | Path, inputs: Iterable[str | Path]) -> None:
+    """Refuse a file to write that is an input, or lies inside one.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write.
+    inputs : iterable of path-like
+        Manifests, stores and shards that are read.
+
+    Raises
+    ------
+    PhysioprepError
+        If `path` is one of `inputs`, also under another name, or lies in a folder of them.
+
+    Examples
+    --------
+    >>> refuse_input("kept.parquet", ["manifest.parquet"])
+    """
+    resolved = Path(path).resolve()
+    for one in map(Path, inputs):
+        own = one.resolve()
+        same = resolved.exists() and own.exists() and resolved.samefile(own)
+        if same or resolved == own or own in resolved.parents:
+            raise PhysioprepError(f"{path}: not written, it is an input of the audit ({one})")
+
+
+def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
+    """Refuse a file that exists already, unless it is to be replaced.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write.
+    overwrite : bool
+        Whether an existing file is to be replaced.
+
+    Raises
+    ------
+    PhysioprepError
+        If `path` is a folder, or exists and `overwrite` is False.
+    """
+    if Path(path).is_dir():
+        raise PhysioprepError(f"{path}: is a folder, not a file")
+    if Path(path).exists() and not overwrite:
+        raise PhysioprepError(f"{path}: exists; choose another name or overwrite it")
+
+
+def write_json(report: AuditReport, path: str | Path) -> Path:
+    """Write `AuditReport.to_dict` as JSON.
+
+    Parameters
+    ----------
+    report : AuditReport
+    path : path-like
+        In a folder that exists; an older file is replaced.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    PhysioprepError
+        If `path` is an input of the audit.
+    """
+    refuse_input(path, (*report.paths, *report.against))
+    return write_text(Path(path), json.dumps(report.to_dict(), indent=1, allow_nan=False))
+
+
+def write_html(report: AuditReport, path: str | Path) -> Path:
+    """Write the self-contained HTML page, with a picture of an example per check.
+
+    Parameters
+    ----------
+    report : AuditReport
+    path : path-like
+        In a folder that exists; an older file is replaced.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    PhysioprepError
+        If `path` is an input of the audit.
+    """
+    refuse_input(path, (*report.paths, *report.against))
+    return write_text(Path(path), render(report, partial(draw_example, report.examples)))
+
+
+def write_quality(report: AuditReport, path: str | Path) -> Path:
+    """Write the quality indices and a score from 0 to 1, one row per record and channel.
+
+    Parameters
+    ----------
+    report : AuditReport
+    path : path-like
+        Parquet file, in a folder that exists; an older file is replaced.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    PhysioprepError
+        If `path` is an input of the audit.
+    """
+    refuse_input(path, (*report.paths, *report.against))
+    return write_table(quality_table(report.measured), Path(path))
+
+
+def write_kept(
+    report: AuditReport,
+    path: str | Path,
+    *,
+    drop: Collection[str] = (),
+    fix: Collection[str] = (),
+    overwrite: bool = False,
+) -> pd.DataFrame:
+    """Write a manifest corrected for the findings of `fix`, without the records of `drop`.
+
+    Parameters
+    ----------
+    report : AuditReport
+    path : path-like
+        ``.parquet``, ``.csv`` or ``.json``.
+    drop, fix : collection of str
+        Ids of checks.
+    overwrite : bool
+        Replace an existing file. An input of the audit is never replaced.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The manifest that was written.
+
+    Raises
+    ------
+    PhysioprepError
+        If a check cannot be fixed, neither a manifest nor a store was audited, or `path` exists
+        or is an input of the audit.
+    """
+    from physioprep.manifest import write_manifest
+
+    refuse_input(path, (*report.paths, *report.against))
+    refuse_existing(path, overwrite=overwrite)
+    frame = act.manifest_of(report.paths)
+    frame = act.drop(act.fix(frame, report.findings, fix), report.findings, drop)
+    write_manifest(frame, path)
+    return frame
