@@ -1,8 +1,8 @@
-"""Band-limited resampling by a rational ratio.
+"""The anti-alias filter of band-limited resampling, and the ratio of two sampling rates.
 
-The anti-alias filter is a Kaiser-windowed sinc (Crochiere and Rabiner 1983, chapter 4; 90 dB,
-flat to 0.95 of the lower Nyquist frequency, closed at that frequency). Output sample ``n`` lies
-at time ``n / target_hz`` exactly: nothing is delayed.
+The filter is a Kaiser-windowed sinc (Crochiere and Rabiner 1983, chapter 4; 90 dB,
+flat to 0.95 of the lower Nyquist frequency, closed at that frequency). Output sample ``n`` is
+at time ``n / target_hz`` exactly: there is no delay.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def ratio(rate_hz: float, target_hz: float) -> Fraction:
     Returns
     -------
     Fraction
-        The simplest within 1e-9 of the true ratio (0.1 ms a day), else within 1e-7.
+        The simplest fraction within 1e-9 of the true ratio (0.1 ms per day), otherwise within
+        1e-7.
 
     Raises
     ------
     RecipeError
-        A rate that is not positive, or a ratio that no fraction of numbers up to
-        100,000 gives.
+        If a rate is not positive, or no fraction of numbers up to 100,000 gives the ratio.
 
     Examples
     --------
@@ -60,10 +60,20 @@ def ratio(rate_hz: float, target_hz: float) -> Fraction:
 
 
 def output_length(n_samples: int, rate_hz: float, target_hz: float) -> int:
-    """Return how many samples `resample` makes of `n_samples`.
+    """Return the number of samples that `functions.resample` returns.
 
-    Output samples lie at 0, 1/target, 2/target, ... s, as many as are before the end of
-    the last input sample: ``ceil(n * target / rate)``, like `scipy.signal.resample_poly`.
+    Parameters
+    ----------
+    n_samples : int
+        Input samples.
+    rate_hz, target_hz : float
+        Hz.
+
+    Returns
+    -------
+    int
+        ``ceil(n_samples * target_hz / rate_hz)``, as in `scipy.signal.resample_poly`. Output
+        samples are at 0, 1/target, 2/target, ... s, up to the end of the last input sample.
 
     Examples
     --------
@@ -74,7 +84,17 @@ def output_length(n_samples: int, rate_hz: float, target_hz: float) -> int:
 
 
 def half_length_s(rate_hz: float, target_hz: float) -> float:
-    """Return how far the anti-alias filter reaches to each side, in seconds.
+    """Return half the length of the anti-alias filter's kernel.
+
+    Parameters
+    ----------
+    rate_hz, target_hz : float
+        Hz.
+
+    Returns
+    -------
+    float
+        Seconds; 0 for equal rates.
 
     Examples
     --------
@@ -102,6 +122,7 @@ def anti_alias_gain(
     Returns
     -------
     ndarray of float64, shape of `frequency_hz`
+        1 in the passband, 0 in the stopband.
 
     Examples
     --------
@@ -120,9 +141,9 @@ def anti_alias_gain(
 
 @lru_cache(maxsize=1)
 def _step_response() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Integral of the Kaiser window's spectrum over frequency times duration, from 0 to 1.
+    """Integrate the Kaiser window's spectrum over (frequency times duration), from 0 to 1.
 
-    A windowed sinc's gain is the difference of two of these, one at each cut-off.
+    The gain of a windowed sinc is the difference of two such integrals, one at each cut-off.
     """
     x = np.linspace(-200.0, 200.0, 400_001)
     root = np.sqrt((_BETA**2 - (np.pi * x) ** 2).astype(np.complex128))

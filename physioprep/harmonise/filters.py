@@ -1,12 +1,11 @@
 """Zero-phase filters as symmetric FIR kernels of finite length.
 
-A finite symmetric kernel has no phase, its effect at the edges reaches a known number of
-seconds, and a long record can be filtered piece by piece with the very result of filtering it
-whole. Two designs: ``"fir"`` is MNE-Python's default (Hamming-windowed, transition bands as
-`mne.filter.filter_data` chooses them: min(max(f/4, 2 Hz), f) below, min(max(f/4, 2 Hz), to
-Nyquist) above, with the band's edges inside the passband); ``"butterworth"`` is what
-`scipy.signal.sosfiltfilt` does in an infinite record, its impulse response cut off where the
-rest sums to less than 2e-6.
+A finite symmetric kernel has zero phase, its edge effects last a known number of seconds, and a
+long record filtered block by block gives exactly the result of filtering it whole. Two designs:
+``"fir"`` is MNE-Python's default (Hamming-windowed, transition bands as `mne.filter.filter_data`
+chooses them: min(max(f/4, 2 Hz), f) below, min(max(f/4, 2 Hz), to Nyquist) above, with the band's
+edges inside the passband); ``"butterworth"`` is what `scipy.signal.sosfiltfilt` does in an
+infinite record, its impulse response cut off where the remainder sums to less than 2e-6.
 """
 
 from __future__ import annotations
@@ -22,23 +21,24 @@ from physioprep.errors import RecipeError
 
 #: A Hamming window's transition band is this many times the kernel's reciprocal duration.
 _HAMMING_FACTOR = 3.3
-#: What is cut off a Butterworth kernel sums to less than this.
+#: The part of a Butterworth kernel that is cut off sums to less than this.
 _TAIL = 2e-6
 
 
 @dataclass(frozen=True)
 class Filter:
-    """One zero-phase filter, by its numbers.
+    """The parameters of one zero-phase filter.
 
     Parameters
     ----------
     low_hz, high_hz : float or None
-        Edges of the passband; None for no edge on that side.
+        Edges of the passband, Hz; None for no edge on that side.
     notch_hz : tuple of float
-        Frequencies to remove. Exclusive with a band: one `Filter` is one or the other.
+        Frequencies to remove, Hz. A `Filter` has either a band or notches, not both.
     design : {"fir", "butterworth"}
+        See the module's docstring.
     order : int
-        Butterworth only: of one pass; the filter runs forward and backward.
+        Butterworth only: order of one pass; the filter runs forward and backward.
     q : float
         Butterworth only: quality factor of a notch (`scipy.signal.iirnotch`).
     """
@@ -58,18 +58,20 @@ def kernel(spec: Filter, rate_hz: float) -> NDArray[np.float64]:
     Parameters
     ----------
     spec : Filter
+        Which filter.
     rate_hz : float
-        Of the signal to be filtered, in Hz.
+        Sampling rate of the signal to be filtered, Hz.
 
     Returns
     -------
     ndarray of float64, shape (2 * half + 1,), read-only
-        Symmetric; its middle is lag zero.
+        Symmetric; the middle sample is lag 0.
 
     Raises
     ------
     RecipeError
-        The edges do not lie between 0 and half the rate, or in this order.
+        If an edge is not between 0 and half the rate, the lower edge is not below the upper
+        one, or `spec` has an unknown design, or both a band and notches, or neither.
 
     Examples
     --------
@@ -93,10 +95,10 @@ def _validate(spec: Filter, rate_hz: float) -> None:
         raise RecipeError(f"unknown filter design {spec.design!r}: 'fir' or 'butterworth'")
     edges = [edge for edge in (spec.low_hz, spec.high_hz) if edge is not None]
     if bool(edges) == bool(spec.notch_hz):
-        raise RecipeError("a filter has either a band or notches")
+        raise RecipeError("a filter needs either a band or notches, not both")
     for edge in (*edges, *spec.notch_hz):
         if not 0 < edge < rate_hz / 2:
-            raise RecipeError(f"filter edge {edge:g} Hz is not within 0 and {rate_hz / 2:g} Hz")
+            raise RecipeError(f"filter edge {edge:g} Hz is not between 0 and {rate_hz / 2:g} Hz")
     if len(edges) == 2 and edges[0] >= edges[1]:
         raise RecipeError(f"filter band [{edges[0]:g}, {edges[1]:g}] Hz is empty")
 

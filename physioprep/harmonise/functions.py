@@ -11,7 +11,7 @@ from physioprep.harmonise.filters import Filter
 
 
 def resample(x: ArrayLike, rate_hz: float, target_hz: float) -> NDArray[np.float32]:
-    """Resample, band-limited, with no delay.
+    """Resample a signal, band-limited and without delay.
 
     Parameters
     ----------
@@ -23,14 +23,14 @@ def resample(x: ArrayLike, rate_hz: float, target_hz: float) -> NDArray[np.float
     Returns
     -------
     ndarray of float32, shape (channel, output_length) or (output_length,)
-        Sample ``n`` at ``n / target_hz`` s. Missing where its time falls on a missing
-        sample (each lasts one period), nowhere else: stretches between gaps are
-        resampled alone, their ends continued by their mirror image.
+        Sample ``n`` is at ``n / target_hz`` s. NaN exactly where its time falls on a missing
+        sample (each lasts one period): stretches between gaps are resampled separately,
+        with reflect padding at their ends.
 
     Raises
     ------
     RecipeError
-        Rates that no ratio of whole numbers relates.
+        If the ratio of the rates is not a fraction of whole numbers up to 100,000.
 
     Examples
     --------
@@ -52,25 +52,31 @@ def bandpass(
     design: str = "fir",
     order: int = 4,
 ) -> NDArray[np.float32]:
-    """Keep what lies between two frequencies, without shifting it in time.
+    """Apply a zero-phase band-pass filter.
 
     Parameters
     ----------
     x : array_like, shape (channel, sample) or (sample,)
-        NaN marks missing samples: each stretch between them is filtered alone.
-    rate_hz, low_hz, high_hz : float
-        Hz.
+        NaN marks missing samples: each stretch between them is filtered separately.
+    rate_hz : float
+        Sampling rate, Hz.
+    low_hz, high_hz : float
+        Edges of the passband, Hz.
     design : {"fir", "butterworth"}
-        See the module.
+        See `physioprep.harmonise.filters`.
     order : int
-        Butterworth only.
+        Butterworth only: order of one of the two passes.
 
     Returns
     -------
     ndarray of float32, shape of `x`
-        NaN where `x` is. Before the first and after the last sample of a stretch the
-        signal is continued by its mirror image: within half a kernel (3.3 s at 0.5 Hz and
-        design ``"fir"``) of them the result depends on that.
+        NaN where `x` is. The ends of a stretch have reflect padding; within half a kernel
+        of them (3.3 s at 0.5 Hz and design ``"fir"``) the result depends on it.
+
+    Raises
+    ------
+    RecipeError
+        As in `physioprep.harmonise.filters.kernel`.
 
     Examples
     --------
@@ -85,7 +91,26 @@ def bandpass(
 def highpass(
     x: ArrayLike, rate_hz: float, low_hz: float, *, design: str = "fir", order: int = 4
 ) -> NDArray[np.float32]:
-    """Remove what is slower than `low_hz`; parameters and edges as in `bandpass`.
+    """Apply a zero-phase high-pass filter.
+
+    Parameters
+    ----------
+    x, rate_hz
+        As in `bandpass`.
+    low_hz : float
+        Lower edge of the passband, Hz.
+    design, order
+        As in `bandpass`.
+
+    Returns
+    -------
+    ndarray of float32, shape of `x`
+        Missing samples and ends as in `bandpass`.
+
+    Raises
+    ------
+    RecipeError
+        As in `physioprep.harmonise.filters.kernel`.
 
     Examples
     --------
@@ -98,7 +123,26 @@ def highpass(
 def lowpass(
     x: ArrayLike, rate_hz: float, high_hz: float, *, design: str = "fir", order: int = 4
 ) -> NDArray[np.float32]:
-    """Remove what is faster than `high_hz`; parameters and edges as in `bandpass`.
+    """Apply a zero-phase low-pass filter.
+
+    Parameters
+    ----------
+    x, rate_hz
+        As in `bandpass`.
+    high_hz : float
+        Upper edge of the passband, Hz.
+    design, order
+        As in `bandpass`.
+
+    Returns
+    -------
+    ndarray of float32, shape of `x`
+        Missing samples and ends as in `bandpass`.
+
+    Raises
+    ------
+    RecipeError
+        As in `physioprep.harmonise.filters.kernel`.
 
     Examples
     --------
@@ -117,22 +161,31 @@ def notch(
     design: str = "fir",
     q: float = 30.0,
 ) -> NDArray[np.float32]:
-    """Remove the mains and its harmonics below half the rate.
+    """Remove mains interference with zero-phase notch filters.
 
     Parameters
     ----------
-    x, rate_hz, design
+    x, rate_hz
         As in `bandpass`.
     mains_hz : float
-        50 or 60 Hz.
+        Usually 50 or 60 Hz.
     harmonics : int
-        How many multiples, the mains itself being the first.
+        Number of multiples of `mains_hz` to remove, `mains_hz` itself included. Those at or
+        above half the sampling rate are left out.
+    design : {"fir", "butterworth"}
+        As in `bandpass`.
     q : float
-        Butterworth design only: quality factor.
+        Butterworth only: quality factor.
 
     Returns
     -------
     ndarray of float32, shape of `x`
+        Missing samples and ends as in `bandpass`.
+
+    Raises
+    ------
+    RecipeError
+        If `mains_hz` is not below half the sampling rate.
 
     Examples
     --------

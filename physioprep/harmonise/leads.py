@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-#: Lead -> what I and II are multiplied with.
+#: Lead -> its coefficients of leads I and II.
 LIMB_LEADS: dict[str, tuple[float, float]] = {
     "III": (-1.0, 1.0),
     "aVR": (-0.5, -0.5),
@@ -22,12 +22,12 @@ def derivable_leads(channels: Sequence[str]) -> tuple[str, ...]:
     Parameters
     ----------
     channels : sequence of str
-        Canonical names of the leads that are there.
+        Canonical names of the leads that the recording has.
 
     Returns
     -------
     tuple of str
-        Empty where I or II is absent.
+        In the order of `LIMB_LEADS`; empty where I or II is absent.
 
     Examples
     --------
@@ -49,13 +49,16 @@ def derive_leads(
     Parameters
     ----------
     x : ndarray of float32, shape (channel, sample)
+        In one unit for all leads; NaN where missing.
     channels : sequence of str
         Canonical names.
 
     Returns
     -------
     x : ndarray of float32, shape (channel + derived, sample)
+        NaN in a derived lead where I or II is missing.
     channels : tuple of str
+        The names of its rows.
 
     Examples
     --------

@@ -25,27 +25,30 @@ TCP_PAIRS: tuple[tuple[str, str], ...] = (
 def rereference(
     x: NDArray[np.float32], channels: Sequence[str], reference: str
 ) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """Return EEG against another reference.
+    """Re-reference EEG.
 
     Parameters
     ----------
     x : ndarray of float32, shape (channel, sample)
         NaN marks missing samples.
     channels : sequence of str
-        Canonical names. Bipolar ones (``"A2-A1"``) are left out: they have no reference.
+        Canonical names. Bipolar ones (``"A2-A1"``) are left out: they have no common reference.
     reference : {"average", "linked-mastoids", "tcp"}
-        Mean of the electrodes that are there at each sample; mean of M1 and M2 (or A1 and
-        A2), which must be there; or the bipolar pairs of `TCP_PAIRS` that can be formed.
+        Subtract the mean of the electrodes that are valid at each sample; subtract the mean
+        of M1 and M2 (or A1 and A2); or form the bipolar pairs of `TCP_PAIRS`, as many as the
+        recording has electrodes for.
 
     Returns
     -------
     x : ndarray of float32, shape (channel', sample)
+        In the unit of the input.
     channels : tuple of str
+        The names of its rows, see `rereferenced_channels`.
 
     Raises
     ------
     RecipeError
-        The electrodes needed are not there.
+        If the recording lacks the electrodes that the reference needs.
 
     Examples
     --------
@@ -65,13 +68,31 @@ def rereference(
         left, right = _mastoids(channels)
         return np.stack([row[name] for name in names]) - (row[left] + row[right]) / 2, names
     kept = np.stack([row[name] for name in names])
-    there = ~np.isnan(kept)
-    count = np.maximum(there.sum(axis=0, dtype=np.float32), np.float32(1))
-    return kept - np.where(there, kept, np.float32(0)).sum(axis=0) / count, names
+    valid = ~np.isnan(kept)
+    count = np.maximum(valid.sum(axis=0, dtype=np.float32), np.float32(1))
+    return kept - np.where(valid, kept, np.float32(0)).sum(axis=0) / count, names
 
 
 def rereferenced_channels(channels: Sequence[str], reference: str) -> tuple[str, ...]:
-    """Return the channels that `rereference` gives, without the samples.
+    """Return the channels that `rereference` returns, without the samples.
+
+    Parameters
+    ----------
+    channels : sequence of str
+        Canonical names.
+    reference : {"average", "linked-mastoids", "tcp"}
+        As in `rereference`.
+
+    Returns
+    -------
+    tuple of str
+        Electrodes in their given order, without the mastoids for ``"linked-mastoids"``; for
+        ``"tcp"`` the pairs that can be formed.
+
+    Raises
+    ------
+    RecipeError
+        If the reference is unknown or its electrodes are absent.
 
     Examples
     --------

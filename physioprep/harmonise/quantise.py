@@ -1,4 +1,4 @@
-"""From float32 to int16 at a fixed step, counting what that costs."""
+"""Quantise float32 to int16 at a fixed step, and count saturation and rounding errors."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from physioprep.samples import LARGEST_INT16, MISSING_INT16
 
 @dataclass(frozen=True, eq=False)
 class Quantised:
-    """What quantising some blocks of a signal did, one number a channel; blocks add up.
+    """Counts and sums per channel of what was quantised; those of several blocks can be added.
 
     Parameters
     ----------
-    n_valid, n_saturated : ndarray of int64, shape (channel,)
+    n_valid : ndarray of int64, shape (channel,)
+        Samples that are not missing.
+    n_saturated : ndarray of int64, shape (channel,)
+        Of these, the ones beyond ±32767 steps.
     total, squares : ndarray of float64, shape (channel,)
         Sum of the valid samples and of their squares, in steps.
     error_squares : ndarray of float64, shape (channel,)
@@ -31,12 +34,23 @@ class Quantised:
 
     @classmethod
     def empty(cls, n_channels: int) -> Quantised:
-        """Return the counts of no samples."""
+        """Return the counts of no samples.
+
+        Parameters
+        ----------
+        n_channels : int
+            Length of the arrays.
+
+        Returns
+        -------
+        Quantised
+            All zeros.
+        """
         whole, real = np.zeros(n_channels, np.int64), np.zeros(n_channels)
         return cls(whole, whole, real, real, real)
 
     def __add__(self, other: Quantised) -> Quantised:
-        """Return the counts of both."""
+        """Return the counts of two blocks together."""
         return Quantised(
             self.n_valid + other.n_valid,
             self.n_saturated + other.n_saturated,
@@ -46,36 +60,55 @@ class Quantised:
         )
 
     def pooled(self) -> tuple[float, float]:
-        """Return mean and standard deviation over all channels together."""
+        """Return mean and standard deviation of all channels pooled.
+
+        Returns
+        -------
+        mean, std : float
+            In steps; 0 where no sample is valid.
+        """
         n = max(int(self.n_valid.sum()), 1)
         mean = float(self.total.sum()) / n
         return mean, float(np.sqrt(max(float(self.squares.sum()) / n - mean**2, 0.0)))
 
     def rms(self) -> NDArray[np.float64]:
-        """Return each channel's root mean square."""
+        """Return the root mean square of each channel.
+
+        Returns
+        -------
+        ndarray of float64, shape (channel,)
+            In steps; 0 where no sample is valid.
+        """
         return np.asarray(np.sqrt(self.squares / np.maximum(self.n_valid, 1)))
 
     def error_rms(self) -> NDArray[np.float32]:
-        """Return the root mean square of each channel's rounding errors."""
+        """Return the root mean square of the rounding errors of each channel.
+
+        Returns
+        -------
+        ndarray of float32, shape (channel,)
+            In steps; saturated samples are not counted.
+        """
         count = np.maximum(self.n_valid - self.n_saturated, 1)
         return np.asarray(np.sqrt(self.error_squares / count), np.float32)
 
 
 def quantise(x: NDArray[np.float32], dtype: str = "int16") -> tuple[NDArray[np.generic], Quantised]:
-    """Round to whole steps.
+    """Round samples to whole steps.
 
     Parameters
     ----------
     x : ndarray of float32, shape (channel, sample)
         In steps. NaN marks missing samples.
     dtype : {"int16", "float32"}
-        ``"float32"`` changes nothing and still counts.
+        ``"float32"`` leaves the samples as they are and only counts.
 
     Returns
     -------
     digital : ndarray of int16 or float32, shape (channel, sample)
-        int16: missing is -32768; what exceeds ±32767 is held there.
+        int16: -32768 where missing; values beyond ±32767 are clipped to that.
     counts : Quantised
+        Of these samples.
 
     Examples
     --------
@@ -115,5 +148,5 @@ def quantise(x: NDArray[np.float32], dtype: str = "int16") -> tuple[NDArray[np.g
 
 
 def _squares(x: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Sum of squares a row. Not by BLAS, whose sums depend on its number of threads."""
+    """Return the sum of squares per row. Not by BLAS: its sums depend on the number of threads."""
     return np.asarray(np.einsum("ij,ij->i", x, x), np.float64)

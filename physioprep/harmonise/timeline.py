@@ -1,4 +1,4 @@
-"""One clock a signal group: sample n lies n / rate after the recording's start, gaps included."""
+"""A signal group's timeline: sample n is n / rate s after the recording's start, with gaps."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from physioprep.recording import Recording, SignalGroup
 
 
 class Timeline(Protocol):
-    """What places samples in time: a `GroupHeader` has it."""
+    """The attributes that place samples in time; `GroupHeader` has them."""
 
     @property
     def sampling_rate(self) -> float:
-        """Hz."""
+        """Sampling rate, Hz."""
 
     @property
     def n_samples(self) -> int:
-        """Samples a channel, gaps excluded."""
+        """Samples per channel, gaps excluded."""
 
     @property
     def segments(self) -> tuple[tuple[int, float], ...]:
@@ -29,15 +29,37 @@ class Timeline(Protocol):
 
 
 def segment_start(group: Timeline, segment: int) -> int:
-    """Return where a segment's first sample lies on the clock that starts with the recording.
+    """Return the position of a segment's first sample on the timeline.
 
-    The onset is rounded to the nearest sample: discontinuous files time their segments freely.
+    Parameters
+    ----------
+    group : Timeline
+        A `GroupHeader` or `SignalGroup`.
+    segment : int
+        Index into its `segments`.
+
+    Returns
+    -------
+    int
+        Samples since the recording's start, rounded to the nearest: discontinuous files may
+        start a segment at any time.
     """
     return round(group.segments[segment][1] * group.sampling_rate)
 
 
 def timeline_length(group: Timeline) -> int:
-    """Return the samples from the recording's start to the group's end, gaps included."""
+    """Return the number of samples from the recording's start to the group's end.
+
+    Parameters
+    ----------
+    group : Timeline
+        A `GroupHeader` or `SignalGroup`.
+
+    Returns
+    -------
+    int
+        Gaps included; -1 where `n_samples` is unknown.
+    """
     if group.n_samples < 0:
         return -1
     return segment_start(group, -1) + group.n_samples - group.segments[-1][0]
@@ -46,21 +68,23 @@ def timeline_length(group: Timeline) -> int:
 def read_timeline(
     group: SignalGroup, channels: Sequence[int] | NDArray[np.intp], start: int, stop: int
 ) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None]:
-    """Return samples [`start`, `stop`) of the clock that starts with the recording.
+    """Return samples [`start`, `stop`) of the timeline.
 
     Parameters
     ----------
     group : SignalGroup
+        Where to read.
     channels : sequence of int
+        Rows of ``group.digital``, in the order wanted.
     start, stop : int
-        Within the group's `timeline_length`.
+        Samples since the recording's start, at most the group's `timeline_length`.
 
     Returns
     -------
     samples : ndarray, shape (channel, stop - start)
-        A view where possible. Arbitrary in gaps.
-    there : ndarray of bool, shape (stop - start,), or None
-        False in the gaps between segments; None where there are none.
+        A view where possible. 0 in gaps.
+    in_segment : ndarray of bool, shape (stop - start,), or None
+        False in the gaps between segments; None where the group has no gaps.
     """
     each = [int(c) for c in channels]
     run = range(each[0], each[0] + len(each))
@@ -68,7 +92,7 @@ def read_timeline(
     if len(group.segments) == 1 and segment_start(group, 0) == 0:
         return group.digital[rows, start:stop], None
     samples = np.zeros((len(channels), stop - start), group.digital.dtype)
-    there = np.zeros(stop - start, bool)
+    in_segment = np.zeros(stop - start, bool)
     ends = [first for first, _ in group.segments[1:]] + [group.n_samples]
     for i, ((first, _), end) in enumerate(zip(group.segments, ends, strict=True)):
         at = segment_start(group, i)
@@ -76,12 +100,25 @@ def read_timeline(
         if low < high:
             part = group.digital[rows, first + low - at : first + high - at]
             samples[:, low - start : high - start] = part
-            there[low - start : high - start] = True
-    return samples, there
+            in_segment[low - start : high - start] = True
+    return samples, in_segment
 
 
 def check_timeline(recording: Recording, index: int) -> None:
-    """Segments must not overlap by more than the rounding of their onsets."""
+    """Refuse segments that overlap by more than one sample, the rounding of their onsets.
+
+    Parameters
+    ----------
+    recording : Recording
+        Named in the error.
+    index : int
+        Which of its groups to check.
+
+    Raises
+    ------
+    RecipeError
+        If two segments overlap.
+    """
     group = recording.groups[index]
     for i in range(1, len(group.segments)):
         length = group.segments[i][0] - group.segments[i - 1][0]
@@ -89,5 +126,5 @@ def check_timeline(recording: Recording, index: int) -> None:
         if overlap > 1:
             raise RecipeError(
                 f"{recording.path}: segment {i} starts {overlap / group.sampling_rate:g} s "
-                "before the one before it ends"
+                f"before segment {i - 1} ends"
             )

@@ -1,13 +1,13 @@
-"""Units: what a file says of its numbers, turned into the recipe's unit; nothing is guessed."""
+"""Physical units: from the spelling in a file to the recipe's unit; nothing is guessed."""
 
 from __future__ import annotations
 
 from physioprep.errors import RecipeError
 
-#: The unit that each modality is harmonised to; modalities not named keep the source's.
+#: The unit that each modality is harmonised to; other modalities keep the source's.
 CANONICAL_UNITS: dict[str, str] = {"ecg": "mV", "eeg": "µV", "eog": "µV", "emg": "µV"}
 
-# Volts a unit, by spelling in lower case with one sign for micro.
+# Volts per unit, by its spelling in lower case, with the micro sign for micro.
 _VOLTS = {
     "v": 1.0, "volt": 1.0, "volts": 1.0,
     "mv": 1e-3, "millivolt": 1e-3, "millivolts": 1e-3,
@@ -19,7 +19,7 @@ _UNSTATED = frozenset({"", "-", "n/a", "na", "nu", "adu", "a.u.", "au", "unknown
 
 
 class UnknownUnitError(RecipeError):
-    """A unit is unknown, or cannot become the one asked for."""
+    """A unit is unknown, not stated, or cannot be converted to the one wanted."""
 
 
 def _plain(unit: str) -> str:
@@ -28,7 +28,17 @@ def _plain(unit: str) -> str:
 
 
 def is_other_quantity(unit: str) -> bool:
-    """Say whether a unit is stated and is not one of voltage.
+    """Return whether a unit is stated and is not a unit of voltage.
+
+    Parameters
+    ----------
+    unit : str
+        As in the file.
+
+    Returns
+    -------
+    bool
+        False for volts of any size, and where no unit is stated.
 
     Examples
     --------
@@ -40,7 +50,17 @@ def is_other_quantity(unit: str) -> bool:
 
 
 def is_stated(unit: str) -> bool:
-    """Say whether a unit means anything.
+    """Return whether a file states a physical unit.
+
+    Parameters
+    ----------
+    unit : str
+        As in the file.
+
+    Returns
+    -------
+    bool
+        False for an empty string and for arbitrary units (``"NU"``, ``"adu"``).
 
     Examples
     --------
@@ -51,23 +71,24 @@ def is_stated(unit: str) -> bool:
 
 
 def factor(unit: str, canonical: str) -> float:
-    """Return what numbers in `unit` are multiplied with to be in `canonical`.
+    """Return the factor that converts values in `unit` to `canonical`.
 
     Parameters
     ----------
     unit : str
-        As the file has it: ``"uV"``, ``"µV"``, ``"mv"``, ...
+        As in the file: ``"uV"``, ``"µV"``, ``"mv"``, ...
     canonical : str
         The unit wanted.
 
     Returns
     -------
     float
+        1 for equal units, also those that are not voltages.
 
     Raises
     ------
     UnknownUnitError
-        The file states none, or one of another quantity.
+        If the file states no unit, or one that cannot be converted to `canonical`.
 
     Examples
     --------
@@ -85,6 +106,6 @@ def factor(unit: str, canonical: str) -> float:
         stated = f"unit {unit!r} is arbitrary" if unit.strip() else "no unit stated"
         raise UnknownUnitError(f"{stated} (wanted {canonical})")
     if source not in _VOLTS or wanted not in _VOLTS:
-        raise UnknownUnitError(f"unit {unit!r} cannot become {canonical!r}")
+        raise UnknownUnitError(f"unit {unit!r} cannot be converted to {canonical!r}")
     ratio = _VOLTS[source] / _VOLTS[wanted]
     return float(f"{ratio:.9g}")  # powers of ten, free of the division's rounding
