@@ -9,18 +9,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.harmonise.chain import block_source, blocks, transform_gappy, valid_runs
+from physioprep.harmonise.chain import block_source, blocks
 from physioprep.harmonise.leads import derive_leads
+from physioprep.harmonise.modality_recipe import ModalityRecipe
 from physioprep.harmonise.montage import rereference
 from physioprep.harmonise.plan import GroupPlan, ModalityOf, plan_groups
 from physioprep.harmonise.quantise import Quantised, quantise
-from physioprep.harmonise.recipe import ModalityRecipe, Recipe
+from physioprep.harmonise.recipe import Recipe
 from physioprep.harmonise.timeline import (
     check_timeline,
     read_timeline,
     segment_start,
     timeline_length,
 )
+from physioprep.harmonise.transform import transform_gappy, valid_runs
 from physioprep.recording import Recording, SignalGroup
 from physioprep.samples import (
     MISSING_INT16,

@@ -1,8 +1,8 @@
-"""Channel names: what a file calls a channel, and what the field calls it.
+"""Channel names: from the spelling in a file to the standard name.
 
 EEG electrodes take their modern 10-20 / 10-10 / 10-05 names (T7, not T3; Jurcak, Tsuzuki and Dan
-2007, doi 10.1016/j.neuroimage.2006.09.024), ECG leads the AHA/IEC ones. A name that is not
-understood is an error here and never a guess: a recipe's ``aliases`` say what it is.
+2007, doi 10.1016/j.neuroimage.2006.09.024), ECG leads the AHA/IEC ones. An unknown name is an
+error and never a guess: a recipe's ``aliases`` can name the channel.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from physioprep.harmonise.units import is_other_quantity
 ECG_LEADS: tuple[str, ...] = (
     "I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6",
 )  # fmt: skip
-#: The vectorcardiogram's leads (Frank 1956), as PTB has them beside the twelve.
+#: The leads of the vectorcardiogram (Frank 1956), which PTB has beside the twelve.
 FRANK_LEADS: tuple[str, ...] = ("Vx", "Vy", "Vz")
-#: Every modality that `modality_of` can answer.
+#: Every modality that `modality_of` can return.
 MODALITIES: tuple[str, ...] = (
     "ecg", "eeg", "resp", "emg", "eog", "ppg", "gsr", "temp", "abp", "other",
 )  # fmt: skip
 
 
 class UnknownChannelError(RecipeError):
-    """A channel name is in no table; a recipe's ``aliases`` can say what it is."""
+    """A channel name is in no table; a recipe's ``aliases`` can name the channel."""
 
 
-# ECG leads that are none of the twelve: modified limb and chest leads of Holters and monitors,
-# right and posterior precordials, EASI, and channels that only say "ECG".
+# ECG leads beside the twelve: modified limb and chest leads of Holters and monitors, right and
+# posterior precordial leads, EASI, and channels named only "ECG".
 _ECG_OTHER = (
     *FRANK_LEADS, "V", "V7", "V8", "V9", "V1R", "V2R", "V3R", "V4R", "V5R", "V6R",
     "MLI", "MLII", "MLIII", "MV1", "MV2", "ML5", "MCL1", "MCL6", "CM1", "CM2", "CM4", "CM5",
@@ -45,11 +45,11 @@ _ECG_ALIASES = {
     "avr-": "-aVR", "inverted avr": "-aVR", "ml2": "MLII", "ml1": "MLI", "ml3": "MLIII",
     "x lead": "Vx", "y lead": "Vy", "z lead": "Vz", "frank x": "Vx", "frank y": "Vy",
     "frank z": "Vz", "ecg i filtered": "I-filtered",
-    "chest ecg": "ECG",  # WESAD's only one
+    "chest ecg": "ECG",  # the one lead of WESAD
     "ecg right": "ECG-right", "ecg left": "ECG-left", "ecg r": "ECG-right", "ecg l": "ECG-left",
 }  # fmt: skip
 
-# Signals beside ECG and EEG, spelling by spelling: name (lower case) -> (canonical, modality).
+# Signals beside ECG and EEG, with each known spelling: name (lower case) -> (canonical, modality).
 _OTHER = {
     "resp": ("Resp", "resp"), "respiration": ("Resp", "resp"), "respiratory": ("Resp", "resp"),
     "resp oro-nasal": ("Resp oro-nasal", "resp"), "resp (abdominal)": ("Resp abdominal", "resp"),
@@ -93,14 +93,14 @@ _OTHER = {
     },
 }  # fmt: skip
 
-# BioSemi's external electrodes (what they touch differs by study) and DC inputs.
+# BioSemi's external electrodes (their places differ by study) and DC inputs.
 _AUXILIARY = re.compile(r"(exg\d+|dc\d+|ana\d+)(?:-dc|-ref)?")
 
-# Placeholders of CHB-MIT's montages, which hold nothing.
+# Placeholders in CHB-MIT's montages, without a signal.
 _DUMMY = re.compile(r"-|--\d+|\.")
 
 _ECG_TABLE = {name.lower(): name for name in (*ECG_LEADS, *_ECG_OTHER)} | _ECG_ALIASES
-# Rows of the 10-05 system and the earlobes, mastoids and sphenoidals beside it.
+# Rows of the 10-05 system; earlobes, mastoids and sphenoidal electrodes are listed below.
 _EEG = re.compile(
     r"(NFp|Fp|AFp|AFF|AF|FFC|FFT|FCC|FTT|FC|FT|F|CCP|CPP|CP|C|TTP|TPP|TP|T|PPO|POO|PO|P|OI|O|I|N)"
     r"(z|\d{1,2})(h?)",
@@ -122,12 +122,12 @@ _REFERENCE = re.compile(r"[-\s](REF|LE|AR|AVG|AVE|CAR|A1A2|M1M2|CS2)$", re.IGNOR
 
 
 def canonical_channel(source_name: str) -> str:
-    """Return the field's name of a channel.
+    """Return the standard name of a channel.
 
     Parameters
     ----------
     source_name : str
-        As the file has it, padding and prefixes included.
+        As in the file, padding and prefixes included.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def canonical_channel(source_name: str) -> str:
     Raises
     ------
     UnknownChannelError
-        The name is in no table.
+        If the name is in no table.
 
     Examples
     --------
@@ -159,20 +159,20 @@ def canonical_channel(source_name: str) -> str:
 
 
 def modality_of(source_name: str, unit: str = "") -> str:
-    """Return which modality a channel's name and unit tell of.
+    """Return the modality of a channel, by its name and unit.
 
     Parameters
     ----------
     source_name : str
-        As the file has it.
+        As in the file.
     unit : str
-        As the file has it. A unit of another quantity (µS, °C) beats an electrode's name.
+        As in the file. A unit of another quantity (µS, °C) decides over an electrode's name.
 
     Returns
     -------
     str
-        One of `MODALITIES`; ``"other"`` for what is known to be none of them and for
-        unknown names (a scan must list them; `canonical_channel` is the loud one).
+        One of `MODALITIES`; ``"other"`` for known signals of other kinds and for unknown
+        names, so that a scan can list these (`canonical_channel` raises).
 
     Examples
     --------
@@ -188,7 +188,17 @@ def modality_of(source_name: str, unit: str = "") -> str:
 
 
 def is_known(source_name: str) -> bool:
-    """Say whether `canonical_channel` has a name for `source_name`.
+    """Return whether a channel name is known.
+
+    Parameters
+    ----------
+    source_name : str
+        As in the file.
+
+    Returns
+    -------
+    bool
+        Whether `canonical_channel` returns a name for it.
 
     Examples
     --------
@@ -200,7 +210,7 @@ def is_known(source_name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _resolve(source_name: str) -> tuple[str, str] | None:
-    """Return (canonical name, modality), None where no table has it."""
+    """Return (canonical name, modality), or None for a name in no table."""
     name = " ".join(source_name.split()).rstrip(".").strip()
     lower = name.lower()
     if lower in _OTHER:
@@ -237,7 +247,7 @@ def _electrode(name: str) -> str | None:
 
 
 def _eeg(name: str) -> str | None:
-    """Return an electrode or a bipolar pair; a common reference's suffix is dropped."""
+    """Return an electrode or a bipolar pair; the suffix of a common reference is dropped."""
     name = _REFERENCE.sub("", name.strip("() "))
     parts = [_electrode(part.strip()) for part in name.split("-")]
     if all(parts) and len(parts) <= 2:
@@ -246,7 +256,7 @@ def _eeg(name: str) -> str | None:
 
 
 def _prefixed(name: str) -> tuple[str, str] | None:
-    """Resolve EDF's standard labels: a type, a blank, and what it is of."""
+    """Resolve EDF's standard labels: a signal type, a blank, and the sensor."""
     kind, _, rest = name.partition(" ")
     rest, kind = rest.strip(), kind.upper()
     bare = _REFERENCE.sub("", rest.strip("() "))
@@ -270,15 +280,15 @@ def _prefixed(name: str) -> tuple[str, str] | None:
 
 
 def order_channels(names: Sequence[str], modality: str) -> list[int]:
-    """Return the order in which a harmonised group holds its channels.
+    """Return the order of channels in a harmonised group.
 
     Parameters
     ----------
     names : sequence of str
         Canonical names.
     modality : str
-        The twelve ECG leads come first, in their standard order; everything else keeps
-        its place in the file.
+        ``"ecg"``: the twelve leads come first, in their standard order. All other channels
+        keep the order of the file.
 
     Returns
     -------

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from physioprep.errors import RecipeError
-from physioprep.harmonise.chain import design_chain, transform
+from physioprep.harmonise.chain import design_chain
 from physioprep.harmonise.filters import Filter
+from physioprep.harmonise.transform import transform
 
 
 def resample(x: ArrayLike, rate_hz: float, target_hz: float) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""What a recipe will make of a recording, told from its header: no samples are needed."""
+"""What a recipe makes of a recording, from its header alone: no samples are read."""
 
 from __future__ import annotations
 
@@ -17,40 +17,43 @@ from physioprep.harmonise.channels import (
     order_channels,
 )
 from physioprep.harmonise.leads import derivable_leads
+from physioprep.harmonise.modality_recipe import ModalityRecipe
 from physioprep.harmonise.montage import rereferenced_channels
-from physioprep.harmonise.recipe import ModalityRecipe, Recipe
+from physioprep.harmonise.recipe import Recipe
 from physioprep.harmonise.timeline import timeline_length
 from physioprep.harmonise.units import UnknownUnitError, factor, is_stated
 from physioprep.recording import GroupHeader
 
-#: Source name and unit, as in the file -> modality.
+#: (source name, unit), as in the file -> modality.
 ModalityOf = Callable[[str, str], str]
 
 
 @dataclass(frozen=True)
 class GroupPlan:
-    """One group of signals that a recording gives under a recipe.
+    """One group of signals that a recipe makes of a recording.
 
     Parameters
     ----------
     key : str
         The modality; in a native store ``"ecg_250hz"`` and the like for its further rates.
     modality : str
+        ``"ecg"``, ``"eeg"``, ...
     channels : tuple of str
         Canonical names (native: the source's name where it is unknown).
     source_channels : tuple of str
-        One a channel; "" for what is computed from several.
+        Name in the file, per channel; "" for a channel computed from several.
     units : tuple of str
-        One a channel.
+        Physical unit per channel.
     rate_hz : float
+        Sampling rate of the result, Hz.
     n_samples : int
-        Gaps included; -1 where only reading tells.
+        Samples of the result per channel, gaps included; -1 where the header does not tell.
     inputs : tuple of (int, int)
-        Signal group and channel of each input of the harmonisation.
+        Signal group and channel of each source signal that is used.
     input_channels : tuple of str
-        Canonical names of the inputs.
+        Canonical name per input.
     factors : tuple of float
-        What an input's physical values are multiplied with to be in the recipe's unit.
+        Factor per input from the source's unit to the recipe's.
     derived : tuple of bool
         True where a channel is computed from others.
     """
@@ -71,27 +74,28 @@ class GroupPlan:
 def plan_groups(
     groups: Sequence[GroupHeader], recipe: Recipe, modality_of: ModalityOf | None = None
 ) -> dict[str, GroupPlan]:
-    """Return what `harmonise` will make of signals with these headers.
+    """Return what `harmonise` makes of signals with these headers.
 
     Parameters
     ----------
     groups : sequence of GroupHeader
         `Header.groups` or `Recording.groups`.
     recipe : Recipe
+        What to make of them.
     modality_of : callable, optional
         (source name, unit) -> modality; default `channels.modality_of`.
 
     Returns
     -------
     dict of str to GroupPlan
-        By key, in order of the recipe (native: of first appearance).
+        By key, in the recipe's order (native: in order of first appearance).
 
     Raises
     ------
     UnknownChannelError, UnknownUnitError
-        A name or unit that nobody explained.
+        If neither the tables nor the recipe know a name or unit.
     RecipeError
-        Nothing in the recording is of the recipe's modalities, or a reference cannot be formed.
+        If no channel is of the recipe's modalities, or a reference cannot be formed.
 
     Examples
     --------
@@ -110,7 +114,7 @@ def plan_groups(
 
 
 class _Shape(NamedTuple):
-    """What a plan depends on: the part of a `GroupHeader` that can be a key."""
+    """The part of a `GroupHeader` that a plan depends on; hashable."""
 
     channels: tuple[str, ...]
     units: tuple[str, ...]
@@ -123,7 +127,7 @@ class _Shape(NamedTuple):
 def _plan(
     groups: tuple[_Shape, ...], recipe: Recipe, modality_of: ModalityOf
 ) -> dict[str, GroupPlan]:
-    """Plan once for all recordings that look alike: a corpus has few shapes."""
+    """Plan once for all recordings of one shape: a corpus has few."""
     if recipe.native:
         return _plan_native(groups, modality_of)
     found: dict[str, list[tuple[int, int, str]]] = {name: [] for name in recipe.modalities}
@@ -150,15 +154,29 @@ def _default_modality(name: str, unit: str) -> str:
 
 
 def recipe_modality(name: str, unit: str, recipe: Recipe, modality_of: ModalityOf) -> str:
-    """Return a channel's modality under a recipe, "" where the recipe skips it.
+    """Return the modality of a channel under a recipe.
+
+    Parameters
+    ----------
+    name, unit : str
+        As in the file.
+    recipe : Recipe
+        Its `aliases` and `unknown_channels` are used.
+    modality_of : callable
+        (source name, unit) -> modality.
+
+    Returns
+    -------
+    str
+        One of `channels.MODALITIES`; "" where the recipe skips the channel.
 
     Raises
     ------
     UnknownChannelError
-        Neither the recipe's aliases nor the table knows the name.
+        If neither the recipe's aliases nor the tables know the name, and it may not be skipped.
     """
     if name in recipe.aliases:
-        # What the user called it decides, unless the corpus has its own view.
+        # The user's name decides, unless `modality_of` knows the source's name.
         given = modality_of(name, unit)
         return given if given != "other" else modality_of(recipe.aliases[name], unit)
     if is_known(name):
@@ -219,7 +237,27 @@ def _plan_modality(
 
 
 def output_channels(names: Sequence[str], modality: str, recipe: ModalityRecipe) -> tuple[str, ...]:
-    """Return the channels that a modality's inputs become, in order."""
+    """Return the channels of a harmonised modality.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Canonical names of the inputs.
+    modality : str
+        ``"ecg"``, ``"eeg"``, ...
+    recipe : ModalityRecipe
+        Derives leads, re-references and selects.
+
+    Returns
+    -------
+    tuple of str
+        Canonical names, in the order of the result.
+
+    Raises
+    ------
+    RecipeError
+        If the reference cannot be formed from these channels.
+    """
     channels = tuple(names)
     if recipe.derive_leads:
         channels += derivable_leads(channels)
@@ -231,7 +269,7 @@ def output_channels(names: Sequence[str], modality: str, recipe: ModalityRecipe)
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """Return the names, numbered where one appears again: ``T8-P8``, ``T8-P8 (2)``."""
+    """Return the names, repeated ones numbered: ``T8-P8``, ``T8-P8 (2)``."""
     seen: dict[str, int] = {}
     result = []
     for name in names:

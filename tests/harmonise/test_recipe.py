@@ -66,7 +66,7 @@ def test_the_hash_sees_what_is_done_and_nothing_else() -> None:
         ({"name": "a", "modalities": {"ecg": {}}}, "no `rate_hz`"),
         ({"name": "a", "modalities": {"ecg": 200}}, "a mapping with at least"),
         ({"name": "a", "modalities": {"ecg": {"rate_hz": "200"}}}, "'200', not a float"),
-        ({"name": "a", "modalities": {"ecg": {"rate_hz": -1}}}, "`rate_hz` is positive"),
+        ({"name": "a", "modalities": {"ecg": {"rate_hz": -1}}}, "`rate_hz` must be positive"),
         ({"name": "a", "modalities": {"ecg": {"rate_hz": True}}}, "True, not a float"),
         ({"name": "a", "modalities": {"ecg": {"rate_hz": 80, "band_hz": [0.5, 40]}}}, "40 Hz"),
         ({"name": "a", "modalities": {"ecg": {"rate_hz": 200, "band_hz": 40}}}, "not a list"),
@@ -76,9 +76,12 @@ def test_the_hash_sees_what_is_done_and_nothing_else() -> None:
         ({"name": "a", "modalities": {"ecg": {"rate_hz": 200, "reference": "tcp"}}}, "is for eeg"),
         ({"name": "a", "modalities": {"eeg": {"rate_hz": 200, "reference": "Cz"}}}, "one of"),
         ({"name": "a", "modalities": {"eeg": {"rate_hz": 200, "derive_leads": True}}}, "for ecg"),
-        ({"name": "a", "modalities": {"ecg": {"rate_hz": 200, "design": "iir"}}}, "`design` is"),
+        (
+            {"name": "a", "modalities": {"ecg": {"rate_hz": 200, "design": "iir"}}},
+            "`design` must be",
+        ),
         ({**MINE, "unknown_channels": "guess"}, "unknown_channels"),
-        ({**MINE, "aliases": ["x"]}, "`aliases` is a mapping"),
+        ({**MINE, "aliases": ["x"]}, "`aliases` must be a mapping"),
     ],
 )
 def test_what_is_refused(content: dict[str, object], said: str) -> None:
@@ -118,5 +121,5 @@ def test_a_base_gives_what_is_not_said() -> None:
     assert load_recipe("paired-200hz") == base  # the shipped one is not touched
     with pytest.raises(RecipeError, match="`base` is 'mine', not one of ecg-200hz"):
         Recipe.from_dict({"name": "mine", "base": "mine"})
-    with pytest.raises(RecipeError, match="ecg: a mapping of what differs from ecg-200hz"):
+    with pytest.raises(RecipeError, match="ecg: must be a mapping of what differs from ecg-200hz"):
         Recipe.from_dict({"name": "mine", "base": "ecg-200hz", "modalities": {"ecg": 5}})
