@@ -1,4 +1,4 @@
-"""Errors a user can act on: each is one line that names the file and the cause."""
+"""Errors that a user can act on: each is one line that names the file and the cause."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class PhysioprepError(Exception):
-    """Base of every error that physioprep raises on purpose; the CLI prints it as one line."""
+    """Base class of all errors that physioprep raises on purpose; the CLI prints one line."""
 
 
 class UnreadableFileError(PhysioprepError):
@@ -15,7 +15,7 @@ class UnreadableFileError(PhysioprepError):
     Parameters
     ----------
     path : path-like
-        The file at fault.
+        The file.
     cause : str
         What is wrong with it, in a few words.
 
@@ -36,19 +36,19 @@ class UnreadableFileError(PhysioprepError):
 
 
 class ChecksumError(UnreadableFileError):
-    """The samples of a file do not have the checksum that its header states."""
+    """The samples of a file do not match the checksum in its header."""
 
 
 class CorpusError(PhysioprepError):
-    """A corpus is unknown, or a folder does not hold what the corpus should."""
+    """A corpus is unknown, or a folder does not hold the files of the corpus."""
 
 
 class ManifestError(PhysioprepError):
-    """A manifest is missing, of another schema, or contradicts itself."""
+    """A manifest is missing, of another schema, or inconsistent."""
 
 
 class RecipeError(PhysioprepError):
-    """A recipe asks for something that does not exist or cannot be done."""
+    """A recipe is wrong, or cannot be applied to a recording."""
 
 
 class StoreError(PhysioprepError):
@@ -56,7 +56,7 @@ class StoreError(PhysioprepError):
 
 
 class ShardError(PhysioprepError):
-    """Shards are missing, unfinished, damaged, or do not match what reads them."""
+    """Shards are missing, unfinished, damaged, or do not fit what uses them."""
 
 
 class ModelError(PhysioprepError):

@@ -1,4 +1,4 @@
-"""The plain types that every reader returns: what a file holds, unscaled and unrenamed."""
+"""The types that every reader returns: the content of a file, not scaled and not renamed."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from physioprep.samples import convert_by_gain
 if TYPE_CHECKING:
     import pandas as pd
 
-_PIECE = 1 << 20  # samples converted at a time; of 2^16, calls cost as much as the work
-# glibc gives the memory of a freed array back to the kernel, so that the next record pays for
-# every page again (three quarters of the time of reading a short one), until the first block
-# of some size has been freed. Nothing touches this one.
+_PIECE = 1 << 20  # samples converted at a time; with 2^16, the calls cost as much as the work
+# Until a block of some size has been freed once, glibc gives the memory of every freed array back
+# to the kernel, and the next record pays for each page again (three quarters of the time of reading
+# a short one). This block is freed at once and its pages are never used.
 np.empty(16 << 20, np.uint8)
 
 #: Columns of an annotation table, in order, with the dtype of each.
 ANNOTATION_COLUMNS: dict[str, type] = {
     "onset": np.float64,  # s from the start of the recording
-    "duration": np.float64,  # s; NaN where the format states none
+    "duration": np.float64,  # s; NaN where the file states none
     "text": object,  # WFDB aux_note, EDF+ annotation text
     "source": object,  # WFDB extension ("atr"), "edf+", ...
     "code": object,  # WFDB symbol ("N", "V", "+"); "" where the format has none
     "sample": np.int64,  # the format's own sample number; -1 where it states a time
-    "channel": np.int64,  # signal number; -1 where it concerns all
+    "channel": np.int64,  # signal number; -1 for all signals
     "subtype": np.int64,
     "num": np.int64,
 }
@@ -39,27 +39,27 @@ ANNOTATION_COLUMNS: dict[str, type] = {
 
 @dataclass(frozen=True, eq=False)
 class GroupHeader:
-    """The signals of one sampling rate, as the header describes them.
+    """The signals of one sampling rate, as a header describes them.
 
     Parameters
     ----------
     channels : tuple of str
         Source names, in file order.
     units : tuple of str
-        Physical units as written, one a channel.
+        Physical unit per channel, as written in the file.
     sampling_rate : float
         Hz, the same for every channel of the group.
     n_samples : int
-        Samples a channel, gaps of discontinuous files excluded. -1 where only
-        reading the samples tells.
+        Samples per channel, without the gaps of discontinuous files. -1 where the number
+        is known only after reading the samples.
     gain, baseline : ndarray of float64, shape (channel,)
         ``physical = (digital - baseline) / gain``.
     invalid : ndarray of float64, shape (channel,)
-        The digital value that marks a missing sample, NaN where the format has none
-        (WFDB's differs by storage format; floating-point sources mark with NaN itself).
+        Sentinel value of missing samples; NaN where the format has none. (WFDB's depends on
+        the storage format; missing floating-point samples are NaN.)
     segments : tuple of (int, float)
-        First sample and its onset (s from the recording's start) of each continuous
-        stretch. One entry unless the file is discontinuous (EDF+D).
+        Number of the first sample, and its time (s from the recording's start), of each
+        continuous segment. One entry unless the file is discontinuous (EDF+D).
     """
 
     channels: tuple[str, ...]
@@ -74,22 +74,22 @@ class GroupHeader:
 
 @dataclass(frozen=True, eq=False)
 class Header:
-    """What a scan learns of a recording without reading its samples.
+    """The properties of a recording that are known without reading its samples.
 
     Parameters
     ----------
     path : Path
-        The file that was named (the ``.hea`` of a WFDB record).
+        The file that was asked for (the ``.hea`` of a WFDB record).
     format : str
-        Reader that understood it: ``"wfdb"``, ``"edf"``, ...
+        Name of its reader: ``"wfdb"``, ``"edf"``, ...
     groups : tuple of GroupHeader
-        One a sampling rate, in order of first appearance.
+        One per sampling rate, in order of first appearance.
     files : tuple of Path
-        Every file the recording is made of, the header first.
+        All files of the recording, the header first.
     start_time : datetime or None
         None where the file states none.
     metadata : mapping
-        Everything else the header says (comments, patient field, storage formats ...).
+        Everything else in the header (comments, patient field, storage formats, ...).
     """
 
     path: Path
@@ -101,25 +101,42 @@ class Header:
 
     @property
     def duration_s(self) -> float:
-        """Longest group's end in seconds, gaps included."""
+        """Return the time at which the longest group ends.
+
+        Returns
+        -------
+        float
+            Seconds from the recording's start, gaps included.
+        """
         return max((group_end_s(group) for group in self.groups), default=0.0)
 
 
 def group_end_s(group: GroupHeader) -> float:
-    """Return the time just after the last sample of `group`, s from the recording's start."""
+    """Return the time at which the last sample of a group ends.
+
+    Parameters
+    ----------
+    group : GroupHeader
+        With a known `n_samples`.
+
+    Returns
+    -------
+    float
+        Seconds from the recording's start, gaps included.
+    """
     first, onset = group.segments[-1]
     return onset + (group.n_samples - first) / group.sampling_rate
 
 
 @dataclass(frozen=True, eq=False)
 class SignalGroup(GroupHeader):
-    """The signals of one sampling rate with their samples.
+    """The signals of one sampling rate, with their samples.
 
     Parameters
     ----------
     digital : ndarray, shape (channel, sample)
-        Samples as the file stores them: integers of the smallest fitting width, or
-        floats where the file holds floats. Invalid samples keep their sentinel.
+        Samples as the file stores them: integers of the smallest width that fits, or floats
+        where the file holds floats. Missing samples keep their sentinel value.
 
     Examples
     --------
@@ -143,22 +160,22 @@ class SignalGroup(GroupHeader):
         Parameters
         ----------
         dtype : numpy.float64 or numpy.float32
-            float32 takes a quarter of the time; of integers beyond 24 bits it keeps what
-            float32 keeps of the physical value.
+            Of the result. float32 takes a quarter of the time; integers of more than 24 bits
+            are then rounded to the precision of float32.
 
         Returns
         -------
         ndarray of `dtype`, shape (channel, sample)
-            In `units`; NaN where the file marks a sample invalid.
+            In `units`; NaN where a sample is missing.
 
         Raises
         ------
         ValueError
-            Another dtype.
+            If `dtype` is another.
         """
         kind = np.dtype(dtype)
         if kind not in (np.float32, np.float64):
-            raise ValueError(f"physical values as {kind}: float32 and float64 are known")
+            raise ValueError(f"physical values as {kind}: must be float32 or float64")
         n_channels, n_samples = self.digital.shape
         values = np.empty((n_channels, n_samples), kind)
         step = max(1, _PIECE // max(1, n_channels))
@@ -172,16 +189,16 @@ class SignalGroup(GroupHeader):
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """A file as it is: native samples, native units, source names.
+    """A recording as in its file: native samples, native units, source names.
 
     Parameters
     ----------
     path, format, files, start_time, metadata
         As in `Header`.
     groups : tuple of SignalGroup
-        One a sampling rate.
+        One per sampling rate.
     annotation_columns : mapping of str to ndarray
-        The columns of `annotations`, all of one length.
+        The columns of `annotations`, all of the same length.
     """
 
     path: Path
@@ -194,7 +211,7 @@ class Recording:
 
     @cached_property
     def annotations(self) -> pd.DataFrame:
-        """Annotations of the recording, one row each, in order of onset.
+        """Return the annotations, one per row, in order of onset.
 
         Returns
         -------
@@ -213,5 +230,11 @@ class Recording:
 
     @property
     def duration_s(self) -> float:
-        """Longest group's end in seconds, gaps included."""
+        """Return the time at which the longest group ends.
+
+        Returns
+        -------
+        float
+            Seconds from the recording's start, gaps included.
+        """
         return max((group_end_s(group) for group in self.groups), default=0.0)

@@ -1,4 +1,4 @@
-"""Stored samples and what they mean: the sentinel of missing ones, the way to physical units.
+"""Stored samples: the sentinel of missing ones, and the conversion to physical units.
 
 Two conventions occur. Source files state ``physical = (digital - baseline) / gain``; stores and
 shards state ``physical = digital * scale + offset``.
@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 #: The digital value of a missing sample in int16 arrays that physioprep writes.
 MISSING_INT16: Final = -32768
-#: The largest digital value in them, and with a minus sign the smallest.
+#: The largest digital value in them; the smallest is its negative.
 LARGEST_INT16: Final = 32767
 #: In an `invalid` array of a store: no digital value means missing.
 NO_SENTINEL: Final = -(2**31)
@@ -37,8 +37,8 @@ def to_physical(
     offset : ndarray or scalar of float32, shape (...), optional
         Physical value of digital 0. None: 0, and no addition is made.
     invalid : ndarray, NumPy scalar or int, shape (...), optional
-        Sentinel value of missing samples. None: integer samples are all valid. Floating-point
-        samples need none: theirs is NaN.
+        Sentinel value of missing samples. None: all integer samples are valid. Missing
+        floating-point samples are NaN already.
     dtype : numpy.float32 or numpy.float64
         Of the arithmetic and the result.
 
@@ -71,7 +71,7 @@ def convert_by_gain(
     invalid: NDArray[np.float64],
     out: NDArray[Any],
 ) -> None:
-    """Convert samples of a source file to physical units, into an array that is given.
+    """Convert samples of a source file to physical units, into a given array.
 
     Parameters
     ----------
@@ -80,8 +80,7 @@ def convert_by_gain(
     gain, baseline, invalid : ndarray of float64, shape (channel,)
         As in `GroupHeader`.
     out : ndarray of float32 or float64, shape (channel, sample)
-        Takes ``(digital - baseline) / gain``, and NaN where a sample is missing. float32 is
-        faster, and exact to float32 precision.
+        Filled with ``(digital - baseline) / gain``, and NaN where a sample is missing.
 
     Examples
     --------
@@ -141,7 +140,7 @@ def sentinel_mask(digital: NDArray[Any], invalid: NDArray[np.float64]) -> NDArra
     Returns
     -------
     ndarray of bool, shape (channel, sample), or None
-        None where certainly no sample does, which the smallest sample often tells.
+        None where no sample can hold it: none is stated, or all samples are above it.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Harmonise: one set of names, units, rates and bands for recordings of many corpora.
 
-Pure functions on arrays, a `Recipe` that says which of them and with what numbers, and
-`harmonise`, which applies a recipe to a recording.
+Pure functions on arrays (`functions`), a `Recipe` that chooses the processing and its parameters,
+and `harmonise`, which applies a recipe to a recording.
 """
 
 from __future__ import annotations

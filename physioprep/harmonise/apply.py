@@ -1,15 +1,16 @@
-"""Apply a recipe to a recording, whole or block by block with the same result."""
+"""Apply a recipe to a recording: whole, or block by block with the same result."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.harmonise.chain import block_source, blocks
+from physioprep.harmonise.harmonised_group import HarmonisedGroup
 from physioprep.harmonise.leads import derive_leads
 from physioprep.harmonise.modality_recipe import ModalityRecipe
 from physioprep.harmonise.montage import rereference
@@ -29,75 +30,15 @@ from physioprep.samples import (
     NO_SENTINEL,
     scale_and_offset,
     sentinel_mask,
-    to_physical,
 )
 
 __all__ = ["HarmonisedGroup", "harmonise", "harmonise_blocks", "plan_groups"]
 
-#: Takes a group's key, the first sample's number and the samples (channel, sample).
+#: Receives a group's key, the number of the first sample, and samples (channel, sample).
 Sink = Callable[[str, int, NDArray[np.generic]], None]
 
-#: A recording's root mean square beyond these, in the modality's unit, is not physiology.
+#: Plausible root mean square of a channel, by modality, in the modality's unit.
 PLAUSIBLE_RMS = {"ecg": (1e-3, 10.0), "eeg": (0.1, 2000.0)}
-
-
-@dataclass(frozen=True, eq=False)
-class HarmonisedGroup:
-    """The signals of one modality as a store holds them.
-
-    ``physical = digital * scale + offset``, in `units`.
-
-    Parameters
-    ----------
-    modality : str
-    channels : tuple of str
-        Canonical names (native: the source's name where it is unknown).
-    source_channels : tuple of str
-        As in the file; "" for a channel computed from others.
-    rate_hz : float
-    units : tuple of str
-        One a channel.
-    digital : ndarray of int16, int32, float32 or float64, shape (channel, sample)
-        Sample ``n`` is ``n / rate_hz`` s after the recording's start.
-    scale, offset : ndarray of float32, shape (channel,)
-    invalid : ndarray of int32, shape (channel,)
-        The digital value that means missing; INT32_MIN where none does. Floating-point
-        samples are NaN where missing.
-    n_saturated : ndarray of int64, shape (channel,)
-        Samples beyond the range of int16 at the recipe's step, held at its end.
-    quantisation_rms : ndarray of float32, shape (channel,)
-        Root mean square, in the recipe's unit, of what rounding to a step changed, over
-        samples neither missing nor saturated.
-    derived : ndarray of bool, shape (channel,)
-        True for a channel computed from others.
-    flags : tuple of str
-        ``"implausible-amplitude:NAME"`` for channels whose size no body explains. Nothing
-        is rescaled.
-    """
-
-    modality: str
-    channels: tuple[str, ...]
-    source_channels: tuple[str, ...]
-    rate_hz: float
-    units: tuple[str, ...]
-    digital: NDArray[np.generic]
-    scale: NDArray[np.float32]
-    offset: NDArray[np.float32]
-    invalid: NDArray[np.int32]
-    n_saturated: NDArray[np.int64]
-    quantisation_rms: NDArray[np.float32]
-    derived: NDArray[np.bool_]
-    flags: tuple[str, ...] = ()
-
-    def physical(self) -> NDArray[np.float32]:
-        """Return the samples in physical units.
-
-        Returns
-        -------
-        ndarray of float32, shape (channel, sample)
-            NaN where missing.
-        """
-        return to_physical(self.digital, self.scale, self.offset, self.invalid)
 
 
 def harmonise(
@@ -108,7 +49,9 @@ def harmonise(
     Parameters
     ----------
     recording : Recording
+        Not changed.
     recipe : Recipe
+        What to do with it.
     modality_of : callable, optional
         (source name, unit) -> modality; default `channels.modality_of`.
 
@@ -116,15 +59,15 @@ def harmonise(
     -------
     dict of str to HarmonisedGroup
         By modality. Signals of one modality and several rates are joined at the recipe's
-        rate; a native recipe keeps them apart: the modality's name goes to the rate with
-        the most channels, the others are ``"ecg_250hz"`` and so on.
+        rate. A native recipe keeps them apart: the key of the rate with the most channels is
+        the modality, the others are ``"ecg_250hz"`` and so on.
 
     Raises
     ------
     UnknownChannelError, UnknownUnitError
-        A name or unit that nobody explained.
+        If neither the tables nor the recipe know a name or unit.
     RecipeError
-        The recipe cannot be done with this recording.
+        If the recipe cannot be applied to this recording.
 
     Examples
     --------
@@ -156,23 +99,25 @@ def harmonise(
 def harmonise_blocks(
     recording: Recording, recipe: Recipe, sink: Sink, modality_of: ModalityOf | None = None
 ) -> dict[str, HarmonisedGroup]:
-    """Apply a recipe block by block: memory is bounded however long the recording.
+    """Apply a recipe block by block: memory use does not grow with the recording.
 
     Parameters
     ----------
     recording : Recording
         Its groups' `digital` may be memory maps, or anything that slices like an array.
     recipe : Recipe
+        What to do with it.
     sink : callable
         Called with (key, first sample, samples of shape (channel, sample)), in order.
-        Blocks are `chain.BLOCK` samples, the last one shorter; put together they are
-        exactly what `harmonise` gives.
+        Blocks have `chain.BLOCK` samples, the last one fewer; joined, they are exactly what
+        `harmonise` returns.
     modality_of : callable, optional
+        As in `harmonise`.
 
     Returns
     -------
     dict of str to HarmonisedGroup
-        With no samples in `digital`, and all else.
+        As `harmonise` returns, but with no samples in `digital`.
 
     Raises
     ------
@@ -195,11 +140,11 @@ def _native(recording: Recording, plan: GroupPlan, sink: Sink) -> HarmonisedGrou
     check_timeline(recording, index)
     dtype, invalid = _native_sentinels(group, channels)
     for start, stop in blocks(plan.n_samples):
-        samples, there = read_timeline(group, channels, start, stop)
+        samples, in_segment = read_timeline(group, channels, start, stop)
         block = np.ascontiguousarray(samples, dtype)
-        if there is not None:
+        if in_segment is not None:
             fill = np.full(len(channels), np.nan) if dtype.kind == "f" else invalid
-            block[:, ~there] = fill[:, None]
+            block[:, ~in_segment] = fill[:, None]
         sink(plan.key, start, block)
     scale, offset = scale_and_offset(group.gain[channels], group.baseline[channels])
     return HarmonisedGroup(
@@ -221,13 +166,13 @@ def _native(recording: Recording, plan: GroupPlan, sink: Sink) -> HarmonisedGrou
 def _native_sentinels(
     group: SignalGroup, channels: Sequence[int]
 ) -> tuple[np.dtype[np.generic], NDArray[np.int32]]:
-    """Return the dtype and each channel's missing value; gaps of a file may need one."""
+    """Return the dtype and the sentinel per channel; gaps between segments may need one."""
     dtype = group.digital.dtype
     stated = group.invalid[channels]
     none = np.isnan(stated)
     invalid = np.where(none, NO_SENTINEL, np.nan_to_num(stated)).astype(np.int32)
-    packed = len(group.segments) == 1 and segment_start(group, 0) == 0
-    if dtype.kind == "f" or packed or not none.any():
+    gapless = len(group.segments) == 1 and segment_start(group, 0) == 0
+    if dtype.kind == "f" or gapless or not none.any():
         return dtype, invalid
     if dtype == np.int16 and any(
         (group.digital[channels, a:b] == MISSING_INT16).any() for a, b in blocks(group.n_samples)
@@ -259,7 +204,7 @@ def _modality(
 def _input_block(
     recording: Recording, plan: GroupPlan, recipe: ModalityRecipe, start: int, stop: int
 ) -> NDArray[np.float32]:
-    """Return target samples [`start`, `stop`) of all inputs, in steps of the recipe."""
+    """Return target samples [`start`, `stop`) of all inputs, in the recipe's steps."""
     sources = {g for g, _ in plan.inputs}
     if len(sources) == 1:
         group = recording.groups[plan.inputs[0][0]]
@@ -286,14 +231,15 @@ def _source_block(
     low, high = max(low, 0), min(high, timeline_length(group))
     if low >= high:  # this group ends before the modality's others
         return np.full((len(rows), stop - start), np.nan, np.float32)
-    samples, there = read_timeline(group, channels, low, high)
+    samples, in_segment = read_timeline(group, channels, low, high)
     valid = _valid(samples, group.invalid[channels])
-    if there is not None:
-        valid = there[None] & valid if valid is not None else np.tile(there, (len(rows), 1))
+    if in_segment is not None:
+        every = np.tile(in_segment, (len(rows), 1))
+        valid = every if valid is None else every & valid
     slope = np.array([plan.factors[i] for i in rows]) / group.gain[channels] / step_of(recipe)
     shift = -group.baseline[channels] * slope
     if samples.dtype not in (np.int16, np.float32):
-        samples, level = _level_out(samples, valid)
+        samples, level = _subtract_level(samples, valid)
         shift += level * slope
     result = transform_gappy(samples, valid, low, chain, start, stop)
     result *= slope.astype(np.float32)[:, None]
@@ -303,14 +249,25 @@ def _source_block(
 
 
 def step_of(recipe: ModalityRecipe) -> float:
-    """Return what one digital step means; float32 has none, so 1."""
+    """Return the physical size of one digital step.
+
+    Parameters
+    ----------
+    recipe : ModalityRecipe
+        Of the modality.
+
+    Returns
+    -------
+    float
+        In the recipe's unit; 1 for float32 samples, which have no step.
+    """
     return recipe.step if recipe.dtype == "int16" else 1.0
 
 
-def _level_out(
+def _subtract_level(
     samples: NDArray[np.generic], valid: NDArray[np.bool_] | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Take out a level a channel before rounding to float32, whose 24 bits are too few else."""
+    """Subtract one level per channel, so that the rest fits the 24 bits of float32."""
     wide = samples.astype(np.float64)
     at = np.zeros(len(wide), np.intp) if valid is None else valid.argmax(axis=1)
     level = wide[np.arange(len(wide)), at]
@@ -319,7 +276,7 @@ def _level_out(
 
 
 def _valid(samples: NDArray[np.generic], invalid: NDArray[np.float64]) -> NDArray[np.bool_] | None:
-    """Return where samples are there; None where all are."""
+    """Return where samples are valid; None where all are."""
     if samples.dtype.kind == "f":
         valid = np.isfinite(samples)
         return None if valid.all() else valid
@@ -328,7 +285,7 @@ def _valid(samples: NDArray[np.generic], invalid: NDArray[np.float64]) -> NDArra
 
 
 def _subtract_median(x: NDArray[np.float32], width: int) -> NDArray[np.float32]:
-    """Subtract a running median, stretch by stretch."""
+    """Subtract a running median, in each stretch between gaps separately."""
     from scipy.ndimage import median_filter
 
     result = x.copy()
@@ -342,7 +299,7 @@ def _subtract_median(x: NDArray[np.float32], width: int) -> NDArray[np.float32]:
 def _combine(
     x: NDArray[np.float32], plan: GroupPlan, recipe: ModalityRecipe
 ) -> NDArray[np.float32]:
-    """Derive leads, re-reference, select and order: input channels to output channels."""
+    """Turn input channels into output channels: derive leads, re-reference, select, order."""
     names = plan.input_channels
     if recipe.derive_leads:
         x, names = derive_leads(x, names)

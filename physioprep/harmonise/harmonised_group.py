@@ -1,0 +1,72 @@
+"""The result of harmonising: the signals of one modality, as a store holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.samples import to_physical
+
+
+@dataclass(frozen=True, eq=False)
+class HarmonisedGroup:
+    """The signals of one modality, as a store holds them.
+
+    ``physical = digital * scale + offset``, in `units`.
+
+    Parameters
+    ----------
+    modality : str
+        ``"ecg"``, ``"eeg"``, ...
+    channels : tuple of str
+        Canonical names (native: the source's name where it is unknown).
+    source_channels : tuple of str
+        Name in the file, per channel; "" for a channel computed from others.
+    rate_hz : float
+        Sampling rate, Hz.
+    units : tuple of str
+        Physical unit per channel.
+    digital : ndarray of int16, int32, float32 or float64, shape (channel, sample)
+        Sample ``n`` is ``n / rate_hz`` s after the recording's start.
+    scale, offset : ndarray of float32, shape (channel,)
+        From digital to physical values.
+    invalid : ndarray of int32, shape (channel,)
+        Sentinel value of missing samples; `NO_SENTINEL` where there is none. Floating-point
+        samples are NaN where missing.
+    n_saturated : ndarray of int64, shape (channel,)
+        Samples beyond the range of int16 at the recipe's step, clipped to it.
+    quantisation_rms : ndarray of float32, shape (channel,)
+        Root mean square of the rounding errors, in the recipe's unit, over samples neither
+        missing nor saturated.
+    derived : ndarray of bool, shape (channel,)
+        True for a channel computed from others.
+    flags : tuple of str
+        ``"implausible-amplitude:NAME"`` for channels outside `PLAUSIBLE_RMS`. Nothing is
+        rescaled.
+    """
+
+    modality: str
+    channels: tuple[str, ...]
+    source_channels: tuple[str, ...]
+    rate_hz: float
+    units: tuple[str, ...]
+    digital: NDArray[np.generic]
+    scale: NDArray[np.float32]
+    offset: NDArray[np.float32]
+    invalid: NDArray[np.int32]
+    n_saturated: NDArray[np.int64]
+    quantisation_rms: NDArray[np.float32]
+    derived: NDArray[np.bool_]
+    flags: tuple[str, ...] = ()
+
+    def physical(self) -> NDArray[np.float32]:
+        """Return the samples in physical units.
+
+        Returns
+        -------
+        ndarray of float32, shape (channel, sample)
+            NaN where missing.
+        """
+        return to_physical(self.digital, self.scale, self.offset, self.invalid)
