@@ -292,7 +292,7 @@ def _open_once(
 def _killed(opened: AuditInputs, number: int, cause: str) -> BlockFindings:
     """Report a recording as unreadable because it kills the process that reads it."""
     key, (one, row) = next(islice(opened.sources.items(), number, None))
-    reason = f"reading it kills the process ({cause})"
+    reason = f"it crashes the process that reads it ({cause})"
     return BlockFindings([], [], [(*key, str(one.records["path"].at[row]), reason)], [])
 
 

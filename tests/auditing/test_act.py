@@ -10,7 +10,14 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from physioprep.auditing import AuditReport, audit, write_kept, write_quality
+from physioprep.auditing import (
+    AuditReport,
+    audit,
+    write_html,
+    write_json,
+    write_kept,
+    write_quality,
+)
 from physioprep.auditing.act import FIXABLE, commands
 from physioprep.auditing.report.page import render
 from physioprep.cli import app
@@ -60,6 +67,46 @@ def test_all_at_once_leaves_nothing(leaky: Path, tmp_path: Path) -> None:
 def test_what_no_manifest_can_put_right_is_one_error(leaky: Path, tmp_path: Path) -> None:
     with pytest.raises(PhysioprepError, match="flat-lead: no change of a manifest"):
         write_kept(audit([leaky]), tmp_path / "f.parquet", fix=["flat-lead"])
+
+
+def test_an_existing_file_stays_unless_it_is_to_be_replaced(leaky: Path, tmp_path: Path) -> None:
+    out = tmp_path / "k.parquet"
+    out.write_text("mine")
+    arguments = ["audit", str(leaky), "--drop", "subject-leak", "--out", str(out)]
+    refused = CliRunner().invoke(app, arguments)
+    assert refused.exit_code == 2
+    with pytest.raises(PhysioprepError, match=r"k\.parquet: exists"):
+        write_kept(audit([leaky]), out, drop=["subject-leak"])
+    assert out.read_text() == "mine"
+    assert CliRunner().invoke(app, [*arguments, "--overwrite"]).exit_code == 1
+    assert read_manifest(out)["record_id"].tolist() == ["b", "e"]
+
+
+def test_no_input_is_ever_written_over(leaky: Path, manifest_of, tmp_path: Path) -> None:
+    other = manifest_of("other.parquet", record_id=["z"])
+    linked = tmp_path / "linked.parquet"
+    linked.symlink_to(leaky)
+    report = audit([leaky], against=[other])
+    before = leaky.read_bytes(), other.read_bytes()
+    for path in (leaky, other, linked):
+        with pytest.raises(PhysioprepError, match="not written, it is an input"):
+            write_kept(report, path, drop=["subject-leak"], overwrite=True)
+        for write in (write_json, write_html, write_quality):
+            with pytest.raises(PhysioprepError, match="not written, it is an input"):
+                write(report, path)
+        for option in ("--json", "--report", "--quality"):
+            arguments = ["audit", str(leaky), "--against", str(other), option, str(path)]
+            assert CliRunner().invoke(app, arguments).exit_code == 2
+    assert (leaky.read_bytes(), other.read_bytes()) == before
+
+
+def test_nothing_is_written_into_a_store_that_is_read(tmp_path: Path) -> None:
+    store = tmp_path / "s.zarr"
+    store.mkdir()
+    report = AuditReport((), (), (), paths=(store,))
+    with pytest.raises(PhysioprepError, match="not written"):
+        write_json(report, store / "zarr.json")
+    assert not list(store.iterdir())
 
 
 def test_every_printed_command_runs(leaky: Path, tmp_path: Path, monkeypatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +56,36 @@ def test_the_pass_is_the_same_whatever_runs_it(store: Path, scheduler: str) -> N
     assert other.to_dict() == alone.to_dict()
     assert [(f.check, f.records) for f in alone.findings] == [("flat-lead", ("r7",))]
     pd.testing.assert_frame_equal(quality_table(alone.measured), quality_table(other.measured))
+
+
+POISON = """
+import ctypes, physioprep.readers as readers
+read = readers.read_recording
+def poisoned(path, **options):
+    if str(path).endswith("r10.hea"):
+        ctypes.string_at(0)
+    return read(path, **options)
+readers.read_recording = poisoned
+"""
+
+
+def test_a_recording_that_crashes_its_process_costs_only_itself(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A native library's segmentation fault is a finding, and all others are checked."""
+    manifest = pp.write_manifest(pp.scan(store.parent, "folder").head(6), tmp_path / "m.parquet")
+    (tmp_path / "sitecustomize.py").write_text(POISON)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.setenv("PYTHONFAULTHANDLER", "")
+    steps: list[tuple[int, int]] = []
+    report = audit(
+        [manifest], scheduler="processes", workers=1, progress=lambda *step: steps.append(step)
+    )
+    found = [(f.check, f.records, f.detail) for f in report.findings]
+    reason = "it crashes the process that reads it (SIGSEGV)"
+    assert found == [("unreadable-file", ("r10",), reason)]
+    assert report.inputs[0]["signals_read"] == 5
+    assert steps[-1] == (6, 6)
 
 
 def test_quality_can_be_filtered_on(store: Path, tmp_path: Path) -> None:
