@@ -30,26 +30,26 @@ def zeros(x: Array, reach: int, rate_hz: float) -> Array:
     return np.pad(x - x.mean(axis=1, keepdims=True), ((0, 0), (reach, reach)))
 
 
-def point_reflection(x: Array, reach: int, rate_hz: float) -> Array:
+def odd_reflection(x: Array, reach: int, rate_hz: float) -> Array:
     return np.pad(x, ((0, 0), (reach, reach)), "reflect", reflect_type="odd")
 
 
-def mirror_image(x: Array, reach: int, rate_hz: float) -> Array:
+def reflection(x: Array, reach: int, rate_hz: float) -> Array:
     return np.pad(x, ((0, 0), (reach, reach)), "reflect")
 
 
-def mirror_image_on_trend(x: Array, reach: int, rate_hz: float) -> Array:
+def reflection_on_trend(x: Array, reach: int, rate_hz: float) -> Array:
     """Mirror image of what lies above the line through the first (last) two seconds."""
     m = int(2 * rate_hz)
     t = np.arange(m) - (m - 1) / 2
     slopes = [(part @ t / (t @ t))[:, None] for part in (x[:, :m], x[:, -m:])]
-    y, distance = mirror_image(x, reach, rate_hz), np.arange(1, reach + 1)
+    y, distance = reflection(x, reach, rate_hz), np.arange(1, reach + 1)
     y[:, :reach] -= 2 * slopes[0] * distance[::-1]
     y[:, -reach:] += 2 * slopes[1] * distance
     return y
 
 
-PADS: tuple[Pad, ...] = (zeros, point_reflection, mirror_image_on_trend, mirror_image)
+PADS: tuple[Pad, ...] = (zeros, odd_reflection, reflection_on_trend, reflection)
 
 
 def recordings(paths: list[Path], channels: slice) -> Iterator[tuple[Array, float]]:

@@ -1,4 +1,4 @@
-"""The conversion to physical units, against a loop that is right by its looks, bit for bit."""
+"""The conversion to physical units, against an obviously right slow loop, bit for bit."""
 
 from __future__ import annotations
 

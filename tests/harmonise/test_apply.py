@@ -77,7 +77,9 @@ def test_units_that_are_not_stated_are_an_error_unless_the_recipe_says_them(
             harmonise(recording, recipe())
         assert harmonise(recording, recipe(assume_unit="mV"))["ecg"].units == ("mV",)
     stated = make_recording(make_group(("I",), noise(1, 1000), unit="uV"))
-    said = harmonise(stated, recipe(assume_unit="mV"))["ecg"]  # the file's own word counts
+    said = harmonise(stated, recipe(assume_unit="mV"))[
+        "ecg"
+    ]  # the file's own unit takes precedence
     assert np.array_equal(said.digital, harmonise(stated, recipe())["ecg"].digital)
 
 
@@ -109,7 +111,7 @@ def test_native_keeps_rates_apart(make_group: Build, make_recording: Record) -> 
     assert native["ecg_125hz"].modality == "ecg"
 
 
-def test_native_keeps_names_that_nobody_knows(make_group: Build, make_recording: Record) -> None:
+def test_native_keeps_unknown_names(make_group: Build, make_recording: Record) -> None:
     native = harmonise(
         make_recording(make_group(("col 0", "T3"), noise(2, 9))), load_recipe("native")
     )
@@ -117,7 +119,9 @@ def test_native_keeps_names_that_nobody_knows(make_group: Build, make_recording:
     assert native["eeg"].channels == ("T7",)
 
 
-def test_other_recipes_join_rates_on_one_clock(make_group: Build, make_recording: Record) -> None:
+def test_other_recipes_join_rates_on_one_timeline(
+    make_group: Build, make_recording: Record
+) -> None:
     t = [np.arange(10 * rate) / rate for rate in (250, 500)]
     tone = [(2000 * np.sin(2 * np.pi * 7 * s)).astype(np.int16)[None] for s in t]
     one, two = make_group(("V1",), tone[0], 250.0), make_group(("II",), tone[1][:, :4000], 500.0)
@@ -162,7 +166,7 @@ def test_all_missing_and_empty(make_group: Build, make_recording: Record) -> Non
     assert empty.digital.shape == (1, 0)
 
 
-def test_segments_of_a_discontinuous_file_lie_on_one_clock(
+def test_segments_of_a_discontinuous_file_share_one_timeline(
     make_group: Build, make_recording: Record
 ) -> None:
     digital = noise(1, 6000)
@@ -172,8 +176,8 @@ def test_segments_of_a_discontinuous_file_lie_on_one_clock(
     native = harmonise(make_recording(group), load_recipe("native"))["ecg"]
     assert native.digital.shape == (1, 11_250)
     assert native.invalid.tolist() == [MISSING]
-    there = native.digital[0] != MISSING
-    assert np.array_equal(native.digital[0, there], digital[0])
+    valid = native.digital[0] != MISSING
+    assert np.array_equal(native.digital[0, valid], digital[0])
     assert np.array_equal(native.digital[0, 5000:8000], digital[0, 2000:5000])
     ecg = harmonise(make_recording(group), recipe())["ecg"]
     assert ecg.digital.shape == (1, 4500)
@@ -202,7 +206,7 @@ def test_segments_that_overlap_are_refused(make_group: Build, make_recording: Re
             harmonise(make_recording(group), load_recipe(name))
 
 
-def test_names_nobody_explained_are_loud(make_group: Build, make_recording: Record) -> None:
+def test_unknown_names_raise(make_group: Build, make_recording: Record) -> None:
     recording = make_recording(make_group(("II", "wobble"), noise(2, 1000)))
     with pytest.raises(UnknownChannelError, match="wobble"):
         harmonise(recording, load_recipe("ecg-200hz"))
@@ -396,8 +400,8 @@ def test_real_recordings_keep_their_beats(shared_data: Path) -> None:
 
 
 @pytest.mark.realdata
-def test_every_real_recording_goes_through(shared_data: Path) -> None:
-    """Native gives the file's integers back; the paired recipe whatever ECG and EEG there is."""
+def test_every_real_recording_is_harmonised(shared_data: Path) -> None:
+    """Native gives the file's integers back; the paired recipe all ECG and EEG."""
     from physioprep.errors import PhysioprepError
     from physioprep.readers import read_recording
 

@@ -88,7 +88,7 @@ def test_a_constant_vanishes_exactly_or_stays(design: str) -> None:
     assert np.array_equal(notch(x, RATE, 50.0, design=design), x.astype(np.float32))
 
 
-def test_the_mirror_image_beats_point_reflection_at_the_edges() -> None:
+def test_reflect_padding_beats_odd_reflection_at_the_edges() -> None:
     """Ten seconds of beats on a drift, against the same seconds cut out of a filtered minute."""
     rng = np.random.default_rng(9)
     t = np.arange(12_000) / RATE
@@ -145,7 +145,7 @@ def test_short_stretches_lose_their_level_and_keep_their_tones(n: int) -> None:
     """A stretch much shorter than the kernel is still filtered with the right gains."""
     assert np.abs(lowpass(np.full(n, 7.0), RATE, 40.0) - 7).max() < 1e-5
     assert np.abs(bandpass(np.full(n, 7.0), RATE, 0.5, 40.0)).max() == 0
-    x = np.cos(2 * np.pi * 10 * np.arange(n) / RATE)  # its own mirror image at sample 0
+    x = np.cos(2 * np.pi * 10 * np.arange(n) / RATE)  # symmetric about sample 0
     if n >= 300:
         assert np.abs(bandpass(x, RATE, 0.5, 40.0) - x)[50:-50].max() < 0.05
 

@@ -42,7 +42,7 @@ def test_equals_the_definition(rate_hz: float, target_hz: float) -> None:
     x = np.cumsum(rng.standard_normal(int(4 * rate_hz)))
     fast, slow = resample(x, rate_hz, target_hz), slow_resample(x, rate_hz, target_hz)
     assert fast.dtype == np.float32
-    away = int(target_hz * 0.3)  # at the ends both mirror images blend into each other
+    away = int(target_hz * 0.3)  # at the ends the padding of both is blended
     assert np.abs(fast - slow)[away:-away].max() < 1e-4 * x.std()
     assert np.abs(fast - slow).max() < 1e-2 * x.std()
 
