@@ -39,7 +39,7 @@ def reflection(x: Array, reach: int, rate_hz: float) -> Array:
 
 
 def reflection_on_trend(x: Array, reach: int, rate_hz: float) -> Array:
-    """Mirror image of what lies above the line through the first (last) two seconds."""
+    """Reflect what remains after a line through the first (last) two seconds is subtracted."""
     m = int(2 * rate_hz)
     t = np.arange(m) - (m - 1) / 2
     slopes = [(part @ t / (t @ t))[:, None] for part in (x[:, :m], x[:, -m:])]
