@@ -62,7 +62,7 @@ POISON = """
 import ctypes, physioprep.readers as readers
 read = readers.read_recording
 def poisoned(path, **options):
-    if str(path).endswith("r10.hea"):
+    if str(path).endswith("r3.hea"):
         ctypes.string_at(0)
     return read(path, **options)
 readers.read_recording = poisoned
@@ -83,7 +83,7 @@ def test_a_recording_that_crashes_its_process_costs_only_itself(
     )
     found = [(f.check, f.records, f.detail) for f in report.findings]
     reason = "it crashes the process that reads it (SIGSEGV)"
-    assert found == [("unreadable-file", ("r10",), reason)]
+    assert found == [("unreadable-file", ("r3",), reason)]
     assert report.inputs[0]["signals_read"] == 5
     assert steps[-1] == (6, 6)
 
