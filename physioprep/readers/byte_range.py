@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from physioprep.readers.wfdb_formats import PACKING
 from physioprep.readers.wfdb_header import SignalLine
-from physioprep.readers.wfdb_signals import PACKING
 from physioprep.recording import GroupHeader, Header
 
 #: Of a sample's place: times are sums of decimals.

@@ -26,7 +26,8 @@ from physioprep.readers.edf_annotations import (
 from physioprep.readers.edf_header import EdfHeader, read_edf_header
 from physioprep.readers.structures import annotation_endings
 from physioprep.readers.wfdb_annotations import find_annotations, merge, read_annotations
-from physioprep.readers.wfdb_signals import decode_24, read_into
+from physioprep.readers.wfdb_formats import decode_24
+from physioprep.readers.wfdb_signals import read_into
 from physioprep.recording import GroupHeader, Header, Recording, SignalGroup
 
 _CHUNK_BYTES = 1 << 20  # the pieces stay in the cache

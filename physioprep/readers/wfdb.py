@@ -6,24 +6,23 @@ because no other reader verifies the checksums that WFDB headers state.
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from physioprep.errors import ChecksumError, UnreadableFileError
-from physioprep.readers import streamed, wfdb_annotations, wfdb_segments, wfdb_signals
-from physioprep.readers.streamed import StreamedSamples
+from physioprep.errors import UnreadableFileError
+from physioprep.readers import wfdb_annotations, wfdb_segments
 from physioprep.readers.wfdb_header import RecordHeader, SignalLine, parse_header
-from physioprep.recording import GroupHeader, Header, Recording, SignalGroup
+from physioprep.readers.wfdb_record import (
+    by_rate,
+    frames_of,
+    group_header,
+    read_groups,
+    signal_files,
+)
+from physioprep.recording import Header, Recording
 
-_SUMMED = 1 << 22  # samples
 _USUAL_HEADER, _LARGEST_HEADER = 1 << 14, 1 << 22
-_INVALID = {number: float(value) for number, value in wfdb_signals.INVALID.items()}
 
 
 def read_header(path: Path) -> Header:
@@ -145,223 +144,6 @@ def describe(record: RecordHeader, signals: tuple[SignalLine, ...]) -> dict[str,
         "signals": list(signals),
         "notes": list(record.notes),
     }
-
-
-def by_rate(record: RecordHeader) -> list[list[int]]:
-    """Group signal numbers by samples a frame, in order of first appearance."""
-    groups: dict[int, list[int]] = {}
-    widths = [signal.samples_per_frame for signal in record.signals]
-    if widths and widths.count(widths[0]) == len(widths):
-        return [list(range(len(widths)))]
-    for number, signal in enumerate(record.signals):
-        groups.setdefault(signal.samples_per_frame, []).append(number)
-    return list(groups.values())
-
-
-def signal_files(path: Path, record: RecordHeader) -> tuple[Path, ...]:
-    """Return the record's signal files, each once, in order of first appearance."""
-    names = dict.fromkeys(signal.file for signal in record.signals if signal.file != "~")
-    folder = path.parent
-    return tuple([folder / name for name in names])
-
-
-def frames_of(path: Path, record: RecordHeader) -> int:
-    """Return the record's length in frames, from its signal files where the header has none."""
-    if record.n_frames or not record.signals:
-        return record.n_frames
-    lengths = []
-    for name, members in _by_file(path, record).items():
-        first = record.signals[members[0]]
-        if first.format == 0:
-            continue
-        per_frame = sum(record.signals[member].samples_per_frame for member in members)
-        file = path.parent / name
-        try:
-            lengths.append(
-                wfdb_signals.n_frames_in(file, first.format, first.byte_offset, per_frame)
-            )
-        except FileNotFoundError:
-            raise UnreadableFileError(file, "no such file") from None
-    return min(lengths, default=0)
-
-
-def group_header(record: RecordHeader, members: list[int], n_frames: int) -> GroupHeader:
-    """Describe the signals `members`, all of one rate."""
-    signals = [record.signals[member] for member in members]
-    per_frame = signals[0].samples_per_frame
-    return GroupHeader(
-        channels=tuple([signal.description for signal in signals]),
-        units=tuple([signal.units for signal in signals]),
-        sampling_rate=record.frame_rate * per_frame,
-        n_samples=n_frames * per_frame,
-        gain=np.array([signal.gain for signal in signals]),
-        baseline=np.array([signal.baseline for signal in signals]),
-        invalid=np.array(
-            [
-                math.nan if s.format == 8 and not s.skew else _INVALID.get(s.format, math.nan)
-                for s in signals
-            ]
-        ),
-    )
-
-
-def read_groups(
-    path: Path, record: RecordHeader, verify: bool
-) -> tuple[tuple[SignalGroup, ...], dict[str, Any]]:
-    """Read all samples of a single-segment record, with what verifying them found."""
-    n_frames = frames_of(path, record)
-    signals = _stream(path, record, n_frames) or _decode(path, record, n_frames)
-    groups, checksums, wrong_starts = [], [""] * len(record.signals), []
-    for members in by_rate(record):
-        header = group_header(record, members, n_frames)
-        if not isinstance(signals, dict):  # one rate, and this is the only group
-            digital: Any = signals
-        else:
-            dtype = np.result_type(*(signals[member].dtype for member in members))
-            digital = np.empty((len(members), header.n_samples), dtype)
-            for row, member in enumerate(members):
-                digital[row] = signals[member]
-        lines = [record.signals[member] for member in members]
-        states = _verify(path, members, lines, digital, verify)
-        starts = digital[:, 0].tolist() if verify and header.n_samples else []
-        for member, state in zip(members, states, strict=True):
-            checksums[member] = state
-        for member, line, start in zip(members, lines, starts, strict=bool(starts)):
-            # format 8's initial value comes before the first sample
-            if line.initial_value not in (None, start) and line.format != 8:
-                wrong_starts.append(member)
-        _undo_skew(digital, lines)
-        groups.append(SignalGroup(**vars(header), digital=digital))
-    return tuple(groups), {"checksums": checksums, "initial_value_differs": wrong_starts}
-
-
-def _stream(path: Path, record: RecordHeader, n_frames: int) -> StreamedSamples | None:
-    """Return the samples of a record too large for memory; None if it is to be decoded now."""
-    n_signals = len(record.signals)
-    if 2 * n_frames * n_signals <= streamed.LARGE_BYTES // 2:  # whatever the format
-        return None
-    dtype = np.result_type(*(wfdb_signals.dtype_of(line.format) for line in record.signals))
-    if n_frames * n_signals * dtype.itemsize <= streamed.LARGE_BYTES or any(
-        line.skew or line.samples_per_frame > 1 or line.format not in wfdb_signals.STREAMED
-        for line in record.signals
-    ):
-        return None
-    sources = []
-    for name, members in _by_file(path, record).items():
-        line, file = record.signals[members[0]], path.parent / name
-        wanted = wfdb_signals.n_bytes(line.format, n_frames * len(members))
-        with wfdb_signals.opened(file) as opened:
-            wfdb_signals.check_length(opened, file, line.byte_offset + wanted)
-            stamp = streamed.stamp_of(opened)
-        if name.endswith(".mat"):
-            _check_mat(file, line.byte_offset, len(members), n_frames)
-        frames = wfdb_signals.Frames(line.format, line.byte_offset, len(members))
-        sources.append(streamed.Source(file, members, frames, stamp))
-    return StreamedSamples((n_signals, n_frames), dtype, tuple(sources))
-
-
-def _decode(
-    path: Path, record: RecordHeader, n_frames: int
-) -> NDArray[Any] | dict[int, NDArray[Any]]:
-    """Decode all signal files: one array where one file holds all at one rate, else by signal."""
-    decoded: dict[int, NDArray[Any]] = {}
-    for name, members in _by_file(path, record).items():
-        lines = [record.signals[member] for member in members]
-        if name == "~":  # null signals: described, never recorded
-            n_all = n_frames * sum(line.samples_per_frame for line in lines)
-            wfdb_segments.check_size(path, 2 * n_all, signal_files(path, record))
-            for member, line in zip(members, lines, strict=True):
-                n_samples = n_frames * line.samples_per_frame
-                decoded[member] = np.full(n_samples, wfdb_signals.INVALID[0], np.int16)
-            continue
-        file = path.parent / name
-        signals = wfdb_signals.decode_file(
-            file,
-            lines[0].format,
-            lines[0].byte_offset,
-            tuple([line.samples_per_frame for line in lines]),
-            n_frames,
-            tuple([line.initial_value or 0 for line in lines]),
-        )
-        if name.endswith(".mat"):
-            _check_mat(file, lines[0].byte_offset, len(lines), n_frames)
-        if isinstance(signals, np.ndarray) and len(members) == len(record.signals):
-            return signals
-        decoded.update(zip(members, signals, strict=True))
-    return decoded
-
-
-def _by_file(path: Path, record: RecordHeader) -> Mapping[str, list[int]]:
-    """Group signal numbers by file; refuse what one file cannot be."""
-    files: dict[str, list[int]] = {}
-    stored: dict[str, tuple[int, int]] = {}
-    for number, signal in enumerate(record.signals):
-        name, form = signal.file, (signal.format, signal.byte_offset)
-        if name in files and stored[name] == form:
-            files[name].append(number)
-            continue
-        if name in files:
-            raise UnreadableFileError(path, f"two formats or byte offsets for one file, {name!r}")
-        known = {0} if name == "~" else wfdb_signals.FORMATS
-        if signal.format not in known:
-            cause = f"signal {number} has the unknown storage format {signal.format}"
-            raise UnreadableFileError(path, cause)
-        files[name], stored[name] = [number], form
-    return files
-
-
-def _verify(
-    path: Path, members: list[int], lines: list[SignalLine], digital: NDArray[Any], verify: bool
-) -> list[str]:
-    """Compare 16-bit sums with the stated ones.
-
-    A stated 0 with another sum counts as not stated: cinc2017 and others write 0 throughout.
-    """
-    if not verify:
-        return ["not verified"] * len(lines)
-    sums = np.zeros(len(lines), digital.dtype)
-    step = max(1, _SUMMED // max(1, len(lines)))
-    for start in range(0, digital.shape[1], step):  # streamed samples must not all be there
-        # it wraps, which is what is wanted
-        sums += digital[:, start : start + step].sum(axis=1, dtype=digital.dtype)
-    states = []
-    for member, line, total in zip(members, lines, sums.tolist(), strict=True):
-        stated = line.checksum
-        if stated is None or (stated == 0 and total & 0xFFFF):
-            states.append("not stated")
-        elif (stated ^ total) & 0xFFFF:
-            raise ChecksumError(
-                path.parent / line.file,
-                f"signal {member} ({line.description}) has the checksum {total & 0xFFFF}, its "
-                f"header says {stated & 0xFFFF}",
-            )
-        else:
-            states.append("verified")
-    return states
-
-
-def _undo_skew(digital: NDArray[Any], lines: list[SignalLine]) -> None:
-    """Bring skewed signals into line; what would lie beyond the file becomes invalid."""
-    for row, line in enumerate(lines):
-        if line.skew:
-            shift = min(line.skew * line.samples_per_frame, digital.shape[1])
-            kept = digital.shape[1] - shift
-            digital[row, :kept] = digital[row, shift:].copy()
-            digital[row, kept:] = wfdb_signals.INVALID[line.format]
-
-
-def _check_mat(path: Path, offset: int, n_signals: int, n_frames: int) -> None:
-    """Compare the matrix header of a MATLAB v4 signal file with the WFDB header."""
-    with path.open("rb") as file:
-        words = np.frombuffer(file.read(20), "<i4")
-    if len(words) < 5 or offset != 20 + words[4]:
-        return  # another way to store a matrix; the WFDB header alone describes it
-    kind, rows, columns = words[:3].tolist()
-    if (kind, rows, columns) != (30, n_signals, n_frames):
-        raise UnreadableFileError(
-            path,
-            f"holds a {rows} x {columns} matrix, its header says {n_signals} x {n_frames}",
-        )
 
 
 def _annotation_files(path: Path, files: tuple[Path, ...]) -> list[Path]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import UnreadableFileError
-from physioprep.readers import wfdb_signals
+from physioprep.readers.wfdb_formats import INVALID
 from physioprep.readers.wfdb_header import RecordHeader, SignalLine
 from physioprep.recording import GroupHeader, SignalGroup
 
@@ -162,7 +162,7 @@ def _common(
         as_float |= len({(line.gain, line.baseline) for line in lines}) > 1
         signal = lines[0] if lines else listed[number]
         # the widest format: its invalid value lies outside all others' range
-        widest = min(lines, key=lambda line: wfdb_signals.INVALID.get(line.format, 0), default=None)
+        widest = min(lines, key=lambda line: INVALID.get(line.format, 0), default=None)
         signals.append(signal._replace(format=widest.format if widest else 16))
     return tuple(signals), as_float
 
@@ -198,9 +198,7 @@ def _groups(
             n_samples=n_frames * per_frame,
             gain=np.array([1.0 if as_float else line.gain for line in lines]),
             baseline=np.array([0.0 if as_float else line.baseline for line in lines]),
-            invalid=np.array(
-                [np.nan if as_float else wfdb_signals.INVALID[line.format] for line in lines]
-            ),
+            invalid=np.array([np.nan if as_float else INVALID[line.format] for line in lines]),
         )
         for per_frame, lines in members.items()
     )
@@ -251,7 +249,7 @@ def read(layout: Layout, verify: bool, read_groups: ReadGroups) -> tuple[SignalG
             for row, member in enumerate(members):
                 number = numbers[member]
                 values = source[row]
-                invalid = wfdb_signals.INVALID[layout.signals[number].format]
+                invalid = INVALID[layout.signals[number].format]
                 if not layout.as_float and group.invalid[row] != invalid:
                     values = np.where(values == group.invalid[row], invalid, values)
                 targets[width][row_of[number], start : start + group.n_samples] = values

@@ -1,8 +1,4 @@
-"""Decode WFDB signal files: bytes in, integers out.
-
-Storage formats as in signal(5) of the WFDB Applications Guide
-(https://physionet.org/physiotools/wag/signal-5.htm).
-"""
+"""Decode the samples of WFDB signal files."""
 
 from __future__ import annotations
 
@@ -17,73 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import UnreadableFileError
+from physioprep.readers.wfdb_formats import (
+    FLAC_BITS,
+    PACKING,
+    dtype_of,
+    n_bytes,
+    unpack,
+    unpack_212_pairs,
+)
 
-#: Bytes in a group of samples, and samples in it.
-PACKING: dict[int, tuple[int, int]] = {
-    8: (1, 1),
-    16: (2, 1),
-    24: (3, 1),
-    32: (4, 1),
-    61: (2, 1),
-    80: (1, 1),
-    160: (2, 1),
-    212: (3, 2),
-    310: (4, 3),
-    311: (4, 3),
-}
-_FLAC_BITS = {508: 8, 516: 16, 524: 24}
-#: Formats whose samples can be decoded from any frame on.
-STREAMED = frozenset(PACKING) - {8}
-FORMATS = frozenset(PACKING) | frozenset(_FLAC_BITS)
-
-#: The digital value that means "no sample", a storage format; format 8 has none of its own, so
-#: the value is used only where a reader has to fill. Format 0 (null signal) stores nothing.
-INVALID: dict[int, int] = {
-    0: -(2**15),
-    8: -(2**31),
-    16: -(2**15),
-    24: -(2**23),
-    32: -(2**31),
-    61: -(2**15),
-    80: -(2**7),
-    160: -(2**15),
-    212: -(2**11),
-    310: -(2**9),
-    311: -(2**9),
-    508: -(2**7),
-    516: -(2**15),
-    524: -(2**23),
-}
-
-_WIDE = frozenset({8, 24, 32, 524})
 _CHUNK_SAMPLES = 1 << 18
 _FLAC_CHUNK = 1 << 20  # frames; libsndfile fails on reads of more than 2**24 samples
 _FLAC_FRAMES_PER_BYTE = 65_535 / 10  # no FLAC block is larger, no block header smaller
 
 
-def dtype_of(format: int) -> np.dtype[Any]:
-    """Return int16 where the format's samples fit, else int32."""
-    return np.dtype(np.int32 if format in _WIDE else np.int16)
-
-
-def n_bytes(format: int, n_samples: int) -> int:
-    """Return the bytes that hold `n_samples` samples of a packed format.
-
-    Examples
-    --------
-    >>> n_bytes(212, 3), n_bytes(310, 4), n_bytes(311, 5)
-    (5, 6, 7)
-    """
-    size, per_group = PACKING[format]
-    whole, rest = divmod(n_samples, per_group)
-    if format == 310 and rest:
-        return whole * size + (2 if rest == 1 else 4)
-    return whole * size + -(-rest * size // per_group)
-
-
 def n_frames_in(path: Path, format: int, byte_offset: int, samples_per_frame: int) -> int:
     """Return how many whole frames a signal file holds (`samples_per_frame` over all signals)."""
-    if format in _FLAC_BITS:
+    if format in FLAC_BITS:
         frames, channels = _flac_shape(path)
         return max(0, (frames - byte_offset) * channels // samples_per_frame)
     size, per_group = PACKING[format]
@@ -125,7 +71,7 @@ def decode_file(
     UnreadableFileError
         The file is missing or shorter than the header says.
     """
-    if format in _FLAC_BITS:
+    if format in FLAC_BITS:
         return _decode_flac(path, format, byte_offset, samples_per_frame, n_frames)
     per_frame, n_signals = sum(samples_per_frame), len(samples_per_frame)
     signals: NDArray[Any] | list[NDArray[Any]]
@@ -183,7 +129,7 @@ def _fill(
         data = buffer[: n_bytes(format, (stop - start) * per_frame)]
         read_into(data, file, path, byte_offset + n_bytes(format, start * per_frame))
         if isinstance(signals, np.ndarray) and format == 212 and per_frame == 2:
-            _unpack_212_pairs(data, signals[:, start:stop])
+            unpack_212_pairs(data, signals[:, start:stop])
             continue
         flat = unpack(data, format, (stop - start) * per_frame)
         frames = flat.reshape(stop - start, per_frame)
@@ -222,7 +168,7 @@ class Frames:
         read_into(data, file, path, self.byte_offset + before)
         if self.format == 212 and self.n_signals == 2:
             pairs = np.empty((2, stop - first), np.int16)
-            _unpack_212_pairs(data, pairs)
+            unpack_212_pairs(data, pairs)
             return pairs[:, start - first :]
         frames = unpack(data, self.format, wanted).reshape(-1, self.n_signals)
         return frames[start - first :].T
@@ -241,105 +187,6 @@ def read_into(data: NDArray[np.uint8], file: int, path: Path, at: int) -> None:
         if not n:
             raise UnreadableFileError(path, "changed while it was read")
         done += n
-
-
-def unpack(data: NDArray[np.uint8], format: int, n_samples: int) -> NDArray[Any]:
-    """Unpack samples of one storage format, in file order.
-
-    Parameters
-    ----------
-    data : ndarray of uint8
-        At least ``n_bytes(format, n_samples)`` long.
-    format : int
-        Any but FLAC (508, 516, 524); format 8 gives the differences.
-    n_samples : int
-
-    Returns
-    -------
-    ndarray, shape (n_samples,)
-
-    Examples
-    --------
-    >>> unpack(np.array([0xE3, 0x33, 0xF3], np.uint8), 212, 2)
-    array([ 995, 1011], dtype=int16)
-    """
-    if format in (16, 61):
-        return data.view("<i2" if format == 16 else ">i2").astype(np.int16, copy=False)
-    if format == 32:
-        return data.view("<i4").astype(np.int32, copy=False)
-    if format == 8:
-        return data.view(np.int8)
-    if format == 80:
-        return data.astype(np.int16) - np.int16(128)
-    if format == 160:
-        return (data.view("<u2") ^ np.uint16(0x8000)).view(np.int16)
-    if format == 24:
-        return decode_24(np.concatenate([np.zeros(1, np.uint8), data]), 1, (n_samples,), (3,))
-    size, per_group = PACKING[format]
-    n_groups = -(-n_samples // per_group)
-    if data.size != n_groups * size:
-        data = np.concatenate([data, np.zeros(n_groups * size - data.size, np.uint8)])
-    if format == 212:
-        pairs = np.empty((2, n_groups), np.int16)
-        _unpack_212_pairs(data, pairs)
-        return pairs.T.reshape(-1)[:n_samples]
-    triples = np.empty((n_groups, 3), np.int16)
-    words = data.view("<u2").reshape(-1, 2) if format == 310 else data.view("<u4")
-    if format == 310:
-        low, high = words[:, 0], words[:, 1]
-        triples[:, 0] = low >> 1 & 0x3FF
-        triples[:, 1] = high >> 1 & 0x3FF
-        triples[:, 2] = low >> 11 | high >> 11 << 5
-    else:
-        for place in range(3):
-            triples[:, place] = words >> (10 * place) & 0x3FF
-    flat = triples.reshape(-1)[:n_samples]
-    return flat << 6 >> 6  # sign of the 10-bit value
-
-
-def _unpack_212_pairs(data: NDArray[np.uint8], out: NDArray[np.int16]) -> None:
-    """Unpack byte triplets into an array (2, pair) of the even and the odd samples."""
-    n_pairs = out.shape[1]
-    if not n_pairs:
-        return
-    even, odd = out
-    words = np.ndarray((n_pairs,), "<i2", data, 0, (3,)).copy()
-    odd[...] = data[2 : 3 * n_pairs : 3]
-    np.left_shift(words, 4, out=even)  # to the top 12 bits, and down again with its sign
-    even >>= 4
-    words >>= 4
-    words &= -256  # the odd sample's upper four bits, with its sign
-    odd |= words
-
-
-def decode_24(
-    data: NDArray[np.uint8], offset: int, shape: tuple[int, ...], strides: tuple[int, ...]
-) -> NDArray[np.int32]:
-    """Gather little-endian 24-bit samples from anywhere in a buffer.
-
-    Parameters
-    ----------
-    data : ndarray of uint8
-        At least one byte must precede the first sample.
-    offset : int
-        Byte of the first sample, 1 or more.
-    shape, strides : tuple of int
-        Of the result; strides in bytes of `data`.
-
-    Returns
-    -------
-    ndarray of int32, C-contiguous
-
-    Examples
-    --------
-    >>> decode_24(np.array([0, 1, 0, 0, 255, 255, 255], np.uint8), 1, (2,), (3,))
-    array([ 1, -1], dtype=int32)
-    """
-    # four bytes that end with the sample; the shift drops the first and keeps the sign
-    words: NDArray[np.int32] = np.ndarray(shape, "<i4", data, offset - 1, strides)
-    out = np.empty(shape, np.int32)
-    np.right_shift(words, 8, out=out)
-    return out
 
 
 def _flac_shape(path: Path) -> tuple[int, int]:
@@ -374,7 +221,7 @@ def _decode_flac(
     try:
         with soundfile.SoundFile(str(path)) as file:
             bits = {"PCM_S8": 8, "PCM_16": 16, "PCM_24": 24}.get(file.subtype, 99)
-            if file.format != "FLAC" or bits > _FLAC_BITS[format]:
+            if file.format != "FLAC" or bits > FLAC_BITS[format]:
                 raise UnreadableFileError(
                     path, f"{file.format} {file.subtype} in a file of format {format}"
                 )

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import physioprep as pp
 from physioprep.errors import ChecksumError, UnreadableFileError
-from physioprep.readers import edf_annotations, streamed, wfdb, wfdb_signals
+from physioprep.readers import edf_annotations, streamed, wfdb_formats, wfdb_record
 from physioprep.readers.streamed import StreamedSamples
 
 
@@ -23,7 +23,7 @@ from physioprep.readers.streamed import StreamedSamples
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setattr(streamed, "LARGE_BYTES", 64)
     monkeypatch.setattr(streamed, "_PIECE_BYTES", 200)
-    monkeypatch.setattr(wfdb, "_SUMMED", 100)
+    monkeypatch.setattr(wfdb_record, "_SUMMED", 100)
     monkeypatch.setattr(edf_annotations, "_PIECE", 7)
     return monkeypatch
 
@@ -33,10 +33,10 @@ def _random_record(folder: Path, format: int, n_signals: int, n: int, rng: Any) 
     files = [("a.dat", n_signals)] if n_signals < 3 else [("a.dat", 2), ("b.dat", n_signals - 2)]
     lines = [f"a {n_signals} 250 {n}"]
     for name, width in files:
-        raw = rng.integers(0, 256, wfdb_signals.n_bytes(format, n * width) + 24, np.uint8)
+        raw = rng.integers(0, 256, wfdb_formats.n_bytes(format, n * width) + 24, np.uint8)
         raw[24:][1::3] &= 0xF7  # 212: not the value that means missing throughout
         (folder / name).write_bytes(raw.tobytes())
-        samples = wfdb_signals.unpack(raw[24:], format, n * width).reshape(n, width)
+        samples = wfdb_formats.unpack(raw[24:], format, n * width).reshape(n, width)
         for row in samples.T.astype(np.int64):
             lines.append(
                 f"{name} {format}+24 200 12 0 {row[0]} {row.sum() & 0xFFFF} 0 x{len(lines)}"
@@ -53,7 +53,7 @@ def _rows(n: int) -> Any:
     return st.slices(n) | st.integers(-n, n - 1) | listed | listed.map(lambda x: np.array(x, int))
 
 
-@pytest.mark.parametrize("format", sorted(wfdb_signals.STREAMED))
+@pytest.mark.parametrize("format", sorted(wfdb_formats.STREAMED))
 @pytest.mark.parametrize("n_signals", [1, 2, 5])
 @settings(
     max_examples=6,

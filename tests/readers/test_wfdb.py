@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from physioprep.errors import ChecksumError, UnreadableFileError
 from physioprep.readers import detect_format, read_header, read_recording
+from physioprep.readers.wfdb_formats import n_bytes, unpack
 from physioprep.readers.wfdb_header import parse_header
-from physioprep.readers.wfdb_signals import n_bytes, unpack
 
 PACKED = (8, 16, 24, 32, 61, 80, 160, 212, 310, 311)
 INVALID = {
