@@ -1,4 +1,4 @@
-"""Readers: one module a file format, from a path to a `Recording` with native samples.
+"""Readers: one module per file format, from a path to a `Recording` with native samples.
 
 A reader rescales, renames and resamples nothing; it either returns exactly what the file
 holds or raises one `UnreadableFileError` that names the file and the cause.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "detect_format", "read_header", "read_recording"]
 
-#: Format names and the module that reads each; modules load on first use.
+#: The module that reads each format; modules are imported on first use.
 FORMATS: dict[str, str] = {
     "wfdb": "physioprep.readers.wfdb",
     "edf": "physioprep.readers.edf",
@@ -30,7 +30,7 @@ FORMATS: dict[str, str] = {
     "table": "physioprep.readers.table",
 }
 
-#: First bytes that tell a format.
+#: First bytes of a file, and the format that they identify.
 _MAGIC = (
     (b"0       ", "edf"),
     (b"\xffBIOSEMI", "edf"),
@@ -41,7 +41,7 @@ _MAGIC = (
 
 
 def detect_format(path: str | Path) -> str:
-    """Tell which reader understands a file, from its neighbours and first bytes.
+    """Return the format of a file, found from the files beside it and its first bytes.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def detect_format(path: str | Path) -> str:
     Raises
     ------
     UnreadableFileError
-        No such file, or no reader for it.
+        The file is missing, or no reader knows its format.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def detect_format(path: str | Path) -> str:
         with open(name, "rb") as file:  # noqa: PTH123
             magic = file.read(8)
     except IsADirectoryError:
-        magic = b""  # some formats of MNE are folders
+        magic = b""  # some formats that MNE reads are folders
     except OSError as error:
         raise UnreadableFileError(name, _cause(error)) from None
     stem, suffix = os.path.splitext(name)  # noqa: PTH122
@@ -87,7 +87,7 @@ def detect_format(path: str | Path) -> str:
 
 
 def _by_content(path: Path, suffix: str, magic: bytes) -> str:
-    """Tell the format of a file that is no WFDB record."""
+    """Return the format of a file that is no WFDB record."""
     from physioprep.readers import mne, table
 
     if table.description_of(path):
@@ -102,7 +102,7 @@ def _by_content(path: Path, suffix: str, magic: bytes) -> str:
     if suffix in (".pkl", ".pickle") or (magic[:1] == b"\x80" and magic[1:2] <= b"\x05"):
         return "pickles"
     if suffix in table.SUFFIXES:
-        return "table"  # which will say that a description is missing
+        return "table"  # its reader raises that the description is missing
     raise UnreadableFileError(path, "no reader knows this format")
 
 
@@ -118,14 +118,14 @@ def read_recording(
     format : str, optional
         A key of `FORMATS`; found by `detect_format` if not given.
     verify : bool
-        Check what the format lets one check (WFDB checksums; EDF file size against the
-        stated number of data records). Without it, an EDF file that was cut off gives its
-        whole data records.
+        Check what the format allows to check: WFDB checksums; the size of an EDF file against
+        the number of data records it states. If False, a truncated EDF file is read up to its
+        last whole data record.
 
     Returns
     -------
     Recording
-        Signal groups (one a sampling rate), annotations, metadata.
+        Signal groups (one per sampling rate), annotations, metadata.
 
     Raises
     ------

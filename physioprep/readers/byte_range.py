@@ -1,9 +1,9 @@
-"""Which bytes of which file hold a stretch of a recording: arithmetic on headers.
+"""Which bytes of which file hold a time interval of a recording, computed from headers.
 
 WFDB storage as in signal(5) of the WFDB Applications Guide
 (https://physionet.org/physiotools/wag/signal-5.htm), EDF data records as in Kemp et al. 1992
-(doi 10.1016/0013-4694(92)90009-7). Other formats compress, index or pickle their samples: of those
-the answer is the whole file.
+(doi 10.1016/0013-4694(92)90009-7). Other formats compress, index or pickle their samples: for
+these the whole file is returned.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from physioprep.readers.wfdb_formats import PACKING
 from physioprep.readers.wfdb_header import SignalLine
 from physioprep.recording import GroupHeader, Header
 
-#: Of a sample's place: times are sums of decimals.
+#: In samples: times in seconds have rounding errors.
 _TOLERANCE = 1e-6
 
 
@@ -32,11 +32,11 @@ class ByteRange:
     first, stop : int
         Bytes from the start of the file.
     channels : tuple of str
-        Source channels with samples in it that were asked for.
+        The requested source channels that have samples in these bytes.
     first_sample, stop_sample : int
-        Samples of each of these channels, counted from the first in the file.
+        First sample of each of these channels, and one past the last; 0 is the first in the file.
     note : str
-        Why it holds more than these samples; "" where it holds nothing else.
+        Why the bytes hold more than these samples; "" where they hold nothing else.
     """
 
     file: Path
@@ -51,21 +51,21 @@ class ByteRange:
 def byte_ranges(
     header: Header, start_s: float, end_s: float, channels: Collection[str] | None = None
 ) -> list[ByteRange]:
-    r"""Say which bytes hold the samples from `start_s` to `end_s`, both included.
+    r"""Return the bytes that hold the samples from `start_s` to `end_s`, both included.
 
     Parameters
     ----------
     header : Header
-        Of the recording; segments' headers of a multi-segment WFDB record are read.
+        Of the recording. The segments' headers of a multi-segment WFDB record are read.
     start_s, end_s : float
-        Seconds from the recording's start. Between two samples, both are included.
+        Seconds from the recording's start. For a time between two samples, both are included.
     channels : collection of str, optional
         Source channels; default: all.
 
     Returns
     -------
     list of ByteRange
-        In the order of the files; gaps of a discontinuous recording are in none.
+        In the order of the files. Gaps of a discontinuous recording have no bytes.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def byte_ranges(
 
 
 def _stretches(group: GroupHeader, start_s: float, end_s: float) -> Iterator[tuple[int, int]]:
-    """Yield the samples [first, stop) of a group between two times, a continuous stretch each."""
+    """Yield the samples [first, stop) between two times, once per continuous segment."""
     stops = [first for first, _ in group.segments[1:]] + [group.n_samples]
     for (first, onset), stop in zip(group.segments, stops, strict=True):
         begin = first + math.floor((start_s - onset) * group.sampling_rate + _TOLERANCE)
@@ -124,7 +124,7 @@ def _of_wfdb(
 def _of_signal_file(
     header: Header, lines: list[SignalLine], mine: list[SignalLine], first: int, stop: int
 ) -> ByteRange:
-    """Return where one file holds samples [first, stop) of the signals `mine`."""
+    """Return the bytes of one file that hold samples [first, stop) of the signals `mine`."""
     line = mine[0]
     path = header.path.parent / line.file
     names = tuple(each.description for each in mine)
@@ -135,7 +135,7 @@ def _of_signal_file(
     per_frame = sum(each.samples_per_frame for each in together)
     begins, ends = [], []
     for each in mine:
-        # identity: two signals may be described in the same words
+        # identity, since two signals may have the same description
         place = next(i for i, one in enumerate(together) if one is each)
         ahead = sum(one.samples_per_frame for one in together[:place])
         n, skew = each.samples_per_frame, each.skew
@@ -197,7 +197,7 @@ def _of_edf(
 def _of_whole_files(
     header: Header, start_s: float, end_s: float, channels: Collection[str] | None
 ) -> Iterator[ByteRange]:
-    note = f"{header.format}: where a sample lies is the container's business"
+    note = f"{header.format}: the place of a sample in the file is not computed"
     for group in header.groups:
         names = tuple(group.channels[i] for i in _wanted(group, channels))
         for first, stop in _stretches(group, start_s, end_s) if names else ():

@@ -1,7 +1,7 @@
 """Read EDF, EDF+C, EDF+D, BDF and BDF+ files.
 
-Own code: `pyedflib` takes 73 times the raw read, refuses several valid files, and reads EDF+D
-as if it were continuous.
+Own code: `pyedflib` takes 73 times as long as reading the bytes, and refuses several valid
+files, among them EDF+D.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def read_header(path: Path) -> Header:
     Returns
     -------
     Header
-        Sampling rates become signal groups; annotation signals are none of them.
+        One signal group per sampling rate, without the annotation signals.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def read_header(path: Path) -> Header:
     with _open(path) as file:
         header = read_edf_header(file, path)
         n_records, _ = _count_records(file, path, header, verify=False)
-        # a stated count stands here even if the file is cut off: reading will say so
+        # the stated count, even of a truncated file: `read` raises for it
         n_stated = header.n_records if header.n_records >= 0 else n_records
         wanted = n_records if header.is_discontinuous else min(1, n_records)
         timeline = parse_tals(_annotation_blocks(file, header, wanted), path)
@@ -77,19 +77,19 @@ def read(path: Path, verify: bool = True) -> Recording:
     ----------
     path : Path
     verify : bool
-        Demand that the file holds exactly the number of data records it states. Otherwise
-        the whole records that are there are read, and ``metadata["notes"]`` says so.
+        Raise unless the file holds exactly the number of data records that it states. If
+        False, its whole data records are read, and ``metadata["notes"]`` says so.
 
     Returns
     -------
     Recording
         int16 samples of EDF, int32 of BDF. Physical values of a signal whose stated range is
-        empty (minimum equals maximum) are NaN: the file does not say its scale.
+        empty (minimum equals maximum) are NaN, since its scale is unknown.
 
     Raises
     ------
     UnreadableFileError
-        The file is missing, malformed, or not as long as it says.
+        The file is missing, malformed, or not as long as its header states.
 
     Examples
     --------
@@ -147,7 +147,7 @@ def _open(path: Path) -> BufferedReader:
 def _count_records(
     file: BufferedReader, path: Path, header: EdfHeader, verify: bool
 ) -> tuple[int, list[str]]:
-    """Return how many data records to read, and what is odd about it."""
+    """Return the number of data records to read, and notes on what is not standard."""
     data = path.stat().st_size - header.header_bytes
     whole, rest = divmod(data, header.record_bytes)
     stated = header.n_records
@@ -168,7 +168,7 @@ def _count_records(
 
 
 def _by_rate(header: EdfHeader, path: Path) -> list[list[int]]:
-    """Group the numbers of ordinary signals by samples a record, by first appearance."""
+    """Group the numbers of ordinary signals by samples per data record, by first appearance."""
     groups: dict[int, list[int]] = {}
     for number, signal in enumerate(header.signals):
         if not signal.is_annotations:
@@ -201,7 +201,7 @@ def _group_header(
 def _clock(
     header: EdfHeader, timeline: Timeline, path: Path
 ) -> tuple[float, list[tuple[int, float]], list[str]]:
-    """Work out the first sample's time, and the first record and onset of each stretch."""
+    """Return the first sample's time, (first record, onset) per continuous segment, notes."""
     times = timeline.records
     if len(times) == 0 or (not header.is_discontinuous and np.isnan(times[0])):
         return 0.0, [(0, 0.0)], []
@@ -223,13 +223,13 @@ def _clock(
     steps = np.diff(times) - duration
     if np.any(steps < -tolerance):
         late = int(np.flatnonzero(steps < -tolerance)[0]) + 1
-        raise UnreadableFileError(path, f"data record {late} starts before the one ahead ends")
+        raise UnreadableFileError(path, f"data record {late} starts before the previous one ends")
     starts = np.flatnonzero(steps > tolerance) + 1
     return first, [(0, 0.0), *((int(at), float(times[at] - first)) for at in starts)], []
 
 
 def _offsets(header: EdfHeader) -> list[int]:
-    """Return where in a data record each signal starts, in bytes."""
+    """Return the byte at which each signal starts in a data record."""
     offsets, at = [], 0
     for signal in header.signals:
         offsets.append(at)
@@ -239,7 +239,7 @@ def _offsets(header: EdfHeader) -> list[int]:
 
 @dataclass(frozen=True)
 class _Records:
-    """Decodes any samples of one rate's signals."""
+    """Decodes any samples of the signals of one rate."""
 
     header: EdfHeader
     members: list[int]
@@ -261,7 +261,7 @@ class _Records:
 def _stream(
     path: Path, header: EdfHeader, n_records: int, members: list[int], stamp: tuple[int, ...]
 ) -> Any:
-    """Return one rate's samples of a file too large for memory."""
+    """Return the samples of one rate, for a file too large for memory."""
     shape = len(members), n_records * header.signals[members[0]].n_samples
     dtype = np.dtype(np.int16 if header.sample_bytes == 2 else np.int32)
     source = streamed.Source(path, range(len(members)), _Records(header, members), stamp)
@@ -291,7 +291,7 @@ def _annotation_blocks(
 def _read_records(
     file: BufferedReader, path: Path, header: EdfHeader, n_records: int, groups: list[list[int]]
 ) -> tuple[list[NDArray[Any]], list[list[bytes]]]:
-    """Read all data records into one array a rate, and the annotation signals as bytes."""
+    """Read all data records into one array per rate, and the annotation signals as bytes."""
     width, size, offsets = header.sample_bytes, header.record_bytes, _offsets(header)
     dtype = np.int16 if width == 2 else np.int32
     arrays = [
@@ -301,7 +301,7 @@ def _read_records(
     texts = [number for number, signal in enumerate(header.signals) if signal.is_annotations]
     blocks: list[list[bytes]] = []
     step = max(1, _CHUNK_BYTES // size)
-    buffer = np.zeros(min(step, n_records) * size + 1, np.uint8)  # decode_24 wants one before
+    buffer = np.zeros(min(step, n_records) * size + 1, np.uint8)  # decode_24 needs one byte before
     file.seek(header.header_bytes)
     for start in range(0, n_records, step):
         n = min(step, n_records - start)
@@ -334,7 +334,7 @@ def _gather(
 
 
 def _runs(members: list[int]) -> list[tuple[int, int]]:
-    """Split rows of a group into stretches of signals that are neighbours in the file."""
+    """Split the rows of a group into runs of signals that are adjacent in the file."""
     breaks = [row for row in range(1, len(members)) if members[row] != members[row - 1] + 1]
     return list(zip([0, *breaks], [*breaks, len(members)], strict=True))
 
@@ -356,6 +356,6 @@ def _describe(header: EdfHeader, notes: list[str]) -> dict[str, Any]:
 
 
 def _annotation_files(path: Path) -> list[Path]:
-    """Find the WFDB annotations that a corpus keeps beside its EDF files."""
+    """Find the WFDB annotation files that a corpus has beside its EDF files."""
     found = find_annotations(path.parent, path.name, frozenset())
     return [file for file in found if file.name.endswith(annotation_endings("edf"))]

@@ -16,7 +16,7 @@ _TAL = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?)?)?\x14(.*)", re.D
 
 
 class Timeline(NamedTuple):
-    """What the annotation signals of a file say.
+    """The content of a file's annotation signals.
 
     Attributes
     ----------
@@ -25,6 +25,7 @@ class Timeline(NamedTuple):
     onsets, durations : list of float
         Of the annotations, s; onsets from the header's start time, durations NaN if unstated.
     texts : list of str
+        Of the annotations.
     """
 
     records: NDArray[np.float64]
@@ -46,6 +47,7 @@ def parse_tals(blocks: list[list[bytes]], path: Path) -> Timeline:
     Returns
     -------
     Timeline
+        Its `records` have one item per block.
 
     Raises
     ------
@@ -91,7 +93,24 @@ def _decode(raw: bytes) -> str:
 
 
 def tal_columns(timeline: Timeline, first_sample_s: float) -> dict[str, NDArray[Any]]:
-    """Return annotation columns with onsets from the first sample."""
+    """Return annotation columns with onsets from the first sample.
+
+    Parameters
+    ----------
+    timeline : Timeline
+    first_sample_s : float
+        Time of the first sample, s from the header's start time.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The columns of `physioprep.recording.ANNOTATION_COLUMNS`; the source is ``"edf+"``.
+
+    Examples
+    --------
+    >>> tal_columns(Timeline(np.array([0.5]), [2.0], [1.5], ["blink"]), 0.5)["onset"]
+    array([1.5])
+    """
     n = len(timeline.onsets)
     onset = np.array(timeline.onsets, np.float64) - first_sample_s
     return _columns(
@@ -107,20 +126,22 @@ def tal_columns(timeline: Timeline, first_sample_s: float) -> dict[str, NDArray[
 def trigger_columns(
     samples: NDArray[np.int32], row: int, rate_hz: float
 ) -> dict[str, NDArray[Any]]:
-    """Find the triggers of a BDF Status channel: where its low 16 bits change to not 0.
+    """Find the triggers of a BDF Status channel: changes of its low 16 bits to a nonzero value.
 
     Parameters
     ----------
     samples : ndarray of int32, shape (channel, sample)
-        Or what slices like one.
+        Or `physioprep.readers.streamed.StreamedSamples`.
     row : int
-        Of the Status channel.
+        Row of the Status channel.
     rate_hz : float
+        Its sampling rate, Hz.
 
     Returns
     -------
     dict of str to ndarray
-        Annotation columns; `code` is the trigger's number.
+        The columns of `physioprep.recording.ANNOTATION_COLUMNS`. The source is ``"status"``,
+        `code` the number of the trigger.
 
     Examples
     --------
@@ -128,7 +149,9 @@ def trigger_columns(
     array([0.5, 2. ])
     """
     places, numbers = [], []
-    for start in range(0, max(1, samples.shape[1] - 1), _PIECE):  # all may not fit in memory
+    for start in range(
+        0, max(1, samples.shape[1] - 1), _PIECE
+    ):  # streamed samples may not fit in memory
         bits = samples[row, start : start + _PIECE + 1] & 0xFFFF
         found = np.flatnonzero((bits[1:] != bits[:-1]) & (bits[1:] != 0)) + 1
         places.append(found + start)

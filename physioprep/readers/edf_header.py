@@ -23,11 +23,11 @@ class EdfSignal(NamedTuple):
     Attributes
     ----------
     label, transducer, units, prefilter : str
-        Stripped of padding; `label` keeps dots that pad names (``"Fc5."``).
+        Without padding by blanks; `label` keeps dots that pad names (``"Fc5."``).
     physical_min, physical_max, digital_min, digital_max : float
         NaN where the field of an annotation signal is not a number.
     n_samples : int
-        Samples in a data record.
+        Samples per data record.
     """
 
     label: str
@@ -42,19 +42,36 @@ class EdfSignal(NamedTuple):
 
     @property
     def is_annotations(self) -> bool:
-        """Whether the signal holds text, not samples."""
+        """Whether the signal holds text, not samples.
+
+        Returns
+        -------
+        bool
+        """
         return self.label in ("EDF Annotations", "BDF Annotations")
 
     @property
     def gain(self) -> float:
-        """Digital steps a physical unit; NaN where the header's ranges are empty."""
+        """Digital steps per physical unit.
+
+        Returns
+        -------
+        float
+            NaN where the digital or the physical range is empty.
+        """
         physical = self.physical_max - self.physical_min
         digital = self.digital_max - self.digital_min
         return digital / physical if physical and digital else math.nan
 
     @property
     def baseline(self) -> float:
-        """Digital value of physical zero."""
+        """Digital value of physical zero.
+
+        Returns
+        -------
+        float
+            NaN where the gain is.
+        """
         return self.digital_min - self.physical_min * self.gain
 
 
@@ -66,13 +83,18 @@ class EdfHeader(NamedTuple):
     sample_bytes : int
         2 in EDF, 3 in BDF.
     patient, recording, reserved : str
+        As written, without padding.
     start_time : datetime or None
-        Without the fraction of a second that EDF+ keeps in its annotations.
+        Without the fraction of a second that EDF+ keeps in its annotations. None if the
+        fields are no date and time.
     header_bytes : int
+        Bytes before the first data record.
     n_records : int
         As stated; -1 for unknown.
     record_duration_s : float
+        Duration of a data record.
     signals : tuple of EdfSignal
+        Annotation signals included.
     notes : tuple of str
         Departures from the standard that were read anyway.
     """
@@ -90,17 +112,32 @@ class EdfHeader(NamedTuple):
 
     @property
     def record_bytes(self) -> int:
-        """Bytes in a data record."""
+        """Bytes per data record.
+
+        Returns
+        -------
+        int
+        """
         return self.sample_bytes * sum(signal.n_samples for signal in self.signals)
 
     @property
     def is_plus(self) -> bool:
-        """Whether this is EDF+ or BDF+."""
+        """Whether this is EDF+ or BDF+.
+
+        Returns
+        -------
+        bool
+        """
         return self.reserved.startswith(("EDF+", "BDF+"))
 
     @property
     def is_discontinuous(self) -> bool:
-        """Whether gaps may lie between data records (EDF+D)."""
+        """Whether there may be gaps between data records (EDF+D).
+
+        Returns
+        -------
+        bool
+        """
         return self.reserved.startswith(("EDF+D", "BDF+D"))
 
 
@@ -116,7 +153,7 @@ def read_edf_header(file: BinaryIO, path: Path) -> EdfHeader:
     Parameters
     ----------
     file : binary file
-        At its start; left at the first data record.
+        Positioned at its start; afterwards at the first data record.
     path : Path
         Named in errors.
 
@@ -137,7 +174,7 @@ def read_edf_header(file: BinaryIO, path: Path) -> EdfHeader:
     elif fixed[:8] == b"\xffBIOSEMI":
         sample_bytes = 3
     else:
-        raise UnreadableFileError(path, "does not begin as EDF or BDF do")
+        raise UnreadableFileError(path, "does not begin like EDF or BDF")
     n_signals = _integer(fixed[252:256], "number of signals", path)
     header_bytes = _integer(fixed[184:192], "number of header bytes", path)
     if n_signals < 1:
@@ -150,7 +187,7 @@ def read_edf_header(file: BinaryIO, path: Path) -> EdfHeader:
         raise UnreadableFileError(path, f"{n_records} data records of {duration} s")
     described = file.read(256 * n_signals)
     if len(described) < 256 * n_signals:
-        raise UnreadableFileError(path, "cut off within its header")
+        raise UnreadableFileError(path, "truncated within its header")
     recording = _text(fixed[88:168])
     start, note = _start(fixed[168:184].decode("latin-1"), recording)
     return EdfHeader(
@@ -184,7 +221,7 @@ def _signals(raw: bytes, n_signals: int, path: Path) -> tuple[EdfSignal, ...]:
         )
         n_samples = _integer(fields[8], f"number of samples {where}", path)
         if n_samples < 1:
-            raise UnreadableFileError(path, f"{n_samples} samples a data record {where}")
+            raise UnreadableFileError(path, f"{n_samples} samples per data record {where}")
         signals.append(
             EdfSignal(
                 label,
@@ -217,7 +254,7 @@ def _text(raw: bytes) -> str:
 
 @lru_cache(maxsize=4096)
 def _value(raw: bytes) -> float:
-    """Parse a numeric field, NaN if it is none; some pad with NUL or write a decimal comma."""
+    """Parse a number, NaN if it is none. Some files pad with NUL or write a decimal comma."""
     text = raw.decode("latin-1").strip(" \0").replace(",", ".")
     return float(text) if _NUMBER.fullmatch(text) else math.nan
 

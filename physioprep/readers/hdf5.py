@@ -25,6 +25,7 @@ def read_header(path: Path) -> Header:
     Returns
     -------
     Header
+        Read with the samples: the file does not list its recordings.
 
     Raises
     ------

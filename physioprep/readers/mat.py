@@ -2,8 +2,8 @@
 
 The structures are known by the modules that `physioprep.corpora.known.STRUCTURES` lists, and
 found from the names of the variables. A Challenge ``.mat`` is a WFDB signal file: the ``.hea``
-beside it says its rate, leads and units, and the WFDB reader reads it. Alone it holds nothing
-but numbers; describe it with a YAML file (see `physioprep.readers.table`).
+beside it states its rate, leads and units, and the WFDB reader reads it. Without the ``.hea``
+its samples have no description; give one in a YAML file (see `physioprep.readers.table`).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def read_header(path: Path) -> Header:
     Returns
     -------
     Header
+        Read with the samples: the file does not list its recordings.
 
     Raises
     ------
@@ -45,7 +46,7 @@ def read(path: Path, verify: bool = True) -> Recording:
     path : Path
         ``file.mat`` or ``file.mat#part``.
     verify : bool
-        Without effect: nothing in these files can be checked.
+        No effect: these files have no checksums.
 
     Returns
     -------

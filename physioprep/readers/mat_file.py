@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.parts import stamp
 
-_ZLIB_LIMIT = 1032  # a byte of zlib stream makes no more than this
+_ZLIB_LIMIT = 1032  # zlib compresses to no less than 1 / 1032
 
 
 def load_mat(file: Path) -> dict[str, Any]:
     """Load the variables of a MATLAB file.
 
-    Structures become dicts (lists of dicts where there are several), cells lists in
-    MATLAB's order, text str, and numbers 2-D arrays; all the same for v5 and v7.3.
+    Structures become dicts (structure arrays: lists of dicts), cells lists in MATLAB's
+    order, text str, and numbers 2-D arrays; v5 and v7.3 give the same.
 
     Parameters
     ----------
@@ -28,6 +28,7 @@ def load_mat(file: Path) -> dict[str, Any]:
     Returns
     -------
     dict of str to Any
+        One item per variable. The last file is cached: do not change its arrays.
 
     Raises
     ------
@@ -92,7 +93,7 @@ def value_of(value: Any) -> Any:
     return value
 
 
-@lru_cache(maxsize=1)  # a scan asks for all parts of one file before it goes to the next
+@lru_cache(maxsize=1)  # a scan reads all parts of one file before the next file
 def _load(name: str, modified_ns: int, size: int) -> dict[str, Any]:
     file = Path(name)
     with file.open("rb") as opened:
@@ -167,7 +168,7 @@ def _from_hdf5(item: Any, opened: Any, depth: int) -> Any:
 
 
 def _split_structs(group: Any, fields: dict[str, Any]) -> Any:
-    """Turn a structure array, stored as a list a field, into a list of dicts."""
+    """Turn a structure array, stored as one list per field, into a list of dicts."""
     import h5py
 
     stored = [child for child in group.values() if isinstance(child, h5py.Dataset)]

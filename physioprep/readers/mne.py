@@ -1,6 +1,6 @@
 """Read what MNE-Python reads: BrainVision, EEGLAB, GDF, CNT, FIF, Nihon Kohden and others.
 
-Parsing is MNE's; samples come as it gives them, in SI units (V, not µV), as float64.
+MNE parses; its samples are returned unchanged, in SI units (V, not µV), as float64.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from physioprep.errors import UnreadableFileError
 from physioprep.readers.parts import header_of, stamp, unscaled
 from physioprep.recording import Header, Recording
 
-#: Endings that go to MNE; of EDF and BDF only with ``format="mne"``.
+#: Endings that MNE reads here; EDF and BDF only with ``format="mne"``.
 SUFFIXES = (
     *(".vhdr", ".ahdr", ".set", ".gdf", ".cnt", ".fif", ".fif.gz", ".eeg", ".mff", ".nxe"),
     *(".lay", ".snirf", ".sqd", ".con", ".mefd", ".nedf", ".ns3", ".cdt", ".ds"),
@@ -35,10 +35,12 @@ def read_header(path: Path) -> Header:
     Parameters
     ----------
     path : Path
+        A file or, for some formats, a folder.
 
     Returns
     -------
     Header
+        Number of samples and rate without reading the samples.
 
     Raises
     ------
@@ -54,13 +56,14 @@ def read(path: Path, verify: bool = True) -> Recording:
     Parameters
     ----------
     path : Path
+        A file or, for some formats, a folder.
     verify : bool
-        Without effect: MNE verifies nothing.
+        No effect: MNE verifies nothing.
 
     Returns
     -------
     Recording
-        One group (MNE brings all channels to one rate), in SI units.
+        One group (MNE resamples all channels to one rate), float64 in SI units.
 
     Raises
     ------
@@ -83,13 +86,13 @@ def _read(path: Path, samples: bool) -> Recording:
     import mne
 
     stamp(path)
-    if path.suffix == ".eeg":  # BrainVision's samples, if a header of its lies beside them
+    if path.suffix == ".eeg":  # BrainVision's samples, if its header is beside them
         headers = [path.with_suffix(suffix) for suffix in (".vhdr", ".ahdr")]
         path = next((header for header in headers if header.is_file()), path)
     try:
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            # MNE does not say what is wrong with a .cnt unless asked for one of its two kinds
+            # of a damaged .cnt, MNE names the cause only if called for one of the two formats
             neuroscan = path.suffix.lower() == ".cnt" and not _is_riff(path)
             reader = mne.io.read_raw_cnt if neuroscan else mne.io.read_raw
             raw = reader(path, preload=False, verbose="error")
@@ -111,14 +114,14 @@ def _read(path: Path, samples: bool) -> Recording:
         "source_units": dict(getattr(raw, "_orig_units", None) or {}),
         "highpass_hz": float(raw.info["highpass"]),
         "lowpass_hz": float(raw.info["lowpass"]),
-        "notes": [" ".join(str(item.message).split()) for item in said],
+        "notes": [" ".join(str(item.message).split()) for item in caught],
     }
     files = _files(path, raw)
     return Recording(path, "mne", (group,), files, start, metadata, _annotations(raw, measured))
 
 
 def _is_riff(path: Path) -> bool:
-    """Tell ANT Neuro's .cnt from Neuroscan's."""
+    """Return True for ANT Neuro's .cnt, False for Neuroscan's."""
     with path.open("rb") as file:
         return file.read(4) in (b"RIFF", b"RF64")
 

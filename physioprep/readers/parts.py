@@ -25,11 +25,13 @@ def split_part(path: str | Path) -> tuple[Path, str]:
     Parameters
     ----------
     path : path-like
+        ``file`` or ``file#part``.
 
     Returns
     -------
     file : Path
     part : str
+        Without the ``#``.
 
     Examples
     --------
@@ -44,7 +46,30 @@ def split_part(path: str | Path) -> tuple[Path, str]:
 
 
 def stamp(file: Path) -> tuple[str, int, int]:
-    """Return a key under which a loaded file may be kept: name, time of change, size."""
+    """Return a cache key of a file: a changed file has another.
+
+    Parameters
+    ----------
+    file : Path
+
+    Returns
+    -------
+    tuple of (str, int, int)
+        Name, time of the last change (ns), size (bytes).
+
+    Raises
+    ------
+    UnreadableFileError
+        The file is missing or cannot be accessed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "a.mat"
+    >>> _ = file.write_bytes(b"12345")
+    >>> stamp(file)[2]
+    5
+    """
     try:
         status = file.stat()
     except OSError as error:
@@ -54,12 +79,31 @@ def stamp(file: Path) -> tuple[str, int, int]:
 
 
 def numbered(part: str, pattern: str, path: str | Path) -> tuple[str, ...]:
-    """Match a part against a pattern; return its groups.
+    r"""Match the name of a part against a pattern.
+
+    Parameters
+    ----------
+    part : str
+        As `split_part` gives it; empty if the path names none.
+    pattern : str
+        Regular expression that the whole name must match.
+    path : path-like
+        Named in errors.
+
+    Returns
+    -------
+    tuple of str
+        The groups of the pattern.
 
     Raises
     ------
     UnreadableFileError
-        The part is not of this form.
+        The name does not match.
+
+    Examples
+    --------
+    >>> numbered("s02/v10", r"s(\d+)/v(\d+)", "DREAMER.mat")
+    ('02', '10')
     """
     match = re.fullmatch(pattern, part)
     if not match:
@@ -69,7 +113,34 @@ def numbered(part: str, pattern: str, path: str | Path) -> tuple[str, ...]:
 
 
 def pick(items: Sequence[Any] | NDArray[Any], number: str, what: str, path: str | Path) -> Any:
-    """Return item `number`, counted from 1."""
+    """Return an item by its number, counted from 1.
+
+    Parameters
+    ----------
+    items : sequence or ndarray
+        Of an ndarray, the first axis counts.
+    number : str
+        Digits, such as ``"03"``.
+    what : str
+        Name of an item in errors, such as ``"trial"``.
+    path : path-like
+        Named in errors.
+
+    Returns
+    -------
+    Any
+        ``items[number - 1]``.
+
+    Raises
+    ------
+    UnreadableFileError
+        There is no item of this number.
+
+    Examples
+    --------
+    >>> pick(["a", "b"], "02", "clip", "x.mat")
+    'b'
+    """
     index = int(number) - 1
     if not 0 <= index < len(items):
         raise UnreadableFileError(path, f"{what} {int(number)} of {len(items)}")
@@ -83,25 +154,34 @@ def unscaled(
     samples: NDArray[Any],
     path: str | Path,
 ) -> SignalGroup:
-    """Make a signal group of samples that are stored in their unit.
+    """Make a signal group of samples that are stored in physical units (gain 1, baseline 0).
 
     Parameters
     ----------
     channels, units : sequence of str
+        One name and one unit per channel.
     rate_hz : float
+        Sampling rate, Hz.
     samples : ndarray, shape (channel, sample)
-        Floats stay as they are, NaN where missing; integers become int16 or int32.
+        float32 and float64 are kept, NaN where missing. Integers become int16 or int32, and
+        float64 beyond 32 bits.
     path : path-like
         Named in errors.
 
     Returns
     -------
     SignalGroup
+        Its samples are a copy.
 
     Raises
     ------
     UnreadableFileError
-        The samples are no numbers, or of other channels.
+        The samples are not numbers, or their channels do not match `channels`.
+
+    Examples
+    --------
+    >>> unscaled(["ECG"], ["mV"], 250.0, np.array([[1, 2, 3]]), "a.mat").digital
+    array([[1, 2, 3]], dtype=int16)
     """
     if samples.ndim != 2 or samples.shape[0] != len(channels):
         raise UnreadableFileError(path, f"samples {samples.shape} for {len(channels)} channels")
@@ -126,12 +206,28 @@ def unscaled(
         gain=np.ones(n),
         baseline=np.zeros(n),
         invalid=np.full(n, np.nan),
-        digital=np.array(samples, order="C"),  # a copy: loaded files are kept
+        digital=np.array(samples, order="C"),  # a copy: the loaded file stays in a cache
     )
 
 
 def header_of(recording: Recording) -> Header:
-    """Return the header of a recording that cannot be had without its samples."""
+    """Return the header of a recording, for formats that tell it with the samples only.
+
+    Parameters
+    ----------
+    recording : Recording
+
+    Returns
+    -------
+    Header
+        All of the recording but samples and annotations.
+
+    Examples
+    --------
+    >>> group = unscaled(["ECG"], ["mV"], 250.0, np.zeros((1, 500)), "a.mat")
+    >>> header_of(Recording(Path("a.mat"), "mat", (group,), (Path("a.mat"),))).duration_s
+    2.0
+    """
     groups = tuple(
         GroupHeader(**{name: value for name, value in vars(group).items() if name != "digital"})
         for group in recording.groups

@@ -31,16 +31,17 @@ def read_header(path: Path) -> Header:
     Parameters
     ----------
     path : Path
-        ``S2.pkl`` or ``s01.dat#v01``.
+        ``file.pkl`` or ``file.dat#part``.
 
     Returns
     -------
     Header
+        Read with the samples: the file does not list its recordings.
 
     Raises
     ------
     UnreadableFileError
-        The file is missing, damaged, forbidden, of an unknown structure, or has no such part.
+        The file is missing, damaged, unsafe, of an unknown structure, or has no such part.
     """
     return header_of(read(path))
 
@@ -51,9 +52,9 @@ def read(path: Path, verify: bool = True) -> Recording:
     Parameters
     ----------
     path : Path
-        ``S2.pkl`` or ``s01.dat#v01``.
+        ``file.pkl`` or ``file.dat#part``.
     verify : bool
-        Without effect: nothing in these files can be checked.
+        No effect: these files have no checksums.
 
     Returns
     -------
@@ -63,7 +64,7 @@ def read(path: Path, verify: bool = True) -> Recording:
     Raises
     ------
     UnreadableFileError
-        The file is missing, damaged, forbidden, of an unknown structure, or has no such part.
+        The file is missing, damaged, unsafe, of an unknown structure, or has no such part.
 
     Examples
     --------
@@ -94,11 +95,12 @@ def load_pickle(file: Path) -> Any:
     Returns
     -------
     Any
+        The pickled object. The last file is cached: do not change its arrays.
 
     Raises
     ------
     UnreadableFileError
-        The file is damaged or names anything but arrays.
+        The file is missing, damaged, or asks for any other class or function.
 
     Examples
     --------
@@ -113,7 +115,7 @@ def load_pickle(file: Path) -> Any:
     return _load(*stamp(file))
 
 
-@lru_cache(maxsize=1)  # a scan asks for all parts of one file before it goes to the next
+@lru_cache(maxsize=1)  # a scan reads all parts of one file before the next file
 def _load(name: str, modified_ns: int, size: int) -> Any:
     with open(name, "rb") as opened:  # noqa: PTH123
         try:
@@ -134,7 +136,7 @@ class _ForbiddenError(Exception):
 
 
 class _Bounded:
-    """A file that refuses to read past its end, before memory is taken for what is not there."""
+    """A file that refuses to read past its end before memory for these bytes is allocated."""
 
     def __init__(self, file: io.BufferedReader, size: int) -> None:
         self._file, self._size = file, size
@@ -154,7 +156,7 @@ class _Bounded:
 class _Unpickler(pickle._Unpickler):
     """Unpickles arrays and builtins.
 
-    The pure-Python unpickler, since the one in C allocates what a few bytes of memo tell it to.
+    The pure-Python unpickler: the one in C allocates as much memo as a few bytes may demand.
     """
 
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)

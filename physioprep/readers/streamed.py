@@ -1,4 +1,4 @@
-"""Samples of long recordings: decoded from their files piece by piece, when asked for."""
+"""Samples of long recordings: read from their files piece by piece, when they are indexed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from physioprep.errors import UnreadableFileError
 
-#: Recordings of more decoded bytes are not held in memory.
+#: Recordings with more decoded bytes stay in their files.
 LARGE_BYTES = 1 << 27
 #: Bytes decoded at a time.
 _PIECE_BYTES = 1 << 20
@@ -24,7 +24,21 @@ class Decode(Protocol):
     """Decodes samples [`start`, `stop`) of a file's channels from its descriptor."""
 
     def __call__(self, file: int, path: Path, start: int, stop: int) -> NDArray[Any]:
-        """Return an array (channel, stop - start)."""
+        """Decode some samples.
+
+        Parameters
+        ----------
+        file : int
+            Descriptor of the open file.
+        path : Path
+            Named in errors.
+        start, stop : int
+            First sample, and one past the last.
+
+        Returns
+        -------
+        ndarray of integers, shape (channel, stop - start)
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +49,10 @@ class Source:
     ----------
     path : Path
     rows : sequence of int
-        Of the whole array, in the order in which `decode` gives them.
+        Rows of the whole array, in the order in which `decode` returns them.
     decode : Decode
     stamp : tuple of int
-        What `stamp_of` gave when the file was checked.
+        The file's `stamp_of` at the time when it was verified.
     """
 
     path: Path
@@ -49,22 +63,20 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class StreamedSamples:
-    """What slices like an array (channel, sample), but reads its files for each slice.
+    """Samples that index like an array (channel, sample), and read their files for each index.
 
-    ``samples[rows, start:stop]`` reads what it gives, a piece at a time; any other index, and
-    `numpy.asarray`, read all samples.
+    ``samples[rows, start:stop]`` reads only these samples; any other index, and
+    `numpy.asarray`, read all. Indexing raises `UnreadableFileError` if a file is missing or
+    has changed since the recording was opened.
 
     Parameters
     ----------
     shape : (int, int)
+        Channels, samples per channel.
     dtype : numpy dtype
+        Of the decoded samples.
     sources : tuple of Source
         Together they hold every row.
-
-    Raises
-    ------
-    UnreadableFileError
-        On slicing: a file is gone, or has changed since the recording was opened.
     """
 
     shape: tuple[int, int]
@@ -75,12 +87,22 @@ class StreamedSamples:
 
     @property
     def size(self) -> int:
-        """Samples of all channels."""
+        """Number of samples of all channels.
+
+        Returns
+        -------
+        int
+        """
         return self.shape[0] * self.shape[1]
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the decoded samples would take."""
+        """Bytes that the decoded samples would take in memory.
+
+        Returns
+        -------
+        int
+        """
         return self.size * self.dtype.itemsize
 
     def __len__(self) -> int:
@@ -94,7 +116,7 @@ class StreamedSamples:
         return self[:, :].astype(dtype or self.dtype, copy=False)
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        """Read some samples, as NumPy's indexing has it."""
+        """Read the samples that a NumPy index selects."""
         rows, columns = key if isinstance(key, tuple) and len(key) == 2 else (key, slice(None))
         if isinstance(columns, int | np.integer):
             at = range(self.shape[1])[columns]
@@ -134,13 +156,28 @@ class StreamedSamples:
 
 @contextmanager
 def unchanged(source: Source) -> Iterator[int]:
-    """Open a source's file; raise UnreadableFileError if it is not what was checked."""
+    """Open a source's file, and compare its stamp before and after it is read.
+
+    Parameters
+    ----------
+    source : Source
+
+    Yields
+    ------
+    int
+        Descriptor of the open file.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file is missing, or has changed since it was verified.
+    """
     try:
         file = os.open(source.path, os.O_RDONLY)
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         cause = "no such file" if missing else str(error)
-        raise UnreadableFileError(source.path, f"{cause} (it was there before)") from None
+        raise UnreadableFileError(source.path, f"{cause} (it existed before)") from None
     try:
         if stamp_of(file) != source.stamp:
             raise UnreadableFileError(source.path, "changed while it was read")
@@ -152,6 +189,17 @@ def unchanged(source: Source) -> Iterator[int]:
 
 
 def stamp_of(file: int) -> tuple[int, ...]:
-    """Return what changes when an open file does: device, number, size, time of change."""
+    """Return the stamp of an open file: a changed file has another.
+
+    Parameters
+    ----------
+    file : int
+        Descriptor.
+
+    Returns
+    -------
+    tuple of int
+        Device, inode, size (bytes), time of the last change (ns).
+    """
     status = os.fstat(file)
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,7 +1,7 @@
 r"""Read a user's own table (CSV, Parquet, NumPy, MATLAB), described by a small YAML file.
 
-The description lies beside the table as ``name.yaml``, or as ``physioprep.yaml`` in its folder
-for all tables there::
+The description is ``name.yaml`` beside the table, or one ``physioprep.yaml`` for all tables
+of the folder::
 
     sampling_rate: 250          # Hz; or 'time: t', a column of seconds
     channels: {I: lead_1, II: lead_2}   # name: column; a list where both are the same
@@ -36,7 +36,26 @@ _KEYS = frozenset(
 
 
 def description_of(path: Path) -> Path | None:
-    """Return the YAML file that describes a table, None where there is none."""
+    """Find the YAML file that describes a table.
+
+    Parameters
+    ----------
+    path : Path
+        Of the table.
+
+    Returns
+    -------
+    Path or None
+        None if the file is not of `SUFFIXES`, or has no description.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "physioprep.yaml").write_text("channels: [ECG]")
+    >>> description_of(folder / "a.csv").name
+    'physioprep.yaml'
+    """
     for file in (path.with_suffix(".yaml"), path.with_name("physioprep.yaml")):
         if path.name.lower().endswith(SUFFIXES) and file.is_file():
             return file
@@ -49,10 +68,12 @@ def read_header(path: Path) -> Header:
     Parameters
     ----------
     path : Path
+        A file of `SUFFIXES`.
 
     Returns
     -------
     Header
+        Read with the samples: only they tell the length and, from a time column, the rate.
 
     Raises
     ------
@@ -70,12 +91,13 @@ def read(path: Path, verify: bool = True) -> Recording:
     path : Path
         ``.csv``, ``.tsv``, ``.txt``, ``.parquet``, ``.npy``, ``.npz`` or ``.mat``.
     verify : bool
-        Demand that a time column is evenly spaced (within 1 % of a sample a step). Without
-        it, the median step counts.
+        Raise unless a time column is evenly spaced: each time within half a step of an even
+        grid. If False, an uneven column gives the rate of its median step.
 
     Returns
     -------
     Recording
+        One group, with gain, baseline and missing value as described.
 
     Raises
     ------
@@ -132,19 +154,19 @@ def _describe(file: Path) -> dict[str, Any]:
     if not isinstance(about["channels"], list | dict) or not about["channels"]:
         raise UnreadableFileError(file, "channels is neither a list nor a mapping")
     if ("sampling_rate" in about) == ("time" in about):
-        raise UnreadableFileError(file, "states not one of sampling_rate and time")
+        raise UnreadableFileError(file, "states both or neither of sampling_rate and time")
     numbers = ("sampling_rate", "gain", "baseline", "missing")
     for key in numbers:
         values = about.get(key, 1)
         for value in values if isinstance(values, list) else [values]:
             if isinstance(value, bool) or not isinstance(value, int | float):
-                raise UnreadableFileError(file, f"{key} is no number: {value!r}")
+                raise UnreadableFileError(file, f"{key} is not a number: {value!r}")
             if key in ("sampling_rate", "gain") and not (value and math.isfinite(value)):
                 raise UnreadableFileError(file, f"{key} is {value!r}")
     if about.get("sampling_rate", 1) <= 0:
         raise UnreadableFileError(file, f"sampling_rate is {about['sampling_rate']!r}")
     if not isinstance(about.get("start_time", datetime.min), datetime):
-        raise UnreadableFileError(file, "start_time is no date with a time")
+        raise UnreadableFileError(file, "start_time is not a date with a time")
     return about
 
 
@@ -167,7 +189,7 @@ def _columns(path: Path, about: dict[str, Any], names: list[Any]) -> list[NDArra
         raise
     except MemoryError:
         raise UnreadableFileError(path, "does not fit into memory") from None
-    except Exception as error:  # what pandas, pyarrow and NumPy raise is not one family
+    except Exception as error:  # pandas, pyarrow and NumPy raise many classes
         text = " ".join(str(error).split())[:200]
         raise UnreadableFileError(path, f"not the table described ({text})") from error
 
@@ -183,7 +205,7 @@ def _array(path: Path, about: dict[str, Any]) -> NDArray[Any]:
     names = list(variables)
     name = about.get("variable", names[0] if len(names) == 1 else None)
     if name not in names:
-        raise UnreadableFileError(path, f"variable {name!r} is none of {', '.join(names)[:80]}")
+        raise UnreadableFileError(path, f"variable {name!r} is not in {', '.join(names)[:80]}")
     return np.asarray(variables[name])
 
 
@@ -209,8 +231,8 @@ def _rate_of(time: NDArray[Any], path: Path, verify: bool) -> float:
     time = time.astype(np.float64)
     steps = np.diff(time)
     if len(steps) == 0 or not np.isfinite(steps).all() or steps.min() <= 0:
-        raise UnreadableFileError(path, "its time column does not run forward")
-    # over the whole span, so that rounding of single times does not matter
+        raise UnreadableFileError(path, "its times do not increase")
+    # from first to last, so that the rounding of single times cancels
     even = (time[-1] - time[0]) / len(steps)
     if np.abs(time - time[0] - even * np.arange(len(time))).max() <= 0.5 * even:
         return float(round(1 / even, 6))

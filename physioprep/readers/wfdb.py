@@ -36,7 +36,7 @@ def read_header(path: Path) -> Header:
     Returns
     -------
     Header
-        `files` are the header, the segments' headers, the signal files, the annotation files.
+        Its `files` are the header, the segments' headers, the signal and the annotation files.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def read_header(path: Path) -> Header:
 
 
 def read(path: Path, verify: bool = True) -> Recording:
-    """Read a WFDB record with its samples and annotations.
+    r"""Read a WFDB record with its samples and annotations.
 
     Parameters
     ----------
@@ -78,15 +78,24 @@ def read(path: Path, verify: bool = True) -> Recording:
     Returns
     -------
     Recording
-        ``metadata["checksums"]`` says for each signal ``"verified"``, ``"not stated"`` or
-        ``"not verified"``.
+        ``metadata["checksums"]`` is ``"verified"``, ``"not stated"`` or ``"not verified"`` for
+        each signal of a single-segment record.
 
     Raises
     ------
     UnreadableFileError
-        Something is missing, malformed or too short.
+        A file is missing, malformed or too short.
     ChecksumError
-        A signal's samples do not have its stated checksum.
+        The samples of a signal do not have the stated checksum.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "a.hea").write_text("a 1 250 3\na.dat 16 200/mV 16 0 1 6 0 I\n")
+    >>> _ = (folder / "a.dat").write_bytes(bytes([1, 0, 2, 0, 3, 0]))
+    >>> read(folder / "a").metadata["checksums"]
+    ['verified']
     """
     path, record = load(path)
     metadata: dict[str, Any]
@@ -108,7 +117,24 @@ def read(path: Path, verify: bool = True) -> Recording:
 
 
 def load(path: Path) -> tuple[Path, RecordHeader]:
-    """Find, read and parse a record's header file."""
+    """Find, read and parse a record's header file.
+
+    Parameters
+    ----------
+    path : Path
+        The record without extension, its ``.hea``, or a signal file beside it.
+
+    Returns
+    -------
+    path : Path
+        The ``.hea``.
+    record : RecordHeader
+
+    Raises
+    ------
+    UnreadableFileError
+        The header is missing, malformed or larger than 4 MB.
+    """
     if not path.name.endswith(".hea"):
         beside = path.with_name(path.name + ".hea")
         path = beside if os.path.isfile(beside) else path.with_suffix(".hea")  # noqa: PTH113
@@ -119,7 +145,7 @@ def load(path: Path) -> tuple[Path, RecordHeader]:
             while len(raw) >= _USUAL_HEADER and (more := os.read(file, _LARGEST_HEADER)):
                 raw += more
                 if len(raw) > _LARGEST_HEADER:
-                    raise UnreadableFileError(path, "far too large for a WFDB header")
+                    raise UnreadableFileError(path, "too large for a WFDB header")
         finally:
             os.close(file)
     except OSError as error:
@@ -133,7 +159,18 @@ def load(path: Path) -> tuple[Path, RecordHeader]:
 
 
 def describe(record: RecordHeader, signals: tuple[SignalLine, ...]) -> dict[str, Any]:
-    """Return what the header says beyond the signal groups."""
+    """Return the metadata of a recording: the header's content beyond the signal groups.
+
+    Parameters
+    ----------
+    record : RecordHeader
+    signals : tuple of SignalLine
+        Of the record; of a multi-segment record those that its segments list.
+
+    Returns
+    -------
+    dict of str to Any
+    """
     return {
         "record_name": record.name,
         "comments": list(record.comments),

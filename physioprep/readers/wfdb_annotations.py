@@ -1,4 +1,4 @@
-"""Decode WFDB annotation files (MIT format) and find those that belong to a record.
+"""Decode WFDB annotation files (MIT format), and find those of a record.
 
 Format as in annot(5) of the WFDB Applications Guide
 (https://physionet.org/physiotools/wag/annot-5.htm).
@@ -24,8 +24,8 @@ for _unused in (15, 17):
     del _SYMBOLS[_unused]
 _NOTE, _SKIP, _NUM, _SUB, _CHAN, _AUX = 22, 59, 60, 61, 62, 63
 
-#: Extensions that PhysioNet uses for annotations. A file of another extension counts as one only
-#: if all of it parses.
+#: Extensions that PhysioNet uses for annotations. A file with another extension counts as
+#: annotations only if all of it parses.
 KNOWN_EXTENSIONS = frozenset(
     {
         "al", "alh", "alm", "ann", "ao", "apn", "ari", "atr", "aw", "blh", "blm", "bph",
@@ -56,11 +56,11 @@ def find_annotations(folder: Path, record: str, exclude: Collection[str]) -> lis
     Parameters
     ----------
     folder : Path
-        Where the record lies.
+        Folder of the record.
     record : str
         Record name; annotation files are called ``record.extension``.
     exclude : collection of str
-        File names that are something else (signal files).
+        Names of files that are not annotations (signal files).
 
     Returns
     -------
@@ -107,7 +107,7 @@ def read_annotations(path: Path, rate_hz: float) -> dict[str, NDArray[Any]]:
     path : Path
         Its extension becomes the ``source``.
     rate_hz : float
-        The record's frame rate; a time resolution stated in the file goes before it.
+        The record's frame rate, Hz. A time resolution stated in the file takes precedence.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def read_annotations(path: Path, rate_hz: float) -> dict[str, NDArray[Any]]:
     Raises
     ------
     UnreadableFileError
-        The file is damaged.
+        The file is missing or damaged.
     """
     try:
         data = np.fromfile(path, np.uint8)
@@ -142,7 +142,18 @@ def read_annotations(path: Path, rate_hz: float) -> dict[str, NDArray[Any]]:
 
 
 def merge(tables: list[dict[str, NDArray[Any]]]) -> Mapping[str, NDArray[Any]]:
-    """Join annotation tables, in order of onset."""
+    """Join annotation tables.
+
+    Parameters
+    ----------
+    tables : list of dict of str to ndarray
+        Each with the columns of `physioprep.recording.ANNOTATION_COLUMNS`.
+
+    Returns
+    -------
+    mapping of str to ndarray
+        The same columns, in order of onset.
+    """
     if not tables:
         return dict(_NONE)
     if len(tables) == 1 and np.all(np.diff(tables[0]["onset"]) >= 0):
@@ -167,14 +178,14 @@ def _decode(data: NDArray[np.uint8], path: Path) -> tuple[NDArray[Any], ...]:
     end, after = len(words), 0
     for at in np.union1d(stops, np.flatnonzero(words == 0)).tolist():
         if at < after:
-            continue  # inside what an earlier word announced
+            continue  # payload of an earlier word
         if words[at] == 0:
             end = at
             break
         length = int(values[at])
         after = at + (3 if kinds[at] == _SKIP else 1 + (length + 1) // 2)
         if after > len(words):
-            raise UnreadableFileError(path, "cut off within an annotation")
+            raise UnreadableFileError(path, "truncated within an annotation")
         payload[at:after] = True
         if kinds[at] == _SKIP:
             skips[at] = _signed32(int(words[at + 1]) << 16 | int(words[at + 2]))
@@ -182,7 +193,7 @@ def _decode(data: NDArray[np.uint8], path: Path) -> tuple[NDArray[Any], ...]:
             raw = data[2 * at + 2 : 2 * at + 2 + length].tobytes()
             aux[at] = _text(raw)
     if end == len(words) or (data.size % 2 and data[-1]) or words[end:].any():
-        raise UnreadableFileError(path, "does not end with the mark that ends annotation files")
+        raise UnreadableFileError(path, "does not end with the end mark of annotation files")
     return _collect(kinds[:end], values[:end], payload[:end], skips[:end], aux, path)
 
 
@@ -221,7 +232,7 @@ def _collect(
     ):
         at = np.flatnonzero((kinds == kind) & ~payload)
         if at.size and owner[at[0]] < 0:
-            raise UnreadableFileError(path, "begins with a modifier of no annotation")
+            raise UnreadableFileError(path, "begins with a modifier without annotation")
         column = np.zeros(len(first), np.int64)
         given = (values[at] & 0xFF).astype(np.uint8)
         given = given.view(np.int8) if signed else given
@@ -234,7 +245,7 @@ def _collect(
     notes = np.full(len(first), "", object)
     for place, text in aux.items():
         if owner[place] < 0:
-            raise UnreadableFileError(path, "begins with a note of no annotation")
+            raise UnreadableFileError(path, "begins with a note without annotation")
         notes[owner[place]] = text
     return samples, kinds[first].astype(np.int64), *columns, notes
 
@@ -242,7 +253,7 @@ def _collect(
 def _definitions(
     samples: NDArray[np.int64], codes: NDArray[np.int64], notes: NDArray[Any]
 ) -> tuple[dict[int, str], float | None, NDArray[np.bool_]]:
-    """Read what a file says of itself in notes at sample 0; tell which rows are annotations."""
+    """Return symbols and time resolution, defined by notes at sample 0, and the other rows."""
     keep = codes != 0  # code 0 is "not an annotation"
     symbols, resolution, defining = _SYMBOLS, None, False
     for row in np.flatnonzero((samples == 0) & (codes == _NOTE)).tolist():

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Bytes in a group of samples, and samples in it.
+#: By storage format: bytes in a group of samples, and samples in it.
 PACKING: dict[int, tuple[int, int]] = {
     8: (1, 1),
     16: (2, 1),
@@ -25,12 +25,12 @@ PACKING: dict[int, tuple[int, int]] = {
     311: (4, 3),
 }
 FLAC_BITS = {508: 8, 516: 16, 524: 24}
-#: Formats whose samples can be decoded from any frame on.
+#: Formats that can be decoded from any frame on.
 STREAMED = frozenset(PACKING) - {8}
 FORMATS = frozenset(PACKING) | frozenset(FLAC_BITS)
 
-#: The digital value that means "no sample", a storage format; format 8 has none of its own, so
-#: the value is used only where a reader has to fill. Format 0 (null signal) stores nothing.
+#: Sentinel value of missing samples, by storage format. Format 8 has none; this value is used
+#: only to fill gaps. Format 0 (null signal) stores nothing.
 INVALID: dict[int, int] = {
     0: -(2**15),
     8: -(2**31),
@@ -52,12 +52,39 @@ _WIDE = frozenset({8, 24, 32, 524})
 
 
 def dtype_of(format: int) -> np.dtype[Any]:
-    """Return int16 where the format's samples fit, else int32."""
+    """Return the dtype of the decoded samples.
+
+    Parameters
+    ----------
+    format : int
+        Storage format, one of `FORMATS`.
+
+    Returns
+    -------
+    numpy.dtype
+        int16 if the format's samples fit, else int32.
+
+    Examples
+    --------
+    >>> dtype_of(212), dtype_of(24)
+    (dtype('int16'), dtype('int32'))
+    """
     return np.dtype(np.int32 if format in _WIDE else np.int16)
 
 
 def n_bytes(format: int, n_samples: int) -> int:
-    """Return the bytes that hold `n_samples` samples of a packed format.
+    """Return how many bytes hold some samples.
+
+    Parameters
+    ----------
+    format : int
+        Storage format, a key of `PACKING`.
+    n_samples : int
+        Samples of all signals together.
+
+    Returns
+    -------
+    int
 
     Examples
     --------
@@ -79,12 +106,12 @@ def unpack(data: NDArray[np.uint8], format: int, n_samples: int) -> NDArray[Any]
     data : ndarray of uint8
         At least ``n_bytes(format, n_samples)`` long.
     format : int
-        Any but FLAC (508, 516, 524); format 8 gives the differences.
+        Storage format, a key of `PACKING`; format 8 gives the differences.
     n_samples : int
 
     Returns
     -------
-    ndarray, shape (n_samples,)
+    ndarray of int8, int16 or int32, shape (n_samples,)
 
     Examples
     --------
@@ -126,14 +153,29 @@ def unpack(data: NDArray[np.uint8], format: int, n_samples: int) -> NDArray[Any]
 
 
 def unpack_212_pairs(data: NDArray[np.uint8], out: NDArray[np.int16]) -> None:
-    """Unpack byte triplets into an array (2, pair) of the even and the odd samples."""
+    """Unpack format 212: three bytes hold two samples.
+
+    Parameters
+    ----------
+    data : ndarray of uint8
+        Three bytes per pair.
+    out : ndarray of int16, shape (2, pair)
+        Filled with the even and the odd samples.
+
+    Examples
+    --------
+    >>> out = np.empty((2, 1), np.int16)
+    >>> unpack_212_pairs(np.array([0xE3, 0x33, 0xF3], np.uint8), out)
+    >>> out.tolist()
+    [[995], [1011]]
+    """
     n_pairs = out.shape[1]
     if not n_pairs:
         return
     even, odd = out
     words = np.ndarray((n_pairs,), "<i2", data, 0, (3,)).copy()
     odd[...] = data[2 : 3 * n_pairs : 3]
-    np.left_shift(words, 4, out=even)  # to the top 12 bits, and down again with its sign
+    np.left_shift(words, 4, out=even)  # to the top 12 bits; the shift back extends the sign
     even >>= 4
     words >>= 4
     words &= -256  # the odd sample's upper four bits, with its sign
@@ -143,7 +185,7 @@ def unpack_212_pairs(data: NDArray[np.uint8], out: NDArray[np.int16]) -> None:
 def decode_24(
     data: NDArray[np.uint8], offset: int, shape: tuple[int, ...], strides: tuple[int, ...]
 ) -> NDArray[np.int32]:
-    """Gather little-endian 24-bit samples from anywhere in a buffer.
+    """Decode little-endian 24-bit samples at regular distances in a buffer.
 
     Parameters
     ----------
@@ -151,12 +193,14 @@ def decode_24(
         At least one byte must precede the first sample.
     offset : int
         Byte of the first sample, 1 or more.
-    shape, strides : tuple of int
-        Of the result; strides in bytes of `data`.
+    shape : tuple of int
+        Of the result.
+    strides : tuple of int
+        Bytes of `data` from one sample to the next along each axis of the result.
 
     Returns
     -------
-    ndarray of int32, C-contiguous
+    ndarray of int32, C-contiguous, of `shape`
 
     Examples
     --------

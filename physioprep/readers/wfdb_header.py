@@ -1,8 +1,8 @@
 """Parse WFDB header files: text in, plain values out, no samples and no pandas.
 
 The grammar is that of header(5) of the WFDB Applications Guide
-(https://physionet.org/physiotools/wag/header-5.htm). Departures of real files that leave no
-doubt about their meaning are read and noted; anything else is an error.
+(https://physionet.org/physiotools/wag/header-5.htm). Departures of real files whose meaning
+is clear are read and noted; anything else is an error.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class SignalLine(NamedTuple):
     gain, baseline : float
         ``physical = (digital - baseline) / gain``.
     calibrated : bool
-        False where the header states no gain (0 or missing), so that 200 is assumed.
+        False where the header states no gain (0 or missing); then 200 is assumed.
     units : str
         As written; ``"mV"`` where missing.
     adc_resolution, adc_zero : int
@@ -72,7 +72,7 @@ class RecordHeader(NamedTuple):
     name : str
         Record name as written.
     frame_rate : float
-        Frames a second, Hz.
+        Frames per second, Hz.
     n_frames : int
         0 where the header states none.
     n_signals : int
@@ -211,7 +211,7 @@ def _rate(text: str) -> tuple[float, str]:
 
 @lru_cache(maxsize=512)
 def _start(fields: tuple[str, ...]) -> tuple[str, str, datetime | None, str]:
-    """Read base time and date; some Challenge headers have them the other way round."""
+    """Read base time and date; some Challenge headers have them in reverse order."""
     if not fields:
         return "", "", None, ""
     note = ""
@@ -248,16 +248,16 @@ def _day(text: str) -> date | None:
 
 
 def _full_lines(body: list[str], path: Path) -> tuple[SignalLine, ...] | None:
-    """Parse signal lines that have all nine fields; None where one has not, or is wrong.
+    """Parse signal lines with all nine fields; None if one is incomplete or malformed.
 
-    Records of a corpus share all of them but file, initial value and checksum, so the rest is
-    parsed once for all: a fifth of the time of `_signal_line` a line.
+    Records of a corpus share all fields but file, initial value and checksum, so the others
+    are parsed once and cached: a fifth of the time of `_signal_line`.
     """
     fields = [line.split(None, 8) for line in body]
     try:
         own = [number for f in fields for number in (f[5], f[6])]
         shared = _shared(tuple([(f[1], f[2], f[3], f[4], f[7], f[8]) for f in fields]))
-        # "-" at another place than the first is for int() to refuse
+        # int() refuses a "-" that is not the first character
         plain = "".join(own).replace("-", "").isdecimal() and len(max(own, key=len)) < 19
         initial, checksum = [*map(int, own[::2])], [*map(int, own[1::2])]
     except (IndexError, ValueError):
@@ -281,7 +281,7 @@ def _full_lines(body: list[str], path: Path) -> tuple[SignalLine, ...] | None:
 def _shared(
     lines: tuple[tuple[str, ...], ...],
 ) -> list[tuple[tuple[Any, ...], tuple[Any, ...]]]:
-    """Parse what signal lines hold before the initial value and after the checksum."""
+    """Parse the fields of signal lines before the initial value and after the checksum."""
     parsed = []
     for form, gain, resolution, zero, block, description in lines:
         line = _signal(["~", form, gain, resolution, zero, "0", "0", block, description], 0)
@@ -326,13 +326,13 @@ _PLAIN: tuple[float, float | None, bool, str] = (DEFAULT_GAIN, None, False, "mV"
 
 @lru_cache(maxsize=4096)
 def _storage(text: str) -> tuple[int, int, int, int]:
-    """Parse ``16x2:3+24`` into format, samples a frame, skew, byte offset."""
+    """Parse ``16x2:3+24`` into format, samples per frame, skew, byte offset."""
     match = _FORMAT.fullmatch(text)
     if not match:
         raise ValueError(f"bad format {text!r}")
     kind, per_frame, skew, offset = match.groups()
     if per_frame is not None and int(per_frame) == 0:
-        per_frame = "1"  # the WFDB library reads 0 so
+        per_frame = "1"  # as the WFDB library does
     return int(kind), int(per_frame or 1), int(skew or 0), int(offset or 0)
 
 
@@ -377,7 +377,7 @@ def _count(text: str, what: str, path: Path) -> int:
 
 
 def _check_name(name: str, path: Path) -> None:
-    """Refuse names that lead out of the header's folder."""
+    """Refuse names of files outside the header's folder."""
     if "/" not in name and "\\" not in name and name != "..":
         return
     parts = PurePosixPath(name)

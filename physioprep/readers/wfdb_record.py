@@ -24,7 +24,17 @@ _INVALID = {number: float(value) for number, value in wfdb_formats.INVALID.items
 
 
 def by_rate(record: RecordHeader) -> list[list[int]]:
-    """Group signal numbers by samples a frame, in order of first appearance."""
+    """Group the signals of a record by sampling rate.
+
+    Parameters
+    ----------
+    record : RecordHeader
+
+    Returns
+    -------
+    list of list of int
+        Numbers of the signals with equally many samples per frame, by first appearance.
+    """
     groups: dict[int, list[int]] = {}
     widths = [signal.samples_per_frame for signal in record.signals]
     if widths and widths.count(widths[0]) == len(widths):
@@ -35,14 +45,43 @@ def by_rate(record: RecordHeader) -> list[list[int]]:
 
 
 def signal_files(path: Path, record: RecordHeader) -> tuple[Path, ...]:
-    """Return the record's signal files, each once, in order of first appearance."""
+    """Return the signal files of a record.
+
+    Parameters
+    ----------
+    path : Path
+        Of the header.
+    record : RecordHeader
+
+    Returns
+    -------
+    tuple of Path
+        Each file once, in order of first appearance.
+    """
     names = dict.fromkeys(signal.file for signal in record.signals if signal.file != "~")
     folder = path.parent
     return tuple([folder / name for name in names])
 
 
 def frames_of(path: Path, record: RecordHeader) -> int:
-    """Return the record's length in frames, from its signal files where the header has none."""
+    """Return the length of a record.
+
+    Parameters
+    ----------
+    path : Path
+        Of the header.
+    record : RecordHeader
+
+    Returns
+    -------
+    int
+        Frames, as stated. If the header states none: those in the shortest signal file.
+
+    Raises
+    ------
+    UnreadableFileError
+        The header states no length, and a signal file is missing or not as described.
+    """
     if record.n_frames or not record.signals:
         return record.n_frames
     lengths = []
@@ -62,7 +101,20 @@ def frames_of(path: Path, record: RecordHeader) -> int:
 
 
 def group_header(record: RecordHeader, members: list[int], n_frames: int) -> GroupHeader:
-    """Describe the signals `members`, all of one rate."""
+    """Describe signals of one sampling rate.
+
+    Parameters
+    ----------
+    record : RecordHeader
+    members : list of int
+        Numbers of the signals.
+    n_frames : int
+        Length of the record.
+
+    Returns
+    -------
+    GroupHeader
+    """
     signals = [record.signals[member] for member in members]
     per_frame = signals[0].samples_per_frame
     return GroupHeader(
@@ -84,7 +136,30 @@ def group_header(record: RecordHeader, members: list[int], n_frames: int) -> Gro
 def read_groups(
     path: Path, record: RecordHeader, verify: bool
 ) -> tuple[tuple[SignalGroup, ...], dict[str, Any]]:
-    """Read all samples of a single-segment record, with what verifying them found."""
+    """Read all samples of a single-segment record.
+
+    Parameters
+    ----------
+    path : Path
+        Of the header.
+    record : RecordHeader
+    verify : bool
+        Compare the samples with the stated checksums and initial values.
+
+    Returns
+    -------
+    groups : tuple of SignalGroup
+        One per sampling rate.
+    found : dict of str to list
+        ``"checksums"``, a text per signal, and ``"initial_value_differs"``, signal numbers.
+
+    Raises
+    ------
+    UnreadableFileError
+        A signal file is missing, malformed or too short.
+    ChecksumError
+        The samples of a signal do not have the stated checksum.
+    """
     n_frames = frames_of(path, record)
     signals = _stream(path, record, n_frames) or _decode(path, record, n_frames)
     groups, checksums, wrong_starts = [], [""] * len(record.signals), []
@@ -112,7 +187,7 @@ def read_groups(
 
 
 def _stream(path: Path, record: RecordHeader, n_frames: int) -> StreamedSamples | None:
-    """Return the samples of a record too large for memory; None if it is to be decoded now."""
+    """Return the samples of a record too large for memory; None if it fits or must be decoded."""
     n_signals = len(record.signals)
     if 2 * n_frames * n_signals <= streamed.LARGE_BYTES // 2:  # whatever the format
         return None
@@ -139,7 +214,7 @@ def _stream(path: Path, record: RecordHeader, n_frames: int) -> StreamedSamples 
 def _decode(
     path: Path, record: RecordHeader, n_frames: int
 ) -> NDArray[Any] | dict[int, NDArray[Any]]:
-    """Decode all signal files: one array where one file holds all at one rate, else by signal."""
+    """Decode all signal files: one array if one file holds all at one rate, else by signal."""
     decoded: dict[int, NDArray[Any]] = {}
     for name, members in _by_file(path, record).items():
         lines = [record.signals[member] for member in members]
@@ -168,7 +243,7 @@ def _decode(
 
 
 def _by_file(path: Path, record: RecordHeader) -> Mapping[str, list[int]]:
-    """Group signal numbers by file; refuse what one file cannot be."""
+    """Group signal numbers by file; refuse contradicting descriptions of one file."""
     files: dict[str, list[int]] = {}
     stored: dict[str, tuple[int, int]] = {}
     for number, signal in enumerate(record.signals):
@@ -189,20 +264,18 @@ def _by_file(path: Path, record: RecordHeader) -> Mapping[str, list[int]]:
 def _verify(
     path: Path, members: list[int], lines: list[SignalLine], digital: NDArray[Any], verify: bool
 ) -> list[str]:
-    """Compare 16-bit sums with the stated ones.
-
-    A stated 0 with another sum counts as not stated: cinc2017 and others write 0 throughout.
-    """
+    """Compare the 16-bit sums of the samples with the stated checksums."""
     if not verify:
         return ["not verified"] * len(lines)
     sums = np.zeros(len(lines), digital.dtype)
     step = max(1, _SUMMED // max(1, len(lines)))
-    for start in range(0, digital.shape[1], step):  # streamed samples must not all be there
-        # it wraps, which is what is wanted
+    for start in range(0, digital.shape[1], step):  # streamed samples may not fit in memory
+        # overflow is intended: only the lowest 16 bits count
         sums += digital[:, start : start + step].sum(axis=1, dtype=digital.dtype)
     states = []
     for member, line, total in zip(members, lines, sums.tolist(), strict=True):
         stated = line.checksum
+        # some corpora write 0 for every signal, whatever the samples
         if stated is None or (stated == 0 and total & 0xFFFF):
             states.append("not stated")
         elif (stated ^ total) & 0xFFFF:
@@ -217,7 +290,7 @@ def _verify(
 
 
 def _undo_skew(digital: NDArray[Any], lines: list[SignalLine]) -> None:
-    """Bring skewed signals into line; what would lie beyond the file becomes invalid."""
+    """Shift skewed signals back; samples beyond the end of the file become invalid."""
     for row, line in enumerate(lines):
         if line.skew:
             shift = min(line.skew * line.samples_per_frame, digital.shape[1])
@@ -231,7 +304,7 @@ def _check_mat(path: Path, offset: int, n_signals: int, n_frames: int) -> None:
     with path.open("rb") as file:
         words = np.frombuffer(file.read(20), "<i4")
     if len(words) < 5 or offset != 20 + words[4]:
-        return  # another way to store a matrix; the WFDB header alone describes it
+        return  # not such a matrix; the WFDB header alone describes it
     kind, rows, columns = words[:3].tolist()
     if (kind, rows, columns) != (30, n_signals, n_frames):
         raise UnreadableFileError(

@@ -1,7 +1,7 @@
-"""Multi-segment WFDB records: several records strung together, with gaps.
+"""Multi-segment WFDB records: several records in sequence, with gaps.
 
 In the fixed layout all segments hold the same signals; in the variable layout a first segment
-of length 0 lists all signals and each segment holds some of them, each with a gain of its own.
+of length 0 lists all signals, and each segment holds some of them, with its own gains.
 See header(5) of the WFDB Applications Guide.
 """
 
@@ -20,13 +20,23 @@ from physioprep.readers.wfdb_formats import INVALID
 from physioprep.readers.wfdb_header import RecordHeader, SignalLine
 from physioprep.recording import GroupHeader, SignalGroup
 
-#: A record of gaps may be larger than its files, within reason.
+#: Memory for a record with gaps: this many times the size of its files, or this many bytes.
 _LARGEST_EXPANSION, _SMALL_BYTES = 64, 1 << 30
 
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment with samples: where it starts (frames) and its header."""
+    """One segment with samples.
+
+    Parameters
+    ----------
+    start : int
+        Its first frame in the whole record.
+    path : Path
+        Of its header.
+    record : RecordHeader
+        Its header.
+    """
 
     start: int
     path: Path
@@ -35,19 +45,25 @@ class Segment:
 
 @dataclass(frozen=True)
 class Layout:
-    """A multi-segment record, resolved.
+    """The structure of a whole multi-segment record.
 
     Parameters
     ----------
+    path : Path
+        Of the master header.
     signals : tuple of SignalLine
         The record's signals, as the layout (variable) or the first segment (fixed) lists them.
     groups : tuple of GroupHeader
-        One a rate.
+        One per sampling rate.
     as_float : bool
-        True where a signal's gain, baseline or unit differs between segments: no one scale
-        describes its integers, so the samples are given in physical units.
-    segments, files, metadata
-        Segments with samples; all files; metadata on the segments.
+        True if the gain or baseline of a signal differs between segments: no single scale
+        describes its integers, so the samples are returned in physical units.
+    segments : tuple of Segment
+        Those with samples.
+    files : tuple of Path
+        Headers and signal files of all segments.
+    metadata : dict of str to Any
+        ``"layout"``, ``"segments"`` and ``"gains_vary"``.
     """
 
     path: Path
@@ -64,7 +80,7 @@ ReadGroups = Callable[[Path, RecordHeader, bool], tuple[tuple[SignalGroup, ...],
 
 
 def plan(path: Path, record: RecordHeader, load: Load) -> Layout:
-    """Read the segments' headers and work out what the whole record is.
+    """Read the segments' headers and describe the whole record.
 
     Parameters
     ----------
@@ -73,7 +89,7 @@ def plan(path: Path, record: RecordHeader, load: Load) -> Layout:
     record : RecordHeader
         Its content.
     load : callable
-        Reads a segment's header.
+        Reads a segment's header, as `physioprep.readers.wfdb.load`.
 
     Returns
     -------
@@ -82,7 +98,8 @@ def plan(path: Path, record: RecordHeader, load: Load) -> Layout:
     Raises
     ------
     UnreadableFileError
-        The segments contradict the master header or one another.
+        The segments contradict the master header or one another, or gaps are far larger than
+        the files.
     """
     variable = record.segments[0][1] == 0 and record.segments[0][0] != "~"
     total = sum(length for _, length in record.segments)
@@ -132,7 +149,7 @@ def _check_segment(
     is_layout: bool,
 ) -> None:
     if segment.segments:
-        raise UnreadableFileError(path, f"its segment {segment_path.name} has segments itself")
+        raise UnreadableFileError(path, f"its segment {segment_path.name} itself has segments")
     if segment.frame_rate != record.frame_rate:
         raise UnreadableFileError(
             segment_path, f"{segment.frame_rate} Hz in a record of {record.frame_rate} Hz"
@@ -146,7 +163,7 @@ def _check_segment(
 def _common(
     path: Path, listed: tuple[SignalLine, ...], segments: list[Segment], variable: bool
 ) -> tuple[tuple[SignalLine, ...], bool]:
-    """Find each signal's one scale and storage; tell whether the scales differ."""
+    """Return each signal with a scale and format for all segments, and if scales differ."""
     found: dict[int, list[SignalLine]] = {number: [] for number in range(len(listed))}
     for segment in segments:
         for number, signal in zip(
@@ -161,14 +178,35 @@ def _common(
             raise UnreadableFileError(path, f"signal {number} changes its unit between segments")
         as_float |= len({(line.gain, line.baseline) for line in lines}) > 1
         signal = lines[0] if lines else listed[number]
-        # the widest format: its invalid value lies outside all others' range
+        # the widest format: its sentinel value is outside the range of all others
         widest = min(lines, key=lambda line: INVALID.get(line.format, 0), default=None)
         signals.append(signal._replace(format=widest.format if widest else 16))
     return tuple(signals), as_float
 
 
 def rows(path: Path, listed: tuple[SignalLine, ...], segment: Segment, variable: bool) -> list[int]:
-    """Tell which of the record's signals each signal of a segment is."""
+    """Match the signals of a segment with those of the record.
+
+    Parameters
+    ----------
+    path : Path
+        Of the master header.
+    listed : tuple of SignalLine
+        Signals of the record.
+    segment : Segment
+    variable : bool
+        Match by name (variable layout), else by position.
+
+    Returns
+    -------
+    list of int
+        The number in `listed` of each signal of the segment.
+
+    Raises
+    ------
+    UnreadableFileError
+        The segment has other signals than the record, or two of one name.
+    """
     names = [signal.description for signal in segment.record.signals]
     if not variable:
         if len(names) != len(listed):
@@ -205,14 +243,31 @@ def _groups(
 
 
 def check_size(path: Path, size: int, files: Iterable[Path]) -> None:
-    """Refuse a record whose gaps would fill memory out of all proportion to its files."""
+    """Refuse a record that needs far more memory, for gaps, than its files are large.
+
+    Parameters
+    ----------
+    path : Path
+        Named in errors.
+    size : int
+        Bytes of the decoded samples, gaps included.
+    files : iterable of Path
+        Of the record; missing ones count 0 bytes.
+
+    Raises
+    ------
+    UnreadableFileError
+        The size is over 1 GB and over 64 times that of the files.
+    """
     stored = sum(file.stat().st_size for file in files if file.is_file())
     if size > max(_SMALL_BYTES, _LARGEST_EXPANSION * stored):
-        raise UnreadableFileError(path, f"gaps would make {stored} bytes of files {size} bytes")
+        raise UnreadableFileError(
+            path, f"with its gaps, {stored} bytes of files would take {size} bytes"
+        )
 
 
 def read(layout: Layout, verify: bool, read_groups: ReadGroups) -> tuple[SignalGroup, ...]:
-    """Read all segments into arrays of the whole record; gaps hold the invalid value.
+    """Read all segments into arrays of the whole record.
 
     Parameters
     ----------
@@ -220,13 +275,21 @@ def read(layout: Layout, verify: bool, read_groups: ReadGroups) -> tuple[SignalG
     verify : bool
         Verify the checksums of each segment.
     read_groups : callable
-        Reads a single segment.
+        Reads one segment, as `physioprep.readers.wfdb_record.read_groups`.
 
     Returns
     -------
     tuple of SignalGroup
+        One per sampling rate; gaps hold the sentinel value (`GroupHeader.invalid`).
+
+    Raises
+    ------
+    UnreadableFileError
+        A signal file is missing, malformed or too short.
+    ChecksumError
+        The samples of a signal do not have the stated checksum.
     """
-    targets: dict[int, NDArray[Any]] = {}  # by samples a frame, as the groups are
+    targets: dict[int, NDArray[Any]] = {}  # by samples per frame, in the order of the groups
     for width, group in zip(_members(layout.signals), layout.groups, strict=True):
         wide = bool((group.invalid < -(2**15)).any())
         dtype = np.float64 if layout.as_float else np.int32 if wide else np.int16
@@ -260,7 +323,7 @@ def read(layout: Layout, verify: bool, read_groups: ReadGroups) -> tuple[SignalG
 
 
 def _members(signals: tuple[SignalLine, ...]) -> dict[int, list[int]]:
-    """Map samples a frame to the numbers of the signals that have as many."""
+    """Map samples per frame to the numbers of the signals."""
     members: dict[int, list[int]] = {}
     for number, signal in enumerate(signals):
         members.setdefault(signal.samples_per_frame, []).append(number)

@@ -28,7 +28,29 @@ _FLAC_FRAMES_PER_BYTE = 65_535 / 10  # no FLAC block is larger, no block header 
 
 
 def n_frames_in(path: Path, format: int, byte_offset: int, samples_per_frame: int) -> int:
-    """Return how many whole frames a signal file holds (`samples_per_frame` over all signals)."""
+    """Return how many whole frames a signal file holds.
+
+    Parameters
+    ----------
+    path : Path
+    format : int
+        Storage format, one of `physioprep.readers.wfdb_formats.FORMATS`.
+    byte_offset : int
+        Bytes (FLAC: samples per signal) before the first frame.
+    samples_per_frame : int
+        Of all signals of the file together.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    UnreadableFileError
+        A FLAC file is missing or damaged.
+    FileNotFoundError
+        Another file is missing.
+    """
     if format in FLAC_BITS:
         frames, channels = _flac_shape(path)
         return max(0, (frames - byte_offset) * channels // samples_per_frame)
@@ -51,25 +73,25 @@ def decode_file(
     ----------
     path : Path
     format : int
-        Storage format, one of `FORMATS`.
+        Storage format, one of `physioprep.readers.wfdb_formats.FORMATS`.
     byte_offset : int
-        Bytes (FLAC: samples a signal) before the first frame.
+        Bytes (FLAC: samples per signal) before the first frame.
     samples_per_frame : tuple of int
-        One a signal of the file.
+        One number per signal of the file.
     n_frames : int
         Frames to read, from the first.
     initial : tuple of int
-        Initial values, which format 8 starts from.
+        Initial value of each signal, used by format 8, which stores differences.
 
     Returns
     -------
     ndarray of shape (signal, sample), or list of 1-D ndarray
-        int16 or int32 (`dtype_of`), C-contiguous; a list where the signals' rates differ.
+        int16 or int32 (`dtype_of`), C-contiguous; a list if the signals' rates differ.
 
     Raises
     ------
     UnreadableFileError
-        The file is missing or shorter than the header says.
+        The file is missing, damaged (FLAC), or shorter than the header states.
     """
     if format in FLAC_BITS:
         return _decode_flac(path, format, byte_offset, samples_per_frame, n_frames)
@@ -92,7 +114,22 @@ def decode_file(
 
 @contextmanager
 def opened(path: Path) -> Iterator[int]:
-    """Open a file for `read_into`; raise UnreadableFileError if that fails."""
+    """Open a file for `read_into`.
+
+    Parameters
+    ----------
+    path : Path
+
+    Yields
+    ------
+    int
+        Descriptor of the open file.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file is missing or cannot be opened.
+    """
     try:
         file = os.open(path, os.O_RDONLY)  # half the time of a file object
     except OSError as error:
@@ -105,7 +142,22 @@ def opened(path: Path) -> Iterator[int]:
 
 
 def check_length(file: int, path: Path, wanted: int) -> None:
-    """Raise UnreadableFileError if an open file has fewer bytes than `wanted`."""
+    """Check that an open file is long enough.
+
+    Parameters
+    ----------
+    file : int
+        Descriptor.
+    path : Path
+        Named in errors.
+    wanted : int
+        Bytes that it must have at least.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file is shorter.
+    """
     size = os.fstat(file).st_size
     if size < wanted:
         raise UnreadableFileError(path, f"{wanted - size} bytes shorter than its header says")
@@ -120,7 +172,7 @@ def _fill(
     n_frames: int,
     signals: NDArray[Any] | list[NDArray[Any]],
 ) -> None:
-    """Decode a file piece by piece, so that all but the result stays in the cache."""
+    """Decode a file piece by piece, so that the pieces stay in the processor's cache."""
     per_frame = sum(samples_per_frame)
     step = piece_frames(per_frame)
     buffer = np.empty(n_bytes(format, min(step, n_frames) * per_frame), np.uint8)
@@ -144,15 +196,16 @@ def _fill(
 
 @dataclass(frozen=True)
 class Frames:
-    """Decodes any frames of a signal file whose signals have one sample a frame each.
+    """Decodes any frames of a signal file whose signals have one sample per frame each.
 
     Parameters
     ----------
     format : int
-        One of `STREAMED`.
+        One of `physioprep.readers.wfdb_formats.STREAMED`.
     byte_offset : int
         Bytes before the first frame.
     n_signals : int
+        Signals of the file.
     """
 
     format: int
@@ -161,7 +214,7 @@ class Frames:
 
     def __call__(self, file: int, path: Path, start: int, stop: int) -> NDArray[Any]:
         """Return frames [`start`, `stop`) as an array (signal, frame)."""
-        first = start - start % 6  # a whole number of groups lies before it in all formats
+        first = start - start % 6  # a whole number of groups precedes it in all formats
         before = n_bytes(self.format, first * self.n_signals)
         wanted = (stop - first) * self.n_signals
         data = np.empty(n_bytes(self.format, wanted), np.uint8)
@@ -175,12 +228,45 @@ class Frames:
 
 
 def piece_frames(per_frame: int) -> int:
-    """Return how many frames to decode at a time: whole groups of samples in all formats."""
+    """Return how many frames to decode at a time.
+
+    Parameters
+    ----------
+    per_frame : int
+        Samples per frame, all signals together.
+
+    Returns
+    -------
+    int
+        A multiple of 6: whole groups of samples in all formats.
+
+    Examples
+    --------
+    >>> piece_frames(12)
+    21840
+    """
     return 6 * max(1, _CHUNK_SAMPLES // (6 * per_frame))
 
 
 def read_into(data: NDArray[np.uint8], file: int, path: Path, at: int) -> None:
-    """Fill `data` with the bytes of an open file from byte `at`."""
+    """Fill an array with the bytes of an open file.
+
+    Parameters
+    ----------
+    data : ndarray of uint8
+        To be filled.
+    file : int
+        Descriptor.
+    path : Path
+        Named in errors.
+    at : int
+        First byte to read.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file ends before the array is full.
+    """
     done = 0
     while done < data.size:
         n = os.preadv(file, [data[done:].data], at + done)
@@ -198,7 +284,7 @@ def _flac_shape(path: Path) -> tuple[int, int]:
         cause = "no such file" if not path.exists() else f"not readable as FLAC ({error})"
         raise UnreadableFileError(path, cause) from None
     if info.frames > path.stat().st_size * _FLAC_FRAMES_PER_BYTE:
-        raise UnreadableFileError(path, "claims more samples than FLAC can hold in its size")
+        raise UnreadableFileError(path, "states more samples than FLAC can hold in its size")
     return int(info.frames), int(info.channels)
 
 
