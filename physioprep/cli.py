@@ -16,7 +16,7 @@ from physioprep.errors import PhysioprepError
 
 
 class _OneLineErrors(TyperGroup):
-    """Turns expected errors into one line and exit code 2, Ctrl-C into exit code 130."""
+    """Prints an expected error as one line (exit code 2); Ctrl-C gives exit code 130."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -26,7 +26,7 @@ class _OneLineErrors(TyperGroup):
         except OSError as error:
             _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         except KeyboardInterrupt:
-            console.err.print("stopped; run the same command again to go on")
+            console.err.print("stopped; run the same command again to continue")
             raise typer.Exit(130) from None
 
 
@@ -43,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="From raw ECG and EEG corpora to trained models. Exit codes: 0 done, 1 done but "
-    "something needs a look, 2 could not run, 130 stopped.",
+    "something needs attention, 2 could not run, 130 stopped.",
 )
 
 
@@ -90,7 +90,7 @@ def scan(
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:
-    """List the recordings of a corpus in a manifest: one row a recording, nothing left out."""
+    """List the recordings of a corpus in a manifest: one row per recording, none left out."""
     with console.progress_bar("scan") as advance:
         manifest = pp.scan(
             root,
@@ -127,7 +127,7 @@ def ingest(
     ],
     recipe: Annotated[str, typer.Option(help="Name or YAML file of a recipe.")] = "ecg-200hz",
     root: Annotated[
-        str | None, typer.Option(help="Where the raw files are now, a URL too.")
+        str | None, typer.Option(help="Folder of the raw files now; a URL too.")
     ] = None,
     on_error: Annotated[str, typer.Option(help="quarantine or abort.")] = "quarantine",
     max_failure_rate: Annotated[
@@ -164,16 +164,16 @@ def ingest(
 @app.command(epilog="Example: physioprep info mitdb.zarr --record 208")
 def info(
     store: Annotated[str, typer.Argument(help="A store (a URL too), shards or a manifest.")],
-    record: Annotated[str | None, typer.Option(help="Where one record came from.")] = None,
+    record: Annotated[str | None, typer.Option(help="Describe the origin of this record.")] = None,
     root: Annotated[
-        Path | None, typer.Option(help="Where the raw files are now: gives the bytes, too.")
+        Path | None, typer.Option(help="Folder of the raw files now; gives their bytes, too.")
     ] = None,
-    sample: Annotated[int | None, typer.Option(help="Of the record: this sample only.")] = None,
+    sample: Annotated[int | None, typer.Option(help="This sample of the record only.")] = None,
     at: Annotated[float | None, typer.Option(help="The same as a time, s.")] = None,
     channel: Annotated[str | None, typer.Option(help="This channel only.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what a store, shards or a manifest hold and how they were made."""
+    """Describe a store, shards, a manifest or one record: content and origin."""
     if record is None and (root, sample, at, channel) != (None, None, None, None):
         raise typer.BadParameter("--root, --sample, --at and --channel need --record")
     console.show(
@@ -199,7 +199,7 @@ def verify(
     store: Annotated[str, typer.Argument(help="A store, from `physioprep ingest`; a URL too.")],
     as_json: Json = False,
 ) -> None:
-    """Prove that a store is whole by hashing all of it again."""
+    """Check that a store is complete and unchanged by hashing all of it again."""
     with console.progress_bar("verify") as advance:
         result = pp.verify(store, progress=advance)
     facts = {"store": str(result.path), "files": result.n_files, "bytes": result.bytes}
@@ -213,9 +213,11 @@ def verify(
 def audit(
     paths: Annotated[list[Path], typer.Argument(help="Manifests, stores or shards.")],
     against: Annotated[
-        list[Path] | None, typer.Option(help="Sets that must not overlap with these.")
+        list[Path] | None, typer.Option(help="Data that must not overlap with these.")
     ] = None,
-    expect: Annotated[str | None, typer.Option(help="CORPUS==VERSION to be complete.")] = None,
+    expect: Annotated[
+        str | None, typer.Option(help="CORPUS==VERSION: report what is missing.")
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write findings as JSON.")] = None,
     fail_on: Annotated[str, typer.Option(help="error or warning.")] = "error",
@@ -223,13 +225,13 @@ def audit(
         Path | None, typer.Option(help="Write quality scores per record and channel (.parquet).")
     ] = None,
     drop: Annotated[
-        list[str] | None, typer.Option(help="CHECK: leave out the records it names.")
+        list[str] | None, typer.Option(help="CHECK: leave out the records that it names.")
     ] = None,
     fix: Annotated[
-        list[str] | None, typer.Option(help="CHECK: put right what a manifest can.")
+        list[str] | None, typer.Option(help="CHECK: correct in the manifest what can be corrected.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The manifest that --drop or --fix makes.")
+        Path | None, typer.Option("--out", "-o", help="Manifest to write with --drop or --fix.")
     ] = None,
     overwrite: Overwrite = False,
     scheduler: Scheduler = None,
@@ -239,7 +241,7 @@ def audit(
     from physioprep import auditing
 
     if bool(drop or fix) != bool(out):
-        raise PhysioprepError("--drop and --fix write a manifest: say where with --out")
+        raise PhysioprepError("--drop and --fix write a manifest: give it a name with --out")
     if fail_on not in ("error", "warning"):
         raise PhysioprepError(f"--fail-on {fail_on}: write error or warning")
     for path in filter(None, (report, json_out, quality, out)):  # before the long audit
@@ -279,7 +281,7 @@ def audit(
 @app.command(epilog="Example: physioprep simulate build/demo/raw")
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to make.")],
-    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Write two small SIMULATED raw corpora (NeuroKit2) with planted faults, for `make demo`."""
@@ -296,14 +298,14 @@ def run(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Run a pipeline from raw files to a result table; steps that are done are skipped."""
+    """Run a pipeline from raw files to a result table; completed steps are skipped."""
 
     def announce(number: int, total: int, step: Any, result: Any) -> None:
         if result is None:
             console.err.print(f"[{number}/{total}] {step.verb}", markup=False)
         else:
             facts = ", ".join(f"{k} {v}" for k, v in result.summary.items() if k != "table")
-            done = "done before: " if result.skipped else ""
+            done = "already done: " if result.skipped else ""
             console.err.print(f"      {done}{facts}", markup=False, soft_wrap=True)
 
     results = pp.run(recipe, raw, out, overwrite=overwrite, on_step=announce)
@@ -327,7 +329,7 @@ def fetch(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to fill.")],
     version: Annotated[str | None, typer.Option(help="Default: the newest known.")] = None,
 ) -> None:
-    """Download an open corpus with its checksums, resuming; say how to apply for the others."""
+    """Download an open corpus, check its hashes, resume; of others, print how to apply."""
     with console.progress_bar("fetch") as advance:
         result = pp.fetch(corpus, out, version=version, progress=advance)
     console.show({name: str(value) for name, value in vars(result).items()}, as_json=False)

@@ -65,14 +65,16 @@ def shard(
     trim: Annotated[
         float | None, typer.Option(help="Cut from both ends of a record, s; default: 0.")
     ] = None,
-    max_per_record: Annotated[int | None, typer.Option(help="At most so many windows.")] = None,
-    min_valid: Annotated[float, typer.Option(help="Least fraction of valid samples.")] = 1.0,
+    max_per_record: Annotated[
+        int | None, typer.Option(help="Maximal number of windows per record.")
+    ] = None,
+    min_valid: Annotated[float, typer.Option(help="Smallest fraction of valid samples.")] = 1.0,
     max_abs: Annotated[list[str] | None, typer.Option(help="MODALITY=LIMIT in its unit.")] = None,
     min_std: Annotated[list[str] | None, typer.Option(help="MODALITY=LIMIT in its unit.")] = None,
     split: Annotated[list[str] | None, typer.Option(help="NAME=FRACTION of the subjects.")] = None,
     stratify: Annotated[
         list[str] | None,
-        typer.Option(help="Column (label_…, corpus, site) to divide equally over the split."),
+        typer.Option(help="Column (label_…, corpus, site) whose values are divided equally."),
     ] = None,
     weight: Annotated[
         list[float] | None,
@@ -83,7 +85,9 @@ def shard(
         typer.Option(help="With --weight: windows in all; default: most without repeating one."),
     ] = None,
     codec: Annotated[str, typer.Option(help="none (fastest), lz4, zstd or pcodec.")] = "none",
-    windows_per_chunk: Annotated[int, typer.Option(help="At most so many, and 16 MiB.")] = 1024,
+    windows_per_chunk: Annotated[
+        int, typer.Option(help="Maximal number; never over 16 MiB.")
+    ] = 1024,
     scheduler: Scheduler = None,
     workers: Workers = None,
     overwrite: Overwrite = False,
@@ -140,7 +144,7 @@ def stream(
     where: Annotated[str | None, typer.Option(help="Pandas query on the windows.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Stream shards as a training run would, and say what a batch holds and how fast it comes."""
+    """Stream shards like a training run; print shapes of a batch and windows per second."""
     from time import perf_counter
 
     loader = pp.ShardStream(shards, batch_size=batch_size, seed=seed, where=where)

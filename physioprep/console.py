@@ -1,4 +1,4 @@
-"""What people see in a terminal: progress bars, tables, the one line of an error."""
+"""Output in a terminal: progress bars, tables, one-line errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ ProgressCallback = Callable[[int, int], None]
 
 
 def set_up_logging(verbose: bool) -> None:
-    """Send physioprep's own log to standard error; `verbose` shows what each step does."""
+    """Send the log of physioprep and physiomodels to standard error.
+
+    Parameters
+    ----------
+    verbose : bool
+        Log what each step does; otherwise errors only.
+    """
     handler = RichHandler(console=err, show_path=False, log_time_format="%H:%M:%S")
     logger = logging.getLogger("physioprep")
     logger.handlers[:] = [handler]
@@ -39,7 +45,7 @@ def progress_bar(title: str) -> Iterator[ProgressCallback]:
     Parameters
     ----------
     title : str
-        What is being done, as a verb: ``"scan"``.
+        Name of the work, a verb: ``"scan"``.
 
     Yields
     ------
@@ -67,7 +73,13 @@ def progress_bar(title: str) -> Iterator[ProgressCallback]:
 
 
 def say_dashboard(link: str) -> None:
-    """Say on standard error where the dashboard of the cluster at work is."""
+    """Print the address of a cluster's dashboard on standard error.
+
+    Parameters
+    ----------
+    link : str
+        URL of the dashboard.
+    """
     from importlib.util import find_spec
 
     missing = "" if find_spec("bokeh") else " (its plots need bokeh: pip install bokeh)"
@@ -81,18 +93,18 @@ def print_table(
     *,
     caption: str | None = None,
 ) -> None:
-    """Print `rows` as a table on standard output; numbers stand right.
+    """Print `rows` as a table on standard output; columns of numbers are aligned right.
 
     Parameters
     ----------
     title : str
-        Stands above the table.
+        Printed above the table.
     columns : sequence of str
         Headings.
     rows : sequence of sequences
-        One cell a column; None prints as an empty cell.
+        One cell per column; None is printed as an empty cell.
     caption : str, optional
-        Stands below the table.
+        Printed below the table.
     """
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
     for place, column in enumerate(columns):
@@ -104,7 +116,19 @@ def print_table(
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
-    """Print name and value pairs on standard output, aligned; nested ones below their name."""
+    """Print names and values on standard output, aligned.
+
+    Parameters
+    ----------
+    facts : mapping
+        Values by name. A list of mappings is printed below its name, one line per mapping.
+
+    Examples
+    --------
+    >>> print_facts({"records": 48, "leads": ["MLII", "V1"]})
+    records  48
+    leads    MLII, V1
+    """
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
         rows = [_in_words(row) for row in value] if _is_table(value) else None
@@ -135,7 +159,7 @@ def _is_table(value: object) -> TypeGuard[Sequence[object]]:
 
 
 def _in_words(value: object) -> str:
-    """Return a value as people write it: no brackets, nothing for what is empty."""
+    """Return a value as plain text: no brackets, empty values left out."""
     if isinstance(value, Mapping):
         held = {name: _in_words(each) for name, each in value.items()}
         return "; ".join(f"{name}: {text}" for name, text in held.items() if text)

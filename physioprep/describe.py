@@ -1,4 +1,4 @@
-"""What a manifest, a store or shards hold and how they were made, in a few facts."""
+"""Describe a manifest, a store, shards or one record: content and origin, in a few facts."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import pytest
 
 from physioprep.errors import PhysioprepError, RecipeError
 from physioprep.pipeline import steps
+from physioprep.pipeline.place import Place
 from physioprep.pipeline.run import Pipeline, Step, load_pipeline, run
 from physioprep.simulation import simulate
 
@@ -99,7 +100,7 @@ def test_a_stopped_step_may_go_on_unless_all_is_done_anew(
 ) -> None:
     seen, stop = [], True
 
-    def pretrain(place: steps.Place, **_: object) -> dict[str, object]:
+    def pretrain(place: Place, **_: object) -> dict[str, object]:
         seen.append(place.goes_on)
         (place.out / "encoder").mkdir(exist_ok=True)
         if stop:

@@ -20,7 +20,7 @@ SEVERITIES = ("error", "warning", "info")
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG with what it shows."""
+    """A PNG file and its caption."""
 
     path: Path
     caption: str
@@ -28,30 +28,30 @@ class Picture:
 
 @dataclass(frozen=True)
 class Content:
-    """What a report says.
+    """Content of a report.
 
     Parameters
     ----------
     title : str
-        Heads the page.
+        Heading of the page.
     simulated : bool
-        True puts a banner over it.
+        True adds a banner that says so.
     verdict : str
-        One sentence, first.
+        One sentence, shown first.
     tables : sequence of mapping
         Result tables: ``title``, ``columns``, ``rows``, ``caption``.
     findings : sequence of mapping, or None
-        Of an audit: ``severity``, ``check``, ``records``, ``detail``. None: nothing was audited.
+        Of an audit: ``severity``, ``check``, ``records``, ``detail``. None: no audit was run.
     planted : sequence of mapping
-        Faults that were planted on purpose: ``check``, ``records``, ``what``.
+        Faults that a simulator planted: ``check``, ``records``, ``what``.
     quarantine : sequence of mapping
-        ``record``, ``reason``.
+        Recordings that were not ingested: ``record``, ``reason``.
     pictures, reconstructions : sequence of Picture
-        Of recordings and results; of what encoders filled in.
+        Of recordings and results; of hidden parts that an encoder reconstructed.
     losses : mapping of str to DataFrame
-        By name of a training: its loss table, with ``loss`` and ``epoch`` or ``step``.
+        Loss table per training, by its name: columns ``loss``, ``epoch`` and, of folds, ``run``.
     provenance : mapping
-        Names and values.
+        Software, recipes and hashes by name.
     """
 
     title: str
@@ -73,9 +73,9 @@ def write_report(out: str | Path, content: Content) -> Path:
     Parameters
     ----------
     out : path-like
-        The ``.html`` file; replaced whole.
+        The ``.html`` file to write; replaced as a whole.
     content : Content
-        What it says. All of it is escaped: a record named like a script is only text.
+        What to show. All of it is escaped: a record id cannot become markup.
 
     Returns
     -------
@@ -106,14 +106,18 @@ def write_report(out: str | Path, content: Content) -> Path:
 
 
 def was_found(fault: Mapping[str, Any], content: Content) -> bool:
-    """Return whether an audit finding or the quarantine names what was planted.
+    """Return whether an audit finding or the quarantine names a planted fault.
 
     Parameters
     ----------
     fault : mapping
         ``check`` and ``records``.
     content : Content
-        Its findings and its quarantine.
+        Of the report, with `findings` and `quarantine`.
+
+    Returns
+    -------
+    bool
 
     Examples
     --------
@@ -139,17 +143,17 @@ def was_found(fault: Mapping[str, Any], content: Content) -> bool:
 
 
 def draw_losses(losses: Mapping[str, pd.DataFrame]) -> bytes:
-    """Draw loss against epoch, one panel a training.
+    """Draw loss against epoch, one panel per training.
 
     Parameters
     ----------
     losses : mapping of str to DataFrame
-        Each with columns ``epoch`` and ``loss``; several runs may share a panel by ``run``.
+        Columns ``epoch`` and ``loss``; with a column ``run``, one line per run.
 
     Returns
     -------
     bytes
-        PNG.
+        A PNG file.
     """
     from matplotlib.figure import Figure
 

@@ -1,8 +1,8 @@
-"""Run a recipe of ``pipelines/`` step by step, skipping what is done.
+"""Run a recipe of ``pipelines/`` step by step; completed steps are skipped.
 
 A recipe is a YAML file: a title, whether its data are simulated, and a list of steps.
-A step is a verb and the arguments of the function in `physioprep.pipeline.steps` of that name;
-paths in it are relative to the raw folder (``root``) or to the output folder (all others).
+A step is a verb of `physioprep.pipeline.steps.STEPS` and the arguments of its function. Paths in it
+are relative to the raw folder (``root``) or to the output folder (all others).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import yaml
 from physioprep.atomic import write_text
 from physioprep.errors import RecipeError
 from physioprep.facts import data_folder
+from physioprep.pipeline.place import Place
 from physioprep.versions import __version__
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Step:
-    """One verb with its arguments, as the recipe states them."""
+    """One verb with its arguments, as in the recipe."""
 
     verb: str
     arguments: Mapping[str, Any]
@@ -37,14 +38,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A recipe: what to do with a raw folder, in which order.
+    """A recipe: the steps from a raw folder to results.
 
     Parameters
     ----------
     title : str
-        One line for people; heads the report.
+        One line; the heading of the report.
     simulated : bool
-        True where the raw data come from a simulator; every output then says so.
+        True where the raw data come from a simulator; every output then says SIMULATED.
     steps : tuple of Step
         Run in order.
     """
@@ -56,7 +57,7 @@ class Pipeline:
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step gave: its verb, its summary, and whether it had been done before."""
+    """Result of a step: its verb, its summary, and whether it was completed by an earlier run."""
 
     verb: str
     summary: Mapping[str, Any]
@@ -69,12 +70,16 @@ def load_pipeline(path: str | Path) -> Pipeline:
     Parameters
     ----------
     path : path-like
-        A YAML file, or the name of one that is shipped (``"demo"``, ``"eegmat"``).
+        A YAML file, or the name of a shipped one (``"demo"``, ``"eegmat"``).
+
+    Returns
+    -------
+    Pipeline
 
     Raises
     ------
     RecipeError
-        The file is absent, is no recipe, or names a step that does not exist.
+        The file does not exist, is not a recipe, or names an unknown step.
 
     Examples
     --------
@@ -109,25 +114,25 @@ def run(
     Parameters
     ----------
     pipeline : path-like or Pipeline
-        A recipe, its file, or the name of one that is shipped.
+        A recipe, its YAML file, or the name of a shipped one.
     raw : path-like
-        Folder of the raw corpus.
+        Folder of the raw corpora.
     out : path-like
-        Folder for all that is made. A run that was stopped goes on where it stopped.
+        Folder for all that is made. A stopped run continues with the step that was stopped.
     overwrite : bool
-        Do every step anew.
+        Do every step again.
     on_step : callable, optional
         Called with (number, total, step, None) before a step and with its result after.
 
     Returns
     -------
     list of StepResult
-        One a step, in order.
+        One per step, in order.
 
     Raises
     ------
     RecipeError
-        The recipe is at fault.
+        The recipe is faulty, or `raw` does not exist.
     PhysioprepError
         A step failed; the message says which file and why.
     """
@@ -139,7 +144,7 @@ def run(
     stamps.mkdir(parents=True, exist_ok=True)
     from physioprep.pipeline import steps
 
-    place = steps.Place(raw=raw, out=out, title=recipe.title, simulated=recipe.simulated)
+    place = Place(raw=raw, out=out, title=recipe.title, simulated=recipe.simulated)
     stamp = _fingerprint(raw)
     notes = [
         stamps / f"{number:02d}-{step.verb}.json" for number, step in enumerate(recipe.steps, 1)
@@ -148,7 +153,7 @@ def run(
         stale.unlink()
     results = []
     for number, (step, note) in enumerate(zip(recipe.steps, notes, strict=True), 1):
-        # Each stamp holds all before it: a change anywhere redoes everything after it.
+        # A stamp depends on all steps before: a change redoes every later step.
         stamp = _digest([stamp, step.verb, dict(step.arguments), __version__])
         begun, done = (False, None) if overwrite else _read_stamp(note, stamp, out, step)
         if on_step:
@@ -183,7 +188,7 @@ def _check_step(path: Path, number: int, raw: Any) -> Step:
 
 
 def _fingerprint(raw: Path) -> str:
-    """Digest names, sizes and modification times below `raw`; contents are the scan's work."""
+    """Hash names, sizes and modification times below `raw`; the scan hashes the contents."""
     entries = []
     for folder, _, names in os.walk(raw):
         for name in names:
@@ -200,7 +205,7 @@ def _digest(content: Any) -> str:
 def _read_stamp(
     note: Path, stamp: str, out: Path, step: Step
 ) -> tuple[bool, Mapping[str, Any] | None]:
-    """Return whether a step was begun before with the same stamp, and its summary if done."""
+    """Return whether a step was started with the same stamp, and its summary if completed."""
     try:
         content = json.loads(note.read_text())
     except (OSError, ValueError):

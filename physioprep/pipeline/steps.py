@@ -1,167 +1,49 @@
-"""The steps a pipeline is made of: each calls one part of physioprep and sums up what it gave.
+"""The steps of a pipeline by name; those that train models are here.
 
 A step is a function of the `Place` it works in and of its own arguments, which are those of
-the recipe. Paths are relative to the output folder, `root` to the raw folder.
+the recipe. Paths are relative to the output folder.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from physioprep import console
-from physioprep.errors import RecipeError
-from physioprep.pipeline.gather import gather, results
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-Summary = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a pipeline works.
-
-    Parameters
-    ----------
-    raw, out : Path
-        Folder of the raw corpora; folder of all that is made.
-    title : str
-        The recipe's.
-    simulated : bool
-        True where the raw data come from a simulator.
-    goes_on : bool
-        True where the same step of the same recipe and data was begun before and stopped.
-    """
-
-    raw: Path
-    out: Path
-    title: str
-    simulated: bool
-    goes_on: bool = False
-
-
-def scan(
-    place: Place, *, corpus: str, out: str, root: str = ".", high: Mapping[str, str] | None = None
-) -> Summary:
-    """Scan ``raw/root`` as `corpus` into the manifest `out`.
-
-    `high` makes classes of ratings: ``{valence: "> 3"}`` adds ``label_valence_high``, "high" where
-    ``label_valence`` is above 3, "low" where it is not, null where it is unknown.
-    """
-    from physioprep.corpora.scan import scan as scan_corpus
-    from physioprep.manifest import write_manifest
-
-    with console.progress_bar(f"scan {corpus}") as advance:
-        manifest = scan_corpus(place.raw / root, corpus, progress=advance)
-    for name, rule in (high or {}).items():
-        manifest[f"label_{name}_high"] = high_or_low(manifest, f"label_{name}", rule)
-    write_manifest(manifest, place.out / out)
-    return {
-        "manifest": out,
-        "recordings": len(manifest),
-        "subjects": int(manifest["subject_id"].nunique()),
-        "hours": round(float(manifest["duration_s"].sum()) / 3600, 2),
-        "not readable": int(manifest["error"].notna().sum()),
-    }
-
-
-def high_or_low(manifest: pd.DataFrame, column: str, rule: str) -> pd.Series[Any]:
-    """Return "high" or "low" for each rating, null for unknown ones.
-
-    Parameters
-    ----------
-    manifest : pandas.DataFrame
-        With `column`, numbers.
-    column : str
-        ``label_...``.
-    rule : str
-        When a rating is high: ``"> 3"`` or ``">= 3"``.
-
-    Raises
-    ------
-    RecipeError
-        There is no such column, or the rule is none.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> ratings = pd.DataFrame({"label_valence": [2.0, 3.0, 4.0, None]})
-    >>> high_or_low(ratings, "label_valence", "> 3").tolist()
-    ['low', 'low', 'high', None]
-    """
-    import pandas as pd
-
-    found = re.fullmatch(r"(>=?)\s*(-?\d+(?:\.\d+)?)", rule.strip())
-    if found is None or column not in manifest:
-        raise RecipeError(f"high: {column} {rule!r}: a rating of the corpus, '> 3' or '>= 3'")
-    rating, limit = manifest[column].astype(float), float(found[2])
-    above = rating >= limit if found[1] == ">=" else rating > limit
-    names = [
-        ("high" if is_above else "low") if known else None
-        for is_above, known in zip(above, rating.notna(), strict=True)
-    ]
-    return pd.Series(names, manifest.index, dtype=object)
-
-
-def ingest(place: Place, *, manifest: str, recipe: str | Mapping[str, Any], out: str) -> Summary:
-    """Ingest `manifest` by `recipe` (a name, or what its YAML would say) into the store `out`.
-
-    Bad recordings go to quarantine.
-    """
-    from physioprep.harmonise.recipe import Recipe
-    from physioprep.manifest import read_manifest
-    from physioprep.store.build.run import ingest as ingest_manifest
-
-    frame = read_manifest(place.out / manifest)
-    chosen = recipe if isinstance(recipe, str) else Recipe.from_dict(recipe)
-    with console.progress_bar(f"ingest {out}") as advance:
-        result = ingest_manifest(frame, place.out / out, chosen, overwrite=True, progress=advance)
-    return result.summary() | {"store": out}
-
-
-def audit(place: Place, *, paths: Sequence[str], out: str) -> Summary:
-    """Audit manifests and stores; findings go to `out` (JSON, and HTML beside it), none stops."""
-    from physioprep.auditing import audit as audit_paths
-    from physioprep.auditing import write_html, write_json
-
-    with console.progress_bar("audit") as advance:
-        report = audit_paths([place.out / path for path in paths], progress=advance)
-    write_json(report, place.out / out)
-    write_html(report, (place.out / out).with_suffix(".html"))
-    severities = [finding.severity for finding in report.findings]
-    counts = {name: severities.count(name) for name in dict.fromkeys(severities)}
-    return {"verdict": report.verdict, **counts}
-
-
-def shard(place: Place, *, stores: Sequence[str], out: str, **arguments: Any) -> Summary:
-    """Cut windows; `arguments` are those of `physioprep.shard`."""
-    from physioprep.shards.run import shard as cut
-
-    regions = arguments.pop("regions", None)
-    if regions is not None:
-        regions = [(r.get("where"), r.get("from_s"), r.get("to_s")) for r in regions]
-    with console.progress_bar(f"shard {out}") as advance:
-        result = cut(
-            [place.out / store for store in stores],
-            place.out / out,
-            regions=regions,
-            overwrite=True,
-            progress=advance,
-            **arguments,
-        )
-    return result.summary() | {"shards": out}
+from physioprep.pipeline.data_steps import audit, ingest, report, scan, shard, view
+from physioprep.pipeline.gather import results
+from physioprep.pipeline.place import Place, Summary
 
 
 def pretrain(
     place: Place, *, shards: str, out: str, where: str | None = None, **config: Any
 ) -> Summary:
-    """Pretrain one encoder by dual masking; `config` is a `PretrainConfig`."""
+    """Pretrain one encoder by dual masking.
+
+    Parameters
+    ----------
+    place : Place
+        Raw folder and output folder.
+    shards : str
+        Shards in the output folder.
+    out : str
+        Folder of the encoder, in the output folder; a stopped training resumes.
+    where : str, optional
+        Pandas query on the windows.
+    **config
+        Fields of `physiomodels.config.PretrainConfig`.
+
+    Returns
+    -------
+    dict
+        The encoder's folder, the first and the last loss.
+
+    Raises
+    ------
+    PhysioprepError
+        The shards cannot be opened, or the configuration does not fit them.
+    """
     from physiomodels.config import PretrainConfig, load_config
     from physiomodels.training.pretrain import pretrain as train
 
@@ -178,7 +60,35 @@ def finetune(
     place: Place, *, shards: str, out: str, label: str, encoders: Mapping[str, str],
     where: str | None = None, **config: Any,
 ) -> Summary:  # fmt: skip
-    """Train one classifier on pretrained encoders; `config` is a `FinetuneConfig`."""
+    """Train one classifier on pretrained encoders.
+
+    Parameters
+    ----------
+    place : Place
+        Raw folder and output folder.
+    shards : str
+        Labelled shards in the output folder.
+    out : str
+        Folder of the classifier, in the output folder.
+    label : str
+        A ``label_*`` column of the shards.
+    encoders : mapping of str to str
+        Folder of the encoder per modality, in the output folder.
+    where : str, optional
+        Pandas query on the windows.
+    **config
+        Fields of `physiomodels.config.FinetuneConfig`.
+
+    Returns
+    -------
+    dict
+        The classifier's folder.
+
+    Raises
+    ------
+    PhysioprepError
+        The shards or encoders cannot be opened, or do not fit each other.
+    """
     from physiomodels.config import FinetuneConfig, load_config
     from physiomodels.training.finetune import finetune as train
 
@@ -196,9 +106,34 @@ def evaluate(
     pretrain_shards: str | None = None, weights: Mapping[str, str] | None = None,
     labels: Sequence[str] | None = None, protocols: Sequence[str] | None = None,
 ) -> Summary:  # fmt: skip
-    """Compare signals, pretraining and a baseline; `config` is, or names, an `EvaluateConfig`.
+    """Compare signals, pretrained and random weights, and a plain baseline, on unseen subjects.
 
-    With `labels` and `protocols` each label is evaluated under each protocol.
+    Parameters
+    ----------
+    place : Place
+        Raw folder and output folder.
+    shards : str
+        Labelled shards in the output folder.
+    out : str
+        Folder of the results, in the output folder.
+    config : str or mapping
+        Name or YAML file of an `physiomodels.config.EvaluateConfig`, or its fields.
+    pretrain_shards : str, optional
+        Other shards in the output folder to pretrain on, without the test subjects.
+    weights : mapping of str to str, optional
+        Folder of a pretrained encoder per modality, in the output folder.
+    labels, protocols : sequence of str, optional
+        Each label is evaluated under each protocol. Default: those of `config`.
+
+    Returns
+    -------
+    dict
+        Names of all ``results.json``, and the result table.
+
+    Raises
+    ------
+    PhysioprepError
+        The shards cannot be opened, or the configuration does not fit them.
     """
     from physiomodels.config import EvaluateConfig, load_config
     from physiomodels.evaluation.result_table import result_table
@@ -223,23 +158,37 @@ def evaluate(
     return {"results": ", ".join(results(place.out)), "table": table}
 
 
-def view(place: Place, *, store: str, records: Sequence[str], out: str) -> Summary:
-    """Draw `records` of `store` into the folder `out`, one PNG each."""
-    from physioprep.store.open import open_store
-    from physioprep.viewing import plot_record
-
-    (place.out / out).mkdir(parents=True, exist_ok=True)
-    opened = open_store(place.out / store)
-    for record in records:
-        plot_record(opened, record, place.out / out / f"{record}.png")
-    return {"pictures": len(records)}
-
-
 def reconstruct(
     place: Place, *, encoder: str, shards: str, modality: str, out: str, mask: Mapping[str, Any],
     where: str | None = None,
 ) -> Summary:  # fmt: skip
-    """Hide parts of one window, let an encoder fill them in, and draw both into `out`."""
+    """Hide parts of one window, let an encoder fill them in, and draw both.
+
+    Parameters
+    ----------
+    place : Place
+        Raw folder and output folder.
+    encoder, shards : str
+        Encoder and shards in the output folder.
+    modality : str
+        ``"ecg"`` or ``"eeg"``.
+    out : str
+        The picture, in the output folder.
+    mask : mapping
+        Fields of `physiomodels.DualMask`.
+    where : str, optional
+        Pandas query on the windows; the first one is drawn.
+
+    Returns
+    -------
+    dict
+        The picture's name.
+
+    Raises
+    ------
+    PhysioprepError
+        The encoder or the shards cannot be opened, or do not fit each other.
+    """
     from physiomodels.model.masking import DualMask
     from physiomodels.training.finetune import load_encoder
     from physiomodels.training.reconstruction import reconstruct as draw
@@ -249,15 +198,6 @@ def reconstruct(
         mask=DualMask(**mask), where=where,
     )  # fmt: skip
     return {"picture": out}
-
-
-def report(place: Place, *, out: str) -> Summary:
-    """Gather what the steps before made into one self-contained HTML file."""
-    from physioprep.pipeline.report import write_report
-
-    content = gather(place.raw, place.out, place.title, simulated=place.simulated)
-    write_report(place.out / out, content)
-    return {"report": out}
 
 
 #: Every step a recipe can name.

@@ -1,0 +1,273 @@
+"""Steps from raw files to shards, and what shows them: scan, ingest, audit, shard, view, report.
+
+Each calls one part of physioprep and sums up what it returned. Paths are relative to the output
+folder, `root` to the raw folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from physioprep import console
+from physioprep.errors import RecipeError
+from physioprep.pipeline.gather import gather
+from physioprep.pipeline.place import Place, Summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def scan(
+    place: Place, *, corpus: str, out: str, root: str = ".", high: Mapping[str, str] | None = None
+) -> Summary:
+    """Scan ``raw/root`` as `corpus` into the manifest `out`.
+
+    Parameters
+    ----------
+    place : Place
+        Raw folder and output folder.
+    corpus : str
+        Name of the corpus; ``physioprep corpora`` lists them.
+    out : str
+        Manifest to write, in the output folder.
+    root : str
+        Folder of the corpus, in the raw folder.
+    high : mapping of str to str, optional
+        Classes from ratings: ``{valence: "> 3"}`` adds ``label_valence_high``, see `high_or_low`.
+
+    Returns
+    -------
+    dict
+        The manifest and its numbers of recordings, subjects, hours and unreadable files.
+
+    Raises
+    ------
+    PhysioprepError
+        The corpus is unknown or not in the folder, or a rule of `high` cannot be applied.
+    """
+    from physioprep.corpora.scan import scan as scan_corpus
+    from physioprep.manifest import write_manifest
+
+    with console.progress_bar(f"scan {corpus}") as advance:
+        manifest = scan_corpus(place.raw / root, corpus, progress=advance)
+    for name, rule in (high or {}).items():
+        manifest[f"label_{name}_high"] = high_or_low(manifest, f"label_{name}", rule)
+    write_manifest(manifest, place.out / out)
+    return {
+        "manifest": out,
+        "recordings": len(manifest),
+        "subjects": int(manifest["subject_id"].nunique()),
+        "hours": round(float(manifest["duration_s"].sum()) / 3600, 2),
+        "not readable": int(manifest["error"].notna().sum()),
+    }
+
+
+def high_or_low(manifest: pd.DataFrame, column: str, rule: str) -> pd.Series[Any]:
+    """Return "high" or "low" for each rating, null for unknown ones.
+
+    Parameters
+    ----------
+    manifest : pandas.DataFrame
+        Has `column`, of numbers.
+    column : str
+        ``label_...``.
+    rule : str
+        Which ratings are high: ``"> 3"`` or ``">= 3"``.
+
+    Returns
+    -------
+    pandas.Series
+        Of object, shape (recording,): "high", "low" or None.
+
+    Raises
+    ------
+    RecipeError
+        The column does not exist, or `rule` has another form.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> ratings = pd.DataFrame({"label_valence": [2.0, 3.0, 4.0, None]})
+    >>> high_or_low(ratings, "label_valence", "> 3").tolist()
+    ['low', 'low', 'high', None]
+    """
+    import pandas as pd
+
+    found = re.fullmatch(r"(>=?)\s*(-?\d+(?:\.\d+)?)", rule.strip())
+    if found is None or column not in manifest:
+        raise RecipeError(f"high: {column} {rule!r}: a rating of the corpus, '> 3' or '>= 3'")
+    rating, limit = manifest[column].astype(float), float(found[2])
+    above = rating >= limit if found[1] == ">=" else rating > limit
+    names = [
+        ("high" if is_above else "low") if known else None
+        for is_above, known in zip(above, rating.notna(), strict=True)
+    ]
+    return pd.Series(names, manifest.index, dtype=object)
+
+
+def ingest(place: Place, *, manifest: str, recipe: str | Mapping[str, Any], out: str) -> Summary:
+    """Ingest `manifest` by `recipe` into the store `out`.
+
+    Parameters
+    ----------
+    place : Place
+        Raw folder and output folder.
+    manifest : str
+        Manifest in the output folder.
+    recipe : str or mapping
+        Name of a recipe, or its content as in a YAML file.
+    out : str
+        Store to make, in the output folder; an older one is replaced.
+
+    Returns
+    -------
+    dict
+        The store with its numbers of records and of those in quarantine.
+
+    Raises
+    ------
+    PhysioprepError
+        The manifest cannot be read, the recipe is faulty, or no recording can be ingested.
+    """
+    from physioprep.harmonise.recipe import Recipe
+    from physioprep.manifest import read_manifest
+    from physioprep.store.build.run import ingest as ingest_manifest
+
+    frame = read_manifest(place.out / manifest)
+    chosen = recipe if isinstance(recipe, str) else Recipe.from_dict(recipe)
+    with console.progress_bar(f"ingest {out}") as advance:
+        result = ingest_manifest(frame, place.out / out, chosen, overwrite=True, progress=advance)
+    return result.summary() | {"store": out}
+
+
+def audit(place: Place, *, paths: Sequence[str], out: str) -> Summary:
+    """Audit manifests, stores and shards; a finding does not stop the run.
+
+    Parameters
+    ----------
+    place : Place
+        Raw folder and output folder.
+    paths : sequence of str
+        Manifests, stores and shards in the output folder.
+    out : str
+        Findings as JSON, in the output folder; the HTML report has the same name.
+
+    Returns
+    -------
+    dict
+        The verdict and the number of findings per severity.
+
+    Raises
+    ------
+    PhysioprepError
+        One of `paths` cannot be opened.
+    """
+    from physioprep.auditing import audit as audit_paths
+    from physioprep.auditing import write_html, write_json
+
+    with console.progress_bar("audit") as advance:
+        report = audit_paths([place.out / path for path in paths], progress=advance)
+    write_json(report, place.out / out)
+    write_html(report, (place.out / out).with_suffix(".html"))
+    severities = [finding.severity for finding in report.findings]
+    counts = {name: severities.count(name) for name in dict.fromkeys(severities)}
+    return {"verdict": report.verdict, **counts}
+
+
+def shard(place: Place, *, stores: Sequence[str], out: str, **arguments: Any) -> Summary:
+    """Cut stores into shuffled windows.
+
+    Parameters
+    ----------
+    place : Place
+        Raw folder and output folder.
+    stores : sequence of str
+        Stores in the output folder.
+    out : str
+        Shards to make, in the output folder; older ones are replaced.
+    **arguments
+        Those of `physioprep.shard`; `regions` as mappings with ``where``, ``from_s``, ``to_s``.
+
+    Returns
+    -------
+    dict
+        The shards with their numbers of windows.
+
+    Raises
+    ------
+    PhysioprepError
+        A store cannot be opened, an argument is faulty, or no window is left.
+    """
+    from physioprep.shards.run import shard as cut
+
+    regions = arguments.pop("regions", None)
+    if regions is not None:
+        regions = [(r.get("where"), r.get("from_s"), r.get("to_s")) for r in regions]
+    with console.progress_bar(f"shard {out}") as advance:
+        result = cut(
+            [place.out / store for store in stores],
+            place.out / out,
+            regions=regions,
+            overwrite=True,
+            progress=advance,
+            **arguments,
+        )
+    return result.summary() | {"shards": out}
+
+
+def view(place: Place, *, store: str, records: Sequence[str], out: str) -> Summary:
+    """Draw records of a store, one PNG per record.
+
+    Parameters
+    ----------
+    place : Place
+        Raw folder and output folder.
+    store : str
+        Store in the output folder.
+    records : sequence of str
+        Record ids.
+    out : str
+        Folder for the pictures, in the output folder.
+
+    Returns
+    -------
+    dict
+        The number of pictures.
+
+    Raises
+    ------
+    PhysioprepError
+        The store or a record does not exist.
+    """
+    from physioprep.store.open import open_store
+    from physioprep.viewing import plot_record
+
+    (place.out / out).mkdir(parents=True, exist_ok=True)
+    opened = open_store(place.out / store)
+    for record in records:
+        plot_record(opened, record, place.out / out / f"{record}.png")
+    return {"pictures": len(records)}
+
+
+def report(place: Place, *, out: str) -> Summary:
+    """Write one self-contained HTML file from what the steps before made.
+
+    Parameters
+    ----------
+    place : Place
+        Raw folder and output folder.
+    out : str
+        The file, in the output folder.
+
+    Returns
+    -------
+    dict
+        The file's name.
+    """
+    from physioprep.pipeline.report import write_report
+
+    content = gather(place.raw, place.out, place.title, simulated=place.simulated)
+    write_report(place.out / out, content)
+    return {"report": out}
