@@ -1,60 +1,40 @@
-"""Objects on ``s3://``, ``gs://`` and ``https://``, through fsspec, with retries of our own.
+"""Read, write, list and delete objects on ``s3://``, ``gs://`` and ``https://``, through fsspec.
 
-Every call is tried again, a bounded number of times and with growing pauses, where the server
-says 5xx or "slow down", drops the connection, cuts an answer short or does not answer in time.
-Whatever remains is one `UnreadableFileError` that names the URL and the cause; an object that
-is not there is a `FileNotFoundError` at once. The libraries' own retries are off, so that there
-is one policy for all protocols.
-
-Keys and the addresses of servers come from the environment, as the libraries read it:
-``AWS_ENDPOINT_URL``, ``AWS_PROFILE``, ``AWS_ACCESS_KEY_ID``, ``GOOGLE_APPLICATION_CREDENTIALS``,
-and ``PHYSIOPREP_S3_ANON=1`` for public buckets without keys.
+Every request is repeated as `physioprep.retry` says. What then still fails is one
+`UnreadableFileError` that names the URL and the cause; an object that does not exist is a
+`FileNotFoundError` at once. For keys and servers see `physioprep.file_systems`.
 """
 
 from __future__ import annotations
 
-import errno
-import logging
-import os
-import random
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
-from physioprep.errors import PhysioprepError, UnreadableFileError
-
-log = logging.getLogger(__name__)
+from physioprep.atomic import temporary_file
+from physioprep.errors import UnreadableFileError
+from physioprep.file_systems import CONCURRENCY, file_system
+from physioprep.retry import retrying, status_of
 
 T = TypeVar("T")
-#: How often a request is tried, and the pause before the second time, s; it doubles each time.
-ATTEMPTS = 7
-FIRST_PAUSE_S = 0.25
-#: How long to wait for a connection, and for the next bytes of an answer, s.
-CONNECT_TIMEOUT_S = 15
-READ_TIMEOUT_S = 60
-#: Requests at a time where many objects are wanted.
-CONCURRENCY: Final = 16
 _URL: Final = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-#: Errors that trying again does not mend.
-_FINAL: Final = (
-    *(FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError),
-    PhysioprepError,
-)
-#: Errors of this machine's disk.
-_OURS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENAMETOOLONG)
-_CLIENTS: Final = {"aiohttp", "botocore", "aiobotocore", "gcsfs"}
-_HOPELESS: Final = ("CredentialsError", "ParamValidation", "InvalidURL", "UnknownEndpoint")
 
 
 def is_remote(path: object) -> bool:
-    """Say whether a path is a URL rather than a file of this machine.
+    """Return whether a path is a URL and not a file of this machine.
+
+    Parameters
+    ----------
+    path : object
+        Anything that names a place; only text can be a URL.
+
+    Returns
+    -------
+    bool
 
     Examples
     --------
@@ -67,6 +47,15 @@ def is_remote(path: object) -> bool:
 def place(path: str | Path) -> str | Path:
     """Return a URL as text without a slash at its end, anything else as a Path.
 
+    Parameters
+    ----------
+    path : path-like or str
+        A URL or a path of this machine.
+
+    Returns
+    -------
+    str or Path
+
     Examples
     --------
     >>> place("s3://bucket/x.zarr/"), place("x.zarr/").name
@@ -75,15 +64,40 @@ def place(path: str | Path) -> str | Path:
     return str(path).rstrip("/") if is_remote(path) else Path(path)
 
 
+def join(url: str, name: str) -> str:
+    """Return the URL of a name below a URL.
+
+    Parameters
+    ----------
+    url : str
+        Of a folder, with or without a slash at its end.
+    name : str
+        Relative, with ``/``; on the web it is percent-encoded.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> join("s3://bucket/x.zarr/", "ecg/zarr.json")
+    's3://bucket/x.zarr/ecg/zarr.json'
+    """
+    if urlsplit(url).scheme in ("http", "https"):
+        name = quote(name)
+    return f"{url.rstrip('/')}/{name}"
+
+
 def fetch(url: str, start: int | None = None, stop: int | None = None) -> bytes:
     """Return the bytes of an object, or a range of them.
 
     Parameters
     ----------
     url : str
+        Of the object.
     start, stop : int, optional
         First byte and the one after the last; a negative `start` counts from the end. A range
-        that reaches beyond the end ends there.
+        that reaches beyond the end stops at the end.
 
     Returns
     -------
@@ -92,9 +106,9 @@ def fetch(url: str, start: int | None = None, stop: int | None = None) -> bytes:
     Raises
     ------
     FileNotFoundError
-        If there is no such object.
+        There is no such object.
     UnreadableFileError
-        If the server did not give it in `ATTEMPTS` attempts, or refuses to.
+        The server refuses, or all attempts failed.
 
     Examples
     --------
@@ -109,8 +123,8 @@ def fetch(url: str, start: int | None = None, stop: int | None = None) -> bytes:
         if start is None and stop is None:
             data: bytes = files.cat_file(path)
             return data
-        # "From here to the end" cannot be told from all of it, which servers that know no
-        # ranges answer with: other ranges can, by their length.
+        # A server that knows no ranges answers with the whole object. For "from here to the
+        # end" that cannot be detected, so read all of it; other ranges tell by their length.
         whole = start is not None and start > 0 and stop is None
         data = files.cat_file(path) if whole else files.cat_file(path, start=start, end=stop)
         return data[start:] if whole else _cut(data, start, stop)
@@ -125,23 +139,52 @@ def _cut(data: bytes, start: int | None, stop: int | None) -> bytes:
 
 
 def download(url: str, path: Path) -> None:
-    """Copy an object into a file, without holding it in memory; raises as `fetch` does."""
-    part = path.with_name(f".{path.name}.part")
+    """Copy an object into a file, without holding it in memory.
 
-    def copy() -> None:
-        files, at = file_system(url)
-        files.get_file(at, str(part))
+    Parameters
+    ----------
+    url : str
+        Of the object.
+    path : Path
+        The file gets this name when it is whole; its folder is made if it is missing.
 
+    Raises
+    ------
+    FileNotFoundError
+        There is no such object.
+    UnreadableFileError
+        The server refuses, or all attempts failed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with temporary_file(path) as temporary:
+
+        def copy() -> None:
+            files, at = file_system(url)
+            files.get_file(at, str(temporary))
+
         retrying(url, copy)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def size(url: str) -> int:
-    """Return the bytes of an object of ``s3://`` or ``gs://``; raises as `fetch` does."""
+    """Return the size of an object of ``s3://`` or ``gs://``.
+
+    Parameters
+    ----------
+    url : str
+        Of the object.
+
+    Returns
+    -------
+    int
+        Bytes.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such object.
+    UnreadableFileError
+        The server refuses, or all attempts failed.
+    """
 
     def ask() -> int:
         files, path = file_system(url)
@@ -156,16 +199,18 @@ def put(url: str, data: bytes, *, new: bool = False) -> None:
     Parameters
     ----------
     url : str
+        Of the object.
     data : bytes
+        Its content.
     new : bool
-        Only if there is none yet (a conditional PUT, ``If-None-Match: *``).
+        Write only if there is no such object yet (a conditional PUT, ``If-None-Match: *``).
 
     Raises
     ------
     FileExistsError
-        With `new`, if there is one.
+        With `new`: the object exists.
     UnreadableFileError
-        If the server did not take it in `ATTEMPTS` attempts, or refuses to.
+        The server refuses, or all attempts failed.
     """
 
     def write() -> None:
@@ -178,14 +223,25 @@ def put(url: str, data: bytes, *, new: bool = False) -> None:
 
 
 def listing(url: str) -> dict[str, int | None]:
-    """Return the objects below a URL: names relative to it, in order, and their bytes.
+    """Return the objects below a URL and their sizes.
 
-    On the web these are the files that index pages link to, and their bytes are None: see
-    `sizes`.
+    Parameters
+    ----------
+    url : str
+        Of a folder.
+
+    Returns
+    -------
+    dict of str to (int or None)
+        Names relative to `url`, sorted, and bytes. On the web these are the files that index
+        pages link to, and the bytes are None: `sizes` asks for them.
 
     Raises
     ------
+    FileNotFoundError
+        There is no such folder (web only; an object store has an empty listing).
     UnreadableFileError
+        The server refuses, or all attempts failed.
     """
     if urlsplit(url).scheme in ("http", "https"):
         return dict.fromkeys(sorted(_linked(url.rstrip("/") + "/", "")))
@@ -223,22 +279,39 @@ def _linked(root: str, folder: str) -> Iterator[str]:
 
 
 def sizes(url: str, names: Iterable[str]) -> dict[str, int]:
-    """Return the bytes of objects below a URL, asked of each (HEAD); raises as `fetch` does."""
-    sync: Any = import_module("fsspec.asyn").sync
-    http: Any = import_module("fsspec.implementations.http")
+    """Return the sizes of files of the web, one request (HEAD) per file.
+
+    Parameters
+    ----------
+    url : str
+        ``http://`` or ``https://``, of a folder.
+    names : iterable of str
+        Files below it.
+
+    Returns
+    -------
+    dict of str to int
+        Name to bytes.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    UnreadableFileError
+        The server refuses, does not state the size, or all attempts failed.
+    """
 
     def size_of(name: str) -> int:
         def ask() -> int:
             files, path = file_system(join(url, name))
-
-            async def head() -> dict[str, Any]:
-                session = await files.set_session()
-                found: dict[str, Any] = await http._file_info(path, session, **files.kwargs)
-                return found
-
-            found = sync(files.loop, head).get("size")
+            try:
+                found = files.info(path)["size"]
+            except FileNotFoundError as error:  # fsspec raises it for every kind of error
+                if error.__cause__ is None or status_of(error) in (404, 410):
+                    raise
+                raise error.__cause__ from None
             if found is None:
-                raise UnreadableFileError(join(url, name), "the server does not say its size")
+                raise UnreadableFileError(join(url, name), "the server does not state its size")
             return int(found)
 
         return retrying(join(url, name), ask)
@@ -248,7 +321,18 @@ def sizes(url: str, names: Iterable[str]) -> dict[str, int]:
 
 
 def delete(urls: Iterable[str]) -> None:
-    """Delete objects; those that are not there do not matter."""
+    """Delete objects; objects that do not exist are ignored.
+
+    Parameters
+    ----------
+    urls : iterable of str
+        Of the objects.
+
+    Raises
+    ------
+    UnreadableFileError
+        The server refuses, or all attempts failed.
+    """
 
     def remove(url: str) -> None:
         def do() -> None:
@@ -262,151 +346,29 @@ def delete(urls: Iterable[str]) -> None:
 
 
 def in_parallel(do: Callable[[str], T], items: list[str]) -> list[T]:
-    """Call `do` for each item, `CONCURRENCY` at a time; results in their order."""
+    """Call `do` for each item in threads, `CONCURRENCY` at a time.
+
+    Threads of its own rather than `physioprep.parallel`: these only wait for servers, also
+    within a worker's task.
+
+    Parameters
+    ----------
+    do : callable
+        ``do(item)``; what it raises is raised here.
+    items : list of str
+        For example names or URLs.
+
+    Returns
+    -------
+    list
+        Results, in the order of `items`.
+
+    Examples
+    --------
+    >>> in_parallel(len, ["a", "bc"])
+    [1, 2]
+    """
     if len(items) < 2:
         return [do(item) for item in items]
     with ThreadPoolExecutor(min(CONCURRENCY, len(items))) as pool:
         return list(pool.map(do, items))
-
-
-def join(url: str, name: str) -> str:
-    """Return the URL of a name below a URL.
-
-    Examples
-    --------
-    >>> join("s3://bucket/x.zarr/", "ecg/zarr.json")
-    's3://bucket/x.zarr/ecg/zarr.json'
-    """
-    if urlsplit(url).scheme in ("http", "https"):
-        from urllib.parse import quote
-
-        name = quote(name)
-    return f"{url.rstrip('/')}/{name}"
-
-
-def retrying(url: str, do: Callable[[], T]) -> T:
-    """Call `do` until it succeeds, its error is final, or the attempts are used up."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return do()
-        except Exception as error:
-            time.sleep(pause_after(error, attempt, url))
-    raise AssertionError("unreachable: the last attempt raises")
-
-
-def pause_after(error: Exception, attempt: int, url: str) -> float:
-    """Return how long to wait before the next attempt; raise if there is to be none.
-
-    Raises
-    ------
-    FileNotFoundError, FileExistsError
-        As they are.
-    UnreadableFileError
-        If the error is final or this was the last attempt.
-    """
-    if isinstance(error, FileNotFoundError | FileExistsError | PhysioprepError):
-        raise error
-    if not _may_pass(error):
-        if type(error).__module__ == "builtins" and not isinstance(error, OSError):
-            raise error  # a bug, not a server
-        raise UnreadableFileError(url, _cause(error)) from error
-    if attempt >= ATTEMPTS:
-        raise UnreadableFileError(url, f"{_cause(error)} ({attempt} attempts)") from error
-    log.debug("%s: %s; attempt %d of %d", url, _cause(error), attempt, ATTEMPTS)
-    return FIRST_PAUSE_S * (1 << (attempt - 1)) * random.uniform(0.75, 1.25)
-
-
-def _may_pass(error: BaseException) -> bool:
-    """Say whether an error is one that passes: of the net, or of a busy server."""
-    if isinstance(error, _FINAL) or getattr(error, "errno", None) in _OURS:
-        return False
-    if type(error).__name__ == "ClientPayloadError":
-        return True  # an answer cut short, which aiohttp gives a status of its own: 400
-    status = _status(error)
-    if status is not None:
-        return status >= 500 or status in (408, 425, 429)
-    if any(word in type(error).__name__ for word in _HOPELESS):
-        return False
-    homes = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
-    return isinstance(error, OSError | EOFError) or bool(homes & _CLIENTS)
-
-
-def _status(error: BaseException | None) -> int | None:
-    """Return the HTTP status that an error or its cause carries."""
-    while error is not None:
-        response = getattr(error, "response", None)
-        if isinstance(response, dict):
-            found = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        else:
-            found = getattr(error, "status", None) or getattr(error, "code", None)
-        if isinstance(found, int) and found >= 100:
-            return found
-        error = error.__cause__
-    return None
-
-
-def _cause(error: BaseException) -> str:
-    status = _status(error)
-    if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__:
-        return "the server does not answer in time"
-    text = " ".join(str(error).split())[:200] or type(error).__name__
-    return f"HTTP {status}: {text}" if status is not None else text
-
-
-def file_system(url: str) -> tuple[Any, str]:
-    """Return the fsspec file system of a URL, and the path in it; it does not retry.
-
-    Raises
-    ------
-    UnreadableFileError
-        If the library for this kind of URL is not installed.
-    """
-    scheme = urlsplit(url).scheme.lower()
-    files = _file_system(scheme, os.getpid(), READ_TIMEOUT_S)
-    return files, files._strip_protocol(url)
-
-
-@lru_cache(maxsize=16)
-def _file_system(scheme: str, process: int, read_timeout: float) -> Any:
-    """Return a file system; one a process, since its event loop does not survive a fork."""
-    try:
-        fsspec: Any = import_module("fsspec")
-        known = fsspec.available_protocols()
-        if scheme not in known:
-            raise UnreadableFileError(f"{scheme}://", "no such kind of address is known")
-        kind = fsspec.get_filesystem_class(scheme)
-        options = _options(scheme, read_timeout)
-    except ImportError as error:
-        raise UnreadableFileError(
-            f"{scheme}://", f"{error.name or error} is missing: pip install 'physioprep[remote]'"
-        ) from None
-    files = kind(skip_instance_cache=True, **options)
-    if scheme in ("s3", "s3a"):
-        files.retries = 1  # ours are enough
-    return files
-
-
-def _options(scheme: str, read_timeout: float) -> dict[str, Any]:
-    """Return what a file system is made with; keys and servers it takes from the environment."""
-    if scheme in ("s3", "s3a"):
-        config = {
-            "connect_timeout": CONNECT_TIMEOUT_S,
-            "read_timeout": read_timeout,
-            "retries": {"total_max_attempts": 1},
-            "max_pool_connections": 2 * CONCURRENCY,
-        }
-        anonymous = os.environ.get("PHYSIOPREP_S3_ANON", "") not in ("", "0")
-        return {
-            "config_kwargs": config,
-            "use_listings_cache": False,
-            "anon": anonymous,
-            "max_concurrency": 1,  # else each object's size is asked for before it is read
-        }
-    if scheme in ("http", "https"):
-        aiohttp: Any = import_module("aiohttp")
-        timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=read_timeout
-        )
-        client = {"timeout": timeout, "trust_env": True}  # proxies, and keys from ~/.netrc
-        return {"client_kwargs": client, "use_listings_cache": False}
-    return {"use_listings_cache": False}

@@ -20,7 +20,7 @@ import pytest
 from typer.testing import CliRunner
 
 import physioprep as pp
-from physioprep import remote
+from physioprep import file_systems, remote, retry
 from physioprep.errors import CorpusError, StoreError, UnreadableFileError
 from physioprep.store import verify
 from physioprep.store.build import lock
@@ -86,15 +86,15 @@ def server() -> Iterator[FaultyS3]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in settings.items():
             patch.setenv(name, value)
-        patch.setattr(remote, "FIRST_PAUSE_S", 0.01)
-        patch.setattr(remote, "READ_TIMEOUT_S", 1.0)
-        remote._file_system.cache_clear()
-        files, _ = remote.file_system("s3://bucket")
+        patch.setattr(retry, "FIRST_PAUSE_S", 0.01)
+        patch.setattr(file_systems, "READ_TIMEOUT_S", 1.0)
+        file_systems._file_system.cache_clear()
+        files, _ = file_systems.file_system("s3://bucket")
         files.mkdir("bucket")
         yield app
     listener.shutdown()
     thread.join()
-    remote._file_system.cache_clear()
+    file_systems._file_system.cache_clear()
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def test_a_fault_that_stays_is_one_clear_error(bucket: str, server: FaultyS3) ->
     server.fault = lambda number, request: "500"
     with pytest.raises(UnreadableFileError, match=rf"{bucket}/x: .*\(7 attempts\)"):
         remote.fetch(f"{bucket}/x")
-    assert len(server.seen) == remote.ATTEMPTS
+    assert len(server.seen) == retry.ATTEMPTS
     server.reset()
     server.fault = lambda number, request: "403"
     with pytest.raises(UnreadableFileError, match=f"{bucket}/x: "):

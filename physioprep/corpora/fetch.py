@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import logging
 import os
 import threading
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -17,15 +14,16 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from physioprep.errors import CorpusError
+from physioprep.atomic import put_in_place
+from physioprep.errors import CorpusError, UnreadableFileError
 from physioprep.facts import Facts, Version, load_facts
+from physioprep.hashes import sha256_of
+from physioprep.retry import retrying
 
 log = logging.getLogger(__name__)
 
 SUMS = "SHA256SUMS.txt"
 _BLOCK = 1 << 20
-_RETRIED = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
-
 
 #: Published weights of a model, which `fetch` gets as it gets a corpus: URL and SHA-256.
 WEIGHTS = {
@@ -181,51 +179,47 @@ def download(
     Parameters
     ----------
     url : str
+        Of the file.
     target : Path
-        Bytes gather in ``<target>.part`` beside it.
+        Where it comes. Bytes gather in ``<target>.part`` beside it, also across calls.
     sha256 : str, optional
         What the file must hash to.
     retries : int
-        Attempts after the first.
+        Attempts after the first; see `physioprep.retry`.
     wait_s : float
-        First pause between attempts; it doubles each time.
+        First pause between attempts, s; it doubles each time.
 
     Returns
     -------
     bool
-        False where `target` was there and right already.
+        False if `target` was there and right already.
 
     Raises
     ------
     CorpusError
-        If it cannot be had, or is wrong after all attempts.
+        The server does not give the file, or it is wrong after all attempts.
     """
-    if target.is_file() and (sha256 is None or _hash(target) == sha256):
+    if target.is_file() and (sha256 is None or sha256_of(target) == sha256):
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
-    cause = ""
-    for attempt in range(retries + 1):
-        if attempt:
-            time.sleep(wait_s * 2 ** (attempt - 1))
-        try:
-            _transfer(url, part)
-        except urllib.error.HTTPError as error:
-            cause = f"the server answers {error.code} {error.reason}"
-            error.close()
-            if error.code in (401, 403, 404, 410):
-                break  # asking again will not change it
-            continue
-        except _RETRIED as error:
-            cause = str(getattr(error, "reason", None) or error or type(error).__name__)
-            log.debug("%s: %s, attempt %d", url, cause, attempt + 1)
-            continue
-        if sha256 is None or _hash(part) == sha256:
-            part.replace(target)
-            return True
-        cause = "its SHA-256 is not the one the publisher states"
-        part.unlink()  # wrong from the start or continued wrongly: begin afresh
-    raise CorpusError(f"{url}: {cause}")
+
+    def attempt() -> None:
+        _transfer(url, part)
+        if sha256 is not None and sha256_of(part) != sha256:
+            part.unlink()  # wrong from the start or continued wrongly: begin afresh
+            raise _WrongContentError("its SHA-256 is not the one the publisher states")
+
+    try:
+        retrying(url, attempt, attempts=retries + 1, first_pause_s=wait_s)
+    except UnreadableFileError as error:
+        raise CorpusError(f"{url}: {error.cause}") from None
+    put_in_place(part, target)
+    return True
+
+
+class _WrongContentError(OSError):
+    """A file arrived whole, but is not the published one."""
 
 
 def _transfer(url: str, part: Path) -> None:
@@ -237,8 +231,8 @@ def _transfer(url: str, part: Path) -> None:
     try:
         reply = urllib.request.urlopen(request, timeout=60)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 416 and have:  # nothing is missing; the hash decides
-            error.close()
             return
         raise
     with reply:
@@ -253,11 +247,6 @@ def _transfer(url: str, part: Path) -> None:
             os.fsync(file.fileno())
         if stated is not None and got < int(stated):
             raise ConnectionError(f"{got} of {stated} bytes came")
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _version(facts: Facts, version: str | None) -> Version:

@@ -190,7 +190,7 @@ def test_a_file_the_server_lacks_is_asked_for_once(
 ):
     server.publish(corpus)
     del server.files["118e24.dat"]
-    with pytest.raises(CorpusError, match=r"118e24\.dat: the server answers 404"):
+    with pytest.raises(CorpusError, match=r"118e24\.dat: HTTP 404: Not Found"):
         get(server, tmp_path / "out")
     assert [name for name, _ in server.asked].count("118e24.dat") == 1
 

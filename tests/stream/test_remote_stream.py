@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from physioprep import remote
+from physioprep import retry
 from physioprep.errors import ShardError, UnreadableFileError
 from physioprep.shards import open_shards, shard
 from physioprep.shards.cache import ShardFiles
@@ -56,7 +56,7 @@ class Faulty(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[str, list[str]]]]:
-    monkeypatch.setattr(remote, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(retry, "FIRST_PAUSE_S", 0.001)
     servers = []
 
     def start(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import StoreError
+from physioprep.hashes import combine
 from physioprep.recording import ANNOTATION_COLUMNS
 from physioprep.store.build.journal import Entry, Failure, read_entry
 from physioprep.store.build.plan import Plan
@@ -197,20 +197,12 @@ def _with_hashes(table: pd.DataFrame, sources: list[list[tuple[str, int]]]) -> p
     import pandas as pd
 
     shas = [[sha for sha, _ in files] for files in sources]
-    joined = [
-        hashes[0] if len(hashes) == 1 else _sha_of_lines(hashes, names)
-        for hashes, names in zip(shas, table["files"], strict=True)
-    ]
+    joined = [combine(names, hashes) for hashes, names in zip(shas, table["files"], strict=True)]
     return table.assign(
         file_sha256=pd.Series(shas, dtype=object, index=table.index),
         sha256=pd.Series(joined, dtype=object, index=table.index),
         bytes=pd.array([sum(n for _, n in files) for files in sources], dtype="Int64"),
     )
-
-
-def _sha_of_lines(hashes: list[str], names: list[str]) -> str:
-    lines = "".join(f"{sha}  {name}\n" for sha, name in zip(hashes, names, strict=True))
-    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def read_contents(store: Store) -> Contents:

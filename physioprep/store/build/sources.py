@@ -7,7 +7,6 @@ them.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from physioprep.errors import PhysioprepError, UnreadableFileError
+from physioprep.hashes import sha256_of
 from physioprep.remote import download, is_remote, join
 
 if TYPE_CHECKING:
@@ -205,10 +205,7 @@ def check_sources(record: Mapping[str, Any]) -> list[tuple[str, int]]:
 # Containers hold thousands of records; hash each file once a process.
 @lru_cache(maxsize=64)
 def _hash_file(path: str, mtime_ns: int, size: int) -> str:
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-        if size <= 1 << 20:  # file_digest would clear a buffer larger than most records
-            return hashlib.sha256(file.read()).hexdigest()
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path)
 
 
 def reason_of(error: BaseException, record: Mapping[str, Any]) -> str:

@@ -1,0 +1,101 @@
+"""fsspec's file systems for ``s3://``, ``gs://`` and ``https://``, without their own retries.
+
+`physioprep.retry` repeats requests, so that there is one policy for all protocols.
+
+Keys and the addresses of servers come from the environment, as the libraries read it:
+``AWS_ENDPOINT_URL``, ``AWS_PROFILE``, ``AWS_ACCESS_KEY_ID``, ``GOOGLE_APPLICATION_CREDENTIALS``,
+and ``PHYSIOPREP_S3_ANON=1`` for public buckets without keys.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from physioprep.errors import UnreadableFileError
+
+#: How long to wait for a connection, and for the next bytes of an answer, s.
+CONNECT_TIMEOUT_S = 15
+READ_TIMEOUT_S = 60
+#: Requests at a time where many objects are wanted.
+CONCURRENCY: Final = 16
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """Return the fsspec file system of a URL, and the path in it.
+
+    Parameters
+    ----------
+    url : str
+        ``s3://``, ``gs://``, ``https://`` or any other scheme that fsspec knows.
+
+    Returns
+    -------
+    files : fsspec.AbstractFileSystem
+        Its requests are not repeated.
+    path : str
+        The URL as `files` takes it.
+
+    Raises
+    ------
+    UnreadableFileError
+        The library for this scheme is not installed, or there is no such scheme.
+
+    Examples
+    --------
+    >>> file_system("memory://folder/x")[1]
+    '/folder/x'
+    """
+    scheme = urlsplit(url).scheme.lower()
+    files = _file_system(scheme, os.getpid(), READ_TIMEOUT_S)
+    path: str = import_module("fsspec.core").strip_protocol(url)
+    return files, path
+
+
+@lru_cache(maxsize=16)
+def _file_system(scheme: str, process: int, read_timeout: float) -> Any:
+    """Return a file system; one per process, since its event loop does not survive a fork."""
+    try:
+        fsspec: Any = import_module("fsspec")
+        known = fsspec.available_protocols()
+        if scheme not in known:
+            raise UnreadableFileError(f"{scheme}://", "unknown kind of address")
+        kind = fsspec.get_filesystem_class(scheme)
+        options = _options(scheme, read_timeout)
+    except ImportError as error:
+        raise UnreadableFileError(
+            f"{scheme}://", f"{error.name or error} is missing: pip install 'physioprep[remote]'"
+        ) from None
+    files = kind(skip_instance_cache=True, **options)
+    if scheme in ("s3", "s3a"):
+        files.retries = 1  # `physioprep.retry` repeats
+    return files
+
+
+def _options(scheme: str, read_timeout: float) -> dict[str, Any]:
+    """Return the arguments of a file system; keys and servers it takes from the environment."""
+    if scheme in ("s3", "s3a"):
+        config = {
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "read_timeout": read_timeout,
+            "retries": {"total_max_attempts": 1},
+            "max_pool_connections": 2 * CONCURRENCY,
+        }
+        anonymous = os.environ.get("PHYSIOPREP_S3_ANON", "") not in ("", "0")
+        return {
+            "config_kwargs": config,
+            "use_listings_cache": False,
+            "anon": anonymous,
+            "max_concurrency": 1,  # else s3fs asks for the size of each object before it reads
+        }
+    if scheme in ("http", "https"):
+        aiohttp: Any = import_module("aiohttp")
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=read_timeout
+        )
+        client = {"timeout": timeout, "trust_env": True}  # proxies, and keys from ~/.netrc
+        return {"client_kwargs": client, "use_listings_cache": False}
+    return {"use_listings_cache": False}
