@@ -8,9 +8,9 @@ import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,40 @@ class Entry:
     faults: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
     error: str | None = None
+
+    def to_json(self) -> list[Any]:
+        """Return the fields as plain values, in order, as they travel to a worker.
+
+        Returns
+        -------
+        list
+            Texts, numbers, None, lists of texts, and a mapping.
+
+        Examples
+        --------
+        >>> Entry.from_json(Entry("208", "208.hea").to_json()).path
+        '208.hea'
+        """
+        return [getattr(self, name) for name in _FIELDS]
+
+    @classmethod
+    def from_json(cls, values: Sequence[Any]) -> Entry:
+        """Make an entry of what `to_json` returned.
+
+        Parameters
+        ----------
+        values : sequence
+            Fields in order; lists may be tuples.
+
+        Returns
+        -------
+        Entry
+        """
+        plain: Any = [tuple(v) if isinstance(v, list) else v for v in values]
+        return cls(*plain)
+
+
+_FIELDS: Final = tuple(item.name for item in fields(Entry))
 
 
 def walk(root: Path) -> Iterator[str]:

@@ -1,35 +1,44 @@
-"""Scan a folder of raw recordings into a manifest: headers only, hashes beside."""
+"""Scan a folder of raw recordings into a manifest: headers, and hashes of all files."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
-import re
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from physioprep.corpora import corpus_module
 from physioprep.corpora.entry import Entry
-from physioprep.corpora.faults import faults_by_record, faults_by_signal
-from physioprep.errors import CorpusError, PhysioprepError
+from physioprep.corpora.file_hashes import fill_hashes, hash_corpus
+from physioprep.corpora.headers import COLUMNS, Row, failed_row
+from physioprep.errors import CorpusError
 from physioprep.facts import Facts, load_facts
 from physioprep.manifest import make_manifest
+from physioprep.parallel.run import choose_scheduler, run_tasks
 from physioprep.remote import is_remote
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from physioprep.recording import Header
-
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
-#: What a row says of its signals: the manifest's `GROUP_COLUMNS`, one list each.
-Groups = tuple[list[str], list[float], list[int | None], list[list[str]], list[list[str]]]
+#: Recordings from which processes read headers faster than one, in spite of their start.
+_MANY: Final = 20_000
+#: Headers per task.
+_PER_TASK: Final = 64
+
+
+@dataclass(frozen=True)
+class _Runner:
+    """What runs the tasks of a scan: as `scan` was asked."""
+
+    scheduler: str | None
+    workers: int | None
+    progress: Progress | None
+    phases: int
 
 
 def scan(
@@ -38,42 +47,53 @@ def scan(
     *,
     version: str | None = None,
     hashes: bool = True,
+    scheduler: str | None = None,
     workers: int | None = None,
     pattern: str | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     r"""List the recordings of a folder: one manifest row each, from headers alone.
 
-    A recording that cannot be scanned is a row with its ``error``.
+    A recording that cannot be scanned is a row with its ``error``. The manifest is the same for
+    every scheduler and number of workers.
 
     Parameters
     ----------
     root : path-like or str
         Folder of the corpus, as downloaded; or its URL (``s3://``, ``gs://``, ``https://``),
-        of which without `hashes` only headers, tables and annotations are fetched.
+        of which without `hashes` only headers, tables and annotations are fetched. The
+        headers of a URL are always read on this machine.
     corpus : str
         One of `physioprep.corpora.list_corpora`; ``"folder"`` for any tree of files.
     version : str, optional
-        Published version; by default told from the folder's name or files, else null.
+        Published version; by default taken from the folder's name or files, else null.
     hashes : bool
-        Whether to hash every file (SHA-256); this reads all bytes, the rest only headers.
+        Hash every file (SHA-256). This reads all bytes; the rest of a scan only headers.
+    scheduler : str, optional
+        What reads headers and hashes: ``"sync"``, ``"threads"``, ``"processes"``,
+        ``"cluster"`` (a LocalCluster), or the address of a Dask scheduler whose workers see
+        the same folder. By default this process reads headers (from 20,000 recordings on,
+        processes), and threads hash.
     workers : int, optional
-        Threads that hash.
+        Workers at a time; default: the processor cores that this process may use.
     pattern : str, optional
         For ``"folder"`` only: a regular expression over the relative path whose named
         groups fill columns, for example ``r"(?P<subject_id>S\d+)/"``.
     progress : callable, optional
-        Called with (done, total) steps.
+        Called with (done, total) steps: one per header, one per hash.
 
     Returns
     -------
     pandas.DataFrame
-        See `physioprep.manifest.COLUMNS`.
+        One row per recording, columns as in `physioprep.manifest.COLUMNS`.
 
     Raises
     ------
     CorpusError
-        If the corpus is unknown, or the folder absent or without a recording of it.
+        The corpus or the scheduler is unknown, or the folder is absent or without a recording
+        of the corpus.
+    UnreadableFileError
+        A server does not give what the scan of a URL needs.
 
     Examples
     --------
@@ -82,17 +102,54 @@ def scan(
         ...
     physioprep.errors.CorpusError: /nowhere: no such folder
     """
+    choose_scheduler(scheduler, workers, "sync", CorpusError)  # refuse it before any work
+    runner = _Runner(scheduler, workers, progress, 2 if hashes else 1)
     if is_remote(root):
-        from physioprep.corpora.scan_remote import scan_mirrored
+        columns = _scan_url(str(root).rstrip("/"), corpus, version, pattern, runner)
+    else:
+        folder = Path(root).resolve()
+        columns = _scan_headers(folder, corpus, version, pattern, runner)
+        if hashes:
+            fill_hashes(columns, _hash(str(folder), columns, _files_of(columns), runner))
+    failed = sum(error is not None for error in columns["error"])
+    log.info("%s: %d recordings, %d with an error", corpus, len(columns["record_id"]), failed)
+    return make_manifest(columns)
 
-        def scan_here(here: Path) -> pd.DataFrame:
-            options: dict[str, Any] = {"version": version, "pattern": pattern}
-            return scan(here, corpus, **options, hashes=False, progress=progress)
 
-        return scan_mirrored(str(root), scan_here, combine, hashes=hashes)
+def _scan_url(
+    url: str, corpus: str, version: str | None, pattern: str | None, runner: _Runner
+) -> dict[str, list[Any]]:
+    """Return the columns of a corpus on a server."""
+    from physioprep.corpora.scan_remote import mirrored
+
+    with mirrored(url) as mirror:
+        folder = mirror.folder.resolve()
+        scheduler = runner.scheduler or ""
+        away = scheduler == "cluster" or "://" in scheduler  # its workers do not see `folder`
+        here = replace(runner, scheduler=None) if away else runner
+        try:
+            columns = _scan_headers(folder, corpus, version, pattern, here)
+        except CorpusError as error:
+            raise CorpusError(str(error).replace(str(folder), url)) from None
+        columns["root"] = [url] * len(columns["root"])
+        if runner.phases > 1:
+            names = _files_of(columns)
+            whole = [name for name in names if name not in mirror.partial]
+            partial = [name for name in names if name in mirror.partial]
+            known = _hash(str(folder), columns, whole, replace(here, progress=None))
+            known |= _hash(url, columns, partial, runner)
+            fill_hashes(columns, known)
+            if runner.progress is not None:
+                runner.progress(2 * len(columns["root"]), 2 * len(columns["root"]))
+    return columns
+
+
+def _scan_headers(
+    folder: Path, corpus: str, version: str | None, pattern: str | None, runner: _Runner
+) -> dict[str, list[Any]]:
+    """Return the columns of a corpus in a folder, but for the hashes."""
     facts = load_facts(corpus)
     module: Any = corpus_module(corpus)
-    folder = Path(root).resolve()
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder")
     if pattern is not None and corpus != "folder":
@@ -102,25 +159,118 @@ def scan(
         raise CorpusError(f"{folder}: no recording of {corpus} here (looked for {facts.layout})")
     entries = _unique(entries)
     if version is None:
-        version = _tell_version(facts, module, folder)
+        version = _version_of(facts, module, folder)
     elif facts.versions:
         facts.version(version)  # raises where it is not one of them
-    steps = len(entries) * (2 if hashes else 1)
-    rows = _Rows(folder, facts, module)
-    for done, entry in enumerate(entries, start=1):
-        rows.add(entry)
-        if progress is not None and (done % 64 == 0 or done == len(entries)):
-            progress(done, steps)
-    columns = rows.finish()
+    columns = _read_headers(entries, {"corpus": corpus, "folder": str(folder)}, runner)
     columns["corpus"] = [corpus] * len(entries)
     columns["corpus_version"] = [version] * len(entries)
     columns["root"] = [str(folder)] * len(entries)
     _drop_parts_of_others(columns)
-    if hashes:
-        _hash(folder, columns, workers, progress)
-    failed = sum(error is not None for error in columns["error"])
-    log.info("%s: %d recordings, %d with an error", corpus, len(columns["record_id"]), failed)
-    return make_manifest(columns)
+    return columns
+
+
+def _read_headers(
+    entries: list[Entry], job: dict[str, str], runner: _Runner
+) -> dict[str, list[Any]]:
+    """Run the tasks that read headers; return their rows as columns, in order of `entries`."""
+    table = _Columns()
+    default = "processes" if len(entries) >= _MANY else "sync"
+    scheduler = choose_scheduler(runner.scheduler, runner.workers, default, CorpusError)
+    workers = 1 if scheduler == "sync" else runner.workers or len(os.sched_getaffinity(0))
+    per_task = _PER_TASK if workers == 1 else min(_PER_TASK, 1 + len(entries) // (4 * workers))
+
+    def tasks(first: int, stop: int, size: int) -> Iterator[dict[str, Any]]:
+        for i in range(first, stop, size):
+            found = entries[i : min(i + size, stop)]
+            yield {"first": i, "entries": [entry.to_json() for entry in found]}
+
+    def done(item: dict[str, Any], rows: list[Row]) -> None:
+        table.add(item["first"], rows)
+        if runner.progress is not None:
+            runner.progress(table.n_rows, len(entries) * runner.phases)
+
+    def crashed(item: dict[str, Any], cause: str) -> None:
+        first, n = item["first"], len(item["entries"])
+        if n == 1:
+            done(item, [failed_row(job, item["entries"][0], cause)])
+        else:  # one of them kills its process: try each alone
+            run("processes", tasks(first, first + n, 1))
+
+    def run(scheduler: str, items: Iterator[dict[str, Any]]) -> None:
+        run_tasks(
+            *("headers", items, job, done),
+            scheduler=scheduler,
+            workers=workers,
+            error=CorpusError,
+            on_crash=crashed,
+        )
+
+    run(scheduler, tasks(0, len(entries), per_task))
+    return table.finish()
+
+
+class _Columns:
+    """Manifest columns as plain lists, filled with rows whose tasks end in any order."""
+
+    def __init__(self) -> None:
+        self.columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        self._append_to = [column.append for column in self.columns.values()]
+        self._early: dict[int, list[Row]] = {}
+        self._length = 0
+        self.n_rows = 0
+
+    def add(self, first: int, rows: list[Row]) -> None:
+        """Add rows, the first of which has the number `first`."""
+        self.n_rows += len(rows)
+        self._early[first] = rows
+        while self._length in self._early:
+            for row in self._early.pop(self._length):
+                self._append(row)
+
+    def _append(self, row: Row) -> None:
+        for append, value in zip(self._append_to, row.values, strict=True):
+            append(value)
+        for name, value in row.labels.items():
+            column = self.columns.setdefault(f"label_{name}", [])
+            column.extend([None] * (self._length - len(column)))
+            column.append(value)
+        self._length += 1
+        if row.trace is not None:
+            path, error = (row.values[COLUMNS.index(name)] for name in ("path", "error"))
+            log.warning("%s: %s; this may be a fault of physioprep", path, error)
+            log.debug("%s: %s", path, row.trace)
+
+    def finish(self) -> dict[str, list[Any]]:
+        """Return the columns, all of one length."""
+        for column in self.columns.values():
+            column.extend([None] * (self._length - len(column)))
+        return self.columns
+
+
+def _files_of(columns: dict[str, list[Any]]) -> list[str]:
+    """Return the distinct files of all recordings; container files hold many recordings."""
+    return list(dict.fromkeys(name for files in columns["files"] for name in files))
+
+
+def _hash(
+    root: str, columns: dict[str, list[Any]], names: list[str], runner: _Runner
+) -> dict[str, Any]:
+    """Hash files; progress counts on from the headers, in recordings."""
+    n_rows = len(columns["files"])
+
+    def on_progress(n_files: int) -> None:
+        if runner.progress is not None:
+            runner.progress(n_rows + n_rows * n_files // len(names), 2 * n_rows)
+
+    return hash_corpus(
+        root,
+        names,
+        sum(n or 0 for n in columns["bytes"]),
+        scheduler=runner.scheduler,
+        workers=runner.workers,
+        on_progress=on_progress,
+    )
 
 
 def _unique(entries: list[Entry]) -> list[Entry]:
@@ -136,176 +286,12 @@ def _unique(entries: list[Entry]) -> list[Entry]:
     return out
 
 
-#: The columns of a row that `_Rows` fills, in the order in which it does.
-_SCANNED = (
-    *("record_id", "subject_id", "session", "path", "format", "files", "bytes", "start_time"),
-    *("duration_s", "modality", "sampling_rate", "n_samples", "channels", "units", "age", "sex"),
-    *("split", "flags", "faults", "error"),
-)
-
-
-class _Rows:
-    """Manifest columns as plain lists, filled one recording at a time."""
-
-    def __init__(self, folder: Path, facts: Facts, module: Any) -> None:
-        from physioprep.readers import read_header
-
-        self._read_header = read_header
-        self._folder, self._prefix = folder, f"{folder}{os.sep}"
-        self._describe = getattr(module, "describe", None)
-        self._modality = _modality_function(facts, getattr(module, "modality", None))
-        self._faults = faults_by_record(facts)
-        self._signal_faults = faults_by_signal(facts)
-        self._actions = {fault.id: fault.action for fault in facts.faults}
-        self._alias = facts.subject_alias
-        # Recordings of a corpus share a few channel lists: sort those into modalities once.
-        self._by_signals: dict[Any, list[tuple[str, list[str], list[str]]]] = {}
-        self._per_header = getattr(module, "modality", None) is not None
-        self.columns: dict[str, list[Any]] = {name: [] for name in _SCANNED}
-        self._append_to = [column.append for column in self.columns.values()]
-
-    def add(self, entry: Entry) -> None:
-        """Scan one recording into a row."""
-        header, error = None, entry.error
-        if error is None:
-            try:
-                header = self._read_header(f"{self._prefix}{entry.path}")
-                if self._describe is not None:
-                    entry = self._describe(entry, header)
-                groups = self._groups(header)
-            except (PhysioprepError, OSError) as refused:
-                header, error = None, self._relative(str(refused))
-            except Exception as bug:  # one odd file must not cost the scan of a million
-                log.debug("%s: unexpected error while scanning", entry.path, exc_info=True)
-                header, error = None, self._relative(f"{type(bug).__name__}: {bug}")
-        files, n_bytes, missing = self._files(entry, header)
-        if missing is not None and error is None:
-            header, error = None, missing
-        if header is None:
-            groups = ([], [], [], [], [])
-        self._append(entry, header, groups, files, n_bytes, error)
-
-    def _append(
-        self,
-        entry: Entry,
-        header: Header | None,
-        groups: Groups,
-        files: list[str],
-        n_bytes: int | None,
-        error: str | None,
-    ) -> None:
-        faults = [*self._faults(entry.record_id), *entry.faults]
-        if header is not None:
-            faults += [name for name in self._signal_faults(header) if name not in faults]
-        subject = entry.subject_id
-        row = (
-            entry.record_id,
-            self._alias.get(subject, subject) if subject is not None else None,
-            entry.session,
-            entry.path,
-            header.format if header is not None else None,
-            files,
-            n_bytes,
-            header.start_time if header is not None else None,
-            _duration(header),
-            *groups,
-            entry.age,
-            entry.sex,
-            entry.split,
-            [*entry.flags, *[f"{self._actions[fault]}:{fault}" for fault in faults]],
-            faults,
-            error,
-        )
-        for append, value in zip(self._append_to, row, strict=True):
-            append(value)
-        n_rows = len(self.columns["record_id"])
-        for name, value in entry.labels.items():
-            label = f"label_{name}"
-            if label not in self.columns:
-                self.columns[label] = []
-            column = self.columns[label]
-            column.extend([None] * (n_rows - 1 - len(column)))
-            column.append(value)
-
-    def finish(self) -> dict[str, list[Any]]:
-        """Return the columns, all of one length."""
-        n_rows = len(self.columns["record_id"])
-        for column in self.columns.values():
-            column.extend([None] * (n_rows - len(column)))
-        return self.columns
-
-    def _files(
-        self, entry: Entry, header: Header | None
-    ) -> tuple[list[str], int | None, str | None]:
-        """Return the files of a recording, their size, and what is missing of them."""
-        if header is None:
-            names = [entry.path.partition("#")[0]]
-        else:
-            prefix = self._prefix
-            names = [str(path).removeprefix(prefix).replace(os.sep, "/") for path in header.files]
-        names += [name for name in entry.sidecars if name not in names]
-        total = 0
-        for name in names:
-            try:
-                total += os.stat(self._prefix + name).st_size  # noqa: PTH116 - twice as fast
-            except OSError:
-                return names, None, f"{name}: no such file"
-        return names, total, None
-
-    def _relative(self, text: str) -> str:
-        return text.replace(self._prefix, "").replace(os.sep, "/")
-
-    def _groups(self, header: Header) -> Groups:
-        out: Groups = ([], [], [], [], [])
-        for group in header.groups:
-            key = (group.channels, group.units)
-            sorted_out = None if self._per_header else self._by_signals.get(key)
-            if sorted_out is None:
-                found: dict[str, tuple[list[str], list[str]]] = {}
-                for channel, unit in zip(*key, strict=True):
-                    names, units = found.setdefault(self._modality(channel, unit, header), ([], []))
-                    names.append(channel)
-                    units.append(unit)
-                sorted_out = self._by_signals[key] = [(m, *both) for m, both in found.items()]
-            for modality, names, units in sorted_out:
-                out[0].append(modality)
-                out[1].append(group.sampling_rate)
-                out[2].append(group.n_samples if group.n_samples >= 0 else None)
-                out[3].append(names.copy())
-                out[4].append(units.copy())
-        return out
-
-
-def _duration(header: Header | None) -> float | None:
-    if header is None or any(group.n_samples < 0 for group in header.groups):
-        return None
-    return header.duration_s
-
-
-def _modality_function(
-    facts: Facts, own: Callable[[str, str, Header], str | None] | None
-) -> Callable[[str, str, Header], str]:
-    """Return channel to modality: the corpus module's word, its facts', then the names'."""
-    from physioprep.harmonise.channels import modality_of
-
-    roles = [(re.compile(role.match), role.modality) for role in facts.channels]
-
-    def modality(channel: str, unit: str, header: Header) -> str:
-        for match, role in roles:
-            if match.fullmatch(channel.strip()):
-                return role
-        said = own(channel, unit, header) if own is not None else None
-        return said if said is not None else modality_of(channel, unit)
-
-    return modality
-
-
-def _tell_version(facts: Facts, module: Any, folder: Path) -> str | None:
-    """Tell the version from the corpus module, the folder's name, or there being only one."""
+def _version_of(facts: Facts, module: Any, folder: Path) -> str | None:
+    """Return the version by the corpus module, the folder's name, or the only one known."""
     own = getattr(module, "version", None)
     if own is not None:
-        told: str | None = own(folder)
-        return told
+        found: str | None = own(folder)
+        return found
     known = [version.version for version in facts.versions]
     for version in known:
         # PhysioNet names folders "mitdb/1.0.0" and "mit-bih-arrhythmia-database-1.0.0"
@@ -315,67 +301,10 @@ def _tell_version(facts: Facts, module: Any, folder: Path) -> str | None:
 
 
 def _drop_parts_of_others(columns: dict[str, list[Any]]) -> None:
-    """Leave out rows that are a part of another: segments of a WFDB record, signal files."""
+    """Leave out rows that are part of another one: segments of a WFDB record, signal files."""
     parts = {name for files in columns["files"] for name in files[1:]}
     keep = [path not in parts for path in columns["path"]]
     if not all(keep):
         for name, values in columns.items():
             if len(values) == len(keep):
                 columns[name] = [value for value, kept in zip(values, keep, strict=True) if kept]
-
-
-def _hash(
-    folder: Path, columns: dict[str, list[Any]], workers: int | None, progress: Progress | None
-) -> None:
-    """Fill `file_sha256` and `sha256`; a file that cannot be read is its row's error."""
-    n_rows = len(columns["files"])
-    columns["file_sha256"], columns["sha256"] = [], []
-    cache: dict[str, str | OSError] = {}
-
-    def digest(files: list[str]) -> list[str | OSError]:
-        out = []
-        for name in files:
-            if name not in cache:  # container files hold many recordings
-                cache[name] = sha256_of(folder / name)
-            out.append(cache[name])
-        return out
-
-    with ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1)) as pool:
-        for i, found in enumerate(pool.map(digest, columns["files"])):
-            bad = next((item for item in found if isinstance(item, OSError)), None)
-            done = [item if isinstance(item, str) else None for item in found]
-            columns["file_sha256"].append(done)
-            columns["sha256"].append(None if bad else combine(columns["files"][i], done))
-            if bad is not None and columns["error"][i] is None:
-                name = columns["files"][i][found.index(bad)]
-                columns["error"][i] = f"{name}: {bad.strerror or bad}"
-            if progress is not None and ((i + 1) % 64 == 0 or i + 1 == n_rows):
-                progress(n_rows + i + 1, 2 * n_rows)
-
-
-def sha256_of(path: Path) -> str | OSError:
-    """Return the SHA-256 of a file in hexadecimal, or the error that reading it gave."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        return error
-
-
-def combine(files: Iterable[str], hashes: Iterable[str | None]) -> str:
-    r"""Return the hash of a recording of several files.
-
-    That of its only file, or of the lines ``"hash  name\n"`` of several, as ``sha256sum``
-    prints them.
-
-    Examples
-    --------
-    >>> combine(["a"], ["00ff"])
-    '00ff'
-    >>> combine(["a", "b"], ["00", "ff"])[:8]
-    '0d7c2d53'
-    """
-    lines = [f"{digest}  {name}\n" for digest, name in zip(hashes, files, strict=True)]
-    if len(lines) == 1:
-        return lines[0].partition(" ")[0]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -8,21 +8,17 @@ more of them. Formats without a header of their own (MATLAB, HDF5, pickles ...) 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import posixpath
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from physioprep.errors import CorpusError, UnreadableFileError
+from physioprep.errors import CorpusError
 from physioprep.remote import download, fetch, in_parallel, join, listing, sizes
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 log = logging.getLogger(__name__)
 
@@ -50,19 +46,6 @@ class Mirror:
     url: str
     folder: Path
     partial: frozenset[str]
-
-    def sha256(self, name: str) -> str:
-        """Hash a file, fetching it if it is not here whole; OSError or UnreadableFileError."""
-        path = self.folder / name
-        if name in self.partial:
-            path = self.folder / f".{hashlib.sha256(name.encode()).hexdigest()}"
-            download(join(self.url, name), path)
-        try:
-            with path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        finally:
-            if name in self.partial:
-                path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -177,72 +160,3 @@ def _edf_needed(head: bytes) -> int | None:
     if head[192:197] in (b"EDF+D", b"BDF+D"):  # the time of each data record is in the record
         return None
     return n_header + sum(per_record) * (3 if head[:1] == b"\xff" else 2)
-
-
-def scan_mirrored(
-    url: str,
-    scan: Callable[[Path], pd.DataFrame],
-    combine: Callable[[Iterable[str], Iterable[str | None]], str],
-    *,
-    hashes: bool,
-) -> pd.DataFrame:
-    """Scan a corpus that is a URL.
-
-    Parameters
-    ----------
-    url : str
-    scan : callable
-        Scans a folder, without hashes.
-    combine : callable
-        See `physioprep.corpora.scan.combine`.
-    hashes : bool
-
-    Returns
-    -------
-    pandas.DataFrame
-        As of a folder, with the URL as ``root``.
-
-    Raises
-    ------
-    CorpusError, UnreadableFileError
-        As `mirrored`, and as the scan of a folder.
-    """
-    with mirrored(url) as mirror:
-        try:
-            frame = scan(mirror.folder)
-        except CorpusError as error:
-            raise CorpusError(str(error).replace(str(mirror.folder.resolve()), url)) from None
-        frame["root"] = url.rstrip("/")
-        return _hashed(frame, mirror, combine) if hashes else frame
-
-
-def _hashed(
-    frame: pd.DataFrame,
-    mirror: Mirror,
-    combine: Callable[[Iterable[str], Iterable[str | None]], str],
-) -> pd.DataFrame:
-    import pandas as pd
-
-    names = list(dict.fromkeys(name for files in frame["files"] for name in files))
-
-    def digest(name: str) -> str | UnreadableFileError:
-        try:
-            return mirror.sha256(name)
-        except UnreadableFileError as error:
-            return error
-        except FileNotFoundError:
-            return UnreadableFileError(name, "no such file")
-
-    known = dict(zip(names, in_parallel(digest, names), strict=True))
-    columns: dict[str, list[Any]] = {"file_sha256": [], "sha256": [], "error": []}
-    for files, error in zip(frame["files"], frame["error"], strict=True):
-        found = [known[name] for name in files]
-        pairs = zip(files, found, strict=True)
-        bad = [f"{name}: {x.cause}" for name, x in pairs if isinstance(x, UnreadableFileError)]
-        done = [x if isinstance(x, str) else None for x in found]
-        columns["file_sha256"].append(done)
-        columns["sha256"].append(None if bad else combine(files, done))
-        columns["error"].append(error if isinstance(error, str) or not bad else bad[0])
-    for name, values in columns.items():
-        frame[name] = pd.Series(values, dtype=object, index=frame.index)
-    return frame

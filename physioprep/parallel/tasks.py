@@ -17,6 +17,8 @@ from typing import Any, Final
 #: common, `item` what is this task's own; both are plain JSON values.
 TASKS: Final[Mapping[str, str]] = {
     "audit": "physioprep.auditing.one_pass:read_in_worker",
+    "hash": "physioprep.corpora.file_hashes:hash_files",
+    "headers": "physioprep.corpora.headers:read_rows",
     "ingest": "physioprep.store.build.task:run_block",
     "simulate": "physioprep.simulation:write_person",
     "sleep": "physioprep.parallel.tasks:_sleep",

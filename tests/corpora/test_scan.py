@@ -1,13 +1,17 @@
 """Scanning: a row for every recording, one clear line for what cannot be scanned."""
 
 import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-import physioprep.corpora.scan as scanning
-from physioprep.corpora import corpus_module, read_annotations
+from physioprep.corpora import corpus_module, file_hashes, read_annotations
 from physioprep.corpora.scan import scan
 from physioprep.errors import CorpusError
 from physioprep.manifest import groups_of, read_manifest, validate, write_manifest
@@ -68,7 +72,10 @@ def test_what_cannot_be_scanned_is_a_row_with_its_error(tmp_path: Path, wfdb):
     assert pd.isna(frame.loc["101", "duration_s"])
 
 
-def test_a_reader_that_breaks_costs_one_row(tmp_path: Path, wfdb, monkeypatch: pytest.MonkeyPatch):
+def test_a_reader_that_breaks_costs_one_row_and_is_not_taken_for_a_bad_file(
+    tmp_path: Path, wfdb, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("DEBUG", logger="physioprep.corpora")
     wfdb(tmp_path / "100", ("MLII",))
     wfdb(tmp_path / "101", ("MLII",))
     import physioprep.readers as readers
@@ -82,18 +89,29 @@ def test_a_reader_that_breaks_costs_one_row(tmp_path: Path, wfdb, monkeypatch: p
 
     monkeypatch.setattr(readers, "read_header", breaking)
     frame = scan(tmp_path, "mitdb")
-    assert frame["error"].tolist() == ["ZeroDivisionError: by zero", None]
+    first, second = frame["error"]
+    place = r"\(unexpected error at physioprep/corpora/headers\.py:\d+\)"
+    assert re.fullmatch(rf"ZeroDivisionError: by zero {place}", first)
+    assert second is None
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert warning.getMessage() == f"100.hea: {first}; this may be a fault of physioprep"
+    (debug,) = [record for record in caplog.records if record.levelname == "DEBUG"]
+    assert debug.getMessage().startswith("100.hea: Traceback")
+    assert 'raise ZeroDivisionError("by zero")' in debug.getMessage()
 
 
 def test_a_file_that_cannot_be_hashed_is_an_error_of_its_row(
     tmp_path: Path, wfdb, monkeypatch: pytest.MonkeyPatch
 ):
     wfdb(tmp_path / "100", ("MLII",))
-    refused = OSError(5, "Input/output error")
-    whole = scanning.sha256_of
-    monkeypatch.setattr(
-        scanning, "sha256_of", lambda path: refused if path.suffix == ".dat" else whole(path)
-    )
+    whole = file_hashes.sha256_of
+
+    def breaking(path: str) -> str:
+        if path.endswith(".dat"):
+            raise OSError(5, "Input/output error")
+        return whole(path)
+
+    monkeypatch.setattr(file_hashes, "sha256_of", breaking)
     row = scan(tmp_path, "mitdb").iloc[0]
     assert row["error"] == "100.dat: Input/output error"
     assert row["sha256"] is None
@@ -128,7 +146,60 @@ def test_progress_counts_headers_and_hashes(tmp_path: Path, wfdb):
         wfdb(tmp_path / f"{100 + i}", ("MLII",))
     seen: list[tuple[int, int]] = []
     scan(tmp_path, "mitdb", progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(64, 140), (70, 140), (134, 140), (140, 140)]
+    assert seen == sorted(seen)  # tasks end in any order, and are counted
+    assert (70, 140) in seen
+    assert seen[-1] == (140, 140)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "workers"), [("sync", 3), ("threads", 1), ("threads", 4), ("processes", 2)]
+)
+def test_the_manifest_is_the_same_for_every_scheduler(
+    tmp_path: Path, wfdb, scheduler: str, workers: int
+):
+    raw = tmp_path / "raw"
+    for i in range(40):
+        comments = [f"{20 + i} F x"] if i % 7 else []
+        wfdb(raw / f"{100 + i}", ("MLII", "V1")[: 1 + i % 2], comments=comments)
+    (raw / "120.dat").unlink()
+    (raw / "121.hea").write_text("not a header\n")
+    default = write_manifest(scan(raw, "mitdb"), tmp_path / "default.parquet")
+    frame = scan(raw, "mitdb", scheduler=scheduler, workers=workers)
+    asked = write_manifest(frame, tmp_path / "asked.parquet")
+    assert asked.read_bytes() == default.read_bytes()
+
+
+def test_a_header_that_kills_its_process_costs_one_row(tmp_path: Path, wfdb):
+    for name in ("100", "101", "102"):
+        wfdb(tmp_path / name, ("MLII",))
+    code = (
+        "import os, sys, physioprep.readers as readers\n"
+        "whole = readers.read_header\n"
+        "readers.read_header = lambda p, **m: os.abort() if '101' in str(p) else whole(p, **m)\n"
+    )
+    (tmp_path / ".site").mkdir()
+    (tmp_path / ".site" / "sitecustomize.py").write_text(code)
+    script = (
+        "import json, sys; from physioprep.corpora.scan import scan\n"
+        "frame = scan(sys.argv[1], 'mitdb', scheduler='processes', workers=2)\n"
+        "print(json.dumps(dict(zip(frame['record_id'], frame['error']))))"
+    )
+    path = os.pathsep.join([str(tmp_path / ".site"), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    errors = json.loads(done.stdout)
+    assert errors["100"] is errors["102"] is None
+    assert errors["101"] == "101.hea: the process that read its header died (SIGABRT)"
+
+
+def test_an_unknown_scheduler_is_refused_before_any_work(tmp_path: Path):
+    with pytest.raises(CorpusError, match="unknown scheduler 'gpu': sync, threads"):
+        scan(tmp_path / "absent", "mitdb", scheduler="gpu")
 
 
 def test_segments_and_other_parts_of_a_record_are_no_rows(tmp_path: Path, wfdb):
@@ -161,7 +232,7 @@ def test_a_scan_survives_every_format(tmp_path: Path, wfdb):
     wfdb(tmp_path / "208", ("MLII", "V1"))
     frame = scan(tmp_path, "mitdb")
     for ending in ("parquet", "csv", "json"):
-        again = read_manifest(write_manifest(frame, tmp_path / f"m.{ending}"))
+        again = read_manifest(write_manifest(frame, tmp_path / f"{ending}.{ending}"))
         pd.testing.assert_frame_equal(again, frame)
 
 

@@ -1,0 +1,244 @@
+"""Read the headers of recordings into rows of a manifest: what a worker of a scan does."""
+
+from __future__ import annotations
+
+import os
+import re
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from physioprep.corpora import corpus_module
+from physioprep.corpora.entry import Entry
+from physioprep.corpora.faults import faults_by_record, faults_by_signal
+from physioprep.errors import PhysioprepError
+from physioprep.facts import Facts, load_facts
+
+if TYPE_CHECKING:
+    from physioprep.recording import Header
+
+#: The signals of a row: the manifest's `GROUP_COLUMNS`, one list per column.
+Groups = tuple[list[str], list[float], list[int | None], list[list[str]], list[list[str]]]
+#: The columns of a manifest that a header and its entry fill, in the order of `Row.values`.
+COLUMNS: Final = (
+    *("record_id", "subject_id", "session", "path", "format", "files", "bytes", "start_time"),
+    *("duration_s", "modality", "sampling_rate", "n_samples", "channels", "units", "age", "sex"),
+    *("split", "flags", "faults", "error"),
+)
+
+
+class Row(NamedTuple):
+    """One recording as a row of a manifest.
+
+    Parameters
+    ----------
+    values : tuple
+        In the order of `COLUMNS`.
+    labels : mapping of str to (str, float or None)
+        Columns without their ``label_``.
+    trace : str or None
+        Traceback of an error that no reader raises on purpose.
+    """
+
+    values: tuple[Any, ...]
+    labels: Mapping[str, str | float | None]
+    trace: str | None
+
+
+def read_rows(job: Mapping[str, Any], item: Mapping[str, Any]) -> list[Row]:
+    """Read the headers of some recordings of a corpus.
+
+    Parameters
+    ----------
+    job : mapping
+        ``"corpus"``: its name; ``"folder"``: where it is, absolute.
+    item : mapping
+        ``"entries"``: recordings, as `Entry.to_json` gives them.
+
+    Returns
+    -------
+    list of Row
+        One per entry, in their order. A recording that cannot be read has its error in it.
+    """
+    reader = _reader(job["corpus"], job["folder"])
+    return [reader.row(Entry.from_json(values)) for values in item["entries"]]
+
+
+def failed_row(job: Mapping[str, Any], entry: Sequence[Any], cause: str) -> Row:
+    """Return the row of a recording whose header kills the process that reads it.
+
+    Parameters
+    ----------
+    job : mapping
+        As for `read_rows`.
+    entry : sequence
+        As `Entry.to_json` gives it.
+    cause : str
+        What the process died of.
+
+    Returns
+    -------
+    Row
+    """
+    found = Entry.from_json(entry)
+    error = f"{found.path}: the process that read its header died ({cause})"
+    return _reader(job["corpus"], job["folder"]).without_header(found, error)
+
+
+@lru_cache(maxsize=8)
+def _reader(corpus: str, folder: str) -> _HeaderReader:
+    return _HeaderReader(corpus, folder)
+
+
+class _HeaderReader:
+    """What the headers of a corpus are read with; one per process and corpus."""
+
+    def __init__(self, corpus: str, folder: str) -> None:
+        facts, module = load_facts(corpus), corpus_module(corpus)
+        self._prefix = f"{folder}{os.sep}"
+        self._describe = getattr(module, "describe", None)
+        self._modality = _modality_function(facts, getattr(module, "modality", None))
+        self._faults = faults_by_record(facts)
+        self._signal_faults = faults_by_signal(facts)
+        self._actions = {fault.id: fault.action for fault in facts.faults}
+        self._alias = facts.subject_alias
+        # Recordings of a corpus share a few channel lists: sort those into modalities once.
+        self._by_signals: dict[Any, list[tuple[str, list[str], list[str]]]] = {}
+        self._per_header = getattr(module, "modality", None) is not None
+
+    def row(self, entry: Entry) -> Row:
+        """Return the row of one recording."""
+        from physioprep import readers
+
+        if entry.error is not None:
+            return self.without_header(entry, entry.error)
+        try:
+            header = readers.read_header(f"{self._prefix}{entry.path}")
+            if self._describe is not None:
+                entry = self._describe(entry, header)
+            groups = self._groups(header)
+        except (PhysioprepError, OSError) as refused:
+            return self.without_header(entry, self._relative(str(refused)))
+        except Exception as bug:  # one odd file must not cost the scan of a million
+            return self.without_header(entry, *self._unexpected(bug))
+        files, n_bytes, missing = self._files(entry, header)
+        if missing is not None:
+            return self._row(entry, None, ([], [], [], [], []), files, n_bytes, missing, None)
+        return self._row(entry, header, groups, files, n_bytes, None, None)
+
+    def without_header(self, entry: Entry, error: str, trace: str | None = None) -> Row:
+        """Return the row of a recording that cannot be read."""
+        files, n_bytes, _ = self._files(entry, None)
+        return self._row(entry, None, ([], [], [], [], []), files, n_bytes, error, trace)
+
+    def _row(
+        self,
+        entry: Entry,
+        header: Header | None,
+        groups: Groups,
+        files: list[str],
+        n_bytes: int | None,
+        error: str | None,
+        trace: str | None,
+    ) -> Row:
+        faults = [*self._faults(entry.record_id), *entry.faults]
+        if header is not None:
+            faults += [name for name in self._signal_faults(header) if name not in faults]
+        subject = entry.subject_id
+        values = (
+            entry.record_id,
+            self._alias.get(subject, subject) if subject is not None else None,
+            entry.session,
+            entry.path,
+            header.format if header is not None else None,
+            files,
+            n_bytes,
+            header.start_time if header is not None else None,
+            _duration(header),
+            *groups,
+            entry.age,
+            entry.sex,
+            entry.split,
+            [*entry.flags, *[f"{self._actions[fault]}:{fault}" for fault in faults]],
+            faults,
+            error,
+        )
+        return Row(values, entry.labels, trace)
+
+    def _files(
+        self, entry: Entry, header: Header | None
+    ) -> tuple[list[str], int | None, str | None]:
+        """Return the files of a recording, their size, and what is missing of them."""
+        if header is None:
+            names = [entry.path.partition("#")[0]]
+        else:
+            prefix = self._prefix
+            names = [str(path).removeprefix(prefix).replace(os.sep, "/") for path in header.files]
+        names += [name for name in entry.sidecars if name not in names]
+        total = 0
+        for name in names:
+            try:
+                total += os.stat(self._prefix + name).st_size  # noqa: PTH116 - twice as fast
+            except OSError:
+                return names, None, f"{name}: no such file"
+        return names, total, None
+
+    def _relative(self, text: str) -> str:
+        return text.replace(self._prefix, "").replace(os.sep, "/")
+
+    def _unexpected(self, bug: Exception) -> tuple[str, str]:
+        """Return an error that names its place in the code, and the traceback."""
+        calls = traceback.extract_tb(bug.__traceback__)
+        package = Path(__file__).resolve().parents[1]
+        place = next(call for call in reversed(calls) if package in Path(call.filename).parents)
+        file = Path(place.filename).relative_to(package.parent).as_posix()
+        text = self._relative(f"{type(bug).__name__}: {bug}")
+        return f"{text} (unexpected error at {file}:{place.lineno})", "".join(
+            traceback.format_exception(bug)
+        )
+
+    def _groups(self, header: Header) -> Groups:
+        out: Groups = ([], [], [], [], [])
+        for group in header.groups:
+            key = (group.channels, group.units)
+            sorted_out = None if self._per_header else self._by_signals.get(key)
+            if sorted_out is None:
+                found: dict[str, tuple[list[str], list[str]]] = {}
+                for channel, unit in zip(*key, strict=True):
+                    names, units = found.setdefault(self._modality(channel, unit, header), ([], []))
+                    names.append(channel)
+                    units.append(unit)
+                sorted_out = self._by_signals[key] = [(m, *both) for m, both in found.items()]
+            for modality, names, units in sorted_out:
+                out[0].append(modality)
+                out[1].append(group.sampling_rate)
+                out[2].append(group.n_samples if group.n_samples >= 0 else None)
+                out[3].append(names.copy())
+                out[4].append(units.copy())
+        return out
+
+
+def _duration(header: Header | None) -> float | None:
+    if header is None or any(group.n_samples < 0 for group in header.groups):
+        return None
+    return header.duration_s
+
+
+def _modality_function(
+    facts: Facts, own: Callable[[str, str, Header], str | None] | None
+) -> Callable[[str, str, Header], str]:
+    """Return channel to modality: by the corpus's facts, else its module, else name and unit."""
+    from physioprep.harmonise.channels import modality_of
+
+    roles = [(re.compile(role.match), role.modality) for role in facts.channels]
+
+    def modality(channel: str, unit: str, header: Header) -> str:
+        for match, role in roles:
+            if match.fullmatch(channel.strip()):
+                return role
+        found = own(channel, unit, header) if own is not None else None
+        return found if found is not None else modality_of(channel, unit)
+
+    return modality
