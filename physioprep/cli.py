@@ -87,10 +87,15 @@ def scan(
         str | None,
         typer.Option(help="For --corpus folder: a regular expression with (?P<subject_id>…)."),
     ] = None,
+    scheduler: Scheduler = None,
     workers: Workers = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """List the recordings of a corpus in a manifest: one row per recording, none left out."""
+    from physioprep.manifest import check_output
+
+    check_output(out, overwrite=overwrite)  # before the work that makes it
     with console.progress_bar("scan") as advance:
         manifest = pp.scan(
             root,
@@ -98,10 +103,11 @@ def scan(
             version=version,
             hashes=hashes,
             pattern=pattern,
+            scheduler=scheduler,
             workers=workers,
             progress=advance,
         )
-    pp.write_manifest(manifest, out)
+    pp.write_manifest(manifest, out, overwrite=overwrite)
     bad = manifest[manifest["error"].notna()]
     console.show(
         {

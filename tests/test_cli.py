@@ -240,6 +240,25 @@ def test_a_recording_that_cannot_be_scanned_is_a_row_and_exit_code_1(tmp_path: P
     assert "bad.hea" in err
 
 
+def test_a_scan_replaces_a_manifest_only_on_request(tmp_path: Path) -> None:
+    import numpy as np
+
+    write_wfdb(tmp_path, "good", np.zeros((len(LEADS), 500)), 500, [])
+    command = ("scan", tmp_path, "--corpus", "folder", "-o", tmp_path / "m.parquet")
+    assert physioprep(*command)[0] == 0
+    before = (tmp_path / "m.parquet").read_bytes()
+    code, _, err = physioprep(*command)
+    assert code == 2
+    assert "m.parquet: exists; overwrite it (--overwrite)" in " ".join(err.split())
+    replaced = physioprep(*command, "--overwrite", "--scheduler", "threads", "--workers", "2")
+    assert replaced[0] == 0
+    assert (tmp_path / "m.parquet").read_bytes() == before
+    (tmp_path / "n.csv").write_text("record_id,age\ngood,63\n")  # a table of the corpus
+    code, _, err = physioprep(*command[:-1], tmp_path / "n.csv", "--overwrite")
+    assert code == 2
+    assert (tmp_path / "n.csv").read_text() == "record_id,age\ngood,63\n"
+
+
 @pytest.mark.realdata
 def test_ctrl_c_leaves_no_half_store_and_the_same_command_goes_on(
     shared_data: Path, tmp_path: Path

@@ -104,7 +104,7 @@ def test_croissant_describes_every_column_and_guards_its_table(tmp_path: Path):
     assert [f["name"] for f in described["recordSet"][0]["field"]] == list(frame.columns)
     assert "license" not in described  # nobody knows that of a corpus called "mine"
     (tmp_path / "m.csv").write_text("corpus\nother\n")
-    with pytest.raises(ManifestError, match=r"m\.csv is not the one it describes"):
+    with pytest.raises(ManifestError, match=r"m\.csv is not the one that it describes"):
         read_manifest(path)
 
 
@@ -177,9 +177,34 @@ def test_a_failed_write_leaves_the_old_manifest(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(pq, "write_table", full)
     with pytest.raises(OSError, match="No space"):
-        write_manifest(make_manifest(two_rows()), path)
+        write_manifest(make_manifest(two_rows()), path, overwrite=True)
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "json"])
+def test_an_existing_manifest_is_replaced_only_on_request(tmp_path: Path, ending: str):
+    path = write_manifest(make_manifest(two_rows()), tmp_path / f"m.{ending}")
+    one = make_manifest({name: values[:1] for name, values in two_rows().items()})
+    with pytest.raises(ManifestError, match=rf"m\.{ending}: exists; overwrite it"):
+        write_manifest(one, path)
+    assert len(read_manifest(path)) == 2
+    assert len(read_manifest(write_manifest(one, path, overwrite=True))) == 1
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "json"])
+def test_what_is_no_manifest_is_never_replaced(tmp_path: Path, ending: str):
+    path = tmp_path / f"records.{ending}"
+    path.write_text("record_id,age\n1,63\n")  # a table of the corpus, say
+    with pytest.raises(ManifestError, match=": exists and is no manifest"):
+        write_manifest(make_manifest(two_rows()), path, overwrite=True)
+    assert path.read_text() == "record_id,age\n1,63\n"
+
+
+def test_a_table_beside_a_croissant_file_is_not_replaced_silently(tmp_path: Path):
+    write_manifest(make_manifest(two_rows()), tmp_path / "m.csv")
+    with pytest.raises(ManifestError, match=r"m\.csv: exists"):
+        write_manifest(make_manifest(two_rows()), tmp_path / "m.json")
 
 
 names = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=8)
@@ -203,7 +228,7 @@ def test_any_names_survive_every_format(tmp_path_factory, ids: list[str], label:
         }
     )
     for ending in ("parquet", "csv", "json"):
-        again = read_manifest(write_manifest(frame, folder / f"m.{ending}"))
+        again = read_manifest(write_manifest(frame, folder / f"{ending}.{ending}"))
         pd.testing.assert_frame_equal(again, frame)
 
 

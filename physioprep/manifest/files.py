@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gc
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from physioprep.atomic import temporary_file, write_text
 from physioprep.errors import ManifestError
 from physioprep.manifest.croissant import describe
 from physioprep.manifest.decode import to_lists
@@ -30,7 +29,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def write_manifest(frame: pd.DataFrame, path: str | Path) -> Path:
+_ENDINGS: Final = (".parquet", ".csv", ".json")
+#: Key of the schema version in the metadata of a Parquet file.
+_METADATA: Final = "physioprep.manifest"
+
+
+def write_manifest(frame: pd.DataFrame, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write a manifest; the ending chooses the format.
 
     Parameters
@@ -40,6 +44,8 @@ def write_manifest(frame: pd.DataFrame, path: str | Path) -> Path:
     path : path-like
         ``.parquet``; ``.csv`` (lists as JSON); ``.json`` (Croissant 1.0 JSON-LD, beside a
         ``.csv`` of the same name that it describes with its hash).
+    overwrite : bool
+        Replace a manifest of this name. Any other file is never replaced.
 
     Returns
     -------
@@ -49,7 +55,7 @@ def write_manifest(frame: pd.DataFrame, path: str | Path) -> Path:
     Raises
     ------
     ManifestError
-        If the manifest is not valid or the ending is another.
+        The manifest is not valid, the ending is another, or `check_output` refuses the file.
 
     Examples
     --------
@@ -62,21 +68,75 @@ def write_manifest(frame: pd.DataFrame, path: str | Path) -> Path:
     True
     """
     path = Path(path)
+    check_output(path, overwrite=overwrite)
     validate(frame)
+    path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".parquet":
         import pyarrow.parquet as pq
 
         table = _to_arrow(frame)
-        _write_whole(path, lambda part: pq.write_table(table, part, compression="zstd"))
+        with temporary_file(path) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
     elif path.suffix == ".csv":
         _write_csv(frame, path)
-    elif path.suffix == ".json":
+    else:
         _write_csv(frame, path.with_suffix(".csv"))
         text = json.dumps(describe(frame, path.with_suffix(".csv")), indent=1)
-        _write_whole(path, lambda part: part.write_text(text + "\n", encoding="utf-8"))
-    else:
-        raise ManifestError(f"{path}: a manifest ends in .parquet, .csv or .json")
+        write_text(path, text + "\n")
     return path
+
+
+def check_output(path: str | Path, *, overwrite: bool = False) -> None:
+    """Check that a manifest can be written to a file, before the work that makes it.
+
+    Parameters
+    ----------
+    path : path-like
+        As for `write_manifest`.
+    overwrite : bool
+        A manifest of this name may be replaced.
+
+    Raises
+    ------
+    ManifestError
+        The ending is none of a manifest; the file exists, and `overwrite` is off or the file
+        is no manifest.
+
+    Examples
+    --------
+    >>> check_output("m.xlsx")
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.ManifestError: m.xlsx: a manifest ends in .parquet, .csv or .json
+    """
+    path = Path(path)
+    if path.suffix not in _ENDINGS:
+        raise ManifestError(f"{path}: a manifest ends in .parquet, .csv or .json")
+    written = [path] if path.suffix != ".json" else [path, path.with_suffix(".csv")]
+    for file in written:
+        if file.exists() and not overwrite:
+            raise ManifestError(
+                f"{file}: exists; overwrite it (--overwrite) or choose another name"
+            )
+        if file.exists() and not _is_manifest(file):
+            raise ManifestError(f"{file}: exists and is no manifest; choose another name")
+
+
+def _is_manifest(path: Path) -> bool:
+    """Return whether a file was written by `write_manifest`, of whatever schema version."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        if path.suffix == ".parquet":
+            return _METADATA.encode() in (pq.read_schema(path).metadata or {})
+        if path.suffix == ".csv":
+            with path.open(encoding="utf-8") as file:
+                return file.readline().startswith("corpus,corpus_version,record_id,")
+        name = json.loads(path.read_text(encoding="utf-8"))["name"]
+    except (pa.ArrowInvalid, OSError, ValueError, KeyError, TypeError):
+        return False
+    return isinstance(name, str) and name.startswith("physioprep manifest of ")
 
 
 def read_manifest(path: str | Path, *, shared: bool = False) -> pd.DataFrame:
@@ -90,9 +150,9 @@ def read_manifest(path: str | Path, *, shared: bool = False) -> pd.DataFrame:
     path : path-like
         ``.parquet``, ``.csv`` or ``.json``.
     shared : bool
-        Rows that are alike share the lists of `GROUP_COLUMNS` (Parquet only), which spares a
-        third of the memory. For frames that are only read: changing such a list in place
-        changes it in many rows.
+        Equal rows share the lists of `GROUP_COLUMNS` (Parquet only), which saves a third of
+        the memory. For frames that are only read: changing such a list in place changes it
+        in many rows.
 
     Returns
     -------
@@ -102,7 +162,7 @@ def read_manifest(path: str | Path, *, shared: bool = False) -> pd.DataFrame:
     Raises
     ------
     ManifestError
-        If the file is missing, no manifest, of another schema version, or not valid.
+        The file is missing, no manifest, of another schema version, or not valid.
     """
     path = Path(path)
     if not path.is_file():
@@ -144,7 +204,7 @@ def _to_arrow(frame: pd.DataFrame) -> pa.Table:
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise ManifestError(f"manifest column {name} is not {kind}: {error}") from None
         schema.append(pa.field(name, _arrow_type(kind)))
-    metadata = {"physioprep.manifest": str(SCHEMA_VERSION)}
+    metadata = {_METADATA: str(SCHEMA_VERSION)}
     return pa.Table.from_arrays(arrays, schema=pa.schema(schema, metadata=metadata))
 
 
@@ -157,7 +217,7 @@ def _read_parquet(path: Path, *, shared: bool) -> pd.DataFrame:
         file = pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise ManifestError(f"{path}: not a Parquet file: {error}") from None
-    stated = (file.schema_arrow.metadata or {}).get(b"physioprep.manifest")
+    stated = (file.schema_arrow.metadata or {}).get(_METADATA.encode())
     if stated is None:
         raise ManifestError(f"{path}: a Parquet file, but no manifest")
     if stated != str(SCHEMA_VERSION).encode():
@@ -189,7 +249,7 @@ def _series(name: str, column: pa.ChunkedArray, *, shared: bool) -> pd.Series[An
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Pause Python's garbage collector, which walks all lists there are for every few new ones."""
+    """Pause Python's garbage collector, which walks all lists for every few new ones."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -212,9 +272,8 @@ def _write_csv(frame: pd.DataFrame, path: Path) -> None:
             )
         flat[name] = values.to_numpy(object) if values.dtype == object else values.array
     table = pd.DataFrame(flat)
-    _write_whole(
-        path, lambda part: table.to_csv(part, index=False, date_format="%Y-%m-%dT%H:%M:%S.%f")
-    )
+    with temporary_file(path) as temporary:
+        table.to_csv(temporary, index=False, date_format="%Y-%m-%dT%H:%M:%S.%f")
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -263,21 +322,5 @@ def _read_croissant(path: Path) -> pd.DataFrame:
     if not table.is_file():
         raise ManifestError(f"{path}: its table {table.name} is missing")
     if hashlib.sha256(table.read_bytes()).hexdigest() != stated:
-        raise ManifestError(f"{path}: its table {table.name} is not the one it describes")
+        raise ManifestError(f"{path}: its table {table.name} is not the one that it describes")
     return _read_csv(table)
-
-
-def _write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside `path` and rename, so that a half-written file is never seen under it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    part = Path(name)
-    try:
-        write(part)
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        part.chmod(0o644)  # mkstemp's 0600 would keep colleagues out
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

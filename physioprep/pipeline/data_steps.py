@@ -54,7 +54,7 @@ def scan(
         manifest = scan_corpus(place.raw / root, corpus, progress=advance)
     for name, rule in (high or {}).items():
         manifest[f"label_{name}_high"] = high_or_low(manifest, f"label_{name}", rule)
-    write_manifest(manifest, place.out / out)
+    write_manifest(manifest, place.out / out, overwrite=True)
     return {
         "manifest": out,
         "recordings": len(manifest),
