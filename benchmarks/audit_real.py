@@ -48,7 +48,7 @@ def main() -> None:
             except CorpusError:
                 print(f"| {one.name} | 0 | no recording in it, says the scan | |", flush=True)
                 continue
-            write_manifest(manifest, path)
+            write_manifest(manifest, path, overwrite=True)
             found = audit([path]).findings
             bad, notes = counted(found, ("error", "warning")), counted(found, ("info",))
             print(f"| {one.name} | {len(manifest)} | {bad} | {notes} |", flush=True)
@@ -57,7 +57,7 @@ def main() -> None:
             rows = scan(data / name, "folder")
             tables.append(rows.assign(corpus=name.partition("/")[0]))
         everything = pd.concat(tables, ignore_index=True)
-        write_manifest(everything, path)
+        write_manifest(everything, path, overwrite=True)
         copies = [f for f in audit([path]).findings if "duplicate" in f.check]
     print(f"\nAll {len(everything)} of {', '.join(TOGETHER)} together, their copies:\n")
     for finding in copies:

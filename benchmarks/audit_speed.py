@@ -67,7 +67,7 @@ def write_rows(path: Path, n: int, block: int = 20_000) -> None:
             "label_rhythm": ["SR" if i % 7 else "AF" for i in ids],
             "bytes": [120_000] * k,
         }
-        write_manifest(make_manifest(table), part)
+        write_manifest(make_manifest(table), part, overwrite=True)
         rows = pq.read_table(part)
         writer = writer or pq.ParquetWriter(path, rows.schema)
         writer.write_table(rows.cast(writer.schema))

@@ -368,7 +368,7 @@ def table(folder: Path, name: str = "m.parquet", **columns: Any) -> Path:
     n = len(columns["record_id"])
     columns.setdefault("corpus", ["mine"] * n)
     columns.setdefault("path", [f"{record}.dat" for record in columns["record_id"]])
-    return write_manifest(make_manifest(columns), folder / name)
+    return write_manifest(make_manifest(columns), folder / name, overwrite=True)
 
 
 def tabled(folder: Path, **columns: Any) -> list[Finding]:
@@ -655,13 +655,13 @@ def _(folder: Path, ecg: Any, bad: bool) -> list[Finding]:
                   for lead, row in zip(LEADS, digital, strict=True)]  # fmt: skip
         (raw / f"r{n}.hea").write_text("\n".join(lines) + "\n")
     manifest = pp.scan(raw, "folder")
-    write_manifest(manifest, folder / "m.parquet")
+    write_manifest(manifest, folder / "m.parquet", overwrite=True)
     pp.ingest(manifest, folder / "s.zarr", recipe="ecg-200hz")
     if bad:  # the sources are others than those the store was made of
         for end in (".dat", ".hea"):
             text = (raw / f"r2{end}").read_bytes()
             (raw / f"r1{end}").write_bytes(text.replace(b"r2", b"r1") if end == ".hea" else text)
-        write_manifest(pp.scan(raw, "folder"), folder / "m.parquet")
+        write_manifest(pp.scan(raw, "folder"), folder / "m.parquet", overwrite=True)
     report = audit([folder / "m.parquet", folder / "s.zarr"])
     assert [one.n for one in report.compared if one.what == "recipe"] == [3]
     named = {f.records for f in report.findings if f.check == "recipe-mismatch"}

@@ -177,5 +177,5 @@ def write_kept(
     refuse_existing(path, overwrite=overwrite)
     frame = act.manifest_of(report.paths)
     frame = act.drop(act.fix(frame, report.findings, fix), report.findings, drop)
-    write_manifest(frame, path)
+    write_manifest(frame, path, overwrite=overwrite)
     return frame
