@@ -1,4 +1,4 @@
-"""The versions that can change bytes of a store."""
+"""Versions of physioprep and of the packages that can change the bytes of a store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ SOFTWARE: Final = ("physioprep", "numpy", "scipy", "numcodecs", "zarr", "pyarrow
 
 @cache
 def software() -> dict[str, str]:
-    """Return the versions, in this process, of what can change bytes of a store.
+    """Return the versions, in this process, of the packages that can change bytes of a store.
+
+    Returns
+    -------
+    dict of str to str
+        Version per package of `SOFTWARE` that is installed.
 
     Examples
     --------

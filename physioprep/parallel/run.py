@@ -120,6 +120,8 @@ def run_tasks(
     ------
     PhysioprepError
         A task raised it, a worker process died, or the scheduler cannot be reached.
+    KeyError
+        `task` is not in the list.
 
     Examples
     --------
@@ -139,8 +141,7 @@ def run_tasks(
             raise raised
         on_done(item, result)
 
-    def crashed(item: Any) -> None:
-        """Run alone what was running when a worker died."""
+    def crashed(item: Any) -> None:  # run alone what was running when a worker died
         try:
             outcome = perform_alone(task, job_json, item)
         except WorkerDiedError as death:
