@@ -18,7 +18,7 @@ def info(
     at_s: float | None = None,
     channel: str | None = None,
 ) -> dict[str, Any]:
-    """Say what a manifest, a store or shards hold, or where one record of a store came from.
+    """Describe a manifest, a store or shards, or the origin of one record of a store.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def info(
     if record is not None:
         return describe_record(path, record, root=root, sample=sample, at_s=at_s, channel=channel)
     if (root, sample, at_s, channel) != (None, None, None, None):
-        raise PhysioprepError("root, sample, at and channel are of a record: say which")
+        raise PhysioprepError("root, sample, at_s and channel need a record")
     return describe_path(path)
 
 
@@ -101,7 +101,7 @@ def describe_record(
     at_s: float | None = None,
     channel: str | None = None,
 ) -> dict[str, Any]:
-    """Say where a record of a store came from: files, bytes, hashes, recipe, software.
+    """Describe the origin of a record of a store: files, bytes, hashes, recipe, software.
 
     Parameters
     ----------

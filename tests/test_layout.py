@@ -12,7 +12,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = (ROOT / "physioprep", ROOT / "models" / "physiomodels")
 
 # A module imports from its own layer and from those below it, never from one above. Within a
-# layer, and within every package, no circle is allowed: see `circles_of_rooms`.
+# layer, and within every package, no circle is allowed: see `all_circles`. One thing bends: the
+# runner (parallel) names the functions of its tasks, which lie above it, as text.
 LAYERS = [
     {"atomic", "versions", "errors", "recording", "samples", "facts", "hashes", "manifest",
      "retry", "file_systems", "remote", "remote_zarr"},

@@ -74,7 +74,7 @@ def test_unreadable_files_are_found_in_quarantine() -> None:
     assert not was_found(fault, Content("", True, "", quarantine=[{"record": "demo-ecg/00009"}]))
 
 
-def test_losses_are_drawn_one_panel_a_training() -> None:
+def test_losses_are_drawn_one_panel_per_training() -> None:
     runs = pd.DataFrame({"epoch": [1, 2, 1, 2], "loss": [1.0, 0.5, 1.1, 0.6], "run": list("aabb")})
     single = pd.DataFrame({"epoch": [1], "loss": [1.0]})
     one, four = draw_losses({"a": runs}), draw_losses(dict.fromkeys("abcd", single))
