@@ -74,5 +74,5 @@ def _read(container: Container) -> Recording:
     return Recording(path, container.format, (group,), (container.file,), None, metadata)
 
 
-#: Of ``Data_Preprocessed_PNN.mat``; parts ``#v01`` .. ``#v20``.
+#: Structure of ``Data_Preprocessed_PNN.mat``; parts ``#v01`` .. ``#v20``.
 STRUCTURE = Structure(_matches, _read)

@@ -25,9 +25,24 @@ _TIMES = re.compile(
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``chbNN/chbNN_MM.edf`` with seizure counts and the subject table.
+    """List ``chbNN/chbNN_MM.edf`` with number of seizures, age and sex.
 
     ``chb21`` is the person of ``chb01`` a year and a half later (``subject_alias``).
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        The label ``n_seizures`` is None where neither annotations nor a summary state it.
+
+    Raises
+    ------
+    CorpusError
+        The seizure annotations of a file are not pairs of start and end.
     """
     paths = list(walk(root))
     present = set(paths)
@@ -42,9 +57,9 @@ def find(root: Path) -> list[Entry]:
         folder = path.rpartition("/")[0]
         if folder not in summaries:
             summaries[folder] = _summary(root / folder)
-        marks = f"{path}{ANNOTATION_ENDING}"
-        if marks in present:
-            seizures: list[tuple[float, float]] | None = _marked(root / marks)
+        beside = f"{path}{ANNOTATION_ENDING}"
+        if beside in present:
+            seizures: list[tuple[float, float]] | None = _marked(root / beside)
         else:
             seizures = summaries[folder].get(f"{record_id}.edf")
         years, gender = people.get(case, (None, None))
@@ -57,14 +72,25 @@ def find(root: Path) -> list[Entry]:
                 age=years,
                 sex=gender,
                 labels={"n_seizures": None if seizures is None else float(len(seizures))},
-                sidecars=(marks,) if marks in present else (),
+                sidecars=(beside,) if beside in present else (),
             )
         )
     return entries
 
 
 def describe(entry: Entry, header: Header) -> Entry:
-    """Name a derivation that stands twice (T8-P8, in most files)."""
+    """Flag a derivation that occurs twice (T8-P8, in most files).
+
+    Parameters
+    ----------
+    entry : Entry
+    header : Header
+
+    Returns
+    -------
+    Entry
+        With the fault ``duplicate-channel`` where this is so.
+    """
     names = [name.strip() for group in header.groups for name in group.channels]
     real = [name for name in names if name.strip("-.")]  # dummies have a fault of their own
     if len(set(real)) < len(real):
@@ -75,7 +101,24 @@ def describe(entry: Entry, header: Header) -> Entry:
 def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
     """Return onset and duration of each seizure.
 
-    From the ``.edf.seizures`` beside a recording, else the case's ``chbNN-summary.txt``.
+    They are read from ``.edf.seizures`` beside the recording, or, if there is none, from the
+    case's ``chbNN-summary.txt``.
+
+    Parameters
+    ----------
+    path : Path
+        The EDF file.
+
+    Returns
+    -------
+    mapping of str to ndarray
+        The columns of `physioprep.recording.ANNOTATION_COLUMNS`; the source is ``"seizures"``
+        or ``"summary"``.
+
+    Raises
+    ------
+    CorpusError
+        The seizure annotations are not pairs of start and end.
     """
     beside = Path(f"{path}{ANNOTATION_ENDING}")
     seizures = _marked(beside) if beside.is_file() else _summary(path.parent).get(path.name, [])
@@ -86,32 +129,32 @@ def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
 
 
 def _marked(path: Path) -> list[tuple[float, float]]:
-    """Return the (start, end) in s of a ``.seizures`` file, WFDB marks ``[`` and ``]``."""
+    """Return the (start, end) in s of a ``.seizures`` file, WFDB symbols ``[`` and ``]``."""
     from physioprep.readers.wfdb_annotations import read_annotations as read_wfdb
 
     columns = read_wfdb(path, 256.0)  # the file states its own time resolution
     times, codes = columns["onset"].tolist(), columns["code"].tolist()
     if codes != ["[", "]"] * (len(codes) // 2):
-        raise CorpusError(f"{path}: seizure marks {codes} are no pairs of start and end")
+        raise CorpusError(f"{path}: seizure annotations {codes} are not pairs of start and end")
     return list(zip(times[::2], times[1::2], strict=True))
 
 
 def _summary(folder: Path) -> dict[str, list[tuple[float, float]]]:
-    """Return file to the (start, end) in s of its seizures, as the summaries of a case say."""
+    """Return the (start, end) in s of each file's seizures, from the summaries of a case."""
     out: dict[str, list[tuple[float, float]]] = {}
     for path in sorted(folder.glob("chb*-summary.txt")):
         text = path.read_text(encoding="utf-8", errors="replace").replace("\r", "")
         for name, block in _FILE.findall(text):
             stated = _COUNT.search(block)
             times = [(float(start), float(end)) for start, end in _TIMES.findall(block)]
-            # a file whose count and times disagree is as good as not summarised
+            # a file whose count and times disagree counts as not summarised
             if stated is not None and int(stated[1]) == len(times):
                 out[name] = times
     return out
 
 
 def _people(path: Path) -> dict[str, tuple[float | None, str | None]]:
-    """Return case to age and sex; the table is separated by tabs or blanks."""
+    """Return age and sex of each case; the table is separated by tabs or blanks."""
     if not path.is_file():
         return {}
     rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]

@@ -121,5 +121,5 @@ def _rows(name: str, modified_ns: int, size: int) -> dict[int, int]:
         return {int(exam): row for row, exam in enumerate(ids[()].ravel()) if exam}
 
 
-#: Of ``exams_partN.hdf5``; parts ``#<exam_id>``.
+#: Structure of ``exams_partN.hdf5``; parts ``#<exam_id>``.
 STRUCTURE = Structure(_matches, _read)

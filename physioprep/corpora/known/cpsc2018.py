@@ -58,5 +58,5 @@ def _read(container: Container) -> Recording:
     return Recording(path, container.format, (group,), (container.file,), None, metadata)
 
 
-#: Of ``ANNNN.mat``; one recording per file, no parts.
+#: Structure of ``ANNNN.mat``; one recording per file, no parts.
 STRUCTURE = Structure(_matches, _read)

@@ -33,7 +33,17 @@ _RATINGS = ("valence", "arousal", "dominance", "liking")
 def find(root: Path) -> list[Entry]:
     """List ``sNN.dat#vNN``: the trials of a subject, in the order of the videos.
 
-    The MATLAB twin ``sNN.mat`` holds the same; it counts for subjects without a ``.dat``.
+    ``sNN.mat`` holds the same trials; it is used for subjects without a ``.dat``.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        40 per subject; the label ``site`` is where the subject was recorded.
     """
     files: dict[str, tuple[str, re.Match[str]]] = {}
     for path in sorted(walk(root), key=lambda path: path.endswith(".mat")):
@@ -58,9 +68,20 @@ def find(root: Path) -> list[Entry]:
 
 
 def describe(entry: Entry, header: Header) -> Entry:
-    """Take the ratings of the trial."""
-    said = {key.lower(): str(value) for key, value in header.metadata.items()}
-    return with_labels(entry, {name: number(said.get(name)) for name in _RATINGS})
+    """Add the ratings of the trial.
+
+    Parameters
+    ----------
+    entry : Entry
+    header : Header
+
+    Returns
+    -------
+    Entry
+        With the labels valence, arousal, dominance and liking, 1 to 9.
+    """
+    stated = {key.lower(): str(value) for key, value in header.metadata.items()}
+    return with_labels(entry, {name: number(stated.get(name)) for name in _RATINGS})
 
 
 def _matches(content: Mapping[str, Any]) -> bool:
@@ -68,7 +89,7 @@ def _matches(content: Mapping[str, Any]) -> bool:
 
 
 def _read(container: Container) -> Recording:
-    """Return one trial, its baseline of 3 s included: ``data`` (trial, channel, sample)."""
+    """Return one trial of ``data`` (trial, channel, sample), its baseline of 3 s included."""
     path = container.path
     (trial,) = numbered(container.part, r"v(\d+)", path)
     data = np.asarray(container.content["data"])
@@ -82,5 +103,5 @@ def _read(container: Container) -> Recording:
     return Recording(path, container.format, (group,), (container.file,), None, metadata)
 
 
-#: Of ``sNN.dat`` and ``sNN.mat``; parts ``#v01`` .. ``#v40``.
+#: Structure of ``sNN.dat`` and ``sNN.mat``; parts ``#v01`` .. ``#v40``.
 STRUCTURE = Structure(_matches, _read)

@@ -15,7 +15,7 @@ from physioprep.readers.structures import Container, Structure
 from physioprep.recording import Header, Recording
 
 N_SUBJECTS, N_CLIPS = 23, 18
-#: What each clip is meant to elicit, in order.
+#: The emotion that each clip is meant to elicit, in order.
 EMOTIONS = (
     *("calmness", "surprise", "amusement", "fear", "excitement", "disgust"),
     *("happiness", "anger", "sadness", "disgust", "calmness", "amusement"),
@@ -24,7 +24,19 @@ EMOTIONS = (
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``DREAMER.mat#sNN/vNN/stimuli`` and ``.../baseline``: subject, clip, and which."""
+    """List ``DREAMER.mat#sNN/vNN/stimuli`` and ``.../baseline`` of each subject and clip.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        Two per subject and clip, with the labels ``emotion`` (what the clip is meant to
+        elicit) and ``condition`` (``"baseline"`` or ``"stimulus"``).
+    """
     entries = []
     for path in walk(root):
         if path.rpartition("/")[2] != "DREAMER.mat":
@@ -47,10 +59,21 @@ def find(root: Path) -> list[Entry]:
 
 
 def describe(entry: Entry, header: Header) -> Entry:
-    """Take ratings, age and sex from the structure."""
-    said = {key.lower(): str(value) for key, value in header.metadata.items()}
-    labels = {name: number(said.get(name)) for name in ("valence", "arousal", "dominance")}
-    return with_labels(entry, labels, age=age(said.get("age")), sex=sex(said.get("gender")))
+    """Add ratings, age and sex, which the file holds.
+
+    Parameters
+    ----------
+    entry : Entry
+    header : Header
+
+    Returns
+    -------
+    Entry
+        With the labels valence, arousal and dominance, 1 to 5.
+    """
+    stated = {key.lower(): str(value) for key, value in header.metadata.items()}
+    labels = {name: number(stated.get(name)) for name in ("valence", "arousal", "dominance")}
+    return with_labels(entry, labels, age=age(stated.get("age")), sex=sex(stated.get("gender")))
 
 
 def _matches(content: Mapping[str, Any]) -> bool:
@@ -58,7 +81,7 @@ def _matches(content: Mapping[str, Any]) -> bool:
 
 
 def _read(container: Container) -> Recording:
-    """Return one clip or its baseline; the file names no units."""
+    """Return one clip or its baseline; the file states no units."""
     dreamer, path = container.content["DREAMER"], container.path
     person, clip, kind = numbered(container.part, r"s(\d+)/v(\d+)/(stimuli|baseline)", path)
     subject = pick(items_of(dreamer["Data"]), person, "subject", path)
@@ -79,5 +102,5 @@ def _read(container: Container) -> Recording:
     return Recording(path, container.format, groups, (container.file,), None, metadata)
 
 
-#: Of ``DREAMER.mat``; parts ``#s01/v01/stimuli``, ``#s01/v01/baseline``.
+#: Structure of ``DREAMER.mat``; parts ``#s01/v01/stimuli``, ``#s01/v01/baseline``.
 STRUCTURE = Structure(_matches, _read)

@@ -39,7 +39,19 @@ _NAME = re.compile(r"(?:.*/)?(S\d+)\.pkl")
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``SN/SN.pkl``; each is one recording with several rates, protocol as annotations."""
+    """List ``SN/SN.pkl``, one recording per subject.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        Its recordings have a signal group per rate, and the protocol's conditions as
+        annotations of the source ``"label"``.
+    """
     found = ((_NAME.fullmatch(path), path) for path in walk(root))
     return [Entry(name[1], path, subject_id=name[1]) for name, path in found if name]
 
@@ -103,5 +115,5 @@ def _conditions(label: NDArray[Any]) -> dict[str, NDArray[Any]]:
     }
 
 
-#: Of ``SN.pkl``; one recording per file, no parts.
+#: Structure of ``SN.pkl``; one recording per file, no parts.
 STRUCTURE = Structure(_matches, _read)
