@@ -64,12 +64,12 @@ from physioprep.auditing.checks.sampling_rate import (
 )
 from physioprep.auditing.checks.synchrony import check_drift
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.inputs import Signal, _pieces
 from physioprep.auditing.measure import beat_durations
 from physioprep.auditing.measure.beats import find_beats, median_beat, to_analysis_rate
 from physioprep.auditing.measure.limb_leads import LIMB, MARGIN, beat_covariance, judge_beat
 from physioprep.auditing.measure.measure import measure
 from physioprep.auditing.measure.measured import Measured, join
+from physioprep.auditing.signals import Signal, _pieces
 
 
 def row(fault: str, hits: int, n: int, false: int, clean: int) -> None:

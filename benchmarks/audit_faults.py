@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep import read_recording
-from physioprep.auditing.inputs import Signal, _pieces
 from physioprep.auditing.measure.limb_leads import EIGHT, FROM_I_II
 from physioprep.auditing.measure.measured import Measured
+from physioprep.auditing.signals import Signal, _pieces
 from physioprep.harmonise import ECG_LEADS, canonical_channel
 
 Values = NDArray[np.floating]

@@ -121,8 +121,8 @@ def fingerprints() -> None:
 def signals(data: Path) -> None:
     """Interleave reading a store with reading and checking it; the median of the ratios."""
     import physioprep as pp
-    from physioprep.auditing.inputs import signals_of
     from physioprep.auditing.one_pass import open_inputs, read_signals
+    from physioprep.auditing.signals import signals_of
 
     with tempfile.TemporaryDirectory() as folder:
         for name, corpus, pattern, times in (

@@ -60,14 +60,19 @@ def manifest_of(paths: Sequence[Path]) -> pd.DataFrame:
 def drop(
     manifest: pd.DataFrame, findings: Iterable[Finding], checks: Collection[str]
 ) -> pd.DataFrame:
-    """Return a manifest without the records that findings of `checks` name.
+    """Return a manifest without the records that findings of some checks name.
 
     Parameters
     ----------
     manifest : pandas.DataFrame
     findings : iterable of Finding
-        Record ids, or corpus/record.
+        They name records by record id, or by corpus/record.
     checks : collection of str
+        Ids of checks.
+
+    Returns
+    -------
+    pandas.DataFrame
 
     Examples
     --------
@@ -86,10 +91,21 @@ def drop(
 def fix(
     manifest: pd.DataFrame, findings: Iterable[Finding], checks: Collection[str]
 ) -> pd.DataFrame:
-    """Return a manifest in which findings of `checks` are put right.
+    """Return a manifest corrected for the findings of some checks.
 
-    Of duplicates the first record is kept; one recording under two persons makes the two one;
-    a person, or a recording, that stands in two splits goes to the one with most of its records.
+    Of duplicates, the first record is kept. Two persons with the same recording become one person.
+    A person or recording in two splits is assigned to the split with most of its records.
+
+    Parameters
+    ----------
+    manifest : pandas.DataFrame
+    findings : iterable of Finding
+    checks : collection of str
+        Of `FIXABLE`.
+
+    Returns
+    -------
+    pandas.DataFrame
 
     Raises
     ------
@@ -141,10 +157,16 @@ def commands(check: str, inputs: Sequence[Any], many: bool) -> list[str]:
     Parameters
     ----------
     check : str
+        Id of the check.
     inputs : sequence of mapping
         Of `AuditReport`: ``path``, ``kind`` and, where given, ``as_given``.
     many : bool
         Whether findings of this check name records at all.
+
+    Returns
+    -------
+    list of str
+        Empty where no manifest can be changed.
 
     Examples
     --------

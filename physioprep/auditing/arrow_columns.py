@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a manifest as `read_manifest` does, but for its lists, which stay in Arrow.
+    """Read a manifest like `read_manifest`, but leave its lists in Arrow.
 
-    A million rows are 0.4 GB instead of 3. A row's list is a Python list when it is asked for.
+    A million rows take 0.4 GB instead of 3. The list of a row becomes a Python list on access.
 
     Parameters
     ----------
@@ -26,6 +26,7 @@ def read_table(path: Path) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
+        Manifest rows.
 
     Raises
     ------
@@ -82,7 +83,18 @@ def _validate(frame: pd.DataFrame) -> None:
 
 
 def as_arrow(column: pd.Series[Any]) -> Any:
-    """Return a column of lists as one Arrow array, whatever holds it."""
+    """Return a column of lists as one Arrow array.
+
+    Parameters
+    ----------
+    column : pandas.Series
+        In Arrow, or of Python lists.
+
+    Returns
+    -------
+    pyarrow.Array
+        Of lists.
+    """
     import pyarrow as pa
 
     array = getattr(column.array, "_pa_array", None)
@@ -94,7 +106,17 @@ def as_arrow(column: pd.Series[Any]) -> Any:
 
 
 def lengths(column: pd.Series[Any]) -> NDArray[np.int64]:
-    """Return how many items each row's list has; 0 of a null.
+    """Return the number of items of each row's list.
+
+    Parameters
+    ----------
+    column : pandas.Series
+        Of lists.
+
+    Returns
+    -------
+    ndarray of int64, shape (row,)
+        0 for a null.
 
     Examples
     --------
@@ -109,7 +131,18 @@ def lengths(column: pd.Series[Any]) -> NDArray[np.int64]:
 
 
 def flattened(column: pd.Series[Any]) -> tuple[NDArray[np.int64], Any]:
-    """Return all items of a column of lists: which row each is of, and the items in Arrow.
+    """Return all items of a column of lists, and the row of each.
+
+    Parameters
+    ----------
+    column : pandas.Series
+        Of lists.
+
+    Returns
+    -------
+    rows : ndarray of int64, shape (item,)
+        Row number of each item.
+    items : pyarrow.Array, shape (item,)
 
     Examples
     --------
@@ -126,7 +159,17 @@ def flattened(column: pd.Series[Any]) -> tuple[NDArray[np.int64], Any]:
 
 
 def numbers(items: Any) -> NDArray[np.float64]:
-    """Return Arrow numbers as float64, null as NaN."""
+    """Return Arrow numbers as float64.
+
+    Parameters
+    ----------
+    items : pyarrow.Array
+
+    Returns
+    -------
+    ndarray of float64
+        NaN for a null.
+    """
     import pyarrow as pa
 
     return np.asarray(items.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)

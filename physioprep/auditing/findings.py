@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from physioprep.auditing.inputs import Source
     from physioprep.auditing.measure.measured import Measured
+    from physioprep.auditing.signals import Source
 
 #: Version of the JSON that `AuditReport.to_dict` gives.
 SCHEMA: Final = 1

@@ -33,9 +33,10 @@ from physioprep.auditing.checks.sampling_rate import (
 )
 from physioprep.auditing.checks.synchrony import check_drift
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.inputs import Input, Key, Signal, namer, open_input, recording_of, sampled
+from physioprep.auditing.inputs import Input, Key, namer, open_input, sampled
 from physioprep.auditing.measure.measure import measure
 from physioprep.auditing.measure.measured import Measured, join
+from physioprep.auditing.signals import Signal, recording_of
 from physioprep.errors import PhysioprepError
 from physioprep.parallel.run import choose_scheduler, run_tasks
 

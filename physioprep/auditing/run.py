@@ -37,7 +37,7 @@ from physioprep.auditing.checks.rederive import check_recipe
 from physioprep.auditing.checks.start_times import check_overlaps, check_start_times
 from physioprep.auditing.checks.synchrony import check_durations
 from physioprep.auditing.findings import AuditReport, Comparison, Finding, in_order
-from physioprep.auditing.inputs import Input, Key, Name, Source, namer, source_of
+from physioprep.auditing.inputs import Input, Key, Name, namer
 from physioprep.auditing.measure.measured import Measured
 from physioprep.auditing.one_pass import (
     AuditInputs,
@@ -48,6 +48,7 @@ from physioprep.auditing.one_pass import (
     unread_table,
 )
 from physioprep.auditing.report.record_table import distributions, record_table
+from physioprep.auditing.signals import Source, source_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -32,7 +32,16 @@ def _record_names(number: int) -> tuple[str, str]:
 
 
 def write_patient(folder: Path, number: int, person: Person) -> None:
-    """Write both records of one patient; the first two patients each have a fault in one."""
+    """Write both records of one patient; the first two patients each have a fault in one.
+
+    Parameters
+    ----------
+    folder : Path
+        Existing folder of demo-ecg.
+    number : int
+        Of the patient, from 0.
+    person : Person
+    """
     rng = np.random.default_rng(person.seed)
     low, high = RHYTHMS[person.rhythm]
     rate = float(rng.uniform(low, high))
@@ -55,13 +64,13 @@ def twelve_leads(
     Parameters
     ----------
     heart : mapping of str to ndarray, shape (4,)
-        mV of P, QR, S and T in I, II and V1 to V6.
+        Amplitudes of P, QR, S and T in I, II and V1 to V6, mV.
     rate_bpm : float
-        Mean heart rate, beats a minute.
+        Mean heart rate, beats per minute.
     seconds : float
         Duration.
     rate_hz : int
-        Sampling rate.
+        Sampling rate, Hz.
     seed : int
         Of beats and noise.
 
@@ -83,7 +92,7 @@ def twelve_leads(
 
 
 def swap_arms(signal: Floats) -> Floats:
-    """Return 12 leads as they come out with the electrodes of both arms interchanged.
+    """Return 12 leads as recorded with the two arm electrodes exchanged.
 
     Parameters
     ----------
@@ -93,7 +102,7 @@ def swap_arms(signal: Floats) -> Floats:
     Returns
     -------
     ndarray, shape (12, sample)
-        I is inverted, II and III change places, so do aVR and aVL; the rest stays.
+        I is inverted, II and III are exchanged, as are aVR and aVL; the rest is unchanged.
 
     Examples
     --------
@@ -107,7 +116,7 @@ def swap_arms(signal: Floats) -> Floats:
 
 
 def write_wfdb(folder: Path, record: str, signal: Floats, rate_hz: int, notes: list[str]) -> None:
-    """Write a 12-lead record in WFDB format 16, 1000 steps a mV.
+    """Write a 12-lead record in WFDB format 16, 1000 steps per mV.
 
     Parameters
     ----------
@@ -118,7 +127,7 @@ def write_wfdb(folder: Path, record: str, signal: Floats, rate_hz: int, notes: l
     signal : ndarray of float64, shape (12, sample)
         mV.
     rate_hz : int
-        Sampling rate.
+        Sampling rate, Hz.
     notes : list of str
         Header comments.
     """
@@ -139,7 +148,15 @@ def write_wfdb(folder: Path, record: str, signal: Floats, rate_hz: int, notes: l
 
 
 def finish_ecg(folder: Path, patients: list[Person]) -> None:
-    """Plant the faults that need whole files, and write tables, notes and checksums."""
+    """Plant the faults that need whole files, and write tables, notes and checksums.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of demo-ecg, with the records of all patients.
+    patients : list of Person
+        In the order of their numbers.
+    """
     rows = [
         {"record": record, "subject_id": p.subject_id, "age": p.age, "sex": p.sex,
          "rhythm": p.rhythm}

@@ -14,7 +14,18 @@ NOTE = "SIMULATED with NeuroKit2 by physioprep; no person was recorded"
 
 @dataclass(frozen=True)
 class Person:
-    """A simulated person: what the tables say, and the seed of the signals."""
+    """A simulated person: what the tables state, and the seed of the signals.
+
+    Parameters
+    ----------
+    subject_id : str
+    age : int
+        Years.
+    sex : {'F', 'M'}
+    rhythm : str
+        Of `physioprep.simulation.ecg.RHYTHMS`.
+    seed : int
+    """
 
     subject_id: str
     age: int
@@ -24,7 +35,16 @@ class Person:
 
 
 def write_table(path: Path, rows: list[dict[str, Any]], delimiter: str) -> None:
-    """Write `rows`, which share their keys, with a header line."""
+    """Write rows as a table with a header line.
+
+    Parameters
+    ----------
+    path : Path
+    rows : list of dict
+        All with the same keys.
+    delimiter : str
+        One character.
+    """
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter, lineterminator="\n")
         writer.writeheader()
@@ -32,7 +52,15 @@ def write_table(path: Path, rows: list[dict[str, Any]], delimiter: str) -> None:
 
 
 def finish(folder: Path, faults: list[tuple[str, list[str], str]]) -> None:
-    """Say in words what the folder is, list its planted faults, and hash it all."""
+    """Write README.txt, PLANTED_FAULTS.json and SHA256SUMS.txt of a corpus.
+
+    Parameters
+    ----------
+    folder : Path
+        With all other files of the corpus.
+    faults : list of (check, records, what)
+        Id of the check that should find it, record ids, a description.
+    """
     corpus = folder.name
     planted = [
         {"check": check, "records": [f"{corpus}/{record}" for record in records], "what": what}

@@ -18,28 +18,28 @@ TOGETHER = (1.2, -5.0, 30.0, -7.5, 0.75)
 def wave(
     alone: tuple[float, ...], rate_bpm: float, seconds: float, rate_hz: int, seed: int
 ) -> Floats:
-    """Return one wave of every beat: its peak is 1 (S: -1), between beats 0.
+    """Return one wave of every beat, normalised: its peak is 1 (S: -1), between beats 0.
 
-    ECGSYN is linear in the wave amplitudes, so leads are sums of waves, at a third of the cost
-    of one run a lead.
+    ECGSYN is linear in the wave amplitudes, so leads are sums of waves, at a third of the cost of
+    one run per lead.
 
     Parameters
     ----------
     alone : tuple of float
         ECGSYN's amplitudes of P, Q, R, S and T.
     rate_bpm : float
-        Mean heart rate, beats a minute.
+        Mean heart rate, beats per minute.
     seconds : float
         Duration.
     rate_hz : int
-        Sampling rate.
+        Sampling rate, Hz.
     seed : int
-        Of the intervals between beats; the same for all waves of one heart.
+        Of the RR intervals; the same for all waves of one heart.
 
     Returns
     -------
     ndarray of float64, shape (sample,)
-        Without unit.
+        Dimensionless.
     """
     import neurokit2 as nk
 

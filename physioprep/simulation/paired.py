@@ -18,7 +18,16 @@ _ALPHA = np.array([0.15, 0.15, 0.35, 0.35, 0.8, 0.8, 1.0, 1.0])
 
 
 def write_subject(folder: Path, number: int, person: Person) -> None:
-    """Write rest and task of one subject; the second subject has a dead electrode at rest."""
+    """Write rest and task of one subject; the second subject has a dead electrode at rest.
+
+    Parameters
+    ----------
+    folder : Path
+        Existing folder of demo-paired.
+    number : int
+        Of the subject, from 0.
+    person : Person
+    """
     rng = np.random.default_rng(person.seed)
     pulse, alpha_uv = rng.uniform(60, 82), rng.uniform(6, 16)
     alpha_hz = rng.uniform(9, 11.5)
@@ -90,7 +99,15 @@ def write_edf(path: Path, eeg_uv: Floats, ecg_mv: Floats, person: Person) -> Non
 
 
 def finish_paired(folder: Path, subjects: list[Person]) -> None:
-    """Write the table of participants, the notes and the checksums."""
+    """Write the table of participants, the notes and the checksums.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of demo-paired, with the files of all subjects.
+    subjects : list of Person
+        In the order of their numbers.
+    """
     rows = [{"participant_id": p.subject_id, "age": p.age, "sex": p.sex} for p in subjects]
     write_table(folder / "participants.tsv", rows, "\t")
     dead = f"{subjects[1].subject_id}_task-rest"

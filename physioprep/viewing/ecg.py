@@ -47,11 +47,11 @@ class _Strip:
 
 
 def clinical_rows(leads: Sequence[str], n_samples: int) -> list[list[_Strip]]:
-    """Lay leads out as a print-out does.
+    """Arrange leads as a clinical print-out does.
 
-    Twelve leads stand in three rows of four columns, each a quarter of the time, with the whole
-    of II (the rhythm strip) below; leads outside the twelve follow, a row each. Fewer leads
-    stand in rows of their own, in the order given.
+    Twelve leads fill three rows of four columns, a quarter of the time each, with all of II (the
+    rhythm strip) below; further leads follow, one per row. Fewer leads get one row each, in the
+    order given.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def clinical_rows(leads: Sequence[str], n_samples: int) -> list[list[_Strip]]:
     Returns
     -------
     list of list
-        Rows from the top, each of strips (lead number, first sample, stop sample).
+        Rows from the top, each a list of strips (lead number, first sample, last sample + 1).
     """
     number = {lead: place for place, lead in enumerate(leads)}
     twelve = [lead for row in CLINICAL_ROWS for lead in row]
@@ -80,7 +80,17 @@ def clinical_rows(leads: Sequence[str], n_samples: int) -> list[list[_Strip]]:
 
 
 def choose_gain(signal_mv: NDArray[np.floating]) -> float:
-    """Return mm/mV: 10, or as often halved (5, 2.5 ...) as the largest trace needs.
+    """Choose the gain: 10 mm/mV, halved (5, 2.5 ...) until the largest trace fits.
+
+    Parameters
+    ----------
+    signal_mv : ndarray of float, shape (channel, sample)
+        mV; NaN where missing.
+
+    Returns
+    -------
+    float
+        mm/mV.
 
     Examples
     --------
@@ -113,11 +123,11 @@ def ecg_panel(
     Parameters
     ----------
     signal_mv : ndarray of float, shape (channel, sample)
-        Millivolts; NaN where samples are missing (shaded).
+        mV; NaN where samples are missing (shaded).
     rate_hz : float
-        Sampling rate.
+        Sampling rate, Hz.
     leads : sequence of str
-        Names, one a channel.
+        Names, one per channel.
     start_s : float
         Time of the first sample from the recording's start.
     marks : sequence of Mark
@@ -125,12 +135,12 @@ def ecg_panel(
     absent : sequence of str
         Leads among `leads` that the source lacks: named, not drawn.
     mm_per_mv : float, optional
-        Gain; `choose_gain` of the signal where None.
+        Gain; default: `choose_gain` of the signal.
 
     Returns
     -------
     Panel
-        Each trace stands on the median of its stretch.
+        The median of each trace lies on its baseline.
     """
     signal = np.asarray(signal_mv, np.float64)
     gain = choose_gain(signal) if mm_per_mv is None else mm_per_mv
@@ -166,7 +176,15 @@ def ecg_panel(
 
 
 def describe_scale(mm_per_mv: float) -> str:
-    """Return what the footer says of the scale.
+    """Return the footer's text on the scale.
+
+    Parameters
+    ----------
+    mm_per_mv : float
+
+    Returns
+    -------
+    str
 
     Examples
     --------

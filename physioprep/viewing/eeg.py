@@ -31,14 +31,19 @@ LEFT, RIGHT, MIDLINE = "#1f4e8c", "#a3282a", "#1a1a1a"
 
 
 def choose_sensitivity(signal_uv: NDArray[np.floating], row_mm: float) -> float:
-    """Return the µV/mm of a machine's dial at which a typical channel fills about its row.
+    """Choose the sensitivity of an EEG machine at which a typical channel about fills its row.
 
     Parameters
     ----------
     signal_uv : ndarray of float, shape (channel, sample)
-        Microvolts; NaN where missing.
+        µV; NaN where missing.
     row_mm : float
         Distance between channels on paper.
+
+    Returns
+    -------
+    float
+        µV/mm, one of `SENSITIVITIES`.
 
     Examples
     --------
@@ -56,6 +61,16 @@ def choose_sensitivity(signal_uv: NDArray[np.floating], row_mm: float) -> float:
 
 def channel_colour(name: str) -> str:
     """Return the colour of a channel's side: blue left, red right, black midline and others.
+
+    Parameters
+    ----------
+    name : str
+        Electrode or derivation.
+
+    Returns
+    -------
+    str
+        Hexadecimal RGB.
 
     Examples
     --------
@@ -85,9 +100,9 @@ def eeg_panel(
     Parameters
     ----------
     signal_uv : ndarray of float, shape (channel, sample)
-        Microvolts; NaN where samples are missing (shaded).
+        µV; NaN where samples are missing (shaded).
     rate_hz : float
-        Sampling rate.
+        Sampling rate, Hz.
     channels : sequence of str
         Electrode or derivation names.
     start_s : float
@@ -97,12 +112,12 @@ def eeg_panel(
     absent : sequence of str
         Channels among `channels` that the source lacks.
     uv_per_mm : float, optional
-        Sensitivity; `choose_sensitivity` of the signal where None.
+        Sensitivity; default: `choose_sensitivity` of the signal.
 
     Returns
     -------
     Panel
-        Each trace stands on the median of its stretch.
+        The median of each trace lies on its baseline.
     """
     signal = np.asarray(signal_uv, np.float64)
     row_mm = row_height_mm(len(channels))
@@ -141,12 +156,30 @@ def eeg_panel(
 
 
 def row_height_mm(n_channels: int) -> float:
-    """Return the distance between channels: wide for few, so that 64 still fit a screen."""
+    """Return the distance between channels: narrower for many, so that 64 still fit a screen.
+
+    Parameters
+    ----------
+    n_channels : int
+
+    Returns
+    -------
+    float
+        mm.
+    """
     return 11.0 if n_channels <= 24 else 7.5 if n_channels <= 40 else 5.5
 
 
 def describe_sensitivity(uv_per_mm: float) -> str:
-    """Return what the footer says of the scale.
+    """Return the footer's text on the scale.
+
+    Parameters
+    ----------
+    uv_per_mm : float
+
+    Returns
+    -------
+    str
 
     Examples
     --------
@@ -174,9 +207,9 @@ def strips_panel(
     signal : ndarray of float, shape (channel, sample)
         In `unit`; NaN where missing.
     rate_hz : float
-        Sampling rate.
+        Sampling rate, Hz.
     channels : sequence of str
-        Names, one a channel.
+        Names, one per channel.
     unit : str
         Physical unit, written beside each scale.
     start_s : float
@@ -185,7 +218,7 @@ def strips_panel(
     Returns
     -------
     Panel
-        The lowest and highest value of each strip stand at its right.
+        The lowest and highest value of each strip are written at its right.
     """
     values = np.asarray(signal, np.float64)
     row_mm, seconds_mm = 14.0, 6.0

@@ -36,7 +36,7 @@ class Mark:
     onset_s : float
         Time from the recording's start.
     text : str
-        What stands above the strip, as short as the source has it (``"N"``, ``"(AFIB"``).
+        Text above the strip, as short as the source has it (``"N"``, ``"(AFIB"``).
     duration_s : float
         Length of the marked stretch; 0 for an instant.
     """
@@ -48,7 +48,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Panel:
-    """Something drawn over the page's whole width.
+    """A drawing over the whole width of the page.
 
     Parameters
     ----------
@@ -63,12 +63,32 @@ class Panel:
 
 
 def seconds_to_mm(time_s: float, start_s: float) -> float:
-    """Return where `time_s` lies on a panel whose first second is `start_s`, in mm."""
+    """Return the horizontal position of a time on a panel.
+
+    Parameters
+    ----------
+    time_s, start_s : float
+        The time, and that of the panel's left edge, both from the recording's start.
+
+    Returns
+    -------
+    float
+        mm.
+    """
     return GUTTER_MM + (time_s - start_s) * MM_PER_S
 
 
 def spans(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return (start, stop) of every run of True.
+    """Return the runs of True.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (sample,)
+
+    Returns
+    -------
+    list of (start, stop)
+        First sample, and last sample + 1.
 
     Examples
     --------
@@ -88,7 +108,22 @@ def shade_missing(
     bottom_mm: float,
     height_mm: float,
 ) -> None:
-    """Shade every run of `missing` samples; `left_mm` is where its first sample lies."""
+    """Shade every run of missing samples.
+
+    Parameters
+    ----------
+    axes : Axes
+        In mm.
+    missing : ndarray of bool, shape (sample,)
+    rate_hz : float
+        Hz.
+    start_s : float
+        Time of the first sample.
+    left_mm : float
+        Position of the first sample.
+    bottom_mm, height_mm : float
+        Lower edge and height of the shade.
+    """
     for first, last in spans(missing):
         left = left_mm + first / rate_hz * MM_PER_S
         width = (last - first) / rate_hz * MM_PER_S
@@ -104,7 +139,17 @@ def shade_missing(
 
 
 def draw_seconds(axes: Axes, start_s: float, duration_s: float, y_mm: float) -> None:
-    """Write the seconds under a strip, counted from the recording's start."""
+    """Write the seconds below a strip, counted from the recording's start.
+
+    Parameters
+    ----------
+    axes : Axes
+        In mm.
+    start_s, duration_s : float
+        The stretch shown.
+    y_mm : float
+        Lower edge of the scale.
+    """
     first = int(np.ceil(start_s - 1e-9))
     for second in range(first, int(np.floor(start_s + duration_s + 1e-9)) + 1):
         x = seconds_to_mm(float(second), start_s)
@@ -116,7 +161,18 @@ def draw_seconds(axes: Axes, start_s: float, duration_s: float, y_mm: float) -> 
 def draw_marks(
     axes: Axes, marks: Sequence[Mark], start_s: float, duration_s: float, y_mm: float
 ) -> None:
-    """Write annotations in a line at `y_mm`: normal beats grey, all else red, stretches as bars."""
+    """Write annotations: normal beats grey, all else coloured, stretches as bars.
+
+    Parameters
+    ----------
+    axes : Axes
+        In mm.
+    marks : sequence of Mark
+    start_s, duration_s : float
+        The stretch shown; other marks are left out.
+    y_mm : float
+        Lower edge of the line of text.
+    """
     stop_s = start_s + duration_s
     for mark in marks:
         if mark.onset_s >= stop_s or mark.onset_s + mark.duration_s < start_s:
@@ -155,12 +211,12 @@ def compose(
     title, subtitle, footer : str
         Record id and corpus; rates and times; scales.
     simulated : bool
-        Say in red that nobody's heart or head made these signals.
+        Write SIMULATED in red: the signals were not recorded from a person.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Saved at any resolution it prints to scale; `Figure.savefig` writes it.
+        Prints true to scale at any resolution; `Figure.savefig` writes it.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

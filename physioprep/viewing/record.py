@@ -48,7 +48,7 @@ class Signals:
     values : ndarray of float32, shape (channel, sample)
         In `units`; NaN where missing.
     rate_hz : float
-        Sampling rate.
+        Sampling rate, Hz.
     channels : tuple of str
         Names.
     units : str
@@ -75,26 +75,26 @@ def plot_record(
     modality: str | None = None,
     dpi: float = 160.0,
 ) -> Path:
-    """Draw a record as its readers expect it, true to scale, and write the picture.
+    """Draw a record in the layout of clinical practice, true to scale, and write the picture.
 
-    ECG stands on paper at 25 mm/s and 10 mm/mV (12 leads in clinical rows), EEG as a montage with
-    a scale bar, other signals as strips; all share the seconds. Missing samples are shaded, absent
-    leads named, annotations stand above. Beyond 10 s the page goes on in further strips.
+    ECG is drawn at 25 mm/s and 10 mm/mV (12 leads in clinical rows), EEG as a montage with a scale
+    bar, other signals as strips, all on one time axis. Missing samples are shaded, absent leads
+    named, annotations written above. A stretch over 10 s continues in further strips.
 
     Parameters
     ----------
     store : Store
-        As `open_store` returns it.
+        From `open_store`.
     record_id : str
         One of ``store.records["record_id"]``, or ``corpus/id``.
-    out : path
-        ``.png``, ``.pdf`` or ``.svg``.
+    out : path-like
+        ``.png``, ``.pdf`` or ``.svg``; an older file is replaced.
     start_s, duration_s : float
-        Stretch to draw, s; cut at the record's end.
+        Stretch to draw, s; cut at the end of the record.
     modality : str, optional
-        Draw only this one.
+        Draw this modality only.
     dpi : float
-        Dots an inch, for ``.png``.
+        Dots per inch, for ``.png``.
 
     Returns
     -------
@@ -104,9 +104,8 @@ def plot_record(
     Raises
     ------
     PhysioprepError
-        If the record or the modality is not there, the stretch lies outside the record or is
-        longer than 300 s,
-        or `out` has another ending.
+        If the record or the modality does not exist, the stretch is outside the record or longer
+        than 300 s, or `out` has another file extension.
     """
     out = Path(out)
     if out.suffix.lower() not in (".png", ".pdf", ".svg"):
@@ -127,7 +126,16 @@ def draw_record(
     duration_s: float = 10.0,
     modality: str | None = None,
 ) -> Figure:
-    """Draw as `plot_record` and return the figure.
+    """Draw like `plot_record`, and return the figure.
+
+    Parameters
+    ----------
+    store, record_id, start_s, duration_s, modality
+        As for `plot_record`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
 
     Raises
     ------
@@ -177,11 +185,15 @@ def draw_signals(
     start_s : float
         Time of their first sample from the recording's start.
     marks : sequence of Mark
-        Annotations, with times from the recording's start.
+        Annotations; times from the recording's start.
     title, subtitle : str
         Heading.
     simulated : bool
-        Say so in red.
+        Write SIMULATED in red.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
 
     Examples
     --------
@@ -225,7 +237,16 @@ def draw_signals(
 
 
 def is_simulated(corpus: object) -> bool:
-    """Return whether the recordings of `corpus` were made by a simulator.
+    """Return whether the recordings of a corpus were made by a simulator.
+
+    Parameters
+    ----------
+    corpus : object
+        Its name; anything else is not simulated.
+
+    Returns
+    -------
+    bool
 
     Examples
     --------

@@ -25,10 +25,11 @@ from physioprep.auditing.checks import (
     start_times,
     synchrony,
 )
-from physioprep.auditing.inputs import Input, Signal, namer
+from physioprep.auditing.inputs import Input, namer
 from physioprep.auditing.measure.measure import measure
 from physioprep.auditing.one_pass import RECORD_CHECKS
 from physioprep.auditing.report.advice import ADVICE
+from physioprep.auditing.signals import Signal
 from physioprep.manifest import make_manifest, write_manifest
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -312,7 +313,7 @@ def _(folder: Path, ecg: Any, bad: bool) -> list[Finding]:
 
 
 def test_an_edf_channel_without_a_range_is_uncalibrated(tmp_path: Path) -> None:
-    from physioprep.auditing.inputs import _uncalibrated
+    from physioprep.auditing.signals import _uncalibrated
     from physioprep.recording import Recording
 
     one = Recording(tmp_path, "edf", (), (), metadata={"uncalibrated": ["Fp1"], "signals": []})

@@ -5,10 +5,10 @@ import pytest
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from physioprep.auditing.checks.duplicates import Pair, compare, find_pairs
-from physioprep.auditing.inputs import Signal
 from physioprep.auditing.measure.beats import to_analysis_rate
 from physioprep.auditing.measure.fingerprint import WAVE, candidates, fingerprint
 from physioprep.auditing.measure.measure import measure
+from physioprep.auditing.signals import Signal
 
 CHANNELS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 

@@ -8,10 +8,10 @@ import pytest
 from physioprep.auditing.checks.amplitude import check_amplitude, check_clipping, check_units
 from physioprep.auditing.checks.flat import check_flat, check_missing
 from physioprep.auditing.checks.sampling_rate import check_heart_rate, check_sampling_rate
-from physioprep.auditing.inputs import Signal
 from physioprep.auditing.measure.beats import find_beats, median_beat, to_analysis_rate
 from physioprep.auditing.measure.measure import measure
 from physioprep.auditing.measure.measured import Measured, join
+from physioprep.auditing.signals import Signal
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 

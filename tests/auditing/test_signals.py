@@ -12,11 +12,11 @@ import pytest
 
 import physioprep as pp
 from physioprep.auditing import audit, write_quality
-from physioprep.auditing.inputs import Signal
 from physioprep.auditing.measure.measure import clipped_share, flat_share, measure
 from physioprep.auditing.measure.quality import agreement, kurtosis, score
 from physioprep.auditing.measure.spectrum import share, spectrum
 from physioprep.auditing.report.quality_table import quality_table
+from physioprep.auditing.signals import Signal
 from physioprep.errors import PhysioprepError
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")

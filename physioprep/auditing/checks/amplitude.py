@@ -24,7 +24,20 @@ LEAST_STEPS = 50
 
 
 def check_amplitude(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find amplitudes that no heart or head makes, or that stand out of their corpus."""
+    """Find implausible amplitudes, and amplitudes far from the median of their corpus.
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``amplitude``: an error where implausible for an ECG or EEG, a warning where only unusual.
+    """
     out = []
     by_set: dict[tuple[str, str, int], list[tuple[Measured, float]]] = {}
     for one in measured:
@@ -60,7 +73,20 @@ def check_amplitude(measured: Iterable[Measured], name: Name) -> list[Finding]:
 
 
 def check_units(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find electric signals whose unit is no voltage, and mixed units in one modality."""
+    """Find ECG and EEG whose unit is not a voltage, and mixed units within one modality.
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``units``.
+    """
     out = []
     for one in measured:
         if one.modality not in POSSIBLE_MV:
@@ -80,7 +106,20 @@ def check_units(measured: Iterable[Measured], name: Name) -> list[Finding]:
 
 
 def check_uncalibrated(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find electric channels whose header states no gain, so that their millivolts are a guess."""
+    """Find ECG and EEG channels whose header states no gain: their millivolts are a guess.
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``uncalibrated``.
+    """
     out = []
     for one in measured:
         if one.modality in POSSIBLE_MV and one.uncalibrated:
@@ -92,7 +131,20 @@ def check_uncalibrated(measured: Iterable[Measured], name: Name) -> list[Finding
 
 
 def check_offset(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find ECG leads that lie far off zero: a wrong baseline, or electrodes' own voltage."""
+    """Find ECG leads far from zero: a wrong baseline, or an electrode offset voltage.
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``offset``.
+    """
     out = []
     for one in measured:
         if one.modality != "ecg":
@@ -110,7 +162,20 @@ def check_offset(measured: Iterable[Measured], name: Name) -> list[Finding]:
 
 
 def check_clipping(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find channels that stay at their rails, and such as use a few steps of their range."""
+    """Find channels that are clipped, and channels that span few steps of their converter.
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``clipping`` and ``coarse-resolution``.
+    """
     out = []
     for one in measured:
         if one.modality not in POSSIBLE_MV:
@@ -140,7 +205,20 @@ def check_clipping(measured: Iterable[Measured], name: Name) -> list[Finding]:
 
 
 def check_sentinels(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find marks for "no value" that stand among the samples as if they were voltages."""
+    """Find sentinel values (codes for "no value") stored among the samples as voltages.
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``sentinel``.
+    """
     out = []
     for one in measured:
         if one.modality not in POSSIBLE_MV or not one.sentinels:

@@ -25,16 +25,21 @@ def annotation_faults(
     group: Sequence[object],
     end_s: float,
 ) -> dict[str, int]:
-    """Count annotations before the start, past the end, and overlapping others of their kind.
+    """Count annotations before the start, past the end, and overlapping others of their group.
 
     Parameters
     ----------
     onset, duration : ndarray of float64, shape (annotation,)
-        s; NaN where a format states no duration.
-    group : sequence
-        Annotations are compared within their group (source and channel).
+        s; duration is NaN where a format states none.
+    group : sequence of hashable, length annotation
+        Annotations are compared within their group: source, channel and text.
     end_s : float
-        Of the recording.
+        End of the recording, s.
+
+    Returns
+    -------
+    dict of str to int
+        By kind of fault: number of annotations; only faults that occur.
 
     Examples
     --------
@@ -59,7 +64,24 @@ def annotation_faults(
 def check_annotations(
     key: Key, annotations: pd.DataFrame, measured: Sequence[Measured], name: Name
 ) -> list[Finding]:
-    """Find annotations outside their recording, or overlapping one of the same source."""
+    """Find annotations of a file outside their recording, or overlapping one of the same group.
+
+    Parameters
+    ----------
+    key : tuple of str
+        (corpus, record id).
+    annotations : pandas.DataFrame
+        ``onset, duration`` (s), ``source, channel, text``.
+    measured : sequence of Measured
+        The modalities of this recording.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``annotation-time``, at most one.
+    """
     if not len(annotations) or not measured:
         return []
     end = max(one.duration_s for one in measured)
@@ -76,7 +98,20 @@ def check_annotations(
 
 
 def store_annotations(one: Input, name: Name) -> list[Finding]:
-    """Find annotations of a store past the end of their recording, all records at once."""
+    """Find annotations of a store outside their recording, all recordings at once.
+
+    Parameters
+    ----------
+    one : Input
+        A store.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``annotation-time``, one per recording.
+    """
     assert one.store is not None
     group = one.store.group["annotations"]
     start, length = (np.asarray(group[part][...]) for part in ("start", "length"))

@@ -12,7 +12,20 @@ from physioprep.facts import load_facts
 
 
 def check_unreadable(refused: pd.DataFrame, name: Name) -> list[Finding]:
-    """Report every recording that could not be scanned or ingested, with the reason."""
+    """Report every recording that could not be scanned or ingested, with the reason.
+
+    Parameters
+    ----------
+    refused : pandas.DataFrame
+        ``corpus, record_id, path, reason``.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``unreadable-file``, one per recording.
+    """
     columns = (refused[column] for column in ("corpus", "record_id", "path", "reason"))
     return [
         Finding(
@@ -23,7 +36,20 @@ def check_unreadable(refused: pd.DataFrame, name: Name) -> list[Finding]:
 
 
 def check_known_faults(records: pd.DataFrame, name: Name) -> list[Finding]:
-    """Pass on the known faults that a scan found in the corpus' facts, one finding a fault."""
+    """Report the known faults that a scan found in the corpus' facts.
+
+    Parameters
+    ----------
+    records : pandas.DataFrame
+        Manifest rows, one per recording. With ``faults``.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``known-fault``, one per fault.
+    """
     groups: dict[tuple[str, str], list[str]] = {}
     rows, faults = flattened(records["faults"])
     keys = list(zip(records["corpus"].tolist(), records["record_id"].tolist(), strict=True))
@@ -45,7 +71,7 @@ def check_known_faults(records: pd.DataFrame, name: Name) -> list[Finding]:
 
 
 def check_expected(records: pd.DataFrame, expect: str) -> list[Finding]:
-    """Compare counts with what a published version holds.
+    """Compare the counts of records, subjects, hours and labels with a published version.
 
     Parameters
     ----------
@@ -53,6 +79,11 @@ def check_expected(records: pd.DataFrame, expect: str) -> list[Finding]:
         Manifest rows.
     expect : str
         ``CORPUS==VERSION``.
+
+    Returns
+    -------
+    list of Finding
+        ``incomplete`` and ``label-counts``.
 
     Raises
     ------
@@ -101,7 +132,20 @@ def check_expected(records: pd.DataFrame, expect: str) -> list[Finding]:
 
 
 def check_empty(records: pd.DataFrame, name: Name) -> list[Finding]:
-    """Find recordings whose files hold nothing."""
+    """Find recordings whose files are empty.
+
+    Parameters
+    ----------
+    records : pandas.DataFrame
+        Manifest rows, one per recording. Nothing is found without ``bytes``.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``empty-file``, one per recording.
+    """
     if "bytes" not in records:
         return []
     empty = records[records["bytes"].eq(0).fillna(False).astype(bool)]

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from physioprep.auditing.arrow_columns import flattened, lengths
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.inputs import Key, Name, Signal
+from physioprep.auditing.inputs import Key, Name
 from physioprep.auditing.measure.beats import ANALYSIS_HZ, band, to_analysis_rate
 from physioprep.auditing.measure.fingerprint import candidates
 from physioprep.auditing.measure.measured import Measured
+from physioprep.auditing.signals import Signal
 
 #: Files that hold no samples and may well be equal: headers, annotations, notes.
 _NO_SAMPLES = frozenset(
@@ -77,12 +78,19 @@ class Pair:
 def check_files(records: pd.DataFrame, name: Name) -> tuple[list[Finding], list[tuple[Key, ...]]]:
     """Find recordings that share a file of samples, byte for byte.
 
+    Parameters
+    ----------
+    records : pandas.DataFrame
+        Manifest rows, one per recording. With ``files`` and ``file_sha256``.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
     Returns
     -------
     findings : list of Finding
-        ``duplicate-file``, one a group.
+        ``duplicate-file``, one per group.
     groups : list of tuple of keys
-        The recordings of each.
+        The recordings of each finding.
     """
     even = lengths(records["files"]) == lengths(records["file_sha256"])
     kept = records if even.all() else records[even]
@@ -135,15 +143,17 @@ def find_pairs(
     read: Callable[[Key, str], Signal | None],
     twins: Callable[[Key, Key], bool],
 ) -> list[Pair]:
-    """Find recordings whose signals are one: fingerprints propose, the signals decide.
+    """Find recordings with the same signal: fingerprints propose pairs, the samples decide.
 
     Parameters
     ----------
     measured : sequence of Measured
+        What was measured, one item per recording and modality.
     read : callable
-        Gives the first 10 minutes of a recording's modality.
+        ``read(key, modality)`` gives the first 10 minutes of a recording's modality, or None.
     twins : callable
-        Whether two recordings are known to be one (the same at two sampling rates).
+        ``twins(key, key)``: whether two recordings are known to be the same recording at two
+        sampling rates; such pairs are skipped.
 
     Returns
     -------
@@ -172,18 +182,18 @@ def find_pairs(
 
 
 def compare(one: Signal, two: Signal, delay_s: float) -> Pair | None:
-    """Compare two signals at about a delay.
+    """Compare two signals near a given lag.
 
     Parameters
     ----------
     one, two : Signal
     delay_s : float
-        To 0.1 s.
+        Expected lag, s, accurate to 0.1 s: time in `two` minus time in `one`.
 
     Returns
     -------
     Pair or None
-        None where they are not one recording.
+        None where they are not the same recording.
     """
     from scipy.signal import resample_poly
 
@@ -251,10 +261,18 @@ def _affine_copy(
 def report_pairs(
     pairs: Iterable[Pair], files: Sequence[tuple[Key, ...]], name: Name
 ) -> tuple[list[Finding], list[tuple[Key, ...]]]:
-    """Turn pairs into findings, one a group of recordings that are one signal.
+    """Turn pairs into findings, one per group of recordings with the same signal.
 
-    Pairs that are one file already are left out. A group is ``duplicate-signal`` where its links
-    are sample for sample; links that are not make a ``near-duplicate``.
+    Pairs that share a file already are left out. Affine copies (equal up to gain and offset) make
+    a ``duplicate-signal``, other pairs a ``near-duplicate``.
+
+    Parameters
+    ----------
+    pairs : iterable of Pair
+    files : sequence of tuple of keys
+        Groups that `check_files` found.
+    name : callable
+        Writes the name of a recording; see `namer`.
 
     Returns
     -------
@@ -329,14 +347,20 @@ def _components(pairs: Sequence[tuple[Key, Key]]) -> list[tuple[Key, ...]]:
 def same_recording(
     records: Mapping[Key, tuple[str | None, str | None, float | None]],
 ) -> Callable[[Key, Key], bool]:
-    """Return whether a pair says nothing new: its corpus gives one recording at several rates.
+    """Return a test for pairs that are known: corpora that publish a recording at several rates.
 
-    True for one recording at two rates, and for a pair across rates of which the pair at one
-    rate exists and is judged by itself.
+    The test is True for one recording at two rates, and for a pair at different rates where the
+    same pair exists at one rate and is judged there.
 
     Parameters
     ----------
     records : mapping of key to (subject_id, session, first sampling rate)
+        None where unknown.
+
+    Returns
+    -------
+    callable
+        ``twins(key, key)`` gives a bool.
 
     Examples
     --------

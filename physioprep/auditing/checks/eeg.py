@@ -47,7 +47,7 @@ def _places() -> dict[str, NDArray[np.float64]]:
 def swapped_pair(
     covariance: NDArray[np.float64], channels: Sequence[str]
 ) -> tuple[str, str, float] | None:
-    """Return the two electrodes whose exchange most betters how likeness falls with distance.
+    """Return the two electrodes whose exchange best restores similarity falling with distance.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def swapped_pair(
     Returns
     -------
     tuple of (one, two, correlation), or None
-        None where no exchange betters it enough, or fewer than ten places are known.
+        None where no exchange improves it enough, or fewer than ten electrode positions are known.
     """
     places = _places()
     known = [place for place, name in enumerate(channels) if name in places]
@@ -88,7 +88,17 @@ def swapped_pair(
 
 
 def stated_reference(sources: Sequence[str]) -> tuple[str, ...]:
-    """Return the references that source names state, each once.
+    """Return the references that source channel names state.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        Channel names as the file has them.
+
+    Returns
+    -------
+    tuple of str
+        In upper case, sorted, each once.
 
     Examples
     --------
@@ -106,7 +116,20 @@ def _live(one: Measured) -> NDArray[np.intp]:
 
 
 def check_eeg_electrodes(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find EEG channels that are one signal, joined by gel, or under each other's names."""
+    """Find EEG channels that are identical, bridged by gel, or exchanged.
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``eeg-duplicate-channel``, ``eeg-bridge`` and ``lead-swap``.
+    """
     out = []
     for one in measured:
         if one.modality != "eeg" or one.covariance is None:
@@ -143,7 +166,20 @@ def _swaps(covariance: NDArray[np.float64], channels: Sequence[str], record: str
 
 
 def check_reference(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find EEG whose channel names state another reference than the samples have."""
+    """Find EEG whose channel names state another reference than the samples have.
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``eeg-reference``.
+    """
     out = []
     for one in measured:
         if one.modality != "eeg" or one.covariance is None:
@@ -169,7 +205,20 @@ def check_reference(measured: Iterable[Measured], name: Name) -> list[Finding]:
 
 
 def check_bad_channels(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find EEG channels far larger or smaller than the others, or like none of them (PREP)."""
+    """Find EEG channels far larger or smaller than the others, or correlated with none (PREP).
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``bad-channel``, one per recording.
+    """
     out = []
     for one in measured:
         if one.modality != "eeg" or "deviation" not in one.quality:

@@ -25,7 +25,20 @@ NOISY = 0.5
 
 
 def check_flat(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find dead leads (one value throughout, or next to silence) and long dead stretches."""
+    """Find dead leads (constant, or nearly no signal) and long dead stretches.
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``flat-lead``: an error for dead leads, a warning for stretches.
+    """
     out = []
     for one in measured:
         if one.modality not in ("ecg", "eeg"):
@@ -59,7 +72,20 @@ def check_flat(measured: Iterable[Measured], name: Name) -> list[Finding]:
 
 
 def check_missing(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find channels with missing samples: NaN, or the file's own mark for invalid."""
+    """Find channels with missing samples: NaN, or the format's sentinel value.
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``missing-samples``.
+    """
     out = []
     for one in measured:
         gone = [place for place in range(len(one.missing)) if one.missing[place] > MISSING]
@@ -74,7 +100,20 @@ def check_missing(measured: Iterable[Measured], name: Name) -> list[Finding]:
 
 
 def check_gaps(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find recordings that stop: all channels of a modality missing at once for a second."""
+    """Find interruptions: all channels of a modality missing at once for a second or more.
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``gap``.
+    """
     out = []
     for one in measured:
         if one.gap_s >= GAP_S and (one.missing < 1).any():
@@ -85,7 +124,20 @@ def check_gaps(measured: Iterable[Measured], name: Name) -> list[Finding]:
 
 
 def check_noise(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find ECGs in most leads of which two detectors of beats disagree most of the time."""
+    """Find ECGs in which two beat detectors disagree most of the time, in most leads.
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``noisy``.
+    """
     out = []
     for one in measured:
         if "bsqi" not in one.quality:

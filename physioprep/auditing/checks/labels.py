@@ -27,7 +27,20 @@ LABELLED = 0.5
 
 
 def check_unlabelled(records: pd.DataFrame, name: Name) -> list[Finding]:
-    """Find records without any label in a corpus where most have one."""
+    """Find records without any label in a corpus where most records have one.
+
+    Parameters
+    ----------
+    records : pandas.DataFrame
+        Manifest rows, one per recording. Labels are the columns ``label_...``.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``label-missing``, one per corpus.
+    """
     labels = [column for column in records if str(column).startswith("label_")]
     if not labels:
         return []
@@ -48,7 +61,20 @@ def check_unlabelled(records: pd.DataFrame, name: Name) -> list[Finding]:
 
 
 def listed(table: Path, column: str | int) -> set[str]:
-    """Return the names of the records that a table of labels lists, folders and endings off."""
+    """Return the names of the records that a table of labels lists.
+
+    Parameters
+    ----------
+    table : Path
+        CSV file.
+    column : str or int
+        Column with the names: its header, or its number in a file without a header.
+
+    Returns
+    -------
+    set of str
+        Without folders and file extensions.
+    """
     with table.open(encoding="utf-8", newline="") as file:
         if isinstance(column, int):
             cells: Iterable[str] = (row[column] for row in csv.reader(file) if len(row) > column)
@@ -58,7 +84,18 @@ def listed(table: Path, column: str | int) -> set[str]:
 
 
 def check_orphans(records: pd.DataFrame) -> list[Finding]:
-    """Find labels of records that are not there, in the tables beside the recordings."""
+    """Find labels of records that are absent, in the label tables of the corpus.
+
+    Parameters
+    ----------
+    records : pandas.DataFrame
+        Manifest rows, one per recording. Tables are looked for in ``root``.
+
+    Returns
+    -------
+    list of Finding
+        ``label-orphan``, one per table.
+    """
     out: list[Finding] = []
     if "root" not in records:
         return out
@@ -79,7 +116,22 @@ def check_orphans(records: pd.DataFrame) -> list[Finding]:
 
 
 def check_versions(inputs: Sequence[Input], records: pd.DataFrame, name: Name) -> list[Finding]:
-    """Find labels that differ between two inputs, and older versions that differ beside a label."""
+    """Find labels that differ between two inputs, or from an older version of the label.
+
+    Parameters
+    ----------
+    inputs : sequence of Input
+        Shards among them are left out.
+    records : pandas.DataFrame
+        Manifest rows, one per recording.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``label-version``: an error between inputs, info between versions.
+    """
     out = []
     labels = [str(column) for column in records if str(column).startswith("label_")]
     for label in labels:

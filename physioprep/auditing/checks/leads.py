@@ -13,8 +13,20 @@ from physioprep.auditing.measure.measured import Measured
 def check_limb_relations(measured: Iterable[Measured], name: Name) -> list[Finding]:
     """Find limb leads that break Einthoven's and Goldberger's relations.
 
-    One exchange or inversion that mends them all makes it ``lead-swap`` or ``lead-inverted``;
-    anything else is ``lead-inconsistent``.
+    Where one exchange or inversion restores all relations, the finding is ``lead-swap`` or
+    ``lead-inverted``; else it is ``lead-inconsistent``.
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        At most one per recording.
     """
     out = []
     for one in measured:
@@ -48,7 +60,20 @@ def check_limb_relations(measured: Iterable[Measured], name: Name) -> list[Findi
 
 
 def check_electrodes(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find swapped electrodes and inverted chest leads by how improbable the median beat is."""
+    """Find swapped electrodes and inverted chest leads by an improbable median beat.
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``lead-swap`` and ``lead-inverted``, as warnings.
+    """
     out = []
     for one in measured:
         if one.beat is None or (one.limb is not None and one.limb.broken):

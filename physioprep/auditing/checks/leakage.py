@@ -18,19 +18,21 @@ def _family(keys: Iterable[Key]) -> set[Key]:
 
 
 def check_splits(records: pd.DataFrame, name: Name) -> tuple[list[Finding], list[Comparison]]:
-    """Find subjects that stand in two splits of one set.
+    """Find subjects that are in two splits of one set.
 
     Parameters
     ----------
     records : pandas.DataFrame
         ``corpus, record_id, subject_id, split``.
+    name : callable
+        Writes the name of a recording; see `namer`.
 
     Returns
     -------
     findings : list of Finding
-        ``subject-leak``, one a subject.
+        ``subject-leak``, one per subject, and ``subject-unknown``.
     compared : list of Comparison
-        Which splits were compared, found or not.
+        Which splits were compared; also where no leak was found.
     """
     own = records.dropna(subset=["split"])
     splits = tuple(sorted(map(str, own["split"].unique())))
@@ -67,14 +69,23 @@ def check_splits(records: pd.DataFrame, name: Name) -> tuple[list[Finding], list
 def check_duplicates_across(
     groups: Iterable[tuple[str, Sequence[Key]]], records: pd.DataFrame, name: Name
 ) -> tuple[list[Finding], list[Comparison]]:
-    """Find duplicates whose copies stand in two splits or under two subjects.
+    """Find duplicates whose copies are in two splits or under two subjects.
 
     Parameters
     ----------
     groups : iterable of (how, keys)
-        Groups of recordings that are one, and the check that found them.
+        Groups of copies of one recording, and the check that found them.
     records : pandas.DataFrame
         ``corpus, record_id, subject_id, split``.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    findings : list of Finding
+        ``duplicate-leak`` and ``duplicate-subject``.
+    compared : list of Comparison
+        Of the splits.
     """
     groups = list(groups)
     named = {key[1] for _, group in groups for key in group}
@@ -108,7 +119,22 @@ def check_duplicates_across(
 def check_against(
     ours: Sequence[Input], others: Sequence[Input], name: Name
 ) -> tuple[list[Finding], list[Comparison]]:
-    """Find records and subjects of other sets (an evaluation set) in these (a pretraining set)."""
+    """Find records and subjects that two sets share: a pretraining and an evaluation set, say.
+
+    Parameters
+    ----------
+    ours, others : sequence of Input
+        Every one of `ours` is compared with every one of `others`.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    findings : list of Finding
+        ``duplicate-leak`` and ``subject-leak``.
+    compared : list of Comparison
+        Two per pair of inputs.
+    """
     findings, compared = [], []
     for one in ours:
         for other in others:
@@ -143,7 +169,19 @@ def check_against(
 
 
 def check_within_families(inputs: Sequence[Input], name: Name) -> list[Finding]:
-    """Find recordings of one corpus that are in the corpus it was cut out of too (TUAB in TUEG)."""
+    """Find recordings of a corpus that are also in the corpus it is a part of (TUAB in TUEG).
+
+    Parameters
+    ----------
+    inputs : sequence of Input
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``corpus-overlap``, one per set of corpora.
+    """
     keys: dict[Key, dict[str, Key]] = {}
     for one in inputs:
         if not any(corpus in FAMILY for corpus in one.corpora):
@@ -166,7 +204,17 @@ def check_within_families(inputs: Sequence[Input], name: Name) -> list[Finding]:
 
 
 def check_statistics(shards: Input) -> list[Finding]:
-    """Find normalisation statistics of shards that were taken over all splits."""
+    """Find normalisation statistics of shards that include other splits than the training split.
+
+    Parameters
+    ----------
+    shards : Input
+
+    Returns
+    -------
+    list of Finding
+        ``statistics-leak``, one per modality.
+    """
     windows = shards.windows
     assert windows is not None
     if "split" not in windows or windows["split"].dropna().nunique() < 2:
@@ -185,7 +233,21 @@ def check_statistics(shards: Input) -> list[Finding]:
 
 
 def check_windows(shards: Input, name: Name) -> tuple[list[Finding], list[Comparison]]:
-    """Find recordings of shards of which windows stand in two splits."""
+    """Find recordings with windows in two splits of shards.
+
+    Parameters
+    ----------
+    shards : Input
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    findings : list of Finding
+        ``window-leak``, one per recording.
+    compared : list of Comparison
+        Of the splits.
+    """
     windows = shards.windows
     assert windows is not None
     if "split" not in windows or windows["split"].dropna().nunique() < 2:

@@ -41,17 +41,22 @@ _BYTES = 65_536
 
 
 def header_faults(path: Path) -> dict[str, str]:
-    """Return what a header gives away: kind to the words that do.
+    """Return the personal data in the header of a file.
 
     Parameters
     ----------
     path : Path
-        WFDB, BrainVision, EDF or BDF header; of anything else nothing is read.
+        WFDB, BrainVision, EDF or BDF header; other files are not read.
 
     Returns
     -------
     dict of str to str
-        Keys ``name``, ``birth date``, ``record date``.
+        Keys ``name``, ``birth date``, ``record date``; the text found.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
     """
     suffix = path.suffix.lower()
     if suffix in (".edf", ".bdf", ".rec"):
@@ -67,6 +72,15 @@ def header_faults(path: Path) -> dict[str, str]:
 
 def text_faults(text: str) -> dict[str, str]:
     """Return names and birth dates in free text.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    dict of str to str
+        Keys ``name``, ``birth date``; the text found.
 
     Examples
     --------
@@ -105,9 +119,21 @@ def _edf_faults(head: str) -> dict[str, str]:
 
 
 def check_privacy(records: pd.DataFrame, name: Name) -> list[Finding]:
-    """Find names, birth dates and dates of recording in headers and file names.
+    """Find names, birth dates and recording dates in headers and file names.
 
-    One finding a corpus and kind. Headers are read where the files are there.
+    Headers are read where the files are on this machine. The findings do not repeat the data.
+
+    Parameters
+    ----------
+    records : pandas.DataFrame
+        Manifest rows, one per recording.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``privacy`` and ``privacy-date``, one per corpus and kind of data.
     """
     groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for kind, corpus, record, where in _faults(records):

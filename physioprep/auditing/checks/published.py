@@ -18,7 +18,16 @@ _NAMED = 20
 
 
 def read_sums(path: Path) -> dict[str, str]:
-    r"""Return file name to SHA-256 of a ``SHA256SUMS`` file; lines that are none are left out.
+    r"""Read a ``SHA256SUMS`` file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    dict of str to str
+        SHA-256 (64 hexadecimal digits, lower case) by file name; other lines are left out.
 
     Examples
     --------
@@ -37,9 +46,23 @@ def read_sums(path: Path) -> dict[str, str]:
 
 
 def check_published(records: pd.DataFrame, name: Name) -> tuple[list[Finding], list[Comparison]]:
-    """Compare each corpus folder with the SHA256SUMS and RECORDS in it.
+    """Compare each corpus folder with its SHA256SUMS and RECORDS.
 
-    The manifest's own hashes are compared; where a scan left them out, nothing is.
+    The hashes of the manifest are compared; a scan without hashes leaves nothing to compare.
+
+    Parameters
+    ----------
+    records : pandas.DataFrame
+        Manifest rows, one per recording.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    findings : list of Finding
+        ``checksum``, ``missing-file`` and ``extra-file``.
+    compared : list of Comparison
+        One per list of sums.
     """
     findings: list[Finding] = []
     compared: list[Comparison] = []

@@ -24,20 +24,21 @@ RECORDS = 5
 def check_recipe(
     inputs: Sequence[Input], name: Name, n: int = RECORDS
 ) -> tuple[list[Finding], list[Comparison]]:
-    """Derive records of each store again from the files of a manifest that is audited with it.
+    """Derive records of each store again from their files, and compare the samples.
 
     Parameters
     ----------
     inputs : sequence of Input
-        A store is checked where a manifest among them has its records and their files are there.
+        A store is checked where a manifest among them has its records and their files exist.
     name : callable
+        Writes the name of a recording; see `namer`.
     n : int
-        Records a store, always the same ones.
+        Records per store, always the same ones.
 
     Returns
     -------
     findings : list of Finding
-        ``recipe-mismatch``, one a record whose samples are others.
+        ``recipe-mismatch``, one per record and modality that differ.
     compared : list of Comparison
         How many were derived again.
     """

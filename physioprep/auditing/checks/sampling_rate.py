@@ -20,7 +20,20 @@ MAINS_SHARE = 0.006
 
 
 def check_heart_rate(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find heart rates that a wrong sampling rate would explain."""
+    """Find implausible heart rates, which a wrong sampling rate would explain.
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``heart-rate``.
+    """
     low, high = HEART_RATE
     out = []
     for one in measured:
@@ -34,9 +47,21 @@ def check_heart_rate(measured: Iterable[Measured], name: Name) -> list[Finding]:
 
 
 def check_sampling_rate(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find ECGs whose durations half or twice the sampling rate would make much likelier.
+    """Find ECGs whose beat durations are much likelier at half or twice the sampling rate.
 
-    Judged of eight leads or more; a single noisy lead has no width to trust.
+    Judged for eight leads or more: the QRS width of a single noisy lead is not reliable.
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``sampling-rate``.
     """
     out = []
     for one in measured:
@@ -60,7 +85,20 @@ def check_sampling_rate(measured: Iterable[Measured], name: Name) -> list[Findin
 
 
 def check_mains(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find the mains at a frequency that they have only if another sampling rate is true."""
+    """Find spectral lines that are the mains frequency only if another sampling rate is right.
+
+    Parameters
+    ----------
+    measured : iterable of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``mains``.
+    """
 
     def mains(line: float) -> bool:
         return any(

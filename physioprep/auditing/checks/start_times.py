@@ -20,7 +20,20 @@ TOLERANCE_S = 1.0
 
 
 def check_start_times(records: pd.DataFrame, name: Name) -> list[Finding]:
-    """Find recordings that start in the future or before there was digital recording."""
+    """Find recordings that start in the future or before digital recording existed.
+
+    Parameters
+    ----------
+    records : pandas.DataFrame
+        Manifest rows, one per recording. Nothing is found without ``start_time``.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``start-time``, one per corpus.
+    """
     import pandas as pd
 
     if "start_time" not in records or not records["start_time"].notna().any():
@@ -39,7 +52,21 @@ def check_start_times(records: pd.DataFrame, name: Name) -> list[Finding]:
 
 
 def check_overlaps(records: pd.DataFrame, name: Name) -> list[Finding]:
-    """Find recordings of one person, at one rate, that overlap in time."""
+    """Find recordings of one person at one sampling rate that overlap in time.
+
+    Parameters
+    ----------
+    records : pandas.DataFrame
+        Manifest rows, one per recording. Nothing is found without ``start_time`` and
+        ``duration_s``.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``overlap``, one per pair.
+    """
     import pandas as pd
 
     if "start_time" not in records or "duration_s" not in records:

@@ -27,7 +27,20 @@ BEATS, REACH_S, BIN_S = 40, 2.0, 0.02
 
 
 def check_durations(records: pd.DataFrame, name: Name) -> list[Finding]:
-    """Find recordings whose signal groups differ in length, and such as last no time at all."""
+    """Find recordings whose modalities differ in length, and recordings without samples.
+
+    Parameters
+    ----------
+    records : pandas.DataFrame
+        Manifest rows, one per recording. With ``n_samples`` and ``sampling_rate``.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``duration-mismatch`` and ``empty-record``.
+    """
     import pandas as pd
 
     rows, counts = flattened(records["n_samples"])
@@ -55,7 +68,24 @@ def check_durations(records: pd.DataFrame, name: Name) -> list[Finding]:
 
 
 def lag(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
-    """Return how much later, s, the beats `two` come than the beats `one`; NaN where unclear."""
+    """Return the lag of the beats `two` behind the beats `one`.
+
+    Parameters
+    ----------
+    one, two : ndarray of float64, shape (beat,)
+        Times, s.
+
+    Returns
+    -------
+    float
+        s; NaN where no lag is clear.
+
+    Examples
+    --------
+    >>> beats = np.arange(40) + np.sin(np.arange(40))
+    >>> round(lag(beats, beats + 0.2), 1)
+    0.2
+    """
     differences = (two[None] - one[:, None]).ravel()
     differences = differences[np.abs(differences) <= REACH_S]
     counts, edges = np.histogram(differences, np.arange(-REACH_S, REACH_S + BIN_S, BIN_S))
@@ -67,7 +97,20 @@ def lag(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
 
 
 def check_drift(measured: Sequence[Measured], name: Name) -> list[Finding]:
-    """Find pulse waves (PPG, arterial pressure) whose lag behind the ECG wanders: two clocks."""
+    """Find pulse waves (PPG, arterial pressure) whose lag behind the ECG drifts: two clocks.
+
+    Parameters
+    ----------
+    measured : sequence of Measured
+        What was measured, one item per recording and modality.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``modality-drift``.
+    """
     out = []
     for ecg in (one for one in measured if one.modality == "ecg"):
         for pulse in (one for one in measured if one.modality in ("ppg", "abp")):

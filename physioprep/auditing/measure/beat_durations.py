@@ -44,11 +44,12 @@ class RateFit:
     Parameters
     ----------
     qrs_ms, interval_s, repolarisation_s : float
-        Width of the steep part of QRS, beat interval, time from R to the middle of ST-T.
+        Duration of the steep part of the QRS complex, RR interval, time from R to the middle of
+        ST-T.
     factor : float
-        What the stated rate would have to be multiplied with; 1 where it fits.
+        What the stated rate would have to be multiplied by; 1 where it fits.
     gain : float
-        Log-likelihood that this factor adds.
+        Increase of the log-likelihood by this factor.
     """
 
     qrs_ms: float
@@ -59,12 +60,17 @@ class RateFit:
 
 
 def qrs_width_s(beat_mv: NDArray[np.floating]) -> float:
-    """Return how long the middle 80 % of a beat's steepness lasts, over all leads: its QRS.
+    """Return the QRS duration: how long the middle 80 % of the slope energy of all leads takes.
 
     Parameters
     ----------
     beat_mv : ndarray of float, shape (channel, 80)
         As `median_beat` returns it, at 100 Hz.
+
+    Returns
+    -------
+    float
+        s; NaN of a flat beat.
     """
     around = slice(BEFORE - 18, BEFORE + 16)
     power = (np.diff(np.asarray(beat_mv, np.float64), axis=1)[:, around] ** 2).sum(axis=0)
@@ -78,14 +84,14 @@ def qrs_width_s(beat_mv: NDArray[np.floating]) -> float:
 def durations(
     beat_mv: NDArray[np.floating] | None, beats: NDArray[np.intp]
 ) -> NDArray[np.float64] | None:
-    """Return the logs of QRS width (ms), beat interval (s) and the middle of ST-T (s after R).
+    """Return the logarithms of three durations: QRS (ms), RR (s), R to the middle of ST-T (s).
 
     Parameters
     ----------
     beat_mv : ndarray of float, shape (channel, 80), or None
-        As `median_beat` returns it.
+        From `median_beat`.
     beats : ndarray of int
-        As `find_beats` returns them.
+        Samples at 100 Hz, from `find_beats`.
 
     Returns
     -------
@@ -108,7 +114,19 @@ def misfit(
     middle: NDArray[np.float64] = MIDDLE,
     covariance: NDArray[np.float64] = COVARIANCE,
 ) -> float:
-    """Return how far below their best the log-likelihood of durations is.
+    """Return how far the log-likelihood of durations is below its maximum.
+
+    Parameters
+    ----------
+    logs : ndarray of float64, shape (3,)
+        From `durations`.
+    middle, covariance : ndarray of float64, shape (3,) and (3, 3)
+        Of the durations of sound recordings.
+
+    Returns
+    -------
+    float
+        0 for typical durations.
 
     Examples
     --------
@@ -123,7 +141,19 @@ def misfit(
 
 
 def fit(logs: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return `MIDDLE` and `COVARIANCE` of durations, outliers drawn in to 3 deviations."""
+    """Estimate `MIDDLE` and `COVARIANCE`; outliers are clipped to 3 standard deviations.
+
+    Parameters
+    ----------
+    logs : sequence of ndarray of float64, shape (3,)
+        From `durations`, of sound recordings.
+
+    Returns
+    -------
+    middle : ndarray of float64, shape (3,)
+        Medians.
+    covariance : ndarray of float64, shape (3, 3)
+    """
     table = np.array(logs)
     middle = np.median(table, axis=0)
     far = 3 * 1.4826 * np.median(np.abs(table - middle), axis=0)
@@ -138,23 +168,23 @@ def rate_fit(
     middle: NDArray[np.float64] = MIDDLE,
     covariance: NDArray[np.float64] = COVARIANCE,
 ) -> RateFit | None:
-    """Test whether an ECG's durations fit its rate, or half or twice that better.
+    """Test whether the durations of an ECG fit its sampling rate, or half or twice that better.
 
     Parameters
     ----------
     values : ndarray of float32, shape (channel, sample)
         Any unit; NaN where missing.
     rate_hz : float
-        As stated.
+        Sampling rate as stated, Hz.
     beat_mv, beats
-        Of the recording at the stated rate; as `durations` takes them.
+        Of the recording at the stated rate; see `durations`.
     middle, covariance
-        As `fit` returns them.
+        See `fit`.
 
     Returns
     -------
     RateFit or None
-        None of fewer than eight leads, or where no beats were found.
+        None with fewer than eight leads, or where no beats were found.
     """
     logs = durations(beat_mv, beats) if len(values) >= LEAST_LEADS else None
     if logs is None:

@@ -17,14 +17,14 @@ BLOCK_OUT, MOST_UP = 32, 64
 
 
 def to_analysis_rate(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.float32]:
-    """Resample to 100 Hz, missing samples as 0 after the median is taken off.
+    """Resample to 100 Hz; the median is removed first, then missing samples are 0.
 
     Parameters
     ----------
     signal : ndarray of float, shape (channel, sample)
         Physical values; NaN where missing.
     rate_hz : float
-        Sampling rate.
+        Sampling rate, Hz.
 
     Returns
     -------
@@ -96,7 +96,18 @@ def _filter_matrix(up: int, down: int, periods: int) -> tuple[NDArray[np.float32
 
 
 def band(signal: NDArray[np.float32], low_hz: float, high_hz: float) -> NDArray[np.float32]:
-    """Keep a band of a 100 Hz signal, zero-phase, edges tapered over 0.5 Hz or 2 Hz.
+    """Band-pass a 100 Hz signal, zero-phase; edges taper over 0.5 Hz (low) and 2 Hz (high).
+
+    Parameters
+    ----------
+    signal : ndarray of float32, shape (channel, sample)
+        At 100 Hz.
+    low_hz, high_hz : float
+        Pass band.
+
+    Returns
+    -------
+    ndarray of float32, shape (channel, sample)
 
     Examples
     --------
@@ -129,7 +140,17 @@ def _gain(padded: int, low_hz: float, high_hz: float) -> NDArray[np.float32]:
 
 
 def quantile(x: NDArray[np.floating], share: float) -> NDArray[np.floating]:
-    """Return the value of the last axis that a share of it does not exceed, without interpolation.
+    """Return a quantile along the last axis, without interpolation.
+
+    Parameters
+    ----------
+    x : ndarray of float, shape (..., sample)
+    share : float
+        From 0 to 1.
+
+    Returns
+    -------
+    ndarray of float, shape (...)
 
     Examples
     --------
@@ -141,10 +162,10 @@ def quantile(x: NDArray[np.floating], share: float) -> NDArray[np.floating]:
 
 
 def find_beats(signal: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Return the samples of QRS complexes.
+    """Find QRS complexes.
 
-    Energy between 5 and 20 Hz, each lead in units of its own largest beats, so that one noisy
-    lead does not outvote the others; after Pan and Tompkins, IEEE Trans. Biomed. Eng. 32, 1985.
+    By the energy between 5 and 20 Hz; each lead is normalised by its own largest beats, so that one
+    noisy lead does not dominate. After Pan and Tompkins, IEEE Trans. Biomed. Eng. 32, 1985.
 
     Parameters
     ----------
@@ -154,7 +175,7 @@ def find_beats(signal: NDArray[np.float32]) -> NDArray[np.intp]:
     Returns
     -------
     ndarray of int
-        In order; at least 0.25 s apart.
+        Samples at 100 Hz, ascending, at least 0.25 s apart.
     """
     from scipy.signal import find_peaks
 
@@ -172,19 +193,19 @@ def find_beats(signal: NDArray[np.float32]) -> NDArray[np.intp]:
 
 
 def median_beat(signal: NDArray[np.float32], beats: NDArray[np.intp]) -> NDArray[np.float32] | None:
-    """Return the median of all whole beats from 0.3 s before to 0.5 s after R.
+    """Return the median of all complete beats, from 0.3 s before to 0.5 s after R.
 
     Parameters
     ----------
     signal : ndarray of float32, shape (channel, sample)
         At 100 Hz.
     beats : ndarray of int
-        As `find_beats` returns them.
+        From `find_beats`.
 
     Returns
     -------
     ndarray of float32, shape (channel, 80), or None
-        Each lead about its own median; None of fewer than three beats.
+        The median of each lead is 0; None with fewer than three beats.
     """
     whole = beats[(beats >= BEFORE) & (beats + AFTER <= signal.shape[1])]
     if whole.size < 3:

@@ -39,7 +39,19 @@ WAVE = np.dtype([("signal", np.int32), ("channel", np.int32), ("time_s", np.floa
 
 
 def choose_channels(channels: Sequence[str], alive: NDArray[np.bool_]) -> list[int]:
-    """Return up to three channel numbers that a copy is likely to have too.
+    """Choose up to three channels that a copy of the recording probably has, too.
+
+    Parameters
+    ----------
+    channels : sequence of str
+        Canonical names.
+    alive : ndarray of bool, shape (channel,)
+        False where a channel is flat or absent.
+
+    Returns
+    -------
+    list of int
+        Channel numbers, the preferred first.
 
     Examples
     --------
@@ -53,7 +65,7 @@ def choose_channels(channels: Sequence[str], alive: NDArray[np.bool_]) -> list[i
 
 
 def landmarks(trace: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the times (s) of the largest waves of a 100 Hz signal already band-passed.
+    """Return the times of the largest waves of a band-passed signal.
 
     Parameters
     ----------
@@ -62,8 +74,8 @@ def landmarks(trace: NDArray[np.float32]) -> NDArray[np.float64]:
 
     Returns
     -------
-    ndarray of float64
-        To a fraction of a sample, by a parabola through the wave's top.
+    ndarray of float64, shape (wave,)
+        s, with sub-sample precision (a parabola through the top of the wave).
     """
     from scipy.signal import find_peaks
 
@@ -86,7 +98,7 @@ def fingerprint(
     alive: NDArray[np.bool_],
     signal: int = 0,
 ) -> NDArray[np.void]:
-    """Return the waves of a recording's chosen channels.
+    """Return the waves of a recording's chosen channels: its fingerprint.
 
     Parameters
     ----------
@@ -114,7 +126,17 @@ def fingerprint(
 
 
 def intervals_per_token(n_waves: int) -> int:
-    """Return how many intervals make a token: more in larger sets, so that few share one.
+    """Return how many intervals make a token: more in larger sets, where short ones are common.
+
+    Parameters
+    ----------
+    n_waves : int
+        Of all recordings.
+
+    Returns
+    -------
+    int
+        From 4 to 7.
 
     Examples
     --------
@@ -127,14 +149,21 @@ def intervals_per_token(n_waves: int) -> int:
 def tokens_of(
     waves: NDArray[np.void], intervals: int
 ) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
-    """Return the tokens of waves, and which wave each begins at.
+    """Return the tokens of waves: successive intervals, each rounded to 8 ms.
 
     Parameters
     ----------
     waves : structured array of `WAVE`
         By signal, channel and time.
     intervals : int
-        At most 8.
+        Per token; at most 8.
+
+    Returns
+    -------
+    tokens : ndarray of uint64, shape (token,)
+        One byte per interval.
+    first : ndarray of int, shape (token,)
+        Index of the wave that each begins at.
 
     Examples
     --------
@@ -159,19 +188,20 @@ def tokens_of(
 
 
 def candidates(waves: NDArray[np.void]) -> list[tuple[int, int, float, int]]:
-    """Return pairs of recordings whose waves coincide at one delay.
+    """Return pairs of recordings whose waves coincide at one lag.
 
-    Time is that of one sort of all waves; memory some 40 bytes a wave and the pairs themselves.
+    Takes the time of one sort of all waves; memory: some 40 bytes per wave, and the pairs.
 
     Parameters
     ----------
     waves : structured array of `WAVE`
-        Of all recordings, each as `fingerprint` returns it, by signal.
+        Of all recordings, each from `fingerprint`, by signal.
 
     Returns
     -------
     list of (first, second, delay_s, shared)
-        ``time in second = time in first + delay_s``; best first.
+        Numbers of two recordings, the lag (time in second minus time in first) and the number of
+        shared tokens; the best first.
     """
     value, first = tokens_of(waves, intervals_per_token(waves.size))
     order = np.argsort(value, kind="stable")

@@ -58,14 +58,14 @@ class LimbMisfit:
     Parameters
     ----------
     misfit_mv : float
-        95th percentile of the worst lead's distance, its own offset removed.
+        95th percentile of the deviation of the worst lead, without its offset.
     tolerance_mv : float
-        What rounding and filters explain.
+        Deviation that rounding and filters explain.
     lead : str
         The worst lead.
     explained_by : tuple of str
-        Exchanges of names or inversions that make all relations hold:
-        ``"I and III exchanged"``, ``"aVR inverted"``.
+        Exchanges of names or inversions that restore all relations: ``"I and III exchanged"``,
+        ``"aVR inverted"``.
     """
 
     misfit_mv: float
@@ -75,7 +75,12 @@ class LimbMisfit:
 
     @property
     def broken(self) -> bool:
-        """Whether the relations do not hold."""
+        """Return whether the relations are broken.
+
+        Returns
+        -------
+        bool
+        """
         return self.misfit_mv > self.tolerance_mv
 
 
@@ -91,7 +96,7 @@ def limb_misfit(
     Parameters
     ----------
     signal_mv : ndarray of float, shape (channel, sample)
-        Millivolts; NaN where missing.
+        mV; NaN where missing.
     channels : sequence of str
         Canonical names.
     alive : ndarray of bool, shape (channel,)
@@ -99,12 +104,12 @@ def limb_misfit(
     step_mv : ndarray of float64, shape (channel,)
         Resolution; 0 where unknown.
     rate_hz : float
-        Sampling rate.
+        Sampling rate, Hz.
 
     Returns
     -------
     LimbMisfit or None
-        None of fewer than three live limb leads: nothing relates two.
+        None with fewer than three live limb leads: two are independent.
 
     Examples
     --------
@@ -201,7 +206,7 @@ _UNDO = np.array([np.eye(8), *(np.linalg.inv(matrix) for _, matrix in _FAULTS.va
 
 @dataclass(frozen=True)
 class LeadVerdict:
-    """The fault that makes a beat likelier than its names do.
+    """The fault that makes a beat likelier than the channel names do.
 
     Parameters
     ----------
@@ -218,12 +223,17 @@ class LeadVerdict:
 
 
 def beat_covariance(beats_mv: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
-    """Return how the eight leads vary together over beats: what `COVARIANCE` was made with.
+    """Return how the eight independent leads vary together over beats: how `COVARIANCE` was made.
 
     Parameters
     ----------
     beats_mv : sequence of ndarray, shape (8, 80)
-        Median beats of the leads of `EIGHT`, of recordings known to be sound.
+        Median beats, leads as in `EIGHT`, of sound recordings.
+
+    Returns
+    -------
+    ndarray of float64, shape (8, 8)
+        In thousandths; each beat normalised to equal power.
     """
     weighed = [np.asarray(beat, np.float64) * _WEIGHT for beat in beats_mv]
     shapes = [1e3 * beat @ beat.T / np.sum(beat**2) for beat in weighed]
@@ -235,21 +245,21 @@ def judge_beat(
     channels: Sequence[str],
     covariance: NDArray[np.float64] = COVARIANCE,
 ) -> LeadVerdict | None:
-    """Return the likeliest swap or inversion of a median beat.
+    """Return the likeliest lead swap or inversion of a median beat.
 
     Parameters
     ----------
     beat_mv : ndarray of float, shape (channel, 80)
-        As `median_beat` returns it, all leads alive.
+        From `median_beat`; all leads alive.
     channels : sequence of str
         Canonical names.
     covariance : ndarray of float64, shape (8, 8)
-        Of the leads of `EIGHT` over sound hearts.
+        Of the leads of `EIGHT` in sound recordings.
 
     Returns
     -------
     LeadVerdict or None
-        With any margin above 0; `MARGIN` says which to believe. None where the names fit best or
+        With any margin above 0; `MARGIN` states which to trust. None where the names fit best or
         one of the eight leads is absent.
     """
     if not set(EIGHT) <= set(channels):

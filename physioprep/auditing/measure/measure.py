@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.auditing.inputs import Signal
 from physioprep.auditing.measure.beat_durations import rate_fit
 from physioprep.auditing.measure.beats import (
     ANALYSIS_HZ,
@@ -22,6 +21,7 @@ from physioprep.auditing.measure.limb_leads import LIMB, LimbMisfit, limb_misfit
 from physioprep.auditing.measure.measured import Measured
 from physioprep.auditing.measure.quality import ecg_indices, eeg_indices
 from physioprep.auditing.measure.spectrum import lines, spectrum
+from physioprep.auditing.signals import Signal
 from physioprep.harmonise.units import UnknownUnitError, factor
 
 #: A run of equal samples at least this long is a dead stretch, not a quiet one.
@@ -33,13 +33,14 @@ SENTINEL_SPREADS, SENTINEL_COUNT = 8.0, 3
 
 
 def flat_share(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float64]:
-    """Return the share of valid samples that lie in runs of one value of 0.5 s or more.
+    """Return the share of valid samples in runs of equal values of 0.5 s or more.
 
     Parameters
     ----------
     values : ndarray of float32, shape (channel, sample)
         NaN where missing.
     rate_hz : float
+        Hz.
 
     Returns
     -------
@@ -70,7 +71,16 @@ def flat_share(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float6
 
 
 def clipped_share(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the share of samples in runs of three or more at the channel's own extremes.
+    """Return the share of valid samples in runs of three or more at the channel's extremes.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (channel, sample)
+        NaN where missing.
+
+    Returns
+    -------
+    ndarray of float64, shape (channel,)
 
     Examples
     --------
@@ -100,7 +110,16 @@ def clipped_share(values: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def millivolts(unit: str) -> float:
-    """Return what numbers in `unit` are multiplied with to be mV; NaN of no voltage.
+    """Return the factor from `unit` to mV.
+
+    Parameters
+    ----------
+    unit : str
+
+    Returns
+    -------
+    float
+        NaN where `unit` is no voltage.
 
     Examples
     --------
@@ -119,6 +138,7 @@ def measure(signal: Signal) -> Measured:
     Parameters
     ----------
     signal : Signal
+        All of one modality of a recording, or a piece of it.
 
     Returns
     -------

@@ -24,25 +24,28 @@ class Measured:
         (corpus, record id).
     modality : str
     channels, units : tuple of str
+        Canonical names, and a unit per channel.
     rate_hz : float
+        Sampling rate, Hz.
     n_samples : int
     duration_s : float
     missing, flat, clipped : ndarray of float64, shape (channel,)
-        Share of samples that are missing, in dead stretches, at a rail.
+        Share of samples that are missing, in flat stretches, clipped.
     spread : ndarray of float64, shape (channel,)
-        From the 0.5th to the 99.5th percentile, in mV (ECG, EEG, EOG, EMG; else in `units`).
+        Amplitude range from the 0.5th to the 99.5th percentile: mV for ECG, EEG, EOG, EMG; else in
+        `units`.
     middle : ndarray of float64, shape (channel,)
         Median, in the same unit.
     step : ndarray of float64, shape (channel,)
         Resolution in the same unit; NaN where unknown.
     beats_per_min : float
-        Median; NaN where no beats were found or it is no ECG.
+        Median heart rate; NaN where no beats were found or it is no ECG.
     beat : ndarray of float32, shape (channel, 80), or None
-        Median beat in mV at 100 Hz.
+        Median beat at 100 Hz, mV.
     rate_fit : RateFit or None
-        How well its durations fit its sampling rate.
+        How well the beat durations fit the sampling rate.
     limb : LimbMisfit or None
-        How far the limb leads are from Einthoven's relations.
+        Deviation of the limb leads from Einthoven's relations.
     waves : structured array
         Fingerprint; see `physioprep.auditing.measure.fingerprint`.
     sources : tuple of str
@@ -52,9 +55,9 @@ class Measured:
     covariance : ndarray of float64, shape (channel, channel), or None
         Of EEG between 1 and 45 Hz, µV².
     lines_hz : tuple of float
-        Narrow lines of the spectrum that most channels share.
+        Narrow spectral lines that most channels share.
     sentinels : tuple of (channel, value, count)
-        Values far from all others that stand three times or more: sentinels in the samples.
+        Values far from all others that occur three times or more: sentinel values.
     gap_s : float
         Longest stretch in which all channels are missing.
     uncalibrated : tuple of str
@@ -89,13 +92,33 @@ class Measured:
 
 
 def middle_spread(one: Measured) -> float:
-    """Return the median over live channels of what a recording spans, mV; NaN of none."""
+    """Return the median amplitude range of the live channels.
+
+    Parameters
+    ----------
+    one : Measured
+
+    Returns
+    -------
+    float
+        mV for ECG and EEG; NaN where no channel is alive.
+    """
     live = one.spread[np.isfinite(one.spread) & (np.nan_to_num(one.flat, nan=1.0) < 0.5)]
     return float(np.median(live)) if live.size else float("nan")
 
 
 def steps_spanned(one: Measured) -> NDArray[np.float64]:
-    """Return how many steps of its converter each channel spans; infinite where unknown."""
+    """Return the amplitude range of each channel in steps of its converter.
+
+    Parameters
+    ----------
+    one : Measured
+
+    Returns
+    -------
+    ndarray of float64, shape (channel,)
+        Infinite where the step is unknown.
+    """
     unknown = np.full(len(one.spread), np.inf)
     return np.asarray(np.divide(one.spread, one.step, out=unknown, where=one.step > 0))
 
@@ -103,7 +126,7 @@ def steps_spanned(one: Measured) -> NDArray[np.float64]:
 def join(pieces: Iterable[Measured]) -> list[Measured]:
     """Join the pieces of each recording and modality.
 
-    Shares are averaged by length, spreads and beats are medians over the pieces.
+    Shares are averaged by length; ranges and beats are medians over the pieces.
 
     Parameters
     ----------
@@ -113,7 +136,7 @@ def join(pieces: Iterable[Measured]) -> list[Measured]:
     Returns
     -------
     list of Measured
-        One a recording and modality.
+        One per recording and modality.
     """
     groups: dict[tuple[Key, str, float], list[Measured]] = {}
     for piece in pieces:

@@ -37,7 +37,18 @@ AGREED = 0.5
 
 
 def stretches(resampled: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return up to six stretches of 10 s, evenly spread: shape (stretch, channel, sample)."""
+    """Cut up to six stretches of 10 s, evenly spread.
+
+    Parameters
+    ----------
+    resampled : ndarray of float32, shape (channel, sample)
+        At 100 Hz.
+
+    Returns
+    -------
+    ndarray of float32, shape (stretch, channel, sample)
+        One stretch where the signal is shorter than 10 s.
+    """
     n, length = resampled.shape[1], round(STRETCH_S * ANALYSIS_HZ)
     if n <= length:
         return resampled[None]
@@ -46,7 +57,7 @@ def stretches(resampled: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def agreement(resampled: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return bSQI: beats that both detectors see, over those that either sees.
+    """Return bSQI: beats that both of two detectors find, over beats that either finds.
 
     One detector takes the energy between 5 and 20 Hz (after Pan and Tompkins, 1985), the other
     the curve length of the signal (after Zong, Moody and Jiang, Comput. Cardiol. 30, 2003).
@@ -59,7 +70,7 @@ def agreement(resampled: NDArray[np.float32]) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of float64, shape (...)
-        0 where neither sees a beat.
+        0 where neither finds a beat.
     """
     from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
@@ -90,7 +101,16 @@ def agreement(resampled: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def kurtosis(x: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the fourth standardised moment of the last axis (3 of noise); 0 of a flat line.
+    """Return the fourth standardised moment along the last axis.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (..., sample)
+
+    Returns
+    -------
+    ndarray of float64, shape (...)
+        3 of Gaussian noise; 0 of a flat line.
 
     Examples
     --------
@@ -107,14 +127,19 @@ def kurtosis(x: NDArray[np.float32]) -> NDArray[np.float64]:
 def ecg_indices(
     resampled: NDArray[np.float32], frequencies: NDArray[np.float64], power: NDArray[np.float32]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return bSQI, kSQI, pSQI and basSQI of each channel, and its share of noisy stretches.
+    """Return the quality indices of ECG channels.
 
     Parameters
     ----------
     resampled : ndarray of float32, shape (channel, sample)
         At 100 Hz.
     frequencies, power : ndarray
-        As `spectrum` returns them.
+        From `spectrum`.
+
+    Returns
+    -------
+    dict of str to ndarray of float64, shape (channel,)
+        ``bsqi, ksqi, psqi, bassqi`` and ``noisy``, the share of noisy stretches.
     """
     parts = stretches(resampled)
     seen = agreement(parts)
@@ -133,15 +158,21 @@ def eeg_indices(
     covariance: NDArray[np.float64],
     live: NDArray[np.bool_],
 ) -> dict[str, NDArray[np.float64]]:
-    """Return line noise, muscle, drift, deviation and correlation of each channel.
+    """Return the quality indices of EEG channels.
 
     Parameters
     ----------
     frequencies, power : ndarray
-        As `spectrum` returns them.
+        From `spectrum`.
     covariance : ndarray of float64, shape (channel, channel)
-        Above 1 Hz.
+        Of the signal above 1 Hz.
     live : ndarray of bool, shape (channel,)
+        False where a channel is flat or absent.
+
+    Returns
+    -------
+    dict of str to ndarray of float64, shape (channel,)
+        ``line_noise, muscle, drift, deviation, correlation``; NaN where undefined.
     """
     top = float(frequencies[-1]) if len(frequencies) else 0.0
     nothing = np.full(len(power), np.nan)
@@ -173,10 +204,21 @@ def score(
     missing: NDArray[np.float64],
     flat: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return one number a channel between 0 (unusable) and 1.
+    """Return one quality score per channel, from 0 (unusable) to 1.
 
-    The share of samples that are there and alive, times the mean by `WEIGHTS` (ECG) or the least
-    (EEG) of the indices, each brought to 0..1 by `RAMPS`. An index that is unknown does not count.
+    The share of valid samples that are not flat, times the weighted mean (`WEIGHTS`, ECG) or the
+    minimum (EEG) of the indices, each mapped to 0..1 by `RAMPS`. Unknown indices are left out.
+
+    Parameters
+    ----------
+    indices : mapping of str to ndarray of float64, shape (channel,)
+        From `ecg_indices` or `eeg_indices`.
+    missing, flat : ndarray of float64, shape (channel,)
+        Shares of the samples.
+
+    Returns
+    -------
+    ndarray of float64, shape (channel,)
 
     Examples
     --------

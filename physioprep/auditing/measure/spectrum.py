@@ -21,14 +21,16 @@ def spectrum(
     Parameters
     ----------
     values : ndarray of float32, shape (channel, sample)
-        NaN counts as the channel's mean.
+        NaN is replaced by the channel's mean.
     rate_hz : float
+        Hz.
 
     Returns
     -------
     frequencies : ndarray of float64, shape (bin,)
         Hz.
     power : ndarray of float32, shape (channel, bin)
+        Squared unit of `values`, not normalised.
 
     Examples
     --------
@@ -66,7 +68,19 @@ def share(
     band_hz: tuple[float, float],
     of_hz: tuple[float, float],
 ) -> NDArray[np.float64]:
-    """Return the power in a band over that in another, a channel; NaN where there is none.
+    """Return the power in a band relative to that in another, per channel.
+
+    Parameters
+    ----------
+    frequencies, power : ndarray
+        From `spectrum`.
+    band_hz, of_hz : tuple of float
+        Lowest and highest frequency of the numerator and the denominator, Hz.
+
+    Returns
+    -------
+    ndarray of float64, shape (channel,)
+        NaN where the denominator is 0.
 
     Examples
     --------
@@ -85,9 +99,19 @@ def share(
 
 
 def lines(frequencies: NDArray[np.float64], power: NDArray[np.float32]) -> tuple[float, ...]:
-    """Return frequencies (Hz) of narrow lines that most channels share, the strongest first.
+    """Return narrow spectral lines that most channels share.
 
     A line is a local maximum 40 times above the median of its neighbours 1 to 4 Hz away.
+
+    Parameters
+    ----------
+    frequencies, power : ndarray
+        From `spectrum`.
+
+    Returns
+    -------
+    tuple of float
+        Hz, the strongest first; at most four.
 
     Examples
     --------

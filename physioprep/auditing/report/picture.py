@@ -8,7 +8,7 @@ from io import BytesIO
 import numpy as np
 
 from physioprep.auditing.findings import Finding
-from physioprep.auditing.inputs import Signal, Source, read_source
+from physioprep.auditing.signals import Signal, Source, read_source
 from physioprep.errors import PhysioprepError
 from physioprep.viewing.record import Signals, draw_signals, is_simulated
 

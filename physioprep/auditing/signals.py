@@ -1,0 +1,255 @@
+"""Read the signals of an audit's inputs, piece by piece, from a store or from files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.auditing.inputs import Input, Key, open_input
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from physioprep.recording import Recording
+
+#: Longest piece of a recording that is read and measured at once, s.
+PIECE_S = 600.0
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """One modality of one recording, or a piece of it.
+
+    Parameters
+    ----------
+    key : tuple of str
+        (corpus, record id).
+    modality : str
+    channels : tuple of str
+        Canonical names.
+    units : tuple of str
+        One per channel.
+    rate_hz : float
+        Sampling rate, Hz.
+    values : ndarray of float32, shape (channel, sample)
+        In `units`; NaN where missing.
+    start_s : float
+        Time of the first sample from the recording's start.
+    step : ndarray of float64, shape (channel,), or None
+        Smallest step of the stored values; NaN or None where unknown.
+    sources : tuple of str
+        Channel names as the file has them; empty where unknown.
+    uncalibrated : tuple of str
+        Channels whose header states no gain; a store does not record it.
+    """
+
+    key: Key
+    modality: str
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+    rate_hz: float
+    values: NDArray[np.float32]
+    start_s: float = 0.0
+    step: NDArray[np.float64] | None = None
+    sources: tuple[str, ...] = ()
+    uncalibrated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the samples of one recording are: in a row of a store, or in a file.
+
+    Parameters
+    ----------
+    key : tuple of str
+        (corpus, record id).
+    path : Path
+        Of the store, or of the recording's file.
+    row : int, optional
+        Row of the store; None for a file.
+    """
+
+    key: Key
+    path: Path
+    row: int | None = None
+
+
+def source_of(one: Input, row: int) -> Source | None:
+    """Return where a recording is read.
+
+    Parameters
+    ----------
+    one : Input
+    row : int
+        Index label of ``one.records``.
+
+    Returns
+    -------
+    Source or None
+        None where there is nothing to read: of shards, and of a recording that a scan could
+        not read or whose folder is unknown.
+    """
+    key = _key(one.records, row)
+    if one.kind == "store":
+        return Source(key, one.path, row)
+    if one.kind != "manifest":
+        return None
+    error, root, path = (one.records[column].at[row] for column in ("error", "root", "path"))
+    if isinstance(error, str) or not isinstance(root, str):
+        return None
+    return Source(key, Path(root) / str(path).partition("#")[0])
+
+
+def read_source(source: Source) -> Iterator[Signal]:
+    """Read the signals of one recording, wherever they are.
+
+    Parameters
+    ----------
+    source : Source
+
+    Yields
+    ------
+    Signal
+        Pieces of at most 10 minutes, in order.
+
+    Raises
+    ------
+    PhysioprepError, OSError
+        If the file or the store cannot be read.
+    """
+    if source.row is not None:
+        yield from _of_store(open_input(source.path), source.row)
+    else:
+        yield from _of_file(source)[0]
+
+
+def recording_of(one: Input, row: int) -> tuple[Iterator[Signal], pd.DataFrame | None]:
+    """Open one recording.
+
+    Parameters
+    ----------
+    one : Input
+        A store, or a manifest whose files are on this machine.
+    row : int
+        Index label of ``one.records``.
+
+    Returns
+    -------
+    signals : iterator of Signal
+        Pieces of at most 10 minutes, in order.
+    annotations : pandas.DataFrame or None
+        Of the recording's file; None for a store.
+
+    Raises
+    ------
+    PhysioprepError, OSError
+        If a file or a store cannot be read.
+    """
+    if one.store is not None:
+        return _of_store(one, row), None
+    source = source_of(one, row)
+    return (iter(()), None) if source is None else _of_file(source)
+
+
+def signals_of(one: Input, rows: Iterable[int] | None = None) -> Iterator[Signal]:
+    """Read the signals of an input, piece by piece.
+
+    Parameters
+    ----------
+    one : Input
+        A store, or a manifest whose files are on this machine.
+    rows : iterable of int, optional
+        Index labels of ``one.records``; default: all.
+
+    Yields
+    ------
+    Signal
+        Pieces of at most 10 minutes, in order.
+
+    Raises
+    ------
+    PhysioprepError, OSError
+        If a file or a store cannot be read.
+    """
+    for row in one.records.index if rows is None else rows:
+        yield from recording_of(one, int(row))[0]
+
+
+def _of_store(one: Input, row: int) -> Iterator[Signal]:
+    store = one.store
+    assert store is not None
+    key = _key(store.records, row)
+    for modality in store.modalities:
+        length = int(store.table(modality, "length")[row])
+        slots = np.flatnonzero(store.table(modality, "present")[row])
+        if not length or not slots.size:
+            continue
+        rate = store.rate_hz(modality)
+        kind = str(store.group[modality].attrs["modality"])  # the group of "ecg_250hz" is ECG
+        names, units = store.channels(modality), store.units(modality)
+        sources = store.group[modality].attrs.get("source_channels", {})
+        written = tuple(str((sources.get(names[slot]) or [names[slot]])[0]) for slot in slots)
+        scale = np.abs(np.asarray(store.table(modality, "scale")[row][slots], np.float64))
+        for first in range(0, length, round(PIECE_S * rate)):
+            values = store.read(row, modality, first, first + round(PIECE_S * rate))[slots]
+            yield Signal(
+                key, kind,
+                tuple(names[slot] for slot in slots), tuple(units[slot] for slot in slots),
+                rate, values, first / rate, scale, written,
+            )  # fmt: skip
+
+
+def _of_file(source: Source) -> tuple[Iterator[Signal], pd.DataFrame | None]:
+    from physioprep.readers import read_recording
+
+    recording = read_recording(source.path)
+    return _pieces(recording, source.key), recording.annotations
+
+
+def _pieces(recording: Recording, key: Key) -> Iterator[Signal]:
+    from physioprep.harmonise.channels import UnknownChannelError, canonical_channel, modality_of
+
+    bare = _uncalibrated(recording)
+    for group in recording.groups:
+        physical = group.physical(np.float32)
+        # floating samples are scaled already: their gain of 1 is no converter's step
+        whole = np.issubdtype(group.digital.dtype, np.integer)
+        by_modality: dict[str, list[int]] = {}
+        for place, (name, unit) in enumerate(zip(group.channels, group.units, strict=True)):
+            by_modality.setdefault(modality_of(name, unit), []).append(place)
+        for modality, places in by_modality.items():
+            names = []
+            for place in places:
+                try:
+                    names.append(canonical_channel(group.channels[place]))
+                except UnknownChannelError:
+                    names.append(group.channels[place])
+            length = round(PIECE_S * group.sampling_rate)
+            for first in range(0, physical.shape[1], length):
+                yield Signal(
+                    key, modality, tuple(names),
+                    tuple(group.units[place] for place in places), group.sampling_rate,
+                    physical[places, first : first + length],
+                    first / group.sampling_rate,
+                    1 / np.abs(group.gain[places]) if whole else None,
+                    tuple(group.channels[place] for place in places),
+                    tuple(c for c in (group.channels[p] for p in places) if c in bare),
+                )  # fmt: skip
+
+
+def _uncalibrated(recording: Recording) -> frozenset[str]:
+    """Return the channels whose header states no gain: WFDB's 0 or none, EDF's empty range."""
+    bare = {str(name) for name in recording.metadata.get("uncalibrated", ())}
+    for line in recording.metadata.get("signals", ()):
+        if not getattr(line, "calibrated", True):
+            bare.add(str(line.description))
+    return frozenset(bare)
+
+
+def _key(records: pd.DataFrame, row: int) -> Key:
+    return str(records["corpus"].at[row]), str(records["record_id"].at[row])
