@@ -34,6 +34,7 @@ VERBS = [
     "simulate",
     "fetch",
 ]
+PARALLEL = ["scan", "ingest", "shard", "audit"]
 
 
 def physioprep(*arguments: object) -> tuple[int, str, str]:
@@ -65,6 +66,18 @@ def test_help_shows_an_example(verb: str) -> None:
     code, out, _ = physioprep(verb, "--help")
     assert code == 0
     assert re.search(rf"Example: +physioprep +{verb}", out)
+
+
+def test_verbs_that_run_in_parallel_take_the_same_options() -> None:
+    from typer.main import get_command
+
+    verbs = get_command(app).commands  # type: ignore[attr-defined]
+    for name in ("scheduler", "workers"):
+        helps = {
+            verb: next(option.help for option in verbs[verb].params if option.name == name)
+            for verb in PARALLEL
+        }
+        assert len(set(helps.values())) == 1, helps
 
 
 def test_a_truncated_file_is_quarantined_counted_and_named(raw: Path, tmp_path: Path) -> None:
