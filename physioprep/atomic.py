@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -255,6 +256,7 @@ def _old_name(target: Path) -> Path:
 
 def _exchange(a: Path, b: Path) -> bool:
     """Swap two names in one step (Linux renameat2), where the system can."""
+    sys.audit("physioprep.exchange", os.fspath(a), os.fspath(b))
     try:
         rename = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError):
