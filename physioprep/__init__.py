@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from physioprep.simulation import simulate as simulate
     from physioprep.store.build.run import IngestResult as IngestResult
     from physioprep.store.build.run import ingest as ingest
-    from physioprep.store.open import Store as Store
     from physioprep.store.open import open_store as open_store
+    from physioprep.store.read import Store as Store
     from physioprep.store.verify import VerifyResult as VerifyResult
     from physioprep.store.verify import verify as verify
     from physioprep.stream.stream import ShardStream as ShardStream
@@ -76,7 +76,7 @@ else:
         "Shards": "physioprep.shards.open",
         "SignalGroup": "physioprep.recording",
         "StepResult": "physioprep.pipeline.run",
-        "Store": "physioprep.store.open",
+        "Store": "physioprep.store.read",
         "StoreError": "physioprep.errors",
         "UnreadableFileError": "physioprep.errors",
         "VerifyResult": "physioprep.store.verify",

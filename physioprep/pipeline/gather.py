@@ -13,7 +13,7 @@ from physioprep.versions import __version__
 if TYPE_CHECKING:
     import pandas as pd
 
-    from physioprep.store.open import Store
+    from physioprep.store.read import Store
 
 
 def results(out: Path) -> list[str]:

@@ -16,7 +16,7 @@ from physioprep.remote import fetch, join
 if TYPE_CHECKING:
     import pandas as pd
 
-    from physioprep.store.open import Store
+    from physioprep.store.read import Store
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,8 @@ its own page, docs/store.md.
 """
 
 from physioprep.store.build.run import IngestResult, ingest
-from physioprep.store.open import Store, open_store
+from physioprep.store.open import open_store
+from physioprep.store.read import Store
 from physioprep.store.verify import VerifyResult, verify
 
 __all__ = ["IngestResult", "Store", "VerifyResult", "ingest", "open_store", "verify"]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from physioprep.readers.byte_range import ByteRange
-    from physioprep.store.open import Store
+    from physioprep.store.read import Store
 
 
 def source_of(

@@ -20,7 +20,7 @@ from physioprep.shards.spec import ShardSpec, canonical_sha256
 from physioprep.stream.base import Batch, BatchStream
 
 if TYPE_CHECKING:
-    from physioprep.store.open import Store
+    from physioprep.store.read import Store
 
 #: Resolution of a window's place in its record.
 _STEPS = 2**32

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from physioprep.store.open import Store, open_store
+from physioprep.store.open import open_store
+from physioprep.store.read import Store
 from physioprep.viewing.record import plot_record
 
 

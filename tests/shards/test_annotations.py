@@ -11,7 +11,8 @@ import zarr
 
 from physioprep.errors import ShardError
 from physioprep.shards import AnnotationLabel, open_shards, shard
-from physioprep.store.open import Store, open_store
+from physioprep.store.open import open_store
+from physioprep.store.read import Store
 
 RATE = 100.0
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from physioprep.errors import StoreError
 from physioprep.store.build.plan import Extent, Plan
 from physioprep.store.format.layout import GroupLayout
-from physioprep.store.open import Store, open_store
+from physioprep.store.open import open_store
+from physioprep.store.read import Store
 
 if TYPE_CHECKING:
     import pandas as pd

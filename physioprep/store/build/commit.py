@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from physioprep.harmonise import Recipe
-    from physioprep.store.open import Store
+    from physioprep.store.read import Store
 
 
 def commit(

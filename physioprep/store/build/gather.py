@@ -22,7 +22,7 @@ from physioprep.store.format.layout import ANNOTATIONS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from physioprep.store.open import Store
+    from physioprep.store.read import Store
 
 QUARANTINE_COLUMNS: Final = ("corpus", "record_id", "path", "stage", "reason", "traceback")
 #: Columns of ``annotations/``; ``record`` is the row of ``records/``.

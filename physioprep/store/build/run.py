@@ -18,10 +18,12 @@ from physioprep.store.build.append import dtypes_of, extent_of, new_records
 from physioprep.store.build.execute import choose_for, execute
 from physioprep.store.build.journal import Entry, Failure
 from physioprep.store.build.plan import Plan, make_plan
+from physioprep.store.build.target import Target
 from physioprep.store.build.target_folder import FolderTarget
 from physioprep.store.build.target_objects import ObjectTarget
 from physioprep.store.build.work import BlockResult
-from physioprep.store.open import Store, open_store
+from physioprep.store.open import open_store
+from physioprep.store.read import Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,7 +164,7 @@ def ingest(
     target = place(target)
     if root is not None:
         root = place(root) if is_remote(root) else Path(root).absolute()
-    there = FolderTarget(target) if isinstance(target, Path) else ObjectTarget(target)
+    there: Target = FolderTarget(target) if isinstance(target, Path) else ObjectTarget(target)
     try:
         with there.hold():
             run = _Run(
@@ -193,7 +195,7 @@ class _Run:
     def __init__(
         self,
         manifest: pd.DataFrame,
-        there: FolderTarget | ObjectTarget,
+        there: Target,
         recipe: Recipe,
         *,
         root: str | Path | None,
