@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from physioprep.recording import SignalGroup as SignalGroup
     from physioprep.shards.open import Shards as Shards
     from physioprep.shards.open import open_shards as open_shards
-    from physioprep.shards.run import ShardResult as ShardResult
+    from physioprep.shards.result import ShardResult as ShardResult
     from physioprep.shards.run import shard as shard
     from physioprep.simulation import simulate as simulate
     from physioprep.store.build.run import IngestResult as IngestResult
@@ -71,7 +71,7 @@ else:
         "RecipeError": "physioprep.errors",
         "Recording": "physioprep.recording",
         "ShardError": "physioprep.errors",
-        "ShardResult": "physioprep.shards.run",
+        "ShardResult": "physioprep.shards.result",
         "ShardStream": "physioprep.stream.stream",
         "Shards": "physioprep.shards.open",
         "SignalGroup": "physioprep.recording",

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 import physioprep as pp
 from physioprep import console
 from physioprep.cli_options import Json, Overwrite, Scheduler, Workers
-from physioprep.errors import ShardError
 
 app = typer.Typer()
 
@@ -96,39 +94,40 @@ def shard(
     """Cut stores into fixed windows, shuffled once, in blocks ready to stream."""
     from dataclasses import asdict
 
-    limits, labels = _preset(preset), _labels(annotation_labels)
+    from physioprep.shards.annotation_label import read_annotation_labels
+    from physioprep.shards.spec import with_preset
+
+    spec = with_preset(
+        preset,
+        window_s=window,
+        stride_s=stride,
+        seed=seed,
+        align=align,
+        align_where=align_where,
+        before_s=before,
+        modalities=modality,
+        pairs=pairs,
+        labels=label,
+        annotation_labels=read_annotation_labels(annotation_labels) if annotation_labels else None,
+        where=where,
+        regions=[_region(text) for text in region] if region else None,
+        trim_s=trim,
+        max_per_record=max_per_record,
+        min_valid=min_valid,
+        max_abs=_amounts(max_abs),
+        min_std=_amounts(min_std),
+        split=_amounts(split),
+        stratify=stratify,
+        weights=weight,
+        n_windows=windows,
+        codec=codec,
+        windows_per_chunk=windows_per_chunk,
+    )
     with console.progress_bar("shard") as advance:
         result = pp.shard(
-            stores,
-            out,
-            window_s=window,
-            stride_s=stride,
-            seed=seed,
-            align=align,
-            align_where=align_where,
-            before_s=before,
-            modalities=modality,
-            pairs=pairs,
-            labels=label,
-            annotation_labels=labels,
-            where=where,
-            regions=[_region(text) for text in region] if region else None,
-            trim_s=limits.get("trim_s", 0.0) if trim is None else trim,
-            max_per_record=max_per_record,
-            min_valid=min_valid,
-            max_abs={**limits.get("max_abs", {}), **_amounts(max_abs)},
-            min_std={**limits.get("min_std", {}), **_amounts(min_std)},
-            split=_amounts(split) or None,
-            stratify=stratify or (),
-            weights=weight,
-            n_windows=windows,
-            codec=codec,
-            windows_per_chunk=windows_per_chunk,
-            scheduler=scheduler,
-            workers=workers,
-            overwrite=overwrite,
-            progress=advance,
-        )
+            stores, out, spec, scheduler=scheduler, workers=workers, overwrite=overwrite,
+            progress=advance, announce=console.say_dashboard,
+        )  # fmt: skip
     if as_json:
         typer.echo(json.dumps(asdict(result), indent=1, default=str))
     else:
@@ -172,14 +171,6 @@ def stream(
     )
 
 
-def _preset(name: str | None) -> Mapping[str, Any]:
-    from physioprep.shards import PRESETS
-
-    if name is not None and name not in PRESETS:
-        raise ShardError(f"preset {name!r} is none of {', '.join(PRESETS)}")
-    return PRESETS[name] if name else {}
-
-
 def _region(text: str) -> tuple[str | None, float | None, float | None]:
     query, _, span = text.rpartition("@")
     start, colon, stop = span.partition(":")
@@ -195,23 +186,11 @@ def _region(text: str) -> tuple[str | None, float | None, float | None]:
         raise typer.BadParameter(f"{text!r} is not 'QUERY @ FROM:TO' in seconds") from None
 
 
-def _labels(file: Path | None) -> dict[str, dict[str, Any]]:
-    import yaml
-
-    if file is None:
-        return {}
-    try:
-        labels = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ShardError(f"{file}: not YAML: {error}") from None
-    if not isinstance(labels, dict) or not all(isinstance(each, dict) for each in labels.values()):
-        raise ShardError(f"{file}: not a mapping of label names to their fields")
-    return labels
-
-
-def _amounts(texts: list[str] | None) -> dict[str, float]:
+def _amounts(texts: list[str] | None) -> dict[str, float] | None:
+    if not texts:
+        return None
     amounts = {}
-    for text in texts or ():
+    for text in texts:
         name, _, amount = text.partition("=")
         try:
             amounts[name] = float(amount)

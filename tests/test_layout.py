@@ -34,7 +34,6 @@ TORCH_HOME = {"stream"}
 
 # To be emptied while issue 11 is worked on: nothing may be added.
 ALLOWED_LONG = {
-    "physioprep/shards/run.py: shard",
     "physiomodels/evaluation/evaluate.py",
     "physiomodels/evaluation/evaluate.py: evaluate",
     "physiomodels/training/finetune.py: fit",

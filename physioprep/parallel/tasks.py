@@ -21,6 +21,9 @@ TASKS: Final[Mapping[str, str]] = {
     "headers": "physioprep.corpora.headers:read_rows",
     "ingest": "physioprep.store.build.task:run_block",
     "simulate": "physioprep.simulation:write_person",
+    "shard-cut": "physioprep.shards.cut:cut_run",
+    "shard-peaks": "physioprep.shards.peaks:find_peaks",
+    "shard-write": "physioprep.shards.write:write_block",
     "sleep": "physioprep.parallel.tasks:_sleep",
 }
 

@@ -3,13 +3,16 @@
 `shard` makes a folder, `open_shards` reads it.
 """
 
+from physioprep.shards.annotation_label import AnnotationLabel
 from physioprep.shards.open import Shards, open_shards
-from physioprep.shards.run import ShardResult, shard
-from physioprep.shards.spec import PRESETS, AnnotationLabel, ShardSpec
+from physioprep.shards.result import ShardResult
+from physioprep.shards.run import shard
+from physioprep.shards.spec import PRESETS, ShardFields, ShardSpec
 
 __all__ = [
     "PRESETS",
     "AnnotationLabel",
+    "ShardFields",
     "ShardResult",
     "ShardSpec",
     "Shards",

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
+from physioprep.shards.annotation_label import AnnotationLabel
 from physioprep.shards.query import query_mask
 from physioprep.shards.source import Source
-from physioprep.shards.spec import AnnotationLabel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,12 +142,12 @@ def _categorise(
     label: AnnotationLabel, texts: NDArray[Any]
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     found = sorted(set(texts.tolist()))
-    if label.categories is None:
+    if label.pairs is None:
         names = tuple(text for text in found if text)
         code = {text: number for number, text in enumerate(names)}
     else:
-        names = tuple(dict.fromkeys(name for _, name in label.categories))
-        patterns = [(re.compile(p), names.index(name)) for p, name in label.categories]
+        names = tuple(dict.fromkeys(name for _, name in label.pairs))
+        patterns = [(re.compile(p), names.index(name)) for p, name in label.pairs]
         code = {}
         for text in found:
             matching = (number for pattern, number in patterns if pattern.fullmatch(text))

@@ -182,12 +182,12 @@ def _tile(
     rows: NDArray[Any], begin: NDArray[np.float64], stop: NDArray[np.float64], spec: ShardSpec
 ) -> NDArray[Any]:
     """Lay windows one after the other from `begin` on, as many as fit before `stop`."""
-    count = np.floor((stop - begin - spec.window_s) / spec.stride_s + _TINY).astype(np.int64) + 1
+    count = np.floor((stop - begin - spec.window_s) / spec.step_s + _TINY).astype(np.int64) + 1
     count = np.maximum(count, 0)
     step = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     places = np.empty(len(step), _PLACE)
     places["record"] = np.repeat(rows, count)
-    places["start"] = np.repeat(begin, count) + step * spec.stride_s
+    places["start"] = np.repeat(begin, count) + step * spec.step_s
     return places
 
 

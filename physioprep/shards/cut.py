@@ -10,18 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickle
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.atomic import TEMPORARY
 from physioprep.samples import MISSING_INT16
+from physioprep.shards.job import Job, plan_of, work_of
 from physioprep.shards.modality import ModalityPlan
 from physioprep.shards.order import random_permutation
 from physioprep.shards.plan import Plan
@@ -30,7 +30,6 @@ from physioprep.shards.source import SourceGroup, read_samples
 
 #: Bytes of samples that are read at a time.
 _SPAN_BYTES = 8 << 20
-PLAN_FILE = "plan.pickle"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,42 +49,32 @@ class Windows:
     present: NDArray[np.bool_]
 
 
-@lru_cache(maxsize=2)
-def load_plan(work: Path, sha256: str) -> Plan:
-    """Return the plan that this run wrote into its own working folder."""
-    with (work / PLAN_FILE).open("rb") as file:
-        plan: Plan = pickle.load(file)
-    assert plan.sha256 == sha256
-    return plan
-
-
-def cut_run(work: Path, sha256: str, run: int) -> None:
+def cut_run(job: Job, run: int) -> None:
     """Cut one run of records and spill its good windows; a no-op where that was done before.
 
     Parameters
     ----------
-    work : Path
-        Working folder, with the plan in it.
-    sha256 : str
-        Of the plan.
+    job : mapping
+        From `make_job`; the plan is in its working folder.
     run : int
-        Which run.
+        Number of the run.
     """
-    target = work / "spill" / f"{run:06d}"
+    target = work_of(job) / "spill" / f"{run:06d}"
     if target.exists():
         return
-    plan = load_plan(work, sha256)
-    # A worker that outlives its run may do the same task as the next run's worker: each in a
-    # folder of its own, and whoever is first gives it the name.
-    temporary = target.with_suffix(f".{os.getpid()}.{os.urandom(4).hex()}.partial")
-    temporary.mkdir(parents=True)
+    plan = plan_of(job)
+    # A worker that outlives its run may do the same task as the next run's worker: each works
+    # in a folder of its own, and the first to finish renames it. The parent is not made: the
+    # working folder is gone once the shards are in their place.
+    temporary = target.with_suffix(f".{os.getpid()}.{os.urandom(4).hex()}{TEMPORARY}")
+    temporary.mkdir()
     candidates = np.arange(plan.runs[run], plan.runs[run + 1])
     left_out: dict[str, int] = {}
     if plan.spec.max_per_record is not None:
         candidates = _choose(plan, candidates, left_out)
     _spill(plan, candidates, temporary, left_out)
     try:
-        temporary.rename(target)  # the journal entry: a spill that has its name is whole
+        temporary.rename(target)  # the journal entry: a spill under this name is whole
     except OSError:
         if not target.exists():
             raise

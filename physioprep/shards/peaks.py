@@ -1,36 +1,46 @@
-"""R peaks by NeuroKit2's detector, for windows around beats that nobody annotated."""
+"""R peaks by NeuroKit2's detector, for windows around beats without annotations."""
 
 from __future__ import annotations
 
-import os
-import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.atomic import temporary_file
 from physioprep.errors import ShardError
 from physioprep.samples import to_physical
-from physioprep.shards.candidates import Onsets
+from physioprep.shards.candidates import Onsets, chosen_records
+from physioprep.shards.job import Job, sources_of, work_of
+from physioprep.shards.plan import unite_records
 from physioprep.shards.source import Source, SourceGroup, read_samples
+from physioprep.shards.spec import ShardSpec
 
-#: Leads to look at, the first that a record has; else its first channel.
+#: Lead to search: the first of these that a record has; else its first channel.
 LEADS: Final = ("II", "MLII", "I", "V5", "V2")
-#: Records longer than this are looked at in pieces, each with some seconds on either side, s.
+#: Longer records are searched in pieces, each with some seconds more on either side, s.
 _PIECE_S: Final = 3600.0
 _EDGE_S: Final = 5.0
-#: Seconds of signal that one task looks at.
+#: Seconds of signal per task.
 _TASK_S: Final = 7200.0
-_JOB: Final = "peaks.pickle"
 
 
 @dataclass(frozen=True, eq=False)
-class PeakJob:
-    """Which records to look at: rows of the plan, and the record of which group each is."""
+class PeakTasks:
+    """Which records to search for R peaks.
+
+    Parameters
+    ----------
+    groups : tuple of SourceGroup or None
+        ECG of each store; None where a store holds none.
+    record, store, store_record : ndarray of int64, shape (chosen record,)
+        Row of the plan's records, number of the store, and row of the store's records.
+    tasks : ndarray of int64, shape (task + 1,)
+        Task *i* searches chosen records ``tasks[i]`` up to ``tasks[i + 1]``.
+    """
 
     groups: tuple[SourceGroup | None, ...]
     record: NDArray[np.int64]
@@ -92,27 +102,28 @@ def detect_r_peaks(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.i
     return seen
 
 
-def write_job(work: Path, sources: tuple[Source, ...], records: Any, rows: NDArray[Any]) -> int:
-    """Write down which records to look at; return how many tasks that is.
+def plan_peaks(sources: tuple[Source, ...], spec: ShardSpec) -> PeakTasks:
+    """Divide the records that `where` keeps into tasks of about two hours of signal.
 
     Parameters
     ----------
-    work : Path
-        Working folder.
     sources : tuple of Source
-    records : pandas.DataFrame
-        Of all sources.
-    rows : ndarray of int
-        The chosen ones.
+    spec : ShardSpec
+
+    Returns
+    -------
+    PeakTasks
 
     Raises
     ------
     ShardError
-        If no store holds ECG.
+        If no store holds ECG, or `where` is wrong.
     """
     groups = tuple(source.groups.get("ecg") for source in sources)
     if not any(groups):
         raise ShardError("align='r_peak': no store holds ecg")
+    records = unite_records(sources)
+    rows = np.flatnonzero(chosen_records(records, spec))
     store = records["store"].to_numpy()[rows]
     own = records["store_record"].to_numpy()[rows]
     seconds = np.array(
@@ -124,43 +135,38 @@ def write_job(work: Path, sources: tuple[Source, ...], records: Any, rows: NDArr
     task = (np.cumsum(seconds) - seconds) // _TASK_S
     first = np.flatnonzero(np.concatenate(([True], task[1:] != task[:-1])))
     tasks = np.concatenate((first, [len(rows)]))
-    job = PeakJob(groups, np.asarray(rows, np.int64), store, own, tasks)
-    with (work / _JOB).open("wb") as file:
-        pickle.dump(job, file)
-    (work / "peaks").mkdir(exist_ok=True)
-    return len(tasks) - 1
+    return PeakTasks(groups, np.asarray(rows, np.int64), store, own, tasks)
 
 
-@lru_cache(maxsize=2)
-def _load_job(work: Path, written_ns: int) -> PeakJob:
-    with (work / _JOB).open("rb") as file:
-        job: PeakJob = pickle.load(file)
-    return job
+def find_peaks(job: Job, task: int) -> None:
+    """Search the records of one task for R peaks; a no-op where that was done before.
 
-
-def find_peaks(work: Path, task: int) -> None:
-    """Look at the records of one task; a no-op where that was done before."""
-    target = work / "peaks" / f"{task:06d}.npz"
+    Parameters
+    ----------
+    job : mapping
+        From `make_job`.
+    task : int
+        Number of the task.
+    """
+    target = work_of(job) / "peaks" / f"{task:06d}.npz"
     if target.exists():
         return
-    job = _load_job(work, (work / _JOB).stat().st_mtime_ns)
+    todo = plan_peaks(*sources_of(job))
     record, onset = [], []
-    for row in range(job.tasks[task], job.tasks[task + 1]):
-        group = job.groups[job.store[row]]
+    for row in range(todo.tasks[task], todo.tasks[task + 1]):
+        group = todo.groups[todo.store[row]]
         if group is None:
             continue
-        peaks_s = _peaks_of_record(group, int(job.store_record[row]))
-        record.append(np.full(len(peaks_s), job.record[row]))
+        peaks_s = _peaks_of_record(group, int(todo.store_record[row]))
+        record.append(np.full(len(peaks_s), todo.record[row]))
         onset.append(peaks_s)
     empty = [np.empty(0)]
-    partial_file = target.with_suffix(f".{os.getpid()}.{os.urandom(4).hex()}.partial")
-    with partial_file.open("wb") as file:
+    with temporary_file(target) as temporary:
         np.savez(
-            file,
+            temporary,
             record=np.concatenate(record or empty).astype(np.int64),
             onset=np.concatenate(onset or empty),
         )
-    partial_file.replace(target)
 
 
 def _peaks_of_record(group: SourceGroup, number: int) -> NDArray[np.float64]:
@@ -196,14 +202,26 @@ def _pieces(length: int, rate_hz: float) -> Iterator[tuple[int, int]]:
 
 
 def gather_peaks(work: Path, n_tasks: int) -> Onsets:
-    """Return what all tasks found.
+    """Return the R peaks that all tasks found.
+
+    Parameters
+    ----------
+    work : Path
+        Working folder.
+    n_tasks : int
+        Number of tasks.
+
+    Returns
+    -------
+    Onsets
 
     Raises
     ------
     ShardError
-        If that is nothing.
+        If there is none.
     """
-    found = [np.load(work / "peaks" / f"{task:06d}.npz") for task in range(n_tasks)]
+    files = (work / "peaks" / f"{task:06d}.npz" for task in range(n_tasks))
+    found = [np.load(file, allow_pickle=False) for file in files]
     record = np.concatenate([each["record"] for each in found])
     onset = np.concatenate([each["onset"] for each in found])
     if not record.size:

@@ -58,6 +58,25 @@ class LabelPlan:
 
 
 @dataclass(frozen=True, eq=False)
+class Places:
+    """Candidate windows and their labels: what of a plan takes time or annotations to make.
+
+    Parameters
+    ----------
+    record, start_s, runs, left_out
+        As in `Plan`.
+    window_labels : tuple of LabelPlan
+        The labels of windows, without those of records.
+    """
+
+    record: NDArray[np.int32]
+    start_s: NDArray[np.float64]
+    runs: NDArray[np.int64]
+    window_labels: tuple[LabelPlan, ...]
+    left_out: dict[str, int]
+
+
+@dataclass(frozen=True, eq=False)
 class Plan:
     """Candidate windows, in the order of stores, records and time.
 
@@ -94,6 +113,17 @@ class Plan:
     left_out: dict[str, int]
     n_chosen: int
     sha256: str
+
+    @property
+    def places(self) -> Places:
+        """The candidate windows and their labels, for `rebuild_plan`.
+
+        Returns
+        -------
+        Places
+        """
+        window_labels = tuple(label for label in self.labels if label.per_window)
+        return Places(self.record, self.start_s, self.runs, window_labels, self.left_out)
 
 
 def plan_sha256(sources: Sequence[Source], spec: ShardSpec, detector: str | None = None) -> str:
@@ -134,31 +164,77 @@ def plan_windows(
     if table is not None and spec.align in ("annotation", "event", "beat"):
         onsets = annotated_onsets(table, spec)
     laid = lay_windows(sources, modalities, records, spec, onsets)
-    record, start_s = laid.record, laid.start_s
-    if not record.size:
+    if not laid.record.size:
         raise ShardError(f"no record has a window of {spec.window_s:g} s that the options allow")
-    having = np.unique(record)
-    records["split"] = _splits(records, spec, having)
-    labels = [_label(records, name) for name in _label_names(records, spec)]
+    labels = []
     for asked in spec.annotation_labels:
         assert table is not None
         name = f"label_{asked.name}"
-        if name in [label.name for label in labels]:
+        if name in _label_names(records, spec):
             raise ShardError(f"annotation label {asked.name!r}: the records have a {name} too")
-        found = label_windows(asked, table, record, start_s, spec.window_s)
+        found = label_windows(asked, table, laid.record, laid.start_s, spec.window_s)
         labels.append(LabelPlan(name, *found, per_window=True))
+    places = Places(
+        record=laid.record,
+        start_s=laid.start_s,
+        runs=_runs(laid.record, modalities),
+        window_labels=tuple(labels),
+        left_out=laid.left_out,
+    )
+    sha256 = plan_sha256(sources, spec, detector)
+    return _assemble(sources, spec, modalities, records, places, sha256)
+
+
+def rebuild_plan(sources: Sequence[Source], spec: ShardSpec, places: Places, sha256: str) -> Plan:
+    """Return the plan that `plan_windows` made, with the windows that it laid out.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        The same stores, opened again.
+    spec : ShardSpec
+    places : Places
+        The windows, and their labels.
+    sha256 : str
+        Hash of the plan.
+
+    Returns
+    -------
+    Plan
+        Equal to the first one in every field.
+
+    Raises
+    ------
+    ShardError
+        If the stores do not fit together.
+    """
+    sources = tuple(sources)
+    modalities = unite_modalities(sources, spec)
+    return _assemble(sources, spec, modalities, unite_records(sources), places, sha256)
+
+
+def _assemble(
+    sources: tuple[Source, ...],
+    spec: ShardSpec,
+    modalities: tuple[ModalityPlan, ...],
+    records: pd.DataFrame,
+    places: Places,
+    sha256: str,
+) -> Plan:
+    records["split"] = _splits(records, spec, np.unique(places.record))
+    labels = [_label(records, name) for name in _label_names(records, spec)]
     return Plan(
         spec=spec,
         sources=sources,
         modalities=modalities,
         records=records,
-        labels=tuple(labels),
-        record=record,
-        start_s=start_s,
-        runs=_runs(record, modalities),
-        left_out=laid.left_out,
+        labels=(*labels, *places.window_labels),
+        record=places.record,
+        start_s=places.start_s,
+        runs=places.runs,
+        left_out=places.left_out,
         n_chosen=int(chosen_records(records, spec).sum()),
-        sha256=plan_sha256(sources, spec, detector),
+        sha256=sha256,
     )
 
 

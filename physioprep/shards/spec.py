@@ -6,125 +6,85 @@ import dataclasses
 import hashlib
 import json
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack, cast
 
 from physioprep.errors import ShardError
+from physioprep.shards.annotation_label import AnnotationLabel, parse_annotation_labels
 
 #: ``attrs["schema"]`` and ``attrs["schema_version"]`` of a shards folder.
 SCHEMA: Final = "physioprep.shards"
 SCHEMA_VERSION: Final = 1
 CODECS: Final = ("none", "lz4", "zstd", "pcodec")
-RULES: Final = ("majority", "any", "centre")
 ALIGNMENTS: Final = ("start", "annotation", "event", "beat", "r_peak")
-#: Limits that publications state, as arguments of `shard`. CBraMod (Wang et al., ICLR 2025,
-#: arXiv:2412.07236, section 3.1) cuts a minute off both ends and drops samples above 100 µV.
-PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "cbramod": {"trim_s": 60.0, "max_abs": {"eeg": 100.0}},
-}
 
 #: Where windows may lie: (records by pandas query or None, from s, to s); negative seconds
 #: count from the record's end, None is the record's start or end.
 Region = tuple[str | None, float | None, float | None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class AnnotationLabel:
-    """A label of each window, out of the annotations of its record.
+class ShardFields(TypedDict, total=False):
+    """Fields of a `ShardSpec` as keyword arguments; None means the default.
 
-    Parameters
-    ----------
-    name : str
-        Becomes the array and column ``label_<name>``.
-    where : str or None
-        Pandas query on the annotations (``onset, duration, text, source, code, channel,
-        subtype, num``): which ones count. None: all.
-    of : {"text", "code"}
-        What of an annotation names its category.
-    categories : tuple of (str, str) or None
-        Pairs of a regular expression and a category, or a mapping of them. An annotation is of
-        the first category whose expression matches the whole of its text (or code); of none
-        of them, and it does not count. None: the text itself is the category.
-    rule : {"majority", "any", "centre"}
-        ``"majority"``: the category that holds for most of the window (has most annotations in
-        it, where they do not last). ``"any"``: the first of `categories` that occurs in the
-        window at all. ``"centre"``: the category that holds at the window's middle (of the
-        annotation nearest to it within 0.15 s, where they do not last).
-    lasts : bool
-        True: an annotation holds for the duration that it states, or without one until the
-        next of the same source and code (WFDB rhythm changes), or the record's end. Where
-        several hold, the one begun last does. False: it is an instant (beats).
-    otherwise : str or None
-        Category where no annotation holds. None: unknown.
-
-    Raises
-    ------
-    ShardError
-        If a value makes no sense.
-
-    Examples
-    --------
-    >>> AnnotationLabel(name="beat", of="code", lasts=False, rule="any",
-    ...                 categories={"[VE]": "ventricular", "[NLR]": "normal"}).categories
-    (('[VE]', 'ventricular'), ('[NLR]', 'normal'))
+    Sequences may be lists. `annotation_labels` may be a mapping of label names to the fields of
+    each, as a YAML file has it.
     """
 
-    name: str
-    where: str | None = None
-    of: str = "text"
-    categories: Any = None
-    rule: str = "majority"
-    lasts: bool = True
-    otherwise: str | None = None
+    window_s: float | None
+    stride_s: float | None
+    seed: int | None
+    align: str | None
+    align_where: str | None
+    before_s: float | None
+    modalities: Sequence[str] | None
+    pairs: str | None
+    labels: Sequence[str] | None
+    annotation_labels: Sequence[AnnotationLabel] | Mapping[str, Mapping[str, Any]] | None
+    where: str | None
+    regions: Sequence[Region] | None
+    trim_s: float | None
+    max_per_record: int | None
+    min_valid: float | None
+    max_abs: Mapping[str, float] | None
+    min_std: Mapping[str, float] | None
+    split: Mapping[str, float] | None
+    stratify: str | Sequence[str] | None
+    weights: Sequence[float] | None
+    n_windows: int | None
+    codec: str | None
+    windows_per_chunk: int | None
 
-    def __post_init__(self) -> None:
-        if isinstance(self.categories, Mapping):
-            object.__setattr__(self, "categories", self.categories.items())
-        if self.categories is not None:
-            pairs = tuple((str(pattern), str(name)) for pattern, name in self.categories)
-            object.__setattr__(self, "categories", pairs)
-        about = f"annotation label {self.name!r}"
-        checks = (
-            (self.name.isidentifier(), f"{about}: a name is letters, digits and _"),
-            (self.of in ("text", "code"), f"{about}: of is 'text' or 'code', not {self.of!r}"),
-            (self.rule in RULES, f"{about}: rule {self.rule!r} is none of {', '.join(RULES)}"),
-            (
-                self.rule != "any" or bool(self.categories),
-                f"{about}: rule 'any' needs categories, in the order in which they win",
-            ),
-        )
-        for good, cause in checks:
-            if not good:
-                raise ShardError(cause)
-        for pattern, _ in self.categories or ():
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ShardError(f"{about}: {pattern!r}: {error}") from None
+
+#: Limits that publications state, as arguments of `shard`. CBraMod (Wang et al., ICLR 2025,
+#: arXiv:2412.07236, section 3.1) cuts a minute off both ends and drops samples above 100 µV.
+PRESETS: Final[Mapping[str, ShardFields]] = {
+    "cbramod": {"trim_s": 60.0, "max_abs": {"eeg": 100.0}},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShardSpec:
-    """How windows are cut, chosen, ordered and stored.
+    """What to cut; the fields are given as they are here, or in any form to `ShardSpec.of`.
 
     Parameters
     ----------
-    window_s, stride_s : float
-        Length of a window and distance between the starts of two, s.
+    window_s : float
+        Length of a window, s.
+    stride_s : float or None
+        Distance between the starts of two windows, s. None: the length of a window.
+    seed : int
+        Seeds the shuffle and the choice of windows under `max_per_record`.
     align : {"start", "annotation", "event", "beat", "r_peak"}
-        What windows are laid from: ``"start"``, one after the other from the record's start;
+        Where windows begin: ``"start"``, one after the other from the record's start;
         ``"annotation"``, one at each annotation's onset; ``"event"``, one after the other
-        within what each annotation lasts; ``"beat"``, one around each annotated heart beat;
-        ``"r_peak"``, one around each R peak that NeuroKit2 detects.
+        within the duration of each annotation; ``"beat"``, one around each annotated heart
+        beat; ``"r_peak"``, one around each R peak that NeuroKit2 detects.
     align_where : str or None
         Pandas query on the annotations: which ones align. Not for ``"start"`` and ``"r_peak"``.
     before_s : float or None
         Seconds of the window before the onset or beat. None: half the window around beats,
         none elsewhere. Negative begins after the onset.
-    seed : int
-        Seeds the shuffle and the choice of windows under `max_per_record`.
     modalities : tuple of str or None
         Which ones; None means all that the stores hold.
     pairs : {"complete", "any"}
@@ -132,38 +92,38 @@ class ShardSpec:
     labels : tuple of str or None
         ``label_*`` columns of the records to carry over; None means all.
     annotation_labels : tuple of AnnotationLabel
-        Labels of each window, out of the annotations.
+        Labels of each window, made from the annotations.
     where : str or None
         Pandas query on the stores' records.
     regions : tuple of Region or None
-        Windows lie inside one of these; records that none names are left out.
+        Windows lie inside one of these; records that no region selects are left out.
     trim_s : float
         Seconds left out at both ends of a record (or region).
     max_per_record : int or None
-        At most so many windows a record, chosen at random among the good ones.
+        Maximum number of windows per record, chosen at random among the good ones.
     min_valid : float
         Least fraction of samples that must not be missing, in every channel that is present.
     max_abs, min_std : mapping of str to float
-        Limits a modality, in its units: windows with a larger absolute value, or with a
-        flatter channel, are left out.
+        Limits per modality, in its units: windows with a larger absolute value, or with a
+        channel of smaller standard deviation, are left out.
     split : mapping of str to float or None
-        Fractions by name; subjects are split by a hash. None keeps the records' own split.
+        Fractions by name; subjects are assigned by a hash. None keeps the records' own split.
     stratify : tuple of str
-        Columns of the records (``label_*``, ``corpus``, ``site`` ...) of whose values every
-        split gets its fraction of the subjects.
+        Columns of the records (``label_*``, ``corpus``, ``site`` ...): each split gets its
+        fraction of the subjects of every combination of values.
     weights : tuple of float or None
         Share of the windows that each store gives, in the order of the stores; None: all.
     n_windows : int or None
-        With `weights`, windows in all. None: as many as there can be without repeating one.
+        With `weights`, the number of windows. None: the largest number that repeats no window.
     codec : {"none", "lz4", "zstd", "pcodec"}
         Compression. Uncompressed chunks are mapped into memory: fastest, and largest.
     windows_per_chunk : int
-        At most so many windows a chunk.
+        Maximum number of windows per chunk.
 
     Raises
     ------
     ShardError
-        If a value makes no sense.
+        If a value is not allowed.
 
     Examples
     --------
@@ -172,7 +132,7 @@ class ShardSpec:
     """
 
     window_s: float = 10.0
-    stride_s: float = field(default=0.0)
+    stride_s: float | None = None
     seed: int = 0
     align: str = "start"
     align_where: str | None = None
@@ -196,10 +156,8 @@ class ShardSpec:
     windows_per_chunk: int = 1024
 
     def __post_init__(self) -> None:
-        if not self.stride_s:
-            object.__setattr__(self, "stride_s", self.window_s)
         checks = (
-            (self.window_s > 0 and self.stride_s > 0, "window and stride must be longer than 0 s"),
+            (self.window_s > 0 and self.step_s > 0, "window and stride must be longer than 0 s"),
             (self.seed >= 0, "the seed must not be negative"),
             (
                 self.pairs in ("complete", "any"),
@@ -259,6 +217,51 @@ class ShardSpec:
             (self.n_windows is None or weights is not None, "n_windows needs weights"),
         )
 
+    @classmethod
+    def of(cls, **fields: Unpack[ShardFields]) -> ShardSpec:
+        """Return the spec of fields that are given in any form, as `shard` takes them.
+
+        Parameters
+        ----------
+        **fields
+            See `ShardFields`.
+
+        Returns
+        -------
+        ShardSpec
+
+        Raises
+        ------
+        ShardError
+            If a value is not allowed.
+        TypeError
+            If there is no such field.
+
+        Examples
+        --------
+        >>> ShardSpec.of(modalities=["ecg"], trim_s=None).modalities
+        ('ecg',)
+        """
+        given: dict[str, Any] = {key: value for key, value in fields.items() if value is not None}
+        given["stride_s"] = given.get("stride_s") or given.get("window_s", cls.window_s)
+        if isinstance(given.get("stratify"), str):
+            given["stratify"] = (given["stratify"],)
+        convert: dict[str, Any] = {
+            "annotation_labels": parse_annotation_labels,
+            "regions": lambda regions: tuple(tuple(region) for region in regions),
+            "weights": lambda weights: tuple(map(float, weights)),
+            **dict.fromkeys(("modalities", "labels", "stratify"), tuple),
+            **dict.fromkeys(("max_abs", "min_std", "split"), dict),
+        }
+        for name in convert.keys() & given.keys():
+            given[name] = convert[name](given[name])
+        return cls(**given)
+
+    @property
+    def step_s(self) -> float:
+        """Distance between the starts of two windows, s."""
+        return self.stride_s or self.window_s
+
     @property
     def lead_s(self) -> float:
         """Seconds of a window before the onset or beat that it is aligned to."""
@@ -267,19 +270,103 @@ class ShardSpec:
         return self.window_s / 2 if self.align in ("beat", "r_peak") else 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the spec as plain JSON types."""
-        values = dataclasses.asdict(self)
-        if self.split is not None:  # whose order matters, which a JSON object's does not
+        """Return the spec as plain JSON types; `from_dict` reads it again.
+
+        Returns
+        -------
+        dict
+        """
+        values = dataclasses.asdict(self) | {"stride_s": self.step_s}
+        for label, held in zip(values["annotation_labels"], self.annotation_labels, strict=True):
+            label["categories"] = held.pairs
+        if self.split is not None:  # the order matters, and a JSON object does not keep it
             values["split"] = list(self.split.items())
         return dict(json.loads(json.dumps(values)))
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ShardSpec:
+        """Return the spec that `to_dict` gave.
+
+        Parameters
+        ----------
+        values : mapping
+            From `to_dict`, or attribute ``spec`` of shards.
+
+        Returns
+        -------
+        ShardSpec
+
+        Raises
+        ------
+        ShardError
+            If a value is not allowed.
+
+        Examples
+        --------
+        >>> spec = ShardSpec.of(split={"train": 0.5, "test": 0.5}, stride_s=1)
+        >>> ShardSpec.from_dict(spec.to_dict()) == spec
+        True
+        """
+        labels = [AnnotationLabel(**label) for label in values["annotation_labels"]]
+        return cls.of(**cast(ShardFields, {**values, "annotation_labels": labels}))
+
     @property
     def sha256(self) -> str:
-        """Hash of the spec: of its canonical JSON."""
+        """Hash of the spec's canonical JSON."""
         return canonical_sha256(self.to_dict())
 
 
+def with_preset(name: str | None, **fields: Unpack[ShardFields]) -> ShardSpec:
+    """Return the spec of `fields`; a preset gives those that are None or missing.
+
+    Parameters
+    ----------
+    name : str or None
+        A key of `PRESETS`. None: no preset.
+    **fields
+        See `ShardFields`. Mappings such as `max_abs` are merged with the preset's by key.
+
+    Returns
+    -------
+    ShardSpec
+
+    Raises
+    ------
+    ShardError
+        If there is no such preset, or a value is not allowed.
+
+    Examples
+    --------
+    >>> with_preset("cbramod", trim_s=0.0).max_abs
+    {'eeg': 100.0}
+    """
+    if name is not None and name not in PRESETS:
+        raise ShardError(f"preset {name!r} is none of {', '.join(PRESETS)}")
+    merged: dict[str, Any] = dict(PRESETS[name]) if name else {}
+    for key, value in fields.items():
+        if isinstance(value, Mapping):
+            merged[key] = {**merged.get(key, {}), **value}
+        elif value is not None:
+            merged[key] = value
+    return ShardSpec.of(**cast(ShardFields, merged))
+
+
 def canonical_sha256(value: Any) -> str:
-    """Hash plain JSON types, however their keys are ordered."""
+    """Hash plain JSON types; the order of keys does not matter.
+
+    Parameters
+    ----------
+    value : JSON value
+
+    Returns
+    -------
+    str
+        SHA-256 as 64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> canonical_sha256({"a": 1, "b": 2}) == canonical_sha256({"b": 2, "a": 1})
+    True
+    """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()

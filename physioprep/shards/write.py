@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.atomic import write_text
 from physioprep.errors import ShardError
 from physioprep.samples import MISSING_INT16
-from physioprep.shards.cut import load_plan
+from physioprep.shards.job import Job, plan_of, work_of
 from physioprep.shards.modality import ModalityPlan
 from physioprep.shards.plan import LabelPlan, Plan
 from physioprep.shards.quality import channel_sums
@@ -110,28 +111,25 @@ def _create_signal(group: Any, codec: Any, shape: tuple[int, ...], per_chunk: in
         )
 
 
-def write_block(work: Path, sha256: str, block: int, per_chunk: int, per_block: int) -> None:
+def write_block(job: Job, block: int) -> None:
     """Write one chunk of every small array, and the signal chunks that belong to it.
 
     A no-op where that was done before.
 
     Parameters
     ----------
-    work : Path
-        Working folder.
-    sha256 : str
-        Of the plan.
+    job : mapping
+        From `make_job`, with ``per_chunk`` and ``per_block`` of `create_arrays`.
     block : int
-        Which block.
-    per_chunk, per_block : int
-        See `create_arrays`.
+        Number of the block.
     """
     import zarr
 
+    work, per_chunk, per_block = work_of(job), job["per_chunk"], job["per_block"]
     entry = work / "journal" / f"{block:06d}.json"
     if entry.exists():
         return
-    plan = load_plan(work, sha256)
+    plan = plan_of(job)
     size = per_chunk * per_block
     order = np.load(work / ORDER_FILE, mmap_mode="r")[block * size : (block + 1) * size]
     with warnings.catch_warnings():
@@ -163,9 +161,7 @@ def write_block(work: Path, sha256: str, block: int, per_chunk: int, per_block: 
             totals[:3] += _totals(signal, scale[some])
         totals[3] = present.sum(axis=0) * modality.n_samples
         statistics[modality.name] = totals.tolist()
-    partial = entry.with_suffix(f".{os.getpid()}.{os.urandom(4).hex()}.partial")
-    partial.write_text(json.dumps(statistics))
-    partial.replace(entry)
+    write_text(entry, json.dumps(statistics))
 
 
 def _totals(signal: NDArray[np.int16], scale: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -160,13 +160,13 @@ def slow_label(label: AnnotationLabel, notes: pd.DataFrame, start: float, window
         text = getattr(row, label.of)
         if label.where is not None and f"'{row.code}'" not in label.where:
             continue
-        if label.categories is None:
+        if label.pairs is None:
             told.append((row.onset, row.end, text or None))
         else:
-            names = [name for pattern, name in label.categories if re.fullmatch(pattern, text)]
+            names = [name for pattern, name in label.pairs if re.fullmatch(pattern, text)]
             told.append((row.onset, row.end, names[0] if names else None))
     told = [each for each in told if each[2] is not None]
-    order = list(dict.fromkeys(name for _, name in label.categories or ()))
+    order = list(dict.fromkeys(name for _, name in label.pairs or ()))
     order = order or sorted({name for *_, name in told})
 
     def holding(tick: int) -> Any:

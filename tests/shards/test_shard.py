@@ -234,7 +234,13 @@ def test_splits_keep_subjects_together_whoever_else_is_there(paired: Path, tmp_p
 
 
 @pytest.mark.parametrize(
-    "options", [{"workers": 1}, {"workers": 3}, {"workers": 2, "scheduler": "processes"}]
+    "options",
+    [
+        {"workers": 1},
+        {"workers": 3},
+        {"workers": 2, "scheduler": "processes"},
+        {"workers": 2, "scheduler": "cluster", "announce": print},
+    ],
 )
 def test_any_number_of_workers_writes_the_same_bytes(
     paired: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
@@ -258,8 +264,8 @@ def test_a_run_that_stops_anywhere_goes_on(
     options: dict[str, Any] = {"window_s": 1.0, "modalities": ["ecg"], "scheduler": "sync"}
     shard(paired, tmp_path / "whole", **options)
     wanted = digest(tmp_path / "whole")
-    steps = [(cut, "_spill"), (run, "_order"), (run.write, "_gather_signal")]
-    steps += [(run.write, "add_statistics"), (run.write, "write_manifest"), (run, "_commit")]
+    steps = [(cut, "_spill"), (run, "order_windows"), (run.write, "_gather_signal")]
+    steps += [(run.write, "add_statistics"), (run.write, "write_manifest"), (run, "commit")]
     for number, (module, name) in enumerate(steps):
         for after in (0, 2) if number < 3 else (0,):
             target = tmp_path / f"{number}-{after}"
@@ -288,7 +294,7 @@ def test_another_plan_does_not_go_on_from_a_killed_one(
 ) -> None:
     shard(paired, tmp_path / "wanted", window_s=0.5, seed=1)
     with monkeypatch.context() as patch:
-        patch.setattr(run, "_commit", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(run, "commit", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             shard(paired, tmp_path / "s", window_s=0.5, seed=0)
     shard(paired, tmp_path / "s", window_s=0.5, seed=1)

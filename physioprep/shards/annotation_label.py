@@ -1,0 +1,174 @@
+"""A label of each window, made from the annotations: what is asked for, and how it is read."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from physioprep.errors import ShardError
+
+RULES: Final = ("majority", "any", "centre")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotationLabel:
+    """A label of each window, made from the annotations of its record.
+
+    Parameters
+    ----------
+    name : str
+        Becomes the array and column ``label_<name>``.
+    where : str or None
+        Pandas query on the annotations (``onset, duration, text, source, code, channel,
+        subtype, num``) that selects which ones count. None: all.
+    of : {"text", "code"}
+        Which field of an annotation names its category.
+    categories : mapping of str to str, sequence of (str, str), or None
+        Regular expressions and the category of each. An annotation has the category of the
+        first expression that matches the whole of its text (or code); annotations that match
+        none do not count. None: the text (or code) itself is the category.
+    rule : {"majority", "any", "centre"}
+        ``"majority"``: the category that holds for most of the window (for instants: that most
+        annotations in the window have). ``"any"``: the first of `categories` that occurs in the
+        window at all. ``"centre"``: the category that holds at the window's middle (for
+        instants: of the annotation nearest to the middle, within 0.15 s).
+    lasts : bool
+        True: an annotation holds for its stated duration; if none is stated, until the next
+        annotation of the same source and code (WFDB rhythm changes), or the record's end. Where
+        several hold, the one that began last decides. False: it is an instant (beats).
+    otherwise : str or None
+        Category where no annotation holds. None: unknown.
+
+    Raises
+    ------
+    ShardError
+        If a value is not allowed.
+
+    Examples
+    --------
+    >>> AnnotationLabel(name="beat", of="code", lasts=False, rule="any",
+    ...                 categories={"[VE]": "ventricular", "[NLR]": "normal"}).pairs
+    (('[VE]', 'ventricular'), ('[NLR]', 'normal'))
+    """
+
+    name: str
+    where: str | None = None
+    of: str = "text"
+    categories: Mapping[str, str] | Sequence[tuple[str, str]] | None = None
+    rule: str = "majority"
+    lasts: bool = True
+    otherwise: str | None = None
+
+    def __post_init__(self) -> None:
+        about = f"annotation label {self.name!r}"
+        checks = (
+            (self.name.isidentifier(), f"{about}: a name is letters, digits and _"),
+            (self.of in ("text", "code"), f"{about}: of is 'text' or 'code', not {self.of!r}"),
+            (self.rule in RULES, f"{about}: rule {self.rule!r} is none of {', '.join(RULES)}"),
+            (
+                self.rule != "any" or bool(self.categories),
+                f"{about}: rule 'any' needs categories, in the order in which they win",
+            ),
+        )
+        for good, cause in checks:
+            if not good:
+                raise ShardError(cause)
+        for pattern, _ in self.pairs or ():
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ShardError(f"{about}: {pattern!r}: {error}") from None
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...] | None:
+        """Regular expressions and their categories, in order; None where there are none.
+
+        Returns
+        -------
+        tuple of (str, str), or None
+        """
+        if self.categories is None:
+            return None
+        held = self.categories
+        items = held.items() if isinstance(held, Mapping) else held
+        return tuple((str(pattern), str(name)) for pattern, name in items)
+
+    def normalised(self) -> AnnotationLabel:
+        """Return the same label with its categories as a tuple of pairs.
+
+        Returns
+        -------
+        AnnotationLabel
+        """
+        return dataclasses.replace(self, categories=self.pairs)
+
+
+def parse_annotation_labels(
+    labels: Sequence[AnnotationLabel] | Mapping[str, Mapping[str, Any]],
+) -> tuple[AnnotationLabel, ...]:
+    """Return labels that were given as objects, or as a mapping as a YAML file has them.
+
+    Parameters
+    ----------
+    labels : sequence of AnnotationLabel, or mapping of str to mapping
+        As a mapping: the name of each label, and its other fields by name.
+
+    Returns
+    -------
+    tuple of AnnotationLabel
+        Their categories as tuples of pairs.
+
+    Raises
+    ------
+    ShardError
+        If a field is unknown, or its value is not allowed.
+
+    Examples
+    --------
+    >>> parse_annotation_labels({"stage": {"rule": "centre"}})[0].rule
+    'centre'
+    """
+    if not isinstance(labels, Mapping):
+        return tuple(label.normalised() for label in labels)
+    parsed = []
+    for name, fields in labels.items():
+        try:
+            parsed.append(AnnotationLabel(name=str(name), **fields).normalised())
+        except TypeError as error:
+            cause = str(error).removeprefix("AnnotationLabel.__init__() ")
+            raise ShardError(f"annotation label {name!r}: {cause}") from None
+    return tuple(parsed)
+
+
+def read_annotation_labels(file: Path) -> tuple[AnnotationLabel, ...]:
+    """Read labels from a YAML file: a mapping of their names to their fields.
+
+    Parameters
+    ----------
+    file : Path
+        In UTF-8; see docs/shards.md.
+
+    Returns
+    -------
+    tuple of AnnotationLabel
+
+    Raises
+    ------
+    ShardError
+        If the file is not such a mapping, or a value is not allowed.
+    OSError
+        If the file cannot be read.
+    """
+    import yaml
+
+    try:
+        labels = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ShardError(f"{file}: not YAML: {error}") from None
+    if not isinstance(labels, dict) or not all(isinstance(each, dict) for each in labels.values()):
+        raise ShardError(f"{file}: not a mapping of label names to their fields")
+    return parse_annotation_labels(labels)

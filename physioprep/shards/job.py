@@ -1,0 +1,197 @@
+"""What the tasks of a run are told: plain JSON, and the plan as arrays in the working folder.
+
+A task opens the stores again, checks that they are those of the plan, and takes the windows
+from ``plan/*.npy``. Nothing that is read from the working folder can name code to run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.atomic import temporary_file, write_text
+from physioprep.errors import ShardError
+from physioprep.shards.plan import LabelPlan, Places, Plan, plan_sha256, rebuild_plan
+from physioprep.shards.source import Source, open_source
+from physioprep.shards.spec import ShardSpec
+
+Job = Mapping[str, Any]
+_FOLDER: Final = "plan"
+#: Written last: says that the plan's arrays are complete, and what the labels' codes mean.
+_INDEX: Final = "plan.json"
+_ARRAYS: Final = ("record", "start_s", "runs")
+
+
+def make_job(
+    work: Path, sources: tuple[Source, ...], spec: ShardSpec, detector: str | None, sha256: str
+) -> dict[str, Any]:
+    """Return what all tasks of a run have in common.
+
+    Parameters
+    ----------
+    work : Path
+        Working folder.
+    sources : tuple of Source
+    spec : ShardSpec
+    detector : str or None
+        What detects R peaks, where windows are aligned to them.
+    sha256 : str
+        Hash of the plan.
+
+    Returns
+    -------
+    dict
+        JSON values, with absolute paths.
+    """
+    return {
+        "work": str(work.absolute()),
+        "stores": [str(s.path.absolute() if isinstance(s.path, Path) else s.path) for s in sources],
+        "spec": spec.to_dict(),
+        "detector": detector,
+        "sha256": sha256,
+    }
+
+
+def work_of(job: Job) -> Path:
+    """Return the working folder of a job.
+
+    Parameters
+    ----------
+    job : mapping
+        From `make_job`.
+
+    Returns
+    -------
+    Path
+    """
+    return Path(job["work"])
+
+
+def write_plan(work: Path, plan: Plan) -> None:
+    """Write the windows of a plan; a no-op where an earlier run of the plan did.
+
+    Parameters
+    ----------
+    work : Path
+        Working folder of the plan.
+    plan : Plan
+    """
+    folder, places = work / _FOLDER, plan.places
+    if (folder / _INDEX).exists():
+        return
+    folder.mkdir(exist_ok=True)
+    for name in _ARRAYS:
+        save_array(folder / f"{name}.npy", getattr(places, name))
+    labels = []
+    for number, label in enumerate(places.window_labels):
+        save_array(folder / f"label_{number}.npy", label.values)
+        labels.append({"name": label.name, "categories": label.categories})
+    write_text(folder / _INDEX, json.dumps({"labels": labels, "left_out": places.left_out}))
+
+
+def plan_of(job: Job) -> Plan:
+    """Return the plan of a job; each process reads it once.
+
+    Parameters
+    ----------
+    job : mapping
+        From `make_job`, after `write_plan`.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ShardError
+        If a store is not the one that was planned with.
+    StoreError
+        If a store cannot be read.
+    """
+    return _read_plan(job["work"], *_identity(job))
+
+
+def sources_of(job: Job) -> tuple[tuple[Source, ...], ShardSpec]:
+    """Return the stores of a job, opened and checked, and the spec; each process does it once.
+
+    Parameters
+    ----------
+    job : mapping
+        From `make_job`.
+
+    Returns
+    -------
+    sources : tuple of Source
+    spec : ShardSpec
+
+    Raises
+    ------
+    ShardError
+        If a store is not the one that was planned with.
+    StoreError
+        If a store cannot be read.
+    """
+    return _open_sources(*_identity(job))
+
+
+def forget() -> None:
+    """Drop the plans and stores that this process keeps: a store may have been made anew."""
+    _read_plan.cache_clear()
+    _open_sources.cache_clear()
+
+
+def save_array(path: Path, values: NDArray[Any]) -> None:
+    """Write an array to an ``.npy`` file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that exists.
+    values : ndarray
+        Of plain values: no objects.
+    """
+    with temporary_file(path) as temporary:
+        np.save(temporary, values, allow_pickle=False)
+
+
+_Identity = tuple[tuple[str, ...], str, str | None, str]
+
+
+def _identity(job: Job) -> _Identity:
+    return tuple(job["stores"]), json.dumps(job["spec"]), job["detector"], job["sha256"]
+
+
+@lru_cache(maxsize=2)
+def _read_plan(
+    work: str, stores: tuple[str, ...], spec_json: str, detector: str | None, sha256: str
+) -> Plan:
+    sources, spec = _open_sources(stores, spec_json, detector, sha256)
+    folder = Path(work) / _FOLDER
+    index = json.loads((folder / _INDEX).read_bytes())
+    labels = []
+    for number, label in enumerate(index["labels"]):
+        values = np.load(folder / f"label_{number}.npy", allow_pickle=False)
+        categories = tuple(label["categories"])
+        labels.append(LabelPlan(label["name"], values, categories, per_window=True))
+    record, start_s, runs = (
+        np.load(folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS
+    )
+    places = Places(record, start_s, runs, tuple(labels), index["left_out"])
+    return rebuild_plan(sources, spec, places, sha256)
+
+
+@lru_cache(maxsize=2)
+def _open_sources(
+    stores: tuple[str, ...], spec_json: str, detector: str | None, sha256: str
+) -> tuple[tuple[Source, ...], ShardSpec]:
+    spec = ShardSpec.from_dict(json.loads(spec_json))
+    sources = tuple(open_source(store) for store in stores)
+    if plan_sha256(sources, spec, detector) != sha256:
+        raise ShardError(f"{', '.join(stores)}: a store has changed since the windows were planned")
+    return sources, spec

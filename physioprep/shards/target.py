@@ -1,0 +1,163 @@
+"""Where shards are made: a folder beside their place, exchanged with it as the last step.
+
+Beside ``NAME`` lies ``.NAME.partial`` with one working folder per plan. A finished working
+folder holds ``shards`` and a note of the result. A process that is killed at any moment leaves
+the old or the new shards whole at ``NAME``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from physioprep.atomic import restore, swap, swap_undone, sync, sync_tree, write_text
+from physioprep.shards.result import ShardResult
+
+_log = logging.getLogger(__name__)
+
+#: The shards in a working folder.
+SHARDS: Final = "shards"
+#: What marks them as finished: their result, and the number of their folder on the disk.
+_FINISHED: Final = "finished.json"
+#: Name of a working folder that is only to be removed.
+_DONE: Final = "done"
+
+
+@contextmanager
+def hold_target(target: Path) -> Iterator[None]:
+    """Keep other runs from a target; give back what a killed exchange took away.
+
+    Parameters
+    ----------
+    target : Path
+        The shards folder; its parent is made.
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    StoreError
+        If another process holds it.
+    """
+    from physioprep.store.build.lock import hold
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with hold(target.with_name(f".{target.name}.lock"), target):
+        restore(target)
+        yield
+
+
+def open_work(target: Path, sha256: str) -> Path:
+    """Return the working folder of a plan; remove the working folders of other plans.
+
+    Parameters
+    ----------
+    target : Path
+        The shards folder, held.
+    sha256 : str
+        Hash of the plan.
+
+    Returns
+    -------
+    Path
+        What an unfinished run of the same plan made is still in it.
+    """
+    base = _base(target)
+    work = base / sha256[:16]
+    base.mkdir(exist_ok=True)
+    swap_undone(base, SHARDS, lambda shards, _: _note(shards.parent) is not None, keep=True)
+    if work.exists():
+        _log.info("%s: continuing an unfinished run", work)
+    for other in sorted(base.iterdir(), key=lambda path: path.name != _DONE):
+        if other != work:
+            # Renamed first: a later run must never continue a folder that is half removed.
+            gone = other if other.name == _DONE else other.replace(base / _DONE)
+            if gone.is_dir():
+                shutil.rmtree(gone, ignore_errors=True)
+            else:
+                gone.unlink()
+    (work / "spill").mkdir(parents=True, exist_ok=True)
+    return work
+
+
+def finished(work: Path, target: Path) -> ShardResult | None:
+    """Return the result of finished shards that a killed run did not put in their place.
+
+    Parameters
+    ----------
+    work : Path
+        From `open_work`.
+    target : Path
+        The shards folder.
+
+    Returns
+    -------
+    ShardResult or None
+        None where there is still work to do.
+    """
+    note = _note(work)
+    return None if note is None else ShardResult.from_dict(target, note)
+
+
+def finish(work: Path, result: ShardResult) -> None:
+    """Wait until the new shards are on the disk, and note that they are complete.
+
+    Parameters
+    ----------
+    work : Path
+        From `open_work`.
+    result : ShardResult
+        What `finished` gives back.
+    """
+    shards = work / SHARDS
+    for leftover in shards.rglob("*.partial"):  # of a write of zarr that was killed
+        leftover.unlink()
+    sync_tree(shards)
+    note = {"inode": shards.stat().st_ino, "result": result.to_dict()}
+    write_text(work / _FINISHED, json.dumps(note))
+    sync(work)
+
+
+def commit(work: Path, target: Path) -> None:
+    """Exchange the finished shards with what is at the target, and remove that.
+
+    Parameters
+    ----------
+    work : Path
+        After `finish`; removed.
+    target : Path
+        The shards folder.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be renamed; the target is then as it was.
+    """
+    swap(work, SHARDS, target)
+    shutil.rmtree(_base(target), ignore_errors=True)
+
+
+def _base(target: Path) -> Path:
+    return target.with_name(f".{target.name}.partial")
+
+
+def _note(work: Path) -> dict[str, object] | None:
+    """Return the result that `finish` noted, if the folder beside it is still the new one.
+
+    After the exchange the old shards are there. They may be of the same plan, so that only the
+    number of the folder on the disk tells them apart.
+    """
+    try:
+        note = json.loads((work / _FINISHED).read_bytes())
+        if note["inode"] != (work / SHARDS).stat().st_ino:
+            return None
+        return dict(note["result"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
