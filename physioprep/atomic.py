@@ -1,8 +1,8 @@
-"""Write files and folders whole or not at all: the one place where something gets its name.
+"""Write files and folders completely or not at all.
 
-A file is written under a temporary name beside its own, flushed to the disk, and renamed. A
-folder is made beside its place and exchanged with what is there by one system call. A process
-that is killed at any moment leaves the old or the new, whole.
+A file is written under a temporary name in the same folder, flushed to the disk, and renamed.
+A folder is made beside its target and exchanged with the old one by one system call. A process
+that is killed at any moment leaves either the old content or the new, complete.
 """
 
 from __future__ import annotations
@@ -19,25 +19,26 @@ from uuid import uuid4
 
 _AT_FDCWD: Final = -100
 _RENAME_EXCHANGE: Final = 2
-#: Ending of a temporary name; what a killed writer leaves ends in it.
+#: Ending of a temporary name; files that a killed writer leaves behind have it.
 TEMPORARY: Final = ".tmp"
-#: Ending of a working folder whose content is complete and is being put in its place.
+#: Ending of a working folder that is complete and is being moved to its target.
 _WHOLE: Final = ".whole"
 
 
 @contextmanager
 def temporary_file(path: Path) -> Iterator[Path]:
-    """Give a temporary name to write to; rename it to `path` if the block succeeds.
+    """Yield a temporary path to write to; rename it to `path` if the block succeeds.
 
     Parameters
     ----------
     path : Path
-        In a folder that exists. An older file stays until the new one is on the disk.
+        File to write, in a folder that exists. An older file stays until the new one is on
+        the disk.
 
     Yields
     ------
     Path
-        In the same folder, with the same suffix, so that writers that go by it are content.
+        In the same folder, with the same suffix: some writers choose the format by it.
 
     Raises
     ------
@@ -65,13 +66,14 @@ def temporary_file(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, whole or not at all.
+    """Write `data` to `path`, completely or not at all.
 
     Parameters
     ----------
     path : Path
-        In a folder that exists.
+        File to write, in a folder that exists.
     data : bytes
+        All of its content.
 
     Raises
     ------
@@ -91,13 +93,14 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write `text` as UTF-8 to `path`, whole or not at all.
+    """Write `text` as UTF-8 to `path`, completely or not at all.
 
     Parameters
     ----------
     path : Path
-        In a folder that exists.
+        File to write, in a folder that exists.
     text : str
+        All of its content.
 
     Returns
     -------
@@ -114,11 +117,12 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk.
+    """Wait until the content of a file, or the list of names in a folder, is on the disk.
 
     Parameters
     ----------
     path : Path
+        File or folder.
     """
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -128,26 +132,30 @@ def sync(path: Path) -> None:
 
 
 def sync_tree(folder: Path) -> None:
-    """Wait until a folder with all that is in it is on the disk.
+    """Wait until a folder and all files and folders in it are on the disk.
 
     Parameters
     ----------
     folder : Path
+        Top of the tree.
     """
-    for at, _, names in os.walk(folder, topdown=False):
-        for path in [*(Path(at) / name for name in names), Path(at)]:
+    for parent, _, names in os.walk(folder, topdown=False):
+        for path in [*(Path(parent) / name for name in names), Path(parent)]:
             sync(path)
 
 
 def put_in_place(new: Path, target: Path) -> None:
-    """Give the folder (or file) `new` the name `target`; what had that name is then removed.
+    """Rename the folder (or file) `new` to `target`, and remove the former `target`.
 
-    At any moment there is one whole folder under the name `target`, if there was one before.
+    If `target` existed before, a complete folder has this name at every moment (on systems that
+    can exchange two names in one step; on others see `restore`).
 
     Parameters
     ----------
-    new, target : Path
-        On one file system; `new` is on the disk already (`sync_tree`).
+    new : Path
+        Complete, and on the disk already (`sync_tree`).
+    target : Path
+        Name to take, on the same file system.
 
     Raises
     ------
@@ -160,7 +168,7 @@ def put_in_place(new: Path, target: Path) -> None:
     elif _exchange(new, target):
         sync(target.parent)
         remove(new)
-    else:  # no such system call here: two renames; `restore` heals a kill between them
+    else:  # this system cannot exchange names: `restore` repairs a kill between the two renames
         old = _old_name(target)
         remove(old)
         target.rename(old)
@@ -170,13 +178,14 @@ def put_in_place(new: Path, target: Path) -> None:
 
 
 def restore(target: Path) -> None:
-    """Give an old folder its name back, where a kill took it away in `put_in_place`.
+    """Rename the old folder back to `target`, if `put_in_place` was killed between two renames.
 
-    Only on systems that cannot exchange two names in one step can there be anything to do.
+    This happens only on systems that cannot exchange two names in one step.
 
     Parameters
     ----------
     target : Path
+        As given to `put_in_place`.
     """
     old = _old_name(target)
     if old.exists():
@@ -187,9 +196,9 @@ def restore(target: Path) -> None:
 
 
 def swap(work: Path, part: str, target: Path) -> None:
-    """Put the finished folder ``work/part`` in the place of `target`; `work` is gone then.
+    """Replace `target` by the finished folder ``work/part``, and remove `work`.
 
-    `work` takes another name first, so that nobody goes on in it. Should this process die,
+    `work` is renamed first, so that no other process continues in it. If this process dies,
     `swap_undone` finds it under that name.
 
     Parameters
@@ -199,7 +208,7 @@ def swap(work: Path, part: str, target: Path) -> None:
     part : str
         Name of the finished folder in it.
     target : Path
-        On the same file system.
+        Name that the finished folder takes, on the same file system.
 
     Raises
     ------
@@ -218,15 +227,15 @@ def swap_undone(base: Path, part: str, is_new: Callable[[Path, str], bool], *, k
     Parameters
     ----------
     base : Path
-        Folder of working folders.
+        Folder that contains the working folders.
     part : str
         As given to `swap`.
     is_new : callable
-        ``is_new(folder, name)``: whether the folder under ``part`` is what the working folder
-        `name` made, and not the old one that was exchanged with it.
+        ``is_new(folder, name)``: whether the folder under ``part`` was made in the working
+        folder `name`. If not, it is the old target, already exchanged with the new one.
     keep : bool
-        Whether a new folder that did not come into its place is kept, under the name of its
-        working folder, to be put there again. Otherwise it is removed like an old one.
+        Whether a new folder that was not yet exchanged is kept: its working folder then gets
+        its former name back, so that `swap` can be repeated. Otherwise both are removed.
     """
     for whole in base.glob(f"*{_WHOLE}"):
         work = whole.with_name(whole.name.removesuffix(_WHOLE))
@@ -237,12 +246,12 @@ def swap_undone(base: Path, part: str, is_new: Callable[[Path, str], bool], *, k
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder with all that is in it; nothing happens where there is none.
+    """Remove a file, or a folder with its content; do nothing if it does not exist.
 
     Parameters
     ----------
     path : Path
-        A link is removed itself, not what it leads to.
+        Of a symbolic link only the link is removed, not its target.
     """
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
@@ -255,7 +264,7 @@ def _old_name(target: Path) -> Path:
 
 
 def _exchange(a: Path, b: Path) -> bool:
-    """Swap two names in one step (Linux renameat2), where the system can."""
+    """Exchange two names in one step (Linux renameat2); return False if the system cannot."""
     sys.audit("physioprep.exchange", os.fspath(a), os.fspath(b))
     try:
         rename = ctypes.CDLL(None, use_errno=True).renameat2

@@ -7,9 +7,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 try:
-    #: Of physioprep itself.
+    #: Version of physioprep itself.
     __version__ = version("physioprep")
-except PackageNotFoundError:  # a checkout on sys.path that nobody installed
+except PackageNotFoundError:  # a checkout on sys.path that is not installed
     __version__ = "0+unknown"
 
 #: Packages whose version can change the bytes of a store.
@@ -18,12 +18,12 @@ SOFTWARE: Final = ("physioprep", "numpy", "scipy", "numcodecs", "zarr", "pyarrow
 
 @cache
 def software() -> dict[str, str]:
-    """Return the versions, in this process, of the packages that can change bytes of a store.
+    """Return the installed versions of the packages that can change the bytes of a store.
 
     Returns
     -------
     dict of str to str
-        Version per package of `SOFTWARE` that is installed.
+        Version per installed package of `SOFTWARE`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Run one task in a process of its own, which may die."""
+"""Run one task in a separate process: if the task crashes it, the caller survives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from physioprep.parallel.workers import prepare_worker, spawn_context, without_m
 
 
 class WorkerDiedError(Exception):
-    """The process died before its task was done; the text names the signal or exit code."""
+    """The process ended before its task did; the text names the signal or exit code."""
 
 
 def perform_alone(task: str, job_json: str, item: Any) -> tuple[Any, BaseException | None]:
@@ -21,21 +21,21 @@ def perform_alone(task: str, job_json: str, item: Any) -> tuple[Any, BaseExcepti
     task : str
         A name of `physioprep.parallel.tasks.TASKS`.
     job_json : str
-        JSON text of what all tasks of the run have in common.
+        JSON text of the parameters that all tasks of the run share.
     item : JSON value
-        What is this task's own.
+        Parameter of this task alone.
 
     Returns
     -------
     result : object
-        What the function gave; None where it raised.
+        What the function returned; None if it raised.
     error : BaseException or None
-        What it raised.
+        What it raised, if it did.
 
     Raises
     ------
     WorkerDiedError
-        The process died.
+        The process ended before the task did.
 
     Examples
     --------

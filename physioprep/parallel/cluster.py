@@ -1,7 +1,7 @@
-"""Run independent tasks on a Dask cluster: somebody's, or one of this machine's own.
+"""Run independent tasks on a Dask cluster: an existing one, or a LocalCluster.
 
-Tasks are the name of a function and plain JSON values. A few for each thread of the workers are
-in flight at a time, so that neither this process nor the scheduler ever holds a long graph.
+A task is the name of a function and plain JSON values. Only a few tasks per worker thread are in
+flight at a time, so that neither this process nor the scheduler ever holds a long graph.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from physioprep.parallel.workers import (
 )
 from physioprep.versions import software
 
-#: Takes the link of a cluster's dashboard.
+#: Function that receives the link of a cluster's dashboard.
 Announce = Callable[[str], None]
-#: Seconds after which the workers of a cluster are counted again: they come and go.
+#: Seconds between counts of a cluster's worker threads: workers may join and leave.
 _RECOUNT_S: Final = 1.0
 
 
@@ -38,37 +38,38 @@ def connect(
     announce: Announce | None = None,
     error: type[PhysioprepError] = StoreError,
 ) -> Iterator[Any]:
-    """Connect to a Dask scheduler, or start a LocalCluster; close it again at the end.
+    """Connect to a Dask scheduler, or start a LocalCluster; close it at the end.
 
     Parameters
     ----------
     scheduler : str
         An address (``tcp://…``), or ``"cluster"`` for a LocalCluster on this machine.
     workers : int
-        One-threaded processes of the LocalCluster.
+        Number of processes of the LocalCluster, one thread each.
     announce : callable, optional
-        Called with the link of the dashboard, where there is one.
+        Called with the link of the dashboard, if the cluster has one.
     error : type of PhysioprepError
-        What to raise.
+        Class of the error to raise.
 
     Yields
     ------
     distributed.Client
+        Connected; not the process's default client.
 
     Raises
     ------
     PhysioprepError
-        No scheduler answers there, or it went away.
+        No scheduler answers at the address, or the connection was lost. Of class `error`.
     """
     import dask
 
     distributed: Any = import_module("distributed")
     if scheduler == "cluster":
-        # Distributed's default MALLOC_TRIM_THRESHOLD_ makes glibc hand memory back after every
-        # record, which slows tasks like ours.
+        # Distributed's default MALLOC_TRIM_THRESHOLD_ makes glibc return memory to the system
+        # after every record, which slows these tasks.
         with (
             dask.config.set({"distributed.nanny.pre-spawn-environ": ONE_THREAD}),
-            without_main(),  # to the end: a worker that is lost is started again
+            without_main(),  # until the end: a lost worker is started again
             distributed.LocalCluster(
                 n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0"
             ) as cluster,
@@ -87,8 +88,8 @@ def connect(
             yield client
         except (distributed.CancelledError, distributed.comm.CommClosedError) as cause:
             raise error(
-                f"the Dask scheduler at {scheduler} went away; what is done is kept, "
-                "the same call goes on from there"
+                f"the Dask scheduler at {scheduler} went away; what is done is kept: "
+                "repeat the same call to continue"
             ) from cause
 
 
@@ -111,26 +112,28 @@ def run_on_cluster(
     Parameters
     ----------
     client : distributed.Client
+        From `connect`.
     task : str
         A name of `physioprep.parallel.tasks.TASKS`.
     job_json : str
-        JSON text of what all tasks have in common.
+        JSON text of the parameters that all tasks share.
     items : iterable of JSON values
         One per task.
     finished : callable
-        ``finished(item, outcome)``, called in this thread as each task ends.
+        ``finished(item, outcome)``, called in this thread as each task ends; `outcome` is as
+        `physioprep.parallel.tasks.perform` returns it.
     error : type of PhysioprepError
-        What to raise where a worker has other software.
+        Class of the error to raise.
 
     Returns
     -------
     list
-        Items whose tasks killed several workers.
+        Items that may crash workers: several workers died while they ran them.
 
     Raises
     ------
     PhysioprepError
-        A worker has other software than this process.
+        A worker has other software versions than this process. Of class `error`.
     """
     distributed: Any = import_module("distributed")
     waiting, numbers = iter(items), count()
@@ -169,19 +172,19 @@ def run_on_cluster(
 def perform_in_worker(
     versions: Mapping[str, str], task: str, job_json: str, item: Any
 ) -> tuple[Any, BaseException | None] | str:
-    """Run one task in a worker of a cluster, if its software is the client's.
+    """Run one task in a worker of a cluster, if it has the same software as the client.
 
     Parameters
     ----------
     versions : mapping of str to str
-        Software of the client: another version could make other bytes.
+        Versions of the client's software: another version could write other bytes.
     task, job_json, item
         As for `physioprep.parallel.tasks.perform`.
 
     Returns
     -------
     tuple or str
-        The outcome, or what differs.
+        What `perform` returns; or, without running the task, a text on which versions differ.
     """
     here = software()
     other = [

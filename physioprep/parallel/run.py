@@ -1,8 +1,9 @@
 """Run independent tasks on Dask: in this process, in threads, in processes, or on a cluster.
 
-Every verb runs its tasks here. Local schedulers are handed a bounded round of tasks at a time,
-a cluster a few for each thread of its workers, so that a million tasks need no more memory than
-ten. A task that kills its process costs only itself: it is run once more, alone, and reported.
+All commands run their tasks here. A local scheduler gets a bounded round of tasks at a time,
+a cluster a few per worker thread, so that a million tasks need no more memory than ten. A task
+that kills its process does not stop the others: it is run once more, in a separate process, and
+reported if it kills that one too.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ from physioprep.parallel.workers import (
     without_main,
 )
 
-#: Schedulers by name; an address (``tcp://…``) is one, too.
+#: Names of schedulers; an address (``tcp://…``) is valid, too.
 SCHEDULERS: Final = ("sync", "threads", "processes", "cluster")
-#: Tasks of a round for each worker of a local scheduler.
+#: Tasks per round and worker of a local scheduler.
 _ROUND: Final = 128
 
+#: Called with the item and the result of a finished task.
 OnDone = Callable[[Any, Any], None]
-#: Called with the item of a task that kills its process and the cause; raises, or returns.
+#: Called with the item of a task that kills its process, and the cause; may raise.
 OnCrash = Callable[[Any, str], None]
 
 
@@ -43,7 +45,7 @@ def choose_scheduler(
     default: str,
     error: type[PhysioprepError] = PhysioprepError,
 ) -> str:
-    """Check the scheduler that was asked for, or choose one.
+    """Check the requested scheduler, or choose one.
 
     Parameters
     ----------
@@ -51,20 +53,21 @@ def choose_scheduler(
         ``"sync"``, ``"threads"``, ``"processes"``, ``"cluster"`` (a LocalCluster), or the address
         of a Dask scheduler.
     workers : int, optional
-        Asked for.
+        Requested number of workers.
     default : str
-        What serves best where nothing is asked for; ``"sync"`` for small work.
+        Scheduler if none is requested and `workers` is not 1.
     error : type of PhysioprepError
-        What to raise.
+        Class of the error to raise.
 
     Returns
     -------
     str
+        Name or address; ``"sync"`` if none is requested and `workers` is 1.
 
     Raises
     ------
     PhysioprepError
-        There is no such scheduler.
+        Unknown scheduler. Of class `error`.
 
     Examples
     --------
@@ -98,30 +101,32 @@ def run_tasks(
     task : str
         A name of `physioprep.parallel.tasks.TASKS`.
     items : iterable of JSON values
-        One per task: a number, or whatever else tells it what to do.
+        One per task: its own parameter.
     job : mapping
-        What all tasks have in common; JSON values.
+        Parameters that all tasks share; JSON values.
     on_done : callable
-        ``on_done(item, result)``, called in this thread as each task ends; what it raises stops
-        the run.
+        ``on_done(item, result)``, called in this thread as each task ends; an exception in it
+        stops the run.
     scheduler : str
         From `choose_scheduler`.
     workers : int, optional
-        Default: the processor cores this process may use. A cluster that is there has its own.
+        Default: the number of processor cores that this process may use. Ignored for the
+        address of a cluster, which has its own workers.
     announce : callable, optional
         Called with the link of a cluster's dashboard.
     error : type of PhysioprepError
-        What to raise where a worker died or a cluster cannot be reached.
+        Class of the error to raise.
     on_crash : callable, optional
-        ``on_crash(item, cause)``, called for a task that kills its process also when it runs
-        alone. By default the run stops with `error`.
+        ``on_crash(item, cause)``, called for a task that kills its process also in the second,
+        separate run. By default the run stops with `error`.
 
     Raises
     ------
     PhysioprepError
-        A task raised it, a worker process died, or the scheduler cannot be reached.
+        A task killed its worker process, or the scheduler cannot be reached (of class
+        `error`); or a task raised it.
     KeyError
-        `task` is not in the list.
+        `task` is not a name of `TASKS`.
 
     Examples
     --------
@@ -141,7 +146,7 @@ def run_tasks(
             raise raised
         on_done(item, result)
 
-    def crashed(item: Any) -> None:  # run alone what was running when a worker died
+    def run_suspect(item: Any) -> None:  # it was running when a worker died
         try:
             outcome = perform_alone(task, job_json, item)
         except WorkerDiedError as death:
@@ -157,7 +162,7 @@ def run_tasks(
     else:
         suspects = _run_here(partial(perform, task, job_json), items, finished, scheduler, workers)
     for item in suspects:
-        crashed(item)
+        run_suspect(item)
 
 
 def _run_here(
@@ -167,7 +172,7 @@ def _run_here(
     scheduler: str,
     workers: int,
 ) -> list[Any]:
-    """Run tasks on a local scheduler of Dask, round by round; return those that killed it."""
+    """Run tasks on a local scheduler, round by round; return those that may kill a process."""
     waiting = iter(items)
     suspects: list[Any] = []
     left: list[Any] = []
@@ -177,7 +182,7 @@ def _run_here(
                 dead, left = _round(get, call, left, finished)
                 suspects += dead
                 if dead:
-                    break  # the pool is broken: go on with a new one
+                    break  # the pool is broken: continue with a new one
             else:
                 return suspects
 
@@ -185,7 +190,7 @@ def _run_here(
 def _round(
     get: Callable[..., Any], call: Callable[[Any], Any], items: list[Any], finished: OnDone
 ) -> tuple[list[Any], list[Any]]:
-    """Run tasks; return those that ran when a process died, and those that had not begun."""
+    """Run tasks; return those running when a process died, and those not yet started."""
     from dask.callbacks import Callback
 
     begun: set[tuple[str, int]] = set()
@@ -210,7 +215,7 @@ def _round(
 
 @contextmanager
 def _local(scheduler: str, workers: int) -> Iterator[Callable[..., Any]]:
-    """Give a local scheduler's ``get``; its threads or processes serve all rounds."""
+    """Yield the ``get`` of a local scheduler; its threads or processes serve all rounds."""
     import dask.local
     import dask.multiprocessing
     import dask.threaded

@@ -1,8 +1,8 @@
-"""The functions that a worker may be asked to run, by name: a closed list.
+"""The closed list of functions that workers run, by name.
 
-What travels to a worker is a name of this list, one JSON text that all tasks of a run have in
-common, and one plain JSON value per task. Nothing that is read from a disk or a bucket can
-name any other function, and nothing of it is unpickled.
+A worker receives a name of this list, one JSON text that all tasks of a run share, and one
+plain JSON value per task. Data read from a disk or a bucket cannot name any other function, and
+is never unpickled.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final
 
-#: Name of a task: its function, ``f(job, item)``. `job` is what all tasks of a run have in
-#: common, `item` what is this task's own; both are plain JSON values.
+#: Name of a task to its function, ``f(job, item)``: `job` holds the parameters that all tasks of
+#: a run share, `item` is the parameter of one task. Both are plain JSON values.
 TASKS: Final[Mapping[str, str]] = {
     "audit": "physioprep.auditing.one_pass:read_in_worker",
     "hash": "physioprep.corpora.file_hashes:hash_files",
@@ -29,23 +29,23 @@ TASKS: Final[Mapping[str, str]] = {
 
 
 def perform(task: str, job_json: str, item: Any) -> tuple[Any, BaseException | None]:
-    """Run one task; what it raises is returned, so that it travels as it is.
+    """Run one task, and return its result or the exception that it raised.
 
     Parameters
     ----------
     task : str
         A name of `TASKS`.
     job_json : str
-        JSON text of what all tasks of the run have in common.
+        JSON text of the parameters that all tasks of the run share.
     item : JSON value
-        What is this task's own.
+        Parameter of this task alone.
 
     Returns
     -------
     result : object
-        What the function gave; None where it raised.
+        What the function returned; None if it raised.
     error : BaseException or None
-        What it raised.
+        What it raised, if it did.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def perform(task: str, job_json: str, item: Any) -> tuple[Any, BaseException | N
 
 
 def function_of(task: str) -> Callable[[Mapping[str, Any], Any], Any]:
-    """Return the function of a task.
+    """Return the function that a task runs.
 
     Parameters
     ----------
@@ -88,9 +88,9 @@ def _job(job_json: str) -> Mapping[str, Any]:
 
 
 def _sleep(job: Mapping[str, Any], item: float) -> float:
-    """Sleep `item` seconds; a negative number is a signal that kills this process.
+    """Sleep `item` seconds; if negative, kill this process by the signal ``-item``.
 
-    For tests and measurements of the runner itself.
+    Serves tests and measurements of the runner itself.
     """
     import os
     import time

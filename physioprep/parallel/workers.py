@@ -1,7 +1,7 @@
-"""What prepares a worker process, and keeps numeric libraries from starting threads in it.
+"""Prepare worker processes, and limit numeric libraries to one thread.
 
-A worker process ignores Ctrl-C, ends when its parent does, and leaves the parallelism to the
-workers: its libraries have one thread each.
+A worker process ignores Ctrl-C, ends when its parent ends, and runs its numeric libraries with
+one thread: the workers themselves are the parallelism.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib import import_module
 from multiprocessing.context import SpawnContext
 from typing import Any, Final
 
-#: Tasks of a cluster in flight for each thread of a worker: one running, one waiting.
+#: Tasks of a cluster in flight per worker thread: one running, one waiting.
 AHEAD: Final = 2
 #: Environment of a worker process whose numeric libraries must not start threads.
 ONE_THREAD: Final = dict.fromkeys(
@@ -25,9 +25,10 @@ ONE_THREAD: Final = dict.fromkeys(
 
 @contextmanager
 def single_threaded_libraries() -> Iterator[None]:
-    """Keep BLAS and blosc to one thread while the block runs.
+    """Limit BLAS and blosc to one thread while the block runs.
 
-    Blosc's own threads also finish in any order, and lay a chunk out in that order.
+    Blosc with several threads also writes the parts of a chunk in the order in which they
+    finish, so that the bytes would differ from run to run.
     """
     from numcodecs import blosc
 
@@ -42,7 +43,7 @@ def single_threaded_libraries() -> Iterator[None]:
 
 
 def prepare_worker() -> None:
-    """Prepare this process as a worker: quiet on Ctrl-C, gone when its parent is."""
+    """Prepare this process as a worker: it ignores Ctrl-C and ends when its parent ends."""
     import signal
     import threading
     import time
@@ -52,7 +53,7 @@ def prepare_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     blosc.use_threads = False
     import_module("threadpoolctl").threadpool_limits(1)
-    # Not getppid(): a parent that died while this process started is no longer it.
+    # Not getppid(): it names another process if the parent died while this one started.
     started_by = multiprocessing.parent_process()
     parent = os.getppid() if started_by is None else started_by.pid
 
@@ -66,11 +67,11 @@ def prepare_worker() -> None:
 
 @contextmanager
 def without_main() -> Iterator[None]:
-    """Hide the caller's script while a process starts, so that it is not run again there.
+    """Hide the caller's script while a process starts, so that the process does not run it again.
 
     Multiprocessing imports ``__main__`` in new processes; a script without the
     ``if __name__ == "__main__"`` guard would then start its work a second time. Our tasks
-    need nothing of it.
+    do not need the script.
     """
     main = sys.modules["__main__"]
     missing = object()
@@ -87,10 +88,11 @@ def without_main() -> Iterator[None]:
 
 
 def spawn_context() -> SpawnContext:
-    """Return how worker processes start: anew, so that no thread or lock of ours is copied.
+    """Return the context that starts worker processes.
 
     Returns
     -------
     multiprocessing.context.SpawnContext
+        Starts new interpreters: a fork would copy the locks and threads of this process.
     """
     return multiprocessing.get_context("spawn")
