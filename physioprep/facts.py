@@ -1,8 +1,7 @@
 """Facts of public corpora: ``manifests/<name>.yaml`` as frozen dataclasses.
 
-A facts file says what cannot be learnt from the recordings themselves: licence, how to cite,
-what a complete copy holds, what the labels mean, and which faults are known. Nothing here
-reads a recording.
+A facts file states what recordings themselves do not tell: licence, citation, counts of a
+complete copy, meaning of the labels, known faults. No recording is read here.
 """
 
 from __future__ import annotations
@@ -26,26 +25,26 @@ ACCESS: Final = ("open", "registration", "credentialed", "request", "made here",
 
 @dataclass(frozen=True)
 class Version:
-    """What one published version of a corpus holds when it is complete.
+    """Counts of one published version of a corpus when it is complete.
 
-    Counts are None where nobody here has checked them.
+    Counts that were not checked are None.
 
     Parameters
     ----------
     version : str
-        As the publisher writes it, for example ``"1.0.3"``.
+        As in the publication, for example ``"1.0.3"``.
     records, subjects : int or None
-        Recordings as a scan counts them, and persons.
+        Recordings, counted as by a scan, and persons.
     hours : float or None
-        Total duration.
+        Total duration, h.
     bytes : int or None
         Size of the unpacked download.
     labels : mapping of str to (mapping of str to int)
-        For a label, how many recordings have each value.
+        Number of recordings per label and value.
     sha256sums : str or None
-        SHA-256 of the publisher's own SHA256SUMS.txt.
+        SHA-256 of the publisher's SHA256SUMS.txt.
     url : str or None
-        Folder the files of this version are downloaded from.
+        Web folder of the files of this version.
     """
 
     version: str
@@ -67,11 +66,11 @@ class Label:
     name : str
         The manifest column without ``label_``.
     what : str
-        Meaning, and where it is read from.
+        Meaning and source.
     coding : str or None
-        The terminology: ``"SCP-ECG"``, ``"SNOMED CT"``, ``"AAMI EC57"``, ...
+        Terminology: ``"SCP-ECG"``, ``"SNOMED CT"``, ``"AAMI EC57"``, ...
     values : mapping of str to str
-        Code to meaning, where there is a short list.
+        Meaning per code, where the list is short.
     """
 
     name: str
@@ -82,7 +81,17 @@ class Label:
 
 @dataclass(frozen=True)
 class ChannelRole:
-    """Channels whose source name matches `match` (whole, a regular expression) are `modality`."""
+    """The modality of channels by their source name.
+
+    Parameters
+    ----------
+    match : str
+        Regular expression for the whole source name.
+    modality : str
+        ``"ecg"``, ``"eeg"``, ...
+    units : str or None
+        Units, where the file states none.
+    """
 
     match: str
     modality: str
@@ -96,21 +105,21 @@ class Fault:
     Parameters
     ----------
     id : str
-        Short name; stands in the ``faults`` of a manifest row.
+        Short name, used in the ``faults`` of a manifest row.
     what : str
         What is wrong.
     detected : str
-        How one sees it.
+        How it was detected.
     action : {'fix', 'flag', 'drop'}
-        What is done, see `ACTIONS`.
+        What is done about it, see `ACTIONS`.
     records : tuple of str
-        Record ids it is known of, ``*`` as a wildcard. Empty where the scan tells from
-        the header, or only the samples do.
+        Affected record ids, ``*`` as a wildcard. Empty where the header or the samples show
+        the fault.
     signal : mapping
-        How the scan tells from a header: regular expressions that the ``name``, the
-        ``unit``, or both of one channel match whole. Empty where that does not tell.
+        How a header shows it: regular expressions for the whole ``name`` or ``unit`` of one
+        channel, or for both. Empty where the header does not show it.
     citation : str or None
-        Where it is documented.
+        Publication or page that documents it.
     fix : mapping
         For ``fix``: the correction, see `physioprep.corpora.fix`.
     """
@@ -127,26 +136,26 @@ class Fault:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that is known of a corpus beside its recordings.
+    """Facts of a corpus that its recordings do not tell.
 
     Parameters
     ----------
     name : str
-        The corpus, for example ``"ptb-xl"``.
+        Name of the corpus, for example ``"ptb-xl"``.
     title, summary : str
         Full name; one or two sentences.
     modalities : tuple of str
         ``"ecg"``, ``"eeg"``, ...
     licence, citation, url, access : str
-        As the publisher states them; `access` is one of `ACCESS`.
+        As published; `access` is one of `ACCESS`.
     layout : str
-        Files a scan looks for.
+        Files that a scan looks for.
     format : str
         File format.
     simulated : bool
-        True where no patient was ever recorded.
+        True where a simulator made the data.
     doi : str or None
-        Of the data, not of the paper about it.
+        DOI of the data, not of the paper about them.
     obtain : str or None
         What to apply for, where `access` is not open.
     sampling_rates : tuple of float
@@ -154,15 +163,15 @@ class Facts:
     leads : str
         Channels, in words.
     subjects : str
-        How subjects are told apart.
+        How subjects are identified.
     subject_alias : mapping of str to str
-        Subject id in the files to the id of the same person.
+        Other subject ids of the same person.
     folds : str or None
         Official split, in words.
     annotations : str or None
         Annotations within recordings.
     channels : tuple of ChannelRole
-        Roles of channels whose names or units do not tell.
+        Modality of channels whose names or units do not show it.
     labels : tuple of Label
     versions : tuple of Version
         Oldest first.
@@ -202,10 +211,19 @@ class Facts:
     def version(self, version: str) -> Version:
         """Return the facts of one version.
 
+        Parameters
+        ----------
+        version : str
+            As in the publication: ``"1.0.3"``.
+
+        Returns
+        -------
+        Version
+
         Raises
         ------
         CorpusError
-            If it is not listed.
+            It is not listed.
         """
         for known in self.versions:
             if known.version == version:
@@ -216,10 +234,19 @@ class Facts:
     def fault(self, fault_id: str) -> Fault:
         """Return one fault by id.
 
+        Parameters
+        ----------
+        fault_id : str
+            `Fault.id`.
+
+        Returns
+        -------
+        Fault
+
         Raises
         ------
         CorpusError
-            If it is not listed.
+            It is not listed.
         """
         for known in self.faults:
             if known.id == fault_id:
@@ -228,9 +255,17 @@ class Facts:
 
 
 def data_folder(name: str) -> Path:
-    """Return the folder ``"manifests"`` or ``"pipelines"``.
+    """Return the folder of the facts of corpora or of the shipped pipelines.
 
-    In a wheel it lies inside the package, in a checkout at the repository's root.
+    Parameters
+    ----------
+    name : str
+        ``"manifests"`` or ``"pipelines"``.
+
+    Returns
+    -------
+    Path
+        In an installed package inside it, in a checkout at the repository's root.
 
     Examples
     --------
@@ -243,7 +278,12 @@ def data_folder(name: str) -> Path:
 
 
 def list_corpora() -> list[str]:
-    """Return the names of all known corpora, sorted.
+    """Return the names of all known corpora.
+
+    Returns
+    -------
+    list of str
+        Sorted.
 
     Examples
     --------
@@ -265,12 +305,12 @@ def load_facts(name: str) -> Facts:
     Returns
     -------
     Facts
-        Shared by all who ask: do not change the mappings in it.
+        Cached and shared: do not change its mappings.
 
     Raises
     ------
     CorpusError
-        If there is no such corpus, or its facts file is malformed.
+        The corpus is unknown, or its facts file is malformed.
 
     Examples
     --------
@@ -286,10 +326,21 @@ def load_facts(name: str) -> Facts:
 def parse_facts(name: str, text: str) -> Facts:
     """Build `Facts` from the text of a facts file.
 
+    Parameters
+    ----------
+    name : str
+        Name of the corpus.
+    text : str
+        YAML.
+
+    Returns
+    -------
+    Facts
+
     Raises
     ------
     CorpusError
-        If the text is not YAML, lacks a field, or has one that nobody knows.
+        The text is not YAML, lacks a field, or has an unknown one.
 
     Examples
     --------
@@ -345,7 +396,7 @@ def _check_faults(facts: Facts, where: str) -> None:
         if not set(fault.signal) <= {"name", "unit"}:
             raise CorpusError(f"{where}: fault {fault.id!r}: 'signal' has a name and a unit only")
         if (fault.action == "fix") != bool(fault.fix):
-            raise CorpusError(f"{where}: fault {fault.id!r}: 'fix' says how if and only if it acts")
+            raise CorpusError(f"{where}: fault {fault.id!r}: 'fix' goes with action 'fix' alone")
 
 
 def _mapping(value: object, where: str) -> dict[str, Any]:

@@ -21,12 +21,13 @@ from physioprep import remote
 class UrlStore(Store):
     """A Zarr store on a URL, for ``zarr.open_group``.
 
-    What it cannot read raises an `UnreadableFileError`: an error of the server is never taken
-    for an absent chunk, which Zarr would fill in.
+    An object that cannot be read raises `UnreadableFileError`: an error of the server is never
+    taken for an absent chunk, which Zarr would fill in.
 
     Parameters
     ----------
     url : str
+        Root of the store: ``s3://``, ``gs://`` or ``https://``.
 
     Examples
     --------
@@ -50,7 +51,27 @@ class UrlStore(Store):
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        """Return the bytes of a key, or None where there is no such object."""
+        """Return the bytes of an object.
+
+        Parameters
+        ----------
+        key : str
+            Name below the URL.
+        prototype : BufferPrototype
+            Zarr's kind of buffer.
+        byte_range : ByteRequest, optional
+            Part of the object; default: all of it.
+
+        Returns
+        -------
+        Buffer or None
+            None where the object does not exist.
+
+        Raises
+        ------
+        UnreadableFileError
+            The server failed after all retries.
+        """
         url, span = remote.join(self.url, key), _span(byte_range)
         try:
             data = await asyncio.to_thread(remote.fetch, url, *span)
@@ -63,12 +84,35 @@ class UrlStore(Store):
         prototype: BufferPrototype,
         key_ranges: Iterable[tuple[str, ByteRequest | None]],
     ) -> list[Buffer | None]:
-        """Return several ranges."""
+        """Return parts of several objects.
+
+        Parameters
+        ----------
+        prototype : BufferPrototype
+            Zarr's kind of buffer.
+        key_ranges : iterable of (str, ByteRequest or None)
+            Names and parts.
+
+        Returns
+        -------
+        list of (Buffer or None)
+            In the same order.
+        """
         wanted = [self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
         return list(await asyncio.gather(*wanted))
 
     async def exists(self, key: str) -> bool:
-        """Say whether there is such an object."""
+        """Return whether an object exists.
+
+        Parameters
+        ----------
+        key : str
+            Name below the URL.
+
+        Returns
+        -------
+        bool
+        """
         first = RangeByteRequest(0, 1)
         return await self.get(key, default_buffer_prototype(), first) is not None
 
@@ -77,26 +121,65 @@ class UrlStore(Store):
     supports_listing = True
 
     async def set(self, key: str, value: Buffer) -> None:
-        """Refuse."""
+        """Raise: the store is read-only.
+
+        Parameters
+        ----------
+        key : str
+            Name below the URL.
+        value : Buffer
+            Bytes.
+        """
         self._check_writable()
 
     async def delete(self, key: str) -> None:
-        """Refuse."""
+        """Raise: the store is read-only.
+
+        Parameters
+        ----------
+        key : str
+            Name below the URL.
+        """
         self._check_writable()
 
     async def list(self) -> AsyncIterator[str]:
-        """Yield every key."""
+        """Yield all names.
+
+        Yields
+        ------
+        str
+        """
         for name in await asyncio.to_thread(remote.listing, self.url):
             yield name
 
     async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
-        """Yield every key that begins with `prefix`."""
+        """Yield the names that begin with `prefix`.
+
+        Parameters
+        ----------
+        prefix : str
+            Begin of the names.
+
+        Yields
+        ------
+        str
+        """
         async for name in self.list():
             if name.startswith(prefix):
                 yield name
 
     async def list_dir(self, prefix: str) -> AsyncIterator[str]:
-        """Yield the names directly below `prefix`."""
+        """Yield the names directly below a folder.
+
+        Parameters
+        ----------
+        prefix : str
+            The folder.
+
+        Yields
+        ------
+        str
+        """
         folder = f"{prefix.rstrip('/')}/" if prefix else ""
         seen = set()
         async for name in self.list_prefix(folder):
