@@ -1,7 +1,8 @@
-"""What is wrong with a corpus: checks of manifests, stores and shards, in one report.
+"""Find what is wrong with a corpus: checks of manifests, stores and shards, in one report.
 
-Each check is a function on plain tables and measured numbers, in a module of its own; `audit`
-opens the inputs, reads every signal once, and runs them. docs/audit.md lists them.
+Each check is a function of plain tables and measured numbers; docs/audit.md lists them. `audit`
+opens the inputs, reads every signal once, runs the checks and returns an `AuditReport`: data
+only. `write_json`, `write_html`, `write_quality` and `write_kept` write it to files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Act on findings: a manifest without the records they name, or with what can be put right."""
+"""Act on findings: leave out the records they name, or correct the manifest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from physioprep.auditing.findings import Finding
 
-#: Checks that a change of the manifest puts right.
+#: Checks whose findings a change of the manifest corrects.
 FIXABLE: Final = (
     "duplicate-file", "duplicate-signal", "near-duplicate", "duplicate-subject", "subject-leak",
     "duplicate-leak",
@@ -115,7 +115,7 @@ def fix(
     other = sorted(set(checks) - set(FIXABLE))
     if other:
         raise PhysioprepError(
-            f"{', '.join(other)}: no change of a manifest puts that right; "
+            f"{', '.join(other)}: no change of a manifest corrects that; "
             f"these can be: {', '.join(FIXABLE)}"
         )
     out = manifest.copy()
@@ -140,7 +140,7 @@ def fix(
 
 
 def _join_splits(frame: pd.DataFrame, rows: Any) -> None:
-    """Move records to the split most of them stand in; of equals, to the last by name."""
+    """Assign records to the split of most of them; of equals, to the last by name."""
     counts = frame.loc[rows, "split"].value_counts()
     if len(counts) > 1:
         best = max(split for split, n in counts.items() if n == counts.max())

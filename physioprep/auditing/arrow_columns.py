@@ -1,4 +1,4 @@
-"""A manifest as a table of a million rows: lists stay in Arrow, where they cost no object each."""
+"""Read a manifest of a million rows: lists stay in Arrow instead of one Python object per list."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def read_table(path: Path) -> pd.DataFrame:
         file = None
     stated = None if file is None else file.schema_arrow.metadata
     if file is None or (stated or {}).get(b"physioprep.manifest") != str(SCHEMA_VERSION).encode():
-        return read_manifest(path)  # other formats, and one place for what it says of bad ones
+        return read_manifest(path)  # other formats; also raises the errors of bad files
     out: dict[str, Any] = {}
     for name in file.schema_arrow.names:
         column = file.read([name], use_threads=False).column(0)
@@ -71,7 +71,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def _validate(frame: pd.DataFrame) -> None:
-    """Check what `physioprep.manifest.validate` checks, its lists in Arrow."""
+    """Check the same as `physioprep.manifest.validate`, with the lists in Arrow."""
     from physioprep.manifest.schema import GROUP_COLUMNS, check_columns
 
     check_columns(frame)

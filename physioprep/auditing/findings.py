@@ -46,7 +46,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two sets that were compared, and how: it says what "no leak found" rests on.
+    """Two sets that were compared, and how: the basis of a statement such as "no leak found".
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ from physioprep.parallel.run import choose_scheduler, run_tasks
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Where a recording's samples are: an input and its row there.
+#: Where the samples of a recording are: an input and a row of it.
 Sources = dict[Key, tuple[Input, int]]
 #: Recordings per block; from this many recordings, worker processes are worth their start.
 BLOCK, MANY = 16, 400

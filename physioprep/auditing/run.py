@@ -1,4 +1,4 @@
-"""Run every check over manifests, stores and shards: tables first, then one pass of signals."""
+"""Run every check over manifests, stores and shards: first tables, then signals in one pass."""
 
 from __future__ import annotations
 
@@ -67,21 +67,21 @@ def audit(
 ) -> AuditReport:
     """Find what is wrong with corpora before training does.
 
-    Tables are checked of every input; signals of every recording that a store holds, else of the
-    files of a manifest where they are there. The same recording in a manifest and in a store
-    counts once.
+    The tables of every input are checked, and the signals of every recording: read from a store if
+    one has it, else from the files of a manifest if they are on this machine. A recording in a
+    manifest and in a store counts once.
 
     Parameters
     ----------
     paths : sequence of path-like
         Manifests, stores, shards.
     against : sequence of path-like
-        Sets that must share neither recordings nor persons nor signals with `paths`: an
-        evaluation set, say.
+        Sets that must share neither recordings nor persons nor signals with `paths`, such as an
+        evaluation set.
     expect : str, optional
-        ``CORPUS==VERSION``: report what is missing of that published version.
+        ``CORPUS==VERSION``: report what is missing from that published version.
     sample : int, optional
-        Read the signals of so many recordings an input only, always the same ones.
+        Read the signals of this many recordings per input only, always the same ones.
     scheduler, workers : str, int, optional
         What reads the signals; see `physioprep.auditing.one_pass.read_signals`.
     progress : callable, optional
@@ -98,7 +98,7 @@ def audit(
     Raises
     ------
     PhysioprepError
-        If an input cannot be opened or `expect` names nothing known.
+        If an input cannot be opened, the scheduler cannot be reached, or `expect` is unknown.
 
     Examples
     --------
@@ -180,14 +180,14 @@ def _tables(
 
 
 def _merged(inputs: Sequence[Input]) -> pd.DataFrame:
-    """Return the rows of all inputs, each recording once: of a manifest, if one has it."""
+    """Return the rows of all inputs, one per recording: of a manifest, if one has it."""
     import pandas as pd
 
     order = sorted(inputs, key=lambda one: ("manifest", "store", "shards").index(one.kind))
     columns = ("corpus", "record_id", "subject_id", "split")
     if not order:
         return pd.DataFrame({name: [] for name in columns})
-    # a frame of nothing but nulls would decide the dtype of the whole
+    # a column of nulls only would decide the dtype
     frames = [one.records.dropna(axis=1, how="all") for one in order if len(one.records)]
     rows = pd.concat(frames, ignore_index=True) if frames else order[0].records.copy()
     rows = rows.drop_duplicates(["corpus", "record_id"], ignore_index=True)
@@ -283,7 +283,7 @@ def _is_nan(value: object) -> bool:
 
 
 def _once(findings: Sequence[Finding]) -> list[Finding]:
-    """Keep one finding a check and recording: a store repeats what its manifest said."""
+    """Keep one finding per check and recording: a store repeats those of its manifest."""
     return list({(f.check, f.records): f for f in reversed(findings)}.values())[::-1]
 
 

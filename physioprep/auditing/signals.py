@@ -217,7 +217,7 @@ def _pieces(recording: Recording, key: Key) -> Iterator[Signal]:
     bare = _uncalibrated(recording)
     for group in recording.groups:
         physical = group.physical(np.float32)
-        # floating samples are scaled already: their gain of 1 is no converter's step
+        # floating-point samples are scaled already; their gain of 1 is not a converter step
         whole = np.issubdtype(group.digital.dtype, np.integer)
         by_modality: dict[str, list[int]] = {}
         for place, (name, unit) in enumerate(zip(group.channels, group.units, strict=True)):

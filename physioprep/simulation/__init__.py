@@ -1,8 +1,8 @@
-"""Two small SIMULATED raw corpora in true file formats, with planted faults.
+"""Simulate two small raw corpora in real file formats, with planted faults.
 
-Heart beats are ECGSYN's (McSharry et al., IEEE TBME 50(3), 2003), noises and rhythms
-NeuroKit2's (Makowski et al., Behav Res 53, 2021). No person was ever recorded: the corpora
-show that the pipeline works, and nothing about hearts or brains.
+Heart beats are from ECGSYN (McSharry et al., IEEE TBME 50(3), 2003), noise and rhythms from
+NeuroKit2 (Makowski et al., Behav Res 53, 2021). No person was recorded: the corpora show that
+the pipeline works, and nothing about hearts or brains.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from physioprep.simulation.paired import finish_paired, write_subject
 
 __all__ = ["LEADS", "simulate", "write_wfdb"]
 
-#: By corpus: what writes the files of one person into its folder.
+#: By corpus: the function that writes the files of one person into its folder.
 _WRITERS: Final[Mapping[str, Callable[[Path, int, Person], None]]] = {
     "demo-ecg": write_patient,
     "demo-paired": write_subject,
@@ -48,7 +48,7 @@ def simulate(
     Parameters
     ----------
     out : path-like
-        Folder to make; appears when it is complete.
+        Folder to make; it appears when it is complete.
     n_patients : int
         Of demo-ecg, with two 10 s records each at 500 Hz; at least 4.
     n_subjects : int
@@ -71,7 +71,7 @@ def simulate(
     Raises
     ------
     PhysioprepError
-        `out` is there already, holds anything else, or too few people are asked for.
+        If `out` exists and is not to be replaced, holds anything else, or there are too few people.
     """
     out = Path(out)
     if n_patients < 4 or n_subjects < 2:

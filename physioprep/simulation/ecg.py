@@ -1,4 +1,4 @@
-"""The simulated corpus demo-ecg: 12 leads that obey the limb leads' laws, in WFDB format 16."""
+"""The simulated corpus demo-ecg: 12 leads with exact limb-lead relations, in WFDB format 16."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from physioprep.simulation.heart import ALONE, Floats, wave
 
 ECG_RATE_HZ, ECG_S = 500, 10
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
-#: mV of the P wave, Q and R, S, and T in the independent leads of a resting adult.
+#: Amplitudes of P, QR, S and T in the independent leads of a resting adult, mV.
 _WAVES = {
     "I": (0.08, 0.7, 0.1, 0.2),
     "II": (0.12, 1.1, 0.15, 0.3),
@@ -59,7 +59,7 @@ def write_patient(folder: Path, number: int, person: Person) -> None:
 def twelve_leads(
     heart: Mapping[str, Floats], rate_bpm: float, seconds: float, rate_hz: int, seed: int
 ) -> Floats:
-    """Simulate a 12-lead ECG; limb leads obey Einthoven's and Goldberger's laws exactly.
+    """Simulate a 12-lead ECG; the limb leads obey Einthoven's and Goldberger's laws exactly.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from physioprep.simulation.heart import TOGETHER, Floats, wave
 
 PAIRED_RATE_HZ, PAIRED_S = 250, 64
 ELECTRODES = ("Fp1", "Fp2", "C3", "C4", "P3", "P4", "O1", "O2")
-#: How much of the posterior alpha rhythm each electrode sees.
+#: Relative amplitude of the posterior alpha rhythm at each electrode.
 _ALPHA = np.array([0.15, 0.15, 0.35, 0.35, 0.8, 0.8, 1.0, 1.0])
 
 

@@ -1,6 +1,6 @@
-"""Pictures of recordings that a cardiologist or an EEG technician reads at a glance.
+"""Draw recordings in the layouts of clinical practice.
 
-`plot_record` draws out of a store; `ecg_panel`, `eeg_panel` and `compose` draw plain arrays.
+`plot_record` draws from a store; `ecg_panel`, `eeg_panel` and `compose` draw plain arrays.
 """
 
 from __future__ import annotations

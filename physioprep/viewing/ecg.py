@@ -32,7 +32,7 @@ CLINICAL_ROWS = (
     ("III", "aVF", "V3", "V6"),
 )
 STANDARD_MM_PER_MV = 10.0
-#: Where a trace is larger than this on paper, the gain is halved, and the page says so.
+#: Where a trace is larger than this on paper, the gain is halved, and the footer states it.
 MAX_TRACE_MM = 60.0
 PAPER, MINOR, MAJOR = "#fff8f6", "#f9d5cf", "#eb9f95"
 
@@ -154,7 +154,7 @@ def ecg_panel(
         baseline = 5 * np.floor((below - up) / 5)
         baselines.append(float(baseline))
         below = baseline - down
-    lift = 5 * np.floor(below / 5)  # paper that the rounding left over at the bottom
+    lift = 5 * np.floor(below / 5)  # space left at the bottom by the rounding
     baselines, paper = [b - lift for b in baselines], float(paper - lift)
     marks_mm = 9.0 if marks else 1.0
     seconds_mm = 6.0
@@ -203,7 +203,7 @@ def _centred(trace: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _extent(row: Sequence[NDArray[np.float64]], gain: float) -> tuple[float, float]:
-    """Millimetres a row needs above and below its baseline, the pulse and the name included."""
+    """Return the space of a row above and below its baseline, mm, with pulse and name."""
     values = np.concatenate(row)
     values = values[np.isfinite(values)]
     low, high = np.percentile(values, [0.1, 99.9]) if values.size else (0.0, 0.0)

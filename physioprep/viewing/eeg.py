@@ -1,4 +1,4 @@
-"""EEG as a montage: a row a channel, a scale bar, seconds; and strips of whatever else is there."""
+"""EEG as a montage: a row per channel, a scale bar, seconds; and strips of other signals."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def eeg_panel(
                 continue
             finite = np.isfinite(signal[place])
             middle = np.median(signal[place, finite]) if finite.any() else 0.0
-            # a runaway channel may cross its neighbours, but not the whole page
+            # a channel of very large amplitude may cross its neighbours, but not the whole page
             trace = np.clip((middle - signal[place]) / scale, -3 * row_mm, 3 * row_mm)
             x = left + np.arange(trace.size) / rate_hz * MM_PER_S
             axes.plot(x, base + trace, color=colour, lw=0.55, zorder=3)
@@ -256,7 +256,7 @@ def strips_panel(
 def _draw_time_lines(
     axes: Axes, duration_s: float, start_s: float, bottom: float, height: float
 ) -> None:
-    """Draw a line a second, a faint one every 0.2 s, at whole seconds of the recording."""
+    """Draw a line per second of the recording, and a faint one every 0.2 s."""
     for step, colour, width in ((0.2, "#ececec", 0.4), (1.0, "#bdbdbd", 0.7)):
         first = np.ceil(start_s / step - 1e-6) * step
         times = np.arange(first, start_s + duration_s + 1e-6, step)
@@ -265,7 +265,7 @@ def _draw_time_lines(
 
 
 def _draw_scale_bar(axes: Axes, x: float, top: float, row_mm: float, scale: float) -> None:
-    """Draw a vertical bar of a round number of microvolts, about a row high."""
+    """Draw a vertical bar of a round number of microvolts, about as high as a row."""
     steps = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000)
     value = max((s for s in steps if s / scale <= 1.4 * row_mm), default=steps[0])
     length = value / scale

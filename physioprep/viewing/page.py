@@ -1,4 +1,4 @@
-"""A page measured in millimetres: panels stacked under a heading, so that paper speeds are true."""
+"""A page measured in millimetres: panels stacked under a heading, so that it prints to scale."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 MM_PER_INCH = 25.4
 #: Paper speed of every panel, so that ECG and EEG of one page line up.
 MM_PER_S = 25.0
-#: Left of the first second: calibration pulse, channel names.
+#: Space left of the first second: calibration pulse, channel names.
 GUTTER_MM = 16.0
-#: Right of the last second: scale bars.
+#: Space right of the last second: scale bars.
 RIGHT_MM = 14.0
 MARGIN_MM = 6.0
 HEADING_MM = 15.0
@@ -183,7 +183,7 @@ def draw_marks(
             end = seconds_to_mm(min(mark.onset_s + mark.duration_s, stop_s), start_s)
             axes.plot([x, end], [y_mm + 2.6] * 2, color="#3a6ea5", lw=1.4, solid_capstyle="butt")
         beat = len(mark.text) <= 1
-        line = y_mm if beat else y_mm + 3.0  # rhythms stand above beats, which they would cover
+        line = y_mm if beat else y_mm + 3.0  # rhythms are written above beats, not over them
         colour = "#777777" if mark.text == "N" else WARNING if beat else "#1f4e8c"
         axes.text(
             x, line, mark.text, fontsize=7 if beat else 6.5, va="bottom", color=colour,
@@ -200,7 +200,7 @@ def compose(
     footer: str = "",
     simulated: bool = False,
 ) -> Figure:
-    """Stack `panels` under a heading on a page whose millimetres are true.
+    """Stack panels under a heading, on a page that prints to scale.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Draw a record of a store: what it holds, from when to when, on one page."""
+"""Draw a stretch of a record of a store, all its modalities on one page."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from physioprep.store import Store
 
-#: Longest strip on paper; more time goes into further strips below.
+#: Longest strip on paper; longer stretches continue in further strips below.
 STRIP_S = 10.0
-#: A page longer than this would be metres high.
+#: Longest stretch on one page.
 MAX_PAGE_S = 300.0
 
 
@@ -109,7 +109,7 @@ def plot_record(
     """
     out = Path(out)
     if out.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise PhysioprepError(f"{out}: a picture ends in .png, .pdf or .svg")
+        raise PhysioprepError(f"{out}: the file extension of a picture is .png, .pdf or .svg")
     figure = draw_record(
         store, record_id, start_s=start_s, duration_s=duration_s, modality=modality
     )
@@ -209,7 +209,7 @@ def draw_signals(
     duration_s = max(one.values.shape[1] / one.rate_hz for one in ordered)
     scales: dict[str, float] = {}
     footers: list[str] = []
-    for one in ordered:  # one scale a page, so that strips compare
+    for one in ordered:  # one scale per page, so that strips are comparable
         if one.modality == "ecg" and _is_voltage(one.units):
             scales["ecg"] = choose_gain(_in_mv(one))
             footers.append(describe_scale(scales["ecg"]))
@@ -225,7 +225,7 @@ def draw_signals(
             panel = _panel(one, from_s, start_s, shown, scales)
             if panel is not None:
                 panels.append(panel)
-                shown = ()  # once a strip, above its first panel
+                shown = ()  # once per strip, above its first panel
     return compose(
         panels,
         min(duration_s, STRIP_S),
@@ -352,7 +352,7 @@ def _marks(annotations: pd.DataFrame, start_s: float, duration_s: float) -> list
 def _cut(
     store: Store, number: int, modality: str, start_s: float, duration_s: float
 ) -> list[Signals]:
-    """Read a stretch of a modality: one `Signals` a physical unit."""
+    """Read a stretch of a modality: one `Signals` per physical unit."""
     rate = store.rate_hz(modality)
     length = int(store.table(modality, "length")[number])
     first, last = round(start_s * rate), round((start_s + duration_s) * rate)
@@ -362,8 +362,8 @@ def _cut(
     present = store.table(modality, "present")[number]
     names, units = store.channels(modality), store.units(modality)
     kind = str(store.group[modality].attrs["modality"])  # the group "ecg_250hz" holds ECG
-    # A store has room for every channel of its corpora. Of the twelve leads, a gap in the
-    # print-out is shown as one; other channels that the record never had are left out.
+    # A store has a row for every channel of its corpora. Of the twelve leads, absent ones are
+    # named in the print-out; other absent channels are left out.
     twelve = [place for place, name in enumerate(names) if name in ECG_LEADS]
     gaps = set(twelve) if kind == "ecg" and present[twelve].sum() >= 8 else set()
     shown = [place for place in range(len(names)) if present[place] or place in gaps]

@@ -1,1 +1,1 @@
-"""The audit's checks: one function a check, on plain tables and measured numbers."""
+"""The audit's checks: one function per check, on plain tables and measured numbers."""

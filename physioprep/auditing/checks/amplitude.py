@@ -1,4 +1,4 @@
-"""Checks of amplitude: impossible gains and units, clipping, resolution."""
+"""Checks of amplitude: implausible gains and units, offset, clipping, resolution, sentinels."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Name
 from physioprep.auditing.measure.measured import Measured, middle_spread, steps_spanned
 
-#: What the middle live channel of a recording can span (0.5th to 99.5th percentile), mV.
+#: Plausible amplitude range (0.5th to 99.5th percentile) of a recording's median channel, mV.
 POSSIBLE_MV = {"ecg": (0.04, 12.0), "eeg": (0.002, 1.5)}
-#: The same of an ECG of at least so many leads: no heart is that large in half of them.
+#: Upper limit for an ECG of at least this many leads: implausible in half of them.
 MANY_LEADS, POSSIBLE_MANY_MV = 8, 5.5
-#: A recording this many times its corpus' median is suspect (where at least this many stand).
+#: A recording this many times the median of its corpus is suspect (from this many recordings).
 TIMES_MEDIAN, LEAST_RECORDS = 6.0, 20
-#: The middle of an ECG lies off zero by no more than this many times its spread, or mV.
+#: Largest plausible median of an ECG lead: in multiples of its amplitude range, and in mV.
 OFFSET_TIMES, OFFSET_MV = 2.0, 1.0
 CLIPPED = 0.005
-#: A living signal should span at least so many steps of its converter.
+#: A signal should span at least this many steps of its converter.
 LEAST_STEPS = 50
 
 
@@ -42,7 +42,7 @@ def check_amplitude(measured: Iterable[Measured], name: Name) -> list[Finding]:
     by_set: dict[tuple[str, str, int], list[tuple[Measured, float]]] = {}
     for one in measured:
         if one.modality in POSSIBLE_MV and np.isfinite(size := middle_spread(one)):
-            # one lead of a hand-held spans other values than twelve
+            # a single lead of a hand-held device differs in amplitude from twelve leads
             by_set.setdefault((one.key[0], one.modality, len(one.channels)), []).append((one, size))
     for (_, modality, n_channels), members in by_set.items():
         low, high = POSSIBLE_MV[modality]
@@ -94,7 +94,7 @@ def check_units(measured: Iterable[Measured], name: Name) -> list[Finding]:
         units = sorted(set(one.units))
         if np.isnan(one.spread).all() and (one.missing < 1).any():
             named = ", ".join(unit or "no unit" for unit in units)
-            detail = f"{one.modality.upper()} in {named}: no voltage, so no amplitude"
+            detail = f"{one.modality.upper()} in {named}: not a voltage, amplitude unknown"
         elif len(units) > 1:
             named = ", ".join(unit or "none" for unit in units)
             detail = f"{one.modality.upper()} channels in different units: {named}"
@@ -148,14 +148,14 @@ def check_offset(measured: Iterable[Measured], name: Name) -> list[Finding]:
     out = []
     for one in measured:
         if one.modality != "ecg":
-            continue  # EEG amplifiers of direct current do no harm
+            continue  # an offset is normal for a DC-coupled EEG amplifier
         off = np.abs(np.nan_to_num(one.middle))
         far = (off > OFFSET_MV) & (off > OFFSET_TIMES * np.nan_to_num(one.spread))
         places = np.flatnonzero(far & (np.nan_to_num(one.flat, nan=1.0) < 0.5))
         if places.size:
             leads = [one.channels[place] for place in places]
             middles = [round(float(one.middle[place]), 3) for place in places]
-            detail = f"off zero: {', '.join(leads)} ({max(middles, key=abs):g} mV)"
+            detail = f"far from zero: {', '.join(leads)} ({max(middles, key=abs):g} mV)"
             evidence = {"modality": "ecg", "leads": leads, "middle_mv": middles}
             out.append(Finding("offset", "warning", (name(one.key),), detail, evidence))
     return out
@@ -182,7 +182,7 @@ def check_clipping(measured: Iterable[Measured], name: Name) -> list[Finding]:
             continue
         live = np.nan_to_num(one.flat, nan=1.0) < 0.2
         steps = steps_spanned(one)
-        # a coarse signal rests at its extremes by rounding, not by clipping
+        # a coarse signal stays at its extremes because of rounding, not clipping
         clipped = [
             place
             for place in np.flatnonzero(live)
@@ -191,14 +191,16 @@ def check_clipping(measured: Iterable[Measured], name: Name) -> list[Finding]:
         if clipped:
             leads = [one.channels[place] for place in clipped]
             shares = [round(float(one.clipped[place]), 4) for place in clipped]
-            detail = f"cut off at the rails: {', '.join(leads)} ({max(shares):.1%} of the samples)"
+            detail = f"clipped: {', '.join(leads)} ({max(shares):.1%} of the samples)"
             evidence = {"modality": one.modality, "leads": leads, "clipped_share": shares}
             out.append(Finding("clipping", "warning", (name(one.key),), detail, evidence))
         coarse = [p for p in range(len(live)) if live[p] and steps[p] < LEAST_STEPS]
         if coarse:
             leads = [one.channels[place] for place in coarse]
             few = [round(float(steps[place]), 1) for place in coarse]
-            detail = f"coarse: {', '.join(leads)} span {min(few):g} steps of the converter"
+            detail = (
+                f"coarse resolution: {', '.join(leads)} span {min(few):g} steps of the converter"
+            )
             evidence = {"modality": one.modality, "leads": leads, "steps": few}
             out.append(Finding("coarse-resolution", "info", (name(one.key),), detail, evidence))
     return out
@@ -231,6 +233,8 @@ def check_sentinels(measured: Iterable[Measured], name: Name) -> list[Finding]:
             "samples": [count for _, _, count in one.sentinels],
         }
         channel, value, count = one.sentinels[0]
-        detail = f"{value:g} stands {count} times in {channel}, far from all else: a mark?"
+        detail = (
+            f"{value:g} occurs {count} times in {channel}, far from the rest: a sentinel value?"
+        )
         out.append(Finding("sentinel", "warning", (name(one.key),), detail, evidence))
     return out

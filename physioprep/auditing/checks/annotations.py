@@ -1,4 +1,4 @@
-"""Checks of annotations: outside their recording, or overlapping another of their kind."""
+"""Checks of annotations: outside their recording, or overlapping another of the same group."""
 
 from __future__ import annotations
 

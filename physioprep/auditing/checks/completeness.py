@@ -1,4 +1,4 @@
-"""Checks of what is there: against the corpus' facts, unreadable files, known faults."""
+"""Checks of completeness: unreadable and empty files, known faults, published counts."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def check_expected(records: pd.DataFrame, expect: str) -> list[Finding]:
     """
     corpus, sign, version = expect.partition("==")
     if not sign or not corpus or not version:
-        raise PhysioprepError(f"expect {expect!r}: write CORPUS==VERSION, as ptb-xl==1.0.3")
+        raise PhysioprepError(f"expect {expect!r}: write CORPUS==VERSION, such as ptb-xl==1.0.3")
     facts = load_facts(corpus).version(version)
     own = records[records["corpus"] == corpus]
     readable = own[own["error"].isna()] if "error" in own else own

@@ -1,4 +1,4 @@
-"""Checks for recordings that stand twice: as files, as signals, as altered copies."""
+"""Checks for duplicate recordings: equal files, equal signals, altered copies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from physioprep.auditing.measure.fingerprint import candidates
 from physioprep.auditing.measure.measured import Measured
 from physioprep.auditing.signals import Signal
 
-#: Files that hold no samples and may well be equal: headers, annotations, notes.
+#: Files without samples, which may be equal: headers, annotations, notes.
 _NO_SAMPLES = frozenset(
     (
         ".hea",
@@ -36,17 +36,17 @@ _NO_SAMPLES = frozenset(
         ".xml",
     )
 )
-#: Correlation (median over shared channels, 3 to 20 Hz) from which signals are one recording.
+#: Correlation (median over shared channels, 3 to 20 Hz) of copies, and of affine copies.
 SAME, IDENTICAL = 0.95, 0.9999
-#: Least overlap that says so, s.
+#: Least overlap of two signals to be judged, s.
 MIN_OVERLAP_S = 4.5
-#: Search about the fingerprints' delay, s, and its resolution, Hz.
+#: Range of the search around the fingerprints' lag, s, and its resolution, Hz.
 _SEARCH_S, _FINE_HZ = 0.1, 500
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two recordings of one and the same signal.
+    """Two recordings with the same signal.
 
     Parameters
     ----------
@@ -54,14 +54,14 @@ class Pair:
         (corpus, record id).
     modality : str
     correlation : float
-        Median over channels of its magnitude, at the best delay.
+        Median of its absolute value over channels, at the best lag.
     delay_s : float
-        Time in `two` of a thing less its time in `one`.
+        Lag: time in `two` minus time in `one`.
     overlap_s : float
     inverted : bool
     rates_hz : tuple of float
     identical : bool
-        Whether sample stands for sample, but for gain and offset.
+        Whether one is an affine copy of the other: equal up to gain and offset.
     """
 
     one: Key
@@ -119,7 +119,7 @@ def check_files(records: pd.DataFrame, name: Name) -> tuple[list[Finding], list[
 
 
 def _repeated(hashes: Any) -> NDArray[np.bool_]:
-    """Return which of an Arrow array of hashes may stand more than once: all that do, few else."""
+    """Return which hashes of an Arrow array may be repeated: all that are, and few others."""
     import pyarrow as pa
 
     if not len(hashes):
@@ -128,7 +128,7 @@ def _repeated(hashes: Any) -> NDArray[np.bool_]:
     ends = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset :][: len(texts) + 1]
     short = np.zeros(len(texts), np.uint64)
     whole = np.diff(ends) == 64
-    if whole.all():  # eight numbers each, folded to one: texts as Python objects would be 200 MB
+    if whole.all():  # eight numbers each, folded into one; Python strings would take 200 MB
         data = np.frombuffer(texts.buffers()[2], np.uint8)[ends[0] : ends[-1]]
         for part in data.view(np.uint64).reshape(-1, 8).T:
             short = short * np.uint64(0x9E3779B97F4A7C15) ^ part
@@ -233,7 +233,7 @@ def compare(one: Signal, two: Signal, delay_s: float) -> Pair | None:
 def _correlations(
     a: NDArray[np.floating], b: NDArray[np.floating], lag: int
 ) -> NDArray[np.float64]:
-    """Return the correlation a channel of ``a[t]`` with ``b[t + lag]``; live channels only."""
+    """Return the correlation of ``a[t]`` with ``b[t + lag]`` per channel; live channels only."""
     first, last = max(0, -lag), min(a.shape[1], b.shape[1] - lag)
     if last - first < 2:
         return np.empty(0)
@@ -248,7 +248,7 @@ def _correlations(
 def _affine_copy(
     one: Signal, two: Signal, shared: Sequence[tuple[int, int]], delay_s: float
 ) -> bool:
-    """Return whether the raw samples agree at a whole delay, but for gain and offset."""
+    """Return whether the raw samples are equal up to gain and offset, at a lag of whole samples."""
     for lag in {round(delay_s * one.rate_hz) + shift for shift in (-1, 0, 1)}:
         a = np.nan_to_num(one.values[[a for a, _ in shared]].astype(np.float64))
         b = np.nan_to_num(two.values[[b for _, b in shared]].astype(np.float64))
@@ -326,7 +326,7 @@ def _pairs_of(group: Sequence[Key]) -> list[tuple[Key, Key]]:
 
 
 def _components(pairs: Sequence[tuple[Key, Key]]) -> list[tuple[Key, ...]]:
-    """Return the groups that pairs link, each sorted."""
+    """Return the groups that the pairs connect, each sorted."""
     parent: dict[Key, Key] = {}
 
     def root(key: Key) -> Key:

@@ -1,8 +1,8 @@
-"""Checks of EEG electrodes by how their signals vary together: swapped, doubled, bridged, bad.
+"""Checks of EEG electrodes by the covariance of their signals: swapped, copied, bridged, bad.
 
-Signals of neighbours are alike, and less so with distance. Electrodes under each other's names
-break this; electrodes that gel joins, and channels that were copied, are more alike than any
-neighbours (compare Alschuler et al., Clin. Neurophysiol. 125, 2014).
+Signals of neighbouring electrodes are similar, and similarity falls with distance. Exchanged
+electrode names break this. Electrodes bridged by gel, and copied channels, are more similar than
+any neighbours (compare Alschuler et al., Clin. Neurophysiol. 125, 2014).
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Name
 from physioprep.auditing.measure.measured import Measured
 
-#: Variance of a difference over that of the smaller signal: one signal, and one joined by gel.
+#: Variance of the difference relative to the smaller signal: copied, and bridged by gel.
 COPIED, BRIDGED = 1e-6, 0.004
-#: Electrodes that must have known places before a swap is judged.
+#: Least number of electrodes with known positions to judge a swap.
 LEAST_ELECTRODES = 10
-#: A swap must mend this much: correlation of differences in likeness and in distance, its size,
-#: and how far apart the two are (1 is the head's radius).
+#: Evidence for a swap: correlation between the differences in similarity and in distance, size of
+#: the difference in similarity, distance of the two electrodes (1 is the head's radius).
 SWAP_CORRELATION, SWAP_SIZE, SWAP_DISTANCE = 0.5, 0.15, 0.6
-#: Variance of the mean over channels, over their median variance: none in average-referenced EEG.
+#: Variance of the mean over channels relative to their median variance: near 0 in EEG against
+#: the average reference.
 AVERAGED = 1e-3
-#: Bad channels (PREP): robust deviation of the log size, largest correlation with another. Beside
-#: the reference a sound electrode is small.
+#: Bad channels (PREP): robust deviation of the log amplitude, largest correlation with another.
+#: An electrode beside the reference is small without being bad.
 SMALL, LARGE, CORRELATION = -8.0, 5.0, 0.25
 _STATED = re.compile(r"-\s*(REF|LE|AR|AVG|AVE|CAR|A1|A2|M1|M2|A1A2|CZ)\.*$", re.IGNORECASE)
 _AVERAGE = ("AR", "AVG", "AVE", "CAR")
@@ -38,7 +39,7 @@ _AVERAGE = ("AR", "AVG", "AVE", "CAR")
 def _places() -> dict[str, NDArray[np.float64]]:
     from mne.channels import get_builtin_montages, make_standard_montage
 
-    new = "colin27_1005"  # what newer MNEs call standard_1005
+    new = "colin27_1005"  # the name of standard_1005 in newer versions of MNE
     name = new if new in get_builtin_montages() else "standard_1005"
     places = make_standard_montage(name).get_positions()["ch_pos"]
     return {name: xyz / np.linalg.norm(xyz) for name, xyz in places.items()}
@@ -72,7 +73,7 @@ def swapped_pair(
     c = average @ covariance[np.ix_(known, known)] @ average
     size = np.sqrt(np.maximum(np.diag(c), 1e-12))
     alike = c / np.outer(size, size)
-    # a pair's differences to all others, itself left out
+    # differences of a pair to all other electrodes, without the pair itself
     rest = np.ones((n, n, n), np.bool_)
     rest[np.arange(n), :, np.arange(n)] = rest[:, np.arange(n), np.arange(n)] = False
     a, b = (np.where(rest, table[:, None] - table[None], 0.0) for table in (alike, distance))
@@ -141,8 +142,8 @@ def check_eeg_electrodes(measured: Iterable[Measured], name: Name) -> list[Findi
         ratio = difference / np.minimum(own[:, None], own[None])
         pairs = [(a, b) for a in range(len(live)) for b in range(a + 1, len(live))]
         for check, low, high, text in (
-            ("eeg-duplicate-channel", -1.0, COPIED, "one signal under two names"),
-            ("eeg-bridge", COPIED, BRIDGED, "joined by gel, or nearly one signal"),
+            ("eeg-duplicate-channel", -1.0, COPIED, "identical channels"),
+            ("eeg-bridge", COPIED, BRIDGED, "bridged by gel, or nearly identical"),
         ):
             found = [f"{names[a]} and {names[b]}" for a, b in pairs if low < ratio[a, b] <= high]
             if found:
@@ -161,7 +162,7 @@ def _swaps(covariance: NDArray[np.float64], channels: Sequence[str], record: str
     fault = f"{swap[0]} and {swap[1]}"
     evidence = {"modality": "eeg", "fault": fault, "correlation": round(swap[2], 3),
                 "by": "distance"}  # fmt: skip
-    detail = f"electrodes look interchanged: {fault}"
+    detail = f"electrodes seem exchanged: {fault}"
     return [Finding("lead-swap", "warning", (record,), detail, evidence)]
 
 
@@ -187,15 +188,15 @@ def check_reference(measured: Iterable[Measured], name: Name) -> list[Finding]:
         stated = stated_reference(one.sources)
         unipolar = [place for place in _live(one) if "-" not in one.channels[place]]
         if len(stated) > 1:
-            detail = f"channels against different references: {', '.join(stated)}"
+            detail = f"channels state different references: {', '.join(stated)}"
         elif stated and len(unipolar) >= 8:
             c = one.covariance[np.ix_(unipolar, unipolar)]
             averaged = c.mean() / np.median(np.diag(c)) < AVERAGED
             if averaged == (stated[0] in _AVERAGE):
                 continue
-            detail = f"names say -{stated[0]}, but the channels " + (
-                "add up to nothing, as against their average" if averaged
-                else "do not add up to nothing, as against their average they would"
+            detail = f"names state -{stated[0]}, but the channels " + (
+                "sum to zero, as with the average reference" if averaged
+                else "do not sum to zero, as they would with the average reference"
             )  # fmt: skip
         else:
             continue
@@ -236,6 +237,6 @@ def check_bad_channels(measured: Iterable[Measured], name: Name) -> list[Finding
                 "deviation": [round(float(size[place]), 2) for place in bad],
                 "correlation": [round(float(alike[place]), 3) for place in bad],
             }  # fmt: skip
-            detail = f"unlike the other channels: {', '.join(leads)}"
+            detail = f"differs from the other channels: {', '.join(leads)}"
             out.append(Finding("bad-channel", "warning", (name(one.key),), detail, evidence))
     return out

@@ -1,4 +1,4 @@
-"""Check for dead and missing channels."""
+"""Checks for dead channels, missing samples, interruptions and noise."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from physioprep.auditing.inputs import Name
 from physioprep.auditing.measure.measured import Measured, middle_spread, steps_spanned
 from physioprep.auditing.measure.quality import score
 
-#: A channel is dead where this share of it is; worth a look from the second.
+#: Flat share of a channel from which it is dead, and from which it is reported.
 DEAD, PARTLY = 0.95, 0.2
-#: So little, from the 0.5th to the 99.5th percentile, is no living signal: mV.
+#: Amplitude range (0.5th to 99.5th percentile) below which there is no signal, mV.
 SILENT_MV = {"ecg": 0.005, "eeg": 0.0005}
-#: Share of missing samples worth a look.
+#: Share of missing samples from which they are reported.
 MISSING = 0.05
-#: All channels missing at once for so long is a gap, s.
+#: All channels missing at once for this long is a gap, s.
 GAP_S = 1.0
-#: A recording is noise where the middle one of its leads has this share of noisy stretches.
+#: A recording is noise where the median lead has this share of noisy stretches.
 NOISY = 0.5
 
 
@@ -42,8 +42,8 @@ def check_flat(measured: Iterable[Measured], name: Name) -> list[Finding]:
     out = []
     for one in measured:
         if one.modality not in ("ecg", "eeg"):
-            continue  # a stage marker or a skin conductance may well stand still
-        # beside living channels only: where all are faint, the gain is wrong, not the leads
+            continue  # a stage marker or skin conductance may be constant
+        # only beside channels of normal amplitude: where all are small, the gain is wrong
         least = SILENT_MV[one.modality]
         living = middle_spread(one) >= POSSIBLE_MV[one.modality][0]
         silent = (np.nan_to_num(one.spread, nan=np.inf) < least) & living
@@ -52,12 +52,12 @@ def check_flat(measured: Iterable[Measured], name: Name) -> list[Finding]:
         partly = [
             place
             for place in range(len(flat))
-            # rounding alone makes a coarse signal stand still between beats
+            # rounding alone makes a coarse signal constant between beats
             if place not in dead and flat[place] >= PARTLY and steps[place] >= LEAST_STEPS
         ]
         for places, severity, text in (
-            (dead, "error", "no signal at all in"),
-            (partly, "warning", "long dead stretches in"),
+            (dead, "error", "no signal in"),
+            (partly, "warning", "long flat stretches in"),
         ):
             if places:
                 leads = [one.channels[place] for place in places]
@@ -145,10 +145,10 @@ def check_noise(measured: Iterable[Measured], name: Name) -> list[Finding]:
         live = np.flatnonzero(np.nan_to_num(one.flat, nan=1.0) <= PARTLY)
         noisy = one.quality["noisy"]
         if not live.size or np.median(noisy[live]) < NOISY:
-            continue  # dead leads are said to be dead
+            continue  # dead leads are reported by check_flat
         scores = score(one.quality, one.missing, one.flat)
         detail = (
-            f"noise: two detectors of beats disagree in {np.median(noisy[live]):.0%} of the time; "
+            f"noise: two beat detectors disagree {np.median(noisy[live]):.0%} of the time; "
             f"the best channel scores {scores.max():.2f} of 1"
         )
         evidence = {

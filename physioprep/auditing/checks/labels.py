@@ -1,4 +1,4 @@
-"""Checks of labels: none where others have some, of records that are not there, of versions."""
+"""Checks of labels: missing labels, labels of absent records, differing versions."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from physioprep.auditing.inputs import Input, Name
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Tables of labels that publishers put beside recordings: file, column that names the record.
+#: By corpus: the published table of labels, and its column with the names of records.
 TABLES: dict[str, tuple[str, str | int]] = {
     "cinc2017": ("REFERENCE-v*.csv", 0),
     "cpsc2018": ("REFERENCE.csv", 0),
     "ptb-xl": ("ptbxl_database.csv", "filename_hr"),
     "code15": ("exams.csv", "exam_id"),
 }
-#: Share of a corpus' records with a label from which its absence is odd.
+#: Share of labelled records in a corpus from which a missing label is reported.
 LABELLED = 0.5
 
 
@@ -89,7 +89,7 @@ def check_orphans(records: pd.DataFrame) -> list[Finding]:
     Parameters
     ----------
     records : pandas.DataFrame
-        Manifest rows, one per recording. Tables are looked for in ``root``.
+        Manifest rows, one per recording. Tables are searched in ``root``.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def check_orphans(records: pd.DataFrame) -> list[Finding]:
         for table in sorted(Path(str(root)).rglob(pattern)):
             orphans = sorted(listed(table, column) - there)
             if orphans:
-                detail = f"{len(orphans)} labels in {table.name} are of no record that is there"
+                detail = f"{len(orphans)} labels in {table.name} belong to no record here"
                 evidence = {"corpus": corpus, "table": table.name, "labels_of": orphans[:20],
                             "n": len(orphans)}  # fmt: skip
                 out.append(Finding("label-orphan", "warning", (), detail, evidence))

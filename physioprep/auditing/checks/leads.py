@@ -1,4 +1,4 @@
-"""Checks of ECG leads: names against physics, electrodes against hearts."""
+"""Checks of ECG leads: relations of the limb leads, plausibility of the median beat."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def check_limb_relations(measured: Iterable[Measured], name: Name) -> list[Findi
         if exchanged:
             check, text = (
                 "lead-swap",
-                "channels under each other's names: " + " or ".join(limb.explained_by),
+                "channel names exchanged: " + " or ".join(limb.explained_by),
             )
         elif limb.explained_by:
             check, text = "lead-inverted", " or ".join(limb.explained_by)
         else:
             check = "lead-inconsistent"
             text = (
-                f"limb leads break III = II - I and its like by {limb.misfit_mv:.3f} mV "
+                f"limb leads deviate from III = II - I and the like by {limb.misfit_mv:.3f} mV "
                 f"(worst: {limb.lead})"
             )
         severity = "warning" if check == "lead-inconsistent" else "error"
@@ -77,16 +77,16 @@ def check_electrodes(measured: Iterable[Measured], name: Name) -> list[Finding]:
     out = []
     for one in measured:
         if one.beat is None or (one.limb is not None and one.limb.broken):
-            continue  # a broken relation already says which channels are wrong
+            continue  # the broken relation is reported already
         verdict = judge_beat(one.beat, one.channels)
         if verdict is None or verdict.margin < MARGIN[verdict.kind]:
             continue
         evidence = {"margin": round(verdict.margin, 3), "fault": verdict.fault, "by": "beat"}
         if verdict.kind == "inverted":
-            text = f"{verdict.fault} is upside down, judged by the other leads"
+            text = f"{verdict.fault} is inverted, judged by the other leads"
             out.append(Finding("lead-inverted", "warning", (name(one.key),), text, evidence))
             continue
         what = "limb electrodes" if verdict.kind == "limb" else "chest electrodes"
-        text = f"{what} look interchanged: {verdict.fault}"
+        text = f"{what} seem exchanged: {verdict.fault}"
         out.append(Finding("lead-swap", "warning", (name(one.key),), text, evidence))
     return out

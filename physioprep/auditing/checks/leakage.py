@@ -1,4 +1,4 @@
-"""Checks for leaks: persons or signals that stand on both sides of a split."""
+"""Checks for leaks: persons, recordings or windows on both sides of a split."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 from physioprep.auditing.findings import Comparison, Finding
 from physioprep.auditing.inputs import Input, Key, Name
 
-#: Corpora cut out of one: recordings and persons have the same ids in all of them.
+#: Corpora that are parts of one: recordings and persons have the same ids in all of them.
 FAMILY = dict.fromkeys(("tueg", "tuab", "tuev", "tusz"), "tuh-eeg")
 
 
@@ -48,7 +48,7 @@ def check_splits(records: pd.DataFrame, name: Name) -> tuple[list[Finding], list
         where = sorted(map(str, group["split"].unique()))
         if len(where) > 1:
             names = tuple(name((str(corpus), str(record))) for record in group["record_id"])
-            detail = f"subject {subject} stands in splits {', '.join(where)}"
+            detail = f"subject {subject} is in splits {', '.join(where)}"
             evidence = {"corpus": corpus, "subject_id": str(subject), "splits": where}
             findings.append(Finding("subject-leak", "error", names, detail, evidence))
     subjects = len(named.drop_duplicates(["corpus", "subject_id"]))
@@ -102,7 +102,7 @@ def check_duplicates_across(
             {f"{key[0]}/{subject[key]}" for key in group if isinstance(subject.get(key), str)}
         )
         if len(where) > 1:
-            detail = f"one recording stands in splits {', '.join(where)}"
+            detail = f"one recording is in splits {', '.join(where)}"
             evidence = {"splits": where, "subjects": persons, "by": how}
             findings.append(Finding("duplicate-leak", "error", names, detail, evidence))
         if len(persons) > 1 and len({key[0] for key in group}) == 1:
@@ -119,7 +119,7 @@ def check_duplicates_across(
 def check_against(
     ours: Sequence[Input], others: Sequence[Input], name: Name
 ) -> tuple[list[Finding], list[Comparison]]:
-    """Find records and subjects that two sets share: a pretraining and an evaluation set, say.
+    """Find records and subjects that two sets share, such as a pretraining and an evaluation set.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def check_against(
                 findings.append(
                     Finding(
                         "duplicate-leak", "error", tuple(name(key) for key in both),
-                        f"{len(both)} records stand in {pair[0]} and {pair[1]}",
+                        f"{len(both)} records are in both {pair[0]} and {pair[1]}",
                         {"sets": list(pair), "by": "corpus and record_id"},
                     )
                 )  # fmt: skip
@@ -157,7 +157,7 @@ def check_against(
                 findings.append(
                     Finding(
                         "subject-leak", "error", tuple(name(key) for key in keys),
-                        f"subject {subject} stands in {pair[0]} and {pair[1]}",
+                        f"subject {subject} is in both {pair[0]} and {pair[1]}",
                         {"sets": list(pair), "corpus": corpus, "subject_id": subject},
                     )
                 )  # fmt: skip
@@ -196,7 +196,7 @@ def check_within_families(inputs: Sequence[Input], name: Name) -> list[Finding]:
     return [
         Finding(
             "corpus-overlap", "warning", tuple(sorted(name(key) for key in found)),
-            f"{len(found) // len(corpora)} recordings stand in {' and '.join(corpora)}",
+            f"{len(found) // len(corpora)} recordings are in both {' and '.join(corpora)}",
             {"corpora": list(corpora), "by": "record_id"},
         )
         for corpora, found in groups.items()
@@ -226,7 +226,7 @@ def check_statistics(shards: Input) -> list[Finding]:
         fitted = int((windows["split"] == "train").sum()) * per_window
         if not fitted < n_samples <= of_all:
             continue
-        detail = f"mean and deviation of {modality} were taken over all splits, the test set too"
+        detail = f"mean and deviation of {modality} are of all splits, including the test set"
         evidence = {"modality": modality, "samples": n_samples, "samples_of_train": fitted}
         out.append(Finding("statistics-leak", "warning", (), detail, evidence))
     return out
@@ -257,7 +257,7 @@ def check_windows(shards: Input, name: Name) -> tuple[list[Finding], list[Compar
     for (corpus, record), values in grouped:
         where = sorted(map(str, values.unique()))
         if len(where) > 1:
-            detail = f"windows of one recording stand in splits {', '.join(where)}"
+            detail = f"windows of one recording are in splits {', '.join(where)}"
             evidence = {"splits": where, "by": "windows"}
             findings.append(
                 Finding(

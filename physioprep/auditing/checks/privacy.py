@@ -1,4 +1,4 @@
-"""Checks for what should not be published: names, birth dates and dates of recording."""
+"""Checks for personal data: names, birth dates and recording dates."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _DATE = re.compile(
     r"|(?:0[1-9]|[12]\d|3[01])[-_.](?:0[1-9]|1[0-2])[-_.](?:19|20)\d\d)(?!\d)"
 )
 _EDF_DAY = re.compile(r"\d\d?-[A-Z]{3}-\d{4}")
-#: Start dates that say "not told": EDF's and other makers' defaults.
+#: Dates that mean "unknown": defaults of EDF and of manufacturers.
 _NO_BIRTHDAY = "01-JAN"
 _NO_DATE = ("01.01.85", "01.01.00", "01.01.70", "01.01.01")
-#: Headers that are text all through, and how much of one is looked at.
+#: Extensions of text headers, and how many bytes of one are read.
 _TEXT = (".hea", ".vhdr", ".json", ".tsv", ".txt")
 _BYTES = 65_536
 
@@ -98,7 +98,7 @@ def text_faults(text: str) -> dict[str, str]:
 
 
 def _edf_faults(head: str) -> dict[str, str]:
-    """Read EDF+'s patient field: code, sex, birth date, name; 'X' where not told."""
+    """Read the patient field of EDF+: code, sex, birth date, name; 'X' where unknown."""
     patient, recording, date = head[8:88].strip(), head[88:168].strip(), head[168:176]
     out = {}
     parts = patient.split()
@@ -106,7 +106,7 @@ def _edf_faults(head: str) -> dict[str, str]:
         if parts[2].upper() != "X" and not parts[2].upper().startswith(_NO_BIRTHDAY):
             out["birth date"] = parts[2]
         who = parts[3].strip("_")
-        # "Subject0" and "Female_33yr" are what somebody wrote in place of a name
+        # "Subject0" and "Female_33yr" are placeholders, not names
         if who.lower() not in _UNKNOWN and not any(map(str.isdigit, who)):
             out["name"] = " ".join(parts[3:])
     else:
@@ -144,7 +144,7 @@ def check_privacy(records: pd.DataFrame, name: Name) -> list[Finding]:
         check = "privacy-date" if severity == "info" else "privacy"
         names = tuple(dict.fromkeys(record for record, _ in found))
         detail = f"{kind} of {len(names)} recordings"
-        # the finding must not spread what it found
+        # the finding must not repeat personal data
         evidence = {"corpus": corpus, "what": kind, "found_in": sorted({w for _, w in found})}
         out.append(Finding(check, severity, names, detail, evidence))
     return out
@@ -172,6 +172,6 @@ def _faults(records: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
         try:
             faults = header_faults(Path(root) / path.partition("#")[0])
         except OSError:
-            continue  # `unreadable-file` says so
+            continue  # reported as `unreadable-file`
         for kind in faults.keys() - {"record date"}:  # the manifest's start_time has it
             yield kind, *keys[row], "header"

@@ -1,4 +1,4 @@
-"""Checks against what a publisher put beside the recordings: SHA256SUMS and RECORDS."""
+"""Checks against the publisher's lists: SHA256SUMS and RECORDS."""
 
 from __future__ import annotations
 
@@ -99,12 +99,12 @@ def _sums(
                     bad.setdefault(str(record), []).append(file)
     evidence: dict[str, Any]
     for record, wrong in bad.items():
-        detail = f"{', '.join(wrong)}: not the file that {path.name} lists"
+        detail = f"{', '.join(wrong)}: differs from the file that {path.name} lists"
         evidence = {"files": wrong, "sums": path.name}
         out.append(Finding("checksum", "error", (name((corpus, record)),), detail, evidence))
     missing = [file for file in sums if not (folder / file).is_file()]
     if missing:
-        detail = f"{len(missing)} of {len(sums)} files that {path.name} lists are not there"
+        detail = f"{len(missing)} of {len(sums)} files that {path.name} lists are missing"
         evidence = {"corpus": corpus, "files": missing[:_NAMED], "n": len(missing)}
         out.append(Finding("missing-file", "error", (), detail, evidence))
     extra = sorted(seen - set(sums))
@@ -118,14 +118,14 @@ def _sums(
 
 
 def _whose(path: Path, corpus: str) -> list[Finding]:
-    """Say where a list of sums is not the one that the corpus' facts know."""
+    """Report a list of sums that is not that of a known version of the corpus."""
     try:
         known = {one.sha256sums for one in load_facts(corpus).versions if one.sha256sums}
     except CorpusError:
         return []
     if not known or hashlib.sha256(path.read_bytes()).hexdigest() in known:
         return []
-    detail = f"{path.name} is not that of a version of {corpus} known here"
+    detail = f"{path.name} is not that of a known version of {corpus}"
     return [Finding("checksum", "warning", (), detail, {"corpus": corpus, "sums": path.name})]
 
 
@@ -140,6 +140,6 @@ def _listing(path: Path, folder: Path, rows: pd.DataFrame) -> list[Finding]:
     )  # fmt: skip
     if not missing:
         return []
-    detail = f"{len(missing)} of {len(wanted)} records that RECORDS lists are not there"
+    detail = f"{len(missing)} of {len(wanted)} records that RECORDS lists are missing"
     evidence = {"files": missing[:_NAMED], "n": len(missing)}
     return [Finding("missing-file", "error", (), detail, evidence)]

@@ -1,4 +1,4 @@
-"""Does a store follow from its sources by the recipe it claims: derive some records again."""
+"""Check that a store follows from its sources by its recipe: derive some records again."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def check_recipe(
 
 
 def _sample(store: Input, manifest: Input, n: int) -> list[Key]:
-    """Return keys in both whose folder is there, drawn by a fixed seed."""
+    """Return keys in both whose folder exists, drawn with a fixed seed."""
     here = set(store.keys)
     frame = manifest.records
     roots = {root for root in frame["root"].dropna().unique() if Path(root).is_dir()}
@@ -91,13 +91,13 @@ def _derive(one: Input, manifest: Input, keys: list[Key], name: Name) -> list[Fi
 
 
 def _recipe(store: Store) -> Recipe:
-    """Read the recipe out of a store's attributes, and see that it is the one it claims."""
+    """Read the recipe from a store's attributes, and compare its hash with the stated one."""
     from physioprep.harmonise import Recipe
 
     recipe = Recipe.from_dict(store.attrs["recipe"])
     if recipe.sha256 != store.attrs["recipe_sha256"]:
         raise PhysioprepError(
-            f"its recipe hashes to {recipe.sha256[:12]}…, it claims "
+            f"the hash of its recipe is {recipe.sha256[:12]}…, but it states "
             f"{store.attrs['recipe_sha256'][:12]}…"
         )
     return recipe
@@ -120,7 +120,7 @@ def _compare(one: Input, again: Store, keys: list[Key], name: Name) -> list[Find
             if n == 0:
                 continue
             how = f"by up to {worst:.3g} steps" if np.isfinite(worst) else "in length or channels"
-            detail = f"{modality} differs from what its recipe makes of its files, {how}"
+            detail = f"{modality} differs from its files processed by the recipe, {how}"
             severity = "error" if worst > 1 else "warning"
             evidence = {"modality": modality, "samples": n,
                         "steps": round(worst, 3) if np.isfinite(worst) else None}  # fmt: skip
@@ -131,7 +131,7 @@ def _compare(one: Input, again: Store, keys: list[Key], name: Name) -> list[Find
 def _differences(
     store: Store, row: int, again: Store, fresh: int, modality: str
 ) -> tuple[float, int]:
-    """Return the largest difference in steps, and how many samples differ."""
+    """Return the largest difference in steps, and the number of samples that differ."""
     if modality not in again.modalities:
         return (float("inf"), 1) if store.table(modality, "length")[row] else (0.0, 0)
     one, two = (

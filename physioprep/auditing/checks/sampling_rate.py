@@ -11,11 +11,11 @@ from physioprep.auditing.measure.beat_durations import BELIEVED
 from physioprep.auditing.measure.measured import Measured
 from physioprep.auditing.measure.spectrum import MAINS_HZ
 
-#: Median heart rates outside are not a resting or exercising person's, 1/min.
+#: Plausible median heart rates, at rest or in exercise, 1/min.
 HEART_RATE = (25.0, 220.0)
-#: Rates that recorders have, Hz; a wrong one moves the mains by the ratio of two of them.
+#: Sampling rates of recorders, Hz; a wrong one shifts the mains by the ratio of two of them.
 RATES_HZ = (100, 125, 128, 200, 240, 250, 256, 257, 300, 360, 400, 500, 512, 1000, 1024, 2000)
-#: How exactly the mains keep their frequency, as a share.
+#: Relative tolerance of the mains frequency.
 MAINS_SHARE = 0.006
 
 
@@ -114,7 +114,7 @@ def check_mains(measured: Iterable[Measured], name: Name) -> list[Finding]:
         line = one.lines_hz[0]
         times = [other / min(one.lines_hz) for other in one.lines_hz]
         if any(abs(x - round(x)) > MAINS_SHARE * x + 0.13 / line for x in times):
-            continue  # the mains and their harmonics are one family; this is something else
+            continue  # not one fundamental with its harmonics, so not the mains
         true = [
             rate
             for rate in RATES_HZ

@@ -80,7 +80,7 @@ def check_overlaps(records: pd.DataFrame, name: Name) -> list[Finding]:
         "corpus": kept["corpus"], "subject": kept["subject_id"], "rate": rates, "begin": begin,
         "end": begin + pd.to_timedelta(kept["duration_s"], unit="s"), "record": kept["record_id"],
     })  # fmt: skip
-    # one and the same minute for everybody is no time of day
+    # the same start for all recordings is a placeholder
     common = own.groupby("corpus")["begin"].transform("nunique") > 1
     own = own[common].sort_values(["corpus", "subject", "rate", "begin"], kind="stable")
     same = (own[["corpus", "subject", "rate"]] == own[["corpus", "subject", "rate"]].shift()).all(

@@ -63,7 +63,7 @@ def check_durations(records: pd.DataFrame, name: Name) -> list[Finding]:
             }
             out.append(Finding("duration-mismatch", "warning", (name(key),), detail, evidence))
         if low == 0:
-            out.append(Finding("empty-record", "error", (name(key),), "no samples at all"))
+            out.append(Finding("empty-record", "error", (name(key),), "no samples"))
     return out
 
 
@@ -131,7 +131,7 @@ def check_drift(measured: Sequence[Measured], name: Name) -> list[Finding]:
             if abs(moved) <= max(DRIFT_S, 4 * stray):
                 continue
             detail = (
-                f"{pulse.modality.upper()} moves by {1e3 * moved:.0f} ms against the ECG "
+                f"{pulse.modality.upper()} drifts by {1e3 * moved:.0f} ms against the ECG "
                 f"in {ecg.duration_s:.0f} s"
             )
             evidence = {"modality": pulse.modality, "drift_s": round(moved, 3),

@@ -1,8 +1,8 @@
-"""Is a 12-lead ECG's time what its sampling rate says: three durations of the heart against it.
+"""Test the sampling rate of a 12-lead ECG against three durations of the heart beat.
 
-A wrong rate stretches the QRS complex, the beat interval and the time to the T wave alike; a fast
-heart shortens the second, a broad QRS lengthens the first. How the three vary together over
-hearts says how likely they are as they are, and how likely at half or twice the rate. Heavy tails
+A wrong rate scales the QRS complex, the RR interval and the time to the T wave alike; a fast heart
+shortens the second, a broad QRS lengthens the first. The joint distribution of the three over
+hearts gives their likelihood at the stated rate, and at half or twice that rate. Heavy tails
 (Student's t) keep rare hearts possible.
 """
 
@@ -22,18 +22,18 @@ from physioprep.auditing.measure.beats import (
     to_analysis_rate,
 )
 
-#: Log of QRS width (ms), beat interval (s) and time from R to the middle of ST-T (s): median and
-#: covariance over the 86 recordings that `leads.COVARIANCE` is of. ``benchmarks/audit.py --fit``.
+#: Log of QRS duration (ms), RR interval (s) and time from R to the middle of ST-T (s): median and
+#: covariance over the 86 recordings of `limb_leads.COVARIANCE`; ``benchmarks/audit.py --fit``.
 MIDDLE = np.array([3.5859, -0.1863, -1.3866])
 COVARIANCE = np.array([[0.0267, 0.0009, 0.0023], [0.0009, 0.056, 0.0045], [0.0023, 0.0045, 0.0096]])
 #: Degrees of freedom of the tails, and a floor of the variances.
 FREEDOM, FLOOR = 4.0, 0.005
-#: A rate is doubted where the durations' log-likelihood is this much below their best, and another
-#: is believed where it makes them this much likelier.
+#: A rate is doubted if the log-likelihood of the durations is this far below its maximum, and
+#: another is reported if it increases the log-likelihood by this much.
 DOUBTED, BELIEVED = 3.0, 1.0
-#: What a rate may be wrong by: taken for half or for twice what it is.
+#: Factors by which a wrong rate may be corrected.
 FACTORS = (0.5, 2.0)
-#: So many leads make a QRS width to trust; so much of a recording is looked at, s.
+#: Least number of leads for a reliable QRS duration; examined length of a recording, s.
 LEAST_LEADS, EXAMINED_S = 8, 30.0
 
 
@@ -191,7 +191,7 @@ def rate_fit(
         return None
     own = misfit(logs, middle, covariance)
     best, gain = 1.0, 0.0
-    if own > DOUBTED:  # at that rate the heart is possible, so another need not be tried
+    if own > DOUBTED:  # else the durations are plausible, and no other rate is tried
         part = values[:, : round(EXAMINED_S * rate_hz)]
         for factor in FACTORS:
             resampled = to_analysis_rate(part, rate_hz * factor)

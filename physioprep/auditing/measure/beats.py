@@ -1,4 +1,4 @@
-"""Heart beats without a detector's finesse: enough to average, to count and to compare leads."""
+"""Simple detection of heart beats: enough to average them, to count them and to compare leads."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-#: Rate at which checks look at ECG and EEG alike, Hz.
+#: Rate to which ECG and EEG are resampled for the checks, Hz.
 ANALYSIS_HZ = 100
 #: The median beat: samples before and after the R peak at `ANALYSIS_HZ`.
 BEFORE, AFTER = 30, 50
-#: Samples of a block that is resampled at once, and the largest numerator of a ratio so treated.
+#: Output samples per block of resampling, and the largest numerator of a ratio done in blocks.
 BLOCK_OUT, MOST_UP = 32, 64
 
 
@@ -47,17 +47,19 @@ def to_analysis_rate(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np
         ]
         values = np.nan_to_num(values - np.array(middle, np.float32)[:, None])
     else:
-        few = values[:, :: max(1, values.shape[1] // 1000)]  # a middle, for the edges' sake
+        few = values[
+            :, :: max(1, values.shape[1] // 1000)
+        ]  # median removed: less transient at the edges
         values = values - np.median(few, axis=1, keepdims=True)
     ratio = Fraction(ANALYSIS_HZ / rate_hz).limit_denominator(1000)
     if ratio == 1 or values.shape[1] == 0:
         return values
-    # at 62.47 Hz and the like the ratio is off by some 1e-6: a sample in hours
+    # at rates such as 62.47 Hz the ratio is off by about 1e-6: one sample in hours
     return _resampled(values, ratio.numerator, ratio.denominator)
 
 
 def _resampled(values: NDArray[np.float32], up: int, down: int) -> NDArray[np.float32]:
-    """Do what `scipy.signal.resample_poly` does, as products of matrices: five times as fast.
+    """Resample as `scipy.signal.resample_poly` does, by matrix products: five times as fast.
 
     Blocks of whole periods of the ratio, with the filter's reach on both sides, are multiplied
     by the filter as a banded matrix.
@@ -82,7 +84,7 @@ def _resampled(values: NDArray[np.float32], up: int, down: int) -> NDArray[np.fl
 
 @lru_cache(maxsize=16)
 def _filter_matrix(up: int, down: int, periods: int) -> tuple[NDArray[np.float32], int]:
-    """Return `resample_poly`'s filter (Kaiser, 5.0) as a matrix, and the samples before a block."""
+    """Return the filter of `resample_poly` (Kaiser, 5.0) as a matrix, and its reach in samples."""
     from scipy.signal import firwin
 
     half = 10 * max(up, down)

@@ -1,9 +1,9 @@
 """Fingerprints of signals that survive resampling, filtering, scaling, inversion and cropping.
 
-A signal's largest waves between 3 and 20 Hz stay where they are, to about a millisecond, whatever
-sampling rate, gain, polarity or pass band a copy has. Successive intervals between them make a
-token; two recordings that share tokens at one and the same delay are candidates, and the
-signals themselves decide. The idea of matching by pairs of landmarks in time is A. Wang's ("An
+The times of a signal's largest waves between 3 and 20 Hz change by about a millisecond only when a
+copy has another sampling rate, gain, polarity or pass band. Successive intervals between them make
+a token. Two recordings that share tokens at the same lag are candidates; then their samples are
+compared. The idea of matching by pairs of landmarks in time is A. Wang's ("An
 industrial-strength audio search algorithm", ISMIR 2003).
 """
 
@@ -16,25 +16,25 @@ from numpy.typing import NDArray
 
 from physioprep.auditing.measure.beats import ANALYSIS_HZ, band, quantile
 
-#: Resolution of an interval; a copy's waves move by about 1 ms.
+#: Resolution of an interval; the waves of a copy are shifted by about 1 ms.
 STEP_S = 0.008
-#: Waves are at least this far apart: one a heart beat, two or three a second of EEG.
+#: Least distance of waves: one per heart beat, two or three per second of EEG.
 MIN_DISTANCE_S = 0.3
-#: Tokens that more signals than this share say nothing (a paced rhythm), and cost their square.
+#: Tokens shared by more signals are not specific (a paced rhythm), and their pairs are many.
 MAX_SHARED = 40
-#: Tokens a pair must share at one delay (10 s of a slow heart hold about five a channel).
+#: Tokens a pair must share at one lag (10 s of a slow heart have about five per channel).
 MIN_TOKENS = 2
-#: Delays within this are one delay, s.
+#: Resolution of a lag, s.
 DELAY_S = 0.06
-#: Share of the waves in the overlap that must coincide before signals are read, and how closely.
+#: Share of the waves in the overlap that must coincide for a candidate, and the tolerance, s.
 MIN_COINCIDENT, COINCIDENT_S = 0.6, 0.012
-#: Channels that make tokens; leads of one heart say nearly the same.
+#: Channels per recording; the leads of one heart give nearly the same tokens.
 CHANNELS = 3
-#: Waves kept of one channel: some 100 minutes of ECG; longer recordings count by their beginning.
+#: Waves kept per channel, from the beginning: some 100 minutes of ECG.
 MAX_WAVES = 8192
 _PREFERRED = ("II", "V2", "V5", "I", "MLII", "V1", "ECG", "Cz", "O1", "F3")
 
-#: A wave: the recording, which of its chosen channels, and when (s).
+#: A wave: the recording, which of its chosen channels, and the time (s).
 WAVE = np.dtype([("signal", np.int32), ("channel", np.int32), ("time_s", np.float32)])
 
 
@@ -225,7 +225,7 @@ def candidates(waves: NDArray[np.void]) -> list[tuple[int, int, float, int]]:
 def _coincident(
     waves: NDArray[np.void], pairs: list[tuple[int, int, float, int]]
 ) -> list[tuple[int, int, float, int]]:
-    """Keep pairs of which most waves in the overlap coincide, in some channel of each."""
+    """Keep pairs with most waves of the overlap coincident, in some channel of each."""
     if not pairs:
         return []
     key = waves["signal"].astype(np.int64) * CHANNELS + waves["channel"]
@@ -244,7 +244,7 @@ def _coincident(
 
 
 def _share(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Return the share of waves in the overlap that coincide, after the best common shift."""
+    """Return the share of coincident waves in the overlap, after the best common shift."""
     if a.size < 3 or b.size < 3:
         return 0.0
     low, high = max(a[0], b[0]) - DELAY_S, min(a[-1], b[-1]) + DELAY_S
@@ -262,7 +262,7 @@ def _share(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 
 def _pairs(a: NDArray[np.void], b: NDArray[np.void]) -> NDArray[np.int64]:
-    """Return (pair, delay in half-steps) of two recordings each, the smaller number first."""
+    """Return (pair of recordings, lag in units of `DELAY_S`), the smaller number first."""
     turn = a["signal"] > b["signal"]
     first = np.where(turn, b["signal"], a["signal"]).astype(np.int64)
     second = np.where(turn, a["signal"], b["signal"]).astype(np.int64)
@@ -273,7 +273,7 @@ def _pairs(a: NDArray[np.void], b: NDArray[np.void]) -> NDArray[np.int64]:
 
 
 def _count(pairs: NDArray[np.int64]) -> list[tuple[int, int, float, int]]:
-    """Count tokens a pair and delay; neighbouring delays count together."""
+    """Count tokens per pair and lag; neighbouring lags count together."""
     unique, counts = np.unique(pairs, axis=0, return_counts=True)
     pair, delay = unique[:, 0], unique[:, 1]
     joined = counts.copy()

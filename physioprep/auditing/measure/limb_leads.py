@@ -1,11 +1,11 @@
-"""ECG leads: do they obey physics, and is each where its name says.
+"""Test ECG leads: relations between the limb leads, plausibility of the median beat.
 
-Two separate means. The limb leads are linear in two of them (Einthoven 1913, Goldberger 1942):
-III = II - I, aVR = -(I + II) / 2, aVL = I - II / 2, aVF = II - I / 2. A channel under a wrong name
-or turned over breaks these relations; electrodes on the wrong arms do not, since the machine
-derives all six leads from the same electrodes. Those show in the median beat: over hearts, the
-leads vary together in a known way (`COVARIANCE`), and a swap makes a beat improbable that is
-probable once swapped back (compare Kors and van Herpen, Am J Cardiol 88, 2001).
+The limb leads are linear in two of them (Einthoven 1913, Goldberger 1942): III = II - I,
+aVR = -(I + II) / 2, aVL = I - II / 2, aVF = II - I / 2. A channel with a wrong name or sign breaks
+these relations. Electrodes on the wrong arms do not, since the machine derives all six leads from
+the same electrodes. They are found by the median beat: the covariance of the leads over hearts is
+known (`COVARIANCE`), and a beat that is improbable as named but probable once two electrodes are
+exchanged back shows a swap (compare Kors and van Herpen, Am J Cardiol 88, 2001).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from physioprep.auditing.measure.beats import quantile
 
 LIMB = ("I", "II", "III", "aVR", "aVL", "aVF")
-#: Each limb lead from I and II.
+#: Coefficients of each limb lead from I and II.
 FROM_I_II = np.array([[1, 0], [0, 1], [-1, 1], [-0.5, -0.5], [1, -0.5], [-0.5, 1]])
-#: A relation that is off by more than this, or by this share of the limb leads, is broken.
+#: A larger deviation, absolute or relative to the amplitude of the limb leads, breaks a relation.
 TOLERANCE_MV, TOLERANCE_SHARE = 0.015, 0.03
-#: An exchange or inversion that leaves no more than this share of the misfit explains it, where
-#: no other leaves next to as little.
+#: An exchange or inversion explains a misfit if it leaves at most this share of it, and every
+#: other one leaves more than this many times as much.
 MENDED, NEXT = 0.65, 1.15
-#: Slower than this is baseline, s.
+#: Length of the moving average that is the baseline, s.
 BASELINE_S = 0.6
 EIGHT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 #: Covariance of the eight independent leads over the median beats of 86 recordings of PTB-XL,
@@ -47,13 +47,13 @@ COVARIANCE = np.array(
 )
 _WEIGHT = np.ones(80)
 _WEIGHT[8:26], _WEIGHT[36:] = 2.0, 1.5  # P wave, ST-T
-#: How much likelier (log of the misfit's ratio) a swap must make a beat before it is reported.
+#: Log ratio of misfits from which a swap or inversion is reported.
 MARGIN = {"limb": 0.15, "precordial": 0.5, "inverted": 0.2}
 
 
 @dataclass(frozen=True)
 class LimbMisfit:
-    """How far limb leads are from Einthoven's and Goldberger's relations.
+    """Deviation of limb leads from Einthoven's and Goldberger's relations.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def limb_misfit(
     x = x[:, np.isfinite(x).all(axis=0)]
     if x.shape[1] < 100:
         return None
-    # some machines straighten the baseline of each lead by itself, which relates to nothing
+    # some machines correct the baseline of each lead separately, which breaks the relations
     x = x - uniform_filter1d(x, max(1, round(BASELINE_S * rate_hz)), axis=1)
     x = x[:, :: max(1, x.shape[1] // 20_000)]
     rows = np.array([LIMB.index(channels[place]) for place in places])
@@ -153,7 +153,7 @@ def limb_misfit(
         sign = np.where(np.arange(len(rows)) == one, -1.0, 1.0)[:, None]
         left[f"{names[one]} inverted"] = float(_misfits(x * sign, FROM_I_II[rows]).max())
     explained = [how for how, rest in left.items() if rest <= tolerance]
-    if not explained:  # leads that never quite agreed are not mended to the microvolt
+    if not explained:  # leads with a small remaining deviation, such as by filters
         best = min(left.values())
         explained = [how for how, rest in left.items() if rest <= NEXT * best]
         if best > MENDED * misfits[worst] or len(explained) > 1:
@@ -162,17 +162,17 @@ def limb_misfit(
 
 
 def _misfits(x: NDArray[np.float64], relations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the 95th percentile of each lead's distance from the nearest consistent signals."""
+    """Return the 95th percentile of each lead's deviation from the nearest consistent signals."""
     consistent = relations @ np.linalg.pinv(relations)
     rest = x - consistent @ x
     return np.asarray(quantile(np.abs(rest), 0.95))
 
 
 def _transforms() -> dict[str, tuple[str, NDArray[np.float64]]]:
-    """Return what each fault does to the eight leads: name to (kind, matrix)."""
+    """Return the effect of each fault on the eight leads: name to (kind, matrix)."""
     out: dict[str, tuple[str, NDArray[np.float64]]] = {}
     for name, limb in {
-        "left arm and left leg": [[0, 1], [1, 0]],  # cannot be told; competes with "none"
+        "left arm and left leg": [[0, 1], [1, 0]],  # cannot be detected; competes with "none"
         "left and right arm": [[-1, 0], [-1, 1]],
         "right arm and left leg": [[1, -1], [0, -1]],
         "both arms and the leg, in turn": [[-1, 1], [-1, 0]],
@@ -193,14 +193,14 @@ def _transforms() -> dict[str, tuple[str, NDArray[np.float64]]]:
 
 
 _FAULTS = _transforms()
-#: Hardly anybody can tell this one by the beat (Kors and van Herpen: 18 %); each of the other
-#: limb faults stands for itself and for itself with this one on top.
+#: This fault is hardly detectable by the beat (Kors and van Herpen: 18 %). So each other limb
+#: fault is reported alike with and without it.
 _UNDECIDABLE = "left arm and left leg"
 _REPORTED_AS = {
     "both arms and the leg, in turn": "right arm and left leg",
     "both arms and the leg, the other turn": "left and right arm",
 }
-#: What undoes nothing, then each fault.
+#: Inverse matrices: of no fault, then of each fault.
 _UNDO = np.array([np.eye(8), *(np.linalg.inv(matrix) for _, matrix in _FAULTS.values())])
 
 

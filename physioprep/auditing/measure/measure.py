@@ -1,4 +1,4 @@
-"""One pass over the signals: the few numbers of each recording that every check reads."""
+"""Measure a signal: the few numbers of each recording that the checks read."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from physioprep.auditing.measure.spectrum import lines, spectrum
 from physioprep.auditing.signals import Signal
 from physioprep.harmonise.units import UnknownUnitError, factor
 
-#: A run of equal samples at least this long is a dead stretch, not a quiet one.
+#: Equal samples for at least this long are a flat stretch, s.
 FLAT_RUN_S = 0.5
-#: Percentiles are taken of about so many samples a channel, evenly spread.
+#: Percentiles are computed from about this many samples per channel, evenly spread.
 PERCENTILE_SAMPLES = 2500
-#: A value is a mark and no sample where it stands three times, this many spreads from the rest.
+#: A value is a sentinel if it is this many amplitude ranges from the median, and occurs this often.
 SENTINEL_SPREADS, SENTINEL_COUNT = 8.0, 3
 
 
@@ -64,7 +64,9 @@ def flat_share(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float6
     moves = values[:, 1:] != values[:, :-1]
     rested = length - 1 - np.count_nonzero(moves, axis=1)
     out = np.zeros(n)
-    for place in np.flatnonzero(rested >= least - 1):  # too few equal neighbours make no run
+    for place in np.flatnonzero(
+        rested >= least - 1
+    ):  # with fewer equal neighbours there is no such run
         runs = np.diff(np.flatnonzero(moves[place]), prepend=-1, append=length - 1)
         out[place] = runs[runs >= least].sum() / length
     return out
@@ -97,7 +99,7 @@ def clipped_share(values: NDArray[np.float32]) -> NDArray[np.float64]:
         else (np.fmin.reduce(values, axis=1), np.fmax.reduce(values, axis=1))
     )  # fmt: skip
     for place, row in enumerate(values):
-        if not low[place] < high[place]:  # flat, or nothing there
+        if not low[place] < high[place]:  # flat or empty
             continue
         for rail in (low[place], high[place]):
             at = row == rail
@@ -190,7 +192,7 @@ def measure(signal: Signal) -> Measured:
 
 
 def _pulses(signal: Signal) -> NDArray[np.void]:
-    """Return when the pulse of the first channel rises most, as waves of that channel."""
+    """Return the times of the steepest rise of each pulse of the first channel, as waves."""
     from scipy.signal import find_peaks
 
     resampled = band(to_analysis_rate(signal.values[:1], signal.rate_hz), 0.5, 8)[0]
@@ -205,7 +207,7 @@ def _pulses(signal: Signal) -> NDArray[np.void]:
 def _spread(
     values: NDArray[np.float32], there: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what each channel spans (0.5th to 99.5th percentile) and its middle; NaN of none."""
+    """Return amplitude range (0.5th to 99.5th percentile) and median per channel; NaN if empty."""
     few = values[:, :: max(1, values.shape[1] // PERCENTILE_SAMPLES)]
     out, middle = np.full((2, len(values)), np.nan)
     if not few.shape[1]:
@@ -229,7 +231,7 @@ def _sentinels(
     spread: NDArray[np.float64],
     middle: NDArray[np.float64],
 ) -> tuple[tuple[str, float, int], ...]:
-    """Return values that stand thrice or more and far from all others of their channel."""
+    """Return values far from all others of their channel that occur three times or more."""
     found = []
     with np.errstate(invalid="ignore"):
         for pick in (np.fmin, np.fmax) if values.shape[1] else ():
@@ -245,7 +247,7 @@ def _sentinels(
 
 
 def _gap(values: NDArray[np.float32], missing: NDArray[np.float64]) -> int:
-    """Return the samples of the longest stretch in which every channel is missing."""
+    """Return the length, in samples, of the longest stretch with all channels missing."""
     if not len(values) or not missing.min() > 0:
         return 0
     gone = ~np.isfinite(values).any(axis=0)
@@ -260,7 +262,7 @@ def _limb(
     alive: NDArray[np.bool_],
     step: NDArray[np.float64],
 ) -> LimbMisfit | None:
-    """Test the limb leads at 100 Hz: what holds sample by sample holds of what is linear in it."""
+    """Test the limb leads at 100 Hz: resampling is linear, so the relations hold there, too."""
     limb = [place for place, name in enumerate(signal.channels) if name in LIMB and alive[place]]
     if np.isfinite(signal.values[limb]).all() and np.isfinite(to_mv[limb]).all():
         return limb_misfit(resampled_mv, signal.channels, alive, step, ANALYSIS_HZ)

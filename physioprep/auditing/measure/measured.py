@@ -1,4 +1,4 @@
-"""What is measured of one modality of one recording: the numbers that all checks read."""
+"""The numbers measured of one modality of one recording, which the checks read."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Signal-quality indices a record and channel, and one score between 0 and 1 made of them.
+"""Signal-quality indices per record and channel, and one score between 0 and 1 from them.
 
 ECG: bSQI (two beat detectors agree: Li, Mark and Clifford, Physiol. Meas. 29, 2008), kSQI
 (kurtosis), pSQI (QRS band 5-15 Hz in 5-40 Hz) and basSQI (1 - 0-1 Hz in 0-40 Hz; Clifford et al.,
 Physiol. Meas. 33, 2012). EEG: power of line noise, muscle and drift, the deviation of a channel's
-size from the others', and its largest correlation with one (Bigdely-Shamlo et al., PREP, Front.
-Neuroinform. 9, 2015).
+amplitude from the others', and its largest correlation with another (PREP: Bigdely-Shamlo et al.,
+Front. Neuroinform. 9, 2015).
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 from physioprep.auditing.measure.beats import ANALYSIS_HZ, band, quantile
 from physioprep.auditing.measure.spectrum import MAINS_HZ, share
 
-#: Stretches of a piece that beats are looked for in, and their length, s.
+#: Number of stretches of a piece in which beats are detected, and their length, s.
 STRETCHES, STRETCH_S = 6, 10.0
-#: Two detectors' beats within this are one, s (Li 2008).
+#: Beats of two detectors within this are the same beat, s (Li 2008).
 AGREE_S = 0.15
-#: A stretch of this length holds a beat, s.
+#: A stretch of this length has at least one beat, s.
 TOP_S = 1.5
-#: Where an index begins to count as good, and where it is wholly so.
+#: Value of each index that scores 0, and value that scores 1.
 RAMPS: Mapping[str, tuple[float, float]] = {
     "bsqi": (0.3, 1.0), "ksqi": (3.0, 6.0), "psqi": (0.2, 0.5), "bassqi": (0.5, 0.99),
     "line_noise": (0.8, 0.3), "muscle": (0.8, 0.4), "drift": (0.98, 0.9),
     "deviation": (8.0, 4.0), "correlation": (0.2, 0.5),
 }  # fmt: skip
 INDICES = tuple(RAMPS)
-#: What the indices of an ECG weigh in its score: the detectors' agreement tells most.
+#: Weights of the indices in the score of an ECG: the detectors' agreement is most informative.
 WEIGHTS = {"bsqi": 3.0, "bassqi": 1.0, "ksqi": 0.5, "psqi": 0.5}
 #: A stretch in which the detectors agree on less than this is noisy.
 AGREED = 0.5
@@ -88,7 +88,7 @@ def agreement(resampled: NDArray[np.float32]) -> NDArray[np.float64]:
     whole = flat.shape[1] // block * block
 
     def beats(x: NDArray[np.float32], part: float) -> NDArray[np.bool_]:
-        # the middle one of the blocks' largest: a few ectopic beats do not hide the others
+        # median of the maxima of blocks: a few ectopic beats do not hide the others
         tops = x[:, :whole].reshape(len(x), -1, block).max(axis=-1)
         top = np.median(tops, axis=1, keepdims=True)
         return np.asarray((x == maximum_filter1d(x, 51, axis=1)) & (x > part * top) & (top > 0))
@@ -188,7 +188,7 @@ def eeg_indices(
     if live.sum() >= 4:
         middle = np.median(level[live])
         scatter = 1.4826 * np.median(np.abs(level[live] - middle))
-        # channels nearly equal in size would make an outlier of any
+        # floor: among channels of nearly equal amplitude any would be an outlier
         deviation[live] = (level[live] - middle) / max(float(scatter), 0.15)
     return {
         "line_noise": np.max(mains, axis=0) if mains else nothing,

@@ -1,15 +1,15 @@
-"""The spectrum of a recording at its own rate: mains, drift, muscle, and what quality needs."""
+"""The spectrum of a recording at its own sampling rate, and its narrow lines."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-#: Length of a stretch, s, and how many of a piece are looked at.
+#: Length of a stretch, s, and number of stretches per piece.
 STRETCH_S, STRETCHES = 4.0, 8
-#: The two mains frequencies of the world, Hz.
+#: Mains frequencies, Hz.
 MAINS_HZ = (50.0, 60.0)
-#: A line stands out of its neighbourhood (1 to 4 Hz off) by so much, in most channels.
+#: A line exceeds its neighbourhood (1 to 4 Hz away) by this factor, in this share of channels.
 LINE_TIMES, LINE_CHANNELS = 40.0, 0.6
 
 

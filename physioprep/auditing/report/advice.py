@@ -1,4 +1,4 @@
-"""What each check means and what to do about what it finds; docs/audit.md is made of it."""
+"""What each check means and what to do about its findings; docs/audit.md repeats it."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from typing import Final
 #: Check to (what it means, what to do).
 ADVICE: Final[dict[str, tuple[str, str]]] = {
     "amplitude": (
-        "The signal is larger or smaller than a heart or head makes, or than its corpus.",
-        "Compare the gain and the unit in the header with the corpus' page; drop what stays odd.",
+        "The amplitude is implausible for an ECG or EEG, or far from the median of its corpus.",
+        "Compare gain and unit in the header with the corpus' page; drop what remains unexplained.",
     ),
     "annotation-time": (
-        "Annotations lie outside their recording, or overlap another of their kind.",
+        "Annotations lie outside their recording, or overlap another of the same group.",
         "Check which clock and which recording they were made for.",
     ),
     "bad-channel": (
-        "An EEG channel is far larger or smaller than the others, or like none of them.",
+        "An EEG channel is far larger or smaller than the others, or correlated with none.",
         "Leave the channel out, or interpolate it.",
     ),
     "checksum": (
-        "A file is not the one that the publisher's list of checksums names.",
+        "A file differs from the publisher's list of checksums.",
         "Fetch it again.",
     ),
     "clipping": (
         "Samples stay at the channel's largest or smallest value.",
-        "Leave such windows out, or the channel where it is frequent.",
+        "Leave such windows out; leave the channel out where it is frequent.",
     ),
     "coarse-resolution": (
         "A channel uses few steps of its converter.",
-        "Harmless for rhythm, not for the shape of small waves.",
+        "Harmless for rhythm, but not for the shape of small waves.",
     ),
     "corpus-overlap": (
-        "Recordings of one corpus are also in the corpus it was cut out of.",
+        "Recordings of a corpus are also in the corpus it is a part of.",
         "Leave them out of one of the two before pretraining on one and testing on the other.",
     ),
     "duplicate-file": (
@@ -39,15 +39,15 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "Keep one.",
     ),
     "duplicate-leak": (
-        "One recording stands on both sides of a split or in both sets.",
+        "A recording is on both sides of a split, or in both sets.",
         "Remove it from one side; results measured with it are too good.",
     ),
     "duplicate-signal": (
-        "Two recordings hold the same samples, but for gain, offset or the stretch cut out.",
+        "Two recordings are affine copies: equal up to gain and offset, perhaps cropped.",
         "Keep one; if they name two persons, one of the names is wrong.",
     ),
     "duplicate-subject": (
-        "One recording stands under two persons.",
+        "A recording is listed under two persons.",
         "Treat the two as one person when splitting.",
     ),
     "duration-mismatch": (
@@ -55,19 +55,19 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "Check the sampling rates; a drift between modalities breaks pairing.",
     ),
     "eeg-bridge": (
-        "Two electrodes are joined by gel: their difference is next to nothing.",
+        "Two electrodes are bridged by gel: their difference is nearly zero.",
         "Treat the two as one electrode; leave out derivations between them.",
     ),
     "eeg-duplicate-channel": (
-        "Two EEG channels hold one signal.",
+        "Two EEG channels are identical.",
         "Drop one; one of the names is wrong.",
     ),
     "eeg-reference": (
         "Channel names state another reference than the samples have, or several.",
-        "Find out the reference; bring all to one.",
+        "Find out the reference; convert all to one.",
     ),
     "empty-file": (
-        "A file of a recording holds nothing.",
+        "A file of a recording is empty.",
         "Fetch it again.",
     ),
     "empty-record": (
@@ -75,107 +75,107 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "Drop it.",
     ),
     "extra-file": (
-        "Files are there that the publisher's list does not name.",
+        "There are files that the publisher's list does not name.",
         "Find out where they come from.",
     ),
     "flat-lead": (
-        "A channel holds one value, throughout or in long stretches.",
+        "A channel is constant, throughout or in long stretches.",
         "Treat it as absent; do not train on it as a signal.",
     ),
     "gap": (
-        "All channels stop for a while.",
-        "Ask for a least valid share when cutting windows.",
+        "All channels are missing for a second or more.",
+        "Require a minimum valid share when cutting windows.",
     ),
     "heart-rate": (
-        "No heart beats so slowly or so fast for long.",
+        "The heart rate is implausibly low or high.",
         "Check the sampling rate of the header.",
     ),
     "incomplete": (
         "The copy differs in size from the published version.",
-        "Fetch what is missing, or say which version this is.",
+        "Fetch what is missing, or state which version this is.",
     ),
     "known-fault": (
-        "The corpus is known for this; its facts say what is done.",
-        "Nothing, where it is fixed or flagged; drop where the facts say so.",
+        "A known fault of the corpus; its facts state what is done about it.",
+        "Nothing, if it is fixed or flagged; drop the records if the facts advise it.",
     ),
     "label-counts": (
         "The labels are not those of the published version.",
         "Check which version of the label file was read.",
     ),
     "label-missing": (
-        "Recordings have no label where most have one.",
+        "Recordings have no label, where most have one.",
         "Leave them out of supervised training.",
     ),
     "label-orphan": (
-        "A table of labels names recordings that are not there.",
-        "Fetch what is missing, or say that this is a part.",
+        "A table of labels names recordings that are absent.",
+        "Fetch what is missing, or state that this is a part of the corpus.",
     ),
     "label-version": (
         "Labels differ between two inputs or two versions of the label file.",
-        "Say which version is used; results differ.",
+        "State which version is used; results differ.",
     ),
     "lead-inconsistent": (
-        "The limb leads break III = II - I and its like, and no exchange of two mends it.",
+        "The limb leads deviate from III = II - I and the like; no single exchange explains it.",
         "Use I and II only, or leave the recording out where leads matter.",
     ),
     "lead-inverted": (
-        "A lead is upside down.",
-        "Turn it over, or leave the recording out.",
+        "A lead is inverted.",
+        "Invert it back, or leave the recording out.",
     ),
     "lead-swap": (
-        "Channels or electrodes are interchanged.",
-        "Look at the picture; rename or leave out.",
+        "Channels or electrodes are exchanged.",
+        "Look at the picture; rename the channels, or leave the recording out.",
     ),
     "mains": (
-        "A line of the spectrum would be the mains if another sampling rate were right.",
+        "A spectral line would be the mains frequency if another sampling rate were right.",
         "Compare the sampling rate of the header with the corpus' page.",
     ),
     "missing-file": (
-        "Files or records that the publisher lists are not there.",
-        "Fetch what is missing, or say that this is a part.",
+        "Files or records that the publisher lists are absent.",
+        "Fetch what is missing, or state that this is a part of the corpus.",
     ),
     "missing-samples": (
-        "Samples are missing: NaN, or the format's mark for invalid.",
-        "Ask for a least valid share when cutting windows.",
+        "Samples are missing: NaN, or the format's sentinel value.",
+        "Require a minimum valid share when cutting windows.",
     ),
     "modality-drift": (
-        "The pulse wave moves against the ECG: two clocks.",
+        "The lag between pulse wave and ECG drifts: two clocks.",
         "Do not pair the modalities beat by beat.",
     ),
     "near-duplicate": (
-        "Two recordings are one, resampled, filtered, scaled, inverted or cut.",
+        "Two recordings are the same, resampled, filtered, scaled, inverted or cropped.",
         "Keep one.",
     ),
     "noisy": (
-        "Two detectors of beats disagree: noise, no ECG.",
+        "Two beat detectors disagree: noise rather than ECG.",
         "Leave it out, or filter by the quality score.",
     ),
     "offset": (
-        "An ECG lead lies far off zero: a wrong baseline, or the electrodes' own voltage.",
-        "Compare the baseline in the header with the corpus' page, or take the mean off.",
+        "An ECG lead is far from zero: a wrong baseline, or an electrode offset voltage.",
+        "Compare the baseline in the header with the corpus' page, or remove the mean.",
     ),
     "overlap": (
-        "Two recordings of one person are said to run at the same time.",
+        "Two recordings of one person overlap in time.",
         "Do not trust the start times; check whether one is part of the other.",
     ),
     "privacy": (
-        "A header gives away a name or a birth date.",
+        "A header contains a name or a birth date.",
         "Do not pass the files on; blank the header field.",
     ),
     "privacy-date": (
-        "Headers or file names tell the date of recording.",
+        "Headers or file names contain the date of recording.",
         "Check that the publisher has shifted the dates.",
     ),
     "recipe-mismatch": (
-        "A store's samples are not what its recipe makes of its sources.",
+        "A store's samples differ from its sources processed by its recipe.",
         "Ingest again from the sources.",
     ),
     "sampling-rate": (
-        "Half or twice the sampling rate would make the heart's durations much likelier.",
+        "The beat durations would be much likelier at half or twice the sampling rate.",
         "Compare the sampling rate of the header with the corpus' page.",
     ),
     "sentinel": (
-        "A mark for 'no value' stands among the samples as a voltage.",
+        "A sentinel value (a code for 'no value') is stored among the samples as a voltage.",
         "Mark it as missing before filtering or scaling.",
     ),
     "start-time": (
@@ -183,31 +183,31 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "Do not use start times; they are placeholders or shifted.",
     ),
     "statistics-leak": (
-        "Mean and deviation for normalising were taken over the test set too.",
-        "Take them over the training split alone.",
+        "Mean and deviation for normalisation were computed with the test set included.",
+        "Compute them over the training split alone.",
     ),
     "subject-leak": (
-        "A person stands on both sides of a split or in both sets.",
-        "Split by person; results measured so are too good.",
+        "A person is on both sides of a split, or in both sets.",
+        "Split by person; results measured with this split are too good.",
     ),
     "subject-unknown": (
         "Recordings of a split have no subject.",
-        "Find out who they are before claiming that persons are split.",
+        "Find out the persons before claiming a split by person.",
     ),
     "uncalibrated": (
         "The header states no gain for a channel: its millivolts are a guess.",
-        "Find out the gain, or scale each recording by its own spread.",
+        "Find out the gain, or scale each recording by its own amplitude range.",
     ),
     "units": (
-        "A voltage without a unit of voltage, or several units in one modality.",
+        "The unit of an ECG or EEG is not a voltage, or a modality has several units.",
         "Check the header; harmonise to one unit.",
     ),
     "unreadable-file": (
-        "A file cannot be read exactly: truncated, damaged, or not what its header says.",
+        "A file cannot be read exactly: truncated, damaged, or different from its header.",
         "Fetch it again and compare its checksum.",
     ),
     "window-leak": (
-        "Windows of one recording stand in two splits.",
+        "Windows of one recording are in two splits.",
         "Split by person before cutting windows.",
     ),
 }

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from physioprep.auditing.findings import AuditReport, Finding
 
-#: Findings of one check, and record ids of one finding, that stand open; the rest are counted
-#: (all are in the JSON).
+#: Findings per check, and record ids per finding, that are shown; the rest are counted (all are in
+#: the JSON).
 FINDINGS, IDS = 200, 40
-#: Pictures a report.
+#: Pictures per report.
 PICTURES = 12
-#: Bars of a distribution.
+#: Bars per distribution.
 BARS = 24
-#: Characters of a bar's name.
+#: Longest name of a bar, characters.
 LABEL = 32
 _PLOTS = {
     "duration_s": "Duration, s",
@@ -58,8 +58,8 @@ def render(
     Returns
     -------
     str
-        No network request is made by it. Text out of recordings is escaped everywhere: by the
-        template, and in the data for the table, which the page writes as text only.
+        It makes no network request. Text from recordings is escaped everywhere: by the template,
+        and in the data of the table, which the page inserts as text only.
 
     Examples
     --------

@@ -12,7 +12,7 @@ from physioprep.auditing.signals import Signal, Source, read_source
 from physioprep.errors import PhysioprepError
 from physioprep.viewing.record import Signals, draw_signals, is_simulated
 
-#: Checks of which a picture shows something.
+#: Checks whose findings are visible in a picture.
 DRAWN = frozenset(
     (
         "amplitude", "bad-channel", "clipping", "coarse-resolution", "duplicate-signal",

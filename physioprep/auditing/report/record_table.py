@@ -15,14 +15,14 @@ from physioprep.auditing.inputs import Key, Name
 from physioprep.auditing.measure.measured import Measured, middle_spread
 from physioprep.auditing.measure.quality import score
 
-#: Values of a distribution that are told.
+#: Most values per distribution.
 MOST = 200
 
 
 def record_table(
     records: pd.DataFrame, measured: Sequence[Measured], name: Name
 ) -> dict[str, list[Any]]:
-    """Return columns of equal length: one row a recording.
+    """Return columns of equal length, one row per recording.
 
     Parameters
     ----------
