@@ -8,14 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from physioprep import console
-from physioprep.cli_options import Json, Overwrite
+from physioprep.cli_options import Json, Overwrite, Scheduler, Workers
 from physioprep.errors import ModelError
 
 app = typer.Typer()
 
 Config = Annotated[str | None, typer.Option(help="A YAML file, or the name of a shipped one.")]
 Where = Annotated[str | None, typer.Option(help="Pandas query on the windows.")]
-Device = Annotated[str | None, typer.Option(help="cpu or cuda; default: cuda where there is one.")]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        help="cpu, cuda or cuda:NUMBER. Default: cuda where there is a GPU and one task runs at a "
+        "time."
+    ),
+]
 
 
 def _named(texts: list[str]) -> dict[str, str]:
@@ -127,7 +133,9 @@ def evaluate(
         list[float] | None,
         typer.Option(help="Train on this share of the labels, too (0.01 ...); repeatable."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that share the folds.")] = 1,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
+    device: Device = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -144,8 +152,9 @@ def evaluate(
     with console.progress_bar("evaluate") as advance:
         found = evaluate_targets(
             shards, out, settings, labels=label, protocols=protocol,
-            pretrain_shards=pretrain_shards, weights=_named(weights or []), workers=workers,
-            overwrite=overwrite, progress=advance,
+            pretrain_shards=pretrain_shards, weights=_named(weights or []), scheduler=scheduler,
+            workers=workers, device=device, overwrite=overwrite, progress=advance,
+            announce=console.say_dashboard,
         )  # fmt: skip
     results = [one.results for one in found]
     if as_json:
@@ -172,10 +181,9 @@ def embed(
     where: Annotated[
         str | None, typer.Option(help="Pandas query on the windows, or on a store's records.")
     ] = None,
+    scheduler: Scheduler = None,
+    workers: Workers = None,
     device: Device = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads on a store; default: one a core.")
-    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write the embedding of every window or record, with the manifest's columns beside it."""
@@ -189,12 +197,14 @@ def embed(
                 raise ModelError(f"{source}: shards hold windows; embed the store by record")
             embed_shards(
                 source, model, out, modality=modality, where=where, picture=picture,
-                projection=projection, device=device, overwrite=overwrite, progress=advance,
+                projection=projection, scheduler=scheduler, workers=workers, device=device,
+                overwrite=overwrite, progress=advance, announce=console.say_dashboard,
             )  # fmt: skip
         else:
             embed_store(
                 source, model, out, window_s=window, per=per, modality=modality, where=where,
-                picture=picture, projection=projection, workers=workers, overwrite=overwrite,
-                progress=advance,
+                picture=picture, projection=projection, scheduler=scheduler, workers=workers,
+                device=device, overwrite=overwrite, progress=advance,
+                announce=console.say_dashboard,
             )  # fmt: skip
     console.print_facts({"embeddings": out} | ({"picture": picture} if picture else {}))

@@ -17,13 +17,17 @@ from typing import Any, Final
 #: a run share, `item` is the parameter of one task. Both are plain JSON values.
 TASKS: Final[Mapping[str, str]] = {
     "audit": "physioprep.auditing.one_pass:read_in_worker",
+    "embed-shards": "physiomodels.embeddings.of_shards:embed_chunk",
+    "embed-store": "physiomodels.embeddings.of_store:embed_windows",
+    "evaluate-fold": "physiomodels.evaluation.fold:run_fold",
+    "evaluate-prepare": "physiomodels.evaluation.fold:prepare",
     "hash": "physioprep.corpora.file_hashes:hash_files",
     "headers": "physioprep.corpora.headers:read_rows",
     "ingest": "physioprep.store.build.task:run_block",
-    "simulate": "physioprep.simulation:write_person",
     "shard-cut": "physioprep.shards.cut:cut_run",
     "shard-peaks": "physioprep.shards.peaks:find_peaks",
     "shard-write": "physioprep.shards.write:write_block",
+    "simulate": "physioprep.simulation:write_person",
     "sleep": "physioprep.parallel.tasks:_sleep",
 }
 

@@ -6,7 +6,6 @@ the recipe. Paths are relative to the output folder.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -45,13 +44,16 @@ def pretrain(
         The shards cannot be opened, or the configuration does not fit them.
     """
     from physiomodels.config import PretrainConfig, load_config
+    from physiomodels.training.pretrain import can_resume
     from physiomodels.training.pretrain import pretrain as train
+    from physioprep.shards import open_shards
 
+    settings, opened = load_config(PretrainConfig, config), open_shards(place.out / shards)
+    resume = place.goes_on and can_resume(place.out / out, opened, settings, where)
     with console.progress_bar(f"pretrain {out}") as advance:
         result = train(
-            place.out / shards, place.out / out, load_config(PretrainConfig, config),
-            where=where, resume=place.goes_on, progress=advance,
-        )  # fmt: skip
+            opened, place.out / out, settings, where=where, resume=resume, progress=advance
+        )
     losses = result.history["loss"].tolist()
     return {"encoder": out, "first loss": round(losses[0], 4), "last loss": round(losses[-1], 4)}
 
@@ -150,7 +152,6 @@ def evaluate(
             pretrain_shards=place.out / pretrain_shards if pretrain_shards else None,
             weights={name: place.out / path for name, path in (weights or {}).items()},
             simulated=place.simulated,
-            workers=os.cpu_count() or 1,
             overwrite=True,
             progress=advance,
         )
@@ -190,7 +191,7 @@ def reconstruct(
         The encoder or the shards cannot be opened, or do not fit each other.
     """
     from physiomodels.model.masking import DualMask
-    from physiomodels.training.finetune import load_encoder
+    from physiomodels.training.classifier import load_encoder
     from physiomodels.training.reconstruction import reconstruct as draw
 
     draw(

@@ -9,8 +9,9 @@ import torch
 from physiomodels.config import EncoderConfig, FinetuneConfig, PretrainConfig
 from physiomodels.model.fusion import FusionClassifier
 from physiomodels.model.patches import Patches, to_patches
+from physiomodels.training.classifier import Classifier, load_encoder
 from physiomodels.training.data import open_stream, where_subjects, window_table
-from physiomodels.training.finetune import Classifier, finetune, load_encoder, predict
+from physiomodels.training.finetune import finetune, predict
 from physiomodels.training.pretrain import pretrain
 from physioprep.errors import ModelError
 

@@ -13,7 +13,7 @@ from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.fusion import mean_over
 from physiomodels.model.patches import to_patches
 from physiomodels.model.weights import load_folder
-from physiomodels.training.finetune import Classifier, load_encoder
+from physiomodels.training.classifier import Classifier, load_encoder
 from physioprep.errors import ModelError
 
 if TYPE_CHECKING:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physiomodels.embeddings.picture import draw
+from physioprep.atomic import put_in_place, remove, restore, sync_tree
 from physioprep.errors import ModelError
 
 if TYPE_CHECKING:
@@ -44,8 +44,10 @@ def _write(
 ) -> None:
     import zarr
 
-    part = out.with_name(f"{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    target = out.resolve()
+    part = target.with_name(f".{target.name}.partial")
+    restore(target)
+    remove(part)
     attributes = {"schema": SCHEMA, "schema_version": 1, "modalities": modalities}
     group = zarr.create_group(str(part), attributes=attributes)
     with warnings.catch_warnings():
@@ -56,11 +58,8 @@ def _write(
             if values.dtype.kind not in "iufb":
                 values = values.astype(object).where(values.notna(), "").astype(str)
             _column(group, name, values.to_numpy())
-    older = out.with_name(f"{out.name}.old")
-    if out.exists():
-        out.replace(older)
-    part.replace(out)
-    shutil.rmtree(older, ignore_errors=True)
+    sync_tree(part)
+    put_in_place(part, target)
 
 
 def _column(group: zarr.Group, name: str, values: NDArray[Any]) -> None:

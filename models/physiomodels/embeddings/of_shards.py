@@ -1,27 +1,37 @@
-"""Embeddings of windows, with the manifest beside them, and a picture of what they tell."""
+"""Embeddings of the windows of shards, with the manifest beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from physiomodels.embeddings.encoders import load_encoders, pooled
 from physiomodels.embeddings.group import finish, refuse_existing
-from physiomodels.training.data import check_fit, open_stream, window_table
+from physiomodels.embeddings.run import (
+    BATCH,
+    Progress,
+    choose_place,
+    encoders_of,
+    job_of,
+    run_embedding,
+)
+from physiomodels.training.data import check_fit, window_table
+from physioprep.parallel.cluster import Announce
+from physioprep.shards import open_shards
 
 if TYPE_CHECKING:
-    pass
+    from numpy.typing import NDArray
 
-Progress = Callable[[int, int], None]
-_BATCH = 64
+    from physioprep.shards import Shards
 
 
 def embed(
-    shards: str | Path,
+    shards: str | Path | Shards,
     model: str | Path,
     out: str | Path,
     *,
@@ -29,21 +39,24 @@ def embed(
     where: str | None = None,
     picture: str | Path | None = None,
     projection: str = "pca",
+    scheduler: str | None = None,
+    workers: int | None = None,
     device: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    announce: Announce | None = None,
 ) -> Path:
     """Write the embedding of every window into a Zarr group.
 
     Parameters
     ----------
-    shards : path-like
+    shards : path-like or Shards
         Made by `physioprep.shard`.
     model : path-like
         A folder of `physiomodels.pretrain`, a CBraMod weights file, or a folder of
         `physiomodels.finetune`, whose encoders' embeddings then stand side by side.
     out : path-like
-        Zarr v3 group to make: ``embedding`` float32 (window, feature), and one array a column of
+        Zarr v3 group to make: ``embedding`` float32 (window, feature), and one array per column of
         the window manifest (``window``, ``corpus``, ``record_id``, ``subject_id``, ``start_s``,
         ``label_*`` ...); unknown texts are "".
     modality : str, optional
@@ -55,37 +68,93 @@ def embed(
         corpus: a shortcut by subject or site shows.
     projection : {"pca", "umap"}
         Principal components, or UMAP (arXiv 1802.03426) where umap-learn is installed.
+    scheduler : str, optional
+        "sync" (this process), "threads", "processes", "cluster" or the address of a Dask
+        scheduler, whose workers see the same folders. By default this process for few windows or
+        where there is a GPU, else threads. The embeddings do not depend on it.
+    workers : int, optional
+        How many tasks at once; by default one per processor core.
     device : str, optional
-        "cuda" where there is one, else "cpu".
+        By default "cuda" where there is a GPU and tasks run one at a time, else "cpu".
     overwrite : bool
-        Replace an older ``out``.
+        Replace an older `out`, at the end.
     progress : callable, optional
         Called with (windows done, windows in all).
+    announce : callable, optional
+        Called with the link of a cluster's dashboard.
 
     Returns
     -------
     Path
-        ``out``.
+        `out`.
 
     Raises
     ------
     ModelError
-        Where model and shards do not fit, or ``out`` exists.
+        If model and shards do not fit, or `out` exists.
     """
     out = Path(out)
     refuse_existing(out, overwrite=overwrite)
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    encoders = {name: encoder.to(device).eval() for name, encoder in load_encoders(model, modality)}
+    opened = open_shards(shards)
+    encoders = dict(load_encoders(model, modality))
     for name, encoder in encoders.items():
-        check_fit(shards, name, encoder.patch_size, None)
-    table = window_table(shards, where).sort_values("window")
-    vectors = np.zeros((len(table), sum(e.d_model for e in encoders.values())), np.float32)
-    done = 0
-    for batch in open_stream(shards, encoders, _BATCH, where=where, shuffle=False):
-        rows = np.searchsorted(table["window"].to_numpy(), batch["index"].numpy())
-        vectors[rows] = pooled(encoders, batch, device)
-        done += len(rows)
-        if progress is not None:
-            progress(done, len(table))
+        check_fit(opened, name, encoder.patch_size, None)
+    table = window_table(opened, where).sort_values("window")
+    scheduler, device = choose_place(scheduler, workers, device, len(table))
+    job = job_of(str(Path(model).resolve()), modality, device, shards=str(opened.path), where=where)
+    windows = table["window"].to_numpy()
+    starts = np.flatnonzero(np.diff(windows // opened.windows_per_chunk, prepend=-1)).tolist()
+    items = list(zip(starts, [*starts[1:], len(windows)], strict=True))  # a chunk each
+    numbers, vectors = run_embedding(
+        "embed-shards", items, job, scheduler=scheduler, workers=workers, progress=progress,
+        announce=announce,
+    )  # fmt: skip
+    assert np.array_equal(numbers, windows)
     finish(out, vectors, table, list(encoders), picture, projection)
     return out
+
+
+def embed_chunk(
+    job: Mapping[str, Any], item: tuple[int, int]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Embed the windows of one chunk: the task of `embed`.
+
+    Parameters
+    ----------
+    job : mapping
+        From `embed`.
+    item : (int, int)
+        First of the chosen windows that the chunk holds, and the one after its last, counted
+        among the chosen ones.
+
+    Returns
+    -------
+    numbers : ndarray of int64, shape (window,)
+        Of the windows.
+    vectors : ndarray of float32, shape (window, feature)
+        Their embeddings.
+    """
+    shards, encoders = _opened(job["run"], job["shards"]), encoders_of(job)
+    kept = np.arange(*item)
+    if job["where"] is not None:
+        kept = np.flatnonzero(shards.mask(job["where"]))[slice(*item)]
+    chunk = int(kept[0]) // shards.windows_per_chunk
+    begin = chunk * shards.windows_per_chunk
+    end = min(begin + shards.windows_per_chunk, shards.n_windows)
+    batch: dict[str, torch.Tensor] = {}
+    for name in encoders:
+        rows = kept - begin
+        signal = shards.read(chunk, name)[rows]
+        batch[name] = torch.from_numpy(signal)
+        flags = shards.rows(f"{name}/present", begin, end)[rows]
+        batch[f"present_{name}"] = torch.from_numpy(flags)
+    parts = []
+    for at in range(0, len(kept), BATCH):
+        some = {key: value[at : at + BATCH] for key, value in batch.items()}
+        parts.append(pooled(encoders, some, job["device"]))
+    return kept, np.concatenate(parts)
+
+
+@lru_cache(maxsize=1)
+def _opened(run: str, path: str) -> Shards:
+    return open_shards(path)

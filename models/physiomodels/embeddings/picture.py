@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physioprep.atomic import temporary_file
 from physioprep.errors import ModelError
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def draw(
     panels[0].set_ylabel(axes[1])
     if any(is_simulated(corpus) for corpus in table["corpus"].dropna().unique()):
         figure.suptitle("SIMULATED", color="#b00020", weight="bold", x=0.01, ha="left")
-    figure.savefig(out, dpi=110)
+    with temporary_file(Path(out)) as path:
+        figure.savefig(path, dpi=110)
 
 
 def project(

@@ -15,6 +15,8 @@ from physioprep.shards import open_shards
 if TYPE_CHECKING:
     import pandas as pd
 
+    from physioprep.shards import Shards
+
 #: Hz.
 BANDS = {"delta": (1, 4), "theta": (4, 8), "alpha": (8, 13), "beta": (13, 30), "gamma": (30, 45)}
 #: What features are known for.
@@ -119,7 +121,7 @@ def heart_rate(signal: NDArray[Any], rate_hz: float, modality: str = "ecg") -> d
     return dict(zip(names, map(float, values), strict=True))
 
 
-def features(shards: str | Path, modality: str, where: str | None = None) -> pd.DataFrame:
+def features(shards: str | Path | Shards, modality: str, where: str | None = None) -> pd.DataFrame:
     """Compute the features of all windows of shards.
 
     Parameters
@@ -139,10 +141,11 @@ def features(shards: str | Path, modality: str, where: str | None = None) -> pd.
     """
     import pandas as pd
 
-    held = open_shards(shards).modalities[modality]
+    opened = open_shards(shards)
+    held = opened.modalities[modality]
     second = held.channels.index("II") if "II" in held.channels else 0
     rows, numbers = [], []
-    for batch in open_stream(shards, [modality], 64, where=where, shuffle=False):
+    for batch in open_stream(opened, [modality], 64, where=where, shuffle=False):
         present = batch[f"present_{modality}"].numpy()
         for n, signal in enumerate(batch[modality].numpy()):
             if modality == "eeg":

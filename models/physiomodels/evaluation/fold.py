@@ -1,10 +1,14 @@
-"""One fold of an evaluation: encoders pretrained without its test windows, heads, predictions."""
+"""The tasks of an evaluation: encoders pretrained without test windows, features, folds.
+
+A task is a number; what it works on is in the working folder (`physiomodels.evaluation.work`).
+"""
 
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -17,41 +21,53 @@ from physiomodels.config import EvaluateConfig, PretrainConfig
 from physiomodels.evaluation import baseline
 from physiomodels.evaluation.label_efficiency import label_order, n_labels, same_steps
 from physiomodels.evaluation.protocol import Fold
+from physiomodels.evaluation.work import fold_file, keep_table, read_job
 from physiomodels.model.encoder import CrissCrossEncoder
-from physiomodels.training.data import where_subjects
-from physiomodels.training.finetune import build, fit, load_encoder, predict
+from physiomodels.training.classifier import build, load_encoder
+from physiomodels.training.finetune import fit, predict
 from physiomodels.training.pretrain import pretrain
-from physiomodels.training.run_card import run_card
+from physioprep.atomic import write_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from physioprep.shards import Shards
+
 _DONE = "complete"
+#: The random state of torch belongs to the process: its tasks take turns.
+_TURN = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
 class FoldTask:
-    """One fold of one repeat, with all that another process needs.
+    """One fold of one repeat.
 
     Parameters
     ----------
-    shards, folder : str
-        Labelled windows; where results go.
+    shards : Shards
+        Labelled windows.
+    losses : Path
+        Folder for the losses of its trainings.
     config : EvaluateConfig
+        Label, protocol, training.
     classes : tuple of str
+        What codes mean.
     repeat, fold : int
+        Numbers.
     windows : pandas.DataFrame
         All evaluated windows: ``window``, ``subject`` (or record), ``code`` ...
     split : Fold
         Rows of `windows`.
     encoders : dict of str to str
-        By modality: the pretrained one.
+        By modality: path of the pretrained one.
     features : dict of str to pandas.DataFrame
         By modality: the baseline's, in the order of `windows`.
+    device : str
+        Where models run.
     """
 
-    shards: str
-    folder: str
+    shards: Shards
+    losses: Path
     config: EvaluateConfig
     classes: tuple[str, ...]
     repeat: int
@@ -60,84 +76,101 @@ class FoldTask:
     split: Fold
     encoders: dict[str, str]
     features: dict[str, pd.DataFrame]
+    device: str
 
 
-@dataclass(frozen=True)
-class Pretraining:
-    """One encoder to be pretrained, shared by all folds that leave out the same windows.
+def prepare(job: Mapping[str, Any], item: tuple[str, int]) -> None:
+    """Pretrain one encoder, or compute the baseline's features of one modality.
+
+    What is done already is left as it is; a pretraining that was killed goes on from its last
+    checkpoint.
 
     Parameters
     ----------
-    shards : str
-        Windows to pretrain on.
-    target : str
-        Folder of the run, named after its hash.
-    config : PretrainConfig
-    where : str or None
-        Query that leaves out the test windows.
+    job : mapping
+        From `physiomodels.evaluation.work.write_job`.
+    item : (str, int)
+        "pretraining" or "features", and its number.
     """
-
-    shards: str
-    target: str
-    config: PretrainConfig
-    where: str | None
-
-
-def plan_pretraining(
-    shards: str | Path, cache: Path, config: PretrainConfig, where: str | None
-) -> Pretraining:
-    """Name the run by the hash of its data, query and configuration."""
-    run = run_card(shards, where, config)["run"]
-    return Pretraining(str(shards), str(cache / f"{config.modality}-{run[:16]}"), config, where)
-
-
-def run_pretraining(job: Pretraining) -> None:
-    """Pretrain, unless it was done before; one thread, so that sums are the same anywhere."""
-    target = Path(job.target)
-    if (target / _DONE).is_file():
+    held = read_job(job)
+    kind, number = item
+    if kind == "features":
+        file, modality, where = held.features[number]
+        if not (held.cache / file).is_file():
+            keep_table(held.cache / file, baseline.features(held.shards, modality, where))
         return
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        pretrain(job.shards, target, job.config, where=job.where, resume=False, device="cpu")
-    finally:
-        torch.set_num_threads(threads)
+    run = held.pretrainings[number]
+    target = held.cache / run.name
+    if is_pretrained(target):
+        return
+    with _on_one_thread():
+        pretrain(held.pretrain_shards, target, run.config, where=run.where, device=held.device)
     (target / _DONE).touch()
 
 
-def outside(config: EvaluateConfig, test: pd.DataFrame) -> str | None:
-    """Return a query for pretraining windows that tell nothing of the test windows.
+def is_pretrained(folder: Path) -> bool:
+    """Return whether `prepare` finished an encoder.
 
-    None under "within-subject": there the same people are on both sides anyway, and the unlabelled
-    test windows are part of pretraining.
+    Parameters
+    ----------
+    folder : Path
+        Of the pretraining.
+
+    Returns
+    -------
+    bool
     """
-    if config.protocol == "within-subject":
-        return None
-    if config.protocol == "record-grouped":
-        return " and ".join(
-            f"(corpus != {corpus!r} or record_id not in {sorted(set(rows['record_id']))!r})"
-            for corpus, rows in test.groupby("corpus")
-        )
-    return where_subjects(set(test["subject"]), inside=False)
+    return (folder / _DONE).is_file()
 
 
-def card_of(folder: Path) -> dict[str, Any] | None:
-    """Return the run card in a folder of `pretrain`, None where there is none."""
-    for card in (folder / "best" / "card.json", folder / "card.json"):  # as weights are found
-        if card.is_file():
-            loaded: dict[str, Any] = json.loads(card.read_text(encoding="utf-8"))
-            return loaded
-    return None
+def run_fold(job: Mapping[str, Any], item: tuple[int, int, int]) -> None:
+    """Fine-tune and predict one fold; its table has one row per test window and arm.
+
+    Parameters
+    ----------
+    job : mapping
+        From `physiomodels.evaluation.work.write_job`.
+    item : (int, int, int)
+        Numbers of evaluation, repeat and fold.
+    """
+    import pandas as pd
+
+    number, repeat, fold = item
+    held = read_job(job)
+    evaluated = held.evaluations[number]
+    windows, split = evaluated.split(repeat, fold)
+    kept = fold_file(held.work, number, repeat, fold)
+    task = FoldTask(
+        shards=held.shards,
+        losses=kept.parent / "loss",
+        config=evaluated.config,
+        classes=evaluated.classes,
+        repeat=repeat,
+        fold=fold,
+        windows=windows,
+        split=split,
+        encoders=evaluated.encoders[f"{repeat}-{fold}"],
+        features={
+            name: pd.read_parquet(file).loc[windows["window"]]
+            for name, file in evaluated.features.items()
+        },
+        device=held.device,
+    )
+    task.losses.mkdir(parents=True, exist_ok=True)
+    with _on_one_thread():
+        keep_table(kept, _predict_fold(task))
 
 
-def run_fold(task: FoldTask) -> pd.DataFrame:
-    """Fine-tune and predict one fold: one row a test window and arm."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums come out the same wherever the fold runs
-    try:
-        return _predict_fold(task)
-    finally:
-        torch.set_num_threads(threads)
+@contextmanager
+def _on_one_thread() -> Iterator[None]:
+    """Take a turn, and one thread: then sums come out the same wherever a task runs."""
+    with _TURN:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
 
 
 def _encoders(task: FoldTask) -> dict[str, dict[str, CrissCrossEncoder]]:
@@ -158,7 +191,22 @@ def _encoders(task: FoldTask) -> dict[str, dict[str, CrissCrossEncoder]]:
 
 
 def arms_of(modalities: Iterable[str]) -> list[tuple[str, ...]]:
-    """Return each modality alone, then all together."""
+    """Return each modality alone, then all together.
+
+    Parameters
+    ----------
+    modalities : iterable of str
+        Names.
+
+    Returns
+    -------
+    list of tuple of str
+
+    Examples
+    --------
+    >>> arms_of(["eeg", "ecg"])
+    [('eeg',), ('ecg',), ('eeg', 'ecg')]
+    """
     names = tuple(modalities)
     return [arm for n in sorted({1, len(names)}) for arm in combinations(names, n)]
 
@@ -206,11 +254,11 @@ def _tune(
     torch.manual_seed(settings.seed)
     model = build(copy.deepcopy(encoders), len(task.classes), settings)
     train, test = (_where(task.windows.iloc[some]) for some in (rows, task.split.test))
-    history = fit(model, task.shards, settings, config.label, where=train, device="cpu")
+    history = fit(model, task.shards, settings, config.label, where=train, device=task.device)
     if share == 1.0:
         name = f"finetune_{'+'.join(arm)}_{weights}_{task.repeat}_{task.fold}.csv"
-        pd.DataFrame(history).to_csv(Path(task.folder) / "loss" / name, index=False)
-    return predict(model, task.shards, where=test, device="cpu").set_index("window")
+        write_text(task.losses / name, pd.DataFrame(history).to_csv(index=False))
+    return predict(model, task.shards, where=test, device=task.device).set_index("window")
 
 
 def _regress(task: FoldTask, arm: tuple[str, ...], rows: np.ndarray) -> pd.DataFrame:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.atomic import temporary_file
+
 _COLOURS = {"pretrained": "#1f5a92", "random": "0.55", "features": "#c1762d"}
 _NAMES = {"auroc": "AUROC"}
 
@@ -136,5 +138,6 @@ def draw_curves(results: Mapping[str, Any], out: str | Path, metric: str = "auro
         f"{mark}{results['label']}, {results['protocol']}", fontsize="medium",
         color="#b00020" if mark else "black",
     )  # fmt: skip
-    figure.savefig(out, dpi=110)
+    with temporary_file(Path(out)) as path:
+        figure.savefig(path, dpi=110)
     return Path(out)

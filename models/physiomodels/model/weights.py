@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from physioprep.atomic import write_bytes
 from physioprep.errors import ModelError
 
 
@@ -57,12 +57,7 @@ def save_folder(model: nn.Module, config: Mapping[str, Any], folder: Path) -> No
         ("config.json", json.dumps(dict(config), indent=2).encode()),
         ("model.safetensors", save(state)),
     ):
-        part = folder / f"{name}.part"
-        with part.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(folder / name)
+        write_bytes(folder / name, content)
 
 
 def load_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

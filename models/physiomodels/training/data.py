@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from physioprep.errors import ModelError
+from physioprep.shards import open_shards
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from physioprep.shards import Shards
     from physioprep.stream import ShardStream
 
 
 def open_stream(
-    shards: str | Path,
+    shards: str | Path | Shards,
     modalities: Iterable[str],
     batch_size: int,
     *,
@@ -23,7 +25,27 @@ def open_stream(
     seed: int = 0,
     shuffle: bool = True,
 ) -> ShardStream:
-    """Open the stream that all training and all prediction of this package reads."""
+    """Open the stream that all training and all prediction of this package reads.
+
+    Parameters
+    ----------
+    shards : path-like or Shards
+        Opened shards are not opened again, and keep the windows of each query.
+    modalities : iterable of str
+        Which signals.
+    batch_size : int
+        Windows per batch and process.
+    where : str, optional
+        Query on the window manifest.
+    seed : int
+        Of the order.
+    shuffle : bool
+        False: in the order of the shards.
+
+    Returns
+    -------
+    ShardStream
+    """
     from physioprep.stream import ShardStream
 
     return ShardStream(
@@ -36,49 +58,88 @@ def open_stream(
     )
 
 
-def window_table(shards: str | Path, where: str | None = None) -> pd.DataFrame:
-    """Return the shards' manifest, one row a window: window, corpus, subject_id, label_* ..."""
-    from physioprep.shards import open_shards
-    from physioprep.shards.query import query_mask
+def window_table(shards: str | Path | Shards, where: str | None = None) -> pd.DataFrame:
+    """Return the shards' manifest.
 
-    windows = open_shards(shards).windows
-    return windows if where is None else windows[query_mask(windows, where, "windows")]
+    Parameters
+    ----------
+    shards : path-like or Shards
+        Made by `physioprep.shard`.
+    where : str, optional
+        Query: the rows that it keeps.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per window: ``window``, ``corpus``, ``subject_id``, ``label_*`` ...
+    """
+    opened = open_shards(shards)
+    return opened.windows if where is None else opened.windows[opened.mask(where)]
 
 
-def check_fit(shards: str | Path, modality: str, patch_size: int, rate_hz: float | None) -> float:
+def check_fit(
+    shards: str | Path | Shards, modality: str, patch_size: int, rate_hz: float | None
+) -> float:
     """Return the sampling rate of a modality after checking that an encoder can take it.
+
+    Parameters
+    ----------
+    shards : path-like or Shards
+        Made by `physioprep.shard`.
+    modality : str
+        Of the encoder.
+    patch_size : int
+        Samples per patch.
+    rate_hz : float or None
+        Sampling rate that the encoder was trained at, Hz; None where it is unknown.
+
+    Returns
+    -------
+    float
+        Hz.
 
     Raises
     ------
     ModelError
-        The shards lack the modality, their rate is not the one the encoder was trained at, or
+        If the shards lack the modality, their rate is not the one the encoder was trained at, or
         their windows are no whole number of patches.
     """
-    from physioprep.shards import open_shards
-
-    held = open_shards(shards).modalities
+    opened = open_shards(shards)
+    held = opened.modalities
     if modality not in held:
-        raise ModelError(f"{shards}: the model takes {modality}; the shards hold {', '.join(held)}")
+        raise ModelError(
+            f"{opened.path}: the model takes {modality}; the shards hold {', '.join(held)}"
+        )
     found = held[modality]
     if rate_hz is not None and found.rate_hz != rate_hz:
         raise ModelError(
-            f"{shards}: {modality} at {found.rate_hz:g} Hz; the model was made at {rate_hz:g} Hz"
+            f"{opened.path}: {modality} at {found.rate_hz:g} Hz; "
+            f"the model was made at {rate_hz:g} Hz"
         )
     if found.n_samples % patch_size:
         raise ModelError(
-            f"{shards}: {modality} windows of {found.n_samples} samples cannot be cut into "
+            f"{opened.path}: {modality} windows of {found.n_samples} samples cannot be cut into "
             f"patches of {patch_size}"
         )
     return found.rate_hz
 
 
 def subject_keys(windows: pd.DataFrame) -> pd.Series[str]:
-    """Return ``corpus/subject`` a window, for a subject's name means nothing outside its corpus.
+    """Return ``corpus/subject`` of each window: a subject's name is unique in its corpus only.
+
+    Parameters
+    ----------
+    windows : pandas.DataFrame
+        ``corpus``, ``subject_id``, ``record_id``.
+
+    Returns
+    -------
+    pandas.Series of str
 
     Raises
     ------
     ModelError
-        Where a window has no subject: nothing could keep it out of a test set.
+        If a window has no subject: nothing could keep it out of a test set.
     """
     if windows["subject_id"].isna().any():
         odd = windows.loc[windows["subject_id"].isna(), "record_id"].iloc[0]
@@ -87,9 +148,20 @@ def subject_keys(windows: pd.DataFrame) -> pd.Series[str]:
 
 
 def where_subjects(keys: Iterable[str], *, inside: bool) -> str:
-    """Return a query for the windows inside, or outside, a set of ``corpus/subject``.
+    """Return a query for the windows inside, or outside, a set of subjects.
 
-    Outside means provably so: of the corpora named, a window without a subject is left out.
+    A window of one of these corpora whose subject is unknown is neither inside nor outside.
+
+    Parameters
+    ----------
+    keys : iterable of str
+        ``corpus/subject``.
+    inside : bool
+        Whether to keep the windows of these subjects, or all others.
+
+    Returns
+    -------
+    str
 
     Examples
     --------

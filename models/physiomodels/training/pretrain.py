@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
-import math
-import os
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any, Final
 
 from physiomodels.config import PretrainConfig
+from physiomodels.model.device import choose_device
 from physiomodels.model.encoder import CrissCrossEncoder
-from physiomodels.model.patches import to_patches
 from physiomodels.training import distributed as ranks
-from physiomodels.training.data import check_fit, open_stream
+from physiomodels.training.data import check_fit
+from physiomodels.training.folder import beside, exchange, replaced
 from physiomodels.training.reconstruction import reconstruct
-from physiomodels.training.run_card import run_card
+from physiomodels.training.run_card import run_card, run_digest
+from physiomodels.training.run_state import CHECKPOINT, PretrainingRun
 from physiomodels.training.tensorboard import open_board, write_scalars
-from physioprep.errors import ModelError
+from physioprep.atomic import remove, temporary_file, write_text
+from physioprep.shards import open_shards
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch.utils.tensorboard import SummaryWriter
 
-logger = logging.getLogger(__name__)
+    from physioprep.shards import Shards
+
 Progress = Callable[[int, int], None]
+#: What a run writes into its folder, and into each folder of weights.
+_OWN: Final = ("best", "last", "loss.csv", CHECKPOINT, "card.json", "tensorboard", "pictures")
+_WEIGHTS: Final = ("config.json", "model.safetensors", "card.json")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class PretrainResult:
         ``card.json``; ``loss.csv``; ``checkpoint.pt`` to resume from, with its ``card.json``;
         ``tensorboard/`` and ``pictures/`` where asked for.
     history : pandas.DataFrame
-        One row an epoch: epoch, step, loss, lr, windows_per_s.
+        One row per epoch: epoch, step, loss, lr, windows_per_s.
     """
 
     encoder: CrissCrossEncoder
@@ -55,7 +55,7 @@ class PretrainResult:
 
 
 def pretrain(
-    shards: str | Path,
+    shards: str | Path | Shards,
     out: str | Path,
     config: PretrainConfig | None = None,
     *,
@@ -73,7 +73,7 @@ def pretrain(
 
     Parameters
     ----------
-    shards : path-like
+    shards : path-like or Shards
         Made by `physioprep.shard`.
     out : path-like
         Folder for weights, checkpoint, loss and run card.
@@ -83,9 +83,10 @@ def pretrain(
         Query on the window manifest: train on these windows alone.
     resume : bool
         Go on from ``out/checkpoint.pt`` where there is one of the same configuration; on CPU the
-        weights then come out bit for bit as in an undisturbed run. False: start anew.
+        weights then come out bit for bit as in an undisturbed run. False: start anew; an older
+        run in `out` stays until the first checkpoint of the new one takes its place.
     device : str, optional
-        "cuda" where there is one, else "cpu".
+        By default "cuda" where there is a GPU, else "cpu".
     stop_after : int, optional
         Stop after this step, with a checkpoint (a time slice of a longer run).
     tensorboard : bool
@@ -96,290 +97,143 @@ def pretrain(
     progress : callable, optional
         Called with (steps done, steps in all).
 
+    Returns
+    -------
+    PretrainResult
+
     Raises
     ------
     ModelError
-        Where shards and configuration do not fit, or the checkpoint is of another run.
+        If shards and configuration do not fit, or the checkpoint is of another run.
     """
     config = config or PretrainConfig()
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device(device)
+    opened = open_shards(shards)
     out = Path(out)
-    rate_hz = check_fit(shards, config.modality, config.encoder.patch_size, None)
-    out.mkdir(parents=True, exist_ok=True)
-    card = run_card(shards, where, config) | {"modality": config.modality, "rate_hz": rate_hz}
+    rate_hz = check_fit(opened, config.modality, config.encoder.patch_size, None)
+    card = run_card(opened, where, config) | {"modality": config.modality, "rate_hz": rate_hz}
     with ranks.joined(device):
-        run = _Run(shards, config, where, device)
-        if not resume:
-            (out / _CHECKPOINT).unlink(missing_ok=True)
-        elif (out / _CHECKPOINT).is_file():
-            run.restore(out / _CHECKPOINT, card)
+        run = PretrainingRun(opened, config, where, device)
         first = ranks.rank() == 0
-        board = open_board(out / "tensorboard", run.step) if tensorboard and first else None
+        output = _Output(out, card, anew=not resume, writes=first)
+        if resume and (out / CHECKPOINT).is_file():
+            run.restore(out / CHECKPOINT, card)
+        if tensorboard and first:
+            output.watch(run.step)
         try:
             for loss in run.steps():
                 if progress is not None and first:
                     progress(run.step, run.total)
-                if board is not None:
-                    write_scalars(board, run.step, run.latest)
+                output.scalars(run)
                 if picture_every and first and run.step % picture_every == 0:
-                    run.draw(out / "pictures" / f"step-{run.step:06d}.png")
+                    output.draw(run)
                 stop = stop_after is not None and run.step >= stop_after
-                run.keep(out, card, loss, stop=stop)
+                output.keep(run, loss, stop=stop)
                 if stop:
                     break
         finally:
-            if board is not None:
-                board.close()
+            output.close()
     return PretrainResult(run.encoder.eval(), out, run.table())
 
 
-class _Objective(nn.Module):
-    """The summed errors as a forward pass, which `DistributedDataParallel` can wrap."""
+def can_resume(
+    out: str | Path, shards: str | Path | Shards, config: PretrainConfig, where: str | None
+) -> bool:
+    """Return whether `pretrain` left a checkpoint of this very run.
 
-    def __init__(self, encoder: CrissCrossEncoder, config: PretrainConfig) -> None:
-        super().__init__()
-        self.encoder, self.config = encoder, config
+    Parameters
+    ----------
+    out : path-like
+        Its folder.
+    shards : path-like or Shards
+        What it reads.
+    config : PretrainConfig
+        Sizes, masks and training.
+    where : str or None
+        Query on the window manifest.
 
-    def forward(self, x: Tensor, mask: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return (hidden, seen) summed errors, and how many samples each of them has."""
-        parts = self.encoder.masked_errors(
-            x, mask, present,
-            spectral_weight=self.config.spectral_weight, seen=bool(self.config.visible_weight),
-        )  # fmt: skip
-        errors = torch.stack([error for error, _ in parts])
-        return errors, torch.tensor([count for _, count in parts], dtype=torch.float64)
-
-
-class _Run:
-    """Everything that a checkpoint has to bring back."""
-
-    def __init__(
-        self, shards: str | Path, config: PretrainConfig, where: str | None, device: str
-    ) -> None:
-        torch.manual_seed(config.seed)
-        self.shards, self.where = shards, where
-        self.config, self.device = config, device
-        self.encoder = CrissCrossEncoder(**asdict(config.encoder)).to(device).train()
-        self.objective: nn.Module = _Objective(self.encoder, config)
-        world = ranks.world_size()
-        if config.batch_size % world:
-            raise ModelError(f"batch_size {config.batch_size}: {world} processes cannot share it")
-        if world > 1:
-            self.objective = nn.parallel.DistributedDataParallel(self.objective)
-            torch.manual_seed(config.seed + (ranks.rank() << 32))  # dropout of its own
-        self.optimiser = torch.optim.AdamW(
-            decay_groups([(self.encoder, config.lr)], config.weight_decay),
-            fused=device.startswith("cuda"),
-        )
-        self.stream = open_stream(
-            shards, [config.modality], config.batch_size // world, where=where, seed=config.seed
-        )
-        self.batches = len(self.stream)
-        self.total = config.epochs * math.ceil(self.batches / config.accumulate)
-        self.epoch = self.step = self.batch = 0
-        self.epoch_loss, self.epoch_s, self.epoch_windows = 0.0, 0.0, 0
-        self.history: list[dict[str, float]] = []
-        self.latest: dict[str, float] = {}
-        self._since = _Since()
-
-    def steps(self) -> Iterator[float | None]:
-        """Train; yield after every step, the mean loss where it ends an epoch, else None."""
-        while self.epoch < self.config.epochs:
-            self.stream.set_epoch(self.epoch)
-            started = time.perf_counter()
-            for batch in self.stream:
-                stepped = self._learn(batch)
-                self.epoch_s += time.perf_counter() - started
-                if stepped and self.batch < self.batches:
-                    yield None
-                started = time.perf_counter()
-            yield self._close_epoch()
-
-    def _learn(self, batch: dict[str, Tensor]) -> bool:
-        """Take in one batch; True where that made a step."""
-        config = self.config
-        first = self.batch - self.batch % config.accumulate
-        last = (self.batch + 1) % config.accumulate == 0 or self.batch + 1 == self.batches
-        alone = contextlib.nullcontext()
-        shared = isinstance(self.objective, nn.parallel.DistributedDataParallel)
-        with self.objective.no_sync() if shared and not last else alone:  # type: ignore[operator]
-            share, loss, windows = self._loss(batch)
-            share = share / min(config.accumulate, self.batches - first)
-            share.backward()  # type: ignore[no-untyped-call]
-        self.batch += 1
-        self.epoch_loss += loss
-        self.epoch_windows += windows
-        self._since.add(loss, windows)
-        if not last:
-            return False
-        norm = nn.utils.clip_grad_norm_(self.encoder.parameters(), config.clip)
-        lr = config.lr * warmup_cosine(self.step, self.total, config.warmup)
-        for group in self.optimiser.param_groups:
-            group["lr"] = lr
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
-        self.step += 1
-        self.latest = {"lr": lr, "gradient_norm": float(norm)} | self._since.means()
-        self._since = _Since()
-        return True
-
-    def _loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, float, int]:
-        """Return this process's share of the loss, the loss, and the windows, of all processes."""
-        config = self.config
-        patches = to_patches(batch, config.modality, config.encoder.patch_size, self.device)
-        mask = config.mask(
-            batch["index"].to(self.device),
-            *patches.x.shape[1:3],
-            present=patches.present,
-            epoch=self.epoch,
-        )
-        kind = torch.device(self.device).type
-        with torch.autocast(kind, torch.bfloat16) if config.bf16 else contextlib.nullcontext():
-            errors, counts = self.objective(patches.x, mask, patches.present)
-        start = self.batch * config.batch_size
-        counted = 0.0 if ranks.repeats(start, self.stream.n_windows) else 1.0
-        windows = torch.tensor([len(batch["index"])], dtype=torch.float64)
-        sums = ranks.total((torch.cat((counts, windows)) * counted).to(self.device))
-        weights = torch.tensor([1.0, config.visible_weight], device=self.device)
-        factors = (weights / sums[:2].clamp(min=1)).to(errors.dtype) * counted
-        share = (errors * factors).sum()
-        loss = float(ranks.total(share.detach()))
-        # gradients are averaged over the processes: the sum is meant
-        return share * ranks.world_size(), loss, int(sums[2])
-
-    def _close_epoch(self) -> float:
-        loss = self.epoch_loss / self.batches
-        rate = self.epoch_windows / self.epoch_s
-        lr = float(self.optimiser.param_groups[0]["lr"])
-        row = {"epoch": self.epoch, "step": self.step, "loss": loss, "lr": lr}
-        self.history.append(row | {"windows_per_s": round(rate, 1)})
-        logger.info("epoch %d: loss %.5f, %.0f windows/s", self.epoch, loss, rate)
-        self.epoch, self.batch = self.epoch + 1, 0
-        self.epoch_loss, self.epoch_s, self.epoch_windows = 0.0, 0.0, 0
-        return loss
-
-    def keep(self, out: Path, card: dict[str, Any], loss: float | None, *, stop: bool) -> None:
-        """Write what is due: at an epoch's end, where its loss comes, weights and loss table."""
-        if loss is not None and ranks.rank() == 0:
-            self.table().to_csv(out / "loss.csv", index=False)
-            best = min(row["loss"] for row in self.history)
-            for name in ("last", "best") if loss <= best else ("last",):
-                self.encoder.save_pretrained(out / name)
-                _write_card(out / name / "card.json", card | self.history[-1])
-        every = self.config.checkpoint_every
-        if loss is not None or stop or (every and self.step % every == 0):
-            self.save(out / _CHECKPOINT, card)
-
-    def draw(self, out: Path) -> None:
-        """Draw the first window, hidden in part and reconstructed."""
-        config = self.config
-        reconstruct(
-            self.encoder, self.shards, out, modality=config.modality, mask=config.mask,
-            where=self.where,
-        )  # fmt: skip
-        self.encoder.train()
-
-    @property
-    def _on_gpu(self) -> bool:
-        return self.device.startswith("cuda")
-
-    def table(self) -> pd.DataFrame:
-        import pandas as pd
-
-        return pd.DataFrame(self.history)
-
-    def save(self, path: Path, card: dict[str, Any]) -> None:
-        state = {
-            "run": card["run"],
-            "encoder": self.encoder.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "stream": self.stream.state_dict(self.batch),
-            "rng": ranks.gathered(torch.get_rng_state()),
-            "cuda_rng": ranks.gathered(torch.cuda.get_rng_state()) if self._on_gpu else [],
-            "counters": {name: getattr(self, name) for name in _COUNTERS},
-        }
-        if ranks.rank():
-            return
-        part = path.with_name(f"{path.name}.part")
-        with part.open("wb") as stream:
-            torch.save(state, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-        _write_card(path.with_name("card.json"), card | {"epoch": self.epoch, "step": self.step})
-
-    def restore(self, path: Path, card: dict[str, Any]) -> None:
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:
-            raise ModelError(f"{path}: no readable checkpoint") from error
-        if state["run"] != card["run"]:
-            raise ModelError(f"{path}: a checkpoint of another configuration or of other shards")
-        self.encoder.load_state_dict(state["encoder"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        for name, value in state["counters"].items():
-            setattr(self, name, value)
-        if self.batch:
-            self.stream.load_state_dict(state["stream"])
-        if len(state["rng"]) == ranks.world_size():
-            torch.set_rng_state(state["rng"][ranks.rank()])
-            if state["cuda_rng"] and self._on_gpu:
-                torch.cuda.set_rng_state(state["cuda_rng"][ranks.rank()])
-        else:  # another number of processes: dropout is drawn anew, the batches go on
-            torch.manual_seed(self.config.seed + self.step + (ranks.rank() << 32))
-        logger.info("resumed %s at step %d of %d", path, self.step, self.total)
-
-
-class _Since:
-    """Loss and throughput since the last step."""
-
-    def __init__(self) -> None:
-        self.losses: list[float] = []
-        self.windows, self.started = 0, time.perf_counter()
-
-    def add(self, loss: float, windows: int) -> None:
-        self.losses.append(loss)
-        self.windows += windows
-
-    def means(self) -> dict[str, float]:
-        elapsed = time.perf_counter() - self.started
-        loss = sum(self.losses) / len(self.losses)
-        return {"loss": loss, "windows_per_s": self.windows / elapsed}
-
-
-_CHECKPOINT = "checkpoint.pt"
-_COUNTERS = ("epoch", "step", "batch", "epoch_loss", "epoch_s", "epoch_windows", "history")
-
-
-def _write_card(path: Path, card: dict[str, Any]) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(card, indent=2), encoding="utf-8")
-    part.replace(path)
-
-
-def warmup_cosine(step: int, total: int, warmup: float) -> float:
-    """Return the learning rate's factor: linear over the first share of steps, then a half cosine.
-
-    Examples
-    --------
-    >>> [round(warmup_cosine(step, 10, 0.2), 2) for step in range(10)]
-    [0.5, 1.0, 1.0, 0.96, 0.85, 0.69, 0.5, 0.31, 0.15, 0.04]
+    Returns
+    -------
+    bool
     """
-    first = round(total * warmup)
-    if step < first:
-        return (step + 1) / first
-    return 0.5 * (1 + math.cos(math.pi * (step - first) / max(1, total - first)))
+    folder = Path(out)
+    try:
+        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    same = card.get("run") == run_digest(open_shards(shards), where, config)
+    return same and (folder / CHECKPOINT).is_file()
 
 
-def decay_groups(
-    modules: list[tuple[nn.Module, float]], weight_decay: float
-) -> list[dict[str, Any]]:
-    """Group parameters for AdamW, with a learning rate a module; matrices alone decay."""
-    groups: list[dict[str, Any]] = []
-    for module, lr in modules:
-        trained = [p for p in module.parameters() if p.requires_grad]
-        matrices = [p for p in trained if p.ndim > 1]
-        others = [p for p in trained if p.ndim <= 1]
-        groups.append({"params": matrices, "lr": lr, "weight_decay": weight_decay})
-        groups.append({"params": others, "lr": lr, "weight_decay": 0.0})
-    return [group for group in groups if group["params"]]
+class _Output:
+    """The folder of a run. One that starts anew takes an older one's place as it first writes."""
+
+    def __init__(self, out: Path, card: dict[str, Any], *, anew: bool, writes: bool) -> None:
+        self.out, self.card, self.writes = out, card, writes
+        self.folder = out
+        self.board: SummaryWriter | None = None
+        out.mkdir(parents=True, exist_ok=True)
+        if anew and any((out / name).exists() for name in (CHECKPOINT, "best", "last")):
+            self.folder = beside(out.resolve())
+            if writes:
+                remove(self.folder)
+                self.folder.mkdir()
+
+    def watch(self, step: int) -> None:
+        """Open TensorBoard's file; what a stopped run wrote after `step` is hidden."""
+        self.board = open_board(self.folder / "tensorboard", step)
+
+    def scalars(self, run: PretrainingRun) -> None:
+        """Write the scalars of the last step."""
+        if self.board is not None:
+            write_scalars(self.board, run.step, run.latest)
+
+    def draw(self, run: PretrainingRun) -> None:
+        """Draw the first window, hidden in part and reconstructed."""
+        path = self.folder / "pictures" / f"step-{run.step:06d}.png"
+        config = run.config
+        reconstruct(
+            run.encoder, run.shards, path, modality=config.modality, mask=config.mask,
+            where=run.where,
+        )  # fmt: skip
+        run.encoder.train()
+
+    def keep(self, run: PretrainingRun, loss: float | None, *, stop: bool) -> None:
+        """Write what is due: at an epoch's end, where its loss comes, weights and loss table."""
+        every = run.config.checkpoint_every
+        if loss is None and not stop and not (every and run.step % every == 0):
+            return
+        state = run.state(self.card["run"])
+        if not self.writes:
+            return
+        if loss is not None:
+            write_text(self.folder / "loss.csv", run.table().to_csv(index=False))
+            best = min(row["loss"] for row in run.history)
+            for name in ("last", "best") if loss <= best else ("last",):
+                with replaced(self.folder / name, _WEIGHTS) as folder:
+                    run.encoder.save_pretrained(folder)
+                    _write_card(folder, self.card | run.history[-1])
+        with temporary_file(self.folder / CHECKPOINT) as path:
+            run.write(state, path)
+        _write_card(self.folder, self.card | {"epoch": run.epoch, "step": run.step})
+        if self.folder != self.out:
+            self._take_place(run.step)
+
+    def _take_place(self, step: int) -> None:
+        """Replace the older run; TensorBoard's file is opened by its new name."""
+        watched = self.board is not None
+        self.close()
+        exchange(self.folder, self.out.resolve(), _OWN)
+        self.folder = self.out
+        if watched:
+            self.watch(step)
+
+    def close(self) -> None:
+        """Close TensorBoard's file, where it is open."""
+        if self.board is not None:
+            self.board.close()
+            self.board = None
+
+
+def _write_card(folder: Path, card: dict[str, Any]) -> None:
+    write_text(folder / "card.json", json.dumps(card, indent=2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,8 +12,12 @@ from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.masking import DualMask
 from physiomodels.model.patches import to_patches
 from physiomodels.training.data import open_stream
+from physioprep.atomic import temporary_file
 from physioprep.shards import open_shards
 from physioprep.viewing.record import is_simulated
+
+if TYPE_CHECKING:
+    from physioprep.shards import Shards
 
 _LEADS = 12  # rows of a picture
 _SECONDS = 10  # of a window, at most
@@ -20,7 +25,7 @@ _SECONDS = 10  # of a window, at most
 
 def reconstruct(
     encoder: CrissCrossEncoder,
-    shards: str | Path,
+    shards: str | Path | Shards,
     out: str | Path,
     *,
     modality: str,
@@ -51,15 +56,16 @@ def reconstruct(
     Path
         The picture.
     """
+    opened = open_shards(shards)
     device = next(encoder.parameters()).device
-    batch = next(iter(open_stream(shards, [modality], 1, where=where, shuffle=False)))
+    batch = next(iter(open_stream(opened, [modality], 1, where=where, shuffle=False)))
     patches = to_patches(batch, modality, encoder.patch_size, str(device))
     hidden = mask(batch["index"].to(device), *patches.x.shape[1:3], present=patches.present)
     encoder.eval()
     with torch.no_grad():
         answer = encoder.reconstruct(encoder(patches.x, hidden, patches.present))
     there = batch[f"present_{modality}"][0].numpy()
-    held = open_shards(shards).modalities[modality]
+    held = opened.modalities[modality]
     arrays = {
         "signal": patches.x[0].flatten(1).cpu().numpy(),
         "reconstruction": answer[0].flatten(1).cpu().numpy(),
@@ -69,8 +75,9 @@ def reconstruct(
     }
     out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(out.with_suffix(".npz"), allow_pickle=False, **arrays)
-    corpora = open_shards(shards).windows["corpus"].dropna().unique()
+    with temporary_file(out.with_suffix(".npz")) as path:
+        np.savez_compressed(path, allow_pickle=False, **arrays)
+    corpora = opened.windows["corpus"].dropna().unique()
     _draw(arrays, out, simulated=any(is_simulated(corpus) for corpus in corpora))
     return out
 
@@ -106,7 +113,8 @@ def draw_masks(masks: dict[str, DualMask], out: str | Path, *, shape: tuple[int,
         panel.invert_yaxis()
         panel.set_aspect("equal")
     panels[0].set_ylabel("lead")
-    figure.savefig(out, dpi=110)
+    with temporary_file(Path(out)) as path:
+        figure.savefig(path, dpi=110)
     return Path(out)
 
 
@@ -138,4 +146,5 @@ def _draw(arrays: dict[str, np.ndarray], out: Path, *, simulated: bool) -> None:
         panel.spines[["top", "right", "left"]].set_visible(False)
     panels[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
     panels[-1].set_xlabel("s")
-    figure.savefig(out, dpi=110)
+    with temporary_file(out) as path:
+        figure.savefig(path, dpi=110)

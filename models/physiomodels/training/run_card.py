@@ -8,19 +8,22 @@ import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from physiomodels.config import as_dict
 from physiomodels.training.data import window_table
 from physioprep.shards import open_shards
 
+if TYPE_CHECKING:
+    from physioprep.shards import Shards
 
-def run_card(shards: str | Path, where: str | None, config: Any) -> dict[str, Any]:
+
+def run_card(shards: str | Path | Shards, where: str | None, config: Any) -> dict[str, Any]:
     """Describe a training run.
 
     Parameters
     ----------
-    shards : path-like
+    shards : path-like or Shards
         What it reads; named by hash, not by path.
     where : str or None
         Query on the window manifest.
@@ -34,27 +37,70 @@ def run_card(shards: str | Path, where: str | None, config: Any) -> dict[str, An
         ``stores``, ``where``, ``n_windows``, ``subjects`` (``corpus/subject``),
         ``records_without_subject`` (``corpus/record``), ``git``, ``versions``.
     """
-    attributes = open_shards(shards).attrs
-    windows = window_table(shards, where)
+    opened = open_shards(shards)
+    windows = window_table(opened, where)
     unknown = windows["subject_id"].isna()
     corpus = windows["corpus"].astype(str) + "/"
     subjects = corpus[~unknown] + windows.loc[~unknown, "subject_id"].astype(str)
     records = corpus[unknown] + windows.loc[unknown, "record_id"].astype(str)
-    identity = {
-        "shards_sha256": attributes.get("plan_sha256"),
-        "where": where,
-        "config": as_dict(config),
-    }
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     names = ("physioprep", "torch", "numpy", "zarr", "pandas")
-    return identity | {
-        "run": digest,
-        "stores": attributes.get("stores"),
+    return _identity(opened, where, config) | {
+        "run": run_digest(opened, where, config),
+        "stores": opened.attrs.get("stores"),
         "n_windows": len(windows),
         "subjects": sorted(subjects.unique().tolist()),
         "records_without_subject": sorted(records.unique().tolist()),
         "git": _git_revision(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in names},
+    }
+
+
+def run_digest(shards: Shards, where: str | None, config: Any) -> str:
+    """Return the hash of a run's data, query and configuration.
+
+    Parameters
+    ----------
+    shards : Shards
+        What it reads.
+    where : str or None
+        Query on the window manifest.
+    config : dataclass
+        Its whole configuration.
+
+    Returns
+    -------
+    str
+        sha256, hexadecimal.
+    """
+    identity = json.dumps(_identity(shards, where, config), sort_keys=True)
+    return hashlib.sha256(identity.encode()).hexdigest()
+
+
+def card_of(folder: Path) -> dict[str, Any] | None:
+    """Read the run card in a folder of `physiomodels.pretrain`.
+
+    Parameters
+    ----------
+    folder : Path
+        Its ``best`` is looked at first, as for the weights.
+
+    Returns
+    -------
+    dict or None
+        None where there is no card.
+    """
+    for card in (folder / "best" / "card.json", folder / "card.json"):
+        if card.is_file():
+            loaded: dict[str, Any] = json.loads(card.read_text(encoding="utf-8"))
+            return loaded
+    return None
+
+
+def _identity(shards: Shards, where: str | None, config: Any) -> dict[str, Any]:
+    return {
+        "shards_sha256": shards.attrs.get("plan_sha256"),
+        "where": where,
+        "config": as_dict(config),
     }
 
 

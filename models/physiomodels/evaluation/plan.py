@@ -1,0 +1,314 @@
+"""What an evaluation does, settled and checked before anything is written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physiomodels.config import EvaluateConfig, PretrainConfig, as_dict
+from physiomodels.evaluation.baseline import MODALITIES
+from physiomodels.evaluation.protocol import Fold, grouped_by, make_folds
+from physiomodels.training.classifier import classes_of, load_encoder, weights_files
+from physiomodels.training.data import check_fit, subject_keys, where_subjects, window_table
+from physiomodels.training.run_card import card_of, run_digest
+from physioprep.errors import ModelError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from physioprep.shards import Shards
+
+logger = logging.getLogger(__name__)
+#: Packages whose version can change a prediction.
+_SOFTWARE = ("physioprep", "torch", "numpy", "pandas", "scikit-learn", "scipy", "neurokit2")
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """One encoder to be pretrained, shared by all folds that leave out the same windows.
+
+    Parameters
+    ----------
+    name : str
+        Folder of the run, named by the hash of its data, query and configuration.
+    config : PretrainConfig
+        With the modality and the repeat's seed.
+    where : str or None
+        Query that leaves out the test windows.
+    """
+
+    name: str
+    config: PretrainConfig
+    where: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """One evaluation: one label under one protocol.
+
+    Parameters
+    ----------
+    name : str
+        Folder of its results inside those of the whole call; "" where it is the only one.
+    config : EvaluateConfig
+        As given, with label and protocol of this evaluation.
+    windows : pandas.DataFrame
+        Labelled windows, one row per window: columns of the manifest, ``subject`` (or record),
+        ``code``, ``stratum``.
+    classes : tuple of str
+        What the codes mean.
+    positive : int
+        Code of the positive class.
+    folds : dict of (repeat, fold) to Fold
+        Rows of `windows`.
+    pretrainings : dict of (repeat, fold, modality) to Pretraining
+        Empty where nothing is pretrained inside the folds.
+    sources : dict of str to str
+        By modality: path of an encoder that was made elsewhere.
+    provenance : list of dict
+        Whose signals those encoders saw in training.
+    features : dict of str to str
+        By modality: file of the baseline's features.
+    """
+
+    name: str
+    config: EvaluateConfig
+    windows: pd.DataFrame
+    classes: tuple[str, ...]
+    positive: int
+    folds: dict[tuple[int, int], Fold]
+    pretrainings: dict[tuple[int, int, str], Pretraining]
+    sources: dict[str, str]
+    provenance: list[dict[str, Any]]
+    features: dict[str, str]
+
+
+def make_plan(
+    shards: Shards,
+    pretrain_shards: Shards,
+    config: EvaluateConfig,
+    sources: Mapping[str, str],
+    name: str = "",
+) -> Plan:
+    """Lay out one evaluation.
+
+    Parameters
+    ----------
+    shards, pretrain_shards : Shards
+        Labelled windows; windows to pretrain on.
+    config : EvaluateConfig
+        Label, protocol and training.
+    sources : mapping of str to str
+        By modality: an encoder made elsewhere.
+    name : str
+        Folder of its results.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ModelError
+        If shards, label, protocol and weights do not fit together.
+    """
+    windows, classes = _windows(shards, config)
+    if config.positive is not None and config.positive not in classes:
+        raise ModelError(f"positive {config.positive!r}: {config.label} is one of {classes}")
+    _check_fit(shards, pretrain_shards, config, sources)
+    provenance = [_provenance(name, Path(path), windows) for name, path in sources.items()]
+    folds = _folds(windows, config)
+    return Plan(
+        name=name,
+        config=config,
+        windows=windows,
+        classes=classes,
+        positive=classes.index(config.positive or classes[-1]),
+        folds=folds,
+        pretrainings=_pretrainings(windows, folds, pretrain_shards, config, sources),
+        sources=dict(sources),
+        provenance=provenance,
+        features=_feature_files(shards, config),
+    )
+
+
+def digest(
+    plans: Sequence[Plan], shards: Shards, pretrain_shards: Shards, *, simulated: bool, device: str
+) -> str:
+    """Return the hash of all that the results of evaluations depend on.
+
+    Parameters
+    ----------
+    plans : sequence of Plan
+        In order.
+    shards, pretrain_shards : Shards
+        Taken by their own hashes, not by their paths.
+    simulated : bool
+        As for `physiomodels.evaluate`.
+    device : str
+        Another kind of device rounds in another way.
+
+    Returns
+    -------
+    str
+        sha256, hexadecimal.
+    """
+    weights = {
+        modality: [hashlib.sha256(path.read_bytes()).hexdigest() for path in weights_files(source)]
+        for modality, source in plans[0].sources.items()
+    }
+    content = {
+        "evaluations": [[plan.name, as_dict(plan.config)] for plan in plans],
+        "shards": [_identity(shards), _identity(pretrain_shards)],
+        "weights": weights,
+        "simulated": simulated,
+        "device": device.partition(":")[0],
+        "software": {name: version(name) for name in _SOFTWARE},
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _identity(shards: Shards) -> str:
+    return str(shards.attrs.get("plan_sha256") or shards.path)
+
+
+def _windows(shards: Shards, config: EvaluateConfig) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the labelled windows with `subject` (or record), `code` and `stratum`; the classes."""
+    unknown = set(config.weights) - {"pretrained", "random"}
+    if unknown or not config.modalities:
+        raise ModelError(f"weights {config.weights}, modalities {config.modalities}")
+    if any(not 0 < share <= 1 for share in config.label_shares):
+        raise ModelError(f"label_shares {config.label_shares}: each above 0 and at most 1")
+    classes = classes_of(shards, config.label)
+    table = window_table(shards, config.where)
+    table = table[table[config.label].notna()].sort_values("window").reset_index(drop=True)
+    if not len(table):
+        raise ModelError(f"{shards.path}: no window has {config.label} where {config.where}")
+    codes = {name: code for code, name in enumerate(classes)}
+    table["code"] = table[config.label].map(codes).astype(np.int64)
+    if grouped_by(config.protocol) == "record":
+        table["subject"] = table["corpus"].astype(str) + "/" + table["record_id"].astype(str)
+    else:
+        table["subject"] = subject_keys(table)
+    strata = config.stratify or (config.label,)
+    for name in strata:
+        classes_of(shards, name)
+    joint = table[list(strata)].astype(str).agg("|".join, axis=1)
+    table["stratum"] = joint.astype("category").cat.codes.astype(np.int64)
+    return table, classes
+
+
+def _check_fit(
+    shards: Shards, pretrain_shards: Shards, config: EvaluateConfig, sources: Mapping[str, str]
+) -> None:
+    for name in config.modalities:
+        if name in sources:
+            check_fit(shards, name, load_encoder(sources[name]).patch_size, None)
+            continue
+        size = _settings(config, name).encoder.patch_size
+        rate = check_fit(shards, name, size, None)
+        if "pretrained" in config.weights:
+            check_fit(pretrain_shards, name, size, rate)
+
+
+def _settings(config: EvaluateConfig, modality: str) -> PretrainConfig:
+    return replace(config.pretrain.get(modality, PretrainConfig()), modality=modality)
+
+
+def _provenance(modality: str, source: Path, windows: pd.DataFrame) -> dict[str, Any]:
+    """Say whose signals an encoder saw; refuse it where a subject of the evaluation is among them.
+
+    Without subjects, records are compared.
+    """
+    entry: dict[str, Any] = {"modality": modality, "weights": source.name}
+    card = card_of(source)
+    if card is None:
+        logger.warning("%s: no run card: whom this %s encoder saw is unknown", source, modality)
+        return entry | {"saw": "unknown: no run card"}
+    corpus = windows["corpus"].astype(str) + "/"
+    for column, key in (("subject_id", "subjects"), ("record_id", "records_without_subject")):
+        known = windows[column].notna()
+        own = set(corpus[known] + windows.loc[known, column].astype(str))
+        shared = sorted(own & set(card.get(key) or []))
+        if shared:
+            raise ModelError(
+                f"{source}: the {modality} encoder was pretrained on {len(shared)} "
+                f"{column.removesuffix('_id')}s of this evaluation ({shared[0]} ...)"
+            )
+        entry[f"n_{key}"] = len(card.get(key) or [])
+    return entry | {"run": card.get("run"), "where": card.get("where"), "saw": "no test window"}
+
+
+def _folds(windows: pd.DataFrame, config: EvaluateConfig) -> dict[tuple[int, int], Fold]:
+    groups, strata = windows["subject"].to_numpy(object), windows["stratum"].to_numpy(np.int64)
+    return {
+        (repeat, number): split
+        for repeat in range(config.repeats)
+        for number, split in enumerate(
+            make_folds(groups, strata, config.protocol, config.folds, config.seed + repeat)
+        )
+    }
+
+
+def _pretrainings(
+    windows: pd.DataFrame,
+    folds: Mapping[tuple[int, int], Fold],
+    shards: Shards,
+    config: EvaluateConfig,
+    sources: Mapping[str, str],
+) -> dict[tuple[int, int, str], Pretraining]:
+    """Return what is pretrained for each repeat, fold and modality."""
+    if "pretrained" not in config.weights:
+        return {}
+    found = {}
+    for (repeat, fold), split in folds.items():
+        where = outside(config, windows.iloc[split.test])
+        for name in config.modalities:
+            if name not in sources:
+                settings = replace(_settings(config, name), seed=config.seed + repeat)
+                folder = f"{name}-{run_digest(shards, where, settings)[:16]}"
+                found[repeat, fold, name] = Pretraining(folder, settings, where)
+    return found
+
+
+def outside(config: EvaluateConfig, test: pd.DataFrame) -> str | None:
+    """Return a query for pretraining windows that tell nothing about the test windows.
+
+    Parameters
+    ----------
+    config : EvaluateConfig
+        Its protocol counts.
+    test : pandas.DataFrame
+        Test windows: ``corpus``, ``record_id``, ``subject``.
+
+    Returns
+    -------
+    str or None
+        None under "within-subject": the same people are in training and test anyway, and the
+        test windows take part in pretraining without their labels.
+    """
+    if config.protocol == "within-subject":
+        return None
+    if config.protocol == "record-grouped":
+        return " and ".join(
+            f"(corpus != {corpus!r} or record_id not in {sorted(set(rows['record_id']))!r})"
+            for corpus, rows in test.groupby("corpus")
+        )
+    return where_subjects(set(test["subject"]), inside=False)
+
+
+def _feature_files(shards: Shards, config: EvaluateConfig) -> dict[str, str]:
+    """Name the files of the baseline's features by what they hold."""
+    if not config.baseline:
+        return {}
+    key = hashlib.sha256(f"{_identity(shards)}|{config.where}".encode()).hexdigest()[:16]
+    names = [name for name in config.modalities if name in MODALITIES]
+    return {name: f"features-{name}-{key}.parquet" for name in names}

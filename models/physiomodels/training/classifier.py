@@ -1,0 +1,204 @@
+"""A classifier on pretrained encoders: how it is built, saved and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from physiomodels.config import EncoderConfig, FinetuneConfig
+from physiomodels.model.encoder import CrissCrossEncoder
+from physiomodels.model.fusion import FusionClassifier
+from physiomodels.model.lora import add_lora
+from physiomodels.model.weights import load_folder, load_state, save_folder
+from physioprep.errors import ModelError
+from physioprep.shards import open_shards
+
+if TYPE_CHECKING:
+    from physioprep.shards import Shards
+
+#: What is trained: everything; low-rank additions and the head; the head; a linear head.
+MODES = ("full", "lora", "frozen", "probe")
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A trained model with what it needs to be used again.
+
+    Parameters
+    ----------
+    model : FusionClassifier
+        Encoders and head.
+    label : str
+        ``label_...`` column that it predicts.
+    classes : tuple of str
+        What its outputs mean, in order.
+    rates_hz : mapping of str to float
+        Sampling rate per modality that it was trained at, Hz.
+    """
+
+    model: FusionClassifier
+    label: str
+    classes: tuple[str, ...]
+    rates_hz: Mapping[str, float]
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write ``config.json`` and ``model.safetensors`` into a folder.
+
+        Parameters
+        ----------
+        folder : path-like
+            Made where it does not exist.
+        """
+        config = {"model": self.model.config, "label": self.label, "classes": list(self.classes)}
+        save_folder(self.model, config | {"rates_hz": dict(self.rates_hz)}, Path(folder))
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Self:
+        """Load what `save_pretrained` wrote.
+
+        Parameters
+        ----------
+        folder : path-like
+            With ``config.json`` and ``model.safetensors``.
+
+        Returns
+        -------
+        Classifier
+            In evaluation mode.
+
+        Raises
+        ------
+        ModelError
+            If there is no classifier, or its weights do not fit; the message names what.
+        """
+        config, state = load_folder(Path(folder))
+        try:
+            sizes: dict[str, Any] = dict(config["model"])
+            encoders = {k: CrissCrossEncoder(**v) for k, v in sizes.pop("encoders").items()}
+            model = FusionClassifier(**(sizes | encoders))
+            made = cls(model, config["label"], tuple(config["classes"]), config["rates_hz"])
+        except (KeyError, TypeError) as error:
+            raise ModelError(f"{folder}: no saved classifier ({error})") from error
+        load_state(model, state)
+        model.eval()
+        return made
+
+
+def load_encoder(source: str | Path | CrissCrossEncoder | EncoderConfig) -> CrissCrossEncoder:
+    """Return an encoder.
+
+    Parameters
+    ----------
+    source : path-like, CrissCrossEncoder or EncoderConfig
+        A folder of `physiomodels.pretrain`, a file of CBraMod's weights, an encoder (returned as
+        it is), or the sizes of one with random weights.
+
+    Returns
+    -------
+    CrissCrossEncoder
+
+    Raises
+    ------
+    ModelError
+        If there are no weights, or they do not fit.
+    """
+    if isinstance(source, CrissCrossEncoder):
+        return source
+    if isinstance(source, EncoderConfig):
+        return CrissCrossEncoder(**asdict(source))
+    path = Path(source)
+    if path.is_file():
+        return CrissCrossEncoder.from_cbramod(path)
+    return CrissCrossEncoder.from_pretrained(path)
+
+
+def weights_files(source: str | Path) -> list[Path]:
+    """Return the files that `load_encoder` reads.
+
+    Parameters
+    ----------
+    source : path-like
+        A folder of `physiomodels.pretrain`, or a file of CBraMod's weights.
+
+    Returns
+    -------
+    list of Path
+    """
+    path = Path(source)
+    if path.is_file():
+        return [path]
+    folder = path / "best" if (path / "best").is_dir() else path
+    return [folder / "config.json", folder / "model.safetensors"]
+
+
+def classes_of(shards: str | Path | Shards, label: str) -> tuple[str, ...]:
+    """Return what the codes of a label mean.
+
+    Parameters
+    ----------
+    shards : path-like or Shards
+        With the label.
+    label : str
+        ``label_...`` column.
+
+    Returns
+    -------
+    tuple of str
+        By code.
+
+    Raises
+    ------
+    ModelError
+        If the shards lack the label, or it is a number, not a class.
+    """
+    opened = open_shards(shards)
+    if label not in opened.labels:
+        held = ", ".join(opened.labels) or "none"
+        raise ModelError(f"{opened.path}: no label {label}; the shards hold {held}")
+    classes = opened.categories(label)
+    if classes is None or len(classes) < 2:
+        raise ModelError(f"{opened.path}: {label} has no two classes to tell apart")
+    return classes
+
+
+def build(
+    encoders: Mapping[str, CrissCrossEncoder], n_classes: int, config: FinetuneConfig
+) -> FusionClassifier:
+    """Put a head on encoders, and low-rank additions into them where the mode is "lora".
+
+    Parameters
+    ----------
+    encoders : mapping of str to CrissCrossEncoder
+        By modality; they become part of the model.
+    n_classes : int
+        Outputs of the head.
+    config : FinetuneConfig
+        Fusion, head, and mode: what stays trainable.
+
+    Returns
+    -------
+    FusionClassifier
+
+    Raises
+    ------
+    ModelError
+        If the mode is unknown.
+    """
+    if config.mode not in MODES:
+        raise ModelError(f'mode "{config.mode}": one of {", ".join(MODES)}')
+    model = FusionClassifier(
+        n_classes=n_classes,
+        fusion=config.fusion,
+        pooling=config.pooling,
+        hidden=0 if config.mode == "probe" else config.hidden,
+        dropout=config.dropout,
+        modality_dropout=config.modality_dropout,
+        **encoders,
+    )
+    for parameter in model.encoders.parameters():
+        parameter.requires_grad_(config.mode == "full")
+    if config.mode == "lora":
+        add_lora(model.encoders, config.lora_rank, config.lora_alpha)
+    return model

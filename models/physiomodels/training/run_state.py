@@ -1,0 +1,288 @@
+"""A pretraining in progress: its steps, and what a checkpoint keeps of it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from physiomodels.config import PretrainConfig
+from physiomodels.model.encoder import CrissCrossEncoder
+from physiomodels.model.patches import to_patches
+from physiomodels.training import distributed as ranks
+from physiomodels.training.data import open_stream
+from physiomodels.training.optimise import decay_groups, warmup_cosine
+from physioprep.errors import ModelError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from physioprep.shards import Shards
+
+logger = logging.getLogger(__name__)
+#: Name of the checkpoint in a run's folder.
+CHECKPOINT: Final = "checkpoint.pt"
+_COUNTERS: Final = (
+    "epoch", "step", "batch", "epoch_loss", "epoch_s", "epoch_windows", "history"
+)  # fmt: skip
+
+
+class _Objective(nn.Module):
+    """The summed errors as a forward pass, which `DistributedDataParallel` can wrap."""
+
+    def __init__(self, encoder: CrissCrossEncoder, config: PretrainConfig) -> None:
+        super().__init__()
+        self.encoder, self.config = encoder, config
+
+    def forward(self, x: Tensor, mask: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return (hidden, seen) summed errors, and how many samples each of them has."""
+        parts = self.encoder.masked_errors(
+            x, mask, present,
+            spectral_weight=self.config.spectral_weight, seen=bool(self.config.visible_weight),
+        )  # fmt: skip
+        errors = torch.stack([error for error, _ in parts])
+        return errors, torch.tensor([count for _, count in parts], dtype=torch.float64)
+
+
+class PretrainingRun:
+    """A pretraining in progress: everything that a checkpoint has to bring back.
+
+    Parameters
+    ----------
+    shards : Shards
+        Windows to train on.
+    config : PretrainConfig
+        Sizes, masks and training.
+    where : str or None
+        Query on the window manifest.
+    device : str
+        Where the network is.
+
+    Raises
+    ------
+    ModelError
+        If the processes cannot share a batch evenly.
+    """
+
+    def __init__(
+        self, shards: Shards, config: PretrainConfig, where: str | None, device: str
+    ) -> None:
+        torch.manual_seed(config.seed)
+        self.shards, self.where = shards, where
+        self.config, self.device = config, device
+        self.encoder = CrissCrossEncoder(**asdict(config.encoder)).to(device).train()
+        self.objective: nn.Module = _Objective(self.encoder, config)
+        world = ranks.world_size()
+        if config.batch_size % world:
+            raise ModelError(f"batch_size {config.batch_size}: {world} processes cannot share it")
+        if world > 1:
+            self.objective = nn.parallel.DistributedDataParallel(self.objective)
+            torch.manual_seed(config.seed + (ranks.rank() << 32))  # dropout of its own
+        self.optimiser = torch.optim.AdamW(
+            decay_groups([(self.encoder, config.lr)], config.weight_decay),
+            fused=device.startswith("cuda"),
+        )
+        self.stream = open_stream(
+            shards, [config.modality], config.batch_size // world, where=where, seed=config.seed
+        )
+        self.batches = len(self.stream)
+        self.total = config.epochs * math.ceil(self.batches / config.accumulate)
+        self.epoch = self.step = self.batch = 0
+        self.epoch_loss, self.epoch_s, self.epoch_windows = 0.0, 0.0, 0
+        self.history: list[dict[str, float]] = []
+        self.latest: dict[str, float] = {}
+        self._since = _Since()
+
+    def steps(self) -> Iterator[float | None]:
+        """Train.
+
+        Yields
+        ------
+        float or None
+            After every step: the mean loss where it ends an epoch, else None.
+        """
+        while self.epoch < self.config.epochs:
+            self.stream.set_epoch(self.epoch)
+            started = time.perf_counter()
+            for batch in self.stream:
+                stepped = self._learn(batch)
+                self.epoch_s += time.perf_counter() - started
+                if stepped and self.batch < self.batches:
+                    yield None
+                started = time.perf_counter()
+            yield self._close_epoch()
+
+    def _learn(self, batch: dict[str, Tensor]) -> bool:
+        """Take in one batch; True where that made a step."""
+        config = self.config
+        first = self.batch - self.batch % config.accumulate
+        last = (self.batch + 1) % config.accumulate == 0 or self.batch + 1 == self.batches
+        alone = contextlib.nullcontext()
+        shared = isinstance(self.objective, nn.parallel.DistributedDataParallel)
+        with self.objective.no_sync() if shared and not last else alone:  # type: ignore[operator]
+            share, loss, windows = self._loss(batch)
+            share = share / min(config.accumulate, self.batches - first)
+            share.backward()  # type: ignore[no-untyped-call]
+        self.batch += 1
+        self.epoch_loss += loss
+        self.epoch_windows += windows
+        self._since.add(loss, windows)
+        if not last:
+            return False
+        norm = nn.utils.clip_grad_norm_(self.encoder.parameters(), config.clip)
+        lr = config.lr * warmup_cosine(self.step, self.total, config.warmup)
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        self.latest = {"lr": lr, "gradient_norm": float(norm)} | self._since.means()
+        self._since = _Since()
+        return True
+
+    def _loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, float, int]:
+        """Return this process's share of the loss, the loss, and the windows, of all processes."""
+        config = self.config
+        patches = to_patches(batch, config.modality, config.encoder.patch_size, self.device)
+        mask = config.mask(
+            batch["index"].to(self.device),
+            *patches.x.shape[1:3],
+            present=patches.present,
+            epoch=self.epoch,
+        )
+        kind = torch.device(self.device).type
+        with torch.autocast(kind, torch.bfloat16) if config.bf16 else contextlib.nullcontext():
+            errors, counts = self.objective(patches.x, mask, patches.present)
+        start = self.batch * config.batch_size
+        counted = 0.0 if ranks.repeats(start, self.stream.n_windows) else 1.0
+        windows = torch.tensor([len(batch["index"])], dtype=torch.float64)
+        sums = ranks.total((torch.cat((counts, windows)) * counted).to(self.device))
+        weights = torch.tensor([1.0, config.visible_weight], device=self.device)
+        factors = (weights / sums[:2].clamp(min=1)).to(errors.dtype) * counted
+        share = (errors * factors).sum()
+        loss = float(ranks.total(share.detach()))
+        # gradients are averaged over the processes: the sum is meant
+        return share * ranks.world_size(), loss, int(sums[2])
+
+    def _close_epoch(self) -> float:
+        loss = self.epoch_loss / self.batches
+        rate = self.epoch_windows / self.epoch_s
+        lr = float(self.optimiser.param_groups[0]["lr"])
+        row = {"epoch": self.epoch, "step": self.step, "loss": loss, "lr": lr}
+        self.history.append(row | {"windows_per_s": round(rate, 1)})
+        logger.info("epoch %d: loss %.5f, %.0f windows/s", self.epoch, loss, rate)
+        self.epoch, self.batch = self.epoch + 1, 0
+        self.epoch_loss, self.epoch_s, self.epoch_windows = 0.0, 0.0, 0
+        return loss
+
+    @property
+    def _on_gpu(self) -> bool:
+        return self.device.startswith("cuda")
+
+    def table(self) -> pd.DataFrame:
+        """Return the history.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per epoch: epoch, step, loss, lr, windows_per_s.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.history)
+
+    def state(self, run: str) -> dict[str, Any]:
+        """Return what a checkpoint holds; all processes take part.
+
+        Parameters
+        ----------
+        run : str
+            Hash of the run, from its card.
+
+        Returns
+        -------
+        dict
+            For `write` and `restore`.
+        """
+        return {
+            "run": run,
+            "encoder": self.encoder.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "stream": self.stream.state_dict(self.batch),
+            "rng": ranks.gathered(torch.get_rng_state()),
+            "cuda_rng": ranks.gathered(torch.cuda.get_rng_state()) if self._on_gpu else [],
+            "counters": {name: getattr(self, name) for name in _COUNTERS},
+        }
+
+    @staticmethod
+    def write(state: dict[str, Any], path: Path) -> None:
+        """Write a checkpoint.
+
+        Parameters
+        ----------
+        state : dict
+            From `state`.
+        path : Path
+            Written as it is: give it a temporary name.
+        """
+        torch.save(state, path)
+
+    def restore(self, path: Path, card: dict[str, Any]) -> None:
+        """Go on from a checkpoint.
+
+        Parameters
+        ----------
+        path : Path
+            Written by `write`.
+        card : dict
+            Of this run: the checkpoint must be of the same.
+
+        Raises
+        ------
+        ModelError
+            If it cannot be read, or is of another run.
+        """
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:
+            raise ModelError(f"{path}: no readable checkpoint") from error
+        if state["run"] != card["run"]:
+            raise ModelError(f"{path}: a checkpoint of another configuration or of other shards")
+        self.encoder.load_state_dict(state["encoder"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        for name, value in state["counters"].items():
+            setattr(self, name, value)
+        if self.batch:
+            self.stream.load_state_dict(state["stream"])
+        if len(state["rng"]) == ranks.world_size():
+            torch.set_rng_state(state["rng"][ranks.rank()])
+            if state["cuda_rng"] and self._on_gpu:
+                torch.cuda.set_rng_state(state["cuda_rng"][ranks.rank()])
+        else:  # another number of processes: dropout is drawn anew, the batches go on
+            torch.manual_seed(self.config.seed + self.step + (ranks.rank() << 32))
+        logger.info("resumed %s at step %d of %d", path, self.step, self.total)
+
+
+class _Since:
+    """Loss and throughput since the last step."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []
+        self.windows, self.started = 0, time.perf_counter()
+
+    def add(self, loss: float, windows: int) -> None:
+        self.losses.append(loss)
+        self.windows += windows
+
+    def means(self) -> dict[str, float]:
+        elapsed = time.perf_counter() - self.started
+        loss = sum(self.losses) / len(self.losses)
+        return {"loss": loss, "windows_per_s": self.windows / elapsed}
