@@ -263,11 +263,11 @@ def test_a_store_that_cannot_be_written_is_absent(
     assert sum("PUT" in request and "/signal/c/" in request for request in server.seen) == 0
 
 
-ENTRY = ("processes", "PUT", "/journal/00000003")
+ENTRY = ("processes", "PUT", "/journal/")
 ROOT = ("sync", "PUT", "x.zarr/zarr.json")
 SHARD = ("sync", "PUT", "/signal/c/0/2")
 TABLE = ("threads", "PUT", "/records/age/zarr.json")
-CLEAN = ("sync", "DELETE", "/job.pickle")
+CLEAN = ("sync", "DELETE", "/job.json")
 
 
 @pytest.mark.parametrize(
