@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,7 +82,7 @@ class Entry:
         >>> Entry.from_json(Entry("208", "208.hea").to_json()).path
         '208.hea'
         """
-        return [getattr(self, name) for name in _FIELDS]
+        return list(_fields_of(self))
 
     @classmethod
     def from_json(cls, values: Sequence[Any]) -> Entry:
@@ -96,11 +97,11 @@ class Entry:
         -------
         Entry
         """
-        plain: Any = [tuple(v) if isinstance(v, list) else v for v in values]
-        return cls(*plain)
+        *plain, sidecars, faults, flags, error = values
+        return cls(*plain, tuple(sidecars), tuple(faults), tuple(flags), error)
 
 
-_FIELDS: Final = tuple(item.name for item in fields(Entry))
+_fields_of: Final = attrgetter(*(item.name for item in fields(Entry)))
 
 
 def walk(root: Path) -> Iterator[str]:
