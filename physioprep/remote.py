@@ -124,7 +124,7 @@ def fetch(url: str, start: int | None = None, stop: int | None = None) -> bytes:
             data: bytes = files.cat_file(path)
             return data
         # A server that knows no ranges answers with the whole object. For "from here to the
-        # end" that cannot be detected, so read all of it; other ranges tell by their length.
+        # end" that cannot be detected, so read all of it; other ranges show it by their length.
         whole = start is not None and start > 0 and stop is None
         data = files.cat_file(path) if whole else files.cat_file(path, start=start, end=stop)
         return data[start:] if whole else _cut(data, start, stop)

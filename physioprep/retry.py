@@ -82,13 +82,14 @@ def retrying(
     """
     limit = ATTEMPTS if attempts is None else attempts
     pause_s = FIRST_PAUSE_S if first_pause_s is None else first_pause_s
-    for attempt in range(1, limit + 1):
+    attempt = 1
+    while True:
         try:
             return do()
         except Exception as error:
-            _check_transient(error, attempt, limit, url)
-            time.sleep(pause_s * (1 << (attempt - 1)) * random.uniform(0.75, 1.25))
-    raise AssertionError("unreachable: the last attempt raises")
+            _check_transient(error, attempt, limit, url)  # raises after the last attempt
+        time.sleep(pause_s * (1 << (attempt - 1)) * random.uniform(0.75, 1.25))
+        attempt += 1
 
 
 def _check_transient(error: Exception, attempt: int, limit: int, url: str) -> None:

@@ -127,7 +127,7 @@ def test_groups_of_a_row():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"record_id": ["r1", "r1"]}, "mine/r1 stands twice"),
+        ({"record_id": ["r1", "r1"]}, "mine/r1 occurs twice"),
         ({"path": ["a", None]}, "path is null"),
         ({"modality": [["ecg"], []]}, "differ in length"),
         ({"units": [[["uV"], ["mV"]], []]}, "channels and units differ"),

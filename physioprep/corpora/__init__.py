@@ -1,12 +1,12 @@
-"""What is known of each corpus: one small module each, beside its facts in ``manifests/``.
+"""What is known of each corpus: one small module per corpus; its facts are in ``manifests/``.
 
 A corpus module has
 
 - ``find(root) -> list[Entry]``: its recordings, from the listing and tables beside the files;
-- optionally ``describe(entry, header) -> Entry``: what only the header tells;
-- optionally ``modality(channel, unit, header) -> str | None``: the role of a channel, where
-  the ``channels`` of the facts do not tell; None leaves it to its name and unit;
-- optionally ``read_annotations(path) -> dict``: annotations that lie in a file of their own;
+- optionally ``describe(entry, header) -> Entry``: what only the header states;
+- optionally ``modality(channel, unit, header) -> str | None``: the modality of a channel that the
+  ``channels`` of the facts do not name; None: by its name and unit;
+- optionally ``read_annotations(path) -> dict``: annotations in a file of their own;
 - optionally ``STRUCTURE`` and ``ANNOTATION_ENDING``: what readers of its files need to know,
   see `physioprep.readers.structures` and the tables in `physioprep.corpora.known`.
 
@@ -46,7 +46,7 @@ def corpus_module(name: str) -> Corpus:
     Raises
     ------
     CorpusError
-        If there is no such corpus; the message names the known.
+        There is no such corpus; the message lists the known ones.
 
     Examples
     --------

@@ -7,7 +7,7 @@ from typing import Final
 
 #: WFDB beat symbols to the classes of ANSI/AAMI EC57: N (normal, bundle branch block, escape),
 #: S (supraventricular ectopic), V (ventricular ectopic), F (fusion), Q (paced, unclassified).
-#: EC57 puts every beat that is none of the others into N.
+#: In EC57 every beat that is none of the others is N.
 AAMI: Final[dict[str, str]] = {
     **dict.fromkeys("NLRBejn", "N"),
     **dict.fromkeys("AaJS", "S"),
@@ -28,7 +28,7 @@ _STAGE = re.compile(r"(?:Sleep stage )?([WR1234])(?:[ \x00].*)?\x00*", re.DOTALL
 
 
 def aami_class(symbol: str) -> str | None:
-    """Return the AAMI EC57 class of a WFDB beat symbol, None of what is no beat.
+    """Return the AAMI EC57 class of a WFDB beat symbol, None for anything that is no beat.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def aami_class(symbol: str) -> str | None:
 
 
 def aasm_stage(text: str) -> str | None:
-    """Return the AASM stage of an annotation of sleep-edfx or slpdb, None of anything else.
+    """Return the AASM stage of an annotation of sleep-edfx or slpdb, None for anything else.
 
     Movement time and unscored epochs have no AASM stage.
 

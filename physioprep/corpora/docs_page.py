@@ -18,11 +18,11 @@ Made from `manifests/*.yaml` by `python -m physioprep.corpora.docs_page docs/cor
 edit.
 
 `physioprep scan DIR --corpus NAME` reads each of these. `physioprep fetch NAME -o DIR` downloads
-those whose access is *open* and that lie on PhysioNet; for the others it says what to apply for.
-A count that nobody here could check is left blank. A known fault is **fixed** where a recipe
+those whose access is *open* and that are on PhysioNet; for the others it states what to apply for.
+Counts that were not checked are left blank. A known fault is **fixed** where a recipe
 harmonises (never in a `native` store), **flagged**, or marked to be **dropped**; what was done to a
-recording stands in its manifest row (`faults`, `flags`: `fix:gain-4880`, `drop:flat-record`). Where
-only the samples tell, the table names the check of `physioprep audit` that does.
+recording is in its manifest row (`faults`, `flags`: `fix:gain-4880`, `drop:flat-record`). Where
+only the samples show a fault, the table names the check of `physioprep audit` that finds it.
 
 A store keeps what is marked to be dropped, so that the audit can prove the fault; training sets
 leave it out with one option:
@@ -30,11 +30,16 @@ leave it out with one option:
     physioprep shard ptbxl.zarr -o ptbxl.shards \\
         --where "not flags.str.join(' ').str.contains('drop:')"
 """
-_SIMULATED = "SIMULATED, nobody's data"
+_SIMULATED = "SIMULATED, no patient's data"
 
 
 def corpora_page() -> str:
     """Return the page as Markdown.
+
+    Returns
+    -------
+    str
+        One section per corpus.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a corpus module says of one recording before anybody opens it."""
+"""What a corpus module knows of one recording before its file is opened."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Entry:
     flags : tuple of str
         Anything else worth knowing.
     error : str or None
-        Why the recording cannot be scanned, where the listing already tells.
+        Why the recording cannot be scanned, where the listing already shows it.
 
     Examples
     --------
@@ -97,15 +97,25 @@ class Entry:
         -------
         Entry
         """
-        *plain, sidecars, faults, flags, error = values
-        return cls(*plain, tuple(sidecars), tuple(faults), tuple(flags), error)
+        fixed: Any = (*values[:8], *map(tuple, values[8:11]), values[11])
+        return cls(*fixed)
 
 
 _fields_of: Final = attrgetter(*(item.name for item in fields(Entry)))
 
 
 def walk(root: Path) -> Iterator[str]:
-    """Yield every file under `root`, relative with ``/``, hidden ones left out, in name order.
+    """Yield every file under `root` but hidden ones, sorted by name.
+
+    Parameters
+    ----------
+    root : Path
+        A folder.
+
+    Yields
+    ------
+    str
+        Relative to `root`, with ``/``.
 
     Examples
     --------
@@ -181,6 +191,19 @@ def _name(stem: str) -> str:
 def with_labels(entry: Entry, labels: Mapping[str, str | float | None], **more: Any) -> Entry:
     """Return `entry` with further labels, and any other fields replaced.
 
+    Parameters
+    ----------
+    entry : Entry
+        Stays as it is.
+    labels : mapping of str to (str, float or None)
+        Without ``label_``; they replace those of the same name.
+    **more
+        Other fields of the entry.
+
+    Returns
+    -------
+    Entry
+
     Examples
     --------
     >>> with_labels(Entry("1", "1.hea"), {"rhythm": "N"}, age=40.0).labels
@@ -202,16 +225,16 @@ def read_table(path: Path, *, delimiter: str = ",", header: bool = True) -> list
     Returns
     -------
     list of dict
-        One a row; empty, with a warning, where there is no such file: the recordings of
-        a partial download are still worth a manifest, their labels are null.
+        One per row; empty, with a warning, where there is no such file: a partial download
+        still gives a manifest, with null labels.
 
     Raises
     ------
     CorpusError
-        If the file is there but is no such table.
+        The file exists but is no such table.
     """
     if not path.is_file():
-        log.warning("%s is absent: what it says of the recordings stays null", path.name)
+        log.warning("%s is absent: its columns stay null", path.name)
         return []
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -229,7 +252,17 @@ def read_table(path: Path, *, delimiter: str = ",", header: bool = True) -> list
 
 
 def text(cell: str | None) -> str | None:
-    """Return a cell's text, None where it says that nothing is known.
+    """Return the text of a cell, None where it means unknown.
+
+    Parameters
+    ----------
+    cell : str or None
+        Of a table.
+
+    Returns
+    -------
+    str or None
+        Without blanks around it.
 
     Examples
     --------
@@ -242,7 +275,17 @@ def text(cell: str | None) -> str | None:
 
 
 def number(cell: str | None) -> float | None:
-    """Return a cell's number, None where it holds none.
+    """Return the number of a cell, None where it holds none.
+
+    Parameters
+    ----------
+    cell : str or None
+        Of a table.
+
+    Returns
+    -------
+    float or None
+        Finite.
 
     Examples
     --------
@@ -257,7 +300,17 @@ def number(cell: str | None) -> float | None:
 
 
 def age(cell: str | None) -> float | None:
-    """Return an age in years; -1, 0 and what is not of this world mean unknown.
+    """Return an age in years; -1, 0 and implausible ages mean unknown.
+
+    Parameters
+    ----------
+    cell : str or None
+        Of a table.
+
+    Returns
+    -------
+    float or None
+        Years, above 0 and below 120.
 
     Examples
     --------
@@ -270,6 +323,15 @@ def age(cell: str | None) -> float | None:
 
 def sex(cell: str | None) -> str | None:
     """Return ``"F"`` or ``"M"``, None where unknown.
+
+    Parameters
+    ----------
+    cell : str or None
+        Of a table, in English.
+
+    Returns
+    -------
+    {'F', 'M'} or None
 
     Examples
     --------
@@ -288,7 +350,12 @@ def comments(metadata: Mapping[str, Any]) -> dict[str, str]:
     Parameters
     ----------
     metadata : mapping
-        Of a `physioprep.recording.Header`; its ``"comments"`` are the header's.
+        Of a `physioprep.recording.Header`; its ``"comments"`` are those of the header.
+
+    Returns
+    -------
+    dict of str to str
+        The first of a key, without blanks around it.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Which known faults a recording has, as far as its name and header tell."""
+"""Known faults of a recording, as far as its name and header show them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
 
 def faults_by_record(facts: Facts) -> Callable[[str], list[str]]:
-    """Return record id to the ids of the faults whose list of records names it.
+    """Return a function from record id to known faults.
+
+    Parameters
+    ----------
+    facts : Facts
+        Of the corpus.
+
+    Returns
+    -------
+    callable
+        ``f(record_id)``: ids of the faults whose list of records names it.
 
     Examples
     --------
@@ -42,7 +52,17 @@ def faults_by_record(facts: Facts) -> Callable[[str], list[str]]:
 
 
 def faults_by_signal(facts: Facts) -> Callable[[Header], list[str]]:
-    """Return header to the ids of the faults that a channel's name or unit tells of.
+    """Return a function from header to known faults.
+
+    Parameters
+    ----------
+    facts : Facts
+        Of the corpus.
+
+    Returns
+    -------
+    callable
+        ``f(header)``: ids of the faults that the name or the unit of a channel shows.
 
     Examples
     --------

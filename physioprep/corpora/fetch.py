@@ -1,4 +1,4 @@
-"""Download an open corpus: checksums, resume, retries; say what to apply for with the others."""
+"""Download an open corpus: checksums, resume, retries; for the others state what to apply for."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ WEIGHTS = {
 
 @dataclass(frozen=True)
 class FetchResult:
-    """What a download did.
+    """Result of a download.
 
     Parameters
     ----------
     folder : Path
-        Where the corpus lies, ready for a scan.
+        Of the corpus, ready for a scan.
     version : str
     downloaded, present : int
-        Files that were downloaded now, and that were there and right already.
+        Files that were downloaded now, and that were present and right already.
     """
 
     folder: Path
@@ -67,8 +67,8 @@ def fetch(
 ) -> FetchResult:
     """Download a corpus from PhysioNet, every file checked against the publisher's SHA-256.
 
-    Interrupted, it goes on where it stopped when called again: finished files are checked
-    and kept, a half file is continued.
+    After an interruption the same call continues: finished files are checked and kept, a
+    half file is continued.
 
     Parameters
     ----------
@@ -84,9 +84,11 @@ def fetch(
     url : str, optional
         Another mirror of the version's folder, or of the weights' file.
     workers : int
-        Files at a time.
+        Downloads at a time.
     retries : int
-        Attempts a file after the first, with growing pauses from `wait_s` seconds.
+        Attempts per file after the first.
+    wait_s : float
+        Pause before the second attempt, s; it doubles each time.
     progress : callable, optional
         Called with (done, total) files.
 
@@ -97,8 +99,8 @@ def fetch(
     Raises
     ------
     CorpusError
-        If the corpus is not open (the message says what to apply for), the server lacks
-        a file, or a file stays wrong after all attempts.
+        The corpus is not open (the message states what to apply for), the server lacks a
+        file, or a file is wrong after all attempts.
 
     Examples
     --------
@@ -181,7 +183,7 @@ def download(
     url : str
         Of the file.
     target : Path
-        Where it comes. Bytes gather in ``<target>.part`` beside it, also across calls.
+        The file. Bytes gather in ``<target>.part`` beside it, also across calls.
     sha256 : str, optional
         What the file must hash to.
     retries : int
@@ -192,7 +194,7 @@ def download(
     Returns
     -------
     bool
-        False if `target` was there and right already.
+        False if `target` was present and right already.
 
     Raises
     ------
@@ -261,7 +263,7 @@ def _read_sums(path: Path) -> list[tuple[str, str]]:
     Raises
     ------
     CorpusError
-        If a line is none, or its path would leave the folder.
+        A line is not of this form, or its path would leave the folder.
     """
     out = []
     for line in path.read_text(encoding="utf-8").splitlines():

@@ -125,8 +125,8 @@ def fill_hashes(columns: dict[str, list[Any]], known: Mapping[str, Hashed]) -> N
     Parameters
     ----------
     columns : dict of str to list
-        Of a manifest. Where a file cannot be read, ``error`` says so, unless it says
-        something else already.
+        Of a manifest. A file that cannot be read becomes the ``error`` of its row, unless
+        the row has another error already.
     known : mapping of str to (str or None, str or None)
         From `hash_corpus`, for all files.
     """

@@ -1,4 +1,4 @@
-"""Correct what a corpus is known to say wrongly of its recordings."""
+"""Correct the known errors of a corpus in its recordings."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from physioprep.recording import Recording, SignalGroup
 
 
 def fix_recording(recording: Recording, corpus: str, faults: Iterable[str]) -> Recording:
-    """Apply the corrections of a manifest row's faults to its recording.
+    """Apply the corrections for the known faults of a recording.
 
     Of the faults whose action is ``fix``, two kinds change the recording. ``gain``: a
-    channel whose gain the header gives as the one number is scaled with the other.
+    channel whose header states one gain is scaled with another.
     ``zeros_at_both_ends: missing``: samples of floating-point signals that are zero in all
-    channels up to the first or from the last that is not become NaN. Names, lead order and
-    labels are put right where they are read or harmonised anyway.
-    A `native` store keeps what the file says: do not call this for one.
+    channels at the start and at the end become NaN. Names, lead order and labels are
+    corrected where they are read or harmonised.
+    A `native` store keeps the content of the file: do not call this for one.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""Scan a corpus on an object store or the web: its tree here, with what a scan reads of it.
+"""Scan a corpus on an object store or the web: copy the part of it that a scan reads.
 
 Corpus modules and readers see an ordinary temporary folder. Headers, tables and annotations are
-copied into it. Of the signal files that a WFDB or BrainVision header names there is an empty
-file of their size, and of EDF and BDF files their header and first data record: no scan reads
-more of them. Formats without a header of their own (MATLAB, HDF5, pickles ...) are copied whole.
+copied into it. Signal files that a WFDB or BrainVision header names become empty files of their
+size; EDF and BDF files have only their header and first data record: no scan reads more of them.
+Formats without a header of their own (MATLAB, HDF5, pickles ...) are copied whole.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from physioprep.remote import download, fetch, in_parallel, join, listing, sizes
 
 log = logging.getLogger(__name__)
 
-#: Most bytes that a scan copies; hashing copies more, one file after another.
+#: Most bytes that a scan copies; hashing copies more, one file at a time.
 LIMIT: Final = 16 << 30
 _HEADERS: Final = (".hea", ".vhdr")
 _EDF: Final = (".edf", ".bdf", ".rec")
@@ -32,15 +32,16 @@ _HEAD: Final = 1 << 16
 
 @dataclass(frozen=True)
 class Mirror:
-    """A corpus as a scan sees it.
+    """The local copy of a corpus, with the parts that a scan reads.
 
     Parameters
     ----------
     url : str
+        Of the corpus.
     folder : Path
         Named as the last part of `url`.
     partial : frozenset of str
-        Files that are not here whole.
+        Files of which only a part is in `folder`.
     """
 
     url: str
@@ -50,7 +51,7 @@ class Mirror:
 
 @contextmanager
 def mirrored(url: str) -> Iterator[Mirror]:
-    """Lay out what a scan needs of a corpus in a temporary folder.
+    """Copy what a scan needs of a corpus into a temporary folder.
 
     Parameters
     ----------
@@ -64,9 +65,9 @@ def mirrored(url: str) -> Iterator[Mirror]:
     Raises
     ------
     CorpusError
-        If nothing lies there, or the files that a scan must read whole are beyond `LIMIT`.
+        The folder is empty or absent, or the files that a scan must read whole exceed `LIMIT`.
     UnreadableFileError
-        If the server does not give what is needed.
+        The server does not give what is needed.
     """
     url = url.rstrip("/")
     try:
@@ -90,7 +91,7 @@ def _is_wanted(name: str) -> bool:
 def _lay_out(
     url: str, folder: Path, names: list[str], found: dict[str, int | None]
 ) -> frozenset[str]:
-    """Copy what is read; return the names of what is not here whole."""
+    """Copy what is read; return the names of files that are copied in part."""
     headers = [name for name in names if name.lower().endswith(_HEADERS)]
     in_parallel(lambda name: download(join(url, name), folder / name), headers)
     there = set(names)
@@ -119,7 +120,7 @@ def _lay_out(
 
 
 def _write(path: Path, head: bytes, size: int) -> None:
-    """Write a file of `size` bytes that begins with `head`; the rest takes no room."""
+    """Write a file of `size` bytes that begins with `head`; the rest takes no disk space."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.write(head)
@@ -127,7 +128,7 @@ def _write(path: Path, head: bytes, size: int) -> None:
 
 
 def _signal_files(folder: Path, header: str) -> set[str]:
-    """Return the files that a WFDB or BrainVision header says hold the samples."""
+    """Return the signal files that a WFDB or BrainVision header names."""
     lines = (folder / header).read_text(encoding="utf-8", errors="replace").splitlines()
     if header.lower().endswith(".vhdr"):
         named = [line.partition("=")[2] for line in lines if line.startswith("DataFile=")]
@@ -141,7 +142,7 @@ def _signal_files(folder: Path, header: str) -> set[str]:
 
 
 def _edf_head(url: str, size: int) -> bytes:
-    """Return the header and the first data record; all of a file with gaps."""
+    """Return the header and the first data record; the whole file if it has gaps."""
     head = fetch(url, 0, min(size, _HEAD)) if size else b""
     needed = _edf_needed(head)
     if needed is None or needed > size:

@@ -1,7 +1,7 @@
-"""The manifest: one row a recording, as Parquet (the truth), CSV or Croissant JSON-LD.
+"""The manifest: one row per recording, as Parquet (exact types), CSV or Croissant JSON-LD.
 
-Unknown is null, never 0 or an empty text. What a recording holds stands in parallel lists,
-one element a (modality, sampling rate) signal group; see `COLUMNS` and `groups_of`.
+Unknown is null, never 0 or an empty text. The content of a recording is in parallel lists,
+with one element per (modality, sampling rate) signal group; see `COLUMNS` and `groups_of`.
 """
 
 from physioprep.manifest.files import check_output, read_manifest, write_manifest

@@ -1,4 +1,4 @@
-"""A manifest's table described for machines in Croissant 1.0 JSON-LD."""
+"""Describe the table of a manifest for machines, in Croissant 1.0 JSON-LD."""
 
 from __future__ import annotations
 
@@ -15,7 +15,20 @@ if TYPE_CHECKING:
 
 
 def describe(frame: pd.DataFrame, table: Path) -> dict[str, Any]:
-    """Describe the CSV in Croissant 1.0 (https://docs.mlcommons.org/croissant)."""
+    """Describe a manifest's CSV in Croissant 1.0 (https://docs.mlcommons.org/croissant).
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The manifest.
+    table : Path
+        The CSV, already written: its hash is part of the description.
+
+    Returns
+    -------
+    dict
+        JSON-LD.
+    """
     types = {"number": "sc:Float", "integer": "sc:Integer", "time": "sc:DateTime"}
     fields = []
     for name in map(str, frame.columns):
@@ -60,7 +73,7 @@ def _known(corpus: str) -> Facts | None:
     try:
         return load_facts(corpus)
     except CorpusError:
-        return None  # a manifest of one's own making
+        return None  # not a corpus that physioprep knows
 
 
 def _provenance(corpora: list[Facts]) -> dict[str, Any]:

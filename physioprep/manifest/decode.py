@@ -1,4 +1,4 @@
-"""Arrow columns to Python lists, one object for what repeats: a million rows fit in memory."""
+"""Arrow columns to Python lists, repeated values shared: a million rows fit in memory."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def to_lists(column: pa.ChunkedArray, *, shared: bool = False) -> list[Any]:
     column : pyarrow.ChunkedArray
         Texts, numbers, lists of them, or lists of lists.
     shared : bool
-        Lists that are equal are one object, too: a tenth of the memory where most are. Else
-        they are new objects each, so that changing one row leaves the others alone.
+        Equal lists are one object, too: a tenth of the memory where most are equal. Else every
+        list is a new object, so that changing one row leaves the others alone.
 
     Returns
     -------

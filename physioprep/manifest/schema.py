@@ -13,10 +13,10 @@ from physioprep.errors import ManifestError
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Version of the columns below; stands in the Parquet file's metadata.
+#: Version of the columns below; written to the metadata of Parquet files.
 SCHEMA_VERSION: Final = 1
 
-#: Column to (type, meaning), in order. ``label_*`` columns (text or number) stand before
+#: Column to (type, meaning), in order. ``label_*`` columns (text or number) come before
 #: ``age``. Types: ``text``, ``number`` (float64), ``integer`` (nullable), ``time``
 #: (datetime64[us]), ``list[text]``, ``list[number]``, ``list[integer]``,
 #: ``list[list[text]]``.
@@ -33,21 +33,24 @@ COLUMNS: Final[dict[str, tuple[str, str]]] = {
     "file_sha256": ("list[text]", "SHA-256 of each of files; null where hashing was off"),
     "sha256": ("text", "that of the only file, or of the lines 'hash  name' of several"),
     "bytes": ("integer", "size of files together"),
-    "start_time": ("time", "as the header states it, without time zone"),
+    "start_time": ("time", "as in the header, without time zone"),
     "duration_s": ("number", "s, gaps included"),
     "modality": ("list[text]", "ecg, eeg, resp, emg, eog, ppg, gsr, temp, abp or other"),
     "sampling_rate": ("list[number]", "Hz"),
-    "n_samples": ("list[integer]", "samples a channel; null where only reading tells"),
+    "n_samples": (
+        "list[integer]",
+        "samples per channel; null where only reading the file shows it",
+    ),
     "channels": ("list[list[text]]", "source names"),
     "units": ("list[list[text]]", "as written in the file"),
     "age": ("number", "years at recording"),
     "sex": ("text", "F or M"),
     "split": ("text", "official split or fold"),
-    "flags": ("list[text]", "what was seen or done, see the corpus facts"),
+    "flags": ("list[text]", "what was found or done, see the corpus facts"),
     "faults": ("list[text]", "ids of known faults of this recording, see the corpus facts"),
     "error": ("text", "why the recording could not be scanned"),
 }
-#: The lists that have one element a signal group.
+#: The lists that have one element per signal group.
 GROUP_COLUMNS: Final = ("modality", "sampling_rate", "n_samples", "channels", "units")
 _LABELS_BEFORE = "age"
 _NULLABLE_LISTS = ("file_sha256",)
@@ -63,9 +66,9 @@ class SignalInfo:
     sampling_rate : float
         Hz.
     n_samples : int or None
-        Samples a channel; None where only reading tells.
+        Samples per channel; None where only reading the file shows it.
     channels, units : tuple of str
-        Source names, and units as written, one each a channel.
+        Source names, and units as written, one per channel.
     """
 
     modality: str
@@ -83,6 +86,11 @@ def groups_of(row: Mapping[str, Any] | pd.Series[Any]) -> list[SignalInfo]:
     row : mapping or pandas.Series
         A row with the columns of `GROUP_COLUMNS`.
 
+    Returns
+    -------
+    list of SignalInfo
+        One per (modality, sampling rate).
+
     Examples
     --------
     >>> groups_of({"modality": ["ecg"], "sampling_rate": [360.0], "n_samples": [650000],
@@ -97,7 +105,16 @@ def groups_of(row: Mapping[str, Any] | pd.Series[Any]) -> list[SignalInfo]:
 
 
 def natural_key(text: str) -> tuple[str | int, ...]:
-    """Return a sort key under which ``"A2"`` stands before ``"A10"``.
+    """Return a sort key that puts ``"A2"`` before ``"A10"``.
+
+    Parameters
+    ----------
+    text : str
+        For example a record id.
+
+    Returns
+    -------
+    tuple of (str or int)
 
     Examples
     --------
@@ -111,6 +128,15 @@ def natural_key(text: str) -> tuple[str | int, ...]:
 def label_columns(frame: pd.DataFrame) -> list[str]:
     """Return the ``label_*`` columns, in order.
 
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        A manifest.
+
+    Returns
+    -------
+    list of str
+
     Examples
     --------
     >>> import pandas as pd
@@ -121,12 +147,17 @@ def label_columns(frame: pd.DataFrame) -> list[str]:
 
 
 def make_manifest(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
-    """Build a manifest of plain lists: order the columns and rows, fix the types, validate.
+    """Build a manifest from plain lists: order the columns and rows, fix the types, validate.
 
     Parameters
     ----------
     columns : mapping of str to sequence
-        All of `COLUMNS` but those that are null everywhere, and any ``label_*``.
+        The columns of `COLUMNS` that are not null everywhere, and any ``label_*``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A valid manifest, sorted by corpus and record id.
 
     Raises
     ------
@@ -170,7 +201,7 @@ def validate(frame: pd.DataFrame) -> None:
     ------
     ManifestError
         If a column is missing or unknown, a corpus, record id or path is null, a record
-        stands twice, the parallel lists of a row differ in length, or a label is neither
+        occurs twice, the parallel lists of a row differ in length, or a label is neither
         text nor number.
 
     Examples
@@ -186,7 +217,12 @@ def validate(frame: pd.DataFrame) -> None:
 
 
 def check_columns(frame: pd.DataFrame) -> None:
-    """Check all that `validate` checks but the lists, which another holder may check faster.
+    """Check all that `validate` checks except the lists, which a caller may check faster.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        A manifest.
 
     Raises
     ------
@@ -205,7 +241,7 @@ def check_columns(frame: pd.DataFrame) -> None:
     twice = frame.duplicated(["corpus", "record_id"])
     if twice.any():
         first = frame.loc[twice.idxmax()]
-        raise ManifestError(f"record {first['corpus']}/{first['record_id']} stands twice")
+        raise ManifestError(f"record {first['corpus']}/{first['record_id']} occurs twice")
     for name in label_columns(frame):
         label_kind(name, frame[name])
 
@@ -239,7 +275,17 @@ def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def is_null(value: object) -> bool:
-    """Return whether `value` is None, NaN, NaT or pandas' NA."""
+    """Return whether `value` is None, NaN, NaT or pandas' NA.
+
+    Parameters
+    ----------
+    value : object
+        Of a cell.
+
+    Returns
+    -------
+    bool
+    """
     if value is None or isinstance(value, str | list):
         return value is None
     if isinstance(value, float):
@@ -248,7 +294,24 @@ def is_null(value: object) -> bool:
 
 
 def label_kind(name: str, series: pd.Series[Any]) -> str:
-    """Return 'text' or 'number'; raise ManifestError for anything else."""
+    """Return the type of a label column.
+
+    Parameters
+    ----------
+    name : str
+        Column, for the error.
+    series : pandas.Series
+        Its values.
+
+    Returns
+    -------
+    {'text', 'number'}
+
+    Raises
+    ------
+    ManifestError
+        Texts and numbers are mixed, or there is anything else.
+    """
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(series):
@@ -262,7 +325,21 @@ def label_kind(name: str, series: pd.Series[Any]) -> str:
 
 
 def make_series(name: str, kind: str, values: Sequence[Any]) -> pd.Series[Any]:
-    """Return a column of the type that `COLUMNS` gives its `kind` ("label": text or number)."""
+    """Return a column of the type that its kind has in `COLUMNS`.
+
+    Parameters
+    ----------
+    name : str
+        Column, for the error.
+    kind : str
+        A type of `COLUMNS`, or ``"label"`` (text or number).
+    values : sequence
+        Plain Python values; null as None or NaN.
+
+    Returns
+    -------
+    pandas.Series
+    """
     import pandas as pd
 
     if kind == "label":

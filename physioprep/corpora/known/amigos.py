@@ -27,7 +27,18 @@ _RATE_HZ, _BASELINE_S = 128.0, 5.0
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``Data_Preprocessed_PNN.mat#vNN``: the cells of a subject, some of them empty."""
+    """List ``Data_Preprocessed_PNN.mat#vNN``: the cells of a subject, some of which are empty.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        Per subject 20 entries, one per video, each with subject and session.
+    """
     entries = []
     for path in walk(root):
         found = _NAME.fullmatch(path)
@@ -42,7 +53,21 @@ def find(root: Path) -> list[Entry]:
 
 
 def describe(entry: Entry, header: Header) -> Entry:
-    """Take the subject's ratings and the video's name."""
+    """Add the subject's ratings and the video's name from the structure.
+
+    Parameters
+    ----------
+    entry : Entry
+        From `find`.
+    header : Header
+        Of the recording.
+
+    Returns
+    -------
+    Entry
+        With ``arousal``, ``valence``, ``dominance``, ``liking``, ``familiarity`` (null where not
+        rated) and ``video``.
+    """
     said = {key.lower(): str(value) for key, value in header.metadata.items()}
     labels: dict[str, str | float | None] = {name: number(said.get(name)) for name in _RATINGS}
     return with_labels(entry, labels | {"video": text(said.get("video"))})

@@ -22,7 +22,18 @@ TYPES = {
 
 
 def find(root: Path) -> list[Entry]:
-    """List the recordings under ``sub-*`` with their row of participants.tsv."""
+    """List the recordings under ``sub-*`` with their row of participants.tsv.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With subject, session, age, sex and ``task``; derivatives and source data are left out.
+    """
     rows = read_table(root / "participants.tsv", delimiter="\t")
     people = {row["participant_id"]: row for row in rows if "participant_id" in row}
     entries = []
@@ -47,7 +58,22 @@ def find(root: Path) -> list[Entry]:
 
 
 def modality(channel: str, unit: str, header: Header) -> str | None:
-    """Return what channels.tsv says of a channel; None where it says nothing."""
+    """Return the modality of a channel by the type that channels.tsv gives it.
+
+    Parameters
+    ----------
+    channel : str
+        Name in the file.
+    unit : str
+        Not used: the type decides.
+    header : Header
+        Of the recording; channels.tsv is beside its file.
+
+    Returns
+    -------
+    str or None
+        None where the table or the channel is missing.
+    """
     stem = str(header.path)[: str(header.path).rindex("_")]
     kind = _types(Path(f"{stem}_channels.tsv")).get(channel)
     return None if kind is None else TYPES.get(kind, "other")

@@ -9,7 +9,18 @@ from physioprep.recording import Header
 
 
 def find(root: Path) -> list[Entry]:
-    """List the records with alarm and verdict from the table ALARMS."""
+    """List the records with the alarm and its verdict from the table ALARMS.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With ``alarm`` (kind) and ``true_alarm`` (1 or 0).
+    """
     rows = {row["0"]: row for row in read_table(root / "ALARMS", header=False)}
     entries = []
     for entry in wfdb_paths(root):
@@ -22,7 +33,20 @@ def find(root: Path) -> list[Entry]:
 
 
 def describe(entry: Entry, header: Header) -> Entry:
-    """Take alarm and verdict from the header's comments where the table lacks the record."""
+    """Add alarm and verdict from the header's comments where the table lacks the record.
+
+    Parameters
+    ----------
+    entry : Entry
+        From `find`.
+    header : Header
+        Of the recording.
+
+    Returns
+    -------
+    Entry
+        With ``alarm`` and ``true_alarm``.
+    """
     said = [line.strip() for line in header.metadata.get("comments", ())]
     if entry.labels["alarm"] is not None or len(said) != 2:
         return entry

@@ -12,7 +12,19 @@ _VERSIONS = ("3", "2", "1")
 
 
 def find(root: Path) -> list[Entry]:
-    """List the records with the newest labels there are, and the older ones beside them."""
+    """List the records with the newest labels in the folder, and the older ones beside them.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With ``rhythm`` (``normal``, ``af``, ``other``, ``noise``) and, where older tables are
+        present, ``rhythm_v1`` and ``rhythm_v2``.
+    """
     tables = {version: _labels(root, version) for version in _VERSIONS}
     newest = next((table for table in tables.values() if table), {})
     entries = []

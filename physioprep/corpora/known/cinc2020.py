@@ -8,7 +8,7 @@ from pathlib import Path
 from physioprep.corpora.entry import Entry, age, comments, sex, wfdb_paths, with_labels
 from physioprep.recording import Header
 
-#: Prefix of a record's name to the database it is from.
+#: Prefix of record names to database.
 DATABASES = {
     "A": "cpsc2018",
     "Q": "cpsc2018-extra",
@@ -35,12 +35,33 @@ _GEORGIA_GAIN = 4880.0  # counts/mV in the first release; the counts are µV
 
 
 def find(root: Path) -> list[Entry]:
-    """List the records of the six databases; none of them publishes subjects here."""
+    """List the records of the six databases.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        Without subjects: the Challenge publishes none.
+    """
     return [entry for entry in wfdb_paths(root) if database(entry.record_id) in DATABASES.values()]
 
 
 def database(record_id: str) -> str | None:
-    """Return the database a record is from, told by its name; None for other names.
+    """Return the database of a record, by its name.
+
+    Parameters
+    ----------
+    record_id : str
+        For example ``E00009``.
+
+    Returns
+    -------
+    str or None
+        None for other names.
 
     Examples
     --------
@@ -56,7 +77,20 @@ def database(record_id: str) -> str | None:
 
 
 def describe(entry: Entry, header: Header) -> Entry:
-    """Take age, sex and diagnoses from the header's comments, and name its known faults."""
+    """Add age, sex and diagnoses from the header's comments, and the known faults.
+
+    Parameters
+    ----------
+    entry : Entry
+        From `find`.
+    header : Header
+        Of the recording.
+
+    Returns
+    -------
+    Entry
+        With ``dx`` (SNOMED CT codes joined by ``+``), ``database``, age, sex, and faults.
+    """
     said = comments(header.metadata)
     stated = said["dx"].split(",") if said.get("dx") else []
     words = [word.strip() for word in stated if word.strip() not in ("", "Unknown")]

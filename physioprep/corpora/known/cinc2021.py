@@ -11,5 +11,16 @@ __all__ = ["describe", "find"]
 
 
 def find(root: Path) -> list[Entry]:
-    """List the records of the eight databases."""
+    """List the records of the eight databases.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        Without subjects: the Challenge publishes none.
+    """
     return [entry for entry in wfdb_paths(root) if database(entry.record_id) is not None]

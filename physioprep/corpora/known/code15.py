@@ -29,6 +29,16 @@ def find(root: Path) -> list[Entry]:
 
     The ids are read from the parts themselves: the table is in another order, and each part
     ends in a dummy row with id 0, which is left out.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With patient, age, sex and labels; a part that is no HDF5 is one entry with its error.
     """
     import h5py
 
@@ -53,7 +63,20 @@ def find(root: Path) -> list[Entry]:
 
 
 def describe(entry: Entry, header: Header) -> Entry:
-    """Say how many samples of padding there are at the start and at the end."""
+    """Add the number of samples of padding at the start and at the end.
+
+    Parameters
+    ----------
+    entry : Entry
+        From `find`.
+    header : Header
+        Of the recording.
+
+    Returns
+    -------
+    Entry
+        With the fault ``zero-padded`` and a flag ``zero-padding:START+END`` (samples).
+    """
     start, end = header.metadata["zero_padding"]
     if not start and not end:
         return entry
@@ -90,6 +113,11 @@ def _read(container: Container) -> Recording:
     """Return one exam of ``tracings`` (exam, sample, lead), its zero padding included.
 
     Exams of 7 and 10 s are padded with zeros at both ends. The files state no unit.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file has no such exam, or its tracings are of another shape.
     """
     path = container.path
     (exam,) = numbered(container.part, r"(\d+)", path)

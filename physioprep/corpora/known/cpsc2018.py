@@ -24,7 +24,18 @@ _NAME = re.compile(r"(?:.*/)?(A\d{4})\.mat")
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``ANNNN.mat`` with their classes from REFERENCE.csv."""
+    """List ``ANNNN.mat`` with their classes from REFERENCE.csv.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With ``dx``: up to three classes of `CLASSES`, joined by ``+``.
+    """
     rows = {row["Recording"]: row for row in read_table(root / "REFERENCE.csv")}
     entries = []
     for path in walk(root):
@@ -38,7 +49,20 @@ def find(root: Path) -> list[Entry]:
 
 
 def describe(entry: Entry, header: Header) -> Entry:
-    """Take age and sex from the structure."""
+    """Add age and sex from the structure.
+
+    Parameters
+    ----------
+    entry : Entry
+        From `find`.
+    header : Header
+        Of the recording.
+
+    Returns
+    -------
+    Entry
+        With age and sex.
+    """
     said = header.metadata
     return replace(entry, age=age(str(said.get("age", ""))), sex=sex(str(said.get("sex", ""))))
 

@@ -18,7 +18,18 @@ _CLASS = {
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``data_<patient>_<fragment>``."""
+    """List ``data_<patient>_<fragment>``.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With patient and number of the fragment.
+    """
     entries = []
     for entry in wfdb_paths(root):
         found = _NAME.fullmatch(entry.record_id)
@@ -28,7 +39,20 @@ def find(root: Path) -> list[Entry]:
 
 
 def describe(entry: Entry, header: Header) -> Entry:
-    """Take the class of the fragment from the header's comment."""
+    """Add the class of the fragment from the header's comment.
+
+    Parameters
+    ----------
+    entry : Entry
+        From `find`.
+    header : Header
+        Of the recording.
+
+    Returns
+    -------
+    Entry
+        With ``rhythm``: ``no af``, ``paroxysmal af``, ``persistent af``, or null.
+    """
     said = [line.strip().lower() for line in header.metadata.get("comments", ())]
     stated = next((_CLASS[line] for line in said if line in _CLASS), None)
     return with_labels(entry, {"rhythm": stated})

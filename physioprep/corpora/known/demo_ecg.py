@@ -1,4 +1,4 @@
-"""The SIMULATED 12-lead ECG corpus that ``physioprep simulate`` writes; nobody's heart."""
+"""The SIMULATED 12-lead ECG corpus that ``physioprep simulate`` writes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ from physioprep.corpora.entry import Entry, age, read_table, sex, text, wfdb_pat
 
 
 def find(root: Path) -> list[Entry]:
-    """List the records with their row of subjects.csv."""
+    """List the records with their row of subjects.csv.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With subject, age, sex and ``rhythm``.
+    """
     rows = {row["record"]: row for row in read_table(root / "subjects.csv")}
     entries = []
     for entry in wfdb_paths(root):

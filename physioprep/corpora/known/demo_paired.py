@@ -1,4 +1,4 @@
-"""The SIMULATED paired EEG and ECG corpus that ``physioprep simulate`` writes; nobody's."""
+"""The SIMULATED paired EEG and ECG corpus that ``physioprep simulate`` writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ _NAME = re.compile(r"(?:.*/)?((sub-[A-Za-z0-9]+)_task-(rest|task))\.edf")
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``sub-XX_task-rest.edf`` and ``sub-XX_task-task.edf`` with participants.tsv."""
+    """List ``sub-XX_task-rest.edf`` and ``sub-XX_task-task.edf`` with participants.tsv.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With subject, age, sex and ``condition`` (``rest`` or ``task``).
+    """
     rows = read_table(root / "participants.tsv", delimiter="\t")
     people = {row["participant_id"]: row for row in rows}
     entries = []

@@ -13,7 +13,18 @@ _NAME = re.compile(r"(?:.*/)?((Person_\d+)/rec_(\d+))\.\w+")
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``Person_NN/rec_M``; the name of a record needs its folder to be unique."""
+    """List ``Person_NN/rec_M`` with person and number of the recording.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        ``record_id`` is ``Person_NN/rec_M``, since file names repeat from person to person.
+    """
     entries = []
     for entry in wfdb_paths(root):
         found = _NAME.fullmatch(entry.path)
@@ -26,6 +37,19 @@ def find(root: Path) -> list[Entry]:
 
 
 def describe(entry: Entry, header: Header) -> Entry:
-    """Take age and sex from the header's comments."""
+    """Add age and sex from the header's comments.
+
+    Parameters
+    ----------
+    entry : Entry
+        From `find`.
+    header : Header
+        Of the recording.
+
+    Returns
+    -------
+    Entry
+        With age and sex.
+    """
     said = comments(header.metadata)
     return replace(entry, age=age(said.get("age")), sex=sex(said.get("sex")))

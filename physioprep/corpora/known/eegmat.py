@@ -13,7 +13,19 @@ _QUALITY = {"0": "bad", "1": "good"}
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``SubjectNN_1.edf`` (rest) and ``_2.edf`` (arithmetic) with subject-info.csv."""
+    """List ``SubjectNN_1.edf`` (rest) and ``_2.edf`` (arithmetic) with subject-info.csv.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With subject, age, sex, ``condition``, ``quality`` (``good`` or ``bad`` at counting) and
+        ``subtractions`` (number in 4 minutes).
+    """
     people = {row["Subject"]: row for row in read_table(root / "subject-info.csv")}
     entries = []
     for path in walk(root):

@@ -23,7 +23,18 @@ TASK_OF_RUN = {run: task for task, runs in _TASKS.items() for run in runs}
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``SNNN/SNNNRMM.edf``; the run tells the task."""
+    """List ``SNNN/SNNNRMM.edf``; the run determines the task.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With subject, run and ``task``.
+    """
     entries = []
     for path in walk(root):
         found = _NAME.fullmatch(path)
@@ -35,7 +46,20 @@ def find(root: Path) -> list[Entry]:
 
 
 def describe(entry: Entry, header: Header) -> Entry:
-    """Name a rate other than 160 Hz, in whatever subject it turns up."""
+    """Mark a sampling rate other than 160 Hz.
+
+    Parameters
+    ----------
+    entry : Entry
+        From `find`.
+    header : Header
+        Of the recording.
+
+    Returns
+    -------
+    Entry
+        With the fault ``not-160-hz`` where it applies.
+    """
     if any(group.sampling_rate != 160.0 for group in header.groups):
         return replace(entry, faults=(*entry.faults, "not-160-hz"))
     return entry

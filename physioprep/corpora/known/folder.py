@@ -25,7 +25,7 @@ ENDINGS = (
     *(".hea", ".edf", ".bdf", ".gdf", ".vhdr", ".set", ".fif", ".fif.gz", ".cnt", ".mff", ".nxe"),
     *(".h5", ".hdf5", ".mat", ".dat", ".eeg", ".pkl", ".pickle"),
 )
-#: Endings of tables, which are recordings where a YAML file beside them says so.
+#: Endings of tables, which are recordings only with a YAML file beside them that describes them.
 _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".npy", ".npz")
 _ROW = ("subject_id", "session", "age", "sex", "split")
 
@@ -33,11 +33,23 @@ _ROW = ("subject_id", "session", "age", "sex", "split")
 def find(root: Path, pattern: str | None = None) -> list[Entry]:
     """List every readable file; see the module for subjects and labels.
 
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+    pattern : str, optional
+        Regular expression over the relative path; its named groups fill columns.
+
+    Returns
+    -------
+    list of Entry
+        ``record_id`` is the relative path without its ending.
+
     Raises
     ------
     CorpusError
-        If the pattern is no regular expression or names a group that is no column, or the
-        table has such a column.
+        The pattern is no regular expression, or the pattern or the table names a column that a
+        manifest does not have.
     """
     compiled = _compile(pattern) if pattern is not None else None
     table = _table(root)
@@ -51,7 +63,7 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
 
 
 def _readable(root: Path) -> list[str]:
-    """List one file a recording: the header where there is one, else the data."""
+    """List one file per recording: the header if it has one, else the data."""
     from physioprep.readers.table import description_of
 
     paths = [path for path in walk(root) if path != TABLE]
@@ -86,7 +98,7 @@ def _table(root: Path) -> dict[str, dict[str, str]]:
         return {}
     rows = read_table(root / TABLE)
     if rows and "record_id" not in rows[0]:
-        return {}  # somebody's own table of that name
+        return {}  # another table of that name
     for name in rows[0] if rows else ():
         if name != "record_id":
             _check(name, TABLE)

@@ -1,8 +1,8 @@
 """Harvard-Emory ECG Database: more than 11 million 12-lead ECGs, on application.
 
-Nobody here has seen its files. What its page says is used: WFDB headers with ``.mat`` (site
-I0001) or ``.dat`` (I0006) signals. Patients are in tables whose columns are not published,
-so that every subject is unknown until somebody with access adds them.
+Written without its files, from its page: WFDB headers with ``.mat`` (site I0001) or ``.dat``
+(I0006) signals. Patients are in tables whose columns are not published, so that every subject
+is unknown.
 """
 
 from __future__ import annotations
@@ -16,7 +16,18 @@ _SITE = re.compile(r"(?:^|/)(I\d{4})/")
 
 
 def find(root: Path) -> list[Entry]:
-    """List every WFDB record, with the site where the path tells it."""
+    """List every WFDB record, with the site from its path.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With ``site`` (for example ``I0001``), null where the path does not contain it.
+    """
     entries = []
     for entry in wfdb_paths(root):
         found = _SITE.search(entry.path)

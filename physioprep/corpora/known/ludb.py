@@ -9,7 +9,18 @@ from physioprep.corpora.entry import Entry, age, read_table, sex, text, wfdb_pat
 
 
 def find(root: Path) -> list[Entry]:
-    """List the records with their row of ludb.csv; one record one subject."""
+    """List the records with their row of ludb.csv.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With ``rhythm``, ``axis``, ``conduction``, age and sex; each record is one subject.
+    """
     rows = {row["ID"]: row for row in read_table(root / "ludb.csv")}
     entries = []
     for entry in wfdb_paths(root):
@@ -32,7 +43,7 @@ def find(root: Path) -> list[Entry]:
 
 
 def _several(cell: str | None) -> str | None:
-    """Return the statements of a cell, one a line there, joined by ``+``."""
+    """Return the statements of a cell, which has one per line, joined by ``+``."""
     lines = [line.strip().rstrip(".") for line in (cell or "").splitlines() if line.strip()]
     return text("+".join(lines))
 

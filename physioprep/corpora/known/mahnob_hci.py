@@ -19,7 +19,24 @@ _RATINGS = {
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``Sessions/<id>/Part_*_emotion.bdf`` with the ratings of ``session.xml``."""
+    """List ``Sessions/<id>/Part_*_emotion.bdf`` with the ratings of ``session.xml``.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With subject, session, ratings (1 to 9) and ``emotion``; the fault ``not-rated`` where the
+        session has no rating.
+
+    Raises
+    ------
+    CorpusError
+        A ``session.xml`` is no XML.
+    """
     entries = []
     for path in walk(root):
         found = _NAME.fullmatch(path)

@@ -15,7 +15,23 @@ _TABLE = "machine_measurements.csv"
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``files/pNNNN/p<subject>/s<study>/<study>`` with the machine's report."""
+    """List ``files/pNNNN/p<subject>/s<study>/<study>`` with the report of the machine.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With subject, study and ``report`` (lines joined by ``; ``, null without the table).
+
+    Raises
+    ------
+    CorpusError
+        The table of reports lacks its columns.
+    """
     reports = _reports(root / _TABLE)
     entries = []
     for entry in wfdb_paths(root):

@@ -16,7 +16,19 @@ _PACED = ("102", "104", "107", "217")  # AAMI EC57 leaves them out
 
 
 def find(root: Path) -> list[Entry]:
-    """List the records; one is one person, but for 201 and 202 (``subject_alias``)."""
+    """List the records ``NNN``.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With ``paced`` (1 or 0). Each record is one person, except that 201 and 202 are the same
+        person (``subject_alias`` in the facts).
+    """
     return [
         replace(
             entry,
@@ -29,7 +41,20 @@ def find(root: Path) -> list[Entry]:
 
 
 def describe(entry: Entry, header: Header) -> Entry:
-    """Take age and sex from the header's first comment."""
+    """Add age and sex from the header's first comment.
+
+    Parameters
+    ----------
+    entry : Entry
+        From `find`.
+    header : Header
+        Of the recording.
+
+    Returns
+    -------
+    Entry
+        With age and sex, where the comment has them.
+    """
     for line in header.metadata.get("comments", ())[:1]:
         found = _PATIENT.match(line)
         if found:

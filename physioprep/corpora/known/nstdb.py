@@ -12,7 +12,18 @@ _NOISY = re.compile(r"(11[89])e(_?)(\d\d?)")
 
 
 def find(root: Path) -> list[Entry]:
-    """List noisy ECGs (``118e_6`` is 118 at -6 dB) and the recordings of noise alone."""
+    """List noisy ECGs (``118e_6`` is 118 at -6 dB) and the recordings of noise alone.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With ``noise`` and ``snr_db`` (dB, null for noise alone).
+    """
     entries = []
     for entry in wfdb_paths(root):
         noisy = _NOISY.fullmatch(entry.record_id)

@@ -22,7 +22,23 @@ _OVER_89 = 300.0  # stands for every age above 89
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``NNNNN_lr`` (100 Hz) and ``NNNNN_hr`` (500 Hz) with their row of the database."""
+    """List ``NNNNN_lr`` (100 Hz) and ``NNNNN_hr`` (500 Hz) with their row of the database.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With patient, age, sex, fold and labels; age above 89 is null, with the fault ``age-300``.
+
+    Raises
+    ------
+    CorpusError
+        A row of the database has statements that are no mapping.
+    """
     rows = {row["ecg_id"]: row for row in read_table(root / "ptbxl_database.csv")}
     classes = {
         row[""]: row["diagnostic_class"]

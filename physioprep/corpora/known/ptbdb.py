@@ -13,7 +13,18 @@ _PATIENT = re.compile(r"(?:^|/)(patient\d{3})/")
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``patientNNN/sNNNN_re``; outside such a folder the patient is unknown."""
+    """List ``patientNNN/sNNNN_re``; outside of such a folder the patient is unknown.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With the patient.
+    """
     entries = []
     for entry in wfdb_paths(root, (".dat",)):
         found = _PATIENT.search(entry.path) or _PATIENT.search(f"/{root.name}/")
@@ -22,7 +33,20 @@ def find(root: Path) -> list[Entry]:
 
 
 def describe(entry: Entry, header: Header) -> Entry:
-    """Take age, sex, diagnosis and its site from the header's comments."""
+    """Add age, sex, diagnosis and site of the infarction from the header's comments.
+
+    Parameters
+    ----------
+    entry : Entry
+        From `find`.
+    header : Header
+        Of the recording.
+
+    Returns
+    -------
+    Entry
+        With ``diagnosis``, ``infarction`` (its site), age and sex.
+    """
     said = comments(header.metadata)
     labels: dict[str, str | float | None] = {
         "diagnosis": text(said.get("reason for admission")),

@@ -20,7 +20,18 @@ _STUDY = {"SC4": "cassette", "ST7": "telemetry"}
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``SC4ssNE0-PSG.edf`` and ``ST7ssNJ0-PSG.edf`` (subject ss, night N)."""
+    """List ``SC4ssNE0-PSG.edf`` and ``ST7ssNJ0-PSG.edf`` (subject ss, night N).
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With subject, night and ``study`` (``cassette`` or ``telemetry``).
+    """
     paths = list(walk(root))
     scored = {found[1]: path for path in paths if (found := _HYPNOGRAM.fullmatch(path))}
     entries = []
@@ -44,13 +55,37 @@ def find(root: Path) -> list[Entry]:
 
 
 def describe(entry: Entry, header: Header) -> Entry:
-    """Take age and sex from the patient field: ``X F X Female_33yr``."""
+    """Add age and sex from the patient field: ``X F X Female_33yr``.
+
+    Parameters
+    ----------
+    entry : Entry
+        From `find`.
+    header : Header
+        Of the recording.
+
+    Returns
+    -------
+    Entry
+        With age and sex, where the field has them.
+    """
     found = _PERSON.search(str(header.metadata.get("patient", "")))
     return replace(entry, age=age(found[2]), sex=sex(found[1])) if found else entry
 
 
 def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
-    """Return the stages (``Sleep stage W``, ``1`` ... ``4``, ``R``, ``?``) of the hypnogram."""
+    """Return the stages (``Sleep stage W``, ``1`` ... ``4``, ``R``, ``?``) of the hypnogram.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+
+    Returns
+    -------
+    mapping of str to ndarray, shape (annotation,)
+        Columns of `physioprep.recording.ANNOTATION_COLUMNS`; empty without a hypnogram.
+    """
     from physioprep.readers import read_recording
 
     night = path.name[:6]

@@ -15,7 +15,18 @@ _PERSON = re.compile(r"\s*(\d+)\s+([MF])\b")
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``slpNN``; ``slp01a`` and ``slp01b`` (02 likewise) are one night of one man."""
+    """List ``slpNN``; ``slp01a`` and ``slp01b`` (also 02) are one night of one man.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With subject and part of the night.
+    """
     entries = []
     for entry in wfdb_paths(root):
         found = _NAME.fullmatch(entry.record_id)
@@ -27,7 +38,20 @@ def find(root: Path) -> list[Entry]:
 
 
 def describe(entry: Entry, header: Header) -> Entry:
-    """Take age and sex from the header's first comment."""
+    """Add age and sex from the header's first comment.
+
+    Parameters
+    ----------
+    entry : Entry
+        From `find`.
+    header : Header
+        Of the recording.
+
+    Returns
+    -------
+    Entry
+        With age and sex, where the comment has them.
+    """
     for line in header.metadata.get("comments", ())[:1]:
         found = _PERSON.match(line)
         if found:

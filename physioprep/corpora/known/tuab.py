@@ -1,4 +1,4 @@
-"""TUH Abnormal EEG Corpus: normal against abnormal, told by the folder."""
+"""TUH Abnormal EEG Corpus: normal and abnormal EEG, in two folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ _FOLDERS = re.compile(r"(?:.*/)?(train|eval)/(normal|abnormal)/")
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``edf/{train,eval}/{normal,abnormal}/01_tcp_ar/*.edf``; the folder is the label."""
+    """List ``edf/{train,eval}/{normal,abnormal}/01_tcp_ar/*.edf``; the folder is the label.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With subject, session, ``montage``, ``pathology`` (``normal`` or ``abnormal``) and split.
+    """
     entries = []
     for path in walk(root):
         entry, folders = entry_of(path), _FOLDERS.match(path)

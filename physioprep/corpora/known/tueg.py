@@ -1,4 +1,4 @@
-"""TUH EEG Corpus: clinical EEG of fifteen years; mother of tuab, tuev and tusz."""
+"""TUH EEG Corpus: clinical EEG of fifteen years; tuab, tuev and tusz are parts of it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,33 @@ _MONTAGE = re.compile(r"/(0\d_tcp_\w+)/")
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``<subject>/<session>/<montage>/<subject>_<session>_<token>.edf``."""
+    """List ``<subject>/<session>/<montage>/<subject>_<session>_<token>.edf``.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With subject, session and ``montage``.
+    """
     return [entry for path in walk(root) if (entry := entry_of(path)) is not None]
 
 
 def entry_of(path: str) -> Entry | None:
-    """Return the entry of an EDF named as in all of the TUH corpora, else None.
+    """Return the entry of an EDF file that is named as in all of the TUH corpora.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the folder of the corpus.
+
+    Returns
+    -------
+    Entry or None
+        With subject, session and ``montage``; None for other names.
 
     Examples
     --------

@@ -19,7 +19,19 @@ _EVAL = re.compile(r"(?:.*/)?eval/(\d+)/(\w+)\.edf")
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``edf/train/<subject>/*.edf`` and ``edf/eval/<subject>/*.edf`` with their ``.rec``."""
+    """List ``edf/train/<subject>/*.edf`` and ``edf/eval/<subject>/*.edf`` with their ``.rec``.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With subject and split; ids of the evaluation set begin with ``eval-``, since its numbers
+        are not those of the training set.
+    """
     paths = list(walk(root))
     present = set(paths)
     entries = []
@@ -44,10 +56,20 @@ def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
 
     ``channel`` counts the derivations of the TCP montage (0 to 21), not the file's signals.
 
+    Parameters
+    ----------
+    path : Path
+        The recording.
+
+    Returns
+    -------
+    mapping of str to ndarray, shape (annotation,)
+        Columns of `physioprep.recording.ANNOTATION_COLUMNS`.
+
     Raises
     ------
     CorpusError
-        If a row is not channel, start, end, label.
+        A row is not channel, start, end, label.
     """
     beside = path.with_suffix(".rec")
     rows = read_table(beside, header=False)

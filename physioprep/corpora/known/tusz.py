@@ -21,7 +21,18 @@ _SEIZURE = "seiz"
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``edf/{train,dev,eval}/**/*.edf`` with ``.csv`` and ``.csv_bi`` beside them."""
+    """List ``edf/{train,dev,eval}/**/*.edf`` with ``.csv`` and ``.csv_bi`` beside them.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+
+    Returns
+    -------
+    list of Entry
+        With subject, session, ``montage`` and split.
+    """
     paths = list(walk(root))
     present = set(paths)
     entries = []
@@ -35,7 +46,20 @@ def find(root: Path) -> list[Entry]:
 
 
 def describe(entry: Entry, header: Header) -> Entry:
-    """Say whether the recording holds a seizure, where it has been annotated."""
+    """Add whether the recording holds a seizure, where it has been annotated.
+
+    Parameters
+    ----------
+    entry : Entry
+        From `find`.
+    header : Header
+        Of the recording.
+
+    Returns
+    -------
+    Entry
+        With ``seizure``: 1, 0, or null without annotations.
+    """
     beside = header.path.with_suffix(".csv_bi")
     if not beside.is_file():
         return with_labels(entry, {"seizure": None})
@@ -43,7 +67,23 @@ def describe(entry: Entry, header: Header) -> Entry:
 
 
 def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
-    """Return the events of the ``.csv_bi``: seizure or background over the whole montage."""
+    """Return the events of the ``.csv_bi``: seizure or background over the whole montage.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+
+    Returns
+    -------
+    mapping of str to ndarray, shape (annotation,)
+        Columns of `physioprep.recording.ANNOTATION_COLUMNS`; empty without the file.
+
+    Raises
+    ------
+    CorpusError
+        The file is no table of channel, start, end and label.
+    """
     beside = path.with_suffix(".csv_bi")
     rows = _events(beside) if beside.is_file() else []
     duration = [end - start for _, start, end, _ in rows]
