@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from physioprep.errors import CorpusError
+from physioprep.facts_yaml import build, read_mapping
 
 #: What is done about a known fault: ``fix`` (corrected where a recipe harmonises, never in
 #: a native store), ``flag`` (kept and marked), ``drop`` (marked for leaving out of training
@@ -349,14 +350,8 @@ def parse_facts(name: str, text: str) -> Facts:
         ...
     physioprep.errors.CorpusError: facts of mine: 'summary' is missing
     """
-    import yaml
-
-    try:
-        loaded = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        raise CorpusError(f"facts of {name}: not YAML: {' '.join(str(error).split())}") from None
     where = f"facts of {name}"
-    raw = _mapping(loaded, where)
+    raw = read_mapping(text, where)
     raw["name"] = name
     for key, kind in (
         ("channels", ChannelRole),
@@ -365,9 +360,9 @@ def parse_facts(name: str, text: str) -> Facts:
         ("faults", Fault),
     ):
         raw[key] = tuple(
-            _build(kind, entry, f"{where}: {key}[{i}]") for i, entry in enumerate(raw.get(key, ()))
+            build(kind, entry, f"{where}: {key}[{i}]") for i, entry in enumerate(raw.get(key, ()))
         )
-    facts: Facts = _build(Facts, raw, where)
+    facts: Facts = build(Facts, raw, where)
     if facts.access not in ACCESS:
         raise CorpusError(f"{where}: access {facts.access!r} is not one of {', '.join(ACCESS)}")
     _check_faults(facts, where)
@@ -397,33 +392,3 @@ def _check_faults(facts: Facts, where: str) -> None:
             raise CorpusError(f"{where}: fault {fault.id!r}: 'signal' has a name and a unit only")
         if (fault.action == "fix") != bool(fault.fix):
             raise CorpusError(f"{where}: fault {fault.id!r}: 'fix' goes with action 'fix' alone")
-
-
-def _mapping(value: object, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise CorpusError(f"{where}: a mapping was expected, not {type(value).__name__}")
-    return dict(value)
-
-
-def _build(kind: type[Any], value: object, where: str) -> Any:
-    """Make a frozen dataclass of a YAML mapping; a misspelt key is an error, not ignored."""
-    raw = _mapping(value, where)
-    known = {item.name: item for item in fields(kind)}
-    for key in raw:
-        if key not in known:
-            raise CorpusError(f"{where}: unknown field {key!r}")
-    for key, item in known.items():
-        optional = item.default is not item.default_factory  # both MISSING: no default
-        if raw.get(key) is None and key in raw and optional:
-            del raw[key]  # an explicit null is the default, so that YAML can say "not known"
-        if key not in raw and not optional:
-            raise CorpusError(f"{where}: {key!r} is missing")
-    return kind(**{key: _freeze(item) for key, item in raw.items()})
-
-
-def _freeze(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_freeze(item) for item in value)
-    if isinstance(value, dict):
-        return {str(key): _freeze(item) for key, item in value.items()}
-    return value.strip() if isinstance(value, str) else value

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from physioprep.corpora.entry import Entry, number, text, walk, with_labels
+from physioprep.corpora.entry import Entry, walk, with_labels
+from physioprep.corpora.tables import number, text
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.mat_file import items_of, value_of
 from physioprep.readers.parts import numbered, pick, unscaled

@@ -6,7 +6,8 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-from physioprep.corpora.entry import Entry, age, read_table, sex, text, walk
+from physioprep.corpora.entry import Entry, walk
+from physioprep.corpora.tables import age, read_table, sex, text
 from physioprep.recording import Header
 
 _NAME = re.compile(

@@ -10,7 +10,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from physioprep.corpora.entry import Entry, age, annotation_columns, sex, walk
+from physioprep.corpora.entry import Entry, walk
+from physioprep.corpora.tables import age, annotation_columns, sex
 from physioprep.errors import CorpusError
 from physioprep.recording import Header
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from physioprep.corpora.entry import Entry, read_table, wfdb_paths, with_labels
+from physioprep.corpora.entry import Entry, wfdb_paths, with_labels
+from physioprep.corpora.tables import read_table
 from physioprep.recording import Header
 
 

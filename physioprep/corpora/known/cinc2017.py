@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from physioprep.corpora.entry import Entry, read_table, walk, wfdb_paths, with_labels
+from physioprep.corpora.entry import Entry, walk, wfdb_paths, with_labels
+from physioprep.corpora.tables import read_table
 
 RHYTHM = {"N": "normal", "A": "af", "O": "other", "~": "noise"}
 _VERSIONS = ("3", "2", "1")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from physioprep.corpora.entry import Entry, age, comments, sex, wfdb_paths, with_labels
+from physioprep.corpora.entry import Entry, wfdb_paths, with_labels
+from physioprep.corpora.tables import age, comments, sex
 from physioprep.recording import Header
 
 #: Prefix of record names to database.

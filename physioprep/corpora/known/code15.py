@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from physioprep.corpora.entry import Entry, age, number, read_table, walk
+from physioprep.corpora.entry import Entry, walk
+from physioprep.corpora.tables import age, number, read_table
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.parts import numbered, stamp, unscaled
 from physioprep.readers.structures import Container, Structure

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from physioprep.corpora.entry import Entry, age, read_table, sex, walk
+from physioprep.corpora.entry import Entry, walk
+from physioprep.corpora.tables import age, read_table, sex
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.mat_file import value_of
 from physioprep.readers.parts import unscaled

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from physioprep.corpora.entry import Entry, number, walk, with_labels
+from physioprep.corpora.entry import Entry, walk, with_labels
+from physioprep.corpora.tables import number
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.parts import numbered, pick, unscaled
 from physioprep.readers.structures import Container, Structure

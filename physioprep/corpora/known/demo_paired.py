@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from physioprep.corpora.entry import Entry, age, read_table, sex, walk
+from physioprep.corpora.entry import Entry, walk
+from physioprep.corpora.tables import age, read_table, sex
 
 _NAME = re.compile(r"(?:.*/)?((sub-[A-Za-z0-9]+)_task-(rest|task))\.edf")
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from physioprep.corpora.entry import Entry, age, number, sex, walk, with_labels
+from physioprep.corpora.entry import Entry, walk, with_labels
+from physioprep.corpora.tables import age, number, sex
 from physioprep.readers.mat_file import items_of, value_of
 from physioprep.readers.parts import numbered, pick, unscaled
 from physioprep.readers.structures import Container, Structure

@@ -6,7 +6,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from physioprep.corpora.entry import Entry, age, comments, sex, wfdb_paths
+from physioprep.corpora.entry import Entry, wfdb_paths
+from physioprep.corpora.tables import age, comments, sex
 from physioprep.recording import Header
 
 _NAME = re.compile(r"(?:.*/)?((Person_\d+)/rec_(\d+))\.\w+")

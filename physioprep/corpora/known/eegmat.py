@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from physioprep.corpora.entry import Entry, age, number, read_table, sex, walk
+from physioprep.corpora.entry import Entry, walk
+from physioprep.corpora.tables import age, number, read_table, sex
 
 _NAME = re.compile(r"(?:.*/)?((Subject\d+)_([12]))\.edf")
 _CONDITION = {"1": "rest", "2": "arithmetic"}

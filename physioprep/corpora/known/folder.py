@@ -16,7 +16,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from physioprep.corpora.entry import Entry, age, read_table, sex, text, walk
+from physioprep.corpora.entry import Entry, walk
+from physioprep.corpora.tables import age, read_table, sex, text
 from physioprep.errors import CorpusError
 
 TABLE = "records.csv"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from physioprep.corpora.entry import Entry, age, read_table, sex, text, wfdb_paths
+from physioprep.corpora.entry import Entry, wfdb_paths
+from physioprep.corpora.tables import age, read_table, sex, text
 
 
 def find(root: Path) -> list[Entry]:

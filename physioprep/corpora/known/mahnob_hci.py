@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-from physioprep.corpora.entry import Entry, number, walk
+from physioprep.corpora.entry import Entry, walk
+from physioprep.corpora.tables import number
 from physioprep.errors import CorpusError
 
 _NAME = re.compile(r"((?:.*/)?(\d+))/(Part_(\d+)_(S|N)_Trial(\d+)_emotion)\.bdf")

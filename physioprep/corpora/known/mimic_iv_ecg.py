@@ -7,7 +7,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from physioprep.corpora.entry import Entry, log, text, wfdb_paths
+from physioprep.corpora.entry import Entry, wfdb_paths
+from physioprep.corpora.tables import log, text
 from physioprep.errors import CorpusError
 
 _NAME = re.compile(r"(?:.*/)?p(\d+)/s(\d+)/\d+\.\w+")

@@ -6,7 +6,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from physioprep.corpora.entry import Entry, age, wfdb_paths
+from physioprep.corpora.entry import Entry, wfdb_paths
+from physioprep.corpora.tables import age
 from physioprep.recording import Header
 
 # First comment of a header: age, sex, two recorder numbers ("69 M 1085 1629 x1").

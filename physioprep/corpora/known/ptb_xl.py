@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from physioprep.corpora.entry import Entry, age, number, read_table, text, wfdb_paths
+from physioprep.corpora.entry import Entry, wfdb_paths
+from physioprep.corpora.tables import age, number, read_table, text
 from physioprep.errors import CorpusError
 
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")

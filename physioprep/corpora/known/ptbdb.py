@@ -6,7 +6,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from physioprep.corpora.entry import Entry, age, comments, sex, text, wfdb_paths, with_labels
+from physioprep.corpora.entry import Entry, wfdb_paths, with_labels
+from physioprep.corpora.tables import age, comments, sex, text
 from physioprep.recording import Header
 
 _PATIENT = re.compile(r"(?:^|/)(patient\d{3})/")

@@ -10,7 +10,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from physioprep.corpora.entry import Entry, age, sex, walk
+from physioprep.corpora.entry import Entry, walk
+from physioprep.corpora.tables import age, sex
 from physioprep.recording import Header
 
 _PSG = re.compile(r"(?:.*/)?(((SC4|ST7)\d\d)(\d)..)-PSG\.edf")

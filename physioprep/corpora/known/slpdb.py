@@ -6,7 +6,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from physioprep.corpora.entry import Entry, age, wfdb_paths
+from physioprep.corpora.entry import Entry, wfdb_paths
+from physioprep.corpora.tables import age
 from physioprep.recording import Header
 
 _NAME = re.compile(r"(slp\d\d)([abmx]?)")

@@ -9,7 +9,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from physioprep.corpora.entry import Entry, annotation_columns, read_table, walk
+from physioprep.corpora.entry import Entry, walk
+from physioprep.corpora.tables import annotation_columns, read_table
 from physioprep.errors import CorpusError
 
 #: Label number to event.

@@ -11,8 +11,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from physioprep.corpora.entry import Entry, annotation_columns, walk, with_labels
+from physioprep.corpora.entry import Entry, walk, with_labels
 from physioprep.corpora.known.tueg import entry_of
+from physioprep.corpora.tables import annotation_columns
 from physioprep.errors import CorpusError
 from physioprep.recording import Header
 

@@ -1,0 +1,220 @@
+"""Tables, cells and comments beside the recordings of a corpus, and tables of annotations."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.errors import CorpusError
+
+log = logging.getLogger(__name__)
+
+
+def read_table(path: Path, *, delimiter: str = ",", header: bool = True) -> list[dict[str, str]]:
+    """Read a table beside the recordings, every cell as text without surrounding blanks.
+
+    Parameters
+    ----------
+    path : Path
+    delimiter : str
+    header : bool
+        Whether the first line names the columns; else they are ``"0"``, ``"1"``, ...
+
+    Returns
+    -------
+    list of dict
+        One per row; empty, with a warning, where there is no such file: a partial download
+        still gives a manifest, with null labels.
+
+    Raises
+    ------
+    CorpusError
+        The file exists but is no such table.
+    """
+    if not path.is_file():
+        log.warning("%s is absent: its columns stay null", path.name)
+        return []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = list(csv.reader(file, delimiter=delimiter))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise CorpusError(f"{path}: not a table: {error}") from None
+    lines = [[cell.strip() for cell in line] for line in lines if line]
+    if not lines:
+        raise CorpusError(f"{path}: an empty table")
+    names = lines.pop(0) if header else [str(i) for i in range(len(lines[0]))]
+    for number, line in enumerate(lines, start=2 if header else 1):
+        if len(line) != len(names):
+            raise CorpusError(f"{path}: row {number} has {len(line)} cells, not {len(names)}")
+    return [dict(zip(names, line, strict=True)) for line in lines]
+
+
+def text(cell: str | None) -> str | None:
+    """Return the text of a cell, None where it means unknown.
+
+    Parameters
+    ----------
+    cell : str or None
+        Of a table.
+
+    Returns
+    -------
+    str or None
+        Without blanks around it.
+
+    Examples
+    --------
+    >>> text(" N/A "), text("x1")
+    (None, 'x1')
+    """
+    if cell is None or cell.strip().lower() in ("", "n/a", "na", "nan", "none", "unknown", "?"):
+        return None
+    return cell.strip()
+
+
+def number(cell: str | None) -> float | None:
+    """Return the number of a cell, None where it holds none.
+
+    Parameters
+    ----------
+    cell : str or None
+        Of a table.
+
+    Returns
+    -------
+    float or None
+        Finite.
+
+    Examples
+    --------
+    >>> number("29.35"), number("?"), number("NaN")
+    (29.35, None, None)
+    """
+    try:
+        value = float(cell or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def age(cell: str | None) -> float | None:
+    """Return an age in years; -1, 0 and implausible ages mean unknown.
+
+    Parameters
+    ----------
+    cell : str or None
+        Of a table.
+
+    Returns
+    -------
+    float or None
+        Years, above 0 and below 120.
+
+    Examples
+    --------
+    >>> age("57"), age("-1"), age("300")
+    (57.0, None, None)
+    """
+    value = number(cell)
+    return value if value is not None and 0 < value < 120 else None
+
+
+def sex(cell: str | None) -> str | None:
+    """Return ``"F"`` or ``"M"``, None where unknown.
+
+    Parameters
+    ----------
+    cell : str or None
+        Of a table, in English.
+
+    Returns
+    -------
+    {'F', 'M'} or None
+
+    Examples
+    --------
+    >>> sex("female"), sex("Male"), sex("M"), sex("NaN")
+    ('F', 'M', 'M', None)
+    """
+    first = (cell or "").strip().lower()
+    if first in ("f", "female", "woman"):
+        return "F"
+    return "M" if first in ("m", "male", "man") else None
+
+
+def comments(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return the ``# Key: value`` comments of a WFDB header, keys in lower case.
+
+    Parameters
+    ----------
+    metadata : mapping
+        Of a `physioprep.recording.Header`; its ``"comments"`` are those of the header.
+
+    Returns
+    -------
+    dict of str to str
+        The first of a key, without blanks around it.
+
+    Examples
+    --------
+    >>> comments({"comments": ("Age: 76", "<sex>: M", "Digoxin")})
+    {'age': '76', 'sex': 'M'}
+    """
+    out: dict[str, str] = {}
+    for line in metadata.get("comments", ()):
+        found = re.match(r"\s*<?([A-Za-z][^:>]*)>?\s*:\s*(.*)", line)
+        if found:
+            out.setdefault(found[1].strip().lower(), found[2].strip())
+    return out
+
+
+def annotation_columns(
+    onset: Sequence[float],
+    duration: Sequence[float],
+    texts: Sequence[str],
+    source: str,
+    channel: Sequence[int] | None = None,
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of an annotation table that a corpus keeps in its own format.
+
+    Parameters
+    ----------
+    onset, duration : sequence of float
+        s from the recording's start.
+    texts : sequence of str
+        Text of each.
+    source : str
+        File format or ending they are from.
+    channel : sequence of int, optional
+        By default -1, all channels.
+
+    Returns
+    -------
+    dict of str to ndarray
+        See `physioprep.recording.ANNOTATION_COLUMNS`.
+
+    Examples
+    --------
+    >>> annotation_columns([1.0], [2.5], ["seizure"], "summary")["duration"]
+    array([2.5])
+    """
+    n = len(onset)
+    return {
+        "onset": np.array(onset, np.float64),
+        "duration": np.array(duration, np.float64),
+        "text": np.array(texts, object),
+        "source": np.array([source] * n, object),
+        "code": np.array([""] * n, object),
+        "sample": np.full(n, -1, np.int64),
+        "channel": np.full(n, -1, np.int64) if channel is None else np.array(channel, np.int64),
+        "subtype": np.zeros(n, np.int64),
+        "num": np.zeros(n, np.int64),
+    }
