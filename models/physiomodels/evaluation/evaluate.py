@@ -14,15 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from physiomodels.config import EvaluateConfig
 from physiomodels.evaluation.fold import arms_of, is_pretrained
+from physiomodels.evaluation.job import distinct_pretrainings, write_job
 from physiomodels.evaluation.plan import Plan, digest, make_plan
 from physiomodels.evaluation.results import Evaluation, are_written, load_results, write_results
-from physiomodels.evaluation.work import (
-    PART,
-    distinct_pretrainings,
-    fold_file,
-    working_folder,
-    write_job,
-)
+from physiomodels.evaluation.work import PART, fold_file, working_folder
 from physiomodels.model.device import choose_device
 from physioprep.errors import ModelError
 from physioprep.parallel.cluster import Announce

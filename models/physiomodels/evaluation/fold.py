@@ -19,9 +19,10 @@ import torch
 
 from physiomodels.config import EvaluateConfig, PretrainConfig
 from physiomodels.evaluation import baseline
+from physiomodels.evaluation.job import read_job
 from physiomodels.evaluation.label_efficiency import label_order, n_labels, same_steps
 from physiomodels.evaluation.protocol import Fold
-from physiomodels.evaluation.work import fold_file, keep_table, read_job
+from physiomodels.evaluation.work import fold_file, keep_table
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.training.classifier import build, load_encoder
 from physiomodels.training.finetune import fit, predict
@@ -88,7 +89,7 @@ def prepare(job: Mapping[str, Any], item: tuple[str, int]) -> None:
     Parameters
     ----------
     job : mapping
-        From `physiomodels.evaluation.work.write_job`.
+        From `physiomodels.evaluation.job.write_job`.
     item : (str, int)
         "pretraining" or "features", and its number.
     """
@@ -129,7 +130,7 @@ def run_fold(job: Mapping[str, Any], item: tuple[int, int, int]) -> None:
     Parameters
     ----------
     job : mapping
-        From `physiomodels.evaluation.work.write_job`.
+        From `physiomodels.evaluation.job.write_job`.
     item : (int, int, int)
         Numbers of evaluation, repeat and fold.
     """

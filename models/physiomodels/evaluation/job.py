@@ -1,0 +1,274 @@
+"""What the tasks of an evaluation are told: plain data in its working folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from physiomodels.config import EvaluateConfig, PretrainConfig, as_dict, load_config
+from physiomodels.evaluation.plan import Plan, Pretraining
+from physiomodels.evaluation.protocol import Fold
+from physioprep.atomic import temporary_file, write_text
+from physioprep.errors import ModelError
+from physioprep.shards import open_shards
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from physioprep.shards import Shards
+
+_JOB: Final = Path("tasks", "job.json")
+#: Columns of the windows that tasks need.
+_COLUMNS: Final = ["window", "corpus", "record_id", "subject_id", "start_s", "subject", "code"]
+
+
+def write_job(
+    work: Path,
+    plans: Sequence[Plan],
+    shards: Shards,
+    pretrain_shards: Shards,
+    cache: Path,
+    device: str,
+) -> dict[str, Any]:
+    """Write what tasks are told, as plain data.
+
+    Parameters
+    ----------
+    work : Path
+        Working folder.
+    plans : sequence of Plan
+        Evaluations, in order.
+    shards, pretrain_shards : Shards
+        Tasks open them by their paths.
+    cache : Path
+        Folder of encoders and features.
+    device : str
+        Where tasks run their models.
+
+    Returns
+    -------
+    dict
+        The job of `physioprep.parallel.run.run_tasks`.
+    """
+    tasks = work / _JOB.parent
+    tasks.mkdir(parents=True, exist_ok=True)
+    (work / "folds").mkdir(exist_ok=True)
+    cache.mkdir(parents=True, exist_ok=True)
+    distinct = list(distinct_pretrainings(plans).values())
+    content = {
+        "shards": str(shards.path),
+        "pretrain_shards": str(pretrain_shards.path),
+        "cache": str(cache),
+        "device": device,
+        "torch": version("torch"),
+        "pretrainings": [[one.name, as_dict(one.config), one.where] for one in distinct],
+        "features": sorted({(f, m, p.config.where) for p in plans for m, f in p.features.items()}),
+        "evaluations": [
+            {
+                "config": as_dict(plan.config),
+                "classes": plan.classes,
+                "features": {name: str(cache / file) for name, file in plan.features.items()},
+                "encoders": {
+                    f"{repeat}-{fold}": _encoders(plan, cache, repeat, fold)
+                    for repeat, fold in plan.folds
+                },
+            }
+            for plan in plans
+        ],
+    }
+    for number, plan in enumerate(plans):
+        _write_table(tasks / f"windows-{number}.parquet", plan.windows[_COLUMNS])
+        _write_table(tasks / f"folds-{number}.parquet", _fold_table(plan.folds))
+    text = json.dumps(content)
+    write_text(work / _JOB, text)
+    return {"folder": str(work.resolve()), "sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def distinct_pretrainings(plans: Sequence[Plan]) -> dict[str, Pretraining]:
+    """Return each pretraining that evaluations need once.
+
+    Parameters
+    ----------
+    plans : sequence of Plan
+        Evaluations.
+
+    Returns
+    -------
+    dict of str to Pretraining
+        By name, in the order of need.
+    """
+    return {one.name: one for plan in plans for one in plan.pretrainings.values()}
+
+
+def _encoders(plan: Plan, cache: Path, repeat: int, fold: int) -> dict[str, str]:
+    """Return by modality where the pretrained encoder of a fold is."""
+    made = {
+        key[2]: str(cache / one.name / "last")
+        for key, one in plan.pretrainings.items()
+        if key[:2] == (repeat, fold)
+    }
+    return {**plan.sources, **made}
+
+
+def _fold_table(folds: Mapping[tuple[int, int], Fold]) -> pd.DataFrame:
+    """List the test rows of every fold; all others are training rows."""
+    import pandas as pd
+
+    parts = [
+        pd.DataFrame({"repeat": repeat, "fold": fold, "row": split.test})
+        for (repeat, fold), split in folds.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What the tasks of an evaluation have in common, read back.
+
+    Parameters
+    ----------
+    work, cache : Path
+        Working folder; folder of encoders and features.
+    shards, pretrain_shards : Shards
+        Opened once per process.
+    device : str
+        Where models run.
+    pretrainings : tuple of Pretraining
+        By number.
+    features : tuple of (str, str, str or None)
+        File, modality, query on the windows; by number.
+    evaluations : tuple of Evaluated
+        By number.
+    """
+
+    work: Path
+    cache: Path
+    shards: Shards
+    pretrain_shards: Shards
+    device: str
+    pretrainings: tuple[Pretraining, ...]
+    features: tuple[tuple[str, str, str | None], ...]
+    evaluations: tuple[Evaluated, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """What the folds of one evaluation have in common.
+
+    Parameters
+    ----------
+    config : EvaluateConfig
+        Label, protocol, training.
+    classes : tuple of str
+        What codes mean.
+    encoders : dict of str to dict of str to str
+        By ``repeat-fold`` and modality: the pretrained encoder's path.
+    features : dict of str to str
+        By modality: file of the baseline's features.
+    tables : (Path, Path)
+        Windows and folds.
+    """
+
+    config: EvaluateConfig
+    classes: tuple[str, ...]
+    encoders: dict[str, dict[str, str]]
+    features: dict[str, str]
+    tables: tuple[Path, Path]
+
+    def split(self, repeat: int, fold: int) -> tuple[pd.DataFrame, Fold]:
+        """Return the windows and one fold's rows of them.
+
+        Parameters
+        ----------
+        repeat, fold : int
+            Numbers.
+
+        Returns
+        -------
+        windows : pandas.DataFrame
+            Of all folds.
+        fold : Fold
+            Rows of training and of test.
+        """
+        windows, folds = (_read_table(path) for path in self.tables)
+        chosen = (folds["repeat"] == repeat) & (folds["fold"] == fold)
+        test = folds.loc[chosen, "row"].to_numpy(np.int64)
+        return windows, Fold(np.setdiff1d(np.arange(len(windows)), test), test)
+
+
+def read_job(job: Mapping[str, Any]) -> Job:
+    """Read what `write_job` wrote.
+
+    Parameters
+    ----------
+    job : mapping
+        What `write_job` returned.
+
+    Returns
+    -------
+    Job
+
+    Raises
+    ------
+    ModelError
+        If this process has another version of torch, which would round in another way.
+    """
+    return _read_job(job["folder"], job["sha256"])
+
+
+@lru_cache(maxsize=2)
+def _read_job(folder: str, sha256: str) -> Job:
+    work = Path(folder)
+    text = (work / _JOB).read_text(encoding="utf-8")
+    content = json.loads(text)
+    if content["torch"] != version("torch"):
+        raise ModelError(f"this worker has torch {version('torch')}, not {content['torch']}")
+    shards = open_shards(content["shards"])
+    same = content["pretrain_shards"] == content["shards"]
+    tasks = work / _JOB.parent
+    return Job(
+        work=work,
+        cache=Path(content["cache"]),
+        shards=shards,
+        pretrain_shards=shards if same else open_shards(content["pretrain_shards"]),
+        device=content["device"],
+        pretrainings=tuple(
+            Pretraining(name, load_config(PretrainConfig, config), where)
+            for name, config, where in content["pretrainings"]
+        ),
+        features=tuple((file, name, where) for file, name, where in content["features"]),
+        evaluations=tuple(
+            Evaluated(
+                config=load_config(EvaluateConfig, one["config"]),
+                classes=tuple(one["classes"]),
+                encoders=one["encoders"],
+                features=one["features"],
+                tables=(tasks / f"windows-{n}.parquet", tasks / f"folds-{n}.parquet"),
+            )
+            for n, one in enumerate(content["evaluations"])
+        ),
+    )
+
+
+def _write_table(path: Path, table: pd.DataFrame) -> None:
+    with temporary_file(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    return _table(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _table(path: Path, _: int) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_parquet(path)
