@@ -34,7 +34,7 @@ VERBS = [
     "simulate",
     "fetch",
 ]
-PARALLEL = ["scan", "ingest", "shard", "audit"]
+PARALLEL = ["scan", "ingest", "shard", "audit", "embed", "evaluate"]
 
 
 def physioprep(*arguments: object) -> tuple[int, str, str]:
