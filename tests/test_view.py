@@ -186,7 +186,7 @@ def test_units_are_converted_to_millivolts() -> None:
         ({"duration_s": 1e4}, "duration 10000 s"),
         ({"modality": "eeg"}, "no modality 'eeg'"),
         ({"record_id": "b"}, "no record b"),
-        ({"out": "a.txt"}, "ends in .png"),
+        ({"out": "a.txt"}, "file extension of a picture is .png"),
     ],
 )
 def test_what_cannot_be_drawn_is_one_clear_error(
