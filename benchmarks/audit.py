@@ -33,10 +33,10 @@ from audit_faults import (
     humming,
     invert,
     load,
-    marked,
     noise,
     stopped,
     twelve_leads,
+    with_sentinels,
 )
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
@@ -131,7 +131,7 @@ def tables(signals: list[Signal]) -> None:
         ("all gains × 10", check_amplitude, lambda x: x * 10, "amplitude"),
         ("baseline of 12 bits left out (5 mV)", check_offset, lambda x: x + 5.12, "offset"),
         ("cut off at 60 % of the peak", check_clipping, cut_off, "clipping"),
-        ("mark for 'no value' thrice", check_sentinels, marked, "sentinel"),
+        ("sentinel value three times", check_sentinels, with_sentinels, "sentinel"),
         ("a tenth of one lead missing", check_missing, holed, "missing-samples"),
         ("all leads missing for a sixth", check_gaps, stopped, "gap"),
         ("noise for a heart", check_noise, noise, "noisy"),
@@ -150,7 +150,7 @@ def tables(signals: list[Signal]) -> None:
     fast = [one for one in signals if one.rate_hz >= 250]
     for fault, change, one_check, kind, own in (
         ("twenty steps of the converter", coarsened, check_clipping, "coarse-resolution", signals),
-        ("50 Hz, and 360 Hz said", humming, check_mains, "mains", fast),
+        ("50 Hz mains, 360 Hz stated as rate", humming, check_mains, "mains", fast),
     ):
         hits, false = (
             len({f.records for f in one_check(map(measure, given), str) if f.check == kind})
@@ -160,7 +160,7 @@ def tables(signals: list[Signal]) -> None:
 
 
 def rates(signals: list[Signal]) -> None:
-    """Say wrong sampling rates, two-fold: the durations are fitted on the other half."""
+    """Measure recall for wrong sampling rates, two-fold: fitted on the other half."""
 
     def beats_of(one: Signal) -> tuple[Any, Any]:
         whole = to_analysis_rate(one.values, one.rate_hz)
@@ -184,7 +184,7 @@ def rates(signals: list[Signal]) -> None:
     for text, factor in (("twice", 2.0), ("half", 0.5), ("2.5 times", 2.5), ("5 times", 5.0)):
         wrong = [replace(one, rate_hz=one.rate_hz * factor) for one in signals]
         hits = sum(found(one, number) for number, one in enumerate(wrong))
-        row(f"sampling rate said {text}", hits, n, clean, n)
+        row(f"sampling rate stated {text}", hits, n, clean, n)
 
 
 def eeg(signals: list[Signal], rng: np.random.Generator) -> None:
@@ -226,7 +226,7 @@ def eeg(signals: list[Signal], rng: np.random.Generator) -> None:
         ("EEG electrodes bridged (0.3 µV apart)", check_eeg_electrodes,
          lambda one: doubled(one, 0.3), "eeg-bridge"),
         ("EEG channel of noise", check_bad_channels, loud, "bad-channel"),
-        ("EEG against its average, -REF said", check_reference, averaged, "eeg-reference"),
+        ("EEG with average reference, -REF stated", check_reference, averaged, "eeg-reference"),
     ]  # fmt: skip
     given = [named(one) for one in signals]
     clean = [measure(one) for one in given]
@@ -257,7 +257,7 @@ def clocks(data: Path) -> None:
         n += 1
         hits += bool(check_drift(fast, str))
         false += bool(check_drift(measured, str))
-    row("pulse wave's clock 0.2 % fast", hits, n, false, n)
+    row("pulse wave clock 0.2 % fast", hits, n, false, n)
 
 
 def crops(pool: list[Signal], rng: np.random.Generator) -> None:

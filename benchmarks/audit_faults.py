@@ -103,7 +103,7 @@ def cut_off(x: Values) -> Values:
     return np.clip(x, -top, top)
 
 
-def marked(x: Values) -> Values:
+def with_sentinels(x: Values) -> Values:
     x = x.copy()
     x[7, [100, 101, x.shape[1] // 2]] = -32.768
     return x
