@@ -106,6 +106,7 @@ def scan(
             scheduler=scheduler,
             workers=workers,
             progress=advance,
+            announce=console.say_dashboard,
         )
     pp.write_manifest(manifest, out, overwrite=overwrite)
     bad = manifest[manifest["error"].notna()]

@@ -451,6 +451,33 @@ def test_corpora_and_stores_on_the_web(
         pp.ingest(manifest, f"{url}/y.zarr", "native")
 
 
+def test_sizes_of_files_on_the_web(web: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "FIRST_PAUSE_S", 0.01)
+    url, folder = web
+    (folder / "a b.bin").write_bytes(bytes(100))
+    assert remote.sizes(url, ["a b.bin"]) == {"a b.bin": 100}
+    with pytest.raises(FileNotFoundError):
+        remote.sizes(url, ["none"])
+    heads = http.server.SimpleHTTPRequestHandler.send_head
+    asked = []
+
+    def busy_twice(self: Any) -> Any:
+        asked.append(self.command)
+        if len(asked) <= 4:  # a HEAD and a GET per attempt
+            self.send_error(503)
+            return None
+        return heads(self)
+
+    monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, "send_head", busy_twice)
+    assert remote.sizes(url, ["a b.bin"]) == {"a b.bin": 100}
+    asked.clear()
+    monkeypatch.setattr(
+        http.server.SimpleHTTPRequestHandler, "send_head", lambda self: self.send_error(403)
+    )
+    with pytest.raises(UnreadableFileError, match="HTTP 403"):  # not taken for an absent file
+        remote.sizes(url, ["a b.bin"])
+
+
 def test_command_line(bucket: str, corpus: Path, tmp_path: Path) -> None:
     from physioprep.cli import app
 

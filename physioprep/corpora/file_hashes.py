@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from physioprep.errors import CorpusError, UnreadableFileError
 from physioprep.hashes import combine, sha256_of
+from physioprep.parallel.cluster import Announce
 from physioprep.parallel.run import choose_scheduler, run_tasks
 from physioprep.remote import download, is_remote, join
 
@@ -66,6 +67,7 @@ def hash_corpus(
     scheduler: str | None,
     workers: int | None,
     on_progress: Callable[[int], None],
+    announce: Announce | None = None,
 ) -> dict[str, Hashed]:
     """Hash files of a corpus in parallel.
 
@@ -82,6 +84,8 @@ def hash_corpus(
         of Python's lock.
     on_progress : callable
         Called with the number of files hashed so far.
+    announce : callable, optional
+        Called with the link of a cluster's dashboard.
 
     Returns
     -------
@@ -114,6 +118,7 @@ def hash_corpus(
         done,
         scheduler=choose_scheduler(scheduler, workers, "threads", CorpusError),
         workers=workers,
+        announce=announce,
         error=CorpusError,
     )
     return known

@@ -16,6 +16,7 @@ from physioprep.corpora.headers import COLUMNS, Row, failed_row
 from physioprep.errors import CorpusError
 from physioprep.facts import Facts, load_facts
 from physioprep.manifest import make_manifest
+from physioprep.parallel.cluster import Announce
 from physioprep.parallel.run import choose_scheduler, run_tasks
 from physioprep.remote import is_remote
 
@@ -38,6 +39,7 @@ class _Runner:
     scheduler: str | None
     workers: int | None
     progress: Progress | None
+    announce: Announce | None
     phases: int
 
 
@@ -51,6 +53,7 @@ def scan(
     workers: int | None = None,
     pattern: str | None = None,
     progress: Progress | None = None,
+    announce: Announce | None = None,
 ) -> pd.DataFrame:
     r"""List the recordings of a folder: one manifest row each, from headers alone.
 
@@ -81,6 +84,8 @@ def scan(
         groups fill columns, for example ``r"(?P<subject_id>S\d+)/"``.
     progress : callable, optional
         Called with (done, total) steps: one per header, one per hash.
+    announce : callable, optional
+        Called with the link of a cluster's dashboard.
 
     Returns
     -------
@@ -103,7 +108,7 @@ def scan(
     physioprep.errors.CorpusError: /nowhere: no such folder
     """
     choose_scheduler(scheduler, workers, "sync", CorpusError)  # refuse it before any work
-    runner = _Runner(scheduler, workers, progress, 2 if hashes else 1)
+    runner = _Runner(scheduler, workers, progress, announce, 2 if hashes else 1)
     if is_remote(root):
         columns = _scan_url(str(root).rstrip("/"), corpus, version, pattern, runner)
     else:
@@ -202,6 +207,7 @@ def _read_headers(
             *("headers", items, job, done),
             scheduler=scheduler,
             workers=workers,
+            announce=runner.announce,
             error=CorpusError,
             on_crash=crashed,
         )
@@ -269,6 +275,7 @@ def _hash(
         sum(n or 0 for n in columns["bytes"]),
         scheduler=runner.scheduler,
         workers=runner.workers,
+        announce=runner.announce,
         on_progress=on_progress,
     )
 
