@@ -116,6 +116,81 @@ def test_pickles_that_ask_for_more_are_refused(
     assert not (tmp_path / "harm.txt").exists()
 
 
+def text(value: str) -> bytes:
+    return b"\x8c" + bytes([len(value)]) + value.encode()
+
+
+def name(module: str, function: str) -> bytes:
+    return text(module) + text(function) + b"\x93"
+
+
+NDARRAY = name("numpy", "ndarray")
+DTYPE = name("numpy", "dtype")
+RECONSTRUCT = name("numpy.core.multiarray", "_reconstruct") + NDARRAY + b"K\x00\x85C\x01b\x87R"
+
+
+def array(dtype: bytes, shape: bytes = b"K\x04\x85", raw: bytes = b"C\x20" + 32 * b"A") -> bytes:
+    return RECONSTRUCT + b"(K\x01" + shape + dtype + b"\x89" + raw + b"tb"
+
+
+def dtype_state(flags: int, fields: bytes = b"N") -> bytes:
+    state = b"(K\x03" + text("<") + b"N" + fields + b"NJ\xff\xff\xff\xffJ\xff\xff\xff\xffK"
+    return DTYPE + text("f8") + b"\x85R" + state + bytes([flags]) + b"tb"
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    {
+        "object pointers": (NDARRAY + b"K\x01\x85" + text("O") + b"C\x08AAAAAAAA\x87R", "a call"),
+        "unset memory": (NDARRAY + b"M\x80\x00\x85" + text("f8") + b"\x86R", "a call"),
+        "no values": (RECONSTRUCT, "an array without values"),
+        "objects": (array(DTYPE + text("O8") + b"\x85R"), "the dtype O8"),
+        "flags": (array(dtype_state(1)), "state of a dtype"),
+        "fields": (array(dtype_state(0, b"}")), "state of a dtype"),
+        "no bytes": (array(DTYPE + text("S0") + b"\x85R", b"\x8a\x06zzzzzz", b"C\x00"), "no bytes"),
+        "too long": (array(dtype_state(0), b"K\x05\x85"), "an odd array"),
+        "negative": (array(dtype_state(0), b"J\xff\xff\xff\xff\x85"), "an odd array"),
+        "deep tuples": (b")" + b"\x85" * 1_000_000, "nesting of more than"),
+        "deep dicts": ((b"}" + text("a")) * 5000 + b"N" + b"s" * 5000, "nesting of more"),
+        "a deep key": (b"}" + b")" + b"\x85" * 1_000_000 + b"Ns", "nesting of more than"),
+        "lists": (b"]\x94h\x00a", "the opcode EMPTY_LIST"),
+        "itself": (b"}\x94" + text("a") + b"h\x00s", "a dict in two places"),
+        "tuples": (b"}" + text("a") + b"K\x01\x85s", "a tuple as a value"),
+        "another key": (b"}K\x01K\x01s", "a int as a key"),
+        "many": (b"}" + (text("a") + b"Ns") * 100_000, "more than 20000 opcodes"),
+        "a long number": (b"\x8b\x00\x00\x01\x00" + b"A" * 65536, "a number of 524287 bits"),
+    }.values(),
+)  # fmt: skip
+def test_forged_pickles_build_nothing(tmp_path: Path, body: bytes, cause: str) -> None:
+    path = tmp_path / "S2.pkl"
+    path.write_bytes(b"\x80\x04" + body + b".")
+    with pytest.raises(UnreadableFileError, match=cause):
+        load_pickle(path)
+
+
+def test_bytes_that_many_arrays_share_are_no_bomb(tmp_path: Path) -> None:
+    raw = b"B\x00\x00\x01\x00" + bytes(65536) + b"\x94"  # 64 KiB, memo 0
+    each = array(dtype_state(0), b"M\x00\x20\x85", b"h\x00")
+    items = b"".join(text(str(k)) + each for k in range(50))
+    path = tmp_path / "S2.pkl"
+    path.write_bytes(b"\x80\x04}(" + text("raw") + raw + items + b"u.")
+    with pytest.raises(UnreadableFileError, match="arrays larger than the file"):
+        load_pickle(path)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("dtype", ["<f8", ">f4", "?", "<i2", "u1", "<U5", "S3", "<c16", "<f2"])
+def test_arrays_of_numbers_and_text(tmp_path: Path, dtype: str, protocol: int) -> None:
+    values = np.arange(12).reshape(3, 4).astype(dtype)
+    for array in (values, np.asfortranarray(values), values[0, 0]):
+        path = tmp_path / "a.pkl"
+        path.write_bytes(pickle.dumps({"a": array, "n": 1.5, "t": "x", "none": None}, protocol))
+        found = load_pickle(path)
+        assert found["a"].dtype == array.dtype
+        assert np.array_equal(found["a"], array)
+        assert (found["n"], found["t"], found["none"]) == (1.5, "x", None)
+
+
 def test_claims_of_size_take_no_memory(tmp_path: Path) -> None:
     import tracemalloc
 
