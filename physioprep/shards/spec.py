@@ -58,7 +58,7 @@ class ShardFields(TypedDict, total=False):
 
 #: Limits that publications state, as arguments of `shard`. CBraMod (Wang et al., ICLR 2025,
 #: arXiv:2412.07236, section 3.1) cuts a minute off both ends and drops samples above 100 µV.
-PRESETS: Final[Mapping[str, ShardFields]] = {
+PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "cbramod": {"trim_s": 60.0, "max_abs": {"eeg": 100.0}},
 }
 

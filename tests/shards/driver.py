@@ -2,6 +2,7 @@
 
 Usage: driver.py JOB, where JOB is JSON: stores, target, options of `shard`, and
   kills, seed   kill it this many times, then let it finish
+  old           shards that are at the target before, and that the options overwrite
   memory        say the peak of the resident memory as well
 Without an ``if __name__ == "__main__"`` guard on purpose, as users' scripts often are.
 """
@@ -79,21 +80,34 @@ def count_events(job):
     return int(os.read(reader, 20)), time.monotonic() - began
 
 
+def put_old(job):
+    """Have at the target what is there before: the old shards, or nothing."""
+    shutil.rmtree(job["target"], ignore_errors=True)
+    if job.get("old"):
+        shutil.copytree(job["old"], job["target"])
+
+
+def is_old(job):
+    places = [Path(job[name]) / "zarr.json" for name in ("old", "target") if job.get(name)]
+    return len(places) == 2 and places[0].read_bytes() == places[1].read_bytes()
+
+
 job = json.loads(sys.argv[1])
-kills = early = 0
+kills = early = lost = 0
 if job.get("kills"):
     rng = random.Random(job["seed"])
     n_events, seconds = count_events(job)
+    put_old(job)
     while kills < job["kills"]:
         by_event = rng.random() < job.get("by_event", 0.7)
-        if killed(job, by_event, rng.random(), n_events, seconds):
-            early += 1  # it had less left to do than that: start again from nothing
-            shutil.rmtree(job["target"])
-        else:
-            kills += 1
-            if Path(job["target"]).exists():  # killed at the very end: it must be whole
-                Path(job["target"]).rename(f"{job['target']}.whole{kills}")
-answer = attempt(job) | {"kills": kills, "early": early}
+        finished = killed(job, by_event, rng.random(), n_events, seconds)
+        early, kills = early + finished, kills + (not finished)
+        if not finished and Path(job["target"]).exists():  # the old, or the new: it must be whole
+            shutil.copytree(job["target"], f"{job['target']}.whole{kills}")
+        lost += not Path(job["target"]).exists()
+        if finished or not is_old(job):  # it had less left to do than that: start again
+            put_old(job)
+answer = attempt(job) | {"kills": kills, "early": early, "lost": lost}
 if job.get("memory"):
     # not ru_maxrss: that of a process made by fork and exec begins at what its parent held
     status = Path("/proc/self/status").read_text()

@@ -89,7 +89,10 @@ def old_and_new(store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return folder / "old", folder / "new"
 
 
-@pytest.mark.parametrize("case", ["other plan", "same plan", "no old", "no exchange"])
+@pytest.mark.parametrize(
+    "case",
+    ["other plan", "same plan", "no old", pytest.param("no exchange", marks=pytest.mark.long)],
+)
 def test_killed_between_any_two_steps_of_the_commit(
     store: Path,
     old_and_new: tuple[Path, Path],

@@ -98,6 +98,26 @@ def test_killed_at_any_instant(
         assert files_of(whole) == undisturbed
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(("scheduler", "seed"), [("sync", 6), ("threads", 7)])
+def test_overwriting_killed_at_any_instant(
+    stores: list[str], undisturbed: Files, tmp_path: Path, scheduler: str, seed: int
+) -> None:
+    """The old or the new shards are at the target, whole, after each of 30 kills."""
+    shard(stores, tmp_path / "old", window_s=2.0)
+    old = files_of(tmp_path / "old")
+    answer = drive(
+        stores=stores, target=tmp_path / "s", old=tmp_path / "old", kills=30, seed=seed,
+        options=OPTIONS | {"scheduler": scheduler, "overwrite": True},
+    )  # fmt: skip
+    assert (answer["kills"], answer["lost"]) == (30, 0), answer
+    assert files_of(tmp_path / "s") == undisturbed
+    assert not list(tmp_path.glob(".*"))
+    found = [files_of(whole) for whole in tmp_path.glob("s.whole*")]
+    assert len(found) == 30
+    assert all(files in (old, undisturbed) for files in found)
+
+
 def test_the_holder_of_a_target_is_named(stores: list[str], tmp_path: Path) -> None:
     """A second run on one target, while the first is stopped in its middle."""
     job = {"stores": stores, "target": str(tmp_path / "s"), "options": OPTIONS}
