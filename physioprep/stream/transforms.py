@@ -16,6 +16,7 @@ from torch import Tensor
 
 from physioprep.errors import ShardError
 from physioprep.samples import MISSING_INT16
+from physioprep.stream.random_numbers import GOLDEN, mix
 
 Batch = dict[str, Tensor]
 
@@ -81,18 +82,11 @@ def uniform(index: Tensor, count: int, *, seed: int, epoch: int, purpose: str) -
     )
     state = torch.zeros((), dtype=torch.int64, device=index.device)
     for part in salt:
-        state = _mix(state + part)
-    state = _mix(state + index)
+        state = mix(state + part)
+    state = mix(state + index)
     draw = torch.arange(1, count + 1, dtype=torch.int64, device=index.device)
-    bits = _mix(state[:, None] + draw * -0x61C8864680B583EB)  # the golden ratio, signed
+    bits = mix(state[:, None] + draw * GOLDEN)
     return ((bits >> 40) & 0xFFFFFF).to(torch.float32) / 2**24
-
-
-def _mix(value: Tensor) -> Tensor:
-    """Finalise as splitmix64 does; torch has no unsigned shift, so it is masked."""
-    value = (value ^ ((value >> 30) & 0x3FFFFFFFF)) * -0x40A7B892E31B1A47
-    value = (value ^ ((value >> 27) & 0x1FFFFFFFFF)) * -0x6B2FB644ECCEEE15
-    return value ^ ((value >> 31) & 0x1FFFFFFFF)
 
 
 def rescale(batch: Batch, modality: str, factor: float) -> Batch:

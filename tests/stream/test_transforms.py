@@ -9,6 +9,7 @@ import torch
 
 from physioprep.errors import ShardError
 from physioprep.stream import transforms as t
+from physioprep.stream.random_numbers import mix
 
 Batch = dict[str, torch.Tensor]
 
@@ -66,15 +67,15 @@ def test_uniform_is_uniform_and_independent() -> None:
 
 
 def test_uniform_is_splitmix64() -> None:
-    def mix(z: int) -> int:
+    def plain(z: int) -> int:
         mask = 2**64 - 1
         z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
         z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
         return z ^ (z >> 31)
 
     value = torch.tensor([0, 1, -1, 2**62, -(2**63)])
-    wanted = [mix(v % 2**64) for v in value.tolist()]
-    assert [v % 2**64 for v in t._mix(value).tolist()] == wanted
+    wanted = [plain(v % 2**64) for v in value.tolist()]
+    assert [v % 2**64 for v in mix(value).tolist()] == wanted
 
 
 @pytest.mark.parametrize("per_channel", [True, False])

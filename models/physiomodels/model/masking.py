@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from physioprep.errors import ModelError
+from physioprep.stream.random_numbers import GOLDEN, mix
 
 
 @dataclass(frozen=True)
@@ -153,12 +154,10 @@ def _draws(sample: Tensor, seed: int, epoch: int, count: int) -> Tensor:
     key = _mix(_mix(key[:1]) + key[1:])
     state = _mix(_mix(sample.long()) + key)
     counter = torch.arange(1, count + 1, dtype=torch.int64, device=sample.device)
-    bits = _mix(state[:, None] + counter * -7046029254386353131)  # 0x9E3779B97F4A7C15
+    bits = _mix(state[:, None] + counter * GOLDEN)
     return (bits >> 11 & (1 << 53) - 1).double() * 2.0**-53
 
 
 def _mix(x: Tensor) -> Tensor:
-    x = x + -7046029254386353131
-    x = (x ^ (x >> 30 & (1 << 34) - 1)) * -4658895280553007687  # 0xBF58476D1CE4E5B9
-    x = (x ^ (x >> 27 & (1 << 37) - 1)) * -7723592293110705685  # 0x94D049BB133111EB
-    return x ^ (x >> 31 & (1 << 33) - 1)
+    """Take one step of SplitMix64 from the state `x`."""
+    return mix(x + GOLDEN)
