@@ -1,4 +1,4 @@
-"""What every stream of batches shares: ranks, order, threads, position, and resuming."""
+"""Common part of the streams of batches: ranks, order, threads, position and resuming."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from physioprep.shards.order import EpochOrder, Layout, epoch_order, n_batches, 
 
 Batch = dict[str, torch.Tensor]
 #: Threads that read chunks and fill batches, and batches filled ahead of the consumer. A third
-#: thread on two cores made the stream slower: they wait for Python's lock in turn.
+#: thread on two cores made the stream slower: threads wait for Python's lock.
 THREADS = 2
 AHEAD = 2
 _STATE_VERSION = 1
@@ -27,23 +27,44 @@ class Filler(Protocol):
     """Fills the batches of one epoch; called from several threads at once."""
 
     def batch(self, start: int) -> Batch:
-        """Fill this rank's part of the global batch that begins at a position."""
+        """Fill this rank's part of a global batch.
+
+        Parameters
+        ----------
+        start : int
+            Position of the global batch's first window in the epoch.
+
+        Returns
+        -------
+        dict of str to Tensor
+        """
 
     def look_ahead(self, start: int) -> list[Callable[[], object]]:
-        """Return what makes ready the batch that begins at a position, and those after it.
+        """Return the reading that a batch and those after it need.
 
-        Each may run in another thread; called from one thread only, in order.
+        Called from one thread only, in order.
+
+        Parameters
+        ----------
+        start : int
+            Position of the global batch's first window in the epoch.
+
+        Returns
+        -------
+        list of callable
+            Each may be called in another thread.
         """
 
 
 class BatchStream(IterableDataset[Batch]):
-    """An epoch as whole batches; `ShardStream` and `WindowStream` say out of what.
+    """An epoch as whole batches; base of `ShardStream` and `WindowStream`.
 
     Parameters
     ----------
     name : str
-        What is streamed, for messages.
+        Path of the shards or the store, for messages.
     layout : Layout
+        Number of windows per chunk.
     batch_size, seed, rank, world_size, shuffle, drop_last, device, epoch
         As in `ShardStream`.
     """
@@ -75,7 +96,7 @@ class BatchStream(IterableDataset[Batch]):
         self.last = {False: "keep", True: "drop", "pad": "pad"}[drop_last]
         self.device = None if device is None else torch.device(device)
         self._epoch, self._resume_at, self._consumed = epoch, 0, 0
-        self._is_over = False  # the last batch was given, though nobody asked for more
+        self._is_over = False  # the last batch was yielded; the loop may not have ended
         self._resumed_worker: list[int] | None = None
         if self.last == "drop" and self.n_windows < self.global_batch:
             raise ShardError(
@@ -85,21 +106,46 @@ class BatchStream(IterableDataset[Batch]):
 
     @abstractmethod
     def filler(self, epoch: int) -> Filler:
-        """Return what fills the batches of an epoch."""
+        """Return what fills the batches of an epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            From 0.
+
+        Returns
+        -------
+        Filler
+        """
 
     @property
     def n_windows(self) -> int:
-        """Windows in an epoch, over all ranks."""
+        """Number of windows in an epoch, over all ranks.
+
+        Returns
+        -------
+        int
+        """
         return self.layout.n_windows
 
     @property
     def global_batch(self) -> int:
-        """Windows in a batch of all ranks together."""
+        """Number of windows in a batch of all ranks together.
+
+        Returns
+        -------
+        int
+        """
         return self.batch_size * self.world_size
 
     @property
     def epoch(self) -> int:
-        """The epoch that the next iteration gives, or that is under way."""
+        """The current epoch, or that of the next iteration.
+
+        Returns
+        -------
+        int
+        """
         return self._epoch
 
     def __len__(self) -> int:
@@ -108,21 +154,26 @@ class BatchStream(IterableDataset[Batch]):
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch of the next iteration; a loaded position in that epoch is kept.
 
-        Without it each finished iteration goes on to the next epoch, except in worker
-        processes, which know nothing of each other.
+        Without it the next epoch follows each finished iteration, except in worker processes,
+        which do not communicate.
+
+        Parameters
+        ----------
+        epoch : int
+            From 0.
         """
         if epoch != self._epoch or self._is_over:
             self._epoch, self._resume_at, self._consumed = epoch, 0, 0
             self._is_over = False
 
     def state_dict(self, batches: int | None = None) -> dict[str, Any]:
-        """Return where the stream stands, the same on every rank.
+        """Return the position of the stream, equal on every rank.
 
         Parameters
         ----------
         batches : int, optional
-            Batches taken of this epoch. Needed where a plain `DataLoader` with workers
-            iterates, since this object then sees nothing of it; otherwise counted here.
+            Batches taken of this epoch. Needed with a plain `DataLoader` with workers, whose
+            iteration this object does not see; otherwise counted here.
 
         Returns
         -------
@@ -139,17 +190,22 @@ class BatchStream(IterableDataset[Batch]):
             "shuffle": self.shuffle,
             "epoch": self._epoch + is_over,
             "samples_consumed": 0 if is_over else min(consumed, self.n_windows),
-            # A worker that a stateful loader restores goes on with its own next batch.
+            # A worker that a stateful loader restores continues with its own next batch.
             "worker": None if worker is None else [worker.id, worker.num_workers],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where a state was taken, whatever the world size and workers then were.
+        """Continue from a state, taken with any world size and number of workers.
+
+        Parameters
+        ----------
+        state : dict
+            From `state_dict`.
 
         Raises
         ------
         ShardError
-            If the state is of other shards, other windows or another seed.
+            The state is of other shards, other windows or another seed.
         """
         own = self.state_dict()
         for name, what in (
@@ -185,11 +241,13 @@ class BatchStream(IterableDataset[Batch]):
                         pending.append(pool.submit(filler.batch, ahead))
                     batch = self._finish(pending.popleft().result())
                     self._consumed = start + starts.step
-                    # Some loops take `len` batches and never ask whether there are more.
+                    # Some loops take `len` batches and do not exhaust the iterator.
                     self._is_over = start == starts[-1]
                     yield batch
                     if os.getpid() != process:
-                        raise ShardError("a stream cannot go on in a forked process; make it anew")
+                        raise ShardError(
+                            "a stream cannot continue in a forked process; make a new one"
+                        )
             finally:
                 for future in pending:
                     future.cancel()
@@ -199,7 +257,7 @@ class BatchStream(IterableDataset[Batch]):
         self._epoch, self._consumed, self._is_over = self._epoch + 1, 0, False
 
     def _starts(self) -> range:
-        """Return the first positions of the global batches that this process is to yield."""
+        """Return the first positions of the global batches that this process yields."""
         worker = get_worker_info()
         number, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
         begin = self._resume_at
@@ -215,7 +273,17 @@ class BatchStream(IterableDataset[Batch]):
         return {name: value.to(self.device, non_blocking=True) for name, value in batch.items()}
 
     def order(self, epoch: int) -> EpochOrder:
-        """Return the sequence of an epoch."""
+        """Return the order of an epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            From 0.
+
+        Returns
+        -------
+        EpochOrder
+        """
         if not self.shuffle:
             return sequential_order(self.layout)
         return epoch_order(self.layout, self.seed, epoch)

@@ -1,8 +1,8 @@
-"""Buffers that are used again as soon as nobody holds them.
+"""Buffers that are reused when no batch refers to them any more.
 
-A fresh array of some 20 MB costs its page faults, which is more than filling it. A tensor made
-by `torch.from_numpy` holds a reference to its array, so that an array's reference count tells
-whether the batch that it became is still alive anywhere.
+The page faults of a new array of some 20 MB cost more than filling it. A tensor made by
+`torch.from_numpy` holds a reference to its array, so the array's reference count shows whether its
+batch is still in use.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 
 class BufferPool:
-    """Arrays by shape and dtype, handed out again when free.
+    """Arrays by shape and dtype, reused when free.
 
     Parameters
     ----------
     limit : int
-        Most arrays kept for a shape; more are made when asked for, and not kept.
+        Maximal number of arrays kept per shape and dtype; further ones are made, and not kept.
 
     Examples
     --------
@@ -42,7 +42,19 @@ class BufferPool:
         return BufferPool, (self._limit,)  # another process has buffers of its own
 
     def take(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """Return an array, its content undefined, that nobody else holds."""
+        """Return an array that is not in use; its content is undefined.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the array.
+        dtype : dtype-like
+            Of the array.
+
+        Returns
+        -------
+        ndarray of `dtype`, shape `shape`
+        """
         with self._lock:
             kept = self._kept.setdefault((shape, np.dtype(dtype)), [])
             for number in range(len(kept)):

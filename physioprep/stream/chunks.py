@@ -1,4 +1,4 @@
-"""Chunks of shards as the stream needs them: the windows that take part, and their samples."""
+"""Chunks of shards for the stream: the selected windows and their samples."""
 
 from __future__ import annotations
 
@@ -18,20 +18,33 @@ from physioprep.shards.order import EpochOrder, Layout, layout
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """The windows of shards that take part.
+    """The selected windows of shards.
 
     Parameters
     ----------
     layout : Layout
+        Number of selected windows per chunk.
     mask : ndarray of bool, shape (window,), or None
-        None where all do.
+        None where all are selected.
     """
 
     layout: Layout
     mask: NDArray[np.bool_] | None
 
     def windows(self, shards: Shards, chunk: int) -> NDArray[np.int64]:
-        """Return the numbers of a chunk's windows that take part."""
+        """Return the numbers of a chunk's selected windows.
+
+        Parameters
+        ----------
+        shards : Shards
+            Those of the selection.
+        chunk : int
+            Number of the chunk.
+
+        Returns
+        -------
+        ndarray of int64, shape (window,)
+        """
         start = chunk * shards.windows_per_chunk
         stop = min(start + shards.windows_per_chunk, shards.n_windows)
         if self.mask is None:
@@ -42,10 +55,21 @@ class Selection:
 def select(shards: Shards, where: str | None) -> Selection:
     """Choose windows by a pandas query on their manifest.
 
+    Parameters
+    ----------
+    shards : Shards
+        As `open_shards` returns them.
+    where : str or None
+        Query on the window manifest; None selects all.
+
+    Returns
+    -------
+    Selection
+
     Raises
     ------
     ShardError
-        If the query is wrong or leaves nothing.
+        The query is wrong, or no window satisfies it.
     """
     per_chunk, n_chunks = shards.windows_per_chunk, shards.n_chunks
     identity = str(shards.attrs["plan_sha256"]).encode()
@@ -67,8 +91,11 @@ class ChunkSignal:
     Parameters
     ----------
     signal : ndarray of int16, shape (window, channel, time)
+        Digital samples; physical = signal * scale.
     scale : ndarray of float32, shape (window, channel)
+        In physical units.
     present : ndarray of bool, shape (window, channel)
+        False: the record lacks this channel.
     """
 
     signal: NDArray[np.int16]
@@ -77,24 +104,33 @@ class ChunkSignal:
 
     @cached_property
     def factor(self) -> np.float32 | None:
-        """The scale of all windows and channels, None where they differ."""
+        """The common scale of all windows and channels.
+
+        Returns
+        -------
+        float32 or None
+            None where they differ.
+        """
         first: np.float32 = self.scale.flat[0]
         return first if bool((self.scale == first).all()) else None
 
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
-    """A chunk, read.
+    """A chunk that has been read.
 
     Parameters
     ----------
     number : int
-    rows : ndarray of int64
-        The chunk's rows that take part, in this epoch's order.
+        Of the chunk.
+    rows : ndarray of int64, shape (window,)
+        Selected rows of the chunk, in this epoch's order.
     first : int
         Number of the chunk's first window.
     signals : dict of str to ChunkSignal
-    labels : dict of str to ndarray
+        Per modality.
+    labels : dict of str to ndarray, shape (window,)
+        Per ``label_*``, all windows of the chunk.
     """
 
     number: int
@@ -113,7 +149,36 @@ def read_chunk(
     number: int,
     take: Take,
 ) -> Chunk:
-    """Read a chunk: mapped where it is uncompressed, decoded into `take`'s arrays otherwise."""
+    """Read a chunk: mapped where it is uncompressed, else decoded into `take`'s arrays.
+
+    Parameters
+    ----------
+    shards : Shards
+        As `open_shards` returns them.
+    selection : Selection
+        Windows of `shards`.
+    order : EpochOrder
+        Order of the epoch.
+    shuffled : bool
+        Whether `order` permutes the windows of a chunk.
+    modalities : tuple of str
+        Those to read.
+    number : int
+        Of the chunk.
+    take : callable
+        ``take(shape, dtype)`` returns an array to fill, as `BufferPool.take`.
+
+    Returns
+    -------
+    Chunk
+
+    Raises
+    ------
+    ShardError
+        The chunk is missing or damaged.
+    UnreadableFileError
+        An object store failed after all retries.
+    """
     windows = selection.windows(shards, number)
     first = number * shards.windows_per_chunk
     rows = windows - first
@@ -134,12 +199,12 @@ def read_chunk(
 
 @dataclass(eq=False)
 class Slots:
-    """Keeps the last few chunks, each read once however many threads ask.
+    """The chunks used last; each is read once, even if several threads need it.
 
     Parameters
     ----------
     capacity : int
-        Chunks kept.
+        Number of chunks kept.
     """
 
     capacity: int
@@ -147,7 +212,19 @@ class Slots:
     _lock: Lock = field(default_factory=Lock)
 
     def get(self, number: int, read: Callable[[int], Chunk]) -> Chunk:
-        """Return a chunk, by ``read(number)`` if nobody did before."""
+        """Return a chunk; read it if it is not kept.
+
+        Parameters
+        ----------
+        number : int
+            Of the chunk.
+        read : callable
+            ``read(number)`` reads it; what it raises is raised in every thread that waits.
+
+        Returns
+        -------
+        Chunk
+        """
         from concurrent.futures import Future
 
         with self._lock:

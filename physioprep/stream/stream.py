@@ -1,4 +1,4 @@
-"""`ShardStream`: whole batches out of shards, in the order of `physioprep.shards.order`."""
+"""`ShardStream`: whole batches from shards, in the order of `physioprep.shards.order`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from physioprep.stream.buffers import BufferPool
 from physioprep.stream.chunks import Chunk, Slots, read_chunk, select
 from physioprep.stream.transforms import physical
 
-#: Threads where shards come from an object store: most of them wait for an answer.
+#: Threads where shards are in an object store: most of them wait for an answer.
 REMOTE_THREADS = 10
-#: Buffers kept: two chunks a lane, batches filled ahead, one a thread, two at the consumer.
+#: Buffers kept: two chunks per lane, batches filled ahead, one per thread, two at the consumer.
 _BUFFERS = 2 * LANES + AHEAD + THREADS + 2
-#: Bytes of samples gathered and scaled at a time: enough that threads seldom wait for each other
-#: at Python's lock (window by window, two are no faster than one).
+#: Bytes of samples gathered and scaled at a time: so many that threads seldom wait for Python's
+#: lock (window by window, two are no faster than one).
 _BLOCK_BYTES = 1 << 21
 
 
@@ -33,70 +33,70 @@ class ShardStream(BatchStream):
     """An epoch of shards as whole batches, the same for any number of ranks and workers.
 
     Global batch *n* is the union of what all ranks yield as their *n*-th batch:
-    ``batch_size * world_size`` windows. Which ones does not depend on how they are spread:
-    4 ranks of 64 see the global batches that 1 rank of 256 sees. Every window comes once an
-    epoch. Where the world size divides 8, a chunk is read by one rank only, but for the last
-    few windows that even out the ranks (see `physioprep.shards.order`).
+    ``batch_size * world_size`` windows. It does not depend on the distribution over ranks:
+    4 ranks of 64 have the same global batches as 1 rank of 256. Every window is yielded once per
+    epoch. Where the world size divides 8, a chunk is read by one rank only, except for the last
+    few windows, which make the ranks equal (see `physioprep.shards.order`).
 
     Parameters
     ----------
     shards : path-like, URL or Shards
-        Shards folder, or where an object store has one (``s3://bucket/shards``). Opened shards
+        Folder of shards, or its URL in an object store (``s3://bucket/shards``). Opened shards
         (`physioprep.shards.open_shards`) keep their window table and the windows of each
-        `where`, so that several streams do not read and query it again.
+        `where`, so that further streams do not read and query it again.
     batch_size : int
-        Windows a batch and rank.
+        Windows per batch and rank.
     seed : int
-        Seeds the order.
+        Seed of the order.
     rank, world_size : int, optional
         By default those of ``torch.distributed`` where it is initialised, else 0 of 1.
     where : str, optional
-        Pandas query on the window manifest; only these windows take part.
+        Pandas query on the window manifest that selects windows.
     shuffle : bool
-        False gives the windows by number, for evaluation.
+        False: windows in the order of their numbers, for evaluation.
     drop_last : bool or "pad"
         The incomplete last global batch. All ranks yield equally many batches in each case.
-        False: it holds what is left, so that ranks' shares differ by at most one window (a
-        rank left without any repeats one); ``"pad"``: filled up with the windows that began
-        the epoch; True: left out.
+        False: it holds the remaining windows, and ranks' parts differ by at most one window (a
+        rank without any repeats one); ``"pad"``: filled up with the first windows of the
+        epoch; True: left out.
     modalities : sequence of str, optional
         Default: all.
     device : optional
-        Where to put the batches. On another device than the CPU, int16 travels and is scaled
+        Device of the batches. To another device than the CPU, int16 is sent and scaled
         there.
     epoch : int
         First epoch.
     raw : bool
-        Yield int16 samples, with ``<modality>_scale`` beside, for
-        `physioprep.stream.transforms.physical` to scale.
+        Yield int16 samples and ``<modality>_scale``; `physioprep.stream.transforms.physical`
+        scales them.
     cache : path-like, optional
-        Folder that keeps what is fetched from an object store, for the next epoch and run, and
-        for the other ranks of this machine. Without it every epoch fetches again, and nothing
-        touches the disk.
+        Folder that keeps what is fetched from an object store, for later epochs and runs, and
+        for the other ranks of this machine. Without it every epoch fetches again, and nothing is
+        written to disk.
     cache_bytes : int, optional
-        Size that the cache may have: chunks used longest ago go first.
+        Maximal size of the cache, bytes; the least recently used chunks are removed first.
 
     Yields
     ------
     dict of str to Tensor
         ``<modality>`` float32 (batch, channel, time), physical units; missing samples are
         NaN, absent channels 0. ``present_<modality>`` bool (batch, channel), and ``present``
-        too where there is one modality. ``label_*`` int64 (-1 unknown) or float32 (NaN
+        too if there is one modality only. ``label_*`` int64 (-1 unknown) or float32 (NaN
         unknown). ``index`` int64: numbers of the windows in the shards.
 
     Raises
     ------
     ShardError
-        If the shards are none, lack a modality, are damaged, or the arguments make no sense.
+        The shards do not exist, lack a modality or are damaged, or an argument is invalid.
     UnreadableFileError
-        While iterating, if an object store does not give a chunk even when asked repeatedly.
+        While iterating: an object store failed after all retries.
 
     Notes
     -----
-    Without workers two threads fill reused buffers ahead of the consumer, and this is the
-    fast way: worker processes pay for sending every batch to the parent. With
-    ``DataLoader(stream, batch_size=None, num_workers=k)`` worker *w* yields every *k*-th
-    batch, which the loader puts in order again.
+    Without workers two threads fill reused buffers ahead of the consumer. This is the fast way:
+    worker processes must send every batch to the parent. With
+    ``DataLoader(stream, batch_size=None, num_workers=k)`` each worker yields every *k*-th batch,
+    and the loader restores the order.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class ShardStream(BatchStream):
         self.modalities = tuple(modalities or held)
         self.raw = raw
         self.selection = select(self.shards, where)
-        # Kept from epoch to epoch: fresh memory costs several times what filling it does.
+        # Kept from epoch to epoch: new memory costs several times as much as filling it.
         self.buffers = BufferPool(_BUFFERS)
         super().__init__(
             str(self.shards.path),
@@ -143,7 +143,17 @@ class ShardStream(BatchStream):
         )
 
     def filler(self, epoch: int) -> _Filler:
-        """Return what fills the batches of an epoch."""
+        """Return what fills the batches of an epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            From 0.
+
+        Returns
+        -------
+        Filler
+        """
         return _Filler(self, epoch)
 
     def _finish(self, batch: Batch) -> Batch:
@@ -152,7 +162,12 @@ class ShardStream(BatchStream):
 
     @property
     def sends_raw(self) -> bool:
-        """Whether the filling threads leave the scaling to somebody else."""
+        """Whether the threads fill batches with int16, to be scaled later.
+
+        Returns
+        -------
+        bool
+        """
         return self.raw or (self.device is not None and self.device.type != "cpu")
 
 
@@ -163,7 +178,7 @@ class _Filler:
         self._stream = stream
         self._order = stream.order(epoch)
         lanes = len(self._order.lanes)
-        # The chunks of all lanes, and those that come next.
+        # The chunks of all lanes, and the next ones.
         self._slots = Slots(2 * lanes + 2)
         self._asked: dict[int, int | None] = {}
 
@@ -180,7 +195,7 @@ class _Filler:
         )
 
     def look_ahead(self, start: int) -> list[Callable[[], object]]:
-        """Return the reading of this rank's chunks at a position, and of those that come next."""
+        """Return the reading of this rank's chunks at a position, and of the next ones."""
         stream, order = self._stream, self._order
         lanes = len(order.lanes)
         mine = (
@@ -189,7 +204,7 @@ class _Filler:
             else range(stream.rank, lanes, stream.world_size)
         )
         wanted = []
-        if not self._asked:  # the first batch: its chunks side by side
+        if not self._asked:  # the first batch: its chunks in parallel
             here = np.minimum(start - start % lanes + np.array(mine), stream.n_windows - 1)
             wanted += order.locate(here)[0].tolist()
         for lane in mine:
@@ -262,7 +277,7 @@ class _Filler:
 
 
 def _even_steps(here: Ints, size: int) -> Iterator[Ints]:
-    """Cut places of a batch into pieces of up to `size` that a slice can name."""
+    """Cut places of a batch into pieces of up to `size` that are slices."""
     if len(here) > 2 and (np.diff(here) != here[1] - here[0]).any():
         size = 1  # a chunk that two lanes share, or a batch that is padded
     for low in range(0, len(here), size):
@@ -272,9 +287,16 @@ def _even_steps(here: Ints, size: int) -> Iterator[Ints]:
 def scale_block(
     out: NDArray[np.float32], scale: NDArray[np.float32], factor: np.float32 | None
 ) -> None:
-    """Multiply windows by their channels' scales, or by the one factor that all have.
+    """Multiply windows by their channels' scales, in place.
 
-    One factor takes little more than half the time of a broadcast.
+    Parameters
+    ----------
+    out : ndarray of float32, shape (window, channel, time)
+        Digital samples, which become physical.
+    scale : ndarray of float32, shape (window, channel)
+        Physical units per digital step.
+    factor : float32 or None
+        The common scale, where all are equal: it takes about half the time of a broadcast.
     """
     if factor is None:
         out *= scale[..., None]

@@ -1,9 +1,9 @@
-"""Transforms of whole batches in torch, on the device, the same again after a resume.
+"""Transforms of whole batches in torch, on the batch's device, reproducible after a resume.
 
-Each is a plain function that takes a batch of `ShardStream` and returns another, and leaves
-the one it was given alone. Random ones draw from (seed, epoch, window number) by an integer
-hash, so that a window gets the same treatment in whatever batch, rank, run or device it comes,
-and another in the next epoch. Absent channels stay 0, missing samples stay NaN.
+Each is a plain function from a batch of `ShardStream` to a new batch; the given one is not
+changed. Random numbers are an integer hash of (seed, epoch, window number): a window is
+transformed in the same way in any batch, rank, run or device, and differently in the next epoch.
+Absent channels stay 0, missing samples stay NaN.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Batch = dict[str, Tensor]
 
 
 def physical(batch: Batch) -> Batch:
-    """Scale the int16 samples of a raw batch, on the device they are on.
+    """Scale the int16 samples of a raw batch to physical units, on its device.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def physical(batch: Batch) -> Batch:
     Returns
     -------
     dict of str to Tensor
-        What the stream yields without `raw`.
+        As the stream yields without `raw`: float32, missing samples NaN, absent channels 0.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def physical(batch: Batch) -> Batch:
 
 
 def uniform(index: Tensor, count: int, *, seed: int, epoch: int, purpose: str) -> Tensor:
-    """Draw numbers that depend on nothing but window, seed, epoch and purpose.
+    """Draw random numbers that depend on window, seed, epoch and purpose only.
 
     The generator is splitmix64 (Steele, Lea and Flood 2014, doi:10.1145/2660193.2660195) on a
     counter, in integer arithmetic that is the same on every device.
@@ -62,8 +62,9 @@ def uniform(index: Tensor, count: int, *, seed: int, epoch: int, purpose: str) -
     index : Tensor of int64, shape (batch,)
         Window numbers.
     count : int
-        Draws a window.
+        Draws per window.
     seed, epoch : int
+        Of the random numbers.
     purpose : str
         Draws for different purposes are independent.
 
@@ -90,12 +91,39 @@ def uniform(index: Tensor, count: int, *, seed: int, epoch: int, purpose: str) -
 
 
 def rescale(batch: Batch, modality: str, factor: float) -> Batch:
-    """Multiply a modality by a constant: CBraMod takes EEG in units of 100 µV, factor 0.01."""
+    """Multiply a modality by a constant: CBraMod takes EEG in units of 100 µV, factor 0.01.
+
+    Parameters
+    ----------
+    batch : dict of str to Tensor
+        From a stream; it is not changed.
+    modality : str
+        ``"ecg"``, ``"eeg"``, ...: float32, shape (batch, channel, time), physical units.
+    factor : float
+        The constant.
+
+    Returns
+    -------
+    dict of str to Tensor
+    """
     return {**batch, modality: batch[modality] * factor}
 
 
 def zscore(batch: Batch, modality: str, *, per_channel: bool = True) -> Batch:
-    """Give each window zero mean and unit deviation, a channel or all channels together.
+    """Give each window zero mean and unit standard deviation.
+
+    Parameters
+    ----------
+    batch : dict of str to Tensor
+        From a stream; it is not changed.
+    modality : str
+        ``"ecg"``, ``"eeg"``, ...: float32, shape (batch, channel, time), physical units.
+    per_channel : bool
+        Each channel by itself, or all channels of a window together.
+
+    Returns
+    -------
+    dict of str to Tensor
 
     Examples
     --------
@@ -107,7 +135,21 @@ def zscore(batch: Batch, modality: str, *, per_channel: bool = True) -> Batch:
 
 
 def robust_scale(batch: Batch, modality: str, *, per_channel: bool = True) -> Batch:
-    """Give each window zero median and unit interquartile range."""
+    """Give each window zero median and unit interquartile range.
+
+    Parameters
+    ----------
+    batch : dict of str to Tensor
+        From a stream; it is not changed.
+    modality : str
+        ``"ecg"``, ``"eeg"``, ...: float32, shape (batch, channel, time), physical units.
+    per_channel : bool
+        Each channel by itself, or all channels of a window together.
+
+    Returns
+    -------
+    dict of str to Tensor
+    """
     return _standardise(batch, modality, per_channel, robust=True)
 
 
@@ -130,20 +172,42 @@ def _standardise(batch: Batch, modality: str, per_channel: bool, *, robust: bool
 
 
 def fill_missing(batch: Batch, modality: str, value: float = 0.0) -> Batch:
-    """Replace missing samples (NaN) by a value."""
-    return {**batch, modality: torch.nan_to_num(batch[modality], nan=value)}
-
-
-def lead_dropout(batch: Batch, modality: str, rate: float, *, seed: int, epoch: int) -> Batch:
-    """Make each channel absent with probability `rate`; one that was present always stays.
+    """Replace missing samples (NaN) by a value.
 
     Parameters
     ----------
     batch : dict of str to Tensor
+        From a stream; it is not changed.
     modality : str
+        ``"ecg"``, ``"eeg"``, ...: float32, shape (batch, channel, time), physical units.
+    value : float
+        The new value, in the modality's units.
+
+    Returns
+    -------
+    dict of str to Tensor
+    """
+    return {**batch, modality: torch.nan_to_num(batch[modality], nan=value)}
+
+
+def lead_dropout(batch: Batch, modality: str, rate: float, *, seed: int, epoch: int) -> Batch:
+    """Make each channel absent with probability `rate`; one present channel always remains.
+
+    Parameters
+    ----------
+    batch : dict of str to Tensor
+        From a stream; it is not changed.
+    modality : str
+        ``"ecg"``, ``"eeg"``, ...: float32, shape (batch, channel, time), physical units.
     rate : float
-        Probability a channel.
+        Probability per channel, 0 to 1.
     seed, epoch : int
+        Of the random numbers.
+
+    Returns
+    -------
+    dict of str to Tensor
+        ``present_<modality>`` tells which channels remain; the others are 0.
 
     Examples
     --------
@@ -170,15 +234,31 @@ def lead_dropout(batch: Batch, modality: str, rate: float, *, seed: int, epoch: 
 
 
 def random_crop(batch: Batch, modality: str, n_samples: int, *, seed: int, epoch: int) -> Batch:
-    """Cut a random stretch of `n_samples` out of each window.
+    """Cut a random part of `n_samples` from each window.
 
-    Modalities cropped with the same seed and epoch are cut at the same place in time, to a
-    sample, where their crops are equally long in seconds.
+    Crops of several modalities with the same seed and epoch, and the same length in seconds, begin
+    at the same time (to a sample).
+
+    Parameters
+    ----------
+    batch : dict of str to Tensor
+        From a stream; it is not changed.
+    modality : str
+        ``"ecg"``, ``"eeg"``, ...: float32, shape (batch, channel, time), physical units.
+    n_samples : int
+        Length of the part.
+    seed, epoch : int
+        Of the random numbers.
+
+    Returns
+    -------
+    dict of str to Tensor
+        The modality has the shape (batch, channel, `n_samples`).
 
     Raises
     ------
     ShardError
-        If the windows are shorter than that.
+        The windows are shorter than `n_samples`, or it is not positive.
     """
     signal = batch[modality]
     slack = signal.shape[-1] - n_samples
@@ -192,7 +272,23 @@ def random_crop(batch: Batch, modality: str, n_samples: int, *, seed: int, epoch
 
 
 def flip_polarity(batch: Batch, modality: str, rate: float, *, seed: int, epoch: int) -> Batch:
-    """Turn whole windows upside down with probability `rate`."""
+    """Invert whole windows with probability `rate`.
+
+    Parameters
+    ----------
+    batch : dict of str to Tensor
+        From a stream; it is not changed.
+    modality : str
+        ``"ecg"``, ``"eeg"``, ...: float32, shape (batch, channel, time), physical units.
+    rate : float
+        Probability per window, 0 to 1.
+    seed, epoch : int
+        Of the random numbers.
+
+    Returns
+    -------
+    dict of str to Tensor
+    """
     draw = uniform(batch["index"], 1, seed=seed, epoch=epoch, purpose=f"polarity {modality}")
     sign = torch.where(draw < rate, -1.0, 1.0)[..., None]
     return {**batch, modality: batch[modality] * sign}
@@ -208,19 +304,26 @@ def baseline_wander(
     seed: int,
     epoch: int,
 ) -> Batch:
-    """Add a slow sine, as breathing and electrodes do: one frequency a window, a gain a channel.
+    """Add a slow sine, like breathing and electrodes: one frequency per window, a gain per channel.
 
     Parameters
     ----------
     batch : dict of str to Tensor
+        From a stream; it is not changed.
     modality : str
+        ``"ecg"``, ``"eeg"``, ...: float32, shape (batch, channel, time), physical units.
     amplitude : float
-        Largest, in the modality's units.
+        Largest amplitude, in the modality's units.
     rate_hz : float
-        Sampling rate of the modality.
+        Sampling rate of the modality, Hz.
     band_hz : (float, float)
-        Lowest and highest frequency.
+        Lowest and highest frequency, Hz.
     seed, epoch : int
+        Of the random numbers.
+
+    Returns
+    -------
+    dict of str to Tensor
     """
     return _add_sine(
         batch, modality, amplitude, rate_hz, band_hz, f"wander {modality}", seed, epoch
@@ -237,24 +340,31 @@ def mains_noise(
     seed: int,
     epoch: int,
 ) -> Batch:
-    """Add mains hum, its phase a window and its gain a channel.
+    """Add mains noise: a random phase per window and gain per channel.
 
     Parameters
     ----------
     batch : dict of str to Tensor
+        From a stream; it is not changed.
     modality : str
+        ``"ecg"``, ``"eeg"``, ...: float32, shape (batch, channel, time), physical units.
     amplitude : float
-        Largest, in the modality's units.
+        Largest amplitude, in the modality's units.
     rate_hz : float
-        Sampling rate of the modality.
+        Sampling rate of the modality, Hz.
     mains_hz : float
-        50 or 60.
+        50 or 60 Hz.
     seed, epoch : int
+        Of the random numbers.
+
+    Returns
+    -------
+    dict of str to Tensor
 
     Raises
     ------
     ShardError
-        If the sampling rate cannot hold that frequency.
+        `mains_hz` is not below half the sampling rate.
     """
     if mains_hz >= rate_hz / 2:
         raise ShardError(f"{modality} at {rate_hz:g} Hz cannot hold {mains_hz:g} Hz")
@@ -283,7 +393,23 @@ def _add_sine(
 
 
 def time_mask(batch: Batch, modality: str, max_samples: int, *, seed: int, epoch: int) -> Batch:
-    """Set one stretch of each window, up to `max_samples` long, to 0 in all channels."""
+    """Set one random part of each window to 0 in all channels.
+
+    Parameters
+    ----------
+    batch : dict of str to Tensor
+        From a stream; it is not changed.
+    modality : str
+        ``"ecg"``, ``"eeg"``, ...: float32, shape (batch, channel, time), physical units.
+    max_samples : int
+        Maximal length of the part.
+    seed, epoch : int
+        Of the random numbers.
+
+    Returns
+    -------
+    dict of str to Tensor
+    """
     signal = batch[modality]
     draw = uniform(batch["index"], 2, seed=seed, epoch=epoch, purpose=f"time {modality}")
     length = (draw[:, :1] * (min(max_samples, signal.shape[-1]) + 1)).long()

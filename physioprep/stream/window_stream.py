@@ -1,4 +1,4 @@
-"""`WindowStream`: random windows straight out of a store, for corpora too small to shard."""
+"""`WindowStream`: random windows directly from a store, for small corpora."""
 
 from __future__ import annotations
 
@@ -22,44 +22,50 @@ from physioprep.stream.base import Batch, BatchStream
 if TYPE_CHECKING:
     from physioprep.store.read import Store
 
-#: Resolution of a window's place in its record.
+#: Resolution of a window's position in its record.
 _STEPS = 2**32
 
 
 class WindowStream(BatchStream):
-    """Windows at random places in the records of a store, as whole batches.
+    """Windows at random positions in the records of a store, as whole batches.
 
-    Every record gives `per_record` windows an epoch, each at a place drawn from the seed, the
-    epoch and its number, so that the order and what it holds are the same for any number of
-    ranks and workers. Samples are read when they are needed: shards are many times faster.
+    Every record gives `per_record` windows per epoch, each at a position drawn from the seed, the
+    epoch and its number, so that order and windows are the same for any number of ranks and
+    workers. Samples are read when they are needed: shards are many times faster.
 
     Parameters
     ----------
     store : path-like, URL or Store
-        A store, or one that `open_store` has opened.
+        A store, opened or not.
+    batch_size : int
+        Windows per batch and rank.
     window_s : float
-        Length of a window, s; shorter records take no part.
+        Length of a window, s; shorter records are left out.
     per_record : int
-        Windows a record and epoch.
-    modalities : sequence of str, optional
-        Default: all; records that lack one take no part.
+        Windows per record and epoch.
+    seed, rank, world_size
+        As in `ShardStream`.
     where : str, optional
         Pandas query on the store's records.
-    batch_size, seed, rank, world_size, shuffle, drop_last, device, epoch
+    shuffle, drop_last
+        As in `ShardStream`.
+    modalities : sequence of str, optional
+        Default: all; records that lack one are left out.
+    device, epoch
         As in `ShardStream`.
 
     Yields
     ------
     dict of str to Tensor
         As `ShardStream`; ``index`` is ``record * per_record + k``, with the record's row in
-        ``stream.plan.records``, and ``start_s`` float64 says where in the record.
+        ``stream.plan.records``; ``start_s`` float64 is the start in the record, s.
 
     Raises
     ------
     ShardError
-        If no record is long enough, or the arguments make no sense.
+        No record is long enough, or an argument is invalid.
     StoreError
-        If there is no such store.
+        The store does not exist.
     """
 
     def __init__(
@@ -85,7 +91,7 @@ class WindowStream(BatchStream):
         spec = ShardSpec(window_s=window_s, modalities=chosen, where=where)
         self.plan = plan_windows([open_source(store)], spec)
         self.per_record = per_record
-        # A record is a chunk: it has its windows, or none where it is left out.
+        # A record is a chunk: it has `per_record` windows, or none if it is left out.
         counts = np.zeros(len(self.plan.records), np.int64)
         counts[np.unique(self.plan.record)] = per_record
         super().__init__(
@@ -102,7 +108,17 @@ class WindowStream(BatchStream):
         )
 
     def filler(self, epoch: int) -> _Filler:
-        """Return what fills the batches of an epoch."""
+        """Return what fills the batches of an epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            From 0.
+
+        Returns
+        -------
+        Filler
+        """
         return _Filler(self, epoch)
 
 
@@ -142,7 +158,7 @@ class _Filler:
         return batch
 
     def _places(self, index: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Draw the place of each window in its record, in [0, 1]."""
+        """Draw the relative position of each window in its record, in [0, 1]."""
         seed, epoch = self._stream.seed, self._epoch
         draws = [
             np.random.SeedSequence((seed, epoch, 3, number)).generate_state(1)[0]
@@ -152,7 +168,7 @@ class _Filler:
 
 
 def _latest_start_s(plan: Plan) -> NDArray[np.float64]:
-    """Return the last second at which a window of each record can begin."""
+    """Return the latest possible start of a window in each record, s."""
     source = plan.sources[0]
     ends = [
         (source.groups[modality.name].length - modality.n_samples) / modality.rate_hz

@@ -63,7 +63,7 @@ def test_a_stream_does_not_go_on_in_a_fork(toy_shards: Path) -> None:
     )
     assert (
         found.stdout
-        == f"{ShardError.__name__}: a stream cannot go on in a forked process; make it anew"
+        == f"{ShardError.__name__}: a stream cannot continue in a forked process; make a new one"
     )
 
 
