@@ -9,14 +9,13 @@ Absent channels stay 0, missing samples stay NaN.
 from __future__ import annotations
 
 import math
-import zlib
 
 import torch
 from torch import Tensor
 
 from physioprep.errors import ShardError
 from physioprep.samples import MISSING_INT16
-from physioprep.stream.random_numbers import GOLDEN, mix
+from physioprep.stream.random_numbers import uniform
 
 Batch = dict[str, Tensor]
 
@@ -49,45 +48,6 @@ def physical(batch: Batch) -> Batch:
         value = value.masked_fill(digital == MISSING_INT16, math.nan)
         scaled[name] = value.masked_fill(~present, 0.0)
     return scaled
-
-
-def uniform(index: Tensor, count: int, *, seed: int, epoch: int, purpose: str) -> Tensor:
-    """Draw random numbers that depend on window, seed, epoch and purpose only.
-
-    The generator is splitmix64 (Steele, Lea and Flood 2014, doi:10.1145/2660193.2660195) on a
-    counter, in integer arithmetic that is the same on every device.
-
-    Parameters
-    ----------
-    index : Tensor of int64, shape (batch,)
-        Window numbers.
-    count : int
-        Draws per window.
-    seed, epoch : int
-        Of the random numbers.
-    purpose : str
-        Draws for different purposes are independent.
-
-    Returns
-    -------
-    Tensor of float32, shape (batch, count)
-        In [0, 1).
-
-    Examples
-    --------
-    >>> uniform(torch.tensor([7]), 2, seed=0, epoch=0, purpose="crop")
-    tensor([[0.8148, 0.4564]])
-    """
-    salt = torch.tensor(
-        [zlib.crc32(purpose.encode()), seed, epoch], dtype=torch.int64, device=index.device
-    )
-    state = torch.zeros((), dtype=torch.int64, device=index.device)
-    for part in salt:
-        state = mix(state + part)
-    state = mix(state + index)
-    draw = torch.arange(1, count + 1, dtype=torch.int64, device=index.device)
-    bits = mix(state[:, None] + draw * GOLDEN)
-    return ((bits >> 40) & 0xFFFFFF).to(torch.float32) / 2**24
 
 
 def rescale(batch: Batch, modality: str, factor: float) -> Batch:
