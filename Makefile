@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test endurance lint format clean
+.PHONY: setup demo test endurance lint docstrings format clean
 
 setup: $(READY)
 $(READY): pyproject.toml constraints.txt
@@ -26,6 +26,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# Every public function documents what it takes, returns and yields.
+docstrings: $(READY)
+	$(BIN)/numpydoc lint $$(find physioprep models -name '*.py' | sort)
 
 format: $(READY)
 	$(BIN)/ruff format .

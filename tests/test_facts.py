@@ -89,7 +89,10 @@ def test_versions_and_faults_are_found_by_name():
         (MINIMAL + "channels: [{match: '(', modality: ecg}]", "channel pattern"),
         (MINIMAL + "faults: [{id: a, what: w, detected: d}]", r"faults\[0\]: 'action' is missing"),
         (MINIMAL + "faults: [{id: a, what: w, detected: d, action: mend}]", "action 'mend'"),
-        (MINIMAL + "faults: [{id: a, what: w, detected: d, action: fix}]", "'fix' goes with action"),
+        (
+            MINIMAL + "faults: [{id: a, what: w, detected: d, action: fix}]",
+            "'fix' goes with action",
+        ),
         (
             MINIMAL
             + "faults: [{id: a, what: w, detected: d, action: flag}, "
