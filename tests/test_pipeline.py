@@ -101,7 +101,7 @@ def test_a_stopped_step_may_go_on_unless_all_is_done_anew(
     seen, stop = [], True
 
     def pretrain(place: Place, **_: object) -> dict[str, object]:
-        seen.append(place.goes_on)
+        seen.append(place.was_stopped)
         (place.out / "encoder").mkdir(exist_ok=True)
         if stop:
             raise KeyboardInterrupt

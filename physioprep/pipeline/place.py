@@ -22,7 +22,7 @@ class Place:
         Title of the recipe.
     simulated : bool
         True where the raw data come from a simulator.
-    goes_on : bool
+    was_stopped : bool
         True where the same step, with the same recipe and data, was started before and stopped.
     """
 
@@ -30,4 +30,4 @@ class Place:
     out: Path
     title: str
     simulated: bool
-    goes_on: bool = False
+    was_stopped: bool = False

@@ -161,7 +161,7 @@ def run(
         if done is None:
             log.info("step %d of %d: %s", number, len(recipe.steps), step.verb)
             write_text(note, json.dumps({"stamp": stamp, "summary": None}))
-            summary = steps.STEPS[step.verb](replace(place, goes_on=begun), **step.arguments)
+            summary = steps.STEPS[step.verb](replace(place, was_stopped=begun), **step.arguments)
             write_text(note, json.dumps({"stamp": stamp, "summary": summary}, indent=1))
             result = StepResult(step.verb, summary, skipped=False)
         else:

@@ -49,7 +49,7 @@ def pretrain(
     from physioprep.shards import open_shards
 
     settings, opened = load_config(PretrainConfig, config), open_shards(place.out / shards)
-    resume = place.goes_on and can_resume(place.out / out, opened, settings, where)
+    resume = place.was_stopped and can_resume(place.out / out, opened, settings, where)
     with console.progress_bar(f"pretrain {out}") as advance:
         result = train(
             opened, place.out / out, settings, where=where, resume=resume, progress=advance
