@@ -41,10 +41,12 @@ if TYPE_CHECKING:
     from physioprep.recording import Header as Header
     from physioprep.recording import Recording as Recording
     from physioprep.recording import SignalGroup as SignalGroup
+    from physioprep.shards.annotation_label import AnnotationLabel as AnnotationLabel
     from physioprep.shards.open import Shards as Shards
     from physioprep.shards.open import open_shards as open_shards
     from physioprep.shards.result import ShardResult as ShardResult
     from physioprep.shards.run import shard as shard
+    from physioprep.shards.spec import ShardSpec as ShardSpec
     from physioprep.simulation import simulate as simulate
     from physioprep.store.build.run import IngestResult as IngestResult
     from physioprep.store.build.run import ingest as ingest
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from physioprep.viewing.view import view as view
 else:
     _HOME = {
+        "AnnotationLabel": "physioprep.shards.annotation_label",
         "AuditReport": "physioprep.auditing.findings",
         "ChecksumError": "physioprep.errors",
         "CorpusError": "physioprep.errors",
@@ -72,6 +75,7 @@ else:
         "Recording": "physioprep.recording",
         "ShardError": "physioprep.errors",
         "ShardResult": "physioprep.shards.result",
+        "ShardSpec": "physioprep.shards.spec",
         "ShardStream": "physioprep.stream.stream",
         "Shards": "physioprep.shards.open",
         "SignalGroup": "physioprep.recording",
@@ -110,6 +114,7 @@ else:
 
 
 __all__ = [
+    "AnnotationLabel",
     "AuditReport",
     "ChecksumError",
     "CorpusError",
@@ -125,6 +130,7 @@ __all__ = [
     "Recording",
     "ShardError",
     "ShardResult",
+    "ShardSpec",
     "ShardStream",
     "Shards",
     "SignalGroup",
