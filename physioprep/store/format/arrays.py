@@ -1,9 +1,9 @@
 """Write a Zarr v3 hierarchy of small arrays as zarr-python does, byte for byte.
 
-zarr-python spends some 6 ms of event loop on every array that it creates, and reads all of them
-back to consolidate: half a second a store, more than the samples of 200 records take. A store's
-some fifty arrays need nothing of that: a JSON document each, and chunks that numcodecs encodes.
-A test holds every byte against zarr-python's own.
+zarr-python needs about 6 ms for every array that it creates, and reads all of them back to
+consolidate their metadata: half a second per store, more than the samples of 200 records take.
+The about fifty arrays of a store need only a JSON document each, and chunks that numcodecs
+encodes. A test compares every byte with zarr-python's output.
 
 Source: https://zarr-specs.readthedocs.io/en/latest/v3/core/
 """
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from physioprep.store.format.layout import BLOSC, GroupLayout
 
-#: Rows a chunk of every array but ``signal``.
+#: Rows per chunk of every array except ``signal``.
 ROWS: Final = 65_536
 _ZSTD_LEVEL: Final = 3
 _BYTES: Final = {"name": "bytes", "configuration": {"endian": "little"}}
@@ -30,17 +30,17 @@ _NO_NODES: Final = {"kind": "inline", "must_understand": False, "metadata": {}}
 
 
 class Hierarchy:
-    """Groups and arrays under one folder; `finish` writes the root, with all metadata in it.
+    """Write groups and arrays under one folder; `finish` writes the root with all metadata.
 
     Parameters
     ----------
     folder : Path
-        Of the root group; it exists.
+        Folder of the root group; it must exist.
 
     Attributes
     ----------
     hashes : dict of str to str
-        SHA-256 of every file written, by its path relative to `folder`.
+        Path of each written file, relative to `folder`, to its SHA-256.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -56,7 +56,7 @@ class Hierarchy:
         name : str
             Path below the root.
         attributes : mapping
-            What JSON can say.
+            JSON values.
         """
         node = {"attributes": dict(attributes), "zarr_format": 3, "node_type": "group"}
         self._write_node(name, node)
@@ -74,17 +74,18 @@ class Hierarchy:
         dimensions: tuple[str, ...],
         attributes: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write an array, compressed with zstd, `ROWS` rows a chunk.
+        """Write an array, compressed with zstd, `ROWS` rows per chunk.
 
         Parameters
         ----------
         name : str
             Path below the root.
         values : ndarray
-            Booleans, integers, floats, or objects that are all texts.
+            Booleans, integers, floats, or texts (dtype object).
         dimensions : tuple of str
-            One name an axis.
+            Name of each axis.
         attributes : mapping, optional
+            JSON values.
         """
         from numcodecs.zstd import compress
 
@@ -103,24 +104,27 @@ class Hierarchy:
         for index in itertools.product(*map(_n_chunks, values.shape, chunk)):
             low = [i * size for i, size in zip(index, chunk, strict=True)]
             part = values[tuple(slice(a, a + n) for a, n in zip(low, chunk, strict=True))]
-            if _is_blank(part):  # zarr leaves out what is fill alone
+            if _is_blank(part):  # zarr omits chunks of fill values alone
                 continue
             if part.shape != chunk:
-                whole = np.full(chunk, fill, values.dtype)
-                whole[tuple(slice(n) for n in part.shape)] = part
-                part = whole
+                padded = np.full(chunk, fill, values.dtype)
+                padded[tuple(slice(n) for n in part.shape)] = part
+                part = padded
             self._write(
                 f"{name}/c/{'/'.join(map(str, index))}", compress(_encode(part), _ZSTD_LEVEL, False)
             )
 
     def signal(self, layout: GroupLayout, n_shards: int, attributes: Mapping[str, Any]) -> None:
-        """Write the metadata of a modality's samples; their shards lie there, see `codec`.
+        """Write the metadata of a modality's samples; `codec` writes the shards themselves.
 
         Parameters
         ----------
         layout : GroupLayout
+            Channels, dtype, chunk and shard of the modality.
         n_shards : int
+            Length of the array in shards.
         attributes : mapping
+            JSON values.
         """
         n, dtype = len(layout.channels), np.dtype(layout.dtype)
         blosc = {
@@ -151,8 +155,13 @@ class Hierarchy:
     def finish(self, attributes: Mapping[str, Any]) -> None:
         """Write the root group, last, with the metadata of all nodes.
 
-        zarr-python warns when it writes consolidated metadata that the v3 specification has no
-        word on it yet; readers that do not know it skip it, those that do need one request.
+        The v3 specification does not define consolidated metadata yet. Readers that do not know
+        it ignore it; those that know it open the store with one request.
+
+        Parameters
+        ----------
+        attributes : mapping
+            Attributes of the root group; JSON values.
         """
         ordered = sorted(self._nodes, key=lambda name: (name.count("/"), name))
         nodes = {name: self._nodes[name] for name in ordered}
@@ -210,7 +219,7 @@ def _n_chunks(n: int, size: int) -> range:
 
 
 def _is_blank(part: NDArray[Any]) -> bool:
-    """Say whether all of it is the fill value; -0.0 is not."""
+    """Return whether all values are the fill value; -0.0 is not."""
     if part.dtype == object:
         return not any(part.ravel().tolist())
     return not np.ascontiguousarray(part).view(np.uint8).any()

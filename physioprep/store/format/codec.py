@@ -1,9 +1,8 @@
 """Encode samples as Zarr v3's ``sharding_indexed`` codec does, whole shards at a time.
 
-zarr-python spends some 0.2 ms of event loop on every chunk of a shard, many times what the
-compressor takes. Encoding here gives the same bytes (a test compares them) for a tenth of
-the time, lets a record of any length be compressed as it comes, and gives the hash of what
-is written without reading it back.
+zarr-python needs about 0.2 ms for every chunk of a shard, many times what the compressor takes.
+The code here gives the same bytes (a test compares them) in a tenth of the time, compresses
+records of any length while they are read, and hashes shards without reading them back.
 
 Source: https://zarr-specs.readthedocs.io/en/latest/v3/codecs/sharding-indexed/
 """
@@ -31,24 +30,25 @@ def _fill(dtype: str) -> Any:
 
 
 class ChunkEncoder:
-    """Compress the chunks that one record fills, as its samples come.
+    """Compress the chunks of one record and modality while its samples are read.
 
     Parameters
     ----------
     slots : array_like of int
-        Row of the store's ``signal`` that each channel of the record takes; the others
-        are fill.
+        Row of the store's ``signal`` for each channel of the record; the other rows are set to
+        the fill value.
     layout : GroupLayout
+        Channels, dtype and chunk length of the modality.
 
     Attributes
     ----------
     chunks : list of (bytes or None)
-        One a chunk, the last padded with fill; None where all of it is fill, which Zarr
-        leaves out. Complete after `finish`.
+        Compressed chunks, the last padded with the fill value; None for a chunk of fill values
+        alone, which Zarr omits. Complete after `finish`.
     n_samples : int
-        Samples added so far.
+        Samples per channel added so far.
     is_whole : bool
-        The record has every channel of the store, in its order.
+        Whether the record has every channel of the store, in the order of the store.
     """
 
     def __init__(self, slots: Sequence[int] | NDArray[np.intp], layout: GroupLayout) -> None:
@@ -65,7 +65,7 @@ class ChunkEncoder:
 
     @cached_property
     def _part(self) -> NDArray[Any]:
-        """A chunk under way; records of whole chunks need none."""
+        """The chunk being filled; not needed while whole chunks are added."""
         shape = (len(self.layout.channels), self.layout.chunk)
         return np.full(shape, self._fill, self.layout.dtype)
 
@@ -75,7 +75,7 @@ class ChunkEncoder:
         Parameters
         ----------
         digital : ndarray, shape (channel of the record, sample)
-            Of a dtype that the layout's holds without loss.
+            Its dtype must convert to the layout's without loss.
         """
         size, n, at = self.layout.chunk, digital.shape[1], 0
         self.n_samples += n
@@ -94,14 +94,14 @@ class ChunkEncoder:
                 self._filled = 0
 
     def finish(self) -> None:
-        """Pad and compress what does not fill a chunk."""
+        """Pad and compress the last, incomplete chunk."""
         if self._filled:
             self._part[:, self._filled :] = self._fill
             self._compress(self._part)
             self._filled = 0
 
     def _compress(self, chunk: NDArray[Any]) -> None:
-        # One sample settles it for nearly every chunk that holds a signal.
+        # For nearly every chunk with a signal, the first sample shows that it is not all fill.
         first = chunk[0, 0]
         maybe_fill = first == self._fill or first != first
         if maybe_fill and _is_all(chunk, self._fill):
@@ -115,18 +115,19 @@ def _is_all(chunk: NDArray[Any], fill: Any) -> bool:
 
 
 def pack_shard(chunks: Sequence[bytes | None], layout: GroupLayout) -> bytes | None:
-    """Join compressed chunks to a shard: the chunks, their index, its CRC-32C.
+    """Join compressed chunks to a shard: the chunks, their index, the CRC-32C of the index.
 
     Parameters
     ----------
     chunks : sequence of (bytes or None)
-        At most as many as a shard holds; missing ones count as fill.
+        At most as many as a shard holds; None and missing ones mean chunks of fill values.
     layout : GroupLayout
+        Its chunk and shard lengths give the size of the index.
 
     Returns
     -------
     bytes or None
-        None where every chunk is fill: Zarr then has no such file.
+        None if every chunk is fill: Zarr then has no file for the shard.
     """
     from google_crc32c import value as crc32c
 

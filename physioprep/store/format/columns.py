@@ -1,4 +1,4 @@
-"""Manifest columns as Zarr arrays and back: one 1-D array a column, nulls kept apart.
+"""Convert manifest columns to 1-D Zarr arrays and back; each type has its own null value.
 
 =============  ======================  ====================================================
 manifest type  array                   null
@@ -34,29 +34,55 @@ _NULL_TIME: Final = int(np.iinfo(np.int64).min)
 
 
 def column_kind(name: str, series: pd.Series[Any]) -> str:
-    """Return the manifest type of a column: ``text``, ``number``, ``list[text]``, ..."""
+    """Return the manifest type of a column.
+
+    Parameters
+    ----------
+    name : str
+        Name of the column.
+    series : pandas.Series
+        Its values; they decide the type of a column that the manifest schema does not list.
+
+    Returns
+    -------
+    str
+        ``"text"``, ``"number"``, ``"list[text]"``, ...
+    """
     return COLUMNS[name][0] if name in COLUMNS else label_kind(name, series)
 
 
 def stored_columns(frame: pd.DataFrame) -> list[str]:
-    """Return the columns that a store keeps: all but ``root``, which is this machine's affair."""
+    """Return the columns of a manifest that a store keeps.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Manifest.
+
+    Returns
+    -------
+    list of str
+        All but ``root``: the folder of the raw files differs from machine to machine.
+    """
     return [str(name) for name in frame.columns if name != "root"]
 
 
 def encode_column(kind: str, series: pd.Series[Any]) -> tuple[NDArray[Any], dict[str, Any]]:
-    """Turn a manifest column into an array that Zarr stores, with its attributes.
+    """Convert a manifest column to the array that Zarr stores, with its attributes.
 
     Parameters
     ----------
     kind : str
-        Manifest type.
+        Manifest type, from `column_kind`.
     series : pandas.Series
+        Values of the column, one per record.
 
     Returns
     -------
     values : ndarray, shape (record,)
         float64, int64, or object (texts).
     attributes : dict
+        Manifest type and, for integers and times, the null value; JSON values.
 
     Examples
     --------
@@ -76,7 +102,9 @@ def encode_column(kind: str, series: pd.Series[Any]) -> tuple[NDArray[Any], dict
             "calendar": "proleptic_gregorian",
             "_FillValue": _NULL_TIME,
         }
-        return series.to_numpy("datetime64[us]").astype(np.int64), attributes  # NaT is the null
+        return series.to_numpy("datetime64[us]").astype(
+            np.int64
+        ), attributes  # NaT becomes the null
     if kind.startswith("list"):
         texts = _json_texts(series)
     else:
@@ -93,7 +121,7 @@ def _json_texts(series: pd.Series[Any]) -> list[str]:
     texts = []
     before, text = None, ""
     for value in series.tolist():
-        if value is before:  # rows that are alike often share the list, see `read_manifest`
+        if value is before:  # equal rows often share the list, see `read_manifest`
             texts.append(text)
             continue
         before = value
@@ -110,7 +138,7 @@ def _json_texts(series: pd.Series[Any]) -> list[str]:
 
 
 def _flat_json(values: list[Any]) -> str:
-    """Encode a flat list, without the encoder where every value is plain: it is 8 times faster."""
+    """Encode a flat list; for plain values this is 8 times faster than the encoder."""
     if not values:
         return "[]"
     kinds = set(map(type, values))
@@ -136,19 +164,21 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), de
 
 
 def decode_column(name: str, values: NDArray[Any], kind: str) -> pd.Series[Any]:
-    """Turn a stored array back into the manifest column.
+    """Convert a stored array back to the manifest column.
 
     Parameters
     ----------
     name : str
+        Name of the column.
     values : ndarray, shape (record,)
         As read from Zarr.
     kind : str
-        Its `KIND` attribute.
+        Manifest type: the `KIND` attribute of the array.
 
     Returns
     -------
     pandas.Series
+        As in the manifest, with its dtype and nulls.
 
     Examples
     --------
@@ -169,11 +199,14 @@ def decode_column(name: str, values: NDArray[Any], kind: str) -> pd.Series[Any]:
 
 
 def hash_values(digest: hashlib._Hash, values: NDArray[Any]) -> None:
-    """Feed encoded values to a hash, unambiguously where their number is known.
+    """Add encoded values to a hash.
+
+    Unambiguous only if the caller also hashes the number of values.
 
     Parameters
     ----------
     digest : hash object
+        Of `hashlib`; updated in place.
     values : ndarray, shape (record,)
         From `encode_column`.
     """

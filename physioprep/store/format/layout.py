@@ -1,8 +1,8 @@
 """Schema 1 of a store: its names, and the arithmetic of chunks, shards and blocks.
 
-Everything here is pure. Records are packed into *blocks*: runs of records whose samples fill,
-in every modality, whole shards that no other block touches. A block is what one task writes
-and one journal entry vouches for.
+Records are grouped in *blocks*: consecutive records whose samples fill, in every modality, whole
+shards that contain samples of no other block. One task writes one block, and one journal entry
+records that it is complete.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ ANNOTATIONS: Final = "annotations"
 QUARANTINE: Final = "quarantine.parquet"
 HASHES: Final = "SHA256SUMS"
 
-#: Seconds a chunk, chunks a shard, and the bounds that keep both in memory at any rate.
+#: Seconds per chunk, chunks per shard, and limits that keep both small at any sampling rate.
 CHUNK_S: Final = 10.0
 SHARD_CHUNKS: Final = 256
 _CHUNK_SAMPLES_MIN: Final = 256
 _CHUNK_BYTES_MAX: Final = 4 << 20
 _SHARD_BYTES_MAX: Final = 64 << 20
 
-#: Compression of the samples; shuffled blosc-lz4 decodes at several GB/s a core.
+#: Compression of the samples; shuffled blosc-lz4 decodes several GB/s per core.
 BLOSC: Final[dict[str, Any]] = {"cname": "lz4", "clevel": 5, "shuffle": "shuffle"}
 
 
@@ -40,21 +40,21 @@ class GroupLayout:
     Parameters
     ----------
     name : str
-        Name of its group: the modality, and its rate where one store holds several.
+        Name of its group: the modality, and its rate if the store holds several rates.
     modality : str
         ``"ecg"``, ``"eeg"``, ...
     channels : tuple of str
-        Ordered and unique; the rows of ``signal``.
+        Unique names of the rows of ``signal``, in order.
     units : tuple of str
-        Physical unit of each channel: of the first record that has it, where files differ.
+        Physical unit of each channel; if files differ, of the first record with the channel.
     unit_names : tuple of str
-        Every unit that occurs.
+        All units that occur.
     rate_hz : float
-        Sampling rate of every record.
+        Sampling rate of every record, Hz.
     dtype : str
-        NumPy name of the stored samples.
+        NumPy name of the dtype of the stored samples.
     chunk, shard : int
-        Samples a chunk and a shard; `shard` is a multiple of `chunk`.
+        Samples per chunk and per shard; `shard` is a multiple of `chunk`.
     """
 
     name: str
@@ -69,12 +69,28 @@ class GroupLayout:
 
     @property
     def fill_value(self) -> float | int:
-        """What samples that nobody wrote read as."""
+        """Value that unwritten samples are read as.
+
+        Returns
+        -------
+        float or int
+            As `fill_of` gives it for `dtype`.
+        """
         return fill_of(self.dtype)
 
 
 def fill_of(dtype: str) -> float | int:
     """Return the fill value of samples of a dtype.
+
+    Parameters
+    ----------
+    dtype : str
+        NumPy name of a float or signed integer dtype.
+
+    Returns
+    -------
+    float or int
+        NaN for floats, the smallest value for integers.
 
     Examples
     --------
@@ -94,10 +110,10 @@ def group_layout(
     dtype: str,
     unit_names: tuple[str, ...] | None = None,
 ) -> GroupLayout:
-    """Choose chunk and shard of a modality.
+    """Choose the chunk and shard lengths of a modality.
 
-    A chunk holds 10 s (less where that exceeds 4 MiB, more below 25.6 Hz); a shard holds 256
-    chunks, or as many as fit 64 MiB.
+    A chunk holds 10 s (less if that exceeds 4 MiB, more below 25.6 Hz); a shard holds 256
+    chunks, or as many as fit in 64 MiB.
 
     Parameters
     ----------
@@ -107,6 +123,7 @@ def group_layout(
     Returns
     -------
     GroupLayout
+        With `chunk` and `shard` chosen.
 
     Examples
     --------
@@ -128,21 +145,22 @@ def group_layout(
 def block_bounds(
     chunks: NDArray[np.int64], chunks_per_shard: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Cut a run of records into blocks.
+    """Divide a sequence of records into blocks.
 
-    A block takes records until the next one would overflow one shard in some modality; a
-    record longer than a shard is a block of its own, of several shards.
+    A block takes records until the next one would overflow a shard in any modality; a record
+    longer than a shard forms its own block of several shards.
 
     Parameters
     ----------
     chunks : ndarray of int64, shape (group, record)
-        Chunks that each record fills.
+        Number of chunks that each record fills in each group.
     chunks_per_shard : ndarray of int64, shape (group,)
+        Number of chunks per shard of each group.
 
     Returns
     -------
     ndarray of int64, shape (block + 1,)
-        Block *b* holds records ``bounds[b]`` up to ``bounds[b + 1]``.
+        Block *b* holds records ``bounds[b]`` up to, not including, ``bounds[b + 1]``.
 
     Examples
     --------
@@ -165,21 +183,23 @@ def block_bounds(
 def place(
     length: NDArray[np.int64], bounds: NDArray[np.int64], layout: GroupLayout
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give each record its first sample, and each block its shards.
+    """Return the first sample of each record and the shards of each block.
 
     Parameters
     ----------
     length : ndarray of int64, shape (record,)
-        Samples a record has in this modality.
+        Samples per channel of each record in this modality.
     bounds : ndarray of int64, shape (block + 1,)
+        First record of each block, and the number of records; from `block_bounds`.
     layout : GroupLayout
+        The modality.
 
     Returns
     -------
     start : ndarray of int64, shape (record,)
         First sample of each record, on a chunk boundary.
     shards : ndarray of int64, shape (block + 1,)
-        Block *b* writes shards ``shards[b]`` up to ``shards[b + 1]``.
+        Block *b* writes shards ``shards[b]`` up to, not including, ``shards[b + 1]``.
 
     Examples
     --------
