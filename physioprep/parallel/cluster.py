@@ -89,7 +89,7 @@ def connect(
         except (distributed.CancelledError, distributed.comm.CommClosedError) as cause:
             raise error(
                 f"the Dask scheduler at {scheduler} went away; what is done is kept: "
-                "repeat the same call to continue"
+                "repeat the call to continue"
             ) from cause
 
 

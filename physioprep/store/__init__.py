@@ -1,7 +1,7 @@
-"""Stores: raw recordings, harmonised, in one Zarr v3 group a corpus and recipe.
+"""Stores: harmonised recordings of one or more corpora in one Zarr v3 group.
 
-`ingest` plans, executes and commits; `open_store` reads; `verify` re-hashes. The schema has
-its own page, docs/store.md.
+`ingest` makes a store, `open_store` reads it, `verify` compares its files with their hashes.
+docs/store.md describes the schema.
 """
 
 from physioprep.store.build.run import IngestResult, ingest

@@ -1,17 +1,13 @@
-"""Open a store: find it, on a disk or behind a URL, and check that its schema is known."""
+"""Open a store on a disk or at a URL, and check that its schema is known."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from physioprep.errors import StoreError
 from physioprep.remote import fetch, join, place
 from physioprep.store.format.layout import SCHEMA, SCHEMA_VERSION
 from physioprep.store.read import Store, zarr_place
-
-if TYPE_CHECKING:
-    pass
 
 
 def open_store(path: str | Path) -> Store:
@@ -25,13 +21,14 @@ def open_store(path: str | Path) -> Store:
     Returns
     -------
     Store
+        Samples are read only when a method asks for them.
 
     Raises
     ------
     StoreError
-        If there is none, or it has another schema.
+        `path` is no store, or a store of another schema.
     UnreadableFileError
-        If a URL cannot be read, now or when the store is used.
+        A URL cannot be read, now or when the store is used.
 
     Examples
     --------

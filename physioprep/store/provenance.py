@@ -1,4 +1,4 @@
-"""From a sample of a store back to the bytes of the source that it was made of."""
+"""Find the source files, samples and bytes that a sample of a store was computed from."""
 
 from __future__ import annotations
 
@@ -27,33 +27,35 @@ def source_of(
     at_s: float | None = None,
     channel: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Say which samples and bytes of the source files a stretch of a record was made of.
+    """Return the samples and bytes of the source files that stored samples were computed from.
 
     Parameters
     ----------
     store : Store
+        From `open_store`.
     record_id : str
+        As for `Store.index`.
     root : path-like, optional
-        Where the corpus's files are now; without it there are no bytes in the answer, since
-        a store knows neither the folder nor the headers.
+        Folder of the corpus's files. Without it the answer has no byte positions, since a
+        store keeps neither the folder nor the headers.
     sample : int, optional
-        One stored sample, counted from the record's first; default: all.
+        One stored sample, counted from the start of the record; default: all.
     at_s : float, optional
-        The same as a time, s from the record's start.
+        The same as a time, s from the start of the record.
     channel : str, optional
-        One stored channel; default: all that are present.
+        One stored channel; default: all that the record has.
 
     Returns
     -------
     list of dict
-        One a modality and source file. ``seconds`` are those of the stretch; ``source samples``
-        count from the first in the file, a channel; ``bytes`` are ``first-last``, both
-        included; ``filters reach`` is how far beyond these the recipe's filters look, in s.
+        One per modality and source file. ``seconds``: time of the stored samples; ``source
+        samples``: per channel, counted from the start of the file; ``bytes``: ``first-last``,
+        both included; ``filters reach``: how far beyond these the recipe's filters extend, s.
 
     Raises
     ------
     StoreError
-        No such channel or sample.
+        The record has no such channel or sample, or both `sample` and `at_s` are given.
     UnreadableFileError
         With `root`: the record's header is missing or damaged.
     """
@@ -105,7 +107,7 @@ def _stretch(
 
 
 def _source_channels(store: Store, number: int, modality: str, channel: str | None) -> list[str]:
-    """Return the channels of the record's own files that one stored channel, or all, came from."""
+    """Return the channels of the source files that one stored channel (or all) came from."""
     of_file = {name for names in store.records.iloc[number]["channels"] for name in names}
     names = store.channels(modality)
     present = store.table(modality, "present")[number]
@@ -119,7 +121,7 @@ def _source_channels(store: Store, number: int, modality: str, channel: str | No
 
 
 def _reach(store: Store, row: pd.Series[Any], modality: str, sources: list[str]) -> dict[str, Any]:
-    """Say how far a recipe's filters look, and what of it looks at the whole record."""
+    """Return how far a recipe's filters extend, and which step uses the whole record."""
     from physioprep.harmonise import Recipe
 
     recipe = Recipe.from_dict(store.attrs["recipe"])
@@ -141,7 +143,7 @@ def _reach(store: Store, row: pd.Series[Any], modality: str, sources: list[str])
 def _by_samples(
     row: pd.Series[Any], sources: list[str], start_s: float, end_s: float
 ) -> list[dict[str, Any]]:
-    """Say what is known without the files: which samples, at the source's rate."""
+    """Return what is known without the files: the samples, at the source's rate."""
     out = []
     for rate, n, names in zip(row["sampling_rate"], row["n_samples"], row["channels"], strict=True):
         mine = [name for name in names if name in sources]
@@ -153,14 +155,14 @@ def _by_samples(
                     "file": row["path"],
                     "channels": mine,
                     "source samples": f"{first}-{last}",
-                    "bytes": "unknown without the files: say where they are (root)",
+                    "bytes": "unknown without the files: give their folder (root)",
                 }
             )
     return out
 
 
 class _Ranges:
-    """The source files of one record, where they are now."""
+    """Byte ranges in the source files of one record, below `root`."""
 
     def __init__(self, root: Path, row: pd.Series[Any]) -> None:
         from physioprep.readers import read_header
@@ -182,7 +184,7 @@ class _Ranges:
         fact = {
             "file": name,
             "sha256": before,
-            "file now": "as ingested" if now == before else "not what was ingested",
+            "file now": "as ingested" if now == before else "changed since ingest",
             "channels": list(found.channels),
             "source samples": f"{found.first_sample}-{found.stop_sample - 1}",
             "bytes": f"{found.first}-{found.stop - 1}",

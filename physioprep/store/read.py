@@ -1,12 +1,10 @@
-"""Read a store: records as labelled arrays, samples as physical values."""
+"""Read a store: its records, their samples, annotations and provenance."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,29 +12,25 @@ from numpy.typing import NDArray
 
 from physioprep.errors import StoreError
 from physioprep.remote import fetch, join
-from physioprep.samples import to_physical
 from physioprep.store.format.columns import KIND, decode_column
 from physioprep.store.format.layout import ANNOTATIONS, QUARANTINE, RECORDS
+from physioprep.store.modality_arrays import ModalityArrays
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
 
-class Store:
+class Store(ModalityArrays):
     """A store, open for reading; see `open_store`.
 
     Parameters
     ----------
     path : Path, or str for a URL
+        Folder of the store.
     group : zarr.Group
-        Its root.
+        Root group of the store.
     """
-
-    def __init__(self, path: str | Path, group: Any) -> None:
-        self.path = path
-        self.group = group
-        self._arrays: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         return f"<Store {self.path}: {len(self)} records, {', '.join(self.modalities)}>"
@@ -45,23 +39,14 @@ class Store:
         return int(self.attrs["n_records"])
 
     @cached_property
-    def attrs(self) -> Mapping[str, Any]:
-        """Attributes of the root: schema, corpora, recipe, hashes, software."""
-        return MappingProxyType(dict(self.group.attrs))
-
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        """Names of the groups that hold samples: ``"ecg"``, ``"eeg"``, ..."""
-        return tuple(self.attrs["modalities"])
-
-    @property
-    def native(self) -> bool:
-        """Whether the store keeps the digital samples of its files."""
-        return bool(self.attrs["recipe"].get("native", False))
-
-    @cached_property
     def records(self) -> pd.DataFrame:
-        """The manifest rows of the records in the store, without ``root``; one row a record."""
+        """Manifest rows of the records in the store.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per record; the columns of the manifest except ``root``.
+        """
         import pandas as pd
 
         group = self.group[RECORDS]
@@ -73,9 +58,18 @@ class Store:
 
     @cached_property
     def quarantine(self) -> pd.DataFrame:
-        """What is not in the store: ``corpus, record_id, path, stage, reason, traceback``.
+        """Records that could not be ingested, and why.
 
-        A traceback is there where the software failed in a way that no reader expects; else "".
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``corpus, record_id, path, stage, reason, traceback`` (text). The traceback
+            is "" except for unexpected errors, which may be faults of the software.
+
+        Raises
+        ------
+        StoreError
+            The store's quarantine table is missing.
         """
         import pandas as pd
 
@@ -86,62 +80,34 @@ class Store:
                 frame = pd.read_parquet(BytesIO(fetch(join(self.path, QUARANTINE))))
         except FileNotFoundError:
             raise StoreError(f"{self.path}: {QUARANTINE} is missing") from None
-        # The column is in the file only where one of its rows has one.
+        # The file has the column only if one of its rows has a traceback.
         return frame if "traceback" in frame else frame.assign(traceback="")
 
-    def channels(self, modality: str) -> tuple[str, ...]:
-        """Return the channels of a modality, in the order of its arrays."""
-        return tuple(self._modality(modality).attrs["channels"])
-
-    def units(self, modality: str) -> tuple[str, ...]:
-        """Return the physical unit of each channel of a modality."""
-        return tuple(self._modality(modality).attrs["units"])
-
-    def rate_hz(self, modality: str) -> float:
-        """Return the sampling rate of a modality in Hz."""
-        return float(self._modality(modality).attrs["sampling_frequency"])
-
-    def table(self, modality: str, name: str) -> NDArray[Any]:
-        """Return a per-record array of a modality, whole.
-
-        Parameters
-        ----------
-        modality : str
-        name : str
-            ``start``, ``length`` (record,); ``scale``, ``offset``, ``invalid``, ``present``,
-            ``derived``, ``n_saturated``, ``quantisation_rms``, ``unit`` (into the attribute
-            ``unit_names``), ``source_index`` (record, channel).
-
-        Returns
-        -------
-        ndarray
-            Read once and kept; do not write into it.
-        """
-        key = f"{modality}/{name}"
-        if key not in self._arrays:
-            self._arrays[key] = np.asarray(self._modality(modality)[name][...])
-        out: NDArray[Any] = self._arrays[key]
-        return out
-
     def index(self, record_id: str) -> int:
-        """Return the number of a record.
+        """Return the row of a record in `records`.
 
         Parameters
         ----------
         record_id : str
-            Its id; ``corpus/id`` where several corpora of a store use the same id.
+            Its id; ``corpus/id`` if several corpora of the store use the same id.
+
+        Returns
+        -------
+        int
+            Also its index along the record axis of the arrays.
 
         Raises
         ------
         StoreError
-            If it is not in the store, with the reason where it was quarantined.
+            The record is not in the store (for a quarantined record with the reason), or
+            several corpora have a record with this id.
         """
         found = self._index.get(str(record_id), ())
         if len(found) == 1:
             return found[0]
         if found:
             corpora = ", ".join(self.records["corpus"].tolist()[number] for number in found)
-            raise StoreError(f"{self.path}: record {record_id} is in {corpora}: say corpus/id")
+            raise StoreError(f"{self.path}: record {record_id} is in {corpora}: give corpus/id")
         bad = self.quarantine
         for corpus, name, reason in zip(bad.corpus, bad.record_id, bad.reason, strict=True):
             if str(record_id) in (name, f"{corpus}/{name}"):
@@ -163,44 +129,24 @@ class Store:
         Parameters
         ----------
         record_id : str
+            As for `index`.
         modality : str
+            One of `modalities`.
 
         Returns
         -------
         ndarray of the stored dtype, shape (channel, sample)
-            The channels that the record has: in the order of the file in a native store, of
-            the store elsewhere; see `record` for their names.
+            The channels that the record has: in a native store in the order of the source
+            file, else in the order of the store; see `record` for their names.
 
         Raises
         ------
         StoreError
-            If the record is not there or lacks the modality.
+            The record is not in the store or lacks the modality.
         """
         number = self.index(record_id)
         slots = self._slots(number, modality)
         return self._samples(number, modality, 0, None)[slots]
-
-    def read(
-        self, record_index: int, modality: str, start: int = 0, stop: int | None = None
-    ) -> NDArray[np.float32]:
-        """Return physical values of a stretch of a record.
-
-        Parameters
-        ----------
-        record_index : int
-            Row of `records`.
-        modality : str
-        start, stop : int
-            Samples of the record; `stop` None or beyond its end means its end.
-
-        Returns
-        -------
-        ndarray of float32, shape (channel, sample)
-            All channels of the modality, in `units`; NaN where a sample is missing and in
-            channels that the record lacks.
-        """
-        digital = self._samples(record_index, modality, start, stop)
-        return self._physical(record_index, modality, digital, slice(None))
 
     def record(self, record_id: str) -> xr.Dataset:
         """Return a record as labelled physical values.
@@ -208,20 +154,21 @@ class Store:
         Parameters
         ----------
         record_id : str
+            As for `index`.
 
         Returns
         -------
         xarray.Dataset
-            A float32 variable a modality, over (``channel``, ``time``) where the store has
-            one modality and (``ecg_channel``, ``ecg_time``), ... where it has several;
-            modalities that share their rate and length share ``time``. Channels that the
-            record lacks are left out; missing samples are NaN; time is in s. Attributes: the
-            record's row of `records`.
+            One float32 variable per modality, over (``channel``, ``time``) if the store has
+            one modality and (``ecg_channel``, ``ecg_time``), ... if it has several;
+            modalities of equal rate and length share ``time``. Channels that the record lacks
+            are left out; missing samples are NaN; time is in s. Attributes: the record's row
+            of `records`.
 
         Raises
         ------
         StoreError
-            If it is not in the store.
+            The record is not in the store.
         """
         import xarray as xr
 
@@ -257,11 +204,18 @@ class Store:
         Parameters
         ----------
         record_id : str
+            As for `index`.
 
         Returns
         -------
         pandas.DataFrame
-            Columns of `ANNOTATION_COLUMNS`; onset in s from the record's start.
+            One row per annotation, columns of `ANNOTATION_COLUMNS`; onset in s from the start
+            of the record, duration in s.
+
+        Raises
+        ------
+        StoreError
+            The record is not in the store.
         """
         import pandas as pd
 
@@ -277,18 +231,25 @@ class Store:
         return pd.DataFrame(columns)
 
     def provenance(self, record_id: str) -> dict[str, Any]:
-        """Return where the samples of a record come from and what was done to them.
+        """Return the source files of a record and how its samples were made.
 
         Parameters
         ----------
         record_id : str
+            As for `index`.
 
         Returns
         -------
         dict
-            ``files`` is a list of (path below the corpus's folder, SHA-256); ``samples`` gives,
-            for each modality, the place in ``signal``; the other keys name themselves.
+            ``files``: list of (path below the folder of the corpus, SHA-256); ``samples``: for
+            each modality its channels, rate (Hz), first sample and end in ``signal``, and
+            number of saturated samples; also the format, the source channels, name and hash of
+            the recipe, hash of the plan, software versions, faults and flags.
 
+        Raises
+        ------
+        StoreError
+            The record is not in the store.
         """
         number = self.index(record_id)
         row = self.records.iloc[number]
@@ -321,19 +282,16 @@ class Store:
         }
 
     def tree(self) -> xr.DataTree:
-        """Return the whole store as an xarray.DataTree; samples are read when asked for."""
+        """Return the whole store as an xarray.DataTree.
+
+        Returns
+        -------
+        xarray.DataTree
+            One node per group; values are read when they are used.
+        """
         import xarray as xr
 
         return xr.open_datatree(zarr_place(self.path), engine="zarr")
-
-    def _modality(self, modality: str) -> Any:
-        if modality not in self.modalities:
-            known = ", ".join(self.modalities)
-            raise StoreError(f"{self.path}: no modality {modality!r}; it has {known}")
-        key = f"{modality}/"
-        if key not in self._arrays:
-            self._arrays[key] = self.group[modality]
-        return self._arrays[key]
 
     def _slots(self, number: int, modality: str) -> NDArray[np.intp]:
         slots = np.flatnonzero(self.table(modality, "present")[number])
@@ -344,28 +302,20 @@ class Store:
             slots = slots[np.argsort(self.table(modality, "source_index")[number][slots])]
         return slots
 
-    def _samples(self, number: int, modality: str, start: int, stop: int | None) -> NDArray[Any]:
-        first = int(self.table(modality, "start")[number])
-        length = int(self.table(modality, "length")[number])
-        stop = length if stop is None else min(stop, length)
-        if not 0 <= start <= length:
-            raise StoreError(f"{self.path}: sample {start} of a record of {length}")
-        key = f"{modality}/signal/"
-        if key not in self._arrays:
-            self._arrays[key] = self._modality(modality)["signal"]
-        return np.asarray(self._arrays[key][:, first + start : first + max(start, stop)])
-
-    def _physical(
-        self, number: int, modality: str, digital: NDArray[Any], slots: Any
-    ) -> NDArray[np.float32]:
-        scale = self.table(modality, "scale")[number][slots]
-        offset = self.table(modality, "offset")[number][slots]
-        invalid = self.table(modality, "invalid")[number][slots]
-        return to_physical(digital, scale, offset, invalid)  # NaN scale: the channel is absent
-
 
 def zarr_place(path: str | Path) -> Any:
-    """Return what Zarr opens."""
+    """Return the location of a store in a form that Zarr opens.
+
+    Parameters
+    ----------
+    path : Path, or str for a URL
+        Folder of the store.
+
+    Returns
+    -------
+    str or zarr.abc.store.Store
+        A path, or a read-only Zarr store for the URL.
+    """
     if isinstance(path, Path):
         return str(path)
     from physioprep.remote_zarr import UrlStore

@@ -1,4 +1,4 @@
-"""Prove that a store is what its ingest wrote."""
+"""Check that the files of a store are unchanged since they were written."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from physioprep.store.open import open_store
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """What re-hashing a store found.
+    """Result of `verify`.
 
     Parameters
     ----------
     path : Path, or str for a URL
+        The store.
     n_files, bytes : int
-        Files whose hash is stated, and their size.
+        Number of files with a stored hash, and their total size in bytes.
     problems : tuple of str
-        One line a file that is missing, changed, or not the store's. Empty: it is whole.
+        One line per file that is missing, changed, or not part of the store. Empty if the
+        store is intact.
     """
 
     path: str | Path
@@ -37,23 +39,25 @@ class VerifyResult:
 def verify(path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> VerifyResult:
     """Hash every file of a store and compare with the hashes taken when it was written.
 
-    ``sha256sum -c SHA256SUMS`` in the store's folder does the same without physioprep, but
-    for files that do not belong there.
+    ``sha256sum -c SHA256SUMS`` in the store's folder does the same without physioprep, except
+    that it does not find additional files.
 
     Parameters
     ----------
     path : path-like or str
+        Folder of the store, or its URL.
     progress : callable, optional
-        Called with (files done, files in all).
+        Called with (number of files done, number of files).
 
     Returns
     -------
     VerifyResult
+        Missing and changed files are among its `problems`; they raise no error.
 
     Raises
     ------
     StoreError
-        If there is no store, or it has no hashes.
+        `path` is no store, or its list of hashes is missing or damaged.
     """
     path = open_store(path).path
     stated = stated_hashes(path)
@@ -71,7 +75,9 @@ def verify(path: str | Path, *, progress: Callable[[int, int], None] | None = No
         if progress:
             progress(number, len(stated))
     found = _names(path)
-    problems += [f"{name}: not of this store" for name in sorted(found - stated.keys() - {HASHES})]
+    problems += [
+        f"{name}: not part of this store" for name in sorted(found - stated.keys() - {HASHES})
+    ]
     return VerifyResult(path, len(stated), size, tuple(problems))
 
 
@@ -85,14 +91,30 @@ def _hash(path: str | Path, name: str) -> tuple[str, int]:
 
 
 def _names(path: str | Path) -> set[str]:
-    """Return all files below a store; of the web, where nothing lists them well, none."""
+    """Return all files below a store; none for http(s), which cannot list them reliably."""
     if isinstance(path, Path):
         return {p.relative_to(path).as_posix() for p in path.rglob("*") if not p.is_dir()}
     return set() if path.startswith("http") else set(remote.listing(path))
 
 
 def stated_hashes(path: str | Path) -> dict[str, str]:
-    """Return the SHA-256 of each file of a store, as its ingest took it."""
+    """Return the SHA-256 of each file of a store, as written by its ingest.
+
+    Parameters
+    ----------
+    path : Path, or str for a URL
+        Folder of the store.
+
+    Returns
+    -------
+    dict of str to str
+        File, relative to the store, to its SHA-256.
+
+    Raises
+    ------
+    StoreError
+        The list of hashes is missing or damaged.
+    """
     where = f"{path}/{HASHES}"
     try:
         if isinstance(path, Path):

@@ -77,7 +77,7 @@ def test_what_does_not_fit_is_one_line(
     path = tmp_path / "s.zarr"
     pp.ingest(manifest.iloc[10:11], path, "native")
     before = files_of(path)
-    with pytest.raises(pp.PhysioprepError, match="recipes do not mix"):
+    with pytest.raises(pp.PhysioprepError, match="all records of a store have one recipe"):
         pp.ingest(manifest, path, "ecg-200hz", append=True)
     with pytest.raises(pp.PhysioprepError, match="it holds no ecg channel V2"):
         pp.ingest(manifest.iloc[10:], path, "native", append=True)

@@ -94,7 +94,7 @@ def test_full_disk_stops_and_goes_on(
     target = tmp_path / "s.zarr"
     answer = drive(manifest=manifest_file, target=target, scheduler="sync", file_limit=250_000)
     assert "File too large" in answer["error"]
-    assert "goes on from there" in answer["error"]
+    assert "repeat the call to continue" in answer["error"]
     assert not target.exists()
     done = list((tmp_path / ".s.zarr.partial").glob("*/journal/*.entry"))
     assert not list((tmp_path / ".s.zarr.partial").rglob("*.tmp"))

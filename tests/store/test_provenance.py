@@ -85,7 +85,7 @@ def test_a_file_that_has_changed_is_said(native: Path, corpus: Path, tmp_path: P
     data[9] ^= 1
     (tmp_path / "c" / "r1.dat").write_bytes(data)
     [source] = info(str(native), "--record", "r1", "--root", str(tmp_path / "c"))["source"]
-    assert source["file now"] == "not what was ingested"
+    assert source["file now"] == "changed since ingest"
 
 
 def test_what_is_not_there_is_one_line(native: Path) -> None:

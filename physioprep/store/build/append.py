@@ -1,4 +1,4 @@
-"""Extend a store: what it holds, what it lacks, and what does not fit it."""
+"""Extend a store: find its extent, the new records, and records that changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from physioprep.errors import StoreError
-from physioprep.store.build.plan import Extent, Plan
+from physioprep.store.build.extent import Extent
+from physioprep.store.build.plan import Plan
 from physioprep.store.format.layout import GroupLayout
 from physioprep.store.open import open_store
 from physioprep.store.read import Store
@@ -16,15 +17,17 @@ if TYPE_CHECKING:
 
 
 def extent_of(store: Store) -> Extent:
-    """Return what a store holds, for a plan to go behind it.
+    """Return the groups and sizes of a store, for the plan of an extension.
 
     Parameters
     ----------
     store : Store
+        The store to be extended.
 
     Returns
     -------
     Extent
+        New records are placed after the shards that it counts.
     """
     layouts, n_shards = [], {}
     for name in store.modalities:
@@ -48,22 +51,24 @@ def extent_of(store: Store) -> Extent:
 
 
 def new_records(store: Store, manifest: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a manifest that a store lacks.
+    """Return the rows of a manifest whose records the store does not hold.
 
     Parameters
     ----------
     store : Store
+        The store to be extended.
     manifest : pandas.DataFrame
+        May contain records that the store holds.
 
     Returns
     -------
     pandas.DataFrame
-        Records in the store's quarantine are among them: they may have been repaired.
+        Includes records of the store's quarantine: they may have been repaired.
 
     Raises
     ------
     StoreError
-        If a record that the store holds is another file now.
+        The files of a record have changed since the store was made.
     """
     pairs = zip(store.records["corpus"], store.records["record_id"], strict=True)
     held = dict(zip(pairs, store.records["sha256"], strict=True))
@@ -76,18 +81,25 @@ def new_records(store: Store, manifest: pd.DataFrame) -> pd.DataFrame:
         elif isinstance(sha, str) and sha != before:
             raise StoreError(
                 f"{store.path}: {corpus}/{record} has changed since it was ingested "
-                f"(sha256 {before[:12]}…, now {sha[:12]}…): make the store anew"
+                f"(sha256 {before[:12]}…, now {sha[:12]}…): make a new store"
             )
     return manifest.iloc[keep].reset_index(drop=True)
 
 
 def dtypes_of(target: str | Path, plan: Plan) -> dict[str, str]:
-    """Return the dtypes of a store made of the same inputs, where they are not the planned.
+    """Return the dtypes of an existing store of the same inputs that differ from the plan.
 
     Parameters
     ----------
     target : str or Path
+        Where the store may exist.
     plan : Plan
+        Plan of the present ingest.
+
+    Returns
+    -------
+    dict of str to str
+        Group to NumPy name of its dtype; empty if there is no store or its inputs differ.
     """
     try:
         store = open_store(target)

@@ -1,7 +1,7 @@
-"""One task: read, harmonise and write the records of one block; then journal it.
+"""Read, harmonise and write the records of one block, and record it in the journal.
 
-Runs in any process that sees the sources and the target. It is told where the work lies and
-which block to do; paths travel, samples never do.
+Runs in any process that can read the source files and write to the working folder. The process
+receives the path of the working folder and the number of the block; it never receives samples.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from physioprep.atomic import write_bytes
 from physioprep.errors import PhysioprepError
 from physioprep.store.build.journal import Entry, Failure, write_entry
 from physioprep.store.build.sources import (
-    at_hand,
     check_sources,
     read_source,
     reason_of,
     unexpected_traceback,
+    with_local_files,
 )
 from physioprep.store.build.trace import TargetError, Trace, to_target
 from physioprep.store.build.work import (
@@ -54,7 +54,26 @@ def run_planned(
     records: list[dict[str, Any]],
     crashed: Mapping[int, str],
 ) -> BlockResult:
-    """Do one block of `records` in a working folder of this machine; see `run_block`."""
+    """Write one block of records in a working folder of this machine.
+
+    Parameters
+    ----------
+    work : Path
+        Working folder of the ingest.
+    job : Job
+        What all blocks of the ingest share.
+    block : int
+        Number of the block.
+    records : list of dict
+        Planned records of the block, from `block_records`.
+    crashed : mapping of int to str
+        Number of a record that killed a process before, to the reason for its quarantine.
+
+    Returns
+    -------
+    BlockResult
+        Its `target_error` is set if the working folder cannot be written.
+    """
     try:
         return _Block(work, job, block, records, crashed).run()
     except TargetError as error:
@@ -62,7 +81,20 @@ def run_planned(
 
 
 def block_records(work: Path, block: int) -> list[dict[str, Any]]:
-    """Return the planned records of a block, from the memory-mapped table of the ingest."""
+    """Return the planned records of a block, from the memory-mapped table of the ingest.
+
+    Parameters
+    ----------
+    work : Path
+        Working folder of the ingest.
+    block : int
+        Number of the block.
+
+    Returns
+    -------
+    list of dict
+        One per record, in the order of the plan; the columns that `job_table` writes.
+    """
     import pyarrow as pa
 
     with pa.memory_map(str(work / TABLE)) as source:
@@ -71,7 +103,7 @@ def block_records(work: Path, block: int) -> list[dict[str, Any]]:
 
 
 class _Block:
-    """The state of one running block; lives as long as `run`."""
+    """The state of one block while `run` reads and writes it."""
 
     def __init__(
         self,
@@ -100,7 +132,7 @@ class _Block:
         }
 
     def run(self) -> BlockResult:
-        with Trace(self.work, self.block) as trace, at_hand(self.records) as records:
+        with Trace(self.work, self.block) as trace, with_local_files(self.records) as records:
             for position, record in enumerate(records):
                 trace.at(record["record"])
                 self._one(position, record)
@@ -166,7 +198,7 @@ class _Block:
         if stage != "crash":
             try:
                 check_sources(record)
-            except PhysioprepError as changed:  # explains whatever went wrong with the samples
+            except PhysioprepError as changed:  # this explains the other error
                 failure = Failure("read", reason_of(changed, record))
         self.sources.pop(number, None)
         self.failed[number] = failure
@@ -203,7 +235,7 @@ class _Block:
             self.flags.setdefault(number, []).extend(group.flags)
 
     def _write_full_shards(self, writer: GroupWriter) -> None:
-        """Write what a record longer than a shard has filled: a day of Holter is 10 of them."""
+        """Write the full shards of a record longer than one shard: a day of Holter fills 10."""
         per_shard = writer.layout.shard // writer.layout.chunk
         while writer.n_chunks > per_shard and len(writer.encoder.chunks) >= per_shard:
             self._write(writer.layout, writer.encoder.chunks[:per_shard])
@@ -222,7 +254,7 @@ class _Block:
         self.n_written[layout.name] += 1
 
     def _unwrite(self) -> None:
-        """Take back the shards of a long record that failed; it is alone in its block."""
+        """Remove the shards of a long record that failed; its block has no other record."""
         for name in self.outputs:
             to_target((self.work / STORE / name).unlink, missing_ok=True)
         self.outputs.clear()
@@ -244,7 +276,7 @@ def _unit_numbers(units: tuple[str, ...], names: tuple[str, ...]) -> NDArray[np.
 def _annotations(
     notes: list[tuple[int, Mapping[str, NDArray[Any]]]],
 ) -> dict[str, NDArray[Any]]:
-    """Join the annotations of a block; texts as one JSON list a column."""
+    """Join the annotations of a block; each text column becomes one JSON list."""
     from physioprep.recording import ANNOTATION_COLUMNS
 
     out: dict[str, NDArray[Any]] = {}

@@ -1,6 +1,6 @@
-"""The last step of an ingest: tables, attributes and hashes around the finished shards.
+"""The last step of an ingest: write tables, attributes and hashes beside the finished shards.
 
-Nothing here depends on when or where it runs, or on the order in which blocks were done.
+The result does not depend on the time, the machine, or the order in which blocks were done.
 """
 
 from __future__ import annotations
@@ -50,27 +50,30 @@ def commit(
     work : Path
         Working folder whose journal holds every block of `plan`.
     plan : Plan
+        Plan of the ingest.
     manifest : pandas.DataFrame
+        Manifest that `plan` was made from.
     recipe : Recipe
+        Recipe of the store.
     onto : Store, optional
-        The store that is extended. Its shards are linked, not written again.
+        Store to extend. Its shards are linked, not written again.
 
     Returns
     -------
     Contents
-        Of the whole store.
+        Of the whole store, including the records of `onto`.
 
     Raises
     ------
     StoreError
-        If a journal entry is missing.
+        A journal entry is missing or damaged.
     """
     store = work / STORE
     _clear(store, plan)
     contents = gather(work, plan, manifest)
     if onto is not None:
         contents = join(read_contents(onto), contents)
-        old = Path(onto.path)  # a store that is extended lies in a folder
+        old = Path(onto.path)  # only stores in a folder can be extended
         _link(old, store, [name for name in contents.outputs if (old / name).exists()])
     attributes = _root_attributes(plan, contents, recipe, onto)
     root = Hierarchy(store)
@@ -85,7 +88,7 @@ def commit(
 
 
 def _link(old: Path, new: Path, names: list[str]) -> None:
-    """Give shards of `old` a second name in `new`; copy where the file system cannot."""
+    """Hard-link shards of `old` into `new`; copy them if the file system has no hard links."""
     for name in names:
         target = new / name
         target.unlink(missing_ok=True)
@@ -96,7 +99,7 @@ def _link(old: Path, new: Path, names: list[str]) -> None:
 
 
 def _clear(store: Path, plan: Plan) -> None:
-    """Remove what an earlier, killed commit left; the shards stay."""
+    """Remove the files of an earlier, killed commit; keep the shards."""
     groups = {layout.name for layout in plan.layouts}
     for path in store.iterdir():
         if path.name not in groups:
@@ -105,7 +108,7 @@ def _clear(store: Path, plan: Plan) -> None:
         for path in (*(store / group).iterdir(), *(store / group / "signal").iterdir()):
             if path.name not in ("signal", "c"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        # what a killed writer was in the middle of
+        # temporary files of a killed writer
         for path in (store / group / "signal" / "c" / "0").glob(".*.tmp"):
             path.unlink()
 
@@ -213,7 +216,7 @@ def _write_annotations(root: Hierarchy, contents: Contents) -> None:
 
 
 def _write_quarantine(path: Path, rows: list[dict[str, str]]) -> str:
-    """Write the table of what is not in the store; return its SHA-256."""
+    """Write the table of quarantined records; return its SHA-256."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -227,7 +230,7 @@ def _write_quarantine(path: Path, rows: list[dict[str, str]]) -> str:
 
 
 def _write_hashes(store: Path, hashes: Mapping[str, str]) -> None:
-    """Write SHA256SUMS, and make sure that every file of the store is on the disk."""
+    """Write SHA256SUMS, and flush every file of the store to the disk."""
     folders, new = [], []
     for folder, _, names in os.walk(store):
         folders.append(folder)
@@ -236,11 +239,11 @@ def _write_hashes(store: Path, hashes: Mapping[str, str]) -> None:
             relative = name if within == "." else f"{within}/{name}"
             if "/signal/c/" not in relative:
                 new.append(os.path.join(folder, name))  # noqa: PTH118
-            elif relative not in hashes:  # a shard of a plan since given up
+            elif relative not in hashes:  # a shard of an abandoned plan
                 os.unlink(os.path.join(folder, name))  # noqa: PTH108, PTH118
     text = "".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes))
     (store / HASHES).write_bytes(text.encode())
-    with ThreadPoolExecutor(8) as pool:  # a file system syncs many files at once in one go
+    with ThreadPoolExecutor(8) as pool:  # syncing files in parallel is faster than one by one
         list(pool.map(_sync, [*new, str(store / HASHES)]))
         list(pool.map(_sync, folders))
 

@@ -1,4 +1,4 @@
-"""Run the blocks of a plan, and run alone those that killed a process."""
+"""Run the blocks of a plan; run blocks that killed a process in a separate process."""
 
 from __future__ import annotations
 
@@ -11,36 +11,37 @@ from physioprep.errors import StoreError
 from physioprep.parallel.alone import WorkerDiedError, perform_alone
 from physioprep.parallel.cluster import Announce
 from physioprep.parallel.run import choose_scheduler, run_tasks
-from physioprep.store.build.target_objects import scratch
+from physioprep.store.build.block_on_objects import scratch
 from physioprep.store.build.trace import TRACES, traced_records
 from physioprep.store.build.work import BlockResult
 
-#: Source values (samples times channels) up to which starting workers costs more than it saves.
+#: Source values (samples times channels) below which starting workers takes longer than it saves.
 SMALL: Final = 60_000_000
-#: Source values from which `workers` alone asks for a LocalCluster, with its dashboard.
+#: Source values from which `workers` without `scheduler` means a LocalCluster, with a dashboard.
 LARGE: Final = 2_000_000_000
 
 
 def choose_for(scheduler: str | None, workers: int | None, values: int) -> str:
-    """Choose what runs an ingest.
+    """Choose the scheduler of an ingest.
 
     Parameters
     ----------
     scheduler : str, optional
-        As for `ingest`. By default the size of the work decides.
+        As for `ingest`. By default the amount of data decides.
     workers : int, optional
-        Asked for.
+        Requested number of workers.
     values : int
-        Samples times channels to be read.
+        Number of samples times channels to read.
 
     Returns
     -------
     str
+        As `physioprep.parallel.run.choose_scheduler` returns it.
 
     Raises
     ------
     StoreError
-        There is no such scheduler.
+        Unknown scheduler.
 
     Examples
     --------
@@ -70,20 +71,20 @@ def execute(
     blocks : sequence of int
         Numbers of the blocks.
     on_done : callable
-        Called in this thread for each finished block; what it raises stops the run.
+        Called in this thread for each finished block; an exception in it stops the run.
     scheduler : str
         From `choose_for`.
     workers : int, optional
-        Default: the processor cores this process may use.
+        Default: the number of processor cores that this process may use.
     announce : callable, optional
         Called with the link of a cluster's dashboard.
 
     Raises
     ------
     StoreError
-        If workers die for a reason that no record explains, or a cluster cannot be reached.
+        A worker process died outside any record, or a cluster cannot be reached.
     """
-    # A process died in these before: a record may have killed it, and would kill this one too.
+    # A process died in these before, perhaps because of a record, which would kill this one too.
     suspects = [block for block in blocks if traced_records(scratch(work), block)]
     rest = sorted(set(blocks) - set(suspects))
 
@@ -109,7 +110,7 @@ def execute(
 
 
 def _run_alone(work: str | Path, block: int) -> BlockResult:
-    """Run a block in a process of its own, quarantining every record that kills it."""
+    """Run a block in a separate process, and quarantine every record that kills it."""
     crashed: dict[int, str] = {}
     while True:
         for path in (scratch(work) / TRACES).glob(f"{block}.*"):
@@ -121,7 +122,7 @@ def _run_alone(work: str | Path, block: int) -> BlockResult:
             new = set(traced_records(scratch(work), block)) - crashed.keys()
             if not new:
                 raise StoreError(
-                    f"a worker process died ({death}) and no record explains it"
+                    f"a worker process died ({death}) while no record was being read"
                 ) from None
             crashed |= dict.fromkeys(new, f"it crashes the process that reads it ({death})")
             continue

@@ -1,4 +1,4 @@
-"""What harmonising a recording must give, told from its manifest row alone."""
+"""Predict from a manifest row which channels and samples harmonising a recording gives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from physioprep.recording import GroupHeader
 if TYPE_CHECKING:
     from physioprep.harmonise import Recipe
 
-#: Native samples are taken for int16 until a record is met that needs more.
+#: Native samples are assumed to fit in int16 until a record is read that needs more.
 NARROWEST = "int16"
 
 
@@ -26,13 +26,15 @@ class Expected:
     Parameters
     ----------
     key : str
-        Under which harmonise gives it.
+        Key of the group in the result of harmonising.
     modality : str
+        ``"ecg"``, ``"eeg"``, ...
     rate_hz : float
+        Sampling rate after harmonising, Hz.
     channels, source_channels, units : tuple of str
-        As harmonised.
+        Name, name in the source file, and physical unit of each harmonised channel.
     dtype : str
-        Of the harmonised samples, as far as is known before reading.
+        NumPy name of the dtype of the harmonised samples, as far as known before reading.
     """
 
     key: str
@@ -46,20 +48,32 @@ class Expected:
 
 @dataclass(frozen=True)
 class Signature:
-    """A set of signals that recordings share, and what each of them becomes.
+    """A set of signals that several recordings have, and the groups it is harmonised to.
 
     Parameters
     ----------
     modalities : mapping of (str, str) to str
-        Channel name and unit, as in the file, to the modality that the manifest gives it.
+        Channel name and unit, as in the file, to the modality stated by the manifest.
     expected : tuple of Expected
+        The harmonised groups.
     """
 
     modalities: Mapping[tuple[str, str], str]
     expected: tuple[Expected, ...]
 
     def modality_of(self, channel: str, unit: str) -> str:
-        """Return the modality of a source channel, as the scan decided it."""
+        """Return the modality of a source channel.
+
+        Parameters
+        ----------
+        channel, unit : str
+            Name and unit, as in the file.
+
+        Returns
+        -------
+        str
+            As in the manifest; for a channel that the manifest lacks, from name and unit.
+        """
         from physioprep.harmonise import modality_of
 
         return self.modalities.get((channel, unit)) or modality_of(channel, unit)
@@ -72,10 +86,11 @@ class Signals:
     Parameters
     ----------
     modality : tuple of str
+        Modality per signal group.
     rates : tuple of float
-        Hz.
+        Sampling rate per signal group, Hz.
     channels, units : tuple of (tuple of str)
-        One element a signal group, like the others.
+        Names and units of the channels, per signal group.
     """
 
     modality: tuple[str, ...]
@@ -84,7 +99,13 @@ class Signals:
     units: tuple[tuple[str, ...], ...]
 
     def modalities(self) -> dict[tuple[str, str], str]:
-        """Return the modality of each (source name, unit)."""
+        """Return the modality of each channel.
+
+        Returns
+        -------
+        dict of (str, str) to str
+            (name in the file, unit) to modality.
+        """
         return {
             pair: modality
             for modality, names, units in zip(self.modality, self.channels, self.units, strict=True)
@@ -95,19 +116,21 @@ class Signals:
 def expect(
     signals: Signals, counts: Sequence[int], recipe: Recipe
 ) -> tuple[Signature, tuple[int, ...]] | str:
-    """Tell what a recipe makes of signals.
+    """Return the groups that a recipe makes of signals.
 
     Parameters
     ----------
     signals : Signals
+        From a manifest row.
     counts : sequence of int
-        Samples a channel of each signal group, gaps included.
+        Samples per channel of each signal group, gaps included.
     recipe : Recipe
+        Recipe of the store.
 
     Returns
     -------
     (Signature, tuple of int) or str
-        What each group becomes, and its number of samples; or why there is nothing.
+        The groups and their numbers of samples; or the reason why the recipe cannot be applied.
     """
     from physioprep.harmonise import plan_groups
 
@@ -150,18 +173,24 @@ def _header(
 def with_gaps(
     rates: Sequence[float], counts: Sequence[int], duration_s: float | None
 ) -> tuple[int, ...]:
-    """Return the samples of each group, gaps included.
+    """Return the number of samples of each group, gaps included.
 
-    A manifest counts the samples that are there, and its duration includes the gaps of
+    A manifest counts the samples in the file, and its duration includes the gaps of
     discontinuous files. All groups of such a file end together.
 
     Parameters
     ----------
     rates : sequence of float
-        Hz.
+        Sampling rate per group, Hz.
     counts : sequence of int
-        Samples a channel, gaps excluded.
+        Samples per channel of each group, gaps excluded.
     duration_s : float or None
+        Duration of the recording, s, gaps included.
+
+    Returns
+    -------
+    tuple of int
+        Samples per channel of each group, gaps included.
 
     Examples
     --------
@@ -180,21 +209,22 @@ def with_gaps(
 def group_names(
     signatures: Sequence[Signature], n_records: Sequence[int]
 ) -> dict[tuple[str, float], str]:
-    """Name the groups of a store: one rate each.
+    """Choose the names of a store's groups, each with one sampling rate.
 
-    A key whose recordings differ in rate (native stores of mixed corpora) keeps its plain
-    name for the rate of most recordings; the others are named after theirs.
+    If the recordings of a key differ in rate (native stores of mixed corpora), the group of the
+    most frequent rate has the plain name of the key; the names of the others contain their rate.
 
     Parameters
     ----------
     signatures : sequence of Signature
+        Distinct sets of signals.
     n_records : sequence of int
-        How many records have each signature.
+        Number of records with each signature.
 
     Returns
     -------
     dict of (str, float) to str
-        (key, rate) to group name.
+        (key, rate in Hz) to group name.
     """
     votes: Counter[tuple[str, float]] = Counter()
     modality = {}

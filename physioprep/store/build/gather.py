@@ -1,4 +1,4 @@
-"""What a store holds beside its samples: gathered from a journal, or read from a store."""
+"""Collect all of a store except its samples, from a journal or from a store."""
 
 from __future__ import annotations
 
@@ -31,20 +31,22 @@ ANNOTATION_TYPES: Final[dict[str, type]] = {"record": np.int64, **ANNOTATION_COL
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """All of a store but its samples.
+    """All of a store except its samples.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        The manifest rows of its records.
+        Manifest rows of its records.
     groups : mapping of group name to mapping of name to ndarray
         ``start``, ``length`` (record,) and the arrays of `PER_CHANNEL` (record, channel).
     source_channels : mapping of group name to mapping of channel to list of str
+        Names in the source files of each channel.
     annotations : mapping of name to ndarray, shape (annotation,)
         The columns of `ANNOTATION_TYPES`, in order of ``record``.
     quarantine : list of dict
+        Records that could not be ingested; keys are `QUARANTINE_COLUMNS`.
     outputs : mapping of str to str
-        Shard file to SHA-256.
+        Shard file, relative to the store, to its SHA-256.
     """
 
     table: pd.DataFrame
@@ -56,24 +58,26 @@ class Contents:
 
 
 def gather(work: Path, plan: Plan, manifest: pd.DataFrame) -> Contents:
-    """Gather what the journal says of a finished run.
+    """Collect the contents of a store from the journal of a finished run.
 
     Parameters
     ----------
     work : Path
         Working folder whose journal holds every block of `plan`.
     plan : Plan
+        Plan of the ingest.
     manifest : pandas.DataFrame
+        Manifest that `plan` was made from.
 
     Returns
     -------
     Contents
-        Of the records that did not fail.
+        Of the records that did not fail; the others are in its `quarantine`.
 
     Raises
     ------
     StoreError
-        If a journal entry is missing.
+        A journal entry is missing or damaged.
     """
     failed: dict[int, Failure] = {}
     sources: dict[int, list[tuple[str, int]]] = {}
@@ -169,19 +173,21 @@ def _source_channels(plan: Plan) -> dict[str, dict[str, list[str]]]:
 def quarantine_rows(
     plan: Plan, manifest: pd.DataFrame, failed: Mapping[int, Failure]
 ) -> list[dict[str, str]]:
-    """List what is not in the store.
+    """List the recordings that could not be planned or ingested.
 
     Parameters
     ----------
     plan : Plan
+        Plan of the ingest.
     manifest : pandas.DataFrame
+        Manifest that `plan` was made from.
     failed : mapping of int to Failure
-        Planned records that are in quarantine.
+        Number of a planned record in quarantine, to the cause.
 
     Returns
     -------
     list of dict
-        In the order of the manifest.
+        In the order of the manifest; keys are `QUARANTINE_COLUMNS`.
     """
     found = [(refusal.row, refusal.stage, refusal.reason, "") for refusal in plan.refused]
     found += [(int(plan.rows[record]), *why) for record, why in failed.items()]
@@ -193,7 +199,7 @@ def quarantine_rows(
 
 
 def _with_hashes(table: pd.DataFrame, sources: list[list[tuple[str, int]]]) -> pd.DataFrame:
-    """Fill in the hashes and sizes that ingest saw, which a scan may have left out."""
+    """Fill in hashes and sizes of the files as read: a scan may have been made without hashes."""
     import pandas as pd
 
     shas = [[sha for sha, _ in files] for files in sources]
@@ -206,15 +212,17 @@ def _with_hashes(table: pd.DataFrame, sources: list[list[tuple[str, int]]]) -> p
 
 
 def read_contents(store: Store) -> Contents:
-    """Read all of a store but its samples.
+    """Read all of a store except its samples.
 
     Parameters
     ----------
     store : Store
+        From `open_store`.
 
     Returns
     -------
     Contents
+        As `gather` and `join` gave it when the store was made.
     """
     from physioprep.store.verify import stated_hashes
 
@@ -238,17 +246,18 @@ def read_contents(store: Store) -> Contents:
 
 
 def join(old: Contents, new: Contents) -> Contents:
-    """Put the contents of an appended run behind those of the store that it extends.
+    """Append the contents of a run to those of the store that it extends.
 
     Parameters
     ----------
     old, new : Contents
-        `new` has the groups of `old`.
+        Of the store and of the run; both have the same groups.
 
     Returns
     -------
     Contents
-        With the quarantine of `old` less what is in `new`.
+        Records of `old` first. Records of the old quarantine that were tried again are not
+        listed twice.
     """
     import pandas as pd
 

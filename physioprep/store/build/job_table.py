@@ -1,4 +1,4 @@
-"""The working folder of an ingest, with the table that workers look their block up in."""
+"""Make the working folder of an ingest, with the table that workers read their records from."""
 
 from __future__ import annotations
 
@@ -32,16 +32,18 @@ def _schema() -> pa.Schema:
 
 
 def write_table(path: Path, plan: Plan, manifest: pd.DataFrame, root: str | Path | None) -> None:
-    """Write the planned records, block by block, so that a task maps in only its own.
+    """Write the planned records, one Arrow batch per block, so that a task reads only its own.
 
     Parameters
     ----------
     path : Path
+        File to write.
     plan : Plan
+        Plan of the ingest.
     manifest : pandas.DataFrame
-        That `plan` was made from.
+        Manifest that `plan` was made from.
     root : str or Path, optional
-        Where the raw files are now; by default where the manifest says.
+        Folder or URL of the raw files; by default as in the manifest.
     """
     import pyarrow as pa
 
@@ -80,16 +82,20 @@ def _lengths(plan: Plan, record: int) -> list[int]:
 def prepare(
     work: Path, plan: Plan, manifest: pd.DataFrame, recipe: Recipe, root: str | Path | None
 ) -> None:
-    """Lay out the working folder: what workers need to know, and where they write.
+    """Make the working folder: what workers read, and the folders that they write to.
 
     Parameters
     ----------
     work : Path
+        Working folder; it may exist.
     plan : Plan
+        Plan of the ingest.
     manifest : pandas.DataFrame
+        Manifest that `plan` was made from.
     recipe : Recipe
+        Recipe of the store.
     root : str or Path, optional
-        Where the raw files are now.
+        Folder or URL of the raw files; by default as in the manifest.
     """
     for folder in (JOURNAL, TRACES, STORE):
         (work / folder).mkdir(parents=True, exist_ok=True)

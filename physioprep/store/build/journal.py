@@ -1,8 +1,8 @@
-"""The journal of an ingest: one file a finished block, written after the block's shards.
+"""The journal of an ingest: one file per finished block, written after the block's shards.
 
-An entry exists only if everything it vouches for is on the disk, so a run that starts again
-does the blocks without an entry and no others. A file is a CRC-32 of all that follows, the length
-of a JSON document, that document, and the bytes of the arrays that it lists.
+An entry exists only if all shards of its block are on the disk, so a repeated run does only the
+blocks without an entry. A file is a CRC-32 of all that follows, the length of a JSON document,
+that document, and the bytes of the arrays that it lists.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Failure(NamedTuple):
     Parameters
     ----------
     stage : str
-        ``"read"``, ``"harmonise"`` or ``"crash"``.
+        Step that failed: ``"read"``, ``"harmonise"`` or ``"crash"`` (of the process).
     reason : str
         One line, the same on every machine.
     traceback : str
-        Where our own code or a library failed in a way that no reader expects; else "". It
-        tells a fault of the software from a bad file.
+        Where an unexpected error was raised; "" for errors that readers raise for bad files.
+        It distinguishes a fault of the software from a bad file.
     """
 
     stage: str
@@ -45,21 +45,23 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """What is known of a finished block.
+    """The journal's record of a finished block.
 
     Parameters
     ----------
     block : int
+        Number of the block.
     outputs : mapping of str to (str, int)
-        Shard file, relative to the store, to its SHA-256 and bytes.
+        Shard file, relative to the store, to its SHA-256 and size in bytes.
     failed : mapping of int to Failure
-        Planned record that went to quarantine.
+        Number of a record in quarantine, to the cause.
     sources : mapping of int to list of (str, int)
-        Planned record to SHA-256 and bytes of each of its files, as read.
+        Number of a record, to SHA-256 and size in bytes of each of its files, as read.
     flags : mapping of int to list of str
-        Planned record to what harmonising it showed.
+        Number of a record, to the flags that harmonising set.
     arrays : mapping of str to ndarray
-        ``"<group>/<name>"`` (record of the block, channel) and ``"annotations/<name>"``.
+        ``"<group>/<name>"``, shape (record of the block, channel), see `PER_CHANNEL`; and the
+        columns ``"annotations/<name>"``, texts as the UTF-8 bytes of a JSON list.
     """
 
     block: int
@@ -71,23 +73,37 @@ class Entry:
 
 
 def entry_path(folder: Path, block: int) -> Path:
-    """Return the file of a block's entry in the journal `folder`."""
-    return folder / f"{block:08d}.entry"
-
-
-def write_entry(folder: Path, entry: Entry) -> None:
-    """Write an entry; its arrays hold no objects.
+    """Return the file of a block's entry.
 
     Parameters
     ----------
     folder : Path
-        Of the journal; it exists.
+        Folder of the journal.
+    block : int
+        Number of the block.
+
+    Returns
+    -------
+    Path
+        In `folder`; it need not exist.
+    """
+    return folder / f"{block:08d}.entry"
+
+
+def write_entry(folder: Path, entry: Entry) -> None:
+    """Write an entry.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the journal; it must exist.
     entry : Entry
+        Its arrays must not have the dtype object.
 
     Raises
     ------
     OSError
-        If the target is full or read-only.
+        The disk is full or read-only.
     """
     arrays = {name: np.ascontiguousarray(values) for name, values in entry.arrays.items()}
     info = {
@@ -110,16 +126,17 @@ def read_entry(folder: Path, block: int, store: Path) -> Entry | None:
     Parameters
     ----------
     folder : Path
-        Of the journal.
+        Folder of the journal.
     block : int
+        Number of the block.
     store : Path
-        Folder that its outputs are relative to.
+        Folder of the store, which the outputs are relative to.
 
     Returns
     -------
     Entry or None
-        None where there is none, it is damaged, or an output is missing or of another
-        size: the block is to be done again.
+        None if the entry is missing or damaged, or an output is missing or has another size:
+        the block must be done again.
     """
     try:
         data = entry_path(folder, block).read_bytes()

@@ -1,7 +1,8 @@
-"""One ingest a target: an advisory lock that names its holder and dies with its process.
+"""Lock a target, so that only one ingest writes to it at a time.
 
-On a disk the kernel keeps the lock. On an object store it is an object that only one can create
-(a conditional PUT); its holder renews it, and one that is not renewed lapses.
+On a disk it is an advisory lock of the kernel, which ends with its process. On an object store
+it is an object that only one process can create (a conditional PUT); the holder renews it, and
+a lock that is not renewed expires.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from physioprep.errors import PhysioprepError, StoreError
 
 log = logging.getLogger(__name__)
 
-#: Seconds between renewals of a lock on an object store, and after which it lapses.
+#: Seconds between renewals of a lock on an object store, and until it expires without renewal.
 RENEW_S: Final = 30.0
 LAPSE_S: Final = 300.0
 
@@ -31,20 +32,20 @@ LAPSE_S: Final = 300.0
 def hold(path: Path, target: Path) -> Iterator[None]:
     """Hold the lock file `path` while the block runs.
 
-    The kernel drops the lock when the process ends, however it ends, so that a killed ingest
-    never has to be unlocked by hand.
+    The kernel releases the lock when the process ends, also if it is killed, so that no lock
+    ever has to be removed by hand.
 
     Parameters
     ----------
     path : Path
-        Lock file; its folder exists.
+        Lock file; its folder must exist.
     target : Path
-        What is locked, for the message.
+        The store that is locked, for the error message.
 
     Raises
     ------
     StoreError
-        If another process holds it; the message says which, and since when.
+        Another process holds the lock; the message names it and the time since when.
     """
     import fcntl
 
@@ -56,7 +57,7 @@ def hold(path: Path, target: Path) -> Iterator[None]:
             holder = os.read(file, 4096).decode(errors="replace")
             os.close(file)
             raise StoreError(f"{target}: {_holder_text(holder)} is writing it") from None
-        # The last holder may have removed the file between our open and our lock.
+        # The previous holder may have removed the file between our open and our lock.
         try:
             if os.fstat(file).st_ino == path.stat().st_ino:
                 break
@@ -76,20 +77,21 @@ def hold(path: Path, target: Path) -> Iterator[None]:
 def hold_object(url: str, target: str) -> Iterator[None]:
     """Hold the lock below `url` on an object store while the block runs.
 
-    The lock is the object of the highest number: ``0``, ``1``, ... Who finds that one lapsed
-    creates the next, and of two who try only one can. The lock of a process that was killed
-    on this machine counts as lapsed at once, others after `LAPSE_S`.
+    The object with the highest number (``0``, ``1``, ...) is the lock. If it has expired, a
+    process creates the next; if two processes try, only one succeeds. The lock of a process of
+    this machine that has ended counts as expired at once, others after `LAPSE_S`.
 
     Parameters
     ----------
     url : str
+        Folder of the lock objects.
     target : str
-        What is locked, for the message.
+        The store that is locked, for the error message.
 
     Raises
     ------
     StoreError
-        If another process holds it; the message says which, and since when.
+        Another process holds the lock; the message names it and the time since when.
     """
     token = uuid.uuid4().hex
     number = _take(url, target, token)
@@ -114,25 +116,27 @@ def hold_object(url: str, target: str) -> Iterator[None]:
 
 
 def _take(url: str, target: str, token: str) -> int:
-    """Create the next lock, if there is none that holds; return its number."""
+    """Create the next lock, if none is in force; return its number."""
     held = max((int(n) for n in remote.listing(url) if n.isdigit()), default=-1)
     if held >= 0:
         _check_lapsed(remote.join(url, str(held)), target)
     mine = remote.join(url, str(held + 1))
-    for _ in range(2):  # the second time must fail: else the server ignores the condition
+    for _ in range(2):  # the second PUT must fail; if it succeeds, the server ignores the condition
         try:
             remote.put(mine, _lock_text(token, _now()), new=True)
         except FileExistsError:
-            # Ours too, if the answer to the first of several attempts was lost.
+            # It is our own if the response to an earlier attempt was lost.
             if json.loads(remote.fetch(mine)).get("token") != token:
                 raise StoreError(f"{target}: another process has just locked it") from None
             return held + 1
-    log.warning("%s: its server knows no conditional PUT, so nothing keeps others away", target)
+    log.warning(
+        "%s: its server has no conditional PUT, so another ingest may write to it, too", target
+    )
     return held + 1
 
 
 def _check_lapsed(url: str, target: str) -> None:
-    """Raise if the lock at `url` holds."""
+    """Raise StoreError if the lock at `url` is in force."""
     try:
         text = remote.fetch(url).decode(errors="replace")
     except FileNotFoundError:
@@ -146,7 +150,7 @@ def _check_lapsed(url: str, target: str) -> None:
     if age > LAPSE_S or (same and not alive):
         return
     raise StoreError(
-        f"{target}: {_holder_text(text)} is writing it; if that was killed, its lock lapses in "
+        f"{target}: {_holder_text(text)} is writing it; if it was killed, its lock expires in "
         f"{max(0.0, LAPSE_S - age):.0f} s"
     )
 
@@ -157,7 +161,7 @@ def _lock_text(token: str, since: str) -> bytes:
 
 
 def _machine() -> str | None:
-    """Name the running system whose process numbers we can look up; None where unknown."""
+    """Identify the running system whose process numbers are visible here; None if unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"

@@ -1,9 +1,8 @@
-"""The plan of a store: where every sample will lie, before a single one is read.
+"""Plan a store: determine the position of every sample before any sample is read.
 
-``plan = f(manifest, recipe)`` is pure: the same manifest and recipe give the same plan and the
-same `Plan.sha256` on any machine. Lengths come from the headers that the scan read; a record
-whose samples turn out otherwise goes to quarantine and leaves its place empty, so that no
-other record moves.
+The same manifest and recipe give the same plan and the same `Plan.sha256` on any machine. Lengths
+come from the headers that the scan read. A record whose samples differ from its header goes to
+quarantine, and its place stays empty, so that the positions of other records do not change.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.errors import StoreError
 from physioprep.manifest import GROUP_COLUMNS
 from physioprep.store.build.expect import Signals, Signature, expect, group_names, with_gaps
+from physioprep.store.build.extent import Extent
 from physioprep.store.format.columns import column_kind, encode_column, hash_values, stored_columns
 from physioprep.store.format.layout import (
     SCHEMA,
@@ -36,21 +35,22 @@ if TYPE_CHECKING:
     from physioprep.harmonise import Recipe
 
 
-#: Rows encoded at once: a million records' texts need not lie in memory together.
+#: Rows encoded at once, so that the texts of a million records are not in memory together.
 _ROWS: Final = 65_536
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A recording that the plan leaves out, and why.
+    """A recording that cannot be planned, and why.
 
     Parameters
     ----------
     row : int
         Its row in the manifest.
     stage : str
-        ``"scan"`` or ``"plan"``.
+        Step that failed: ``"scan"`` or ``"plan"``.
     reason : str
+        One line.
     """
 
     row: int
@@ -60,7 +60,7 @@ class Refusal:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Where every sample will lie.
+    """The position of every sample of a store.
 
     Parameters
     ----------
@@ -69,20 +69,21 @@ class Plan:
     rows : ndarray of int64, shape (record,)
         Manifest row of each planned record.
     start, length : mapping of group name to ndarray of int64, shape (record,)
-        First sample and number of samples; length 0 where a record lacks the modality.
+        First sample in ``signal``, and samples per channel; 0 if a record lacks the modality.
     bounds : ndarray of int64, shape (block + 1,)
-        Block *b* holds records ``bounds[b]`` up to ``bounds[b + 1]``.
+        Block *b* holds records ``bounds[b]`` up to, not including, ``bounds[b + 1]``.
     shards : mapping of group name to ndarray of int64, shape (block + 1,)
-        Block *b* writes shards ``shards[name][b]`` up to ``shards[name][b + 1]``.
+        Block *b* writes shards ``shards[name][b]`` up to, not including, ``shards[name][b + 1]``.
     signature : ndarray of int32, shape (record,)
-        Which of `signatures` a record has.
+        Index into `signatures` per record.
     signatures : tuple of Signature
-        Distinct sets of signals, and what harmonising each must give.
+        Distinct sets of signals, and the groups each must be harmonised to.
     names : mapping of (str, float) to str
-        Key and rate of an `Expected` to the group that holds it.
+        Key and rate (Hz) of an `Expected` to the name of its group.
     refused : tuple of Refusal
+        Recordings that cannot be planned.
     recipe_sha256, inputs_sha256, sha256 : str
-        Of the recipe; of manifest and recipe; of the whole plan.
+        Hash of the recipe; of manifest and recipe; of the whole plan.
     """
 
     layouts: tuple[GroupLayout, ...]
@@ -101,56 +102,25 @@ class Plan:
 
     @property
     def n_records(self) -> int:
-        """Records that have a place."""
+        """Number of planned records.
+
+        Returns
+        -------
+        int
+            Without `refused`.
+        """
         return len(self.rows)
 
     @property
     def n_blocks(self) -> int:
-        """Units of work: each is written by one task."""
+        """Number of blocks; one task writes one block.
+
+        Returns
+        -------
+        int
+            0 if no record could be planned.
+        """
         return len(self.bounds) - 1
-
-
-@dataclass(frozen=True)
-class Extent:
-    """What a store holds already, for a plan that extends it.
-
-    Parameters
-    ----------
-    layouts : tuple of GroupLayout
-    n_shards : mapping of group name to int
-    plan_sha256 : str
-    """
-
-    layouts: tuple[GroupLayout, ...]
-    n_shards: Mapping[str, int]
-    plan_sha256: str
-
-    def name_of(self, key: str, rate_hz: float, name: str) -> str:
-        """Return the group that takes (key, rate); `name` where there is none."""
-        fitting = [
-            layout.name
-            for layout in self.layouts
-            if layout.rate_hz == rate_hz and layout.modality == key.split("_")[0]
-        ]
-        return key if key in fitting else (fitting[0] if fitting else name)
-
-    def fit(self, layouts: tuple[GroupLayout, ...]) -> tuple[GroupLayout, ...]:
-        """Return the store's own layouts; raise StoreError if `layouts` hold more."""
-        mine = {layout.name: layout for layout in self.layouts}
-        for layout in layouts:
-            there = mine.get(layout.name)
-            if there is None or there.rate_hz != layout.rate_hz:
-                raise StoreError(
-                    f"it holds no {layout.modality} at {layout.rate_hz:g} Hz: make it anew"
-                )
-            for what, old, new in (
-                ("channel", there.channels, layout.channels),
-                ("unit", there.unit_names, layout.unit_names),
-            ):
-                more = [name for name in new if name not in old]
-                if more:
-                    raise StoreError(f"it holds no {layout.name} {what} {more[0]}: make it anew")
-        return self.layouts
 
 
 def make_plan(
@@ -167,16 +137,22 @@ def make_plan(
     manifest : pandas.DataFrame
         A valid manifest.
     recipe : Recipe
+        Recipe of the store.
     dtypes : mapping of str to str, optional
         For recipes that keep the source's digital samples: the dtype of each group that
-        needs more than int16. No header states it, so ingest learns it as it reads.
+        needs more than int16. Headers do not state it, so ingest finds it while reading.
     onto : Extent, optional
-        The store that these records are to extend: they come behind what it holds.
+        The store to extend: the records are placed after its own.
 
     Returns
     -------
     Plan
-        Records that no recipe step can be applied to are among its `refused`.
+        Records that the recipe cannot be applied to are among its `refused`.
+
+    Raises
+    ------
+    StoreError
+        The records do not fit in the store `onto`.
 
     Examples
     --------
@@ -228,7 +204,7 @@ def make_plan(
 
 
 class _Shapes:
-    """Remembers what each distinct description of signals becomes under one recipe."""
+    """Cache of the signature and lengths that one recipe gives for each description of signals."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -237,7 +213,7 @@ class _Shapes:
         self._outcome: dict[Any, tuple[int, tuple[int, ...]] | str] = {}
 
     def of(self, shape: tuple[str, ...], duration_s: float) -> tuple[int, tuple[int, ...]] | str:
-        """Return (signature, length of each expected group), or why there is none."""
+        """Return (signature, length of each expected group), or why it cannot be planned."""
         key = (shape, duration_s)
         if key not in self._outcome:
             self._outcome[key] = self._work_out(shape, duration_s)

@@ -1,4 +1,4 @@
-"""Ingest: from a manifest and the raw files to a store, whole or not at all."""
+"""Ingest: make a store from a manifest and the raw files, completely or not at all."""
 
 from __future__ import annotations
 
@@ -38,23 +38,24 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class IngestResult:
-    """What an ingest did.
+    """Result of `ingest`.
 
     Parameters
     ----------
     path : Path, or str for a URL
         The store.
     n_records : int
-        Records in it.
+        Number of records in it.
     hours : float
-        Their duration.
+        Their total duration, h.
     bytes : int
-        Size of the store.
+        Size of the store in bytes.
     quarantined : tuple of str
-        One line a record that is not in it: ``corpus/record: reason``.
+        One line per record that could not be ingested: ``corpus/record: reason``.
     seconds : float
-        Wall time of this run.
+        Wall time of this run, s.
     plan_sha256 : str
+        Hash of the plan of the store.
     """
 
     path: Path | str
@@ -66,7 +67,13 @@ class IngestResult:
     plan_sha256: str
 
     def summary(self) -> dict[str, Any]:
-        """Return the figures for a table: plain values under readable names."""
+        """Return the figures for a table.
+
+        Returns
+        -------
+        dict of str to (str, int or float)
+            Readable name to value, rounded for display.
+        """
         return {
             "store": str(self.path),
             "records": self.n_records,
@@ -95,44 +102,45 @@ def ingest(
 ) -> IngestResult:
     r"""Harmonise the recordings of a manifest into a store.
 
-    The work lies in a hidden folder beside `target` until it is complete, and is renamed as
-    the last step. A run that was stopped, however, goes on where it was when the same call is
-    made again, and the finished store is byte for byte the same.
+    The store is made in a hidden folder beside `target`, which is renamed as the last step. If a
+    run was stopped, the same call continues it, and the finished store is byte for byte the
+    same.
 
     Parameters
     ----------
     manifest : pandas.DataFrame
         From `physioprep.scan` or `read_manifest`.
     target : path-like or str
-        The store to make, ``NAME.zarr``; ``s3://`` and ``gs://`` too.
+        The store to make, ``NAME.zarr``; also a URL (``s3://``, ``gs://``).
     recipe : str, path-like or Recipe
-        ``"native"`` keeps the digital samples of the files.
+        Name, file, or recipe; ``"native"`` keeps the digital samples of the files.
     root : path-like or str, optional
-        Where the raw files are now, a URL too; by default where the scan found them.
+        Folder or URL of the raw files; by default where the scan found them.
     on_error : {"quarantine", "abort"}
-        What to do with a record that cannot be ingested.
+        Leave out and list a record that cannot be ingested, or stop at the first one.
     max_failure_rate : float
-        Stop once more than this share of the records has failed.
+        Stop if more than this fraction (0 to 1) of the records fails.
     scheduler : str, optional
         ``"sync"``, ``"threads"``, ``"processes"``, ``"cluster"``, or the address of a Dask
-        scheduler (``tcp://…``). By default this process for small work, processes for more,
-        and a LocalCluster for much work with `workers` given.
+        scheduler (``tcp://…``). By default this process for little data, processes for more,
+        and a LocalCluster for very much data if `workers` is given.
     workers : int, optional
-        By default one a core.
+        Number of workers; by default one per core.
     overwrite : bool
-        Replace a store, or give up an unfinished ingest, that is there. The old store stays
-        until the new one is complete.
+        Replace an existing store, and abandon an unfinished ingest of another manifest or
+        recipe. The old store stays until the new one is complete.
     append : bool
-        Extend a store that is there with the records of `manifest` that it lacks. Its samples
-        are not written again; the recipe must be the same.
+        Extend an existing store with the records of `manifest` that it lacks. Its samples are
+        not written again; the recipe must be the same.
     progress : callable, optional
-        Called with (records done, records in all).
+        Called with (number of records done, number of records).
     announce : callable, optional
-        Called with the link of the dashboard where a Dask cluster does the work.
+        Called with the link of the dashboard if a Dask cluster runs the ingest.
 
     Returns
     -------
     IngestResult
+        Also if the store was complete already.
 
     Raises
     ------
@@ -140,7 +148,7 @@ def ingest(
         The target exists with other contents, is being written by another process, cannot be
         written, or more records failed than allowed.
     ManifestError, RecipeError
-        If the manifest is not valid or there is no such recipe.
+        The manifest or the recipe is not valid, or no such recipe exists.
 
     Examples
     --------
@@ -161,41 +169,43 @@ def ingest(
     validate(manifest)
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
-    target = place(target)
+    path = place(target)
     if root is not None:
         root = place(root) if is_remote(root) else Path(root).absolute()
-    there: Target = FolderTarget(target) if isinstance(target, Path) else ObjectTarget(target)
+    destination: Target = FolderTarget(path) if isinstance(path, Path) else ObjectTarget(path)
     try:
-        with there.hold():
+        with destination.hold():
             run = _Run(
                 manifest.reset_index(drop=True),
-                there,
+                destination,
                 recipe,
                 root=root,
                 abort_rate=0.0 if on_error == "abort" else max_failure_rate,
                 overwrite=overwrite,
                 progress=progress,
             )
-            if append and not overwrite and there.exists():
+            if append and not overwrite and destination.exists():
                 run.extend()
             return run.run(scheduler, workers, announce)
     except UnreadableFileError as error:  # of an object store
-        raise StoreError(f"{target}: {error}; what is done is kept") from error
+        raise StoreError(
+            f"{path}: {error}; what is done is kept: repeat the call to continue"
+        ) from error
     except OSError as error:
-        raise StoreError(f"{target}: {error.strerror or error}") from error
+        raise StoreError(f"{path}: {error.strerror or error}") from error
 
 
 class _NeedsWiderError(Exception):
-    """Native samples do not fit the planned dtype."""
+    """Native samples do not fit in the planned dtype."""
 
 
 class _Run:
-    """One ingest, from plan to rename; lives as long as `run`."""
+    """The state of one ingest while `run` plans, executes and commits it."""
 
     def __init__(
         self,
         manifest: pd.DataFrame,
-        there: Target,
+        target: Target,
         recipe: Recipe,
         *,
         root: str | Path | None,
@@ -203,8 +213,8 @@ class _Run:
         overwrite: bool,
         progress: Progress | None,
     ) -> None:
-        self.manifest, self.there, self.recipe = manifest, there, recipe
-        self.target = there.path
+        self.manifest, self.target, self.recipe = manifest, target, recipe
+        self.path = target.path
         self.root, self.abort_rate, self.overwrite = root, abort_rate, overwrite
         self.progress = progress
         self.began = time.monotonic()
@@ -213,13 +223,13 @@ class _Run:
         self.onto: Store | None = None
 
     def extend(self) -> None:
-        """Leave of the manifest what the store at the target lacks; the plan goes behind it."""
-        self.there.refuse_append()
-        self.onto = open_store(self.target)
+        """Extend the existing store: keep only the manifest rows of records that it lacks."""
+        self.target.refuse_append()
+        self.onto = open_store(self.path)
         if self.onto.attrs["recipe_sha256"] != self.recipe.sha256:
             raise StoreError(
-                f"{self.target}: made by recipe {self.onto.attrs['recipe']['name']}, which is not "
-                f"what {self.recipe.name} does: recipes do not mix in a store"
+                f"{self.path}: made by recipe {self.onto.attrs['recipe']['name']}, which differs "
+                f"from {self.recipe.name}: all records of a store have one recipe"
             )
         self.manifest = new_records(self.onto, self.manifest)
 
@@ -229,7 +239,7 @@ class _Run:
         try:
             return make_plan(self.manifest, self.recipe, onto=extent_of(self.onto))
         except StoreError as error:
-            raise StoreError(f"{self.target}: {error}") from None
+            raise StoreError(f"{self.path}: {error}") from None
 
     def run(
         self, scheduler: str | None, workers: int | None, announce: Announce | None
@@ -240,39 +250,39 @@ class _Run:
         if self.dtypes and self.onto is None:
             plan = self._plan()
         if not plan.n_records and self.onto is None:
-            raise StoreError(f"{self.target}: no record can be ingested: {_refusals(plan)}")
-        if not plan.n_records or self._is_there(plan):
-            log.info("%s: already complete", self.target)
-            self.there.discard()
+            raise StoreError(f"{self.path}: no record can be ingested: {_refusals(plan)}")
+        if not plan.n_records or self._is_complete(plan):
+            log.info("%s: already complete", self.path)
+            self.target.discard()
             return self._result()
-        if self.there.unfinished(plan, give_up=self.overwrite):
+        if self.target.unfinished(plan, give_up=self.overwrite):
             raise StoreError(
-                f"{self.target}: an unfinished ingest of another manifest or recipe is beside it; "
-                "finish it, or overwrite it"
+                f"{self.path}: it has an unfinished ingest of another manifest or recipe; "
+                "repeat its call to finish it, or overwrite it"
             )
         while True:
             try:
                 self._execute(plan, scheduler, workers, announce)
                 break
             except _NeedsWiderError:
-                self.there.learn(plan, {"inputs": plan.inputs_sha256, "dtypes": self.dtypes})
+                self.target.learn(plan, {"inputs": plan.inputs_sha256, "dtypes": self.dtypes})
                 plan = self._plan()
         self._commit(plan)
         return self._result()
 
     def _known_dtypes(self, plan: Plan) -> dict[str, str]:
-        """Return what an earlier, unfinished or finished run of the same inputs learnt."""
-        found = self.there.learnt()
+        """Return the dtypes that an earlier run of the same inputs, finished or not, found."""
+        found = self.target.learnt()
         if found.get("inputs") == plan.inputs_sha256:
             return dict(found["dtypes"])
-        return dtypes_of(self.target, plan)
+        return dtypes_of(self.path, plan)
 
-    def _is_there(self, plan: Plan) -> bool:
-        if self.overwrite or self.onto is not None or not self.there.exists():
+    def _is_complete(self, plan: Plan) -> bool:
+        if self.overwrite or self.onto is not None or not self.target.exists():
             return False
-        if open_store(self.target).attrs["plan_sha256"] != plan.sha256:
+        if open_store(self.path).attrs["plan_sha256"] != plan.sha256:
             raise StoreError(
-                f"{self.target}: already there, made of another manifest or recipe; "
+                f"{self.path}: exists already, made from another manifest or recipe; "
                 "overwrite it, or give another name"
             )
         return True
@@ -284,36 +294,38 @@ class _Run:
         workers: int | None,
         announce: Announce | None,
     ) -> None:
-        work = self.there.prepare(plan, self.manifest, self.recipe, self.root)
+        work = self.target.prepare(plan, self.manifest, self.recipe, self.root)
         self.n_done = len(plan.refused)
         self.n_failed = len(plan.refused)
         blocks = []
         for block in range(plan.n_blocks):
-            entry = self.there.entry(block)
-            if entry is None or _may_do_better(entry):
-                self.there.forget(block)
+            entry = self.target.entry(block)
+            if entry is None or _is_worth_repeating(entry):
+                self.target.forget(block)
                 blocks.append(block)
             else:
                 self._count(plan, int(plan.bounds[block + 1] - plan.bounds[block]), entry.failed)
         if len(blocks) < plan.n_blocks:
-            log.info("going on: %d of %d blocks are left", len(blocks), plan.n_blocks)
+            log.info("continuing: %d of %d blocks are left", len(blocks), plan.n_blocks)
         self._report(plan)
 
         def on_done(done: BlockResult) -> None:
             if done.target_error:
                 raise StoreError(
-                    f"{self.target}: {done.target_error}; what is done is kept, "
-                    "the same call goes on from there"
+                    f"{self.path}: {done.target_error}; what is done is kept: "
+                    "repeat the call to continue"
                 )
             if done.wider:
                 if self.onto is not None:
                     found = ", ".join(f"{name} {dtype}" for name, dtype in done.wider.items())
-                    raise StoreError(f"{self.target}: too narrow for {found}: make it anew")
+                    raise StoreError(
+                        f"{self.path}: its dtypes are too narrow for {found}: make a new store"
+                    )
                 self.dtypes |= done.wider
                 raise _NeedsWiderError
             failed: Mapping[int, Failure] = {}
             if done.n_failed:
-                entry = self.there.finished(done.block)
+                entry = self.target.finished(done.block)
                 failed = {} if entry is None else entry.failed
             self._count(plan, done.n_records, failed)
             self._report(plan)
@@ -328,7 +340,7 @@ class _Run:
             lines = [self._line(int(plan.rows[r]), why.reason) for r, why in failed.items()]
             lines += [self._line(refusal.row, refusal.reason) for refusal in plan.refused]
             rate = f"{self.n_failed} of {total} records failed"
-            raise StoreError(f"{self.target}: {rate}: {lines[0] if lines else 'see the log'}")
+            raise StoreError(f"{self.path}: {rate}: {lines[0] if lines else 'see the log'}")
 
     def _line(self, row: int, reason: str) -> str:
         found = self.manifest.iloc[row]
@@ -345,37 +357,37 @@ class _Run:
             return commit(work, plan, self.manifest, self.recipe, self.onto)
 
         n_before = 0 if self.onto is None else len(self.onto)
-        contents = self.there.complete(write, n_before)
+        contents = self.target.complete(write, n_before)
         if len(contents.table) == n_before:
             if self.onto is None:
                 first = contents.quarantine[0]
                 line = f"{first['corpus']}/{first['record_id']}: {first['reason']}"
-                raise StoreError(f"{self.target}: no record can be ingested: {line}")
-            log.warning("%s: none of the new records can be ingested", self.target)
-        self.there.discard()
+                raise StoreError(f"{self.path}: no record can be ingested: {line}")
+            log.warning("%s: none of the new records can be ingested", self.path)
+        self.target.discard()
 
     def _result(self) -> IngestResult:
-        store = open_store(self.target)
+        store = open_store(self.path)
         bad = store.quarantine
         rows = zip(bad["corpus"], bad["record_id"], bad["reason"], strict=True)
         return IngestResult(
-            path=self.target,
+            path=self.path,
             n_records=len(store),
             hours=float(np.nansum(store.group["records/duration_s"][...])) / 3600,
-            bytes=self.there.size(),
+            bytes=self.target.size(),
             quarantined=tuple(f"{corpus}/{record}: {reason}" for corpus, record, reason in rows),
             seconds=time.monotonic() - self.began,
             plan_sha256=store.attrs["plan_sha256"],
         )
 
 
-def _may_do_better(entry: Entry) -> bool:
-    """Say whether a block has failures that may have passed: a mount that was away."""
+def _is_worth_repeating(entry: Entry) -> bool:
+    """Return whether a block has failures that may be temporary, as of an absent mount."""
     return any(failure.stage != "crash" for failure in entry.failed.values())
 
 
 def _source_values(manifest: pd.DataFrame) -> int:
-    """Return samples times channels of all recordings."""
+    """Return the number of samples times channels, summed over all recordings."""
     total = 0
     for counts, channels in zip(manifest["n_samples"], manifest["channels"], strict=True):
         total += sum((n or 0) * len(names) for n, names in zip(counts, channels, strict=True))

@@ -1,8 +1,7 @@
-"""The raw files of a record: read them, see that they are what the scan saw, say what is wrong.
+"""Read the raw files of a record, check their hashes, and describe errors.
 
-Readers want files of this machine. Those of a corpus on an object store are copied into a
-private folder first, a few records ahead, and removed when no further record of the task needs
-them.
+Readers need local files. Files of a corpus on an object store are first copied to a private
+folder, a few records ahead, and removed when no further record of the task needs them.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ if TYPE_CHECKING:
 
     from physioprep.recording import Recording
 
-#: Records whose files are copied ahead of the one being read, as long as what lies there
-#: takes fewer bytes than this.
+#: Records whose files are copied ahead of the one being read, as long as the copies take fewer
+#: bytes than `AHEAD_BYTES`.
 AHEAD: Final = 8
 AHEAD_BYTES: Final = 256 << 20
 
 
 @contextmanager
-def at_hand(records: Sequence[dict[str, Any]]) -> Iterator[Iterable[dict[str, Any]]]:
-    """Give the records of a task one after another, their files on this machine.
+def with_local_files(records: Sequence[dict[str, Any]]) -> Iterator[Iterable[dict[str, Any]]]:
+    """Yield the records of a task one after another, with their files on this machine.
 
     Parameters
     ----------
@@ -45,8 +44,8 @@ def at_hand(records: Sequence[dict[str, Any]]) -> Iterator[Iterable[dict[str, An
     Yields
     ------
     iterable of dict
-        The rows; where ``root`` was a URL it is a temporary folder, gone at the end. What
-        could not be copied is found out by `read_source`.
+        The rows; if ``root`` was a URL, it is replaced by a temporary folder, removed at the
+        end. `read_source` raises for files that could not be copied.
     """
     if not any(is_remote(record["root"]) for record in records):
         yield records
@@ -79,7 +78,7 @@ def _copied(
             try:
                 copies[root, name].result()
             except FileNotFoundError:
-                continue  # as if it were missing on a disk
+                continue  # treated as a file missing on a disk
             except UnreadableFileError as error:
                 failed = failed or (name, error.cause)
         root = roots.get(record["root"], record["root"])
@@ -107,7 +106,7 @@ def _size(folder: Path) -> int:
     for path in folder.rglob("*"):
         try:
             total += path.stat().st_size
-        except FileNotFoundError:  # a copy that has just got its name
+        except FileNotFoundError:  # a copy that has just been renamed
             continue
     return total
 
@@ -122,12 +121,17 @@ def read_source(record: Mapping[str, Any], *, verify: bool, fix: bool) -> Record
     verify : bool
         Whether the reader checks checksums.
     fix : bool
-        Whether known faults of the corpus are put right, as its facts say.
+        Whether known faults of the corpus are corrected, as its facts describe.
 
     Returns
     -------
     Recording
-        With the annotations that its corpus keeps in files of their own.
+        With the annotations that its corpus keeps in separate files.
+
+    Raises
+    ------
+    UnreadableFileError
+        A file is damaged, or could not be copied to this machine.
     """
     from physioprep.readers import read_recording
 
@@ -154,19 +158,19 @@ def _check_copied(record: Mapping[str, Any]) -> None:
 
 @lru_cache(maxsize=64)
 def _annotation_reader(corpus: str) -> Callable[[Path], Mapping[str, NDArray[Any]]] | None:
-    """Return what reads the annotations a corpus keeps beside its recordings, if it does."""
+    """Return the function that reads annotations a corpus keeps in separate files, if any."""
     from physioprep.corpora import corpus_module
     from physioprep.facts import list_corpora
 
-    if corpus not in list_corpora():  # a manifest of the user's own making
+    if corpus not in list_corpora():  # a corpus of the user
         return None
     return getattr(corpus_module(corpus), "read_annotations", None)
 
 
 def check_sources(record: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """Hash the files of a record.
+    """Hash the files of a record, and check that they are unchanged since the scan.
 
-    Called after reading, so that a change during the read shows too.
+    Called after reading, so that it also detects a change during the read.
 
     Parameters
     ----------
@@ -176,12 +180,12 @@ def check_sources(record: Mapping[str, Any]) -> list[tuple[str, int]]:
     Returns
     -------
     list of (str, int)
-        SHA-256 and bytes of each file.
+        SHA-256 and size in bytes of each file.
 
     Raises
     ------
     UnreadableFileError
-        If a file is gone, or is not what the scan hashed.
+        A file is missing, or its hash differs from that of the scan.
     """
     _check_copied(record)
     names, root = record["files"], record["root"]
@@ -202,25 +206,26 @@ def check_sources(record: Mapping[str, Any]) -> list[tuple[str, int]]:
     return found
 
 
-# Containers hold thousands of records; hash each file once a process.
+# A file may hold thousands of records; hash each file once per process.
 @lru_cache(maxsize=64)
 def _hash_file(path: str, mtime_ns: int, size: int) -> str:
     return sha256_of(path)
 
 
 def reason_of(error: BaseException, record: Mapping[str, Any]) -> str:
-    """Say what is wrong in one line that is the same on every machine.
+    """Describe an error in one line that is the same on every machine.
 
     Parameters
     ----------
     error : BaseException
+        Raised while the record was read or harmonised.
     record : mapping
         A row of the ingest's table.
 
     Returns
     -------
     str
-        Without the corpus's folder.
+        File and cause; paths are relative to the folder of the corpus.
 
     Examples
     --------
@@ -239,14 +244,15 @@ def reason_of(error: BaseException, record: Mapping[str, Any]) -> str:
 
 
 def unexpected_traceback(error: BaseException) -> str:
-    """Return where an error comes from that no reader expects, "" for those that they do.
+    """Return the traceback of an unexpected error, "" for errors of bad files.
 
-    A bad file ends in a `PhysioprepError` or an `OSError`. Anything else, and anything else that
-    a reader has turned into a `PhysioprepError`, may be a fault of the software.
+    Readers raise a `PhysioprepError` or an `OSError` for a bad file. Any other exception, also
+    as the cause of a `PhysioprepError`, may be a fault of the software.
 
     Parameters
     ----------
     error : BaseException
+        Raised while a record was read or harmonised.
 
     Returns
     -------
@@ -274,7 +280,7 @@ def unexpected_traceback(error: BaseException) -> str:
 
 
 def _from_package(path: str) -> str:
-    """Return a source file's path without what differs from machine to machine."""
+    """Return a source file's path without the parts that differ between machines."""
     parts = PurePosixPath(path).parts
     for root in ("site-packages", "physioprep"):
         if root in parts:

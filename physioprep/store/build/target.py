@@ -1,4 +1,4 @@
-"""What a place must be able to do for a store to be made there."""
+"""The interface of a target: a place where a store can be made."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Target(Protocol):
-    """A place where a store is made: `FolderTarget` on a disk, `ObjectTarget` behind a URL.
+    """A place where a store is made: `FolderTarget` on a disk, `ObjectTarget` at a URL.
 
     An ingest calls, in this order: `hold`; `learnt` and `unfinished`; `prepare`; for each block
     `entry`, and `forget` or, when its task has ended, `finished`; `complete`; `discard`.
@@ -26,82 +26,79 @@ class Target(Protocol):
 
     @property
     def path(self) -> Path | str:
-        """Folder or URL of the store to be."""
+        """Folder or URL of the store."""
 
     def exists(self) -> bool:
-        """Return whether something is at `path`."""
+        """Return whether `path` exists."""
 
     def hold(self) -> AbstractContextManager[None]:
-        """Return a context that keeps other ingests from the target.
+        """Return a context that locks the target against other ingests.
 
         Returns
         -------
         context manager
-
-        Raises
-        ------
-        StoreError
-            Another process holds it.
+            Entering it raises a StoreError if another process holds the lock.
         """
 
     def refuse_append(self) -> None:
-        """Raise a StoreError if a store here cannot be extended."""
+        """Raise a StoreError if stores of this kind cannot be extended."""
 
     def learnt(self) -> dict[str, Any]:
-        """Return what an unfinished run learnt of its dtypes.
+        """Return the dtypes that an unfinished run found.
 
         Returns
         -------
         dict
-            Empty if there is none.
+            As given to `learn`; empty if there is no such run.
         """
 
     def learn(self, plan: Plan, found: Mapping[str, Any]) -> None:
-        """Remember dtypes, and give up the blocks of `plan`, which has others.
+        """Save dtypes, and remove the blocks of a plan with other dtypes.
 
         Parameters
         ----------
         plan : Plan
-            The plan that is given up.
+            Plan to abandon.
         found : mapping
-            ``inputs`` and ``dtypes``; JSON values.
+            ``inputs``, hash of manifest and recipe; ``dtypes``, group to dtype. JSON values.
         """
 
     def unfinished(self, plan: Plan, *, give_up: bool) -> bool:
-        """Return whether another ingest lies here unfinished.
+        """Return whether an unfinished ingest of another plan exists at the target.
 
         Parameters
         ----------
         plan : Plan
-            Ours.
+            Plan of this ingest.
         give_up : bool
-            Remove another one instead.
+            Remove the unfinished ingests of other plans.
 
         Returns
         -------
         bool
+            False if `give_up`.
         """
 
     def prepare(
         self, plan: Plan, manifest: pd.DataFrame, recipe: Recipe, root: str | Path | None
     ) -> str | Path:
-        """Lay out the working folder.
+        """Make the working folder.
 
         Parameters
         ----------
         plan : Plan
-            What is to be done.
+            Plan of the ingest.
         manifest : pandas.DataFrame
-            That the plan was made from.
+            Manifest that `plan` was made from.
         recipe : Recipe
-            What is done to each recording.
+            Recipe of the store.
         root : str or Path, optional
-            Where the raw files are now.
+            Folder or URL of the raw files; by default as in the manifest.
 
         Returns
         -------
         str or Path
-            The working folder, which tasks are told.
+            Working folder or its URL, a parameter of the tasks.
         """
 
     def entry(self, block: int) -> Entry | None:
@@ -115,7 +112,7 @@ class Target(Protocol):
         Returns
         -------
         Entry or None
-            None if the block is to be done (again).
+            None if the block must be done (again).
         """
 
     def finished(self, block: int) -> Entry | None:
@@ -129,6 +126,7 @@ class Target(Protocol):
         Returns
         -------
         Entry or None
+            None if it is missing or damaged.
         """
 
     def forget(self, block: int) -> None:
@@ -141,28 +139,29 @@ class Target(Protocol):
         """
 
     def complete(self, commit: Callable[[Path], Contents], n_before: int) -> Contents:
-        """Write all that is not samples, and put the store in its place.
+        """Write all of the store except its samples, and publish it at `path`.
 
         Parameters
         ----------
         commit : callable
             Completes the store in a working folder.
         n_before : int
-            The store is put in its place only if it has more records than this.
+            The store is published only if it has more records than this.
 
         Returns
         -------
         Contents
-            Of the store.
+            Of the completed store.
         """
 
     def discard(self) -> None:
-        """Remove what was there to make the store."""
+        """Remove the working folders."""
 
     def size(self) -> int:
-        """Return the bytes of the store.
+        """Return the size of the store.
 
         Returns
         -------
         int
+            Bytes.
         """

@@ -1,4 +1,4 @@
-"""Where a store is made: a folder beside its place, renamed as the last step."""
+"""Make a store in a hidden folder beside its target, and rename it as the last step."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ _DTYPES = "dtypes.json"
 
 
 class FolderTarget:
-    """A store to be made in a folder; `ObjectTarget` (target_objects.py) is its twin.
+    """A target on a disk; `ObjectTarget` (target_objects.py) has the same methods.
 
     Parameters
     ----------
     path : Path
+        Folder of the store.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,12 +39,18 @@ class FolderTarget:
         self.base = path.with_name(f".{path.name}.partial")
 
     def exists(self) -> bool:
-        """Say whether something is in its place."""
+        """Return whether `path` exists.
+
+        Returns
+        -------
+        bool
+            True also for a file or folder that is no store.
+        """
         return self.path.exists()
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Keep other ingests from the target."""
+        """Lock the target against other ingests while the block runs."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with hold(self.path.with_name(f".{self.path.name}.lock"), self.path):
             yield
@@ -52,19 +59,46 @@ class FolderTarget:
         """Do nothing: a store in a folder can be extended."""
 
     def learnt(self) -> dict[str, Any]:
-        """Return what an unfinished run learnt of its dtypes."""
+        """Return the dtypes that an unfinished run found.
+
+        Returns
+        -------
+        dict
+            As given to `learn`; empty if there is no such run.
+        """
         try:
             return dict(json.loads((self.base / _DTYPES).read_bytes()))
         except (OSError, ValueError):
             return {}
 
     def learn(self, plan: Plan, found: Mapping[str, Any]) -> None:
-        """Note dtypes, and give up the blocks of `plan`, which has others."""
+        """Save dtypes, and remove the blocks of a plan with other dtypes.
+
+        Parameters
+        ----------
+        plan : Plan
+            Plan to abandon.
+        found : mapping
+            ``inputs`` and ``dtypes``; JSON values.
+        """
         shutil.rmtree(self.base / plan.sha256[:16])
         write_bytes(self.base / _DTYPES, json.dumps(found).encode())
 
     def unfinished(self, plan: Plan, *, give_up: bool) -> bool:
-        """Say whether another ingest lies here unfinished; `give_up` removes it instead."""
+        """Return whether an unfinished ingest of another plan exists.
+
+        Parameters
+        ----------
+        plan : Plan
+            Plan of this ingest.
+        give_up : bool
+            Remove the unfinished ingests of other plans.
+
+        Returns
+        -------
+        bool
+            False if `give_up`.
+        """
         self.base.mkdir(exist_ok=True)
         work = self.base / plan.sha256[:16]
         swap_undone(self.base, STORE, _is_of_plan, keep=not give_up)
@@ -77,39 +111,92 @@ class FolderTarget:
     def prepare(
         self, plan: Plan, manifest: pd.DataFrame, recipe: Recipe, root: str | Path | None
     ) -> Path:
-        """Lay out the work; return what tasks are told."""
+        """Make the working folder.
+
+        Parameters
+        ----------
+        plan : Plan
+            Plan of the ingest.
+        manifest : pandas.DataFrame
+            Manifest that `plan` was made from.
+        recipe : Recipe
+            Recipe of the store.
+        root : str or Path, optional
+            Folder or URL of the raw files; by default as in the manifest.
+
+        Returns
+        -------
+        Path
+            Working folder, a parameter of the tasks.
+        """
         self.work = self.base / plan.sha256[:16]
         prepare(self.work, plan, manifest, recipe, root)
         return self.work
 
     def entry(self, block: int) -> Entry | None:
-        """Return what is known of a block, if it is done."""
+        """Return the journal's entry of a block.
+
+        Parameters
+        ----------
+        block : int
+            Number of the block.
+
+        Returns
+        -------
+        Entry or None
+            None if the block must be done (again).
+        """
         return read_entry(self.work / JOURNAL, block, self.work / STORE)
 
     finished = entry
 
     def forget(self, block: int) -> None:
-        """Take back that a block is done."""
+        """Remove the entry of a block.
+
+        Parameters
+        ----------
+        block : int
+            Number of the block.
+        """
         entry_path(self.work / JOURNAL, block).unlink(missing_ok=True)
 
     def complete(self, commit: Callable[[Path], Contents], n_before: int) -> Contents:
-        """Write all that is not samples, and rename, if that makes `n_before` records more."""
+        """Write all of the store except its samples, and rename it to `path`.
+
+        Parameters
+        ----------
+        commit : callable
+            Completes the store in a working folder.
+        n_before : int
+            The store is renamed only if it has more records than this.
+
+        Returns
+        -------
+        Contents
+            Of the completed store.
+        """
         contents = commit(self.work)
         if len(contents.table) > n_before:
             swap(self.work, STORE, self.path)
         return contents
 
     def discard(self) -> None:
-        """Remove what was there to make it."""
+        """Remove the working folders."""
         shutil.rmtree(self.base, ignore_errors=True)
 
     def size(self) -> int:
-        """Return the bytes of the store."""
+        """Return the size of the store.
+
+        Returns
+        -------
+        int
+            Bytes.
+        """
         return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
 
 
 def _is_of_plan(store: Path, work: str) -> bool:
-    """Say whether a finished store was made in the working folder `work`, by its plan's hash."""
+    """Return whether a store was made in the working folder `work`, judged by its plan's hash."""
     try:
         attributes = json.loads((store / "zarr.json").read_bytes())["attributes"]
         return str(attributes["plan_sha256"]).startswith(work)

@@ -1,4 +1,4 @@
-"""The task of an ingest: one block, in any process that sees the sources and the target."""
+"""The task of an ingest: write one block, in any process that can access sources and target."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from typing import Any
 
 from physioprep.remote import is_remote
 from physioprep.store.build.block import block_records, run_planned
-from physioprep.store.build.target_objects import run_block_there, scratch
+from physioprep.store.build.block_on_objects import run_block_on_objects, scratch
 from physioprep.store.build.trace import traced_records
 from physioprep.store.build.work import JOB, BlockResult, Job, decode_job
 
 
 def run_block(job: Mapping[str, Any], block: int) -> BlockResult:
-    """Do one block.
+    """Read, harmonise and write one block.
 
     Parameters
     ----------
     job : mapping
-        ``work``: working folder of the ingest, or its URL. ``crashed``, where the block runs
-        alone: records (decimal text) that killed a process before, to the reason to quarantine
-        them under.
+        ``work``: working folder of the ingest, or its URL. ``crashed``, only if the block runs
+        in a separate process: number (decimal text) of each record that killed a process
+        before, to the reason for its quarantine.
     block : int
         Number of the block.
 
     Returns
     -------
     BlockResult
+        Its `died_before` is set, and nothing done, if a process died in this block before.
     """
     work: str = job["work"]
     alone = "crashed" in job
@@ -37,7 +38,7 @@ def run_block(job: Mapping[str, Any], block: int) -> BlockResult:
     if not alone and traced_records(scratch(work), block):
         return BlockResult(block, 0, died_before=True)
     if is_remote(work):
-        return run_block_there(work, block, crashed)
+        return run_block_on_objects(work, block, crashed)
     folder = Path(work)
     try:
         mtime_ns = (folder / JOB).stat().st_mtime_ns

@@ -1,4 +1,4 @@
-"""What a worker leaves on the disk while it works: for whoever finds its process dead."""
+"""Record on the disk which record a worker is reading, in case its process dies."""
 
 from __future__ import annotations
 
@@ -17,11 +17,19 @@ class TargetError(Exception):
 
 
 def to_target(do: Callable[..., object], *arguments: Any, **options: Any) -> None:
-    """Call `do`; an OSError of it is the target's, not a record's.
+    """Call a function that writes to the target.
+
+    Parameters
+    ----------
+    do : callable
+        Function to call; its result is ignored.
+    *arguments, **options
+        Its arguments.
 
     Raises
     ------
     TargetError
+        `do` raised an OSError: a fault of the target, not of a record.
     """
     try:
         do(*arguments, **options)
@@ -30,13 +38,16 @@ def to_target(do: Callable[..., object], *arguments: Any, **options: Any) -> Non
 
 
 class Trace:
-    """Which record of a block is being worked on; gone when the block is left alive.
+    """Context that keeps the number of the current record in a file, removed at the end.
+
+    If the process dies, the file remains; `traced_records` reads it.
 
     Parameters
     ----------
     work : Path
         Working folder of the ingest.
     block : int
+        Number of the block.
     """
 
     def __init__(self, work: Path, block: int) -> None:
@@ -50,7 +61,15 @@ class Trace:
         return self
 
     def at(self, record: int) -> None:
-        """Note that `record` comes now: one system call, which outlives the process."""
+        """Write the number of the record that is read next.
+
+        One system call; the number stays in the file if the process dies.
+
+        Parameters
+        ----------
+        record : int
+            Number of the record in the plan.
+        """
         os.pwrite(self.file, struct.pack("<q", record), 0)
 
     def __exit__(self, *_: object) -> None:
@@ -59,7 +78,20 @@ class Trace:
 
 
 def traced_records(work: Path, block: int) -> list[int]:
-    """Return the records that processes which died in `block` were working on."""
+    """Return the records that were being read when a process died in a block.
+
+    Parameters
+    ----------
+    work : Path
+        Working folder of the ingest.
+    block : int
+        Number of the block.
+
+    Returns
+    -------
+    list of int
+        Numbers of records in the plan, one per process that died; empty if none did.
+    """
     found = []
     for path in (work / TRACES).glob(f"{block}.*"):
         data = path.read_bytes()

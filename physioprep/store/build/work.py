@@ -1,4 +1,4 @@
-"""The working folder of an ingest: what lies in it, and what workers are told and tell."""
+"""The working folder of an ingest: its files, what workers receive, and what they return."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ JOB: Final = "job.json"
 TABLE: Final = "records.arrow"
 JOURNAL: Final = "journal"
 STORE: Final = "store"
-#: Per record and channel, beside the samples: dtype, and value where the lead is absent.
+#: Arrays per record and channel, beside the samples: dtype, and value if the channel is absent.
 PER_CHANNEL: Final[dict[str, tuple[str, Any]]] = {
     "scale": ("float32", np.nan),
     "offset": ("float32", np.nan),
@@ -36,22 +36,22 @@ PER_CHANNEL: Final[dict[str, tuple[str, Any]]] = {
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What every block of one ingest has in common.
+    """Parameters that all blocks of one ingest share.
 
     Parameters
     ----------
     plan_sha256 : str
         Hash of the plan.
     recipe : Recipe
-        What is done to each recording.
+        Recipe of the store.
     layouts : tuple of GroupLayout
-        The groups of the store.
+        The modalities of the store.
     signatures : tuple of Signature
-        Distinct sets of signals, and what harmonising each must give.
+        Distinct sets of signals, and the groups each must be harmonised to.
     names : mapping of (str, float) to str
-        Key and rate (Hz) of an `Expected` to the group that holds it.
+        Key and rate (Hz) of an `Expected` to the name of its group.
     shards : mapping of group name to ndarray of int64, shape (block + 1,)
-        Block *b* writes shards ``shards[name][b]`` up to ``shards[name][b + 1]``.
+        Block *b* writes shards ``shards[name][b]`` up to, not including, ``shards[name][b + 1]``.
     verify : bool
         Whether readers check checksums.
     """
@@ -66,16 +66,19 @@ class Job:
 
 
 def encode_job(job: Job) -> bytes:
-    """Return a job as JSON: workers read it from a folder or a bucket, so it holds data alone.
+    """Return a job as JSON.
+
+    Workers read it from a folder or a bucket, so it must contain only data, no code.
 
     Parameters
     ----------
     job : Job
+        Parameters of the ingest.
 
     Returns
     -------
     bytes
-        UTF-8.
+        JSON text in UTF-8.
     """
     plain = {
         "plan_sha256": job.plan_sha256,
@@ -101,15 +104,17 @@ def decode_job(data: bytes) -> Job:
     Parameters
     ----------
     data : bytes
+        Result of `encode_job`.
 
     Returns
     -------
     Job
+        Equal to the encoded one.
 
     Raises
     ------
     RecipeError
-        The recipe in it is none.
+        Its recipe is not valid.
     """
     plain = json.loads(data)
     return Job(
@@ -130,24 +135,30 @@ def decode_job(data: bytes) -> Job:
 
 
 def _with_tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return fields of a frozen dataclass, whose sequences are tuples."""
+    """Return fields of a frozen dataclass, with lists converted to tuples."""
     return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
 
 
 @dataclass(frozen=True)
 class BlockResult:
-    """What a task reports.
+    """Result of the task of one block.
 
     Parameters
     ----------
-    block, n_records, n_failed : int
-        Number of the block, of its records, and of those in quarantine.
+    block : int
+        Number of the block.
+    n_records : int
+        Number of its records.
+    n_failed : int
+        Number of its records in quarantine.
     wider : mapping of group name to dtype name
-        Not empty where native samples did not fit; the block is then not journalled.
+        Groups whose native samples do not fit in the planned dtype, to a sufficient one. If not
+        empty, the block has no journal entry and must be done again.
     target_error : str or None
-        Why the target could not be written; nothing else is worth doing then.
+        Why the target could not be written; the ingest must stop then.
     died_before : bool
-        A process died in this block, and nothing was done: it is to be run alone.
+        A process died in this block before. Nothing was done; the block must be run in a
+        separate process.
     """
 
     block: int
@@ -159,7 +170,7 @@ class BlockResult:
 
 
 def shard_path(group: str, shard: int) -> str:
-    """Return where a shard lies, relative to the store (Zarr's default chunk keys).
+    """Return the path of a shard, relative to the store (Zarr's default chunk keys).
 
     Parameters
     ----------
@@ -171,6 +182,7 @@ def shard_path(group: str, shard: int) -> str:
     Returns
     -------
     str
+        With ``/``.
 
     Examples
     --------

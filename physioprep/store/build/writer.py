@@ -1,4 +1,4 @@
-"""One group of one record: its samples, held against what was planned."""
+"""Encode the samples of one group of one record, and check that they are as planned."""
 
 from __future__ import annotations
 
@@ -19,28 +19,31 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=256)
 def _slots(channels: tuple[str, ...], rows: tuple[str, ...]) -> NDArray[np.intp]:
-    """Return which row of a store's ``signal`` each channel takes."""
+    """Return the row of a store's ``signal`` for each channel."""
     return np.array([rows.index(name) for name in channels], np.intp)
 
 
 class GroupWriter:
-    """Takes one group of a record's samples, block by block.
+    """Receive the samples of one group of a record in pieces, and encode them.
 
     Parameters
     ----------
     expected : Expected
+        Planned channels and rate.
     layout : GroupLayout
-        Of the store's group that it goes to.
+        The store's group that contains them.
     length : int
-        Planned samples.
+        Planned number of samples per channel.
 
     Attributes
     ----------
     encoder : ChunkEncoder
+        Holds the compressed chunks.
     dtype : str
-        Wider than the layout's where the samples do not fit; nothing is encoded then.
+        NumPy name; wider than the layout's if the samples do not fit in it. Nothing is encoded
+        then.
     is_missing : bool
-        After `finish`: whether every sample is marked as missing.
+        After `finish`: whether every sample has the sentinel value or is NaN.
     """
 
     def __init__(self, expected: Expected, layout: GroupLayout, length: int) -> None:
@@ -53,11 +56,28 @@ class GroupWriter:
 
     @property
     def n_chunks(self) -> int:
-        """Chunks that the plan keeps for it."""
+        """Number of chunks in the plan.
+
+        Returns
+        -------
+        int
+            The last one may be incomplete.
+        """
         return -(-self.length // self.layout.chunk)
 
     def add(self, samples: NDArray[Any]) -> None:
-        """Add samples (channel, sample); raise PhysioprepError if they are not as planned."""
+        """Add samples.
+
+        Parameters
+        ----------
+        samples : ndarray, shape (channel, sample)
+            The next harmonised samples, all channels.
+
+        Raises
+        ------
+        PhysioprepError
+            Other channels, or more samples, than planned.
+        """
         if len(samples) != len(self.expected.channels):
             raise self._other_channels(f"{len(samples)} channels")
         if self.encoder.n_samples + samples.shape[1] > self.length:
@@ -70,7 +90,7 @@ class GroupWriter:
         if not self._varies and samples.shape[1]:
             if self._constant is None:
                 self._constant = samples[:, :1].copy()
-            # a look at the beginning settles it for nearly every record
+            # For nearly every record, the first samples show that it varies.
             self._varies = self._differs(samples[:, :64]) or self._differs(samples)
         self.encoder.add(samples)
 
@@ -79,7 +99,18 @@ class GroupWriter:
         return not bool((same | (samples != samples)).all())
 
     def finish(self, group: HarmonisedGroup | None) -> None:
-        """Close; raise PhysioprepError if this is not what was planned."""
+        """Compress the last chunk, and check that the group is as planned.
+
+        Parameters
+        ----------
+        group : HarmonisedGroup or None
+            Result of harmonising; None if it has no such group.
+
+        Raises
+        ------
+        PhysioprepError
+            Other channels, or another number of samples, than planned.
+        """
         if group is None or group.channels != self.expected.channels:
             raise self._other_channels("none" if group is None else ", ".join(group.channels))
         if self.encoder.n_samples != self.length:

@@ -1,0 +1,190 @@
+"""Read the modalities of a store: attributes, per-record arrays, samples as physical values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.errors import StoreError
+from physioprep.samples import to_physical
+
+
+class ModalityArrays:
+    """The modalities of a store; base class of `physioprep.store.read.Store`.
+
+    Parameters
+    ----------
+    path : Path, or str for a URL
+        Folder of the store.
+    group : zarr.Group
+        Root group of the store.
+    """
+
+    def __init__(self, path: str | Path, group: Any) -> None:
+        self.path = path
+        self.group = group
+        self._arrays: dict[str, Any] = {}
+
+    @cached_property
+    def attrs(self) -> Mapping[str, Any]:
+        """Attributes of the root group: schema, corpora, recipe, hashes, software.
+
+        Returns
+        -------
+        mapping of str to JSON value
+            Read-only.
+        """
+        return MappingProxyType(dict(self.group.attrs))
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the groups that hold samples.
+
+        Returns
+        -------
+        tuple of str
+            ``"ecg"``, ``"eeg"``, ...; with the rate, if the store has several for a modality.
+        """
+        return tuple(self.attrs["modalities"])
+
+    @property
+    def native(self) -> bool:
+        """Whether the store keeps the digital samples of its source files.
+
+        Returns
+        -------
+        bool
+            False if its recipe filters or resamples.
+        """
+        return bool(self.attrs["recipe"].get("native", False))
+
+    def channels(self, modality: str) -> tuple[str, ...]:
+        """Return the names of the channels of a modality.
+
+        Parameters
+        ----------
+        modality : str
+            One of `modalities`.
+
+        Returns
+        -------
+        tuple of str
+            In the order of the channel axis of its arrays.
+        """
+        return tuple(self._modality(modality).attrs["channels"])
+
+    def units(self, modality: str) -> tuple[str, ...]:
+        """Return the physical unit of each channel of a modality.
+
+        Parameters
+        ----------
+        modality : str
+            One of `modalities`.
+
+        Returns
+        -------
+        tuple of str
+            In the order of `channels`.
+        """
+        return tuple(self._modality(modality).attrs["units"])
+
+    def rate_hz(self, modality: str) -> float:
+        """Return the sampling rate of a modality.
+
+        Parameters
+        ----------
+        modality : str
+            One of `modalities`.
+
+        Returns
+        -------
+        float
+            Hz.
+        """
+        return float(self._modality(modality).attrs["sampling_frequency"])
+
+    def table(self, modality: str, name: str) -> NDArray[Any]:
+        """Return a per-record array of a modality, complete.
+
+        Parameters
+        ----------
+        modality : str
+            One of `modalities`.
+        name : str
+            ``start``, ``length`` (record,); ``scale``, ``offset``, ``invalid``, ``present``,
+            ``derived``, ``n_saturated``, ``quantisation_rms``, ``unit`` (index into the
+            attribute ``unit_names``), ``source_index`` (record, channel).
+
+        Returns
+        -------
+        ndarray, shape (record,) or (record, channel)
+            Kept in memory for further calls; do not change it.
+        """
+        key = f"{modality}/{name}"
+        if key not in self._arrays:
+            self._arrays[key] = np.asarray(self._modality(modality)[name][...])
+        out: NDArray[Any] = self._arrays[key]
+        return out
+
+    def read(
+        self, record_index: int, modality: str, start: int = 0, stop: int | None = None
+    ) -> NDArray[np.float32]:
+        """Return the physical values of a section of a record.
+
+        Parameters
+        ----------
+        record_index : int
+            Row of `records`.
+        modality : str
+            One of `modalities`.
+        start, stop : int
+            First sample, and the sample after the last, counted from the start of the record;
+            `stop` None or beyond its end means its end.
+
+        Returns
+        -------
+        ndarray of float32, shape (channel, sample)
+            All channels of the modality, in `units`; NaN for missing samples and for channels
+            that the record lacks.
+
+        Raises
+        ------
+        StoreError
+            `start` is beyond the end, or the store lacks the modality.
+        """
+        digital = self._samples(record_index, modality, start, stop)
+        return self._physical(record_index, modality, digital, slice(None))
+
+    def _modality(self, modality: str) -> Any:
+        if modality not in self.modalities:
+            known = ", ".join(self.modalities)
+            raise StoreError(f"{self.path}: no modality {modality!r}; it has {known}")
+        key = f"{modality}/"
+        if key not in self._arrays:
+            self._arrays[key] = self.group[modality]
+        return self._arrays[key]
+
+    def _samples(self, number: int, modality: str, start: int, stop: int | None) -> NDArray[Any]:
+        first = int(self.table(modality, "start")[number])
+        length = int(self.table(modality, "length")[number])
+        stop = length if stop is None else min(stop, length)
+        if not 0 <= start <= length:
+            raise StoreError(f"{self.path}: no sample {start} in a record of {length} samples")
+        key = f"{modality}/signal/"
+        if key not in self._arrays:
+            self._arrays[key] = self._modality(modality)["signal"]
+        return np.asarray(self._arrays[key][:, first + start : first + max(start, stop)])
+
+    def _physical(
+        self, number: int, modality: str, digital: NDArray[Any], slots: Any
+    ) -> NDArray[np.float32]:
+        scale = self.table(modality, "scale")[number][slots]
+        offset = self.table(modality, "offset")[number][slots]
+        invalid = self.table(modality, "invalid")[number][slots]
+        return to_physical(digital, scale, offset, invalid)  # NaN scale: the channel is absent
