@@ -1,4 +1,4 @@
-"""Configurations: frozen dataclasses that load from YAML, with one clear error for a typo."""
+"""Configurations: frozen dataclasses that load from YAML; a wrong name is a clear error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Sizes of a `CrissCrossEncoder`; the defaults train in seconds on two cores (our choice)."""
+    """Sizes of a `CrissCrossEncoder`; the defaults train in seconds on two cores (our choice).
+
+    Parameters
+    ----------
+    patch_size, d_model, depth, heads, ffn, dropout, attention_dropout, position_kernel, conv_stride
+        As for `physiomodels.CrissCrossEncoder`.
+    learned_mask_token, init
+        As for `physiomodels.CrissCrossEncoder`.
+    """
 
     patch_size: int = 200
     d_model: int = 64
@@ -44,17 +52,18 @@ class PretrainConfig:
     encoder, mask
         The network, and what is hidden.
     epochs, batch_size, accumulate : int
-        Passes; windows a forward pass; forward passes a step.
+        Passes; windows per forward pass; forward passes per step.
     lr, weight_decay, warmup, clip : float
-        AdamW; share of all steps that warm up before the cosine; limit of the gradient's norm.
+        AdamW; share of all steps before the learning rate falls along a cosine, over which it
+        rises; limit of the gradient's norm.
     bf16 : bool
         Run the network in bfloat16 where that is safe (autocast).
     visible_weight : float
-        Weight of the error on what was not hidden, beside 1 for what was.
+        Weight of the error on what was not hidden; what was hidden has 1.
     spectral_weight : float
-        Weight of the error of the amplitude spectra, beside 1 for the samples.
+        Weight of the error of the amplitude spectra; the samples have 1.
     checkpoint_every : int
-        Steps between checkpoints, beside one an epoch. 0: none between.
+        Steps between checkpoints, in addition to one per epoch. 0: none.
     seed : int
         Of weights, order, masks and dropout.
     """
@@ -86,11 +95,11 @@ class FinetuneConfig:
         Train everything; the head and low-rank additions to the encoders' linear layers
         (`physiomodels.model.lora`); the head alone; a linear head alone.
     fusion : {"concat", "gated", "cross-attention", "late"}
-        How two modalities become one answer; see `physiomodels.model.fusion.FusionClassifier`.
+        How two modalities become one prediction; see `physiomodels.model.fusion.FusionClassifier`.
     pooling : {"mean", "attention"}
         How the features of a window's patches become one vector.
     epochs, batch_size : int
-        Passes over the training windows; windows a step.
+        Passes over the training windows; windows per step.
     lr, encoder_lr, weight_decay, clip : float
         AdamW, for the head and for the encoders; limit of the gradient's norm.
     hidden : int
@@ -104,7 +113,7 @@ class FinetuneConfig:
     lora_rank : int
         Rank of the additions of mode "lora".
     lora_alpha : float
-        They count ``lora_alpha / lora_rank``.
+        The additions are scaled by ``lora_alpha / lora_rank``.
     seed : int
         Of the head's weights, order and dropout.
     """
@@ -140,17 +149,17 @@ class EvaluateConfig:
     modalities : tuple of str
         Compared alone and together.
     where : str or None
-        Query on the window manifest: these windows alone are evaluated.
+        Query on the window manifest: only these windows are evaluated.
     protocol : {"subject-grouped", "leave-one-subject-out", "within-subject", "record-grouped"}
-        Who is tested: see `physiomodels.evaluation.protocol.make_folds`.
+        What training and test have in common: see `physiomodels.evaluation.protocol.make_folds`.
     stratify : tuple of str
-        Labels whose combinations the folds get like shares of; evaluations of several labels that
-        name the same ones here share their folds. Empty: the label itself.
+        Labels whose combinations are spread evenly over the folds; evaluations of several labels
+        that name the same ones here share their folds. Empty: the label itself.
     label_shares : tuple of float
-        Shares of the training labels to train with, beside all of them, for a curve of how many
-        labels are needed; see `physiomodels.evaluation.label_efficiency`.
+        Shares of the training labels to train with, in addition to all of them, for a curve of
+        how many labels are needed; see `physiomodels.evaluation.label_efficiency`.
     folds, repeats : int
-        Folds a repeat; repeats, each with folds and weights of its own seed.
+        Folds per repeat; repeats, each with folds and weights of its own seed.
     pretrain : dict of str to PretrainConfig
         By modality; defaults for those left out.
     finetune : FinetuneConfig
@@ -158,7 +167,7 @@ class EvaluateConfig:
     weights : tuple of str
         "pretrained", "random", or both.
     baseline : bool
-        Logistic regression on band power and heart rate beside them.
+        Whether logistic regression on band power and heart rate is compared, too.
     bootstrap : int
         Draws of subjects for the confidence intervals.
     seed : int
@@ -193,10 +202,16 @@ def load_config(kind: type[T], source: str | Path | Mapping[str, Any]) -> T:
         Fields that are left out keep their defaults. A bare name means the file of that name in
         ``physiomodels/configs``.
 
+    Returns
+    -------
+    object
+        Of the class `kind`.
+
     Raises
     ------
     ModelError
-        Names a file that cannot be read, a field that does not exist, or a value of another type.
+        If a file cannot be read, a field does not exist, or a value has another type; the message
+        names it.
 
     Examples
     --------
@@ -226,7 +241,18 @@ def load_config(kind: type[T], source: str | Path | Mapping[str, Any]) -> T:
 
 
 def as_dict(config: Any) -> dict[str, Any]:
-    """Return a configuration as plain values that JSON and YAML can hold."""
+    """Return a configuration as plain values that JSON and YAML can hold.
+
+    Parameters
+    ----------
+    config : dataclass
+        Configuration.
+
+    Returns
+    -------
+    dict
+        By field; for `load_config`.
+    """
     return dataclasses.asdict(config)
 
 

@@ -26,20 +26,53 @@ Encoders = Mapping[str, CrissCrossEncoder]
 def pooled(
     encoders: Encoders, batch: Mapping[str, torch.Tensor], device: str
 ) -> NDArray[np.float32]:
-    """Return each window's mean features over the patches that it has, encoders side by side."""
+    """Return the mean of each window's features over its patches, encoders side by side.
+
+    Parameters
+    ----------
+    encoders : mapping of str to CrissCrossEncoder
+        By modality, on `device`.
+    batch : mapping of str to Tensor
+        Signals and presence, as a `physioprep.ShardStream` yields.
+    device : str
+        Where to run.
+
+    Returns
+    -------
+    ndarray of float32, shape (window, feature)
+        Zero where a window lacks the signal.
+    """
     parts = []
     with torch.no_grad():
         for name, encoder in encoders.items():
             patches = to_patches(batch, name, encoder.patch_size, device)
             full = torch.ones(patches.x.shape[:3], dtype=torch.bool, device=device)
-            there = full if patches.present is None else patches.present
-            parts.append(mean_over(encoder(patches.x, None, patches.present), there))
+            present = full if patches.present is None else patches.present
+            parts.append(mean_over(encoder(patches.x, None, patches.present), present))
     vectors: NDArray[np.float32] = torch.cat(parts, dim=1).float().cpu().numpy()
     return vectors
 
 
 def load_encoders(model: str | Path, modality: str | None) -> list[tuple[str, CrissCrossEncoder]]:
-    """Return (modality, encoder) of a pretraining or of a fine-tuning folder."""
+    """Load the encoders of a model.
+
+    Parameters
+    ----------
+    model : path-like
+        A folder of `physiomodels.pretrain` or `physiomodels.finetune`, or CBraMod's weights.
+    modality : str or None
+        Of a single encoder; None where its card says it.
+
+    Returns
+    -------
+    list of (str, CrissCrossEncoder)
+        With their modalities.
+
+    Raises
+    ------
+    ModelError
+        If there is no model, or the modality is unknown.
+    """
     path = Path(model)
     if (path / "config.json").is_file() and "classes" in load_folder(path)[0]:
         held: Any = Classifier.from_pretrained(path).model.encoders

@@ -20,7 +20,20 @@ SCHEMA = "physiomodels.embeddings"
 
 
 def refuse_existing(out: Path, *, overwrite: bool) -> None:
-    """Raise a ModelError where `out` exists and may not be replaced."""
+    """Refuse to replace a group, unless `overwrite` allows it.
+
+    Parameters
+    ----------
+    out : Path
+        Group to make.
+    overwrite : bool
+        Whether it may be replaced.
+
+    Raises
+    ------
+    ModelError
+        If it exists and may not be replaced.
+    """
     if out.exists() and not overwrite:
         raise ModelError(f"{out}: exists; overwrite it by overwrite=True")
 
@@ -33,7 +46,23 @@ def finish(
     picture: str | Path | None,
     projection: str,
 ) -> None:
-    """Write the Zarr group by one rename, and draw it where that is asked for."""
+    """Write the Zarr group, whole or not at all, and draw it where that is asked for.
+
+    Parameters
+    ----------
+    out : Path
+        Group to make; an older one stays until the new one is complete.
+    vectors : ndarray of float32, shape (row, feature)
+        Embeddings.
+    table : pandas.DataFrame
+        Their columns of the manifest.
+    modalities : list of str
+        Of the encoders, in the order of the features.
+    picture : path-like or None
+        Picture file to draw.
+    projection : {"pca", "umap"}
+        Of the picture.
+    """
     _write(out, vectors, table, modalities)
     if picture is not None:
         draw(vectors, table, Path(picture), projection)

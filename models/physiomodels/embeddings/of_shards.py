@@ -54,7 +54,7 @@ def embed(
         Made by `physioprep.shard`.
     model : path-like
         A folder of `physiomodels.pretrain`, a CBraMod weights file, or a folder of
-        `physiomodels.finetune`, whose encoders' embeddings then stand side by side.
+        `physiomodels.finetune`, whose encoders' embeddings are then side by side.
     out : path-like
         Zarr v3 group to make: ``embedding`` float32 (window, feature), and one array per column of
         the window manifest (``window``, ``corpus``, ``record_id``, ``subject_id``, ``start_s``,

@@ -58,22 +58,24 @@ def embed_store(
 ) -> Path:
     """Write the embedding of every window, or of every record, of a store into a Zarr group.
 
-    Windows lie end to end from each record's start. One without a whole patch of valid samples is
+    Windows follow each other from each record's start, without gap. One without a whole patch of valid samples is
     left out, and counted in the log.
 
     Parameters
     ----------
     store : path-like
         Made by `physioprep.ingest`, best harmonised to the encoder's sampling rate.
-    model, out, modality, picture, projection, scheduler, workers, device, overwrite
+    model, out
         As for `physiomodels.embed`.
     window_s : float
         Length of a window, s.
     per : {"window", "record"}
         A record's embedding is the mean of its windows'.
+    modality : str, optional
+        As for `physiomodels.embed`.
     where : str, optional
         Query on the store's records.
-    progress, announce
+    picture, projection, scheduler, workers, device, overwrite, progress, announce
         As for `physiomodels.embed`.
 
     Returns

@@ -1,4 +1,4 @@
-"""A picture of what embeddings tell: two dimensions, coloured by the manifest's columns."""
+"""A picture of embeddings: two dimensions, coloured by the manifest's columns."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _CLASSES = 12  # a legend has room for so many
 def draw(
     vectors: NDArray[np.float32], table: pd.DataFrame, out: Path, projection: str = "pca"
 ) -> None:
-    """Draw embeddings in two dimensions, a panel a column of the manifest.
+    """Draw embeddings in two dimensions, one panel per column of the manifest.
 
     Parameters
     ----------
     vectors : ndarray of float32, shape (window, feature)
-        Standardised a feature before the analysis.
+        Each feature is standardised before the analysis.
     table : pandas.DataFrame
         Rows as in `vectors`; its text columns ``label_*``, ``subject_id`` and ``corpus`` colour
         the points.
     out : Path
         Picture file.
     projection : {"pca", "umap"}
-        How.
+        Principal components, or UMAP.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -67,12 +67,26 @@ def draw(
 def project(
     vectors: NDArray[np.float32], projection: str
 ) -> tuple[NDArray[np.floating[Any]], tuple[str, str]]:
-    """Return points (row, 2) and the names of their axes; features are standardised before.
+    """Project embeddings to two dimensions; each feature is standardised before.
+
+    Parameters
+    ----------
+    vectors : ndarray of float32, shape (row, feature)
+        At least three.
+    projection : {"pca", "umap"}
+        Principal components, or UMAP.
+
+    Returns
+    -------
+    points : ndarray, shape (row, 2)
+        Coordinates.
+    axes : (str, str)
+        Names of the axes.
 
     Raises
     ------
     ModelError
-        For an unknown projection, UMAP where umap-learn is not installed, or too few rows.
+        For an unknown projection, for UMAP where umap-learn is not installed, or for too few rows.
     """
     from sklearn.decomposition import PCA
 
@@ -87,7 +101,7 @@ def project(
     if projection != "umap":
         raise ModelError(f'projection "{projection}": "pca" or "umap"')
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its own imports, and that a seed means one thread
+        warnings.simplefilter("ignore")  # about its own imports, and that a seed means one thread
         try:
             from umap import UMAP
         except ImportError as error:

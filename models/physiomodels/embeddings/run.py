@@ -35,10 +35,12 @@ def choose_place(
 
     Parameters
     ----------
-    scheduler, device : str or None
-        Asked for.
+    scheduler : str or None
+        Asked for; None: to be chosen.
     workers : int or None
         Asked for.
+    device : str or None
+        Asked for; None: to be chosen.
     n_windows : int
         To be embedded.
 

@@ -1,4 +1,4 @@
-"""The plain baseline: band power and heart rate of the very same windows, logistic regression."""
+"""The plain baseline: logistic regression on band power and heart rate of the same windows."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 #: Hz.
 BANDS = {"delta": (1, 4), "theta": (4, 8), "alpha": (8, 13), "beta": (13, 30), "gamma": (30, 45)}
-#: What features are known for.
+#: Signals that have features.
 MODALITIES = ("eeg", "ecg", "ppg")
 #: Strengths of the regularisation to choose from, inside the training windows.
 STRENGTHS = (1e-3, 1e-2, 1e-1)
-_WITHOUT_CHOICE = 1e-2  # where too few labels are left to choose by
+_WITHOUT_CHOICE = 1e-2  # where too few labels are left for a choice
 
 
 def band_power(signal: NDArray[Any], rate_hz: float) -> dict[str, float]:
@@ -96,7 +96,7 @@ def heart_rate(signal: NDArray[Any], rate_hz: float, modality: str = "ecg") -> d
         return unknown
     rate = round(rate_hz)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of NeuroKit2, about windows without a beat
+        warnings.simplefilter("ignore")  # NeuroKit2's, about windows without a beat
         samples = signal.astype(np.float64)
         if modality == "ppg":
             cleaned = neurokit2.ppg_clean(samples, sampling_rate=rate)
@@ -129,15 +129,15 @@ def features(shards: str | Path | Shards, modality: str, where: str | None = Non
     shards : path-like
         Made by `physioprep.shard`.
     modality : str
-        "eeg": `band_power` of every channel; "ecg": `heart_rate` of lead II where there is one,
-        else of the first lead present; "ppg": the same of the first channel present.
+        "eeg": `band_power` of every channel; "ecg": `heart_rate` of lead II where present, else of
+        the first lead present; "ppg": the same of the first channel present.
     where : str, optional
         Query on the window manifest.
 
     Returns
     -------
     pandas.DataFrame
-        One row a window, indexed by its number; NaN where a feature cannot be had.
+        One row per window, indexed by its number; NaN where a feature cannot be computed.
     """
     import pandas as pd
 
@@ -149,8 +149,8 @@ def features(shards: str | Path | Shards, modality: str, where: str | None = Non
         present = batch[f"present_{modality}"].numpy()
         for n, signal in enumerate(batch[modality].numpy()):
             if modality == "eeg":
-                there = np.where(present[n][:, None], signal, np.nan)
-                rows.append(band_power(there, held.rate_hz))
+                known = np.where(present[n][:, None], signal, np.nan)
+                rows.append(band_power(known, held.rate_hz))
             else:
                 lead = second if present[n][second] else int(present[n].argmax())
                 rows.append(heart_rate(signal[lead], held.rate_hz, modality))
@@ -167,20 +167,27 @@ def logistic(
 ) -> NDArray[np.float64]:
     """Fit logistic regression and return class probabilities of the test windows.
 
-    Missing values take the training median, features are standardised, classes weigh alike, and
-    the strength of the L2 penalty is chosen by cross-validation over the training subjects, where
-    at least two folds of three have every class on both sides; else it is 1e-2.
+    Missing values are replaced by the training median, features are standardised, and classes have
+    equal weight. The strength of the L2 penalty is chosen by cross-validation over the training
+    subjects, where at least two folds of three have every class on both sides; else it is 1e-2.
 
     Parameters
     ----------
-    train, test : ndarray of float64, shape (window, feature)
-        Features.
+    train : ndarray of float64, shape (window, feature)
+        Features of the training windows; NaN where missing.
     labels : ndarray of int64, shape (window,)
-        Of the training windows.
+        Codes of the training windows.
     subjects : ndarray of str, shape (window,)
         Of the training windows.
+    test : ndarray of float64, shape (window, feature)
+        Features of the test windows.
     n_classes : int
-        Columns of the answer.
+        Columns of the result.
+
+    Returns
+    -------
+    ndarray of float64, shape (window, class)
+        Probabilities; 0 for a class that has no training window.
     """
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
@@ -190,7 +197,7 @@ def logistic(
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     pipeline = make_pipeline(
-        SimpleImputer(strategy="median", keep_empty_features=True),  # one nobody has tells nothing
+        SimpleImputer(strategy="median", keep_empty_features=True),  # one that no window has
         StandardScaler(),
         LogisticRegression(class_weight="balanced", max_iter=10_000),
     )
@@ -206,7 +213,7 @@ def logistic(
     if len(folds) > 1:
         grid = {"logisticregression__C": STRENGTHS}
         model = GridSearchCV(pipeline, grid, scoring="neg_log_loss", cv=folds)
-    with threadpool_limits(1):  # threads cost more than they give on so little
+    with threadpool_limits(1):  # threads cost more than they gain on so little
         model.fit(train, labels)
     answer = np.zeros((len(test), n_classes))
     answer[:, model.classes_] = model.predict_proba(test)

@@ -1,7 +1,7 @@
 """Each signal alone and both together, pretrained and not, beside plain features.
 
-Encoders are pretrained inside every fold, on windows of training subjects alone, or come from
-elsewhere and are refused where their run card names a subject of the evaluation.
+Encoders are pretrained inside every fold, on windows of training subjects only. An encoder made
+elsewhere is refused where its run card names a subject of the evaluation.
 """
 
 from __future__ import annotations
@@ -132,11 +132,13 @@ def evaluate_all(
 
     Parameters
     ----------
-    shards, out, pretrain_shards, weights, cache, simulated, scheduler, workers, device, overwrite
+    shards, out
         As for `evaluate`.
     runs : sequence of (str, EvaluateConfig)
         Each with the folder of its results inside `out`.
-    progress, announce
+    pretrain_shards, weights, cache, simulated, scheduler, workers, device, overwrite, progress
+        As for `evaluate`.
+    announce
         As for `evaluate`.
 
     Returns

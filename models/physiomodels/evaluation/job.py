@@ -1,4 +1,4 @@
-"""What the tasks of an evaluation are told: plain data in its working folder."""
+"""The input of the tasks of an evaluation: plain data in its working folder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def write_job(
     cache: Path,
     device: str,
 ) -> dict[str, Any]:
-    """Write what tasks are told, as plain data.
+    """Write the input of the tasks, as plain data.
 
     Parameters
     ----------

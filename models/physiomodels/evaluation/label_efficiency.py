@@ -19,12 +19,12 @@ _NAMES = {"auroc": "AUROC"}
 def label_order(
     subjects: NDArray[np.object_], labels: NDArray[np.int64], seed: int
 ) -> NDArray[np.int64]:
-    """Order windows so that every beginning of the order is a fair sample of all of them.
+    """Order windows so that the first ones, however many, are a balanced sample of all.
 
-    Each subject's windows of each class are shuffled and spread evenly over the order, so that its
-    first part holds of every subject and class its share, to one window. The first window of each
-    class stands in front: the smallest subset knows every class. Subsets taken from the front are
-    nested, whatever their sizes.
+    Each subject's windows of each class are shuffled and spread evenly over the order, so that the
+    first n hold the share of every subject and class, to within one window. The first window of
+    each class is moved to the front: the smallest subset has every class. Subsets taken from the
+    front are nested.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def label_order(
     labels : ndarray of int64, shape (window,)
         Codes.
     seed : int
-        Another seed, another order.
+        Seed of the order.
 
     Returns
     -------
@@ -62,7 +62,18 @@ def label_order(
 
 
 def n_labels(share: float, n_windows: int, n_classes: int) -> int:
-    """Return how many windows a share of the labels is: at least one a class.
+    """Return how many windows a share of the labels is: at least one per class.
+
+    Parameters
+    ----------
+    share : float
+        0 to 1.
+    n_windows, n_classes : int
+        Training windows; classes.
+
+    Returns
+    -------
+    int
 
     Examples
     --------
@@ -75,6 +86,17 @@ def n_labels(share: float, n_windows: int, n_classes: int) -> int:
 def same_steps(epochs: int, batch_size: int, n_windows: int, n_chosen: int) -> int:
     """Return the epochs over a subset that make as many steps as `epochs` over all windows.
 
+    Parameters
+    ----------
+    epochs, batch_size : int
+        Of a training on all windows.
+    n_windows, n_chosen : int
+        All training windows; those of the subset.
+
+    Returns
+    -------
+    int
+
     Examples
     --------
     >>> same_steps(10, 32, 3200, 32), same_steps(10, 32, 3200, 3200)
@@ -85,7 +107,7 @@ def same_steps(epochs: int, batch_size: int, n_windows: int, n_chosen: int) -> i
 
 
 def draw_curves(results: Mapping[str, Any], out: str | Path, metric: str = "auroc") -> Path:
-    """Draw a figure against the share of the labels, a panel a set of signals.
+    """Draw a metric against the share of the labels, one panel per set of signals.
 
     Parameters
     ----------

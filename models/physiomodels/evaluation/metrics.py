@@ -1,4 +1,4 @@
-"""By what figure a model is judged, and how sure that figure is."""
+"""Metrics of predictions, and their confidence intervals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Texts = NDArray[np.object_]
 
-#: All figures, in the order of tables. Of the last two, less is better.
+#: All metrics, in the order of tables. For the last two, lower is better.
 METRICS = ("auroc", "auprc", "f1", "balanced_accuracy", "kappa", "ece", "brier")
 
 
@@ -23,7 +23,7 @@ def scores(labels: Ints, probabilities: Floats, positive: int = 1) -> dict[str, 
     probabilities : ndarray of float64, shape (window, class)
         Rows sum to 1.
     positive : int
-        Of two classes, the one to be found.
+        Code of the positive class, where there are two.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def scores(labels: Ints, probabilities: Floats, positive: int = 1) -> dict[str, 
         ``auroc``, ``auprc`` and ``f1`` (of the positive class; of several classes the mean over
         them, one against the rest), ``balanced_accuracy``, ``kappa`` (Cohen), ``brier``
         (mean squared error of the probabilities, 0 to 2), ``ece`` (expected calibration error in
-        10 bins of confidence, Guo et al., arXiv 1706.04599). NaN where one class alone occurs.
+        10 bins of confidence, Guo et al., arXiv 1706.04599). NaN where only one class occurs.
 
     Examples
     --------
@@ -65,10 +65,28 @@ def scores(labels: Ints, probabilities: Floats, positive: int = 1) -> dict[str, 
 
 
 def ranking(positive: NDArray[np.bool_], score: Floats) -> tuple[float, float]:
-    """Return (area under the ROC curve, average precision) from one sort.
+    """Return area under the ROC curve and average precision, from one sort.
 
     The first is Mann-Whitney's U with ties counted half; the second the precision at each
     threshold, weighted by the recall it adds.
+
+    Parameters
+    ----------
+    positive : ndarray of bool, shape (window,)
+        True class.
+    score : ndarray of float64, shape (window,)
+        Predicted probability of it.
+
+    Returns
+    -------
+    area, precision : float
+        0 to 1.
+
+    Examples
+    --------
+    >>> area, precision = ranking(np.array([True, False, True]), np.array([0.9, 0.5, 0.4]))
+    >>> area, round(precision, 3)
+    (0.5, 0.833)
     """
     order = np.argsort(-score, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))  # of each run of ties
@@ -87,9 +105,9 @@ def bootstrap(
     seed: int = 0,
     positive: int = 1,
 ) -> dict[str, Floats]:
-    """Return every figure of `scores` for draws of whole groups with replacement.
+    """Return every metric of `scores` for draws of whole groups with replacement.
 
-    Windows of one person are not independent, so people are drawn, not windows. A figure is that of
+    Windows of one person are not independent, so people are drawn, not windows. A metric is that of
     each repeat's predictions, all folds together, averaged over the repeats. Draws that lack a
     class are left out. The same seed, groups and labels give the same draws, so that two sets of
     predictions can be compared draw by draw.
@@ -131,7 +149,19 @@ def bootstrap(
 
 
 def interval(values: Floats, level: float = 0.95) -> tuple[float, float]:
-    """Return the middle `level` of the values, (NaN, NaN) of none.
+    """Return the interval that holds the middle `level` of the values.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (draw,)
+        Draws of a metric.
+    level : float
+        Share of the values, 0 to 1.
+
+    Returns
+    -------
+    low, high : float
+        (NaN, NaN) of no values.
 
     Examples
     --------
@@ -145,9 +175,21 @@ def interval(values: Floats, level: float = 0.95) -> tuple[float, float]:
 
 
 def seed_interval(values: Floats, level: float = 0.95) -> tuple[float, float]:
-    """Return Student's interval for the mean over seeds; (NaN, NaN) of fewer than two.
+    """Return Student's interval for the mean over seeds.
 
-    It holds what chance in weights and folds does to the mean, on the same people.
+    It says how much random weights and folds change the mean, on the same people.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (seed,)
+        A metric per seed.
+    level : float
+        Confidence, 0 to 1.
+
+    Returns
+    -------
+    low, high : float
+        (NaN, NaN) of fewer than two values.
 
     Examples
     --------

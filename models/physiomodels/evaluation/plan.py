@@ -227,6 +227,11 @@ def _provenance(modality: str, source: Path, windows: pd.DataFrame) -> dict[str,
     """Say whose signals an encoder saw; refuse it where a subject of the evaluation is among them.
 
     Without subjects, records are compared.
+
+    Raises
+    ------
+    ModelError
+        If one is among them.
     """
     entry: dict[str, Any] = {"modality": modality, "weights": source.name}
     card = card_of(source)

@@ -1,4 +1,4 @@
-"""Who is tested: named protocols, so that nobody takes one for another."""
+"""Protocols: what training and test windows may have in common, each under its own name."""
 
 from __future__ import annotations
 
@@ -24,12 +24,21 @@ PROTOCOLS = {
 
 
 def grouped_by(protocol: str) -> str:
-    """Return what a protocol keeps apart and draws for intervals: "subject" or "record".
+    """Return what a protocol keeps on one side of a fold, and draws for confidence intervals.
+
+    Parameters
+    ----------
+    protocol : str
+        One of `PROTOCOLS`.
+
+    Returns
+    -------
+    {"subject", "record"}
 
     Raises
     ------
     ModelError
-        The protocol is unknown.
+        If the protocol is unknown.
     """
     if protocol not in PROTOCOLS:
         raise ModelError(f"protocol {protocol!r}: one of {', '.join(PROTOCOLS)}")
@@ -58,20 +67,25 @@ def make_folds(subjects: Texts, labels: Ints, protocol: str, n_folds: int, seed:
     subjects : ndarray of str, shape (window,)
         Whose window it is; of "record-grouped", its record.
     labels : ndarray of int64, shape (window,)
-        Folds get like shares of each.
+        Codes; each is spread evenly over the folds.
     protocol : {"subject-grouped", "leave-one-subject-out", "within-subject", "record-grouped"}
         "within-subject" is what most papers report: windows drawn at random, which lets a model
-        recognise the person, and the recording. It is here to be compared, under its own name.
-        "record-grouped" is for corpora that do not say who was recorded.
+        recognise the person and the recording. It is here for comparison, under its own name.
+        "record-grouped" is for corpora that do not identify subjects.
     n_folds : int
         Not used by "leave-one-subject-out".
     seed : int
-        Another seed, other folds.
+        Seed of the folds.
+
+    Returns
+    -------
+    list of Fold
+        One per fold; each window is tested once.
 
     Raises
     ------
     ModelError
-        Where there are fewer subjects (or windows) than folds, or the protocol is unknown.
+        If there are fewer subjects (or windows) than folds, or the protocol is unknown.
 
     Examples
     --------
@@ -104,7 +118,7 @@ def make_folds(subjects: Texts, labels: Ints, protocol: str, n_folds: int, seed:
 
 
 def _tests(splitter: Any, rows: Ints, labels: Ints, groups: Any) -> list[Ints]:
-    """Return the test rows of each fold; a class rarer than there are folds is no fault."""
+    """Return the test rows of each fold; a class with fewer windows than folds is accepted."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         return [test for _, test in splitter.split(rows, labels, groups)]

@@ -1,17 +1,17 @@
-"""The results of evaluations as one table for people; protocol and simulation always named."""
+"""The results of evaluations as one readable table; it always names protocol and simulation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-#: Figures shown with their standard deviation over folds, and as the mean alone.
+#: Metrics shown with their standard deviation over folds, and as the mean only.
 _SPREAD = {"auroc": "AUROC", "balanced_accuracy": "balanced accuracy", "f1": "F1"}
 _MEAN = {"auprc": "AUPRC", "kappa": "kappa", "ece": "ECE"}
 
 
 def result_table(results: Sequence[Mapping[str, Any]], title: str) -> dict[str, Any]:
-    """Lay out evaluations for people.
+    """Lay out evaluations as a table of text.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def result_table(results: Sequence[Mapping[str, Any]], title: str) -> dict[str, 
         The contents of one or several ``results.json``; several have a column that names target
         and protocol.
     title : str
-        Of the data; "SIMULATED DATA" is put before it where they are.
+        Of the data; "SIMULATED DATA" is put before it where they are simulated.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def _caption(results: Sequence[Mapping[str, Any]]) -> str:
     if modalities & {"ecg", "ppg"}:
         parts.append("heart rate and its variability (NeuroKit2)")
     return (
-        f"{protocols} {' '.join(sizes)} Windows a class: {'; '.join(balances)}. Mean ± standard "
+        f"{protocols} {' '.join(sizes)} Windows per class: {'; '.join(balances)}. Mean ± standard "
         f"deviation over all folds; 95 % interval, by bootstrap over {groups}, of the AUROC of all "
         f"folds' predictions together. features: logistic regression on {' and on '.join(parts)}."
     )

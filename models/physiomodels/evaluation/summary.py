@@ -1,4 +1,4 @@
-"""From predictions to figures with their spread, and to what one arm gains over another."""
+"""Metrics of each arm with their spread, and the gain of one arm over another."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ PAIRS = (("pretrained", "random"), ("pretrained", "features"))
 def summarise(
     predictions: pd.DataFrame, config: EvaluateConfig, n_classes: int, positive: int
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the figures of each arm of an evaluation, and differences between arms.
+    """Return the metrics of each arm of an evaluation, and differences between arms.
 
     Parameters
     ----------
     predictions : pandas.DataFrame
         ``repeat``, ``fold``, ``modalities``, ``weights``, ``label_share``, ``window``, ``subject``,
-        ``code``, ``p_0`` ...: every window once an arm and repeat.
+        ``code``, ``p_0`` ...: every window once per arm and repeat.
     config : EvaluateConfig
         Protocol, bootstrap draws and seed.
     n_classes, positive : int
@@ -39,9 +39,9 @@ def summarise(
     arms : list of dict
         ``modalities``, ``weights``, ``label_share``, and ``metrics``: by name the ``mean`` over
         repeats of the mean over folds, ``sd_folds``, ``sd_repeats``, ``ci95_seeds`` (Student's
-        interval of the mean over repeats; both None of a single one), ``pooled`` (the figure of all
+        interval of the mean over repeats; both None of a single one), ``pooled`` (the metric of all
         folds' predictions together, mean over repeats), and ``ci95_subjects`` of that by bootstrap
-        (``ci95_records`` where records are what a protocol keeps apart).
+        (``ci95_records`` under a protocol that groups by record).
     gains : list of dict
         ``modalities``, ``label_share``, ``of`` and ``over`` (weights), and ``metrics``: by name the
         same spreads of the difference, repeat by repeat and draw by draw.
@@ -79,11 +79,18 @@ def describe(
     windows : pandas.DataFrame
         All evaluated windows.
     classes : tuple of str
+        What codes mean.
     positive : int
         Code of the positive class.
     config : EvaluateConfig
+        Label, protocol, folds.
     simulated : bool
-        As for `physiomodels.evaluation.evaluate.evaluate`.
+        As for `physiomodels.evaluate`.
+
+    Returns
+    -------
+    dict
+        JSON values.
     """
     from physioprep.viewing.record import is_simulated
 
@@ -112,7 +119,7 @@ def describe(
 
 
 class _Spread:
-    """The figures of one arm: by fold, by repeat, pooled, and by draw of subjects."""
+    """The metrics of one arm: by fold, by repeat, pooled, and by draw of subjects."""
 
     def __init__(
         self, rows: pd.DataFrame, columns: Sequence[str], config: EvaluateConfig, positive: int
@@ -168,7 +175,7 @@ class _Spread:
 
 
 def _spread(repeats: NDArray[np.float64]) -> dict[str, Any]:
-    """Return mean, standard deviation and interval over the repeats that have a figure."""
+    """Return mean, standard deviation and interval over the repeats that have a value."""
     known = repeats[np.isfinite(repeats)]
     return {
         "mean": _number(known.mean()) if len(known) else None,

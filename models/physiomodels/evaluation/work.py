@@ -1,4 +1,4 @@
-"""The working folder of an evaluation: what its tasks are told, and what they have done.
+"""The working folder of an evaluation: the input of its tasks, and what they have finished.
 
 ```
 .OUT.partial/<hash of the plan>/

@@ -1,4 +1,4 @@
-"""Dropout whose mask costs a fifth on a CPU: four decisions out of each random number."""
+"""Dropout whose mask costs a fifth on a CPU: four decisions from each random number."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _LEVELS = 1 << 16  # a decision takes 16 bits: the rate is exact to 1 in 65,536
 class Dropout(nn.Module):
     """Zero a share of the elements in training and scale up the rest.
 
-    PyTorch's own draws one number an element from a slow generator and keeps a float of each for
-    the way back; a third of CBraMod's training step goes there. On other devices than the CPU, and
-    under `torch.compile`, this is PyTorch's own.
+    PyTorch's own draws one number per element from a slow generator and keeps a float of each for
+    the backward pass: a third of CBraMod's training step. On other devices than the CPU, and under
+    `torch.compile`, this is PyTorch's own.
 
     Parameters
     ----------
@@ -37,7 +37,20 @@ class Dropout(nn.Module):
         self.rate = rate
 
     def forward(self, x: Tensor, *, inplace: bool = False) -> Tensor:
-        """Return x with a share of it zeroed; `inplace` where nobody else needs x."""
+        """Apply dropout.
+
+        Parameters
+        ----------
+        x : Tensor
+            Of any shape.
+        inplace : bool
+            Overwrite x, where it is not needed any more.
+
+        Returns
+        -------
+        Tensor
+            In training, x with a share of its elements zeroed and the others scaled up; else x.
+        """
         if not self.training or not self.rate:
             return x
         if x.device.type != "cpu" or torch.compiler.is_compiling():
@@ -64,7 +77,7 @@ class _Drop(torch.autograd.Function):
 
 
 def _keep(shape: torch.Size, rate: float) -> Tensor:
-    """Draw 1 or 0 an element as uint8, from a generator that torch's own seeds."""
+    """Draw 1 or 0 per element as uint8, from a generator that torch's own seeds."""
     count = shape.numel()
     seed = int(torch.randint(2**62, ()))
     numbers = np.random.SFC64(seed).random_raw(-(-count // 4)).view(np.int16)[:count]

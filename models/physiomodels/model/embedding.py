@@ -14,7 +14,28 @@ from physioprep.errors import ModelError
 
 
 class PatchEmbedding(nn.Module):
-    """Time convolution + spectrum + position: (batch, channel, patch, sample) to vectors."""
+    """Time convolution + spectrum + position: (batch, channel, patch, sample) to vectors.
+
+    Parameters
+    ----------
+    patch_size : int
+        Samples per patch.
+    d_model : int
+        Width of a vector.
+    stride : int
+        Of the first time convolution; its kernel is ``2 * stride - 1``.
+    position_kernel : (int, int)
+        Extent in (leads, patches) of the positional convolution; odd.
+    dropout : float
+        After the spectral embedding.
+    learned_mask_token : bool
+        Whether the vector in place of a hidden patch is trained.
+
+    Raises
+    ------
+    ModelError
+        If `stride` does not fit `patch_size` and `d_model`.
+    """
 
     def __init__(
         self,
@@ -55,17 +76,32 @@ class PatchEmbedding(nn.Module):
         )
 
     def forward(self, x: Tensor, mask: Tensor | None, present: Tensor | None) -> Tensor:
-        """Return vectors (batch, channel, patch, d_model); `present` is a flag a patch."""
+        """Embed patches.
+
+        Parameters
+        ----------
+        x : Tensor, shape (batch, channel, patch, sample)
+            May be NaN where a patch is absent.
+        mask : Tensor of bool, shape (batch, channel, patch), or None
+            True where the patch is hidden.
+        present : Tensor of bool, shape (batch, channel, patch), or None
+            False where a patch does not exist.
+
+        Returns
+        -------
+        Tensor, shape (batch, channel, patch, d_model)
+            Zero where a patch does not exist.
+        """
         batch, channels, patches, size = x.shape
         if mask is not None:
             x = torch.where(mask.bool()[..., None], self.mask_encoding.to(x.dtype), x)
-        if present is not None:  # first of all: what is absent may be NaN
+        if present is not None:  # before anything else: what is absent may be NaN
             x = torch.where(present[..., None], x, torch.zeros((), dtype=x.dtype, device=x.device))
-        there = None if present is None else present.reshape(batch, 1, channels * patches, 1)
+        flags = None if present is None else present.reshape(batch, 1, channels * patches, 1)
         hidden = x.reshape(batch, 1, channels * patches, size)
         for part in self.proj_in:
-            if there is not None and isinstance(part, nn.GroupNorm):
-                hidden = group_norm(hidden, there, part)
+            if flags is not None and isinstance(part, nn.GroupNorm):
+                hidden = group_norm(hidden, flags, part)
             else:
                 hidden = part(hidden)
         width = hidden.shape[1] * hidden.shape[3]
@@ -84,7 +120,7 @@ class PatchEmbedding(nn.Module):
     def _position(self, hidden: Tensor) -> Tensor:
         convolution = self.positional_encoding[0]
         assert isinstance(convolution, nn.Conv2d)
-        weight = convolution.weight  # rows that reach past the window meet zeros only: leave out
+        weight = convolution.weight  # rows that reach past the window meet zeros only: left out
         for axis, extent in ((2, hidden.shape[1]), (3, hidden.shape[2])):
             surplus = max(0, weight.shape[axis] // 2 - (extent - 1))
             weight = weight.narrow(axis, surplus, weight.shape[axis] - 2 * surplus)
@@ -99,6 +135,24 @@ class PatchEmbedding(nn.Module):
 
 
 def fitting_stride(patch_size: int, d_model: int) -> int:
-    """Return the stride nearest to CBraMod's 25 whose frames of a patch divide `d_model`."""
+    """Return the stride nearest to CBraMod's 25 whose frames of a patch divide `d_model`.
+
+    Parameters
+    ----------
+    patch_size : int
+        Samples per patch.
+    d_model : int
+        Width of a patch's vector.
+
+    Returns
+    -------
+    int
+        Samples.
+
+    Examples
+    --------
+    >>> fitting_stride(200, 200), fitting_stride(50, 32)
+    (25, 25)
+    """
     fitting = [s for s in range(1, patch_size + 1) if d_model % math.ceil(patch_size / s) == 0]
     return min(fitting, key=lambda stride: (abs(stride - 25), stride))

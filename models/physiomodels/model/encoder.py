@@ -34,22 +34,22 @@ class CrissCrossEncoder(HubModel, nn.Module):
     Parameters
     ----------
     patch_size : int
-        Samples a patch (CBraMod: 200, one second at 200 Hz).
+        Samples per patch (CBraMod: 200, one second at 200 Hz).
     d_model : int
         Width of a patch's vector; even.
     depth, heads, ffn : int
-        Layers; attention heads a layer, half of them across leads and half across patches; width
+        Layers; attention heads per layer, half of them across leads and half across patches; width
         of the feed-forward part.
     dropout : float
         After the spectral embedding, attention and feed-forward parts, as in CBraMod.
     attention_dropout : float
-        On the attention weights. CBraMod has 0.1; 0 by default here, for it rules the fused
-        attention kernels out.
+        On the attention weights. CBraMod has 0.1; 0 by default here, since fused attention
+        kernels have none.
     position_kernel : (int, int)
         Extent in (leads, patches) of the positional convolution; odd.
     conv_stride : int or None
-        Stride of the first time convolution, its kernel is ``2 * stride - 1``. None takes what
-        fits `patch_size` and `d_model` and lies nearest to CBraMod's 25.
+        Stride of the first time convolution, its kernel is ``2 * stride - 1``. None: the
+        one that fits `patch_size` and `d_model` and is nearest to CBraMod's 25.
     learned_mask_token : bool
         Train the vector of `patch_size` samples put in place of a masked patch. False keeps it
         frozen at zero, as the published model does.
@@ -130,13 +130,14 @@ class CrissCrossEncoder(HubModel, nn.Module):
         Parameters
         ----------
         x : Tensor, shape (batch, channel, patch, patch_size)
-            In the scale of training (`physiomodels.training.data`: EEG in 100 µV, ECG in mV).
+            In the scale of training (`physiomodels.model.patches`: EEG in 100 µV, any other signal
+            with a standard deviation of 1).
         mask : Tensor, shape (batch, channel, patch), optional
             1 or True where the patch is hidden: the mask token takes its place.
         present : Tensor of bool, shape (batch, channel) or (batch, channel, patch), optional
-            False where a lead or a patch does not exist. What does not exist is left out of
-            normalisation, convolution and attention, so that a sample has the features that it
-            would have alone, cut down to what it has. None: everything takes part, as in CBraMod.
+            False where a lead or a patch does not exist. It is then left out of normalisation,
+            convolution and attention, so that a sample has the features that it would have
+            alone, without absent leads. None: everything takes part, as in CBraMod.
 
         Returns
         -------
@@ -154,7 +155,22 @@ class CrissCrossEncoder(HubModel, nn.Module):
     def embed_patches(
         self, x: Tensor, mask: Tensor | None = None, present: Tensor | None = None
     ) -> Tensor:
-        """Return what enters the first layer: shape (batch, channel, patch, d_model)."""
+        """Return what enters the first layer.
+
+        Parameters
+        ----------
+        x, mask, present : Tensor
+            As for `forward`.
+
+        Returns
+        -------
+        Tensor, shape (batch, channel, patch, d_model)
+
+        Raises
+        ------
+        ModelError
+            If `x` has another shape.
+        """
         if x.ndim != 4 or x.shape[-1] != self.patch_size:
             raise ModelError(
                 f"input of shape {tuple(x.shape)}: this encoder takes "
@@ -164,7 +180,18 @@ class CrissCrossEncoder(HubModel, nn.Module):
         return embedding
 
     def reconstruct(self, features: Tensor) -> Tensor:
-        """Return patches (batch, channel, patch, patch_size) from `features`."""
+        """Return patches from features.
+
+        Parameters
+        ----------
+        features : Tensor, shape (..., d_model)
+            From `forward`.
+
+        Returns
+        -------
+        Tensor, shape (..., patch_size)
+            In the scale of the input.
+        """
         patches: Tensor = self.proj_out(features)
         return patches
 
@@ -187,7 +214,7 @@ class CrissCrossEncoder(HubModel, nn.Module):
             Add this many times the same error over what is visible.
         spectral_weight : float
             Add this many times the mean squared error of the amplitude spectra, scaled to weigh
-            like the samples do (ours: the phase of a rhythm cannot be foreseen, its power can).
+            like the samples do (ours: the phase of a rhythm cannot be predicted, its power can).
 
         Returns
         -------
@@ -210,16 +237,28 @@ class CrissCrossEncoder(HubModel, nn.Module):
         spectral_weight: float = 0.0,
         seen: bool = True,
     ) -> tuple[tuple[Tensor, int], tuple[Tensor, int]]:
-        """Return (summed squared error, samples) over what `mask` hides, and over what it does not.
+        """Return the summed errors that `masked_loss` divides by their numbers of samples.
 
-        What `masked_loss` divides, undivided: processes that share a batch divide by the samples
-        of all of them. Without `seen` the second is (0, 0).
+        Processes that share a batch divide by the samples of all of them.
+
+        Parameters
+        ----------
+        x, mask, present, spectral_weight
+            As for `masked_loss`.
+        seen : bool
+            Whether the visible patches are reconstructed, too.
+
+        Returns
+        -------
+        hidden, visible : (Tensor, int)
+            Summed squared error and number of samples, over what `mask` hides and over what it
+            does not; the second is (0, 0) without `seen`.
         """
         present = present_patches(x, present)
         mask = mask.bool()
         features = self(x, mask, present)
 
-        def error_over(chosen: Tensor) -> tuple[Tensor, int]:  # and no work on any other patch
+        def error_over(chosen: Tensor) -> tuple[Tensor, int]:  # computed on these patches only
             out, target = self.reconstruct(features[chosen]), x[chosen]
             error = (out - target).square().sum()
             if spectral_weight:
@@ -243,14 +282,18 @@ class CrissCrossEncoder(HubModel, nn.Module):
         weights : path-like or mapping of str to Tensor
             The ``.pth`` or ``.safetensors`` file, or its state dict. Sizes are read from it.
         heads : int
-            The one size that the weights do not tell.
+            The one size that cannot be read from the weights.
         dropout : float
-            For training on.
+            For further training.
+
+        Returns
+        -------
+        CrissCrossEncoder
 
         Raises
         ------
         ModelError
-            Names every key that is missing or too many, and a file that cannot be read.
+            If keys are missing or unknown (the message names all), or a file cannot be read.
         """
         state = dict(weights) if isinstance(weights, Mapping) else load_weights(Path(weights))
         state = {k: v for k, v in state.items() if not k.startswith("final_layer.")}  # braindecode
@@ -261,7 +304,15 @@ class CrissCrossEncoder(HubModel, nn.Module):
 
 
 class CrissCrossLayer(nn.Module):
-    """Pre-norm layer: the first half of a vector attends across leads, the second across time."""
+    """Pre-norm layer: the first half of a vector attends across leads, the second across time.
+
+    Parameters
+    ----------
+    d_model, heads, ffn : int
+        Width; attention heads, half of them per direction; width of the feed-forward part.
+    dropout, attention_dropout : float
+        After attention and feed-forward part; on the attention weights.
+    """
 
     def __init__(
         self, d_model: int, heads: int, ffn: int, dropout: float, attention_dropout: float
@@ -276,7 +327,20 @@ class CrissCrossLayer(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, lead_mask: Tensor | None, time_mask: Tensor | None) -> Tensor:
-        """Return x (batch, channel, patch, d_model) after one layer; masks as `key_mask`'s."""
+        """Return the input after one layer.
+
+        Parameters
+        ----------
+        x : Tensor, shape (batch, channel, patch, d_model)
+            Vectors of patches.
+        lead_mask, time_mask : Tensor of bool or None
+            Which leads, and which patches, attend to which, from
+            `physiomodels.model.presence.key_mask`.
+
+        Returns
+        -------
+        Tensor, shape (batch, channel, patch, d_model)
+        """
         leads, time = self.norm1(x).chunk(2, dim=-1)
         across_leads = _attend(self.self_attn_s, leads, lead_mask, across_leads=True)
         across_time = _attend(self.self_attn_t, time, time_mask, across_leads=False)
@@ -291,8 +355,8 @@ def _attend(
 ) -> Tensor:
     """Self-attention over leads or over patches of x (batch, channel, patch, width), uncopied.
 
-    For the leads query, key and value are projected apart: (patch, head) is then one axis of even
-    stride, and the kernel takes the leads of all patches, and gives them back, where they lie.
+    For the leads, query, key and value are projected separately: (patch, head) is then one axis of
+    even stride, and the kernel reads and writes the leads of all patches without a copy.
     """
     batch, channels, patches, width = x.shape
     heads = attention.num_heads
@@ -305,7 +369,7 @@ def _attend(
     else:
         qkv = F.linear(rows, weight, bias).view(batch * channels, patches, 3, heads, -1)
         q, k, v = (part.transpose(1, 2) for part in qkv.unbind(2))
-    if key_mask is not None:  # (batch, patch or channel, length, length) -> one a head
+    if key_mask is not None:  # (batch, patch or channel, length, length) -> one per head
         key_mask = (
             key_mask.repeat_interleave(heads, dim=1)
             if across_leads
@@ -333,7 +397,7 @@ def _initialise(model: CrissCrossEncoder, init: Initialisation, depth: int) -> N
             nn.init.xavier_uniform_(attention.in_proj_weight)  # anew: layers were one copied
             nn.init.trunc_normal_(attention.out_proj.weight, std=0.02 / math.sqrt(2 * depth))
         nn.init.trunc_normal_(layer.linear2.weight, std=0.02 / math.sqrt(2 * depth))
-    # a spectral line is an amplitude of some hundredths: give it a say beside the time convolution
+    # spectral amplitudes are some hundredths: larger weights balance them with the convolution
     spectral = model.patch_embedding.spectral_proj[0]
     nn.init.trunc_normal_(spectral.weight, std=1.0)  # type: ignore[arg-type]
 

@@ -26,9 +26,9 @@ class FusionClassifier(nn.Module):
         Classes.
     fusion : {"concat", "gated", "cross-attention", "late"}
         "concat" (the paper's, arXiv 2512.15250): embeddings side by side under one head. "gated":
-        their sum, weighted a window (Arevalo et al., arXiv 1702.01992, with a softmax over what is
-        present). "cross-attention": each embedding asks the other signals' patches. "late": a head
-        a modality, mean of the logits of those present.
+        their sum, weighted per window (Arevalo et al., arXiv 1702.01992, with a softmax over the
+        modalities present). "cross-attention": each embedding attends to the other signals'
+        patches. "late": one head per modality, mean of the logits of those present.
     pooling : {"mean", "attention"}
         Over the patches present.
     hidden : int
@@ -40,6 +40,11 @@ class FusionClassifier(nn.Module):
         the embedding's place, as it does where a modality is missing.
     **encoders : CrissCrossEncoder
         By modality: ``ecg=...``, ``eeg=...``.
+
+    Raises
+    ------
+    ModelError
+        If `fusion` or `pooling` is unknown, or there is no encoder.
 
     Examples
     --------
@@ -104,37 +109,60 @@ class FusionClassifier(nn.Module):
 
     @property
     def separable(self) -> bool:
-        """Whether the mean over a window's patches is all that the head sees of them."""
+        """Whether the mean over a window's patches is all that the head sees of them.
+
+        Returns
+        -------
+        bool
+        """
         return self.config["pooling"] == "mean" and self.fusion != "cross-attention"
 
     def forward(self, inputs: Mapping[str, Patches]) -> Tensor:
-        """Return logits, shape (window, class).
+        """Classify windows.
 
         Parameters
         ----------
         inputs : mapping of str to Patches
             By modality; one may be missing, and so may all patches of a window.
+
+        Returns
+        -------
+        Tensor, shape (window, class)
+            Logits.
         """
         return self.answer(*self.encode(inputs))
 
     def answer(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return logits from what `encode` gave."""
-        there = torch.stack([flags.flatten(1).any(1) for flags in present.values()], dim=1)
-        there = self._drop(there)
+        """Classify windows from what `encode` gave.
+
+        Parameters
+        ----------
+        features : mapping of str to Tensor, shape (window, channel, patch, width)
+            By modality.
+        present : mapping of str to Tensor of bool, shape (window, channel, patch)
+            By modality.
+
+        Returns
+        -------
+        Tensor, shape (window, class)
+            Logits.
+        """
+        available = torch.stack([flags.flatten(1).any(1) for flags in present.values()], dim=1)
+        available = self._drop(available)
         pooled: dict[str, Tensor] = {}
         for n, name in enumerate(self.encoders):
             embedding = self.pools[name](features[name], present[name])
             placeholder = self.placeholders[name].expand_as(embedding)
-            pooled[name] = torch.where(there[:, n, None], embedding, placeholder)
+            pooled[name] = torch.where(available[:, n, None], embedding, placeholder)
         if self.fusion == "late":
             logits = [head(e) for head, e in zip(self.heads, pooled.values(), strict=True)]
-            weight = torch.where(there.any(1, keepdim=True), there, True).float()
+            weight = torch.where(available.any(1, keepdim=True), available, True).float()
             weight = weight / weight.sum(1, keepdim=True)
             return (torch.stack(logits, dim=1) * weight[..., None]).sum(1)
         if self.fusion == "cross-attention":
-            joint = self._cross_attend(features, present, pooled, there)
+            joint = self._cross_attend(features, present, pooled, available)
         elif self.fusion == "gated":
-            joint = self._gate(pooled, there)
+            joint = self._gate(pooled, available)
         else:
             joint = torch.cat(list(pooled.values()), dim=1)
         logits_of_all: Tensor = self.heads[0](joint)
@@ -142,14 +170,20 @@ class FusionClassifier(nn.Module):
 
     @torch.no_grad()
     def standardise(self, encoded: Iterable[tuple[Mapping[str, Tensor], ...]]) -> None:
-        """Set the mean and deviation of each embedding, from what `encode` gave for training."""
+        """Set the mean and deviation of each embedding.
+
+        Parameters
+        ----------
+        encoded : iterable of (features, present)
+            What `encode` gave for the training windows, batch by batch.
+        """
         seen: dict[str, list[Tensor]] = {name: [] for name in self.encoders}
         for features, present in encoded:
             for name, vectors in seen.items():
-                there = present[name].flatten(1).any(1)
+                available = present[name].flatten(1).any(1)
                 pool = self.pools[name]
                 assert isinstance(pool, _Pool)
-                vectors.append(pool.pool(features[name], present[name])[there])
+                vectors.append(pool.pool(features[name], present[name])[available])
         for name, vectors in seen.items():
             embeddings, pool = torch.cat(vectors), self.pools[name]
             if len(embeddings) > 1:
@@ -157,36 +191,54 @@ class FusionClassifier(nn.Module):
                 pool.deviation = embeddings.std(0).clamp(min=1e-6)
 
     def encode(self, inputs: Mapping[str, Patches]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Return features (batch, channel, patch, d) and presence; of a missing one, no patch."""
+        """Encode windows.
+
+        Parameters
+        ----------
+        inputs : mapping of str to Patches
+            By modality; one may be missing.
+
+        Returns
+        -------
+        features : dict of str to Tensor, shape (window, channel, patch, width)
+            By modality.
+        present : dict of str to Tensor of bool, shape (window, channel, patch)
+            By modality; all False for a missing one.
+
+        Raises
+        ------
+        ModelError
+            If no input belongs to any of the encoders.
+        """
         known = [patches for name, patches in inputs.items() if name in self.encoders]
         if not known:
             raise ModelError(f"no input for any of the encoders {', '.join(self.encoders)}")
         features, present = {}, {}
         for name, encoder in self.encoders.items():
             if name in inputs:
-                x, there = inputs[name].x, inputs[name].present
-                features[name] = encoder(x, None, there)
+                x, available = inputs[name].x, inputs[name].present
+                features[name] = encoder(x, None, available)
                 full = torch.ones(x.shape[:3], dtype=torch.bool, device=x.device)
-                present[name] = full if there is None else there.bool()
+                present[name] = full if available is None else available.bool()
             else:
-                nowhere = (len(known[0].x), 1, 1)
+                no_patch = (len(known[0].x), 1, 1)
                 placeholder = self.placeholders[name]
-                features[name] = placeholder.new_zeros(*nowhere, len(placeholder))
-                present[name] = placeholder.new_zeros(nowhere, dtype=torch.bool)
+                features[name] = placeholder.new_zeros(*no_patch, len(placeholder))
+                present[name] = placeholder.new_zeros(no_patch, dtype=torch.bool)
         return features, present
 
-    def _drop(self, there: Tensor) -> Tensor:
+    def _drop(self, available: Tensor) -> Tensor:
         """In training, take one modality from some of the windows that have several."""
-        if not self.training or not self.modality_dropout or there.shape[1] < 2:
-            return there
-        chance = torch.rand(there.shape, device=there.device).masked_fill(~there, -1.0)
-        lost = F.one_hot(chance.argmax(1), there.shape[1]).bool()
-        chosen = torch.rand(len(there), device=there.device) < self.modality_dropout
-        return there & ~(lost & (chosen & (there.sum(1) > 1))[:, None])
+        if not self.training or not self.modality_dropout or available.shape[1] < 2:
+            return available
+        chance = torch.rand(available.shape, device=available.device).masked_fill(~available, -1.0)
+        lost = F.one_hot(chance.argmax(1), available.shape[1]).bool()
+        chosen = torch.rand(len(available), device=available.device) < self.modality_dropout
+        return available & ~(lost & (chosen & (available.sum(1) > 1))[:, None])
 
-    def _gate(self, pooled: dict[str, Tensor], there: Tensor) -> Tensor:
+    def _gate(self, pooled: dict[str, Tensor], available: Tensor) -> Tensor:
         scores = self.gate(torch.cat(list(pooled.values()), dim=1))
-        scores = scores.masked_fill(~there & there.any(1, keepdim=True), -torch.inf)
+        scores = scores.masked_fill(~available & available.any(1, keepdim=True), -torch.inf)
         values = torch.stack([torch.tanh(self.common[k](e)) for k, e in pooled.items()], dim=1)
         return torch.sum(values * scores.softmax(1)[..., None], dim=1)
 
@@ -195,16 +247,16 @@ class FusionClassifier(nn.Module):
         features: Mapping[str, Tensor],
         present: Mapping[str, Tensor],
         pooled: dict[str, Tensor],
-        there: Tensor,
+        available: Tensor,
     ) -> Tensor:
-        """Concatenate each embedding with what it finds in the patches of the others."""
+        """Concatenate each embedding with the result of its attention to the others' patches."""
         tokens, padded = {}, {}
         for n, name in enumerate(self.encoders):
             own = F.layer_norm(features[name], features[name].shape[-1:]).flatten(1, 2)
             spare = pooled[name][:, None]  # the placeholder where the signal is missing
             tokens[name] = self.common[name](torch.cat((own, spare), dim=1))
-            flags = present[name].flatten(1) & there[:, n, None]
-            padded[name] = ~torch.cat((flags, ~there[:, n, None]), dim=1)
+            flags = present[name].flatten(1) & available[:, n, None]
+            padded[name] = ~torch.cat((flags, ~available[:, n, None]), dim=1)
         parts = []
         for name, embedding in pooled.items():
             question = self.common[name](embedding)
@@ -238,14 +290,27 @@ class _Pool(nn.Module):
         """Return the mean over what is present, weighted where attention is asked for."""
         if self.score is None:
             return mean_over(features, present)
-        flat, there = features.flatten(1, 2), present.flatten(1)
+        flat, available = features.flatten(1, 2), present.flatten(1)
         score = self.score(F.layer_norm(flat, flat.shape[-1:]))[..., 0]
-        weight = score.masked_fill(~there, torch.finfo(score.dtype).min).softmax(1)
+        weight = score.masked_fill(~available, torch.finfo(score.dtype).min).softmax(1)
         return torch.sum(flat * weight[..., None], dim=1)
 
 
 def mean_over(features: Tensor, present: Tensor) -> Tensor:
-    """Return the mean (batch, d) of features (batch, channel, patch, d) over what is present."""
+    """Return the mean of features over the patches that are present.
+
+    Parameters
+    ----------
+    features : Tensor, shape (window, channel, patch, width)
+        From an encoder.
+    present : Tensor of bool, shape (window, channel, patch)
+        Which patches count.
+
+    Returns
+    -------
+    Tensor, shape (window, width)
+        Zero where no patch is present.
+    """
     weight = present.flatten(1).to(features.dtype)
     weight = weight / weight.sum(1, keepdim=True).clamp(min=1)
     return torch.sum(features.flatten(1, 2) * weight[..., None], dim=1)

@@ -21,7 +21,7 @@ _REPOSITORY = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
 class HubModel(_Mixin):  # type: ignore[misc, valid-type]
-    """A module that saves and loads itself; with huggingface_hub it has `push_to_hub` too."""
+    """A module that saves and loads itself; with huggingface_hub it also has `push_to_hub`."""
 
     config: dict[str, Any]
 
@@ -31,9 +31,15 @@ class HubModel(_Mixin):  # type: ignore[misc, valid-type]
         Parameters
         ----------
         folder : path-like
+            Made where it does not exist.
         **hub
-            Of ``huggingface_hub.ModelHubMixin.save_pretrained``, which then writes a model card
-            as well.
+            Arguments of ``huggingface_hub.ModelHubMixin.save_pretrained``, which then writes a
+            model card as well.
+
+        Returns
+        -------
+        object
+            With `hub`, what the hub's method returns (an address, or None); else None.
         """
         if hub:
             return super().save_pretrained(folder, **hub)
@@ -45,20 +51,25 @@ class HubModel(_Mixin):  # type: ignore[misc, valid-type]
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **hub: Any) -> Self:
-        """Load what `save_pretrained` wrote, or the best of a folder of `pretrain`.
+        """Load what `save_pretrained` wrote, or the best weights of a folder of `pretrain`.
 
         Parameters
         ----------
         folder : path-like
-            Or, where no such folder is and huggingface_hub is installed, ``"owner/name"`` of a
-            repository on the hub.
+            Or ``"owner/name"`` of a repository on the hub, where there is no such folder and
+            huggingface_hub is installed.
         **hub
             For ``huggingface_hub.snapshot_download``: ``revision``, ``token`` ...
+
+        Returns
+        -------
+        HubModel
+            Of this class.
 
         Raises
         ------
         ModelError
-            Names what does not fit.
+            If there is no saved model, or it does not fit; the message says what.
         """
         path = Path(folder)
         if _Mixin is not object and not path.exists() and _REPOSITORY.fullmatch(str(folder)):
@@ -77,6 +88,6 @@ def _download(name: str, hub: dict[str, Any]) -> Path:
 
     try:
         return Path(snapshot_download(name, allow_patterns=_FILES, **hub))
-    except Exception as error:  # a dozen kinds: no network, no such repository, no right to it
+    except Exception as error:  # a dozen kinds: no network, no such repository, no access
         cause = str(error).splitlines()[0]
         raise ModelError(f"{name}: no such folder, and not from the hub ({cause})") from error

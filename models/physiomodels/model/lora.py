@@ -1,9 +1,9 @@
 """LoRA: train low-rank additions to the linear layers of an encoder, and nothing else of it.
 
 A weight W becomes W + scale · up @ down (Hu et al., arXiv 2106.09685), with `up` zero at first, so
-that training starts where the encoder stands. The sum is formed by a parametrisation of the weight
-itself: whatever reads the weight gets it, merging keeps the very same numbers, and a merged encoder
-is an ordinary one. The price is one small matrix product a weight and step.
+that training starts from the encoder as it is. The sum is a parametrisation of the weight itself:
+all code that reads the weight gets the sum, merging does not change a number, and a merged encoder
+is an ordinary one. It costs one small matrix product per weight and step.
 """
 
 from __future__ import annotations
@@ -43,7 +43,17 @@ class LowRank(nn.Module):
         nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Return the weight with the addition."""
+        """Return the weight with the addition.
+
+        Parameters
+        ----------
+        weight : Tensor, shape (out, in)
+            Frozen.
+
+        Returns
+        -------
+        Tensor, shape (out, in)
+        """
         return weight + self.scale * (self.up @ self.down)
 
 
@@ -53,8 +63,8 @@ def add_lora(model: nn.Module, rank: int, alpha: float) -> int:
     Parameters
     ----------
     model : Module
-        With `CrissCrossLayer` somewhere in it: their projections (query, key and value in one
-        matrix, output) and both feed-forward layers are adapted.
+        In every `CrissCrossLayer` of it the projections (query, key and value in one matrix,
+        output) and both feed-forward layers are adapted.
     rank : int
         Of the additions.
     alpha : float
@@ -63,12 +73,12 @@ def add_lora(model: nn.Module, rank: int, alpha: float) -> int:
     Returns
     -------
     int
-        How many numbers the additions hold: all that is trained of these layers.
+        Number of parameters in the additions: all that is trained of these layers.
 
     Raises
     ------
     ModelError
-        The rank is no rank of such matrices, or there is nothing to adapt.
+        If the rank does not fit the matrices, or there is nothing to adapt.
 
     Examples
     --------
@@ -95,7 +105,18 @@ def add_lora(model: nn.Module, rank: int, alpha: float) -> int:
 
 
 def lora_state(model: nn.Module) -> dict[str, Tensor]:
-    """Return the additions, by the name of their weight and ``up``, ``down``, ``scale``."""
+    """Return the additions.
+
+    Parameters
+    ----------
+    model : Module
+        After `add_lora`.
+
+    Returns
+    -------
+    dict of str to Tensor
+        By the name of their weight and ``up``, ``down``, ``scale``.
+    """
     state = {}
     for path, module, name in _weights(model):
         if parametrize.is_parametrized(module, name):
@@ -105,12 +126,19 @@ def lora_state(model: nn.Module) -> dict[str, Tensor]:
 
 
 def load_lora(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Add to a model what `lora_state` gave of another of the same sizes.
+    """Add to a model what `lora_state` returned for another one of the same sizes.
+
+    Parameters
+    ----------
+    model : Module
+        Without additions.
+    state : mapping of str to Tensor
+        From `lora_state`, or ``lora.safetensors``.
 
     Raises
     ------
     ModelError
-        Names the first that is missing, too many, or of another shape.
+        If a tensor is missing, unknown, or of another shape; the message names the first.
     """
     ranks = {value.shape[0] for name, value in state.items() if name.endswith(".down")}
     if len(ranks) != 1:
@@ -126,7 +154,13 @@ def load_lora(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def merge_lora(model: nn.Module) -> None:
-    """Make the sums the weights: the same numbers, without additions; all is trainable again."""
+    """Make the sums the weights: the same numbers, without additions; all is trainable again.
+
+    Parameters
+    ----------
+    model : Module
+        After `add_lora`; without additions it stays as it is.
+    """
     for _, module, name in list(_weights(model)):
         if parametrize.is_parametrized(module, name):
             parametrize.remove_parametrizations(module, name, leave_parametrized=True)

@@ -25,7 +25,7 @@ class DualMask:
     ----------
     spatial_ratio : float
         Share of a sample's leads to hide over all patches (inter-lead). A single lead is never
-        hidden: it would be everything.
+        hidden: nothing would be left.
     temporal_ratio : float
         Share of a sample's patches to hide across all leads (intra-lead, in time).
     patch_ratio : float
@@ -33,14 +33,14 @@ class DualMask:
     span : int
         Patches in time are hidden in runs of this length; the last one of a sample may be shorter.
     exact : bool
-        Hide the nearest whole number to each share (halves up); False: toss a coin for each.
+        Hide the nearest whole number to each share (halves up); False: draw each one independently.
     seed : int
-        Another seed, other masks.
+        Seed of the masks.
 
     Raises
     ------
     ModelError
-        Where a ratio lies outside 0 to 1, all are 0, or `span` is below 1.
+        If a ratio is outside 0 to 1, all are 0, or `span` is below 1.
 
     Examples
     --------
@@ -49,7 +49,7 @@ class DualMask:
     ...                                                        patches=10)
     >>> mask.shape, mask.dtype
     (torch.Size([4, 12, 10]), torch.bool)
-    >>> mask.all(2).sum(1)                                  # leads hidden, a sample
+    >>> mask.all(2).sum(1)                                  # leads hidden per sample
     tensor([6, 6, 6, 6])
     >>> mask.all(1).sum(1)                                  # patches hidden across leads
     tensor([3, 3, 3, 3])
@@ -83,19 +83,19 @@ class DualMask:
         Parameters
         ----------
         sample : Tensor of int64, shape (batch,)
-            Each sample's own number (``batch["index"]``): with `seed` and `epoch` it settles the
-            sample's mask, in whatever batch it comes.
+            Each sample's own number (``batch["index"]``): with `seed` and `epoch` it determines
+            the sample's mask, whichever batch it is in.
         channels, patches : int
             Of the batch.
         present : Tensor of bool, shape (batch, channel) or (batch, channel, patch), optional
             What exists; shares are shares of this, and nothing else is hidden.
         epoch : int
-            So that a sample is masked anew each epoch.
+            Another epoch gives other masks.
 
         Returns
         -------
         Tensor of bool, shape (batch, channel, patch)
-            True where hidden. Of every sample something stays visible, and something is hidden
+            True where hidden. In every sample something stays visible, and something is hidden
             where more than one patch exists.
         """
         if present is None:

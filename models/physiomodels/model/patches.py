@@ -1,4 +1,4 @@
-"""What an encoder takes: patches in its units, and flags of what exists."""
+"""Batches as an encoder takes them: patches in its units, and flags of what exists."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import Tensor
 
 from physioprep.errors import ModelError
 
-#: What an encoder sees as 1: EEG in 100 µV, as CBraMod. Any other signal, ECG first, is centred and
-#: divided by its standard deviation a lead and window (our choice: electrode contact and gain move
-#: its amplitude more than the heart does).
+#: The encoder's unit: 100 µV for EEG, as in CBraMod. Any other signal, such as ECG, is centred and
+#: divided by its standard deviation per lead and window (our choice: electrode contact and gain
+#: change its amplitude more than the heart does).
 UNIT_UV = {"eeg": 100.0}
 
 
@@ -45,14 +45,19 @@ def to_patches(
     modality : str
         "ecg", "eeg", ...
     patch_size : int
-        Samples a patch; must divide the window.
+        Samples per patch; must divide the window.
     device : str
         Where to put it; scaling runs there.
+
+    Returns
+    -------
+    Patches
+        On `device`.
 
     Raises
     ------
     ModelError
-        Where the batch lacks the modality or patches do not fit the window.
+        If the batch lacks the modality or patches do not fit the window.
 
     Examples
     --------
@@ -60,7 +65,7 @@ def to_patches(
     >>> batch = {"eeg": torch.full((2, 3, 400), 50.0),
     ...          "present_eeg": torch.tensor([[True, True, False], [True, False, False]])}
     >>> patches = to_patches(batch, "eeg", 200)
-    >>> patches.x.shape, float(patches.x[0, 0, 0, 0])           # the third lead is in no sample
+    >>> patches.x.shape, float(patches.x[0, 0, 0, 0])           # no sample has the third lead
     (torch.Size([2, 2, 2, 200]), 0.5)
     """
     if modality not in batch:

@@ -1,4 +1,4 @@
-"""What a batch of mixed lead sets leaves out, so that each sample is encoded as if alone."""
+"""Absent leads and patches in a batch are left out: each sample is encoded as if alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,25 @@ from physioprep.errors import ModelError
 
 
 def present_patches(x: Tensor, present: Tensor | None) -> Tensor | None:
-    """Return `present` as bool (batch, channel, patch)."""
+    """Return flags of presence in full shape.
+
+    Parameters
+    ----------
+    x : Tensor, shape (batch, channel, patch, sample)
+        Patches.
+    present : Tensor, shape (batch, channel) or (batch, channel, patch), or None
+        Non-zero where a lead or patch exists.
+
+    Returns
+    -------
+    Tensor of bool, shape (batch, channel, patch), or None
+        None where `present` is.
+
+    Raises
+    ------
+    ModelError
+        If the shapes do not fit.
+    """
     if present is None:
         return None
     if present.shape not in (x.shape[:2], x.shape[:3]):
@@ -19,18 +37,44 @@ def present_patches(x: Tensor, present: Tensor | None) -> Tensor | None:
 
 
 def key_mask(present: Tensor) -> Tensor:
-    """Return who may attend to whom along the last axis: (..., query, key).
+    """Return which elements may attend to which along the last axis.
 
-    What is absent attends to itself alone, for a row without any key is NaN.
+    What is absent attends to itself only, since a row without any key would be NaN.
+
+    Parameters
+    ----------
+    present : Tensor of bool, shape (..., element)
+        Which exist.
+
+    Returns
+    -------
+    Tensor of bool, shape (..., query, key)
+
+    Examples
+    --------
+    >>> import torch
+    >>> key_mask(torch.tensor([True, False]))
+    tensor([[ True, False],
+            [ True,  True]])
     """
     itself = torch.eye(present.shape[-1], dtype=torch.bool, device=present.device)
     return present[..., None, :] | (itself & ~present[..., :, None])
 
 
 def close_gaps(present: Tensor) -> tuple[Tensor, Tensor]:
-    """Return flat indices that move whole absent leads and patches to the end, and the way back.
+    """Return indices that move whole absent leads and patches to the end, and those that undo it.
 
     The positional convolution then sees a sample's leads as neighbours, as they would be alone.
+
+    Parameters
+    ----------
+    present : Tensor of bool, shape (batch, channel, patch)
+        Which exist.
+
+    Returns
+    -------
+    together, back : Tensor of int64, shape (batch, channel * patch)
+        Flat indices.
     """
     leads = torch.argsort((~present.any(2)).to(torch.int8), dim=1, stable=True)
     times = torch.argsort((~present.any(1)).to(torch.int8), dim=1, stable=True)
@@ -38,10 +82,24 @@ def close_gaps(present: Tensor) -> tuple[Tensor, Tensor]:
     return together, torch.argsort(together, dim=1)
 
 
-def group_norm(x: Tensor, there: Tensor, norm: nn.GroupNorm) -> Tensor:
-    """Group normalisation of (batch, width, patch, sample) with statistics of what is there."""
+def group_norm(x: Tensor, present: Tensor, norm: nn.GroupNorm) -> Tensor:
+    """Normalise by groups, with the statistics of what is present.
+
+    Parameters
+    ----------
+    x : Tensor, shape (batch, width, patch, sample)
+        To be normalised.
+    present : Tensor of bool, shape (batch, 1, patch, 1)
+        What the statistics are taken over.
+    norm : GroupNorm
+        Groups, weights, epsilon.
+
+    Returns
+    -------
+    Tensor, shape (batch, width, patch, sample)
+    """
     grouped = x.reshape(x.shape[0], norm.num_groups, -1, *x.shape[2:])
-    weight = there[:, None].to(x.dtype)
+    weight = present[:, None].to(x.dtype)
     count = weight.sum((2, 3, 4), keepdim=True).clamp(min=1) * grouped.shape[2] * x.shape[-1]
     mean = (grouped * weight).sum((2, 3, 4), keepdim=True) / count
     centred = grouped - mean

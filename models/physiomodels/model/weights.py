@@ -15,7 +15,23 @@ from physioprep.errors import ModelError
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
-    """Read a state dict from a ``.safetensors`` or a torch file, without running its code."""
+    """Read a state dict, without running code of the file.
+
+    Parameters
+    ----------
+    path : Path
+        ``.safetensors``, or a torch file.
+
+    Returns
+    -------
+    dict of str to Tensor
+        On the CPU.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, cannot be read, or holds no state dict.
+    """
     from safetensors.torch import load_file
 
     if not path.is_file():
@@ -24,7 +40,7 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # each of the formats has its own, torch's over many lines
+    except Exception as error:  # each format raises its own, torch with many lines of text
         cause = str(error).splitlines()[0]
         raise ModelError(f"{path}: no readable weights file ({cause})") from error
     if not isinstance(state, Mapping):
@@ -33,7 +49,20 @@ def load_weights(path: Path) -> dict[str, Tensor]:
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Load `state` where names and shapes agree in full; else a ModelError names the odd ones."""
+    """Load weights where all names and shapes agree.
+
+    Parameters
+    ----------
+    model : Module
+        Its weights are replaced.
+    state : mapping of str to Tensor
+        Weights.
+
+    Raises
+    ------
+    ModelError
+        If a tensor is missing, unknown, or of another shape; the message names all of them.
+    """
     own = model.state_dict()
     odd = [f"missing {key}" for key in own if key not in state]
     odd += [f"extra {key}" for key in state if key not in own]
@@ -48,7 +77,17 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def save_folder(model: nn.Module, config: Mapping[str, Any], folder: Path) -> None:
-    """Write ``config.json``, then ``model.safetensors``, each by one rename."""
+    """Write ``config.json``, then ``model.safetensors``, each whole or not at all.
+
+    Parameters
+    ----------
+    model : Module
+        Its state dict is written.
+    config : mapping
+        JSON values from which the module can be built again.
+    folder : Path
+        Made where it does not exist.
+    """
     from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,7 +100,25 @@ def save_folder(model: nn.Module, config: Mapping[str, Any], folder: Path) -> No
 
 
 def load_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Read what `save_folder` wrote: (config, state dict)."""
+    """Read what `save_folder` wrote.
+
+    Parameters
+    ----------
+    folder : Path
+        With ``config.json`` and ``model.safetensors``.
+
+    Returns
+    -------
+    config : dict
+        JSON values.
+    state : dict of str to Tensor
+        Weights.
+
+    Raises
+    ------
+    ModelError
+        If there is no saved model, or it cannot be read.
+    """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

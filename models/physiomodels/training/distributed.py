@@ -1,4 +1,4 @@
-"""Several processes train as one: who takes part, and what they add up."""
+"""Several processes train as one: which take part, and what they add up."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch import Tensor
 
 @contextlib.contextmanager
 def joined(device: str) -> Iterator[None]:
-    """Join the processes that torchrun started, where it did, and leave them in the end.
+    """Join the processes that torchrun started, where it did, and leave them at the end.
 
     Parameters
     ----------
     device : str
-        "cuda" takes the GPU of this process's number on its machine, and NCCL; else Gloo.
+        "cuda": each process uses the GPU of its number on its machine, and NCCL; else Gloo.
     """
     alone = int(os.environ.get("WORLD_SIZE", "1")) < 2
     if alone or dist.is_initialized():
@@ -35,17 +35,40 @@ def joined(device: str) -> Iterator[None]:
 
 
 def rank() -> int:
-    """Return the number of this process: 0 where it is alone."""
+    """Return the number of this process.
+
+    Returns
+    -------
+    int
+        0 where it is alone.
+    """
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def world_size() -> int:
-    """Return how many processes train together."""
+    """Return how many processes train together.
+
+    Returns
+    -------
+    int
+        1 where this one is alone.
+    """
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def total(values: Tensor) -> Tensor:
-    """Return the sum of `values` over all processes."""
+    """Add up values over all processes.
+
+    Parameters
+    ----------
+    values : Tensor
+        Of this process; the same shape in all.
+
+    Returns
+    -------
+    Tensor
+        Sums.
+    """
     if world_size() > 1:
         values = values.clone()
         dist.all_reduce(values)
@@ -53,7 +76,18 @@ def total(values: Tensor) -> Tensor:
 
 
 def gathered(value: Tensor) -> list[Tensor]:
-    """Return every process's `value`, in the order of their numbers."""
+    """Collect a value from all processes.
+
+    Parameters
+    ----------
+    value : Tensor
+        Of this process.
+
+    Returns
+    -------
+    list of Tensor
+        In the order of the processes' numbers.
+    """
     if world_size() == 1:
         return [value]
     values: list[Tensor | None] = [None] * world_size()
@@ -62,8 +96,19 @@ def gathered(value: Tensor) -> list[Tensor]:
 
 
 def repeats(start: int, n_windows: int) -> bool:
-    """Return whether this process has no window of its own in the global batch from `start`.
+    """Return whether this process has no window of its own in a global batch.
 
-    A `ShardStream` then repeats one, so that all step together; it must not count twice.
+    A `ShardStream` then repeats one, so that all processes make the step; it must not count twice.
+
+    Parameters
+    ----------
+    start : int
+        First window of the batch in the epoch.
+    n_windows : int
+        Windows of the epoch.
+
+    Returns
+    -------
+    bool
     """
     return (rank() - start) % world_size() >= n_windows - start

@@ -1,4 +1,4 @@
-"""Pictures of what a model does: a window hidden and reconstructed, and the masks themselves."""
+"""Pictures of a window that is hidden and reconstructed, and of the masks themselves."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def reconstruct(
     Parameters
     ----------
     encoder : CrissCrossEncoder
-        Pretrained.
+        Pretrained; it is set to evaluation mode.
     shards : path-like
         The first window that `where` keeps is taken.
     out : path-like
@@ -49,7 +49,7 @@ def reconstruct(
     mask : DualMask
         What to hide.
     where : str, optional
-        Query on the window manifest: name windows that the encoder was not trained on.
+        Query on the window manifest; best one for windows that the encoder was not trained on.
 
     Returns
     -------
@@ -64,13 +64,13 @@ def reconstruct(
     encoder.eval()
     with torch.no_grad():
         answer = encoder.reconstruct(encoder(patches.x, hidden, patches.present))
-    there = batch[f"present_{modality}"][0].numpy()
+    present = batch[f"present_{modality}"][0].numpy()
     held = opened.modalities[modality]
     arrays = {
         "signal": patches.x[0].flatten(1).cpu().numpy(),
         "reconstruction": answer[0].flatten(1).cpu().numpy(),
         "hidden": hidden[0].repeat_interleave(encoder.patch_size, dim=1).cpu().numpy(),
-        "channels": np.array(held.channels)[there],
+        "channels": np.array(held.channels)[present],
         "rate_hz": np.array(held.rate_hz),
     }
     out = Path(out)

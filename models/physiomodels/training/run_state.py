@@ -169,7 +169,7 @@ class PretrainingRun:
         factors = (weights / sums[:2].clamp(min=1)).to(errors.dtype) * counted
         share = (errors * factors).sum()
         loss = float(ranks.total(share.detach()))
-        # gradients are averaged over the processes: the sum is meant
+        # gradients are averaged over the processes, where their sum is needed
         return share * ranks.world_size(), loss, int(sums[2])
 
     def _close_epoch(self) -> float:
