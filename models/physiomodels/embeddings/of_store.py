@@ -58,8 +58,8 @@ def embed_store(
 ) -> Path:
     """Write the embedding of every window, or of every record, of a store into a Zarr group.
 
-    Windows follow each other from each record's start, without gap. One without a whole patch of valid samples is
-    left out, and counted in the log.
+    Windows follow each other from each record's start, without gap. One without a whole patch of
+    valid samples is left out, and counted in the log.
 
     Parameters
     ----------
