@@ -1,4 +1,4 @@
-"""Fixed windows out of stores: chosen, shuffled once, written in whole chunks.
+"""Windows of fixed length out of stores: chosen, shuffled once, written in whole chunks.
 
 `shard` makes a folder, `open_shards` reads it.
 """

@@ -1,4 +1,4 @@
-"""Annotations of the stores: which ones, from when to when, and what they say of a window."""
+"""Annotations of the stores: which ones count, when they hold, and how they label windows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 #: WFDB's codes of heart beats (https://physionet.org/physiotools/wpg/wpg_36.htm).
 BEAT_CODES: Final = tuple("NLRBAaJSVrFejnE/fQ?")
-#: How far from a window's middle a beat may be to label it: the match window of ANSI/AAMI EC57, s.
+#: Largest distance of a beat from the middle of the window that it labels, s: the match window
+#: of ANSI/AAMI EC57.
 _NEAR_S: Final = 0.15
 #: Below the resolution of any annotation, above the rounding of seconds.
 _TINY_S: Final = 1e-6
@@ -38,8 +39,8 @@ def read_annotations(sources: Sequence[Source]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Columns of `Recording.annotations` but ``sample``, in order of ``record`` (row of the
-        plan's records) and ``onset``; ``end``, s, is when it stops to hold: after its duration,
-        else with the next of the same source and code, else inf.
+        plan's records) and ``onset``; ``end``, s, is when it stops: after its duration, else
+        with the next of the same source and code, else inf.
     """
     import pandas as pd
     import zarr
@@ -66,7 +67,19 @@ def read_annotations(sources: Sequence[Source]) -> pd.DataFrame:
 
 
 def choose(table: pd.DataFrame, where: str | None) -> pd.DataFrame:
-    """Return the annotations that a query keeps; `end` is that among all.
+    """Return the annotations that a query keeps.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `read_annotations`.
+    where : str or None
+        Pandas query on the columns of `Recording.annotations`. None: all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of `table`; ``end`` is as it was among all annotations.
 
     Raises
     ------
@@ -86,7 +99,7 @@ def label_windows(
     start_s: NDArray[np.float64],
     window_s: float,
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Return what the annotations say of each window.
+    """Return the label that the annotations give each window.
 
     Parameters
     ----------
@@ -94,10 +107,11 @@ def label_windows(
     table : pandas.DataFrame
         From `read_annotations`.
     record : ndarray of int32, shape (window,)
-        In order.
+        Row of the plan's records, ascending.
     start_s : ndarray of float64, shape (window,)
-        Within a record in order.
+        From the record's start, s; ascending within a record.
     window_s : float
+        Length of a window, s.
 
     Returns
     -------
@@ -158,7 +172,7 @@ def _categorise(
 def _by_record(
     record: NDArray[np.int32], noted: NDArray[np.int64]
 ) -> Iterator[tuple[slice, slice]]:
-    """Give windows and annotations of each record that has both."""
+    """Yield windows and annotations of each record that has both."""
     for number in np.intersect1d(record, noted).tolist():
         bounds = (np.searchsorted(rows, (number, number + 1)) for rows in (record, noted))
         (first, stop), (begin, close) = bounds

@@ -1,6 +1,6 @@
 """The files of shards as bytes: mapped from this machine's disk, or fetched from an object store.
 
-What comes from a URL is kept in memory only as long as somebody uses it, or in a folder of
+What comes from a URL is kept in memory only while it is in use, or in a cache folder of
 bounded size where one is given.
 """
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from physioprep import remote
 from physioprep.errors import ShardError
 
-#: How often a cached file may vanish under a reader before that is somebody else's fault.
+#: How often a cached file may be deleted by other processes before the reader gives up.
 _TRIES = 10
 
 
@@ -34,10 +34,10 @@ class ShardFiles:
     root : Path or str
         A folder, or a URL.
     cache : Path, optional
-        Folder that keeps what was fetched from a URL; several processes may share it. It
-        belongs to one content of one URL: see `ShardFiles.cached`.
+        Folder that keeps what was fetched from a URL; several processes may share it. It is
+        for one URL and one content of it: see `ShardFiles.cached`.
     cache_bytes : int, optional
-        The files that were used longest ago go once those in `cache` exceed this.
+        Maximum size of `cache`; the files that were used longest ago are deleted first.
     """
 
     root: Path | str
@@ -46,7 +46,12 @@ class ShardFiles:
 
     @property
     def is_remote(self) -> bool:
-        """Whether the files are behind a URL."""
+        """Whether the files are behind a URL.
+
+        Returns
+        -------
+        bool
+        """
         return isinstance(self.root, str)
 
     def content(
@@ -64,7 +69,7 @@ class ShardFiles:
         Returns
         -------
         ndarray of uint8
-            Mapped where the file is on disk; short where the file is.
+            Mapped where the file is on disk; shorter than asked for where the file ends.
 
         Raises
         ------
@@ -114,7 +119,24 @@ class ShardFiles:
                     total -= size
 
     def cached(self, cache: str | Path, cache_bytes: int | None) -> ShardFiles:
-        """Return the same files with a cache: a subfolder for this URL and this content."""
+        """Return the same files with a cache: a subfolder for this URL and this content.
+
+        Parameters
+        ----------
+        cache : path-like
+            Folder of all caches; made if it does not exist.
+        cache_bytes : int or None
+            Maximum size of the subfolder, bytes. None: no limit.
+
+        Returns
+        -------
+        ShardFiles
+
+        Raises
+        ------
+        ShardError
+            If the folder cannot be made.
+        """
         content = self.content("zarr.json").tobytes()
         name = hashlib.sha256(str(self.root).encode() + b"\0" + content).hexdigest()[:20]
         folder = Path(cache) / name
@@ -135,15 +157,24 @@ def _locked(file: Path) -> Iterator[None]:
 
 
 def map_file(file: Path) -> NDArray[np.uint8]:
-    """Map a file, and tell the kernel to read all of it.
+    """Map a file into memory, and tell the kernel to read all of it ahead.
 
-    The pages are not asked for at once (``MAP_POPULATE``): Python holds its interpreter lock
-    meanwhile, so that all threads would wait for the disk.
+    The pages are not loaded at once (``MAP_POPULATE``): Python would hold its interpreter lock
+    meanwhile, and all threads would wait for the disk.
+
+    Parameters
+    ----------
+    file : Path
+
+    Returns
+    -------
+    ndarray of uint8
+        Read-only.
 
     Raises
     ------
     FileNotFoundError
-        There is none.
+        There is no such file.
     """
     handle = os.open(file, os.O_RDONLY)
     try:

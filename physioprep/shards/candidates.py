@@ -1,4 +1,4 @@
-"""Where windows may lie: along a record, or at its annotations, events and beats."""
+"""Where windows can be: along a record, or at its annotations, events and beats."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from physioprep.shards.spec import ShardSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Far below a sample, and above the rounding of seconds.
+#: Far shorter than a sample, and longer than the rounding error of seconds.
 _TINY: Final = 1e-6
 _PLACE: Final = np.dtype([("record", np.int64), ("start", np.float64)])
 
 
 @dataclass(frozen=True, eq=False)
 class Onsets:
-    """What windows are aligned to.
+    """Onsets that windows are aligned to.
 
     Parameters
     ----------
     record : ndarray of int64, shape (onset,)
         Row of the plan's records.
     onset_s, end_s : ndarray of float64, shape (onset,)
-        From the record's start; `end_s` is inf where what began never ends.
+        From the record's start, s; `end_s` is inf where no end is known.
     """
 
     record: NDArray[np.int64]
@@ -43,16 +43,16 @@ class Onsets:
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Windows that could be.
+    """Candidate windows, before any sample is read.
 
     Parameters
     ----------
     record : ndarray of int32, shape (candidate,)
         Row of the plan's records, in order.
     start_s : ndarray of float64, shape (candidate,)
-        From the record's start, in order within it.
+        From the record's start, s; ascending within a record.
     left_out : dict of str to int
-        Windows at an onset that are none of them, by reason.
+        Onsets without a candidate window, by reason.
     """
 
     record: NDArray[np.int32]
@@ -61,7 +61,23 @@ class Candidates:
 
 
 def chosen_records(records: pd.DataFrame, spec: ShardSpec) -> NDArray[np.bool_]:
-    """Return which records `where` keeps."""
+    """Return which records `where` keeps.
+
+    Parameters
+    ----------
+    records : pandas.DataFrame
+        Records of all stores.
+    spec : ShardSpec
+
+    Returns
+    -------
+    ndarray of bool, shape (record,)
+
+    Raises
+    ------
+    ShardError
+        If the query is wrong.
+    """
     if spec.where is None:
         return np.ones(len(records), bool)
     return query_mask(records, spec.where, "records")
@@ -76,10 +92,14 @@ def annotated_onsets(table: pd.DataFrame, spec: ShardSpec) -> Onsets:
         From `read_annotations`.
     spec : ShardSpec
 
+    Returns
+    -------
+    Onsets
+
     Raises
     ------
     ShardError
-        If there is none, or the query is wrong.
+        If there is no such annotation, or the query is wrong.
     """
     beats = spec.align == "beat"
     chosen = choose(table[table["code"].isin(BEAT_CODES)] if beats else table, spec.align_where)
@@ -98,7 +118,7 @@ def lay_windows(
     spec: ShardSpec,
     onsets: Onsets | None,
 ) -> Candidates:
-    """Lay out windows before any sample is seen.
+    """Lay out windows before any sample is read.
 
     Parameters
     ----------
@@ -108,7 +128,16 @@ def lay_windows(
         Of all sources.
     spec : ShardSpec
     onsets : Onsets or None
-        None where windows are laid from the record's start.
+        None where windows begin at the record's start.
+
+    Returns
+    -------
+    Candidates
+
+    Raises
+    ------
+    ShardError
+        If a query is wrong.
     """
     lengths = np.stack([_lengths(sources, modality) for modality in modalities])
     rates = np.array([modality.rate_hz for modality in modalities])
@@ -134,7 +163,7 @@ def lay_windows(
     return Candidates(record[good].astype(np.int32), start_s[good], left_out)
 
 
-#: Reasons why a window at an onset is none.
+#: Reasons why an onset has no window.
 BEYOND: Final = "beyond the record's ends"
 OUTSIDE: Final = "outside the regions"
 TWICE: Final = "at the same second as another"
@@ -143,7 +172,7 @@ _Span = tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]
 
 
 def _lengths(sources: tuple[Source, ...], modality: ModalityPlan) -> NDArray[np.int64]:
-    """Return the samples each record has in a modality; 0 where it lacks it."""
+    """Return the number of samples of each record in a modality; 0 where it has none."""
     lengths = []
     for source in sources:
         group = source.groups.get(modality.name)
@@ -160,7 +189,7 @@ def _spans(
     chosen: NDArray[np.bool_],
     end_s: NDArray[np.float64],
 ) -> Iterator[_Span]:
-    """Give, for each region, its records and where it begins and stops in them."""
+    """Yield, for each region, its records and where it begins and stops in them, s."""
     for where, from_s, to_s in spec.regions or ((None, None, None),):
         here = chosen & query_mask(records, where, "records") if where else chosen
         rows = np.flatnonzero(here)
@@ -223,7 +252,7 @@ def _at_onsets(
 def _within(
     places: NDArray[Any], spans: tuple[_Span, ...], n_records: int, window_s: float
 ) -> NDArray[np.bool_]:
-    """Return which windows lie inside one of the regions."""
+    """Return which windows are inside one of the regions."""
     found = np.zeros(len(places), bool)
     for rows, begin, stop in spans:
         earliest, latest = np.full(n_records, np.inf), np.full(n_records, -np.inf)
@@ -234,7 +263,15 @@ def _within(
 
 
 def count_all(*counts: Mapping[str, int]) -> dict[str, int]:
-    """Add up counts by reason, those above 0.
+    """Add up counts by reason; leave out those that are 0.
+
+    Parameters
+    ----------
+    *counts : mapping of str to int
+
+    Returns
+    -------
+    dict of str to int
 
     Examples
     --------

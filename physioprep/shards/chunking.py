@@ -1,4 +1,4 @@
-"""How windows lie in chunks, chosen so that eight lanes come out even."""
+"""How many windows a chunk holds, chosen so that eight lanes are equally long."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 
 from physioprep.shards.order import LANES
 
-#: A stream holds two chunks a lane, so that this bounds its memory.
+#: A stream holds two chunks per lane, so that this bounds its memory.
 _CHUNK_BYTES = 16 << 20
-#: Chunks a lane that a small set should have, so that a subset of it stays balanced too.
+#: Chunks per lane that a small set should have, so that a subset of it stays balanced too.
 _CHUNKS_A_LANE = 4
 
 
@@ -24,7 +24,7 @@ def choose_windows_per_chunk(n_windows: int, limit: int, window_bytes: int) -> i
     n_windows : int
         Windows in all.
     limit : int
-        Most windows a chunk.
+        Maximum number of windows per chunk.
     window_bytes : int
         Bytes of a window in the largest modality; a chunk is kept under 16 MiB.
 
@@ -48,6 +48,17 @@ def choose_windows_per_chunk(n_windows: int, limit: int, window_bytes: int) -> i
 
 def chunks_per_block(n_windows: int, windows_per_chunk: int) -> int:
     """Choose how many signal chunks share one chunk of the small arrays (scale, labels ...).
+
+    Parameters
+    ----------
+    n_windows : int
+        Windows in the shards.
+    windows_per_chunk : int
+        Windows per signal chunk.
+
+    Returns
+    -------
+    int
 
     Few files where there are many windows, and blocks enough to share out the writing.
 

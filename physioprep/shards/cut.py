@@ -1,8 +1,8 @@
-"""First pass: read each store once, in sequence; measure every window; keep the good ones.
+"""First pass: read each store once, in sequence, measure every window, keep the good ones.
 
-What is kept is spilled as it is, uncompressed, beside the shards to be. The second pass
-gathers the shuffled windows out of these files, so that shuffling needs no memory to speak
-of however many windows there are: an external shuffle whose only temporary is the spill.
+Good windows are spilled uncompressed into the working folder. The second pass gathers the
+shuffled windows out of these files: an external shuffle, whose memory does not grow with the
+number of windows.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Windows:
     Parameters
     ----------
     signal : ndarray of int16, shape (window, channel, sample)
-        ``physical = signal * scale``; -32768 is missing, and every sample of absent channels.
+        ``physical = signal * scale``; -32768 where missing, and in absent channels.
     scale : ndarray of float32, shape (window, channel)
     present : ndarray of bool, shape (window, channel)
     """
@@ -58,6 +58,13 @@ def cut_run(job: Job, run: int) -> None:
         From `make_job`; the plan is in its working folder.
     run : int
         Number of the run.
+
+    Raises
+    ------
+    ShardError
+        If a store is not the one that was planned with.
+    OSError
+        If the disk is full, or the working folder is gone.
     """
     target = work_of(job) / "spill" / f"{run:06d}"
     if target.exists():
@@ -84,7 +91,7 @@ def cut_run(job: Job, run: int) -> None:
 def _choose(
     plan: Plan, candidates: NDArray[np.int64], left_out: dict[str, int]
 ) -> NDArray[np.int64]:
-    """Keep at most so many good windows a record, at random."""
+    """Keep at most `max_per_record` good windows of each record, at random."""
     good = [
         some[_good(plan, windows, quality, left_out)]
         for some, windows, quality in _read(plan, candidates)
@@ -97,7 +104,7 @@ def _choose(
         own = kept[records == record]
         row = plan.records.iloc[int(record)]
         name = f"{row['corpus']}\0{row['record_id']}".encode()
-        # By the record's name, so that other records do not change the choice.
+        # From the record's name, so that other records do not change the choice.
         key = int.from_bytes(hashlib.sha256(name).digest()[:8], "big")
         chosen.append(np.sort(own[random_permutation(len(own), plan.spec.seed, key)[:limit]]))
     few = np.concatenate(chosen) if chosen else kept
@@ -166,7 +173,7 @@ def _read(
 
 
 def _spans(plan: Plan, candidates: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Group neighbouring candidates of one store so that one read serves them all."""
+    """Group neighbouring candidates of one store, to read their samples at once."""
     store = plan.records["store"].to_numpy()[plan.record[candidates]]
     window_bytes = sum(2 * len(m.channels) * m.n_samples for m in plan.modalities)
     begin = 0
@@ -189,12 +196,12 @@ def cut_candidates(
     record : ndarray of int32, shape (window,)
         Rows of ``plan.records``.
     start_s : ndarray of float64, shape (window,)
-        From each record's start.
+        From each record's start, s.
 
     Returns
     -------
     Windows
-        Their channels in the order of `modality`.
+        With the channels in the order of `modality`.
     """
     source = plan.sources[int(plan.records["store"].iloc[int(record[0])])]
     own = plan.records["store_record"].to_numpy()[record]
@@ -231,7 +238,7 @@ def _cut_group(
 
 
 def _stretches(begin: NDArray[np.int64], n_samples: int, width: int) -> Iterator[tuple[int, int]]:
-    """Group windows that lie near each other: what lies between two is read along with them."""
+    """Group windows that are near each other: the samples between them are read too."""
     low = 0
     for row in range(1, len(begin) + 1):
         far = row < len(begin) and (

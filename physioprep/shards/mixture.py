@@ -33,16 +33,16 @@ class Share:
 def share_out(
     available: Sequence[int], weights: Sequence[float], n_windows: int | None
 ) -> tuple[Share, ...]:
-    """Say how many windows each store gives: whole numbers nearest to the weights.
+    """Return how many windows each store gives: whole numbers nearest to the weights.
 
     Parameters
     ----------
     available : sequence of int
-        Good windows a store.
+        Good windows per store.
     weights : sequence of float
-        One a store, in any scale.
+        One per store, in any scale.
     n_windows : int or None
-        In all. None: as many as there can be without repeating one.
+        Total. None: the largest number that repeats no window.
 
     Returns
     -------
@@ -84,19 +84,19 @@ def share_out(
 
 
 def draw(share: Share, store: int, seed: int) -> NDArray[np.int64]:
-    """Draw a store's windows: each as often as any other, or once more.
+    """Draw a store's windows: each equally often, or once more than others.
 
     Parameters
     ----------
     share : Share
     store : int
-        Its number.
+        Number of the store.
     seed : int
 
     Returns
     -------
     ndarray of int64, shape (drawn,)
-        Numbers below ``share.available``. As many whole rounds of all windows as there are in
+        Numbers below ``share.available``. As many whole rounds of all windows as fit in
         `drawn`, and the rest drawn at random without replacement.
 
     Examples

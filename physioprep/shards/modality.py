@@ -34,6 +34,15 @@ class ModalityPlan:
 def unite_modalities(sources: tuple[Source, ...], spec: ShardSpec) -> tuple[ModalityPlan, ...]:
     """Return the modalities that the shards will hold.
 
+    Parameters
+    ----------
+    sources : tuple of Source
+    spec : ShardSpec
+
+    Returns
+    -------
+    tuple of ModalityPlan
+
     Raises
     ------
     ShardError

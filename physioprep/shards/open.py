@@ -1,15 +1,13 @@
-"""Shards, read: the whole of a chunk at a time, mapped where it is uncompressed."""
+"""Open shards and read them: a whole chunk at a time, mapped where it is uncompressed."""
 
 from __future__ import annotations
 
 import io
 import json
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from physioprep import remote
 from physioprep.errors import PhysioprepError, ShardError
 from physioprep.samples import MISSING_INT16, to_physical
 from physioprep.shards.cache import ShardFiles
+from physioprep.shards.decode import ArrayLayout, decode_blosc, open_array, view_chunk
 from physioprep.shards.query import query_mask
 from physioprep.shards.spec import SCHEMA, SCHEMA_VERSION
 
@@ -26,9 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-#: The filters of warnings belong to the whole process, but chunks are read in threads.
-_OPENING = Lock()
-#: Gives an array of a shape and dtype.
+#: Returns an array of a shape and dtype to write into.
 Take = Callable[[tuple[int, ...], Any], NDArray[Any]]
 
 
@@ -44,7 +41,7 @@ class ShardModality:
     n_samples : int
         Samples of a window.
     codec : {"none", "blosc", "other"}
-        Whether chunks are plain files, Blosc frames, or for zarr to decode.
+        Whether chunks are plain files, Blosc frames, or decoded by zarr.
     all_valid, all_present : bool
         Whether no sample is missing in any channel that is present; whether all are present.
     """
@@ -57,15 +54,6 @@ class ShardModality:
     codec: str
     all_valid: bool
     all_present: bool
-
-
-@dataclass(frozen=True, eq=False)
-class ArrayLayout:
-    """Chunk shape, dtype and fill value of an array."""
-
-    chunk: tuple[int, ...]
-    dtype: np.dtype[Any]
-    fill_value: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,16 +84,36 @@ class Shards:
 
     @property
     def n_chunks(self) -> int:
-        """Signal chunks."""
+        """Number of signal chunks.
+
+        Returns
+        -------
+        int
+        """
         return -(-self.n_windows // self.windows_per_chunk)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Names of the label arrays, ``label_...``."""
+        """Names of the label arrays, ``label_...``.
+
+        Returns
+        -------
+        tuple of str
+        """
         return tuple(self.attrs["labels"])
 
     def categories(self, label: str) -> tuple[str, ...] | None:
-        """Return what the codes of a label mean; None where it is a number.
+        """Return what the codes of a label mean.
+
+        Parameters
+        ----------
+        label : str
+            With or without its ``label_``.
+
+        Returns
+        -------
+        tuple of str, or None
+            Category of code 0, 1, ...; None where the label is a number.
 
         Raises
         ------
@@ -121,13 +129,13 @@ class Shards:
 
     @cached_property
     def windows(self) -> pd.DataFrame:
-        """One row a window, in the order of the shards.
+        """The window table: one row per window, in the order of the shards; read once.
 
         Returns
         -------
         pandas.DataFrame
-            ``window, corpus, record_id, subject_id, split, label_*, start_s, quality`` and
-            largest amplitude and least deviation a modality.
+            ``window, corpus, record_id, subject_id, split, label_*, start_s, quality`` and,
+            per modality, the largest amplitude and least standard deviation.
         """
         import pandas as pd
 
@@ -161,14 +169,19 @@ class Shards:
         return found
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        """Return a piece of an uncompressed array: mapped where it lies in one chunk.
+        """Return rows of an uncompressed array: mapped where they are in one chunk.
 
         Parameters
         ----------
         name : str
             Array, as ``"ecg/scale"``.
         start, stop : int
-            Windows.
+            First window, and the one after the last.
+
+        Returns
+        -------
+        ndarray, shape (stop - start, ...)
+            Read-only where it is mapped.
 
         Raises
         ------
@@ -227,7 +240,7 @@ class Shards:
         chunk_index : int
         modality : str
         take : callable, optional
-            ``take(shape, dtype)`` gives an array to decode into.
+            ``take(shape, dtype)`` returns an array to decode into.
 
         Returns
         -------
@@ -237,6 +250,8 @@ class Shards:
         ------
         ShardError
             If the chunk is damaged.
+        PhysioprepError
+            If an object store does not answer.
         """
         start = chunk_index * self.windows_per_chunk
         stop = min(start + self.windows_per_chunk, self.n_windows)
@@ -245,17 +260,17 @@ class Shards:
         try:
             if held.codec == "none":
                 content = self.files.content(key)
-                whole = _as_chunk(content, self.arrays[f"{modality}/signal"], f"{self.path}/{key}")
+                whole = view_chunk(content, self.arrays[f"{modality}/signal"], f"{self.path}/{key}")
                 return whole[: stop - start]
             if held.codec == "blosc":
                 shape = (self.windows_per_chunk, len(held.channels), held.n_samples)
                 whole = (take or np.empty)(shape, np.dtype("<i2"))
-                _decode_blosc(self.files.content(key), whole, f"{self.path}/{key}")
+                decode_blosc(self.files.content(key), whole, f"{self.path}/{key}")
                 return whole[: stop - start]
         except FileNotFoundError:
             return self._absent(modality, start, stop, key)
         try:
-            values = _zarr_array(self.path, f"{modality}/signal")[start:stop]
+            values = open_array(self.path, f"{modality}/signal")[start:stop]
         except PhysioprepError:
             raise
         except Exception as error:
@@ -263,17 +278,25 @@ class Shards:
         return np.asarray(values)
 
     def _absent(self, modality: str, start: int, stop: int, key: str) -> NDArray[np.int16]:
-        """Return a chunk that Zarr left out, since no window of it has the modality.
-
-        A store that loses files must not be taken for one that has none to give.
-        """
+        """Return a chunk that Zarr left out, since no window of it has the modality."""
+        # A lost file must not be read as missing samples.
         if self.rows(f"{modality}/present", start, stop).any():
             raise ShardError(f"{self.path}/{key}: damaged: the file is missing")
         array = self.arrays[f"{modality}/signal"]
         return np.full((stop - start, *array.chunk[1:]), array.fill_value, np.int16)
 
     def chunk_key(self, chunk_index: int, modality: str) -> str:
-        """Return the file of a signal chunk, relative to the shards."""
+        """Return the file of a signal chunk, relative to the shards.
+
+        Parameters
+        ----------
+        chunk_index : int
+        modality : str
+
+        Returns
+        -------
+        str
+        """
         return f"{modality}/signal/c.{chunk_index}.0.0"
 
 
@@ -293,7 +316,7 @@ def open_shards(
     cache : path-like, optional
         Folder that keeps what is fetched from a URL, for the next epoch and the next run.
     cache_bytes : int, optional
-        Size that the cache may have.
+        Maximum size of the cache, bytes.
 
     Returns
     -------
@@ -302,7 +325,7 @@ def open_shards(
     Raises
     ------
     ShardError
-        If it is none, or of another schema version.
+        If it is not one, or has another schema version.
     UnreadableFileError
         If an object store does not answer.
     """
@@ -358,42 +381,3 @@ def _array(files: ShardFiles, name: str) -> ArrayLayout:
     chunk = tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"])
     dtype = np.dtype(metadata["data_type"]).newbyteorder("<")
     return ArrayLayout(chunk, dtype, metadata["fill_value"])
-
-
-def _as_chunk(content: NDArray[np.uint8], array: ArrayLayout, name: str) -> NDArray[np.int16]:
-    """Return an uncompressed chunk as what it holds."""
-    wanted = int(np.prod(array.chunk)) * array.dtype.itemsize
-    if content.nbytes != wanted:
-        raise ShardError(f"{name}: damaged: {content.nbytes} bytes instead of {wanted}")
-    return content.view(array.dtype).reshape(array.chunk)
-
-
-def _decode_blosc(frame: NDArray[np.uint8], out: NDArray[np.int16], name: str) -> None:
-    """Decode a chunk straight into `out`.
-
-    What zarr does, without its copies, and without holding the interpreter meanwhile.
-    """
-    from numcodecs import blosc
-
-    try:
-        # Of a damaged frame the decoder may believe the length, so that is checked first.
-        if len(frame) < 16 or int.from_bytes(frame[4:8].tobytes(), "little") != out.nbytes:
-            raise ValueError("not a frame of this chunk's size")
-        if int.from_bytes(frame[12:16].tobytes(), "little") != len(frame):
-            raise ValueError("cut short")
-        blosc.decompress(frame, out)
-    except (ValueError, RuntimeError) as error:
-        raise ShardError(f"{name}: damaged: {error}") from None
-
-
-def _zarr_array(root: Path | str, name: str) -> Any:
-    import zarr
-
-    store: Any = str(root)
-    if isinstance(root, str):
-        from physioprep.remote_zarr import UrlStore
-
-        store = UrlStore(root)
-    with _OPENING, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*not.*in the Zarr version 3 specification.*")
-        return zarr.open_array(store, path=name, mode="r")

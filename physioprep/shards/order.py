@@ -6,10 +6,10 @@ rank ``r`` of ``w`` takes the positions with ``p % w == r``. So the global batch
 depend on the world size, and where the world size divides the number of lanes a rank only
 ever reads its own lanes' chunks.
 
-Lanes must be equally long (to one window) for this to hold. Chunks are dealt out so that they
-nearly are; what is over in one lane is handed, at the end of the epoch, to the lanes that are
-short. These *shared* chunks are the only ones that two ranks read. Shards are cut so that at
-most a few windows are concerned, see `physioprep.shards.chunking`.
+For this, the lengths of lanes must differ by at most one window. Chunks are assigned so that they
+nearly do; windows that one lane has too many are moved, at the end of the epoch, to the lanes that
+have too few. These *shared* chunks are the only ones that two ranks read. Chunk sizes are chosen
+so that this affects a few windows at most, see `physioprep.shards.chunking`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: Lanes of an epoch. World sizes that divide it never read a chunk twice.
+#: Lanes per epoch. With a world size that divides it, no chunk is read twice.
 LANES = 8
 
 Ints = NDArray[np.int64]
@@ -52,12 +52,31 @@ class Layout:
 
     @property
     def n_windows(self) -> int:
-        """Windows in an epoch."""
+        """Windows per epoch.
+
+        Returns
+        -------
+        int
+        """
         return int(self.counts.sum())
 
 
 def layout(counts: Ints, identity: bytes, lanes: int = LANES) -> Layout:
-    """Return the layout of chunks with `counts` windows each; `identity` tells shards apart."""
+    """Return the layout of chunks with `counts` windows each.
+
+    Parameters
+    ----------
+    counts : ndarray of int64, shape (chunk,)
+        Windows of each chunk that take part.
+    identity : bytes
+        Tells these shards, and this choice of windows, from others.
+    lanes : int
+        Number of lanes.
+
+    Returns
+    -------
+    Layout
+    """
     counts = np.asarray(counts, np.int64)
     digest = hashlib.sha256(b"physioprep.order 1\0" + identity + b"\0" + bytes([lanes]))
     digest.update(counts.astype("<i8").tobytes())
@@ -76,6 +95,10 @@ def random_permutation(count: int, *entropy: int) -> Ints:
         Length.
     *entropy : int
         Non-negative integers that seed it.
+
+    Returns
+    -------
+    ndarray of int64, shape (count,)
 
     Examples
     --------
@@ -149,8 +172,8 @@ class EpochOrder:
     def upcoming(self, lane_number: int, step: int) -> int | None:
         """Return the chunk that a lane will need next, once it is time to read it.
 
-        Lanes come to the ends of their chunks together, so each asks at another time: lane 0
-        late in its chunk, the last lane early.
+        All lanes reach the ends of their chunks together, so each reads ahead at another time:
+        lane 0 late in its chunk, the last lane early.
 
         Parameters
         ----------
@@ -172,7 +195,20 @@ class EpochOrder:
         return int(lane.chunk[piece + 1]) if step - begin >= due else None
 
     def within_chunk(self, chunk: int, count: int) -> Ints:
-        """Return the order of a chunk's `count` windows: which one stands at each place."""
+        """Return the order of a chunk's windows.
+
+        Parameters
+        ----------
+        chunk : int
+            Number of the chunk.
+        count : int
+            Windows of the chunk that take part.
+
+        Returns
+        -------
+        ndarray of int64, shape (count,)
+            Which of the windows is at each place.
+        """
         return random_permutation(count, self.seed, self.epoch, 2, chunk)
 
 
@@ -185,6 +221,10 @@ def epoch_order(layout: Layout, seed: int, epoch: int) -> EpochOrder:
         Chunks and lanes.
     seed, epoch : int
         Non-negative.
+
+    Returns
+    -------
+    EpochOrder
 
     Examples
     --------
@@ -219,7 +259,7 @@ def _deal(counts: Ints, rank_of: Ints, lanes: int) -> list[list[int]]:
 
 
 def _play_order(chunks: list[int], counts: Ints, rank_of: Ints) -> list[_Piece]:
-    """Order a lane's chunks at random, its smallest last: that one may be handed on."""
+    """Order a lane's chunks at random, its smallest last: that one may be moved to other lanes."""
     ordered = sorted(chunks, key=lambda chunk: int(rank_of[chunk]))
     if ordered:
         last = min(reversed(ordered), key=lambda chunk: int(counts[chunk]))
@@ -264,7 +304,15 @@ def _lane(pieces: list[_Piece]) -> Lane:
 def sequential_order(layout: Layout) -> EpochOrder:
     """Return the unshuffled sequence: windows by number, for evaluation.
 
-    Every rank then reads every chunk, since neighbours go to different ranks.
+    Every rank then reads every chunk, since neighbours are of different ranks.
+
+    Parameters
+    ----------
+    layout : Layout
+
+    Returns
+    -------
+    EpochOrder
     """
     chunk = np.flatnonzero(layout.counts).astype(np.int64)
     lane = Lane(chunk, np.zeros_like(chunk), np.cumsum(layout.counts[chunk]))
@@ -272,14 +320,18 @@ def sequential_order(layout: Layout) -> EpochOrder:
 
 
 def n_batches(n_windows: int, consumed: int, global_batch: int, last: str) -> int:
-    """Return how many global batches are left after `consumed` samples.
+    """Return how many global batches remain after `consumed` samples.
 
     Parameters
     ----------
     n_windows, consumed, global_batch : int
-        Samples of the epoch, samples already delivered, samples a global batch.
+        Samples of the epoch, samples already delivered, samples per global batch.
     last : {"keep", "pad", "drop"}
         What becomes of an incomplete last batch.
+
+    Returns
+    -------
+    int
 
     Examples
     --------
@@ -302,11 +354,15 @@ def rank_positions(
     n_windows : int
         Length of the sequence.
     batch_size, rank, world_size : int
-        Samples a rank and batch; who asks.
+        Samples per rank and batch; the rank, and the number of ranks.
     last : {"keep", "pad", "drop"}
         ``"keep"``: the last batch holds what is left, spread evenly (a rank left without any
         repeats one of its samples, since all ranks must step together); ``"pad"``: it is
         filled up with the samples that began the epoch; ``"drop"``: it does not exist.
+
+    Returns
+    -------
+    ndarray of int64
 
     Examples
     --------

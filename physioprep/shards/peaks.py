@@ -52,6 +52,10 @@ class PeakTasks:
 def detector_name() -> str:
     """Return the detector and its version, on which the peaks depend.
 
+    Returns
+    -------
+    str
+
     Raises
     ------
     ShardError
@@ -71,13 +75,14 @@ def detect_r_peaks(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.i
     Parameters
     ----------
     signal : ndarray of float, shape (sample,)
-        mV; NaN where missing, which is bridged by straight lines, and has no peaks.
+        mV; NaN where missing: gaps are interpolated linearly, and have no peaks.
     rate_hz : float
+        Sampling rate, Hz.
 
     Returns
     -------
     ndarray of int64
-        Samples, in order. None in a signal without any change, or shorter than 2 s.
+        Sample numbers, ascending; empty for a constant signal, or one shorter than 2 s.
 
     Notes
     -----
@@ -94,7 +99,7 @@ def detect_r_peaks(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.i
     try:
         cleaned = neurokit2.ecg_clean(whole, sampling_rate=rate)
         found = neurokit2.ecg_findpeaks(cleaned, sampling_rate=rate)["ECG_R_Peaks"]
-    except (ValueError, IndexError, ZeroDivisionError):  # what it raises where it sees no beat
+    except (ValueError, IndexError, ZeroDivisionError):  # raised where it finds no beat
         return np.empty(0, np.int64)
     peaks = np.asarray(found, np.float64)
     peaks = peaks[np.isfinite(peaks)].astype(np.int64)
@@ -218,7 +223,7 @@ def gather_peaks(work: Path, n_tasks: int) -> Onsets:
     Raises
     ------
     ShardError
-        If there is none.
+        If no R peak was found.
     """
     files = (work / "peaks" / f"{task:06d}.npz" for task in range(n_tasks))
     found = [np.load(file, allow_pickle=False) for file in files]

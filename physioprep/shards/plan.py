@@ -1,4 +1,4 @@
-"""Which windows there could be: pure arithmetic on the stores' records, no samples read."""
+"""Candidate windows: arithmetic on the stores' records and annotations, no samples read."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class LabelPlan:
     categories : tuple of str or None
         What the codes mean; None where the label is a number.
     per_window : bool
-        Whether `values` has one a candidate.
+        Whether `values` has one per candidate window; else one per record.
     """
 
     name: str
@@ -52,7 +52,18 @@ class LabelPlan:
     per_window: bool = False
 
     def of(self, record: NDArray[Any], candidate: NDArray[Any]) -> NDArray[Any]:
-        """Return the label of some candidates, each with its record."""
+        """Return the labels of some candidates.
+
+        Parameters
+        ----------
+        record, candidate : ndarray of int, shape (window,)
+            Record and number of each candidate.
+
+        Returns
+        -------
+        ndarray, shape (window,)
+            With the dtype of `values`.
+        """
         values: NDArray[Any] = self.values[candidate if self.per_window else record]
         return values
 
@@ -86,7 +97,8 @@ class Plan:
     sources : tuple of Source
     modalities : tuple of ModalityPlan
     records : pandas.DataFrame
-        Records of all stores; ``store`` and ``store_record`` say where each is.
+        Records of all stores; ``store`` and ``store_record`` are the number of its store and
+        its row there.
     labels : tuple of LabelPlan
     record : ndarray of int32, shape (candidate,)
         Row of `records`.
@@ -95,11 +107,11 @@ class Plan:
     runs : ndarray of int64, shape (run + 1,)
         Task *i* cuts candidates ``runs[i]`` up to ``runs[i + 1]``: whole records.
     left_out : dict of str to int
-        Windows at an onset that no candidate stands for, by reason.
+        Onsets without a candidate window, by reason.
     n_chosen : int
         Records that `where` keeps.
     sha256 : str
-        Of all that decides the result.
+        Hash of all that decides the result.
     """
 
     spec: ShardSpec
@@ -127,7 +139,20 @@ class Plan:
 
 
 def plan_sha256(sources: Sequence[Source], spec: ShardSpec, detector: str | None = None) -> str:
-    """Return the hash of all that decides the result: spec, stores, and what detects beats."""
+    """Return the hash of all that decides the result.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+    spec : ShardSpec
+    detector : str, optional
+        Name and version of what detects R peaks, where windows are aligned to them.
+
+    Returns
+    -------
+    str
+        SHA-256 as 64 hexadecimal digits.
+    """
     identity = {"spec": spec.to_dict(), "stores": [source.identity for source in sources]}
     return canonical_sha256(identity if detector is None else identity | {"detector": detector})
 
@@ -138,7 +163,7 @@ def plan_windows(
     peaks: Onsets | None = None,
     detector: str | None = None,
 ) -> Plan:
-    """Lay out every window that the spec allows before its samples are seen.
+    """Lay out every window that the spec allows, before its samples are read.
 
     Parameters
     ----------
@@ -147,7 +172,11 @@ def plan_windows(
     peaks : Onsets, optional
         R peaks of the records, for ``align="r_peak"``.
     detector : str, optional
-        What found them.
+        Name and version of what found them.
+
+    Returns
+    -------
+    Plan
 
     Raises
     ------
@@ -239,12 +268,22 @@ def _assemble(
 
 
 def unite_records(sources: Sequence[Source]) -> pd.DataFrame:
-    """Return the records of all stores; ``store`` and ``store_record`` say where each is.
+    """Return the records of all stores in one table.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per record; ``store`` and ``store_record`` are the number of its store and its
+        row there.
 
     Raises
     ------
     ShardError
-        If a record is in two of them.
+        If a record is in two of the stores.
     """
     import pandas as pd
 

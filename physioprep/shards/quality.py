@@ -1,4 +1,4 @@
-"""Windows as int16, and how good they are, in integer arithmetic that is the same everywhere."""
+"""Windows as int16, and their quality, in integer arithmetic that is exact on every machine."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _quantise(
 
 @dataclass(frozen=True, eq=False)
 class Quality:
-    """How good some windows of one modality are.
+    """Quality of some windows of one modality.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def channel_sums(
         count = signal.shape[-1] - missing.sum(axis=-1, dtype=np.int64)
     else:
         count = np.full(signal.shape[:-1], signal.shape[-1], np.int64)
-    # Windows hold far fewer than 2**22 samples a channel, so float64 holds the sums exactly.
+    # Windows hold far fewer than 2**22 samples per channel, so float64 holds the sums exactly.
     real = signal.astype(np.float64)
     squares = np.einsum("...t,...t->...", real, real)
     return count, real.sum(axis=-1).astype(np.int64), squares.astype(np.int64)
@@ -142,6 +142,10 @@ def measure(
     scale : ndarray of float32, shape (window, channel)
     present : ndarray of bool, shape (window, channel)
         Absent channels do not count; a window without any has valid 0.
+
+    Returns
+    -------
+    Quality
 
     Examples
     --------
@@ -165,7 +169,7 @@ def measure(
     )
 
 
-#: Why a window is not taken; 0 is that it is.
+#: Why a window is left out, by number; 0: it is kept.
 REASONS: Final = (
     "kept",
     "a modality is absent",

@@ -1,4 +1,4 @@
-"""Pandas queries on tables, wrong ones told in one line."""
+"""Pandas queries on tables, with wrong ones reported in one line."""
 
 from __future__ import annotations
 
@@ -16,10 +16,22 @@ if TYPE_CHECKING:
 def query_mask(frame: pd.DataFrame, where: str, what: str) -> NDArray[np.bool_]:
     """Return which rows of a table a pandas query keeps.
 
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    where : str
+        The query, as for `pandas.DataFrame.query`.
+    what : str
+        Name of the rows, for messages: ``"records"``.
+
+    Returns
+    -------
+    ndarray of bool, shape (row,)
+
     Raises
     ------
     ShardError
-        If the query is wrong, or names a column that is not there.
+        If the query is wrong, or names a column that the table does not have.
     """
     numbered = frame.reset_index(drop=True)
     try:

@@ -92,6 +92,8 @@ def shard(
         or the scheduler cannot be reached.
     StoreError
         If a store cannot be read, or another process writes the target.
+    TypeError
+        If a field is unknown, or both a spec and fields are given.
     """
     if spec is None:
         spec = ShardSpec.of(**fields)

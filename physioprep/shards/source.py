@@ -1,4 +1,4 @@
-"""A store as the source of windows: who is in it, and runs of samples out of it."""
+"""A store as the source of windows: its records, and runs of samples read from it."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class SourceGroup:
     path : Path, or str for a URL
         The Zarr group.
     channels, units : tuple of str
-        One a channel.
+        One per channel.
     rate_hz : float
         Sampling rate.
     dtype : str
         Of the stored samples.
     start, length : ndarray of int64, shape (record,)
-        Where each record lies along the group's time axis.
+        First sample of each record along the group's time axis, and their number.
     scale, offset : ndarray of float32, shape (record, channel)
         ``physical = digital * scale + offset``.
     present : ndarray of bool, shape (record, channel)
     invalid : ndarray of int32, shape (record, channel)
-        Digital value that marks a missing sample; the smallest int32 where there is none.
+        Sentinel value of a missing sample; the smallest int32 where there is none.
     """
 
     path: str | Path
@@ -63,11 +63,11 @@ class Source:
     ----------
     path : Path
     records : pandas.DataFrame
-        One row a record, the manifest's columns.
+        One row per record, the manifest's columns.
     groups : dict of str to SourceGroup
         By modality.
     identity : dict
-        What tells this store from another: corpora, plan and recipe hashes.
+        Corpora, and hashes of plan and recipe: different for different stores.
     """
 
     path: str | Path
@@ -90,7 +90,7 @@ def open_source(store: str | Path | Store) -> Source:
     Raises
     ------
     StoreError
-        If it is no finished store of a known schema.
+        If it is not a finished store of a known schema.
     ShardError
         If it holds one modality twice.
     """
@@ -114,7 +114,7 @@ def open_source(store: str | Path | Store) -> Source:
             dtype=str(group["signal"].dtype),
             start=store.table(name, "start").astype(np.int64),
             length=store.table(name, "length").astype(np.int64),
-            # Absent channels have no scale; any will do for what is never looked at.
+            # Absent channels have no scale; their samples are not used.
             scale=np.where(present, store.table(name, "scale"), 1).astype(np.float32),
             offset=np.where(present, store.table(name, "offset"), 0).astype(np.float32),
             present=present,
@@ -149,9 +149,9 @@ def read_samples(path: str | Path, start: int, stop: int) -> NDArray[Any]:
     Returns
     -------
     ndarray, shape (channel, stop - start)
-        Digital values.
+        Digital values, with the group's dtype.
     """
-    # The generation keeps a handle from outliving a store that was written anew.
+    # The generation changes when the store is written anew, so that no old handle is used.
     if isinstance(path, Path):
         generation: object = (path / "signal" / "zarr.json").stat().st_mtime_ns
     else:

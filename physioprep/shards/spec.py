@@ -259,12 +259,22 @@ class ShardSpec:
 
     @property
     def step_s(self) -> float:
-        """Distance between the starts of two windows, s."""
+        """Distance between the starts of two windows, s.
+
+        Returns
+        -------
+        float
+        """
         return self.stride_s or self.window_s
 
     @property
     def lead_s(self) -> float:
-        """Seconds of a window before the onset or beat that it is aligned to."""
+        """Seconds of a window before the onset or beat that it is aligned to.
+
+        Returns
+        -------
+        float
+        """
         if self.before_s is not None:
             return self.before_s
         return self.window_s / 2 if self.align in ("beat", "r_peak") else 0.0
@@ -312,7 +322,12 @@ class ShardSpec:
 
     @property
     def sha256(self) -> str:
-        """Hash of the spec's canonical JSON."""
+        """Hash of the spec's canonical JSON.
+
+        Returns
+        -------
+        str
+        """
         return canonical_sha256(self.to_dict())
 
 

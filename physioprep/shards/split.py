@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 
 def subject_fraction(corpus: str, subject: str, seed: int) -> float:
-    """Return a subject's place in [0, 1): a hash, so that it never depends on who else is there.
+    """Return a subject's place in [0, 1): a hash, so that it does not depend on other subjects.
+
+    Parameters
+    ----------
+    corpus, subject : str
+    seed : int
+
+    Returns
+    -------
+    float
 
     Examples
     --------
@@ -32,11 +41,11 @@ def split_subjects(
     Parameters
     ----------
     corpus, subject : sequence of str
-        One a record.
+        One per record.
     fractions : mapping of str to float
         Share of each split; sums to 1.
     seed : int
-        Another seed, another split.
+        Seeds the hash.
 
     Returns
     -------
@@ -64,17 +73,17 @@ def stratify_subjects(
     """Assign each record to a split so that every stratum is divided in the same proportions.
 
     Subjects stay whole. Those of a stratum (the set of all values that a subject's records
-    have) follow each other in the order of their hashes, and each goes to the split that is
+    have) follow each other in the order of their hashes, and each is put in the split that is
     furthest below its share: in every stratum and in all, a split is off by less than the
-    number of splits. Unlike `split_subjects`, the assignment depends on who else is there;
+    number of splits. Unlike `split_subjects`, the assignment depends on the other subjects;
     it does not depend on the order of the records.
 
     Parameters
     ----------
     corpus, subject : sequence of str
-        One a record.
+        One per record.
     stratum : sequence of tuple of str
-        One a record.
+        One per record.
     fractions : mapping of str to float
         Share of each split; sums to 1.
     seed : int

@@ -1,6 +1,6 @@
 """Where shards are made: a folder beside their place, exchanged with it as the last step.
 
-Beside ``NAME`` lies ``.NAME.partial`` with one working folder per plan. A finished working
+Beside ``NAME`` is ``.NAME.partial`` with one working folder per plan. A finished working
 folder holds ``shards`` and a note of the result. A process that is killed at any moment leaves
 the old or the new shards whole at ``NAME``.
 """

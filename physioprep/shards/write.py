@@ -1,4 +1,4 @@
-"""Second pass: gather the shuffled windows and write whole chunks, then give them their name."""
+"""Second pass: gather the shuffled windows out of the spill and write whole chunks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from physioprep.shards.spec import SCHEMA, SCHEMA_VERSION
 #: Where each window of the shards is in the spill: run, row there, candidate number.
 ORDER_FILE = "order.npy"
 ORDER_DTYPE = np.dtype([("run", "<i4"), ("row", "<i8"), ("candidate", "<i8")])
-#: Names of chunk files, as ``c.7.0.0``: folders for each index would be four times the entries.
+#: Names of chunk files, as ``c.7.0.0``: folders for each index would make four times the entries.
 _KEYS: dict[str, Any] = {"name": "default", "separator": "."}
 #: Chunk of manifest rows; a row group of its Parquet file.
 _MANIFEST_ROWS = 1 << 18
@@ -41,11 +41,11 @@ def create_arrays(
         Folder that becomes the shards.
     plan : Plan
     n_windows, per_chunk : int
-        Windows in all and a signal chunk.
+        Windows in all, and per signal chunk.
     per_block : int
-        Signal chunks a chunk of the small arrays.
+        Signal chunks per chunk of the small arrays.
     attrs : dict
-        Of the root group.
+        Attributes of the root group.
     """
     import zarr
 
@@ -93,7 +93,7 @@ def _create_signal(group: Any, codec: Any, shape: tuple[int, ...], per_chunk: in
         blosc = BloscCodec(cname=codec, clevel=level, shuffle=BloscShuffle.shuffle)
         options["compressors"] = blosc
     with warnings.catch_warnings():
-        # pcodec is no Zarr v3 standard codec; who asks for it knows.
+        # zarr warns that pcodec is not a standard codec of Zarr v3.
         warnings.filterwarnings("ignore", message=".*not.*in the Zarr version 3 specification.*")
         if codec == "pcodec":
             from zarr.codecs.numcodecs import PCodec
@@ -165,7 +165,7 @@ def write_block(job: Job, block: int) -> None:
 
 
 def _totals(signal: NDArray[np.int16], scale: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return count, sum and sum of squares a channel, physical."""
+    """Return count, sum and sum of squares per channel, physical."""
     count, total, squares = channel_sums(signal)
     wide = scale.astype(np.float64)
     return np.stack([count.sum(0), (total * wide).sum(0), (squares * wide**2).sum(0)])
@@ -209,7 +209,16 @@ def _gather_signal(work: Path, order: NDArray[Any], modality: ModalityPlan) -> N
 
 
 def add_statistics(work: Path, plan: Plan, n_blocks: int) -> None:
-    """Sum up the blocks' statistics, in their order, into each modality's attributes."""
+    """Sum up the blocks' statistics, in their order, into each modality's attributes.
+
+    Parameters
+    ----------
+    work : Path
+        Working folder.
+    plan : Plan
+    n_blocks : int
+        Number of blocks, all written.
+    """
     import zarr
 
     n_windows = len(np.load(work / ORDER_FILE, mmap_mode="r"))
@@ -229,13 +238,20 @@ def add_statistics(work: Path, plan: Plan, n_blocks: int) -> None:
             "mean": np.where(count > 0, mean, 0).tolist(),
             "std": std.tolist(),
         }
-        # What a reader need not look for.
+        # With these a reader need not search for missing samples and channels.
         group.attrs["all_valid"] = bool((count == there).all())
         group.attrs["all_present"] = bool((there == n_windows * modality.n_samples).all())
 
 
 def write_manifest(work: Path, plan: Plan) -> None:
-    """Write ``manifest.parquet``: one row a window, in the order of the shards."""
+    """Write ``manifest.parquet``: one row per window, in the order of the shards.
+
+    Parameters
+    ----------
+    work : Path
+        Working folder, all blocks written.
+    plan : Plan
+    """
     import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -271,7 +287,7 @@ def write_manifest(work: Path, plan: Plan) -> None:
 
 
 def _valid(work: Path, order: NDArray[Any], name: str) -> NDArray[np.float32]:
-    """Return the valid fraction of a modality, 1 where the window does not have it."""
+    """Return the valid fraction of a modality; 1 where the window does not have it."""
     there = _gather(work, order, f"{name}.present").any(axis=1)
     values = np.where(there, _gather(work, order, f"{name}.valid"), np.float32(1))
     return values.astype(np.float32)
@@ -297,6 +313,11 @@ def root_attributes(plan: Plan, layout: Mapping[str, int], found: Mapping[str, A
         ``windows_per_chunk`` and ``chunks_per_block``.
     found : mapping
         What the first pass found: ``n_windows``, ``left_out`` and the like.
+
+    Returns
+    -------
+    dict
+        JSON values.
     """
     return {
         "schema": SCHEMA,

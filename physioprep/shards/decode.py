@@ -1,0 +1,117 @@
+"""Chunks of shards from bytes to samples: mapped, decoded from Blosc, or by zarr."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.errors import ShardError
+
+#: Warning filters are those of the whole process, but chunks are read in threads.
+_OPENING = Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayLayout:
+    """How an array is stored.
+
+    Parameters
+    ----------
+    chunk : tuple of int
+        Shape of a chunk.
+    dtype : dtype
+    fill_value : object
+        Value of what has no file.
+    """
+
+    chunk: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fill_value: Any
+
+
+def view_chunk(content: NDArray[np.uint8], array: ArrayLayout, name: str) -> NDArray[np.int16]:
+    """Return the samples of an uncompressed chunk.
+
+    Parameters
+    ----------
+    content : ndarray of uint8
+        Bytes of the chunk's file.
+    array : ArrayLayout
+    name : str
+        Of the file, for messages.
+
+    Returns
+    -------
+    ndarray of int16, shape (window, channel, time)
+        A view of `content`.
+
+    Raises
+    ------
+    ShardError
+        If the file has another size.
+    """
+    wanted = int(np.prod(array.chunk)) * array.dtype.itemsize
+    if content.nbytes != wanted:
+        raise ShardError(f"{name}: damaged: {content.nbytes} bytes instead of {wanted}")
+    return content.view(array.dtype).reshape(array.chunk)
+
+
+def decode_blosc(frame: NDArray[np.uint8], out: NDArray[np.int16], name: str) -> None:
+    """Decode a chunk straight into `out`: no copies, and without the interpreter lock.
+
+    Parameters
+    ----------
+    frame : ndarray of uint8
+        Bytes of the chunk's file, a Blosc frame.
+    out : ndarray of int16, shape (window, channel, time)
+    name : str
+        Of the file, for messages.
+
+    Raises
+    ------
+    ShardError
+        If the frame is damaged.
+    """
+    from numcodecs import blosc
+
+    try:
+        # The decoder trusts the length that a damaged frame states, so it is checked first.
+        if len(frame) < 16 or int.from_bytes(frame[4:8].tobytes(), "little") != out.nbytes:
+            raise ShardError(f"{name}: damaged: not a frame of this chunk's size")
+        if int.from_bytes(frame[12:16].tobytes(), "little") != len(frame):
+            raise ShardError(f"{name}: damaged: cut short")
+        blosc.decompress(frame, out)
+    except (ValueError, RuntimeError) as error:
+        raise ShardError(f"{name}: damaged: {error}") from None
+
+
+def open_array(root: Path | str, name: str) -> Any:
+    """Open an array of shards with zarr, which decodes its chunks.
+
+    Parameters
+    ----------
+    root : Path, or str for a URL
+        The shards folder.
+    name : str
+        As ``"ecg/signal"``.
+
+    Returns
+    -------
+    zarr.Array
+    """
+    import zarr
+
+    store: Any = str(root)
+    if isinstance(root, str):
+        from physioprep.remote_zarr import UrlStore
+
+        store = UrlStore(root)
+    with _OPENING, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*not.*in the Zarr version 3 specification.*")
+        return zarr.open_array(store, path=name, mode="r")
