@@ -119,7 +119,7 @@ def _take(url: str, target: str, token: str) -> int:
     """Create the next lock, if none is in force; return its number."""
     held = max((int(n) for n in remote.listing(url) if n.isdigit()), default=-1)
     if held >= 0:
-        _check_lapsed(remote.join(url, str(held)), target)
+        _check_expired(remote.join(url, str(held)), target)
     mine = remote.join(url, str(held + 1))
     for _ in range(2):  # the second PUT must fail; if it succeeds, the server ignores the condition
         try:
@@ -135,7 +135,7 @@ def _take(url: str, target: str, token: str) -> int:
     return held + 1
 
 
-def _check_lapsed(url: str, target: str) -> None:
+def _check_expired(url: str, target: str) -> None:
     """Raise StoreError if the lock at `url` is in force."""
     try:
         text = remote.fetch(url).decode(errors="replace")
