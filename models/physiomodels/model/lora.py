@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from physiomodels.model.encoder import CrissCrossLayer
+from physiomodels.model.layer import CrissCrossLayer
 from physioprep.errors import ModelError
 
 
