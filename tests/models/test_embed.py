@@ -137,6 +137,24 @@ def test_a_store_gives_what_its_shards_give(
     np.testing.assert_allclose(np.asarray(group["embedding"])[2], mean, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "scheduler", ["threads", pytest.param("processes", marks=pytest.mark.long)]
+)
+def test_no_scheduler_changes_an_embedding(
+    shards: Path, store: Path, folder: Path, tmp_path: Path, scheduler: str
+) -> None:
+    for make, source in ((embed, shards), (embed_store, store)):
+        vectors = []
+        for name in ("sync", scheduler):
+            out = make(
+                source, folder, tmp_path / f"{make.__name__}-{name}.zarr", scheduler=name,
+                workers=2, where="subject_id != 's002'",
+            )  # fmt: skip
+            vectors.append(np.asarray(zarr.open_group(str(out), mode="r")["embedding"]))
+        assert len(vectors[0]) > 20
+        assert np.array_equal(*vectors)
+
+
 def test_windows_without_the_signal_are_left_out(
     store: Path, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -104,6 +104,29 @@ def test_processes_change_nothing(found: Evaluation, shards: Path, tmp_path: Pat
     pd.testing.assert_frame_equal(spread.predictions, first)
 
 
+@pytest.mark.parametrize("scheduler", ["threads", pytest.param("cluster", marks=pytest.mark.long)])
+def test_no_scheduler_changes_anything(shards: Path, tmp_path: Path, scheduler: str) -> None:
+    config = replace(CONFIG, repeats=1, modalities=("ecg",), finetune=replace(
+        CONFIG.finetune, mode="full", epochs=1, dropout=0.5
+    ))  # fmt: skip
+    one, other = (
+        evaluate(shards, tmp_path / name, config, scheduler=name, workers=2)
+        for name in ("sync", scheduler)
+    )
+    pd.testing.assert_frame_equal(one.predictions, other.predictions)
+    assert one.results["plan_sha256"] == other.results["plan_sha256"]
+
+
+def test_a_device_that_is_not_there_is_refused(shards: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="device 'cuda:99': no such GPU here"):
+        evaluate(shards, tmp_path / "out", CONFIG, device="cuda:99")
+    with pytest.raises(ModelError, match="device 'abacus': cpu, cuda"):
+        evaluate(shards, tmp_path / "out", CONFIG, device="abacus")
+    with pytest.raises(ModelError, match="unknown scheduler 'magic'"):
+        evaluate(shards, tmp_path / "out", CONFIG, scheduler="magic")
+    assert not (tmp_path / "out").exists()
+
+
 def test_within_subject_is_called_so(shards: Path, tmp_path: Path) -> None:
     config = replace(
         CONFIG, protocol="within-subject", repeats=1, modalities=("ecg",), weights=("random",),

@@ -18,7 +18,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from physiomodels.config import EncoderConfig, EvaluateConfig, FinetuneConfig, PretrainConfig
+from physiomodels.config import (
+    EncoderConfig,
+    EvaluateConfig,
+    FinetuneConfig,
+    PretrainConfig,
+    as_dict,
+)
 from physiomodels.embeddings.of_shards import embed
 from physiomodels.evaluation.evaluate import evaluate
 from physiomodels.evaluation.targets import evaluate_targets
@@ -280,3 +286,25 @@ def test_a_pretraining_started_anew_leaves_the_older_one_until_its_first_checkpo
     assert found[0] == "old"
     pretrain(shards, out, anew, resume=False)
     assert content(out) == new
+
+
+def test_a_pipeline_killed_inside_an_evaluation_goes_on_inside_it(
+    shards: Path, tmp_path: Path, fuse: Fuse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import physiomodels.evaluation.fold
+    from physioprep.pipeline.run import Pipeline, Step, run
+
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "shards").symlink_to(shards)
+    step = {"shards": "shards", "out": "results", "config": as_dict(CONFIG)}
+    recipe = Pipeline("a test", False, (Step("evaluate", step),))
+    whole = evaluate(shards, tmp_path / "whole", CONFIG)
+    fuse.begin = lambda event, path: event == "os.rename" and "/folds/0/" in path
+    with fuse.lit(tmp_path, at=3):  # inside the first fold
+        run(recipe, tmp_path / "raw", tmp_path / "out")
+    assert not (tmp_path / "out" / "results").exists()
+    monkeypatch.setattr(physiomodels.evaluation.fold, "pretrain", None)  # not to be called
+    run(recipe, tmp_path / "raw", tmp_path / "out")
+    assert content(tmp_path / "out" / "results") == content(tmp_path / "whole")
+    assert pd.read_parquet(tmp_path / "out/results/predictions.parquet").equals(whole.predictions)
