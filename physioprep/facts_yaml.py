@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from physioprep.documents import load_yaml
 from physioprep.errors import CorpusError
 
 
@@ -32,13 +33,7 @@ def read_mapping(text: str, where: str) -> dict[str, Any]:
     >>> read_mapping("title: T", "facts of mine")
     {'title': 'T'}
     """
-    import yaml
-
-    try:
-        loaded = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        raise CorpusError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
-    return _mapping(loaded, where)
+    return _mapping(load_yaml(text, lambda cause: CorpusError(f"{where}: {cause}")), where)
 
 
 def _mapping(value: object, where: str) -> dict[str, Any]:

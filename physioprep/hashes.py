@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,19 +29,55 @@ def sha256_of(path: str | Path) -> str:
     Raises
     ------
     OSError
-        The file is missing or cannot be read.
+        The file is missing, cannot be read, or is a pipe, socket or device.
 
     Examples
     --------
-    >>> sha256_of("/dev/null")[:8]
-    'e3b0c442'
+    >>> len(sha256_of(hashlib.__file__))
+    64
+    >>> sha256_of("/dev/zero")
+    Traceback (most recent call last):
+        ...
+    OSError: [Errno 22] a device, not a file: '/dev/zero'
     """
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a path as text is faster
+    with open(path, "rb", buffering=0, opener=_open) as file:
         first = file.read(_SMALL)
         if len(first) < _SMALL:
             return hashlib.sha256(first + file.read()).hexdigest()
         file.seek(0)
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a regular file; without O_NONBLOCK, opening a pipe waits for its writer."""
+    file = os.open(path, flags | os.O_NONBLOCK)
+    mode = os.fstat(file).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, f"{kind_of(mode)}, not a file", path)
+    return file
+
+
+def kind_of(mode: int) -> str:
+    """Return what something is that is no regular file.
+
+    Parameters
+    ----------
+    mode : int
+        ``st_mode`` of its status.
+
+    Returns
+    -------
+    str
+        With its article.
+
+    Examples
+    --------
+    >>> kind_of(stat.S_IFIFO)
+    'a pipe'
+    """
+    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
 
 
 def combine(files: Iterable[str], hashes: Iterable[str | None]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from physiomodels.model.masking import DualMask
+from physioprep.documents import load_yaml
 from physioprep.errors import ModelError
 
 T = TypeVar("T")
@@ -224,14 +225,13 @@ def load_config(kind: type[T], source: str | Path | Mapping[str, Any]) -> T:
     """
     if isinstance(source, Mapping):
         return _build(kind, source, kind.__name__)
-    import yaml
-
     shipped = Path(__file__).parent / "configs" / f"{source}.yaml"
     path = shipped if not Path(source).exists() and shipped.is_file() else Path(source)
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise ModelError(f"{source}: {str(error).splitlines()[0]}") from error
+    loaded = load_yaml(text, lambda cause: ModelError(f"{source}: {cause}"))
     if not isinstance(loaded, Mapping):
         raise ModelError(f"{source}: no mapping of fields to values")
     try:

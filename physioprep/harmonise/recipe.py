@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from physioprep.documents import load_yaml
 from physioprep.errors import RecipeError
 from physioprep.harmonise.modality_recipe import (
     ModalityRecipe,
@@ -207,12 +208,7 @@ def _shipped(name: str) -> Recipe:
 
 
 def _parse(text: str, where: str) -> Recipe:
-    import yaml
-
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{where}: not YAML: {' '.join(str(error).split())}") from error
+    content = load_yaml(text, lambda cause: RecipeError(f"{where}: {cause}"))
     if not isinstance(content, dict):
         raise RecipeError(f"{where}: a recipe must be a mapping with `name` and `modalities`")
     return Recipe.from_dict(content)

@@ -17,9 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from physioprep.atomic import write_text
+from physioprep.documents import load_yaml
 from physioprep.errors import RecipeError
 from physioprep.facts import data_folder
 from physioprep.pipeline.place import Place
@@ -90,11 +89,12 @@ def load_pipeline(path: str | Path) -> Pipeline:
     if not path.suffix and not path.exists():
         path = data_folder("pipelines") / f"{path}.yaml"
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise RecipeError(f"{path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: not YAML: {error}") from error
+    content = load_yaml(text, lambda cause: RecipeError(f"{path}: {cause}"))
     if not isinstance(content, dict) or not isinstance(content.get("steps"), list):
         raise RecipeError(f"{path}: a pipeline is a mapping with a list of `steps`")
     steps = tuple(_check_step(path, number, raw) for number, raw in enumerate(content["steps"], 1))

@@ -16,7 +16,6 @@ of the folder::
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep import limits
+from physioprep.documents import load_yaml
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.parts import header_of, stamp, unscaled
+from physioprep.readers.regular import read_text
+from physioprep.readers.table_columns import read_columns
 from physioprep.recording import Header, Recording, SignalGroup
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".npy", ".npz", ".mat")
@@ -124,7 +127,8 @@ def read(path: Path, verify: bool = True) -> Recording:
     wanted = dict(channels) if isinstance(channels, dict) else {str(c): c for c in channels}
     time = about.get("time")
     names = [*wanted.values(), *([time] if time is not None else [])]
-    columns = _columns(path, about, names)
+    limits.check(file, len(names), limits.MAX_CHANNELS, "channels")
+    columns = read_columns(path, about, names)
     rate = _rate_of(columns.pop(), path, verify) if time is not None else about["sampling_rate"]
     units = about.get("units", "")
     units = [str(unit) for unit in units] if isinstance(units, list) else [str(units)] * len(wanted)
@@ -139,14 +143,8 @@ def read(path: Path, verify: bool = True) -> Recording:
 
 
 def _describe(file: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        about = yaml.safe_load(file.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UnreadableFileError(
-            file, f"not YAML ({' '.join(str(error).split())[:200]})"
-        ) from None
+    text = read_text(file, limits.MAX_YAML_BYTES)
+    about = load_yaml(text, lambda cause: UnreadableFileError(file, cause))
     if not isinstance(about, dict) or not {"channels"} <= set(about) <= _KEYS:
         unknown = sorted(set(about) - _KEYS) if isinstance(about, dict) else []
         what = f"unknown key {unknown[0]!r}" if unknown else "does not list channels"
@@ -161,70 +159,22 @@ def _describe(file: Path) -> dict[str, Any]:
         for value in values if isinstance(values, list) else [values]:
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise UnreadableFileError(file, f"{key} is not a number: {value!r}")
-            if key in ("sampling_rate", "gain") and not (value and math.isfinite(value)):
-                raise UnreadableFileError(file, f"{key} is {value!r}")
-    if about.get("sampling_rate", 1) <= 0:
-        raise UnreadableFileError(file, f"sampling_rate is {about['sampling_rate']!r}")
+            if not _usable(key, value):
+                raise UnreadableFileError(file, f"{key} is {str(value)[:40]}")
     if not isinstance(about.get("start_time", datetime.min), datetime):
         raise UnreadableFileError(file, "start_time is not a date with a time")
     return about
 
 
-def _columns(path: Path, about: dict[str, Any], names: list[Any]) -> list[NDArray[Any]]:
-    try:
-        suffix = path.suffix.lower()
-        if suffix in (".npy", ".npz", ".mat"):
-            return _array_columns(_array(path, about), about, names, path)
-        if suffix == ".parquet":
-            import pyarrow.parquet as parquet
-
-            table = parquet.read_table(path, columns=[str(name) for name in names])
-            return [np.asarray(table[str(name)]) for name in names]
-        import pandas as pd
-
-        separator = "," if suffix == ".csv" else "\t" if suffix == ".tsv" else r"\s+"
-        frame = pd.read_csv(path, sep=separator, usecols=[str(name) for name in names])
-        return [frame[str(name)].to_numpy() for name in names]
-    except UnreadableFileError:
-        raise
-    except MemoryError:
-        raise UnreadableFileError(path, "does not fit into memory") from None
-    except Exception as error:  # pandas, pyarrow and NumPy raise many classes
-        text = " ".join(str(error).split())[:200]
-        raise UnreadableFileError(path, f"not the table described ({text})") from error
-
-
-def _array(path: Path, about: dict[str, Any]) -> NDArray[Any]:
-    from physioprep.readers.mat_file import load_mat
-
-    if path.suffix.lower() == ".npy":
-        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    variables: Any = (
-        np.load(path, allow_pickle=False) if path.suffix.lower() == ".npz" else load_mat(path)
-    )
-    names = list(variables)
-    name = about.get("variable", names[0] if len(names) == 1 else None)
-    if name not in names:
-        raise UnreadableFileError(path, f"variable {name!r} is not in {', '.join(names)[:80]}")
-    return np.asarray(variables[name])
-
-
-def _array_columns(
-    array: NDArray[Any], about: dict[str, Any], names: list[Any], path: Path
-) -> list[NDArray[Any]]:
-    axes = about.get("axes", "sample channel")
-    if axes not in ("sample channel", "channel sample"):
-        raise UnreadableFileError(path, f"axes {axes!r}")
-    if array.ndim == 1:
-        array = array[:, None] if axes == "sample channel" else array[None]
-    if array.ndim != 2:
-        raise UnreadableFileError(path, f"an array of {array.ndim} dimensions")
-    rows = array.T if axes == "sample channel" else array
-    listed = [name if isinstance(name, int) else None for name in names]
-    numbers = list(range(len(names))) if None in listed else listed
-    if len(rows) != len(names) and None in listed:
-        raise UnreadableFileError(path, f"{len(rows)} channels, {len(names)} are described")
-    return [np.asarray(rows[number]) for number in numbers]
+def _usable(key: str, value: float) -> bool:
+    """Return whether a number of the description gives finite times and values."""
+    if isinstance(value, int) and abs(value) > 1 << 63:
+        return False
+    if key == "sampling_rate":
+        return 1e-9 < value < 1e9
+    if key == "gain":
+        return 1e-300 < abs(value) < 1e300
+    return key == "missing" or abs(value) < 1e300
 
 
 def _rate_of(time: NDArray[Any], path: Path, verify: bool) -> float:

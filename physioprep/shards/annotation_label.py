@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from physioprep.documents import load_yaml
 from physioprep.errors import ShardError
 
 RULES: Final = ("majority", "any", "centre")
@@ -163,12 +164,11 @@ def read_annotation_labels(file: Path) -> tuple[AnnotationLabel, ...]:
     OSError
         If the file cannot be read.
     """
-    import yaml
-
     try:
-        labels = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
         raise ShardError(f"{file}: not YAML: {error}") from None
+    labels = load_yaml(text, lambda cause: ShardError(f"{file}: {cause}"))
     if not isinstance(labels, dict) or not all(isinstance(each, dict) for each in labels.values()):
         raise ShardError(f"{file}: not a mapping of label names to their fields")
     return parse_annotation_labels(labels)

@@ -1,0 +1,185 @@
+"""How much one small file may promise: every limit of what is read, in one place.
+
+They are checked before memory is allocated, and lie far above what recordings need. The
+environment variable ``PHYSIOPREP_READ_LIMITS`` multiplies all of them: with 2, everything may be
+twice as large. The table is in docs/readers.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import environ
+from pathlib import Path
+from typing import Final
+
+from physioprep.errors import PhysioprepError, UnreadableFileError
+
+#: Environment variable: a factor of all limits.
+VARIABLE: Final = "PHYSIOPREP_READ_LIMITS"
+
+
+def read_factor(text: str | None) -> float:
+    """Return the factor of all limits that the environment variable states.
+
+    Parameters
+    ----------
+    text : str or None
+        Value of `VARIABLE`; None or empty for 1.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    PhysioprepError
+        It is no positive number.
+
+    Examples
+    --------
+    >>> read_factor("2"), read_factor(None)
+    (2.0, 1.0)
+    """
+    try:
+        factor = float(text or 1)
+    except ValueError:
+        factor = math.nan
+    if not 0 < factor <= 1e6:
+        raise PhysioprepError(f"{VARIABLE}={text}: must be a number above 0, up to a million")
+    return factor
+
+
+_FACTOR: Final = read_factor(environ.get(VARIABLE))
+
+
+def _limit(value: int) -> int:
+    return max(1, int(value * _FACTOR))
+
+
+#: Signals of one recording, and columns of a table.
+MAX_CHANNELS: Final = _limit(4_096)
+MAX_COLUMNS: Final = _limit(16_384)
+#: Samples per channel: 38 days at 30 kHz.
+MAX_SAMPLES: Final = _limit(100_000_000_000)
+#: Segments of a WFDB record.
+MAX_SEGMENTS: Final = _limit(20_000)
+#: Data records of an EDF+ or BDF+ file, each of which states its time.
+MAX_TIMED_RECORDS: Final = _limit(2_000_000)
+#: Annotations of one file, and the size of a WFDB annotation file.
+MAX_ANNOTATIONS: Final = _limit(2_000_000)
+MAX_ANNOTATION_BYTES: Final = _limit(32 << 20)
+#: What samples that are compressed, or are gaps, may take in memory: this many bytes, or this
+#: many times the bytes of their files.
+MAX_EXPANDED_BYTES: Final = _limit(256 << 20)
+MAX_EXPANSION_TIMES: Final = _limit(64)
+#: Headers, descriptions, recipes, zarr.json.
+MAX_WFDB_HEADER_BYTES: Final = _limit(4 << 20)
+MAX_YAML_BYTES: Final = _limit(4 << 20)
+MAX_YAML_NODES: Final = _limit(200_000)
+MAX_YAML_DEPTH: Final = 50
+MAX_JSON_BYTES: Final = _limit(256 << 20)
+#: Characters of one line of a table.
+MAX_LINE_BYTES: Final = _limit(1 << 20)
+#: Folders within folders of a corpus.
+MAX_FOLDER_DEPTH: Final = 100
+#: Records of a store.
+MAX_STORE_RECORDS: Final = _limit(1_000_000_000)
+
+
+def check(path: str | Path, number: int, limit: int, what: str) -> None:
+    """Refuse a file that promises more than a limit.
+
+    Parameters
+    ----------
+    path : path-like
+        Named in the error.
+    number : int
+        What the file promises.
+    limit : int
+        One of this module.
+    what : str
+        What is counted: ``"channels"``.
+
+    Raises
+    ------
+    UnreadableFileError
+        The number is over the limit.
+
+    Examples
+    --------
+    >>> check("a.hea", 1_000_000, MAX_CHANNELS, "channels")
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.UnreadableFileError: a.hea: 1000000 channels, over the limit of 4096 \
+(PHYSIOPREP_READ_LIMITS raises it)
+    """
+    if number > limit:
+        raise UnreadableFileError(
+            path, f"{number} {what}, over the limit of {limit} ({VARIABLE} raises it)"
+        )
+
+
+def check_expansion(path: str | Path, n_bytes: int, stored_bytes: int, what: str) -> None:
+    """Refuse samples that take far more memory than the files that promise them.
+
+    Parameters
+    ----------
+    path : path-like
+        Named in the error.
+    n_bytes : int
+        Size of the decoded samples.
+    stored_bytes : int
+        Size of their files.
+    what : str
+        Why they grow: ``"with its gaps"``.
+
+    Raises
+    ------
+    UnreadableFileError
+        The size is over both `MAX_EXPANDED_BYTES` and `MAX_EXPANSION_TIMES` the files'.
+
+    Examples
+    --------
+    >>> check_expansion("a.npz", 8_000, 1, "decompressed")
+    """
+    if n_bytes > max(MAX_EXPANDED_BYTES, MAX_EXPANSION_TIMES * stored_bytes):
+        raise UnreadableFileError(
+            path,
+            f"{what}, {stored_bytes} bytes of files would take {n_bytes} bytes "
+            f"({VARIABLE} raises the limit)",
+        )
+
+
+@contextmanager
+def one_error(path: str | Path) -> Iterator[None]:
+    """Turn an exhausted memory or stack into an error that names the file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    UnreadableFileError
+        In place of MemoryError and RecursionError.
+
+    Examples
+    --------
+    >>> with one_error("a.edf"):
+    ...     raise MemoryError
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.UnreadableFileError: a.edf: does not fit into memory
+    """
+    try:
+        yield
+    except MemoryError:
+        raise UnreadableFileError(path, "does not fit into memory") from None
+    except RecursionError:
+        raise UnreadableFileError(path, "is nested too deep") from None

@@ -1,0 +1,154 @@
+"""The columns of a user's own table, read within limits that are checked before it is loaded."""
+
+from __future__ import annotations
+
+import math
+import os
+import zipfile
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep import limits
+from physioprep.errors import UnreadableFileError
+from physioprep.readers.regular import opened
+
+_PIECE = 1 << 20  # bytes of a table looked at at a time
+
+
+def read_columns(path: Path, about: dict[str, Any], names: list[Any]) -> list[NDArray[Any]]:
+    """Read the columns that a description names.
+
+    Parameters
+    ----------
+    path : Path
+        Of the table; its suffix tells the format.
+    about : dict of str to Any
+        The description, for ``variable`` and ``axes``.
+    names : list
+        Names or numbers of columns.
+
+    Returns
+    -------
+    list of ndarray
+        One per name.
+
+    Raises
+    ------
+    UnreadableFileError
+        The table is malformed, not as described, or over a limit.
+    """
+    with opened(path):  # a file, not a pipe
+        pass
+    try:
+        suffix = path.suffix.lower()
+        if suffix in (".npy", ".npz", ".mat"):
+            return _array_columns(_array(path, about), about, names, path)
+        if suffix == ".parquet":
+            return _parquet_columns(path, [str(name) for name in names])
+        import pandas as pd
+
+        separator = "," if suffix == ".csv" else "\t" if suffix == ".tsv" else r"\s+"
+        _check_lines(path, {",": b",", "\t": b"\t"}.get(separator))
+        frame = pd.read_csv(path, sep=separator, usecols=[str(name) for name in names])
+        return [frame[str(name)].to_numpy() for name in names]
+    except (UnreadableFileError, MemoryError):
+        raise
+    except Exception as error:  # pandas, pyarrow and NumPy raise many classes
+        text = " ".join(str(error).split())[:200]
+        raise UnreadableFileError(path, f"not the table described ({text})") from error
+
+
+def _parquet_columns(path: Path, names: list[str]) -> list[NDArray[Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    with parquet.ParquetFile(path) as file:
+        metadata, schema = file.metadata, file.schema_arrow
+        limits.check(path, len(schema.names), limits.MAX_COLUMNS, "columns")
+        for name in names:
+            kind = schema.field(name).type
+            if not pa.types.is_primitive(kind):  # a text repeated a million times takes no bytes
+                raise UnreadableFileError(path, f"column {name} holds {kind}, not numbers")
+        size = 8 * metadata.num_rows * len(names)
+        limits.check_expansion(path, size, path.stat().st_size, "decompressed")
+        table = file.read(columns=names, use_threads=False)
+    return [np.asarray(table[name]) for name in names]
+
+
+def _check_lines(path: Path, separator: bytes | None) -> None:
+    """Refuse a table of too many columns or too long lines: the parser is slow on both."""
+    length = 0
+    with open(path, "rb") as file:  # noqa: PTH123
+        first = file.readline(limits.MAX_LINE_BYTES)
+        n_columns = len(first.split(separator)) if separator is None else first.count(separator) + 1
+        limits.check(path, n_columns, limits.MAX_COLUMNS, "columns")
+        file.seek(0)
+        while piece := file.read(_PIECE):
+            ends = piece.replace(b"\r", b"\n").split(b"\n")
+            longest = max(len(ends[0]) + length, *map(len, ends[1:]), 0)
+            limits.check(path, longest, limits.MAX_LINE_BYTES, "bytes in a line")
+            length = len(ends[-1]) + (length if len(ends) == 1 else 0)
+
+
+def _array(path: Path, about: dict[str, Any]) -> NDArray[Any]:
+    from physioprep.readers.mat_file import load_mat
+
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        with path.open("rb") as file:
+            _check_array(file, path, os.fstat(file.fileno()).st_size)
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    if suffix == ".mat":
+        variables: Any = load_mat(path)
+        return np.asarray(variables[_variable(path, about, list(variables))])
+    with zipfile.ZipFile(path) as archive:
+        members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+        member = archive.getinfo(members[_variable(path, about, list(members))])
+        stored = path.stat().st_size
+        limits.check_expansion(path, member.file_size, stored, "decompressed")
+        with archive.open(member) as file:
+            _check_array(file, path, member.file_size)
+        with archive.open(member) as file:
+            return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+
+
+def _variable(path: Path, about: dict[str, Any], names: list[str]) -> Any:
+    name = about.get("variable", names[0] if len(names) == 1 else None)
+    if name not in names:
+        raise UnreadableFileError(path, f"variable {name!r} is not in {', '.join(names)[:80]}")
+    return name
+
+
+def _check_array(file: BinaryIO | Any, path: Path, n_bytes: int) -> None:
+    """Refuse a NumPy array whose header states more than its bytes hold, or items of no bytes."""
+    major, _ = np.lib.format.read_magic(file)
+    read = (
+        np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
+    )
+    shape, _, dtype = read(file)
+    if dtype.itemsize == 0 or dtype.hasobject:
+        raise UnreadableFileError(path, f"an array of {dtype}, not of numbers")
+    stated = math.prod(shape) * dtype.itemsize
+    if stated > n_bytes or min(shape, default=0) < 0:
+        raise UnreadableFileError(path, f"states {stated} bytes of samples, holds {n_bytes}")
+
+
+def _array_columns(
+    array: NDArray[Any], about: dict[str, Any], names: list[Any], path: Path
+) -> list[NDArray[Any]]:
+    axes = about.get("axes", "sample channel")
+    if axes not in ("sample channel", "channel sample"):
+        raise UnreadableFileError(path, f"axes {axes!r}")
+    if array.ndim == 1:
+        array = array[:, None] if axes == "sample channel" else array[None]
+    if array.ndim != 2:
+        raise UnreadableFileError(path, f"an array of {array.ndim} dimensions")
+    rows = array.T if axes == "sample channel" else array
+    listed = [name if isinstance(name, int) else None for name in names]
+    numbers = list(range(len(names))) if None in listed else listed
+    if len(rows) != len(names) and None in listed:
+        raise UnreadableFileError(path, f"{len(rows)} channels, {len(names)} are described")
+    return [np.asarray(rows[number]) for number in numbers]
