@@ -22,7 +22,7 @@ test: $(READY) lint
 endurance: $(READY)
 	$(BIN)/python -m pytest -m long
 
-lint: $(READY)
+lint: $(READY) docstrings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
