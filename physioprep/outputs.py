@@ -1,0 +1,242 @@
+"""What may be replaced, and where work may be done: only what physioprep made itself.
+
+An output is replaced only if it carries our own mark of the same kind (a store by a store, shards
+by shards). No output is, contains or lies in an input. A working folder carries a mark, too; a
+folder of that name without it belongs to somebody else. Nothing is written through a link.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from physioprep.atomic import remove
+from physioprep.errors import PhysioprepError
+from physioprep.remote import is_remote
+
+#: The file that marks a working folder as ours.
+MARK: Final = ".physioprep"
+_MARK_TEXT: Final = "A working folder of physioprep: it may be removed when nothing runs in it.\n"
+#: Bytes of a file that are looked at for a mark.
+_LOOKED_AT: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of output.
+
+    Parameters
+    ----------
+    words : str
+        For messages: ``"a store"``.
+    is_ours : callable
+        ``is_ours(path)``: whether what is there is of this kind, and made by physioprep.
+    """
+
+    words: str
+    is_ours: Callable[[Path], bool]
+
+
+def _zarr_schema(schema: str) -> Callable[[Path], bool]:
+    """Return a check that a folder is a Zarr group whose attributes name `schema`."""
+
+    def is_ours(path: Path) -> bool:
+        attributes = _json_of(path / "zarr.json").get("attributes")
+        return isinstance(attributes, dict) and attributes.get("schema") == schema
+
+    return is_ours
+
+
+def _json_of(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; empty where there is none."""
+    try:
+        if path.is_symlink() or not path.is_file():
+            return {}
+        with path.open("rb") as file:
+            content = json.loads(file.read(64 * _LOOKED_AT))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _has_file(name: str, key: str) -> Callable[[Path], bool]:
+    """Return a check that a folder holds a JSON file with a key."""
+    return lambda path: key in _json_of(path / name)
+
+
+def _begins_with_mark(*marks: bytes) -> Callable[[Path], bool]:
+    """Return a check that a file holds one of some marks in its first MiB."""
+
+    def is_ours(path: Path) -> bool:
+        try:
+            with path.open("rb") as file:
+                head = file.read(_LOOKED_AT)
+        except OSError:
+            return False
+        return any(mark in head for mark in marks)
+
+    return is_ours
+
+
+STORE: Final = Kind("a store", _zarr_schema("physioprep.store"))
+SHARDS: Final = Kind("shards", _zarr_schema("physioprep.shards"))
+EMBEDDINGS: Final = Kind("embeddings", _zarr_schema("physiomodels.embeddings"))
+RESULTS: Final = Kind("results of an evaluation", _has_file("results.json", "arms"))
+#: A page or picture that names its maker, or findings as JSON.
+REPORT: Final = Kind("a report", _begins_with_mark(b'content="physioprep"', b'"verdict"'))
+PICTURE: Final = Kind("a picture", _begins_with_mark(b"physioprep"))
+
+
+def check_output(
+    target: str | Path,
+    kind: Kind,
+    *,
+    overwrite: bool,
+    inputs: Iterable[str | Path] = (),
+    error: type[PhysioprepError] = PhysioprepError,
+) -> None:
+    """Raise unless `target` may be written.
+
+    Parameters
+    ----------
+    target : path-like
+        What is to be made; a URL is not looked at.
+    kind : Kind
+        Of what is to be made.
+    overwrite : bool
+        Whether an older output of the same kind may be replaced.
+    inputs : iterable of path-like
+        What is read for it; URLs are passed over.
+    error : type of PhysioprepError
+        What to raise.
+
+    Raises
+    ------
+    PhysioprepError
+        It is a link, it overlaps an input, it is there and may not be replaced, or what is there
+        is not of that kind.
+
+    Examples
+    --------
+    >>> check_output("/", STORE, overwrite=True)
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.PhysioprepError: /: there, and not a store of physioprep: ...
+    """
+    if is_remote(target):
+        return
+    path = Path(target)
+    if path.is_symlink():
+        raise error(f"{path}: a link; name the place itself")
+    for each in inputs:
+        if not is_remote(each):
+            _refuse_overlap(path, Path(each), error)
+    if not path.exists():
+        return
+    if not kind.is_ours(path):
+        empty = path.is_dir() and not any(path.iterdir())
+        if not empty:
+            raise error(
+                f"{path}: there, and not {kind.words} of physioprep: it is never replaced; "
+                "choose another name"
+            )
+    elif not overwrite:
+        raise error(f"{path}: exists; overwrite it (--overwrite) or choose another name")
+
+
+def _refuse_overlap(target: Path, source: Path, error: type[PhysioprepError]) -> None:
+    """Raise where an output is, contains or lies in an input."""
+    out, into = target.resolve(), source.resolve()
+    if out == into:
+        raise error(f"{target}: it is the input {source}; choose another name")
+    if into.is_dir() and into in out.parents:
+        raise error(f"{target}: it lies in the input {source}; choose another place")
+    if out in into.parents:
+        raise error(f"{target}: it contains the input {source}; choose another name")
+
+
+def claim(folder: Path, error: type[PhysioprepError] = PhysioprepError) -> Path:
+    """Make a working folder, or take up one that we made before.
+
+    Parameters
+    ----------
+    folder : Path
+        Its parent exists.
+    error : type of PhysioprepError
+        What to raise.
+
+    Returns
+    -------
+    Path
+        `folder`.
+
+    Raises
+    ------
+    PhysioprepError
+        Something of that name is there without our mark.
+    OSError
+        It cannot be made.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp()) / ".x.partial"
+    >>> claim(folder) == claim(folder)
+    True
+    """
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        if folder.is_symlink() or not folder.is_dir() or not is_claimed(folder):
+            raise error(
+                f"{folder}: there, and not a working folder of physioprep; move it away"
+            ) from None
+        return folder
+    handle = os.open(
+        folder / MARK, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o644
+    )
+    try:
+        os.write(handle, _MARK_TEXT.encode())
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    return folder
+
+
+def is_claimed(folder: Path) -> bool:
+    """Return whether a folder carries the mark of a working folder, or is empty.
+
+    An empty one is what a kill leaves between making a folder and marking it.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    bool
+    """
+    mark = folder / MARK
+    if mark.is_symlink():
+        return False
+    return mark.is_file() or not any(folder.iterdir())
+
+
+def discard(folder: Path) -> None:
+    """Remove a working folder of ours; the mark goes last, so that a kill leaves it ours.
+
+    Parameters
+    ----------
+    folder : Path
+        Nothing happens where there is none, or where it is not ours.
+    """
+    if folder.is_symlink() or not folder.is_dir() or not is_claimed(folder):
+        return
+    for path in folder.iterdir():
+        if path.name != MARK:
+            remove(path)
+    remove(folder)
