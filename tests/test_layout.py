@@ -15,8 +15,9 @@ PACKAGES = (ROOT / "physioprep", ROOT / "models" / "physiomodels")
 # layer, and within every package, no circle is allowed: see `all_circles`. One thing bends: the
 # runner (parallel) names the functions of its tasks, which lie above it, as text.
 LAYERS = [
-    {"atomic", "outputs", "versions", "errors", "limits", "documents", "recording", "samples", "facts",
-     "facts_yaml", "hashes", "manifest", "retry", "file_systems", "remote", "remote_zarr"},
+    {"atomic", "outputs", "lock", "versions", "errors", "limits", "documents", "recording",
+     "samples", "facts", "facts_yaml", "hashes", "manifest", "retry", "file_systems", "remote",
+     "remote_zarr"},
     {"parallel"},
     {"readers"},
     {"harmonise", "corpora", "simulation"},

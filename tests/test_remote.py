@@ -20,10 +20,9 @@ import pytest
 from typer.testing import CliRunner
 
 import physioprep as pp
-from physioprep import file_systems, remote, retry
+from physioprep import file_systems, lock, remote, retry
 from physioprep.errors import CorpusError, StoreError, UnreadableFileError
 from physioprep.store import verify
-from physioprep.store.build import lock
 
 pytest.importorskip("s3fs", reason="needs physioprep[remote]")
 pytest.importorskip("moto.server", reason="needs moto[server], a real S3 API on loopback")

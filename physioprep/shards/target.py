@@ -46,7 +46,7 @@ def hold_target(target: Path) -> Iterator[None]:
     StoreError
         If another process holds it.
     """
-    from physioprep.store.build.lock import hold
+    from physioprep.lock import hold
 
     target.parent.mkdir(parents=True, exist_ok=True)
     with hold(target.with_name(f".{target.name}.lock"), target):

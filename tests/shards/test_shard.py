@@ -429,7 +429,7 @@ def test_statistics_are_those_of_the_windows(paired: Path, tmp_path: Path) -> No
 
 
 def test_two_runs_on_one_target_do_not_mix(paired: Path, tmp_path: Path) -> None:
-    from physioprep.store.build.lock import hold
+    from physioprep.lock import hold
 
     with (
         hold(tmp_path / ".s.lock", tmp_path / "s"),

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 import physioprep as pp
+from physioprep.lock import hold
 from physioprep.store import verify
-from physioprep.store.build.lock import hold
 
 Files = Callable[[Path], dict[str, str]]
 Drive = Callable[..., dict[str, Any]]

@@ -29,7 +29,7 @@ from physioprep.atomic import (
     temporary_file,
 )
 from physioprep.errors import ModelError
-from physioprep.store.build.lock import hold
+from physioprep.lock import hold
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physioprep.atomic import swap, swap_undone, write_bytes
+from physioprep.lock import hold
 from physioprep.store.build.job_table import prepare
 from physioprep.store.build.journal import Entry, entry_path, read_entry
-from physioprep.store.build.lock import hold
 from physioprep.store.build.plan import Plan
 from physioprep.store.build.work import JOURNAL, STORE
 

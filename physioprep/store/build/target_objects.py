@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from physioprep import remote
 from physioprep.errors import StoreError
+from physioprep.lock import hold_object
 from physioprep.store.build.block_on_objects import job_at, scratch
 from physioprep.store.build.job_table import prepare
 from physioprep.store.build.journal import Entry, entry_path, read_entry
-from physioprep.store.build.lock import hold_object
 from physioprep.store.build.plan import Plan
 from physioprep.store.build.work import JOB, JOURNAL, STORE, TABLE
 
