@@ -39,6 +39,8 @@ def read_columns(path: Path, about: dict[str, Any], names: list[Any]) -> list[ND
     ------
     UnreadableFileError
         The table is malformed, not as described, or over a limit.
+    MemoryError
+        The columns do not fit into memory.
     """
     with opened(path):  # a file, not a pipe
         pass
