@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from physioprep.errors import ManifestError as ManifestError
     from physioprep.errors import ModelError as ModelError
     from physioprep.errors import PhysioprepError as PhysioprepError
+    from physioprep.errors import QueryError as QueryError
     from physioprep.errors import RecipeError as RecipeError
     from physioprep.errors import ShardError as ShardError
     from physioprep.errors import StoreError as StoreError
@@ -70,6 +71,7 @@ else:
         "ManifestError": "physioprep.errors",
         "ModelError": "physioprep.errors",
         "PhysioprepError": "physioprep.errors",
+        "QueryError": "physioprep.errors",
         "Recipe": "physioprep.harmonise.recipe",
         "RecipeError": "physioprep.errors",
         "Recording": "physioprep.recording",
@@ -125,6 +127,7 @@ __all__ = [
     "ManifestError",
     "ModelError",
     "PhysioprepError",
+    "QueryError",
     "Recipe",
     "RecipeError",
     "Recording",

@@ -59,5 +59,9 @@ class ShardError(PhysioprepError):
     """Shards are missing, unfinished, damaged, or do not fit what uses them."""
 
 
+class QueryError(ShardError):
+    """A query is wrong, names a column that is not there, or holds more than queries may."""
+
+
 class ModelError(PhysioprepError):
     """Weights or a configuration do not fit the model or the shards."""

@@ -16,8 +16,8 @@ PACKAGES = (ROOT / "physioprep", ROOT / "models" / "physiomodels")
 # runner (parallel) names the functions of its tasks, which lie above it, as text.
 LAYERS = [
     {"atomic", "outputs", "lock", "versions", "errors", "limits", "documents", "recording",
-     "samples", "facts", "facts_yaml", "hashes", "manifest", "retry", "file_systems", "remote",
-     "remote_zarr"},
+     "samples", "facts", "facts_yaml", "hashes", "manifest", "query", "retry", "file_systems",
+     "remote", "remote_zarr"},
     {"parallel"},
     {"readers"},
     {"harmonise", "corpora", "simulation"},

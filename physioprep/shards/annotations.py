@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
+from physioprep.query import query_mask
 from physioprep.shards.annotation_label import AnnotationLabel
-from physioprep.shards.query import query_mask
 from physioprep.shards.source import Source
 
 if TYPE_CHECKING:

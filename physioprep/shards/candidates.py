@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
+from physioprep.query import query_mask
 from physioprep.shards.annotations import BEAT_CODES, choose
 from physioprep.shards.modality import ModalityPlan
-from physioprep.shards.query import query_mask
 from physioprep.shards.source import Source
 from physioprep.shards.spec import ShardSpec
 

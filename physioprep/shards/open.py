@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from physioprep import remote
 from physioprep.errors import PhysioprepError, ShardError
+from physioprep.query import query_mask
 from physioprep.samples import MISSING_INT16, to_physical
 from physioprep.shards.cache import ShardFiles
 from physioprep.shards.decode import ArrayLayout, decode_blosc, open_array, view_chunk
-from physioprep.shards.query import query_mask
 from physioprep.shards.spec import SCHEMA, SCHEMA_VERSION
 
 if TYPE_CHECKING:

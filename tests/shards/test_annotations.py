@@ -251,7 +251,10 @@ def test_labels_by_name_and_spec_are_recorded(noted: Path, tmp_path: Path) -> No
         ({"align_where": "code == 'N'"}, "align_where chooses annotations; align='start'"),
         ({"before_s": 1.0}, "before_s is for windows at an onset"),
         ({"align": "beat", "align_where": "code == 'Q'"}, "no annotated heart beat .*'Q'"),
-        ({"align": "annotation", "align_where": "kode == 1"}, "query .* on the annotations: name"),
+        (
+            {"align": "annotation", "align_where": "kode == 1"},
+            "on the annotations: no column 'kode'; did you mean 'code'",
+        ),
         ({"annotation_labels": {"a": {"rule": "most"}}}, "'a': rule 'most' is none of majority"),
         ({"annotation_labels": {"a": {"rule": "any"}}}, "rule 'any' needs categories"),
         ({"annotation_labels": {"a": {"colour": 1}}}, "'a': got an unexpected .* 'colour'"),
