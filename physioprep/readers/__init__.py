@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physioprep.errors import UnreadableFileError
+from physioprep.limits import one_error
+from physioprep.readers.regular import opened
 
 if TYPE_CHECKING:
     from physioprep.recording import Header, Recording
@@ -73,13 +75,11 @@ def detect_format(path: str | Path) -> str:
         from physioprep.readers.parts import split_part
 
         name = str(split_part(name)[0])
-    try:
-        with open(name, "rb") as file:  # noqa: PTH123
-            magic = file.read(8)
-    except IsADirectoryError:
+    if os.path.isdir(name):  # noqa: PTH112 (hot path)
         magic = b""  # some formats that MNE reads are folders
-    except OSError as error:
-        raise UnreadableFileError(name, _cause(error)) from None
+    else:
+        with opened(name) as file:
+            magic = os.read(file, 8)
     stem, suffix = os.path.splitext(name)  # noqa: PTH122
     if suffix not in (".edf", ".bdf") and os.path.isfile(stem + ".hea"):  # noqa: PTH113
         return "wfdb"
@@ -143,7 +143,8 @@ def read_recording(
     >>> read_recording(folder / "a").groups[0].digital
     array([[1, 2, 3]], dtype=int16)
     """
-    recording: Recording = _reader(path, format).read(Path(path), verify=verify)
+    with one_error(path):
+        recording: Recording = _reader(path, format).read(Path(path), verify=verify)
     return recording
 
 
@@ -175,7 +176,8 @@ def read_header(path: str | Path, *, format: str | None = None) -> Header:
     >>> read_header(folder / "a").groups[0].channels
     ('I',)
     """
-    header: Header = _reader(path, format).read_header(Path(path))
+    with one_error(path):
+        header: Header = _reader(path, format).read_header(Path(path))
     return header
 
 
@@ -191,7 +193,3 @@ def _reader(path: str | Path, format: str | None) -> Any:
 @cache
 def _module(name: str) -> Any:
     return import_module(FORMATS[name])
-
-
-def _cause(error: OSError) -> str:
-    return "no such file" if isinstance(error, FileNotFoundError) else str(error.strerror or error)

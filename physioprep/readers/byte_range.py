@@ -8,6 +8,7 @@ these the whole file is returned.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
@@ -132,12 +133,13 @@ def _of_signal_file(
         size, note = path.stat().st_size, "FLAC: only the whole file decodes"
         return ByteRange(path, 0, size, names, first, stop, note)
     together = [each for each in lines if each.file == line.file]
+    widths = itertools.accumulate((each.samples_per_frame for each in together), initial=0)
+    # by identity, since two signals may have the same description
+    aheads = dict(zip(map(id, together), widths, strict=False))
     per_frame = sum(each.samples_per_frame for each in together)
     begins, ends = [], []
     for each in mine:
-        # identity, since two signals may have the same description
-        place = next(i for i, one in enumerate(together) if one is each)
-        ahead = sum(one.samples_per_frame for one in together[:place])
+        ahead = aheads[id(each)]
         n, skew = each.samples_per_frame, each.skew
         last = stop - 1
         begins.append((first // n + skew) * per_frame + ahead + first % n)
@@ -176,6 +178,7 @@ def _of_edf(
     width = header.metadata["sample_bytes"]
     record_bytes = width * sum(signal.n_samples for signal in signals)
     data = 256 * (len(signals) + 1)
+    offsets = list(itertools.accumulate((width * one.n_samples for one in signals), initial=0))
     rate = header.metadata["record_duration_s"]
     for group in header.groups:
         n = round(group.sampling_rate * rate)
@@ -184,7 +187,7 @@ def _of_edf(
         ]
         mine = [members[i] for i in _wanted(group, channels)]
         for first, stop in _stretches(group, start_s, end_s) if mine else ():
-            before = [width * sum(one.n_samples for one in signals[:i]) for i in mine]
+            before = [offsets[i] for i in mine]
             (k, i), (last, j) = divmod(first, n), divmod(stop - 1, n)
             begin = data + k * record_bytes + min(before) + width * i
             end = data + last * record_bytes + max(before) + width * (j + 1)

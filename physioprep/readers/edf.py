@@ -6,6 +6,7 @@ files, among them EDF+D.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import timedelta
 from io import BufferedReader
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import streamed
 from physioprep.readers.edf_annotations import (
@@ -24,6 +26,7 @@ from physioprep.readers.edf_annotations import (
     trigger_columns,
 )
 from physioprep.readers.edf_header import EdfHeader, read_edf_header
+from physioprep.readers.regular import open_file
 from physioprep.readers.structures import annotation_endings
 from physioprep.readers.wfdb_annotations import find_annotations, merge, read_annotations
 from physioprep.readers.wfdb_formats import decode_24
@@ -121,7 +124,7 @@ def read(path: Path, verify: bool = True) -> Recording:
         groups.append(SignalGroup(**vars(group), digital=array))
         if header.sample_bytes == 3 and "Status" in group.channels:
             row = group.channels.index("Status")
-            tables.append(trigger_columns(array, row, group.sampling_rate))
+            tables.append(trigger_columns(array, row, group.sampling_rate, path))
     beside = _annotation_files(path)
     if groups:
         tables += [read_annotations(file, groups[0].sampling_rate) for file in beside]
@@ -137,20 +140,18 @@ def read(path: Path, verify: bool = True) -> Recording:
 
 
 def _open(path: Path) -> BufferedReader:
-    try:
-        return path.open("rb")
-    except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        raise UnreadableFileError(path, "no such file" if missing else str(error)) from None
+    return os.fdopen(open_file(path), "rb")
 
 
 def _count_records(
     file: BufferedReader, path: Path, header: EdfHeader, verify: bool
 ) -> tuple[int, list[str]]:
     """Return the number of data records to read, and notes on what is not standard."""
-    data = path.stat().st_size - header.header_bytes
+    data = os.fstat(file.fileno()).st_size - header.header_bytes
     whole, rest = divmod(data, header.record_bytes)
     stated = header.n_records
+    if any(signal.is_annotations for signal in header.signals):  # each record is parsed
+        limits.check(path, whole, limits.MAX_TIMED_RECORDS, "data records with annotations")
     if stated == -1:
         note = [f"the last data record is cut off after {rest} bytes"] if rest else []
         return whole, ["states no number of data records", *note]
@@ -228,20 +229,12 @@ def _clock(
     return first, [(0, 0.0), *((int(at), float(times[at] - first)) for at in starts)], []
 
 
-def _offsets(header: EdfHeader) -> list[int]:
-    """Return the byte at which each signal starts in a data record."""
-    offsets, at = [], 0
-    for signal in header.signals:
-        offsets.append(at)
-        at += signal.n_samples * header.sample_bytes
-    return offsets
-
-
 @dataclass(frozen=True)
 class _Records:
     """Decodes any samples of the signals of one rate."""
 
     header: EdfHeader
+    offsets: list[int]
     members: list[int]
 
     def __call__(self, file: int, path: Path, start: int, stop: int) -> NDArray[Any]:
@@ -253,7 +246,7 @@ class _Records:
         read_into(buffer[1:], file, path, self.header.header_bytes + first * size)
         dtype = np.int16 if self.header.sample_bytes == 2 else np.int32
         out = np.empty((len(self.members), n_records, n_samples), dtype)
-        _gather(buffer, self.header, self.members, out)
+        _gather(buffer, self.header, self.offsets, self.members, out)
         skip = start - first * n_samples
         return out.reshape(len(out), -1)[:, skip : skip + stop - start]
 
@@ -264,7 +257,9 @@ def _stream(
     """Return the samples of one rate, for a file too large for memory."""
     shape = len(members), n_records * header.signals[members[0]].n_samples
     dtype = np.dtype(np.int16 if header.sample_bytes == 2 else np.int32)
-    source = streamed.Source(path, range(len(members)), _Records(header, members), stamp)
+    source = streamed.Source(
+        path, range(len(members)), _Records(header, header.offsets(), members), stamp
+    )
     return streamed.StreamedSamples(shape, dtype, (source,))
 
 
@@ -272,10 +267,9 @@ def _annotation_blocks(
     file: BufferedReader, header: EdfHeader, n_records: int
 ) -> list[list[bytes]]:
     """Read only the annotation signals of the first `n_records` data records."""
-    offsets = _offsets(header)
     spans = [
         (offset, signal.n_samples * header.sample_bytes)
-        for offset, signal in zip(offsets, header.signals, strict=True)
+        for offset, signal in zip(header.offsets(), header.signals, strict=True)
         if signal.is_annotations
     ]
     blocks = []
@@ -292,7 +286,7 @@ def _read_records(
     file: BufferedReader, path: Path, header: EdfHeader, n_records: int, groups: list[list[int]]
 ) -> tuple[list[NDArray[Any]], list[list[bytes]]]:
     """Read all data records into one array per rate, and the annotation signals as bytes."""
-    width, size, offsets = header.sample_bytes, header.record_bytes, _offsets(header)
+    width, size, offsets = header.sample_bytes, header.record_bytes, header.offsets()
     dtype = np.int16 if width == 2 else np.int32
     arrays = [
         np.empty((len(members), n_records, header.signals[members[0]].n_samples), dtype)
@@ -308,7 +302,7 @@ def _read_records(
         if file.readinto(buffer[1 : 1 + n * size].data) != n * size:
             raise UnreadableFileError(path, "changed while it was read")
         for members, array in zip(groups, arrays, strict=True):
-            _gather(buffer, header, members, array[:, start : start + n])
+            _gather(buffer, header, offsets, members, array[:, start : start + n])
         if texts:
             data = buffer[1 : 1 + n * size].reshape(n, size)
             columns = [
@@ -320,10 +314,14 @@ def _read_records(
 
 
 def _gather(
-    buffer: NDArray[np.uint8], header: EdfHeader, members: list[int], out: NDArray[Any]
+    buffer: NDArray[np.uint8],
+    header: EdfHeader,
+    offsets: list[int],
+    members: list[int],
+    out: NDArray[Any],
 ) -> None:
     """Fill `out` (signal, data record, sample) from whole records, from the buffer's byte 1."""
-    width, offsets, n_samples = header.sample_bytes, _offsets(header), out.shape[2]
+    width, n_samples = header.sample_bytes, out.shape[2]
     strides = (n_samples * width, header.record_bytes, width)
     for row, stop in _runs(members):
         offset, shape = 1 + offsets[members[row]], (stop - row, *out.shape[1:])

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep import limits
 from physioprep.errors import UnreadableFileError
 
 _PIECE = 1 << 20  # samples
-_TAL = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?)?)?\x14(.*)", re.DOTALL)
+_TIME = rb"\d{1,15}(?:\.\d{0,15})?"
+_TAL = re.compile(rb"([+-]%b)(?:\x15(%b)?)?\x14(.*)" % (_TIME, _TIME), re.DOTALL)
 
 
 class Timeline(NamedTuple):
@@ -77,6 +79,9 @@ def parse_tals(blocks: list[list[bytes]], path: Path) -> Timeline:
                 notes = match[3].split(b"\x14")
                 if notes[0] == b"" and records[number] is None:
                     records[number] = onset
+                if len(notes) == 2 and not notes[0] and not notes[1]:
+                    continue  # the record's own time
+                limits.check(path, len(onsets), limits.MAX_ANNOTATIONS, "annotations")
                 for note in notes:
                     if note:
                         onsets.append(onset)
@@ -124,7 +129,7 @@ def tal_columns(timeline: Timeline, first_sample_s: float) -> dict[str, NDArray[
 
 
 def trigger_columns(
-    samples: NDArray[np.int32], row: int, rate_hz: float
+    samples: NDArray[np.int32], row: int, rate_hz: float, path: str | Path = ""
 ) -> dict[str, NDArray[Any]]:
     """Find the triggers of a BDF Status channel: changes of its low 16 bits to a nonzero value.
 
@@ -136,6 +141,8 @@ def trigger_columns(
         Row of the Status channel.
     rate_hz : float
         Its sampling rate, Hz.
+    path : path-like
+        Named in errors.
 
     Returns
     -------
@@ -143,27 +150,34 @@ def trigger_columns(
         The columns of `physioprep.recording.ANNOTATION_COLUMNS`. The source is ``"status"``,
         `code` the number of the trigger.
 
+    Raises
+    ------
+    UnreadableFileError
+        There are more than `physioprep.limits.MAX_ANNOTATIONS`.
+
     Examples
     --------
     >>> trigger_columns(np.array([[0, 4, 4, 0, 5]], np.int32), 0, 2.0)["onset"]
     array([0.5, 2. ])
     """
-    places, numbers = [], []
+    places, codes, n = [], [], 0
     for start in range(
         0, max(1, samples.shape[1] - 1), _PIECE
     ):  # streamed samples may not fit in memory
         bits = samples[row, start : start + _PIECE + 1] & 0xFFFF
         found = np.flatnonzero((bits[1:] != bits[:-1]) & (bits[1:] != 0)) + 1
         places.append(found + start)
-        numbers += [str(value) for value in bits[found].tolist()]
+        n += len(found)
+        limits.check(path, n, limits.MAX_ANNOTATIONS, "triggers")
+        values, which = np.unique(bits[found], return_inverse=True)
+        codes.append(np.array([*map(str, values.tolist()), None], object)[which])
     at = np.concatenate(places)
-    codes = np.array([*numbers, None], object)[:-1]
     return _columns(
         at / rate_hz,
         duration=np.full(len(at), np.nan),
         text=np.full(len(at), "", object),
         source="status",
-        code=codes,
+        code=np.concatenate(codes),
         sample=at.astype(np.int64),
     )
 

@@ -7,6 +7,7 @@ https://www.biosemi.com/faq/file_format.htm.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from datetime import datetime
@@ -14,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from physioprep import limits
 from physioprep.errors import UnreadableFileError
 
 
@@ -120,6 +122,17 @@ class EdfHeader(NamedTuple):
         """
         return self.sample_bytes * sum(signal.n_samples for signal in self.signals)
 
+    def offsets(self) -> list[int]:
+        """Return where each signal starts in a data record.
+
+        Returns
+        -------
+        list of int
+            Bytes from the record's start.
+        """
+        sizes = (self.sample_bytes * signal.n_samples for signal in self.signals)
+        return list(itertools.accumulate(sizes, initial=0))[:-1]
+
     @property
     def is_plus(self) -> bool:
         """Whether this is EDF+ or BDF+.
@@ -181,6 +194,7 @@ def read_edf_header(file: BinaryIO, path: Path) -> EdfHeader:
         raise UnreadableFileError(path, f"{n_signals} signals")
     if header_bytes != 256 * (n_signals + 1):
         raise UnreadableFileError(path, f"{header_bytes} header bytes for {n_signals} signals")
+    limits.check(path, n_signals, limits.MAX_CHANNELS, "signals")
     duration = _number(fixed[244:252], "duration of a data record", path)
     n_records = _integer(fixed[236:244], "number of data records", path)
     if n_records < -1 or not 0 <= duration < 1e7:
@@ -188,6 +202,11 @@ def read_edf_header(file: BinaryIO, path: Path) -> EdfHeader:
     described = file.read(256 * n_signals)
     if len(described) < 256 * n_signals:
         raise UnreadableFileError(path, "truncated within its header")
+    signals = _signals(described, n_signals, path)
+    most = max(signal.n_samples for signal in signals)
+    limits.check(path, most * n_records, limits.MAX_SAMPLES, "samples per signal")
+    if duration and most / duration > 1e9:
+        raise UnreadableFileError(path, f"{most} samples in {duration} s")
     recording = _text(fixed[88:168])
     start, note = _start(fixed[168:184].decode("latin-1"), recording)
     return EdfHeader(
@@ -199,7 +218,7 @@ def read_edf_header(file: BinaryIO, path: Path) -> EdfHeader:
         header_bytes,
         n_records,
         duration,
-        _signals(described, n_signals, path),
+        signals,
         (note,) if note else (),
     )
 

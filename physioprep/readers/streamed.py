@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from physioprep.errors import UnreadableFileError
+from physioprep.readers.regular import open_file
 
 #: Recordings with more decoded bytes stay in their files.
 LARGE_BYTES = 1 << 27
@@ -173,11 +174,9 @@ def unchanged(source: Source) -> Iterator[int]:
         The file is missing, or has changed since it was verified.
     """
     try:
-        file = os.open(source.path, os.O_RDONLY)
-    except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        cause = "no such file" if missing else str(error)
-        raise UnreadableFileError(source.path, f"{cause} (it existed before)") from None
+        file = open_file(source.path)
+    except UnreadableFileError as error:
+        raise UnreadableFileError(source.path, f"{error.cause} (it existed before)") from None
     try:
         if stamp_of(file) != source.stamp:
             raise UnreadableFileError(source.path, "changed while it was read")

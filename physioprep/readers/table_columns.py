@@ -56,8 +56,10 @@ def read_columns(path: Path, about: dict[str, Any], names: list[Any]) -> list[ND
         _check_lines(path, {",": b",", "\t": b"\t"}.get(separator))
         frame = pd.read_csv(path, sep=separator, usecols=[str(name) for name in names])
         return [frame[str(name)].to_numpy() for name in names]
-    except (UnreadableFileError, MemoryError):
+    except UnreadableFileError:
         raise
+    except MemoryError:
+        raise UnreadableFileError(path, "does not fit into memory") from None
     except Exception as error:  # pandas, pyarrow and NumPy raise many classes
         text = " ".join(str(error).split())[:200]
         raise UnreadableFileError(path, f"not the table described ({text})") from error

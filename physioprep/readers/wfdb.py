@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from physioprep.errors import UnreadableFileError
+from physioprep.limits import MAX_WFDB_HEADER_BYTES, check
 from physioprep.readers import wfdb_annotations, wfdb_segments
+from physioprep.readers.regular import opened
 from physioprep.readers.wfdb_header import RecordHeader, SignalLine, parse_header
 from physioprep.readers.wfdb_record import (
     by_rate,
@@ -22,7 +24,7 @@ from physioprep.readers.wfdb_record import (
 )
 from physioprep.recording import Header, Recording
 
-_USUAL_HEADER, _LARGEST_HEADER = 1 << 14, 1 << 22
+_USUAL_HEADER = 1 << 14
 
 
 def read_header(path: Path) -> Header:
@@ -133,24 +135,19 @@ def load(path: Path) -> tuple[Path, RecordHeader]:
     Raises
     ------
     UnreadableFileError
-        The header is missing, malformed or larger than 4 MB.
+        The header is missing, malformed, over a limit, or no file.
     """
     if not path.name.endswith(".hea"):
         beside = path.with_name(path.name + ".hea")
         path = beside if os.path.isfile(beside) else path.with_suffix(".hea")  # noqa: PTH113
     try:
-        file = os.open(path, os.O_RDONLY)  # half the time of a file object
-        try:
+        with opened(path) as file:
             raw = os.read(file, _USUAL_HEADER)  # asking for more would allocate more
-            while len(raw) >= _USUAL_HEADER and (more := os.read(file, _LARGEST_HEADER)):
+            while len(raw) >= _USUAL_HEADER and (more := os.read(file, MAX_WFDB_HEADER_BYTES)):
                 raw += more
-                if len(raw) > _LARGEST_HEADER:
-                    raise UnreadableFileError(path, "too large for a WFDB header")
-        finally:
-            os.close(file)
-    except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        raise UnreadableFileError(path, "no such file" if missing else str(error)) from None
+                check(path, len(raw), MAX_WFDB_HEADER_BYTES, "bytes of header")
+    except OSError as error:  # of the reading: a folder opens
+        raise UnreadableFileError(path, str(error.strerror or error)) from None
     try:
         text = raw.decode()
     except UnicodeDecodeError:

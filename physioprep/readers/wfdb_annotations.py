@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep import limits
 from physioprep.errors import UnreadableFileError
+from physioprep.readers.regular import read_bytes
 from physioprep.recording import ANNOTATION_COLUMNS
 
 _SYMBOLS = dict(enumerate(' NLRaVFJASEj/Q~?|?sT*D"=pB^t+u?![]en@xf()r'))
@@ -46,8 +48,8 @@ _OTHER_EXTENSIONS = frozenset(
 _NONE: dict[str, NDArray[Any]] = {
     name: np.empty(0, dtype) for name, dtype in ANNOTATION_COLUMNS.items()
 }
-_RESOLUTION = re.compile(r"## time resolution: (\d+\.?\d*)")
-_DEFINITION = re.compile(r"(\d+) (\S+)(?: (.*))?")
+_RESOLUTION = re.compile(r"## time resolution: (\d{1,9}\.?\d{0,9})", re.ASCII)
+_DEFINITION = re.compile(r"(\d{1,9}) (\S+)(?: (.*))?", re.ASCII)
 
 
 def find_annotations(folder: Path, record: str, exclude: Collection[str]) -> list[Path]:
@@ -91,9 +93,7 @@ def _extensions(folder: str, modified_ns: int) -> dict[str, tuple[str, ...]]:
 
 def _parses(path: Path) -> bool:
     try:
-        if not path.is_file() or path.stat().st_size > 1 << 28:
-            return False
-        _decode(np.fromfile(path, np.uint8), path)
+        _decode(read_bytes(path, limits.MAX_ANNOTATION_BYTES), path)
     except UnreadableFileError:
         return False
     return True
@@ -119,10 +119,7 @@ def read_annotations(path: Path, rate_hz: float) -> dict[str, NDArray[Any]]:
     UnreadableFileError
         The file is missing or damaged.
     """
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise UnreadableFileError(path, error.strerror or "cannot be read") from None
+    data = read_bytes(path, limits.MAX_ANNOTATION_BYTES, "bytes of annotations")
     samples, codes, subtypes, channels, numbers, notes = _decode(data, path)
     symbols, resolution, keep = _definitions(samples, codes, notes)
     code = np.array([symbols.get(value, f"[{value}]") for value in range(50)], object)[codes]
@@ -170,7 +167,7 @@ def _decode(data: NDArray[np.uint8], path: Path) -> tuple[NDArray[Any], ...]:
     if data.size < 2:
         raise UnreadableFileError(path, "too short for an annotation file")
     words = data[: data.size // 2 * 2].view("<u2")
-    kinds, values = words >> 10, (words & 0x3FF).astype(np.int64)
+    kinds, values = words >> 10, words & np.uint16(0x3FF)
     payload = np.zeros(len(words), bool)
     skips = np.zeros(len(words), np.int64)
     aux: dict[int, str] = {}
@@ -212,7 +209,7 @@ def _text(raw: bytes) -> str:
 
 def _collect(
     kinds: NDArray[Any],
-    values: NDArray[np.int64],
+    values: NDArray[np.uint16],
     payload: NDArray[np.bool_],
     skips: NDArray[np.int64],
     aux: dict[int, str],
@@ -220,9 +217,12 @@ def _collect(
 ) -> tuple[NDArray[Any], ...]:
     """Attach modifiers to the annotations before them."""
     first = np.flatnonzero((kinds < _SKIP) & ~payload)
+    limits.check(path, len(first), limits.MAX_ANNOTATIONS, "annotations")
     if np.any(kinds[first] > 49):
         raise UnreadableFileError(path, f"unknown annotation code {int(kinds[first].max())}")
-    samples = np.cumsum(np.where((kinds < _SKIP) & ~payload, values, 0) + skips)[first]
+    steps = skips
+    steps[first] += values[first]
+    samples = np.cumsum(steps)[first]
     owner = np.cumsum((kinds < _SKIP) & ~payload) - 1
     columns = []
     for kind, signed, carried in (

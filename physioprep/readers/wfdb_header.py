@@ -14,10 +14,12 @@ from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from physioprep import limits
 from physioprep.errors import UnreadableFileError
 
 DEFAULT_RATE_HZ = 250.0
 DEFAULT_GAIN = 200.0
+_LEAST_GAIN = 1e-300  # below, physical values of digital ones are infinite
 
 
 class SignalLine(NamedTuple):
@@ -104,14 +106,15 @@ class RecordHeader(NamedTuple):
     notes: tuple[str, ...]
 
 
-_FORMAT = re.compile(r"(\d{1,4})(?:x(\d{1,9}))?(?::(\d{1,9}))?(?:\+(\d{1,15}))?")
+# ASCII: int and float also take the digits of other scripts.
+_FORMAT = re.compile(r"(\d{1,4})(?:x(\d{1,9}))?(?::(\d{1,9}))?(?:\+(\d{1,15}))?", re.ASCII)
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
-_GAIN = re.compile(rf"({_NUMBER})(?:\(({_NUMBER})\))?(?:/(\S+))?")
-_RATE = re.compile(rf"({_NUMBER})(?:/({_NUMBER}(?:\({_NUMBER}\))?))?")
-_TIME = re.compile(r"(?:(?:(\d{1,2}):)?(\d{1,2}):)?(\d{1,2})(?:\.(\d{1,9}))?")
-_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
-_WORDY_DATE = re.compile(r"(\d{1,2})-([A-Za-z]{3})-(\d{4})")
-_INTEGER = re.compile(r"[+-]?\d{1,18}")
+_GAIN = re.compile(rf"({_NUMBER})(?:\(({_NUMBER})\))?(?:/(\S+))?", re.ASCII)
+_RATE = re.compile(rf"({_NUMBER})(?:/({_NUMBER}(?:\({_NUMBER}\))?))?", re.ASCII)
+_TIME = re.compile(r"(?:(?:(\d{1,2}):)?(\d{1,2}):)?(\d{1,2})(?:\.(\d{1,9}))?", re.ASCII)
+_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
+_WORDY_DATE = re.compile(r"(\d{1,2})-([A-Za-z]{3})-(\d{4})", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"
 
 
@@ -184,12 +187,15 @@ def _record_line(line: str, path: Path) -> tuple[RecordHeader, int]:
     if "/" in fields[0] and not n_segments:
         raise UnreadableFileError(path, "a multi-segment record without segments")
     n_signals = _count(fields[1], "number of signals", path)
+    limits.check(path, n_signals, limits.MAX_CHANNELS, "signals")
+    limits.check(path, n_segments, limits.MAX_SEGMENTS, "segments")
     rate, counter = DEFAULT_RATE_HZ, ""
     if len(fields) > 2:
         rate, counter = _rate(fields[2])
         if not 0 < rate < 1e9:
             raise UnreadableFileError(path, f"bad sampling rate {fields[2]!r}")
     n_frames = _count(fields[3], "number of samples", path) if len(fields) > 3 else 0
+    limits.check(path, n_frames, limits.MAX_SAMPLES, "samples per signal")
     base_time, base_date, start, note = _start(tuple(fields[4:]))
     if note:
         notes.append(note)
@@ -258,7 +264,8 @@ def _full_lines(body: list[str], path: Path) -> tuple[SignalLine, ...] | None:
         own = [number for f in fields for number in (f[5], f[6])]
         shared = _shared(tuple([(f[1], f[2], f[3], f[4], f[7], f[8]) for f in fields]))
         # int() refuses a "-" that is not the first character
-        plain = "".join(own).replace("-", "").isdecimal() and len(max(own, key=len)) < 19
+        digits = "".join(own).replace("-", "")
+        plain = digits.isdecimal() and digits.isascii() and len(max(own, key=len)) < 19
         initial, checksum = [*map(int, own[::2])], [*map(int, own[1::2])]
     except (IndexError, ValueError):
         return None
@@ -329,7 +336,7 @@ def _storage(text: str) -> tuple[int, int, int, int]:
     """Parse ``16x2:3+24`` into format, samples per frame, skew, byte offset."""
     match = _FORMAT.fullmatch(text)
     if not match:
-        raise ValueError(f"bad format {text!r}")
+        raise ValueError(f"bad format {text[:40]!r}")
     kind, per_frame, skew, offset = match.groups()
     if per_frame is not None and int(per_frame) == 0:
         per_frame = "1"  # as the WFDB library does
@@ -341,23 +348,19 @@ def _calibration(text: str) -> tuple[float, float | None, bool, str]:
     """Parse ``1000(0)/mV`` into gain, baseline (None: ADC zero), calibrated, units."""
     match = _GAIN.fullmatch(text)
     if not match:
-        raise ValueError(f"bad gain {text!r}")
-    gain, baseline, units = float(match[1]), match[2], match[3] or "mV"
-    if abs(gain) == float("inf"):
-        raise ValueError(f"bad gain {text!r}")
-    return (
-        gain or DEFAULT_GAIN,
-        None if baseline is None else float(baseline),
-        gain != 0,
-        units,
-    )
+        raise ValueError(f"bad gain {text[:40]!r}")
+    gain, units = float(match[1]), match[3] or "mV"
+    baseline = None if match[2] is None else float(match[2])
+    if not math.isfinite(gain) or 0 < abs(gain) < _LEAST_GAIN or not math.isfinite(baseline or 0):
+        raise ValueError(f"bad gain or baseline {text[:40]!r}")
+    return gain or DEFAULT_GAIN, baseline, gain != 0, units
 
 
 def _integers(*texts: str) -> tuple[int | None, ...]:
     """Parse ADC resolution, ADC zero, initial value, checksum, block size; None if missing."""
     for text in texts:
         if not _INTEGER.fullmatch(text):
-            raise ValueError(f"bad number {text!r}")
+            raise ValueError(f"bad number {text[:40]!r}")
     return (*map(int, texts), *[None] * (5 - len(texts)))
 
 

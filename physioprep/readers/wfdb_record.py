@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from physioprep.errors import ChecksumError, UnreadableFileError
 from physioprep.readers import streamed, wfdb_formats, wfdb_segments, wfdb_signals
+from physioprep.readers.regular import opened
 from physioprep.readers.streamed import StreamedSamples
 from physioprep.readers.wfdb_header import RecordHeader, SignalLine
 from physioprep.recording import GroupHeader, SignalGroup
@@ -201,9 +202,9 @@ def _stream(path: Path, record: RecordHeader, n_frames: int) -> StreamedSamples 
     for name, members in _by_file(path, record).items():
         line, file = record.signals[members[0]], path.parent / name
         wanted = wfdb_formats.n_bytes(line.format, n_frames * len(members))
-        with wfdb_signals.opened(file) as opened:
-            wfdb_signals.check_length(opened, file, line.byte_offset + wanted)
-            stamp = streamed.stamp_of(opened)
+        with opened(file) as descriptor:
+            wfdb_signals.check_length(descriptor, file, line.byte_offset + wanted)
+            stamp = streamed.stamp_of(descriptor)
         if name.endswith(".mat"):
             _check_mat(file, line.byte_offset, len(members), n_frames)
         frames = wfdb_signals.Frames(line.format, line.byte_offset, len(members))

@@ -15,13 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.wfdb_formats import INVALID
 from physioprep.readers.wfdb_header import RecordHeader, SignalLine
 from physioprep.recording import GroupHeader, SignalGroup
-
-#: Memory for a record with gaps: this many times the size of its files, or this many bytes.
-_LARGEST_EXPANSION, _SMALL_BYTES = 64, 1 << 30
 
 
 @dataclass(frozen=True)
@@ -103,6 +101,7 @@ def plan(path: Path, record: RecordHeader, load: Load) -> Layout:
     """
     variable = record.segments[0][1] == 0 and record.segments[0][0] != "~"
     total = sum(length for _, length in record.segments)
+    limits.check(path, total, limits.MAX_SAMPLES, "samples per signal")
     if record.n_frames and total != record.n_frames:
         raise UnreadableFileError(
             path, f"its segments have {total} samples, its first line says {record.n_frames}"
@@ -257,13 +256,12 @@ def check_size(path: Path, size: int, files: Iterable[Path]) -> None:
     Raises
     ------
     UnreadableFileError
-        The size is over 1 GB and over 64 times that of the files.
+        The size is over `physioprep.limits.MAX_EXPANDED_BYTES`, and over
+        `physioprep.limits.MAX_EXPANSION_TIMES` that of the files.
     """
-    stored = sum(file.stat().st_size for file in files if file.is_file())
-    if size > max(_SMALL_BYTES, _LARGEST_EXPANSION * stored):
-        raise UnreadableFileError(
-            path, f"with its gaps, {stored} bytes of files would take {size} bytes"
-        )
+    if size > limits.MAX_EXPANDED_BYTES:
+        stored = sum(file.stat().st_size for file in files if file.is_file())
+        limits.check_expansion(path, size, stored, "with its gaps")
 
 
 def read(layout: Layout, verify: bool, read_groups: ReadGroups) -> tuple[SignalGroup, ...]:

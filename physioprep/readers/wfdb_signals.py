@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep import limits
 from physioprep.errors import UnreadableFileError
+from physioprep.readers.regular import opened
 from physioprep.readers.wfdb_formats import (
     FLAC_BITS,
     PACKING,
@@ -23,7 +23,7 @@ from physioprep.readers.wfdb_formats import (
 )
 
 _CHUNK_SAMPLES = 1 << 18
-_FLAC_CHUNK = 1 << 20  # frames; libsndfile fails on reads of more than 2**24 samples
+_FLAC_CHUNK = 1 << 18  # frames; libsndfile fails on reads of more than 2**24 samples
 _FLAC_FRAMES_PER_BYTE = 65_535 / 10  # no FLAC block is larger, no block header smaller
 
 
@@ -110,35 +110,6 @@ def decode_file(
             np.cumsum(signal, out=signal)
             signal += np.int64(start).astype(dtype)
     return signals
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[int]:
-    """Open a file for `read_into`.
-
-    Parameters
-    ----------
-    path : Path
-
-    Yields
-    ------
-    int
-        Descriptor of the open file.
-
-    Raises
-    ------
-    UnreadableFileError
-        The file is missing or cannot be opened.
-    """
-    try:
-        file = os.open(path, os.O_RDONLY)  # half the time of a file object
-    except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        raise UnreadableFileError(path, "no such file" if missing else str(error)) from None
-    try:
-        yield file
-    finally:
-        os.close(file)
 
 
 def check_length(file: int, path: Path, wanted: int) -> None:
@@ -278,11 +249,12 @@ def read_into(data: NDArray[np.uint8], file: int, path: Path, at: int) -> None:
 def _flac_shape(path: Path) -> tuple[int, int]:
     import soundfile
 
+    with opened(path):  # a file, not a pipe
+        pass
     try:
         info = soundfile.info(str(path))
     except (soundfile.LibsndfileError, OSError) as error:
-        cause = "no such file" if not path.exists() else f"not readable as FLAC ({error})"
-        raise UnreadableFileError(path, cause) from None
+        raise UnreadableFileError(path, f"not readable as FLAC ({error})") from None
     if info.frames > path.stat().st_size * _FLAC_FRAMES_PER_BYTE:
         raise UnreadableFileError(path, "states more samples than FLAC can hold in its size")
     return int(info.frames), int(info.channels)
@@ -304,6 +276,9 @@ def _decode_flac(
         raise UnreadableFileError(
             path, f"{offset + wanted - available} samples shorter than its header says"
         )
+    dtype = dtype_of(format)
+    expanded = wanted * n_signals * dtype.itemsize
+    limits.check_expansion(path, expanded, path.stat().st_size, "decompressed")
     try:
         with soundfile.SoundFile(str(path)) as file:
             bits = {"PCM_S8": 8, "PCM_16": 16, "PCM_24": 24}.get(file.subtype, 99)
@@ -312,13 +287,15 @@ def _decode_flac(
                     path, f"{file.format} {file.subtype} in a file of format {format}"
                 )
             file.seek(offset)
-            samples = np.empty((wanted, n_signals), np.int32)
+            samples = np.empty((n_signals, wanted), dtype)
+            buffer = np.empty((min(wanted, _FLAC_CHUNK), n_signals), np.int32)
             for start in range(0, wanted, _FLAC_CHUNK):
-                part = samples[start : start + _FLAC_CHUNK]
+                part = buffer[: wanted - start]
                 if len(file.read(out=part)) != len(part):
                     raise UnreadableFileError(path, "its FLAC stream ends early")
+                # libsndfile scales to the full 32 bits; the shift undoes it
+                part >>= 32 - bits
+                samples[:, start : start + len(part)] = part.T
     except soundfile.LibsndfileError as error:
         raise UnreadableFileError(path, f"damaged FLAC stream ({error})") from None
-    # libsndfile scales to the full 32 bits; the shift undoes it
-    shifted = np.ascontiguousarray((samples.T >> (32 - bits)).astype(dtype_of(format)))
-    return shifted
+    return samples

@@ -88,7 +88,7 @@ def test_variable_layout_of_several_gains_is_physical(write_record: Any, tmp_pat
         ("m/1 3 250 10\ns1 10\n", "its first line says 3 signals"),
         ("m/1 2 500 10\ns1 10\n", "Hz in a record of"),
         ("m/1 2 250 10\nm 10\n", "itself has segments"),
-        ("m/2 2 250 999999999999\ns1 10\n~ 999999999989\n", "with its gaps"),
+        ("m/2 2 250 99999999999\ns1 10\n~ 99999999989\n", "with its gaps"),
         ("m/1 2 250 10\n../s1 10\n", "outside its folder"),
         ("m/1 2 250 10\nnone 10\n", "no such file"),
     ],
