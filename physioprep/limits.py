@@ -66,7 +66,7 @@ MAX_SAMPLES: Final = _limit(100_000_000_000)
 #: Segments of a WFDB record.
 MAX_SEGMENTS: Final = _limit(20_000)
 #: Data records of an EDF+ or BDF+ file, each of which states its time.
-MAX_TIMED_RECORDS: Final = _limit(2_000_000)
+MAX_TIMED_RECORDS: Final = _limit(1_500_000)
 #: Annotations of one file, and the size of a WFDB annotation file.
 MAX_ANNOTATIONS: Final = _limit(2_000_000)
 MAX_ANNOTATION_BYTES: Final = _limit(32 << 20)

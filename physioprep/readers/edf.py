@@ -7,6 +7,7 @@ files, among them EDF+D.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from io import BufferedReader
@@ -34,6 +35,7 @@ from physioprep.readers.wfdb_signals import read_into
 from physioprep.recording import GroupHeader, Header, Recording, SignalGroup
 
 _CHUNK_BYTES = 1 << 20  # the pieces stay in the cache
+_PIECE_BYTES = 1 << 12  # a read of so many bytes takes no longer than one of few
 
 
 def read_header(path: Path) -> Header:
@@ -111,10 +113,10 @@ def read(path: Path, verify: bool = True) -> Recording:
         if n_records * header.record_bytes // header.sample_bytes * width > streamed.LARGE_BYTES:
             stamp = streamed.stamp_of(file.fileno())
             arrays = [_stream(path, header, n_records, numbers, stamp) for numbers in members]
-            blocks = _annotation_blocks(file, header, n_records)
+            timeline = parse_tals(_annotation_blocks(file, header, n_records), path)
         else:
-            arrays, blocks = _read_records(file, path, header, n_records, members)
-    timeline = parse_tals(blocks, path)
+            arrays, pieces = _read_records(file, path, header, n_records, members)
+            timeline = parse_tals(_rows(pieces), path)
     first, segments, more = _clock(header, timeline, path)
     groups, tables = [], []
     if timeline.onsets:
@@ -265,27 +267,37 @@ def _stream(
 
 def _annotation_blocks(
     file: BufferedReader, header: EdfHeader, n_records: int
-) -> list[list[bytes]]:
+) -> Iterator[list[bytes]]:
     """Read only the annotation signals of the first `n_records` data records."""
     spans = [
         (offset, signal.n_samples * header.sample_bytes)
         for offset, signal in zip(header.offsets(), header.signals, strict=True)
         if signal.is_annotations
     ]
-    blocks = []
-    for record in range(n_records if spans else 0):
-        row = []
-        for offset, size in spans:
-            file.seek(header.header_bytes + record * header.record_bytes + offset)
-            row.append(file.read(size))
-        blocks.append(row)
-    return blocks
+    size, at, read = header.record_bytes, header.header_bytes, file.fileno()
+    if size > _PIECE_BYTES:  # much else between them
+        for record in range(n_records if spans else 0):
+            first = at + record * size
+            yield [os.pread(read, n, first + offset) for offset, n in spans]
+        return
+    step = _CHUNK_BYTES // size
+    for start in range(0, n_records if spans else 0, step):
+        data = os.pread(read, size * min(step, n_records - start), at + start * size)
+        for first in range(0, len(data), size):
+            yield [data[first + offset : first + offset + n] for offset, n in spans]
+
+
+def _rows(pieces: list[list[tuple[bytes, int]]]) -> Iterator[list[bytes]]:
+    """Yield the annotation signals of each data record, of pieces of (bytes, size) by signal."""
+    for piece in pieces:
+        for row in range(len(piece[0][0]) // piece[0][1]):
+            yield [data[row * n : (row + 1) * n] for data, n in piece]
 
 
 def _read_records(
     file: BufferedReader, path: Path, header: EdfHeader, n_records: int, groups: list[list[int]]
-) -> tuple[list[NDArray[Any]], list[list[bytes]]]:
-    """Read all data records into one array per rate, and the annotation signals as bytes."""
+) -> tuple[list[NDArray[Any]], list[list[tuple[bytes, int]]]]:
+    """Read all data records into one array per rate; the annotation signals as for `_rows`."""
     width, size, offsets = header.sample_bytes, header.record_bytes, header.offsets()
     dtype = np.int16 if width == 2 else np.int32
     arrays = [
@@ -293,7 +305,7 @@ def _read_records(
         for members in groups
     ]
     texts = [number for number, signal in enumerate(header.signals) if signal.is_annotations]
-    blocks: list[list[bytes]] = []
+    pieces: list[list[tuple[bytes, int]]] = []
     step = max(1, _CHUNK_BYTES // size)
     buffer = np.zeros(min(step, n_records) * size + 1, np.uint8)  # decode_24 needs one byte before
     file.seek(header.header_bytes)
@@ -305,12 +317,14 @@ def _read_records(
             _gather(buffer, header, offsets, members, array[:, start : start + n])
         if texts:
             data = buffer[1 : 1 + n * size].reshape(n, size)
-            columns = [
-                data[:, offsets[t] : offsets[t] + header.signals[t].n_samples * width]
-                for t in texts
-            ]
-            blocks += [[column[row].tobytes() for column in columns] for row in range(n)]
-    return [array.reshape(len(array), -1) for array in arrays], blocks
+            sizes = [header.signals[t].n_samples * width for t in texts]
+            pieces.append(
+                [
+                    (data[:, offsets[t] : offsets[t] + size].tobytes(), size)
+                    for t, size in zip(texts, sizes, strict=True)
+                ]
+            )
+    return [array.reshape(len(array), -1) for array in arrays], pieces
 
 
 def _gather(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,12 +37,12 @@ class Timeline(NamedTuple):
     texts: list[str]
 
 
-def parse_tals(blocks: list[list[bytes]], path: Path) -> Timeline:
+def parse_tals(blocks: Iterable[list[bytes]], path: Path) -> Timeline:
     r"""Parse the annotation signals of every data record.
 
     Parameters
     ----------
-    blocks : list of list of bytes
+    blocks : iterable of list of bytes
         For each data record, the bytes of each annotation signal.
     path : Path
         Named in errors.
@@ -61,15 +62,14 @@ def parse_tals(blocks: list[list[bytes]], path: Path) -> Timeline:
     >>> parse_tals([[b"+0.5\x14\x14\0+2\x151.5\x14blink\x14\0\0"]], Path("a.edf"))
     Timeline(records=array([0.5]), onsets=[2.0], durations=[1.5], texts=['blink'])
     """
-    records: list[float | None] = [None] * len(blocks)
+    records: list[float | None] = []
     onsets: list[float] = []
     durations: list[float] = []
     texts: list[str] = []
     for number, signals in enumerate(blocks):
+        records.append(None)
         for block in signals:
-            for tal in block.rstrip(b"\0").split(b"\0"):
-                if not tal:
-                    continue
+            for tal in filter(None, block.split(b"\0")):
                 match = _TAL.fullmatch(tal)
                 if not match:
                     raise UnreadableFileError(

@@ -86,15 +86,15 @@ def _check_lines(path: Path, separator: bytes | None) -> None:
     """Refuse a table of too many columns or too long lines: the parser is slow on both."""
     length = 0
     with open(path, "rb") as file:  # noqa: PTH123
-        first = file.readline(limits.MAX_LINE_BYTES)
-        n_columns = len(first.split(separator)) if separator is None else first.count(separator) + 1
-        limits.check(path, n_columns, limits.MAX_COLUMNS, "columns")
-        file.seek(0)
         while piece := file.read(_PIECE):
             ends = piece.replace(b"\r", b"\n").split(b"\n")
             longest = max(len(ends[0]) + length, *map(len, ends[1:]), 0)
             limits.check(path, longest, limits.MAX_LINE_BYTES, "bytes in a line")
             length = len(ends[-1]) + (length if len(ends) == 1 else 0)
+        file.seek(0)
+        first = file.readline()
+        n_columns = len(first.split(separator)) if separator is None else first.count(separator) + 1
+        limits.check(path, n_columns, limits.MAX_COLUMNS, "columns")
 
 
 def _array(path: Path, about: dict[str, Any]) -> NDArray[Any]:
