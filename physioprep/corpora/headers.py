@@ -15,6 +15,7 @@ from physioprep.corpora.entry import Entry
 from physioprep.corpora.faults import faults_by_record, faults_by_signal
 from physioprep.errors import PhysioprepError
 from physioprep.facts import Facts, load_facts
+from physioprep.readers.confinement import is_inside
 
 if TYPE_CHECKING:
     from physioprep.recording import Header
@@ -97,7 +98,7 @@ class _HeaderReader:
 
     def __init__(self, corpus: str, folder: str) -> None:
         facts, module = load_facts(corpus), corpus_module(corpus)
-        self._prefix = f"{folder}{os.sep}"
+        self._folder, self._prefix = folder, f"{folder}{os.sep}"
         self._describe = getattr(module, "describe", None)
         self._modality = _modality_function(facts, getattr(module, "modality", None))
         self._faults = faults_by_record(facts)
@@ -115,7 +116,7 @@ class _HeaderReader:
         if entry.error is not None:
             return self.without_header(entry, entry.error)
         try:
-            header = readers.read_header(f"{self._prefix}{entry.path}")
+            header = readers.read_header(f"{self._prefix}{entry.path}", root=self._folder)
             if self._describe is not None:
                 entry = self._describe(entry, header)
             groups = self._groups(header)
@@ -179,6 +180,8 @@ class _HeaderReader:
         names += [name for name in entry.sidecars if name not in names]
         total = 0
         for name in names:
+            if name in entry.sidecars and not is_inside(self._prefix + name, self._folder):
+                return names, None, f"{name}: lies outside the folder of its corpus"
             try:
                 total += os.stat(self._prefix + name).st_size  # noqa: PTH116 - twice as fast
             except OSError:

@@ -45,8 +45,6 @@ def single_threaded_libraries() -> Iterator[None]:
 def prepare_worker() -> None:
     """Prepare this process as a worker: it ignores Ctrl-C and ends when its parent ends."""
     import signal
-    import threading
-    import time
 
     from numcodecs import blosc
 
@@ -56,6 +54,19 @@ def prepare_worker() -> None:
     # Not getppid(): it names another process if the parent died while this one started.
     started_by = multiprocessing.parent_process()
     parent = os.getppid() if started_by is None else started_by.pid
+    end_with(os.getppid() if parent is None else parent)
+
+
+def end_with(parent: int) -> None:
+    """End this process when its parent ends.
+
+    Parameters
+    ----------
+    parent : int
+        Process id.
+    """
+    import threading
+    import time
 
     def watch() -> None:
         while os.getppid() == parent:

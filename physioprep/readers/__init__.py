@@ -1,12 +1,14 @@
 """Readers: one module per file format, from a path to a `Recording` with native samples.
 
 A reader rescales, renames and resamples nothing; it either returns exactly what the file
-holds or raises one `UnreadableFileError` that names the file and the cause.
+holds or raises one `UnreadableFileError` that names the file and the cause. It opens no file
+outside the folder of the corpus. Formats that libraries parse are read in a process of their own.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from physioprep.errors import UnreadableFileError
 from physioprep.limits import one_error
+from physioprep.readers.confinement import is_inside, own_folder
 from physioprep.readers.regular import opened
 
 if TYPE_CHECKING:
@@ -107,7 +110,11 @@ def _by_content(path: Path, suffix: str, magic: bytes) -> str:
 
 
 def read_recording(
-    path: str | Path, *, format: str | None = None, verify: bool = True
+    path: str | Path,
+    *,
+    format: str | None = None,
+    verify: bool = True,
+    root: str | Path | None = None,
 ) -> Recording:
     r"""Read a recording as it is: native samples, native units, source names.
 
@@ -121,6 +128,9 @@ def read_recording(
         Check what the format allows to check: WFDB checksums; the size of an EDF file against
         the number of data records it states. If False, a truncated EDF file is read up to its
         last whole data record.
+    root : path-like, optional
+        Folder of the corpus: no file outside it is read, whatever link, header or path names it.
+        By default the folder of the file, and the file itself may be a link.
 
     Returns
     -------
@@ -130,7 +140,7 @@ def read_recording(
     Raises
     ------
     UnreadableFileError
-        The file is missing, damaged, or of an unknown format.
+        The file is missing, damaged, of an unknown format, or refers to a file outside the folder.
     ChecksumError
         The samples do not have the checksum that the header states.
 
@@ -144,11 +154,13 @@ def read_recording(
     array([[1, 2, 3]], dtype=int16)
     """
     with one_error(path):
-        recording: Recording = _reader(path, format).read(Path(path), verify=verify)
+        recording: Recording = _read(path, format, root, header=False, verify=verify)
     return recording
 
 
-def read_header(path: str | Path, *, format: str | None = None) -> Header:
+def read_header(
+    path: str | Path, *, format: str | None = None, root: str | Path | None = None
+) -> Header:
     r"""Read what a recording's header says, without its samples.
 
     Parameters
@@ -157,6 +169,9 @@ def read_header(path: str | Path, *, format: str | None = None) -> Header:
         A file, or a WFDB record without its extension.
     format : str, optional
         A key of `FORMATS`; found by `detect_format` if not given.
+    root : path-like, optional
+        Folder of the corpus: no file outside it is read, whatever link, header or path names it.
+        By default the folder of the file, and the file itself may be a link.
 
     Returns
     -------
@@ -166,7 +181,8 @@ def read_header(path: str | Path, *, format: str | None = None) -> Header:
     Raises
     ------
     UnreadableFileError
-        The file is missing, its header damaged, or its format unknown.
+        The file is missing, its header damaged, its format unknown, or it refers to a file outside
+        the folder.
 
     Examples
     --------
@@ -177,17 +193,46 @@ def read_header(path: str | Path, *, format: str | None = None) -> Header:
     ('I',)
     """
     with one_error(path):
-        header: Header = _reader(path, format).read_header(Path(path))
+        header: Header = _read(path, format, root, header=True, verify=True)
     return header
 
 
-def _reader(path: str | Path, format: str | None) -> Any:
-    """Return the module that reads `path`."""
-    name = format or detect_format(path)
-    if name not in FORMATS:
+def _read(
+    path: str | Path, format: str | None, root: str | Path | None, *, header: bool, verify: bool
+) -> Any:
+    """Read a recording or its header in this process or another, and see that it is confined."""
+    from physioprep.readers.guard import is_guarded, read_guarded
+
+    name = os.fspath(path)
+    if "#" in name:
+        from physioprep.readers.parts import split_part
+
+        file = os.fspath(split_part(name)[0])
+    else:
+        file = name
+    if root is not None:
+        _confine((file,), os.fspath(root), None)
+    format = format or detect_format(path)
+    if format not in FORMATS:
         known = ", ".join(sorted(FORMATS))
-        raise UnreadableFileError(path, f"unknown format {name!r}; known are {known}")
-    return _module(name)
+        raise UnreadableFileError(path, f"unknown format {format!r}; known are {known}")
+    folder = own_folder(file) if root is None else os.fspath(root)
+    if is_guarded(format):
+        found = read_guarded(FORMATS[format], name, root=folder, header=header, verify=verify)
+    else:
+        reader = _module(format)
+        where = Path(path)
+        found = reader.read_header(where) if header else reader.read(where, verify=verify)
+    _confine(map(str, found.files), folder, file if root is None else None)
+    return found
+
+
+def _confine(names: Iterable[str], folder: str, but: str | None) -> None:
+    """Refuse files outside a folder, but for the one that was asked for by its name."""
+    for name in names:
+        if not is_inside(name, folder) and (but is None or name not in (but, f"{but}.hea")):
+            which = "its corpus" if but is None else "the recording (root= names a larger one)"
+            raise UnreadableFileError(name, f"lies outside the folder of {which}")
 
 
 @cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from physioprep.errors import UnreadableFileError
+from physioprep.readers.hdf5_check import check_hdf5
 from physioprep.readers.parts import header_of, split_part, stamp
 from physioprep.readers.structures import Container, read_structure
 from physioprep.recording import Header, Recording
@@ -53,7 +54,8 @@ def read(path: Path, verify: bool = True) -> Recording:
     Raises
     ------
     UnreadableFileError
-        The file is missing, damaged, of an unknown structure, or has no such part.
+        The file is missing, damaged, of an unknown structure, refers to another file, or has no
+        such part.
 
     Examples
     --------
@@ -71,6 +73,7 @@ def read(path: Path, verify: bool = True) -> Recording:
     stamp(file)
     try:
         with h5py.File(file, "r") as opened:
+            check_hdf5(opened, file)
             recording = read_structure(Container(opened, path, file, part, "hdf5"))
             names = ", ".join(sorted(opened))[:80] if recording is None else ""
     except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import UnreadableFileError
+from physioprep.readers.hdf5_check import check_dataset, check_hdf5
 from physioprep.readers.parts import stamp
 
 _ZLIB_LIMIT = 1032  # zlib compresses to no less than 1 / 1032
@@ -33,7 +34,7 @@ def load_mat(file: Path) -> dict[str, Any]:
     Raises
     ------
     UnreadableFileError
-        The file is missing or damaged.
+        The file is missing, damaged, or refers to another file.
 
     Examples
     --------
@@ -143,6 +144,7 @@ def _load_hdf5(file: Path) -> dict[str, Any]:
     import h5py
 
     with h5py.File(file, "r") as opened:
+        check_hdf5(opened, file)
         return {key: _from_hdf5(item, opened, 0) for key, item in opened.items() if key[0] != "#"}
 
 
@@ -151,6 +153,8 @@ def _from_hdf5(item: Any, opened: Any, depth: int) -> Any:
 
     if depth > 32:
         raise ValueError("nested too deeply")
+    if isinstance(item, h5py.Dataset):  # a reference may lead to one that no link names
+        check_dataset(item.id, str(item.name), Path(opened.filename))
     if isinstance(item, h5py.Group):
         fields = {key: _from_hdf5(child, opened, depth + 1) for key, child in item.items()}
         return _split_structs(item, fields)

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from physioprep.errors import UnreadableFileError
+from physioprep.readers.hdf5_check import check_hdf5
+from physioprep.readers.parser_limits import allow
 from physioprep.readers.parts import header_of, stamp, unscaled
 from physioprep.recording import Header, Recording
 
@@ -86,6 +88,7 @@ def _read(path: Path, samples: bool) -> Recording:
     import mne
 
     stamp(path)
+    _check_hdf5(path)
     if path.suffix == ".eeg":  # BrainVision's samples, if its header is beside them
         headers = [path.with_suffix(suffix) for suffix in (".vhdr", ".ahdr")]
         path = next((header for header in headers if header.is_file()), path)
@@ -96,6 +99,7 @@ def _read(path: Path, samples: bool) -> Recording:
             neuroscan = path.suffix.lower() == ".cnt" and not _is_riff(path)
             reader = mne.io.read_raw_cnt if neuroscan else mne.io.read_raw
             raw = reader(path, preload=False, verbose="error")
+            allow(sum(file.stat().st_size for file in _files(path, raw) if file != path))
             data = raw.get_data() if samples else np.empty((len(raw.ch_names), 0))
     except MemoryError:
         raise UnreadableFileError(path, "does not fit into memory") from None
@@ -118,6 +122,19 @@ def _read(path: Path, samples: bool) -> Recording:
     }
     files = _files(path, raw)
     return Recording(path, "mne", (group,), files, start, metadata, _annotations(raw, measured))
+
+
+def _check_hdf5(path: Path) -> None:
+    """Refuse EEGLAB's .set and SNIRF files whose samples HDF5 would take from another file."""
+    import h5py
+
+    if path.suffix.lower() in (".set", ".snirf") and path.is_file() and h5py.is_hdf5(path):
+        try:
+            with h5py.File(path, "r") as opened:
+                check_hdf5(opened, path)
+        except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+            text = " ".join(str(error).split())[:200]
+            raise UnreadableFileError(path, f"not a readable HDF5 file ({text})") from error
 
 
 def _is_riff(path: Path) -> bool:

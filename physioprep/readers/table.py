@@ -118,6 +118,8 @@ def read(path: Path, verify: bool = True) -> Recording:
     (('ECG',), 2.0, [[1.0, 2.0, 3.0]])
     """
     stamp(path)
+    if not path.is_file():  # of a folder, Parquet would read every file
+        raise UnreadableFileError(path, "no file")
     file = description_of(path)
     if file is None:
         cause = f"no description {path.with_suffix('.yaml').name} or physioprep.yaml beside it"

@@ -169,7 +169,7 @@ class _Ranges:
 
         self.root = root
         self.hashes = dict(zip(row["files"], row["file_sha256"], strict=True))
-        self.header = read_header(root / row["path"], format=row["format"])
+        self.header = read_header(root / row["path"], format=row["format"], root=root)
 
     def of(self, sources: list[str], start_s: float, end_s: float) -> list[dict[str, Any]]:
         from physioprep.readers.byte_range import byte_ranges

@@ -131,13 +131,16 @@ def read_source(record: Mapping[str, Any], *, verify: bool, fix: bool) -> Record
     Raises
     ------
     UnreadableFileError
-        A file is damaged, or could not be copied to this machine.
+        A file is damaged, could not be copied to this machine, or lies outside the folder of its
+        corpus.
     """
     from physioprep.readers import read_recording
 
     _check_copied(record)
-    path = Path(record["root"]) / record["path"]
-    recording = read_recording(path, format=record["format"], verify=verify)
+    _check_inside(record)
+    root = record["root"]
+    path = Path(root) / record["path"]
+    recording = read_recording(path, format=record["format"], verify=verify, root=root)
     if fix and record.get("faults"):
         from physioprep.corpora.fix import fix_recording
 
@@ -148,6 +151,14 @@ def read_source(record: Mapping[str, Any], *, verify: bool, fix: bool) -> Record
         if len(next(iter(notes.values()), ())):
             recording = replace(recording, annotation_columns=notes)
     return recording
+
+
+def _check_inside(record: Mapping[str, Any]) -> None:
+    """Refuse what a manifest names outside the folder of the corpus."""
+    from physioprep.readers.confinement import check_inside
+
+    root = record["root"]
+    check_inside([os.path.join(root, name) for name in record["files"]], root)  # noqa: PTH118
 
 
 def _check_copied(record: Mapping[str, Any]) -> None:
@@ -185,9 +196,11 @@ def check_sources(record: Mapping[str, Any]) -> list[tuple[str, int]]:
     Raises
     ------
     UnreadableFileError
-        A file is missing, or its hash differs from that of the scan.
+        A file is missing, its hash differs from that of the scan, or it lies outside the folder of
+        its corpus.
     """
     _check_copied(record)
+    _check_inside(record)
     names, root = record["files"], record["root"]
     found = []
     for name, before in zip(names, record["file_sha256"] or [None] * len(names), strict=True):
@@ -267,16 +280,21 @@ def unexpected_traceback(error: BaseException) -> str:
     >>> unexpected_traceback(KeyError("lead")).splitlines()
     ["KeyError: 'lead'"]
     """
+    from physioprep.readers.guard import ParserError
+
     origin: BaseException | None = error
     while isinstance(origin, PhysioprepError | OSError):
         origin = origin.__cause__
     if origin is None:
         return ""
-    calls = [
-        f"{_from_package(call.filename)}:{call.lineno} in {call.name}"
-        for call in traceback.extract_tb(origin.__traceback__)
-    ]
-    return "\n".join([*calls, f"{type(origin).__name__}: {origin}"])
+    if isinstance(origin, ParserError):  # in another process
+        calls, text = origin.calls, str(origin)
+    else:
+        found = traceback.extract_tb(origin.__traceback__)
+        calls = [[call.filename, call.lineno, call.name] for call in found]
+        text = f"{type(origin).__name__}: {origin}"
+    lines = [f"{_from_package(file)}:{line} in {name}" for file, line, name in calls]
+    return "\n".join([*lines, text])
 
 
 def _from_package(path: str) -> str:
