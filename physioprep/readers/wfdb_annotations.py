@@ -168,30 +168,32 @@ def _decode(data: NDArray[np.uint8], path: Path) -> tuple[NDArray[Any], ...]:
         raise UnreadableFileError(path, "too short for an annotation file")
     words = data[: data.size // 2 * 2].view("<u2")
     kinds, values = words >> 10, words & np.uint16(0x3FF)
-    payload = np.zeros(len(words), bool)
-    skips = np.zeros(len(words), np.int64)
+    stops = np.flatnonzero((kinds == _SKIP) | (kinds == _AUX) | (words == 0))
+    limits.check(path, len(stops), 2 * limits.MAX_ANNOTATIONS, "notes and skips")
+    payload, raw, word_at = bytearray(len(words)), data.tobytes(), memoryview(words.data)
+    skips: dict[int, int] = {}
     aux: dict[int, str] = {}
-    stops = np.flatnonzero((kinds >= _SKIP) & (kinds != _NUM) & (kinds != _SUB) & (kinds != _CHAN))
     end, after = len(words), 0
-    for at in np.union1d(stops, np.flatnonzero(words == 0)).tolist():
+    for at in stops.tolist():
         if at < after:
             continue  # payload of an earlier word
-        if words[at] == 0:
+        word = word_at[at]
+        if word == 0:
             end = at
             break
-        length = int(values[at])
-        after = at + (3 if kinds[at] == _SKIP else 1 + (length + 1) // 2)
+        length = word & 0x3FF
+        after = at + (3 if word >> 10 == _SKIP else 1 + (length + 1) // 2)
         if after > len(words):
             raise UnreadableFileError(path, "truncated within an annotation")
-        payload[at:after] = True
-        if kinds[at] == _SKIP:
-            skips[at] = _signed32(int(words[at + 1]) << 16 | int(words[at + 2]))
+        payload[at:after] = bytes([1]) * (after - at)
+        if word >> 10 == _SKIP:
+            skips[at] = _signed32(word_at[at + 1] << 16 | word_at[at + 2])
         else:
-            raw = data[2 * at + 2 : 2 * at + 2 + length].tobytes()
-            aux[at] = _text(raw)
+            aux[at] = _text(raw[2 * at + 2 : 2 * at + 2 + length])
     if end == len(words) or (data.size % 2 and data[-1]) or words[end:].any():
         raise UnreadableFileError(path, "does not end with the end mark of annotation files")
-    return _collect(kinds[:end], values[:end], payload[:end], skips[:end], aux, path)
+    plain = np.frombuffer(payload, np.bool_)[:end] ^ True
+    return _collect(kinds[:end], values[:end], plain, skips, aux, path)
 
 
 def _signed32(value: int) -> int:
@@ -210,27 +212,28 @@ def _text(raw: bytes) -> str:
 def _collect(
     kinds: NDArray[Any],
     values: NDArray[np.uint16],
-    payload: NDArray[np.bool_],
-    skips: NDArray[np.int64],
+    plain: NDArray[np.bool_],
+    skips: dict[int, int],
     aux: dict[int, str],
     path: Path,
 ) -> tuple[NDArray[Any], ...]:
     """Attach modifiers to the annotations before them."""
-    first = np.flatnonzero((kinds < _SKIP) & ~payload)
+    is_first = (kinds < _SKIP) & plain  # not the payload of a skip or a note
+    first = np.flatnonzero(is_first)
     limits.check(path, len(first), limits.MAX_ANNOTATIONS, "annotations")
     if np.any(kinds[first] > 49):
         raise UnreadableFileError(path, f"unknown annotation code {int(kinds[first].max())}")
-    steps = skips
-    steps[first] += values[first]
+    steps = np.where(is_first, values, 0).astype(np.int64)
+    steps[list(skips)] = list(skips.values())
     samples = np.cumsum(steps)[first]
-    owner = np.cumsum((kinds < _SKIP) & ~payload) - 1
+    owner = np.cumsum(is_first) - 1
     columns = []
     for kind, signed, carried in (
         (_SUB, True, False),
         (_CHAN, False, True),
         (_NUM, True, True),
     ):
-        at = np.flatnonzero((kinds == kind) & ~payload)
+        at = np.flatnonzero((kinds == kind) & plain)
         if at.size and owner[at[0]] < 0:
             raise UnreadableFileError(path, "begins with a modifier without annotation")
         column = np.zeros(len(first), np.int64)
@@ -243,10 +246,11 @@ def _collect(
             column = column[np.maximum.accumulate(known)]
         columns.append(column)
     notes = np.full(len(first), "", object)
-    for place, text in aux.items():
-        if owner[place] < 0:
-            raise UnreadableFileError(path, "begins with a note without annotation")
-        notes[owner[place]] = text
+    noted = owner[list(aux)]
+    if np.any(noted < 0):
+        raise UnreadableFileError(path, "begins with a note without annotation")
+    for row, text in zip(noted.tolist(), aux.values(), strict=True):  # the last of a row stays
+        notes[row] = text
     return samples, kinds[first].astype(np.int64), *columns, notes
 
 
