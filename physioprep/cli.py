@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import traceback
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from click import ClickException
 from typer.core import TyperGroup
 
 import physioprep as pp
@@ -16,7 +18,10 @@ from physioprep.errors import PhysioprepError
 
 
 class _OneLineErrors(TyperGroup):
-    """Prints an expected error as one line (exit code 2); Ctrl-C gives exit code 130."""
+    """Prints every error as one line (exit code 2); Ctrl-C gives exit code 130.
+
+    What nobody expects gives its traceback under ``-v``. Usage errors are Typer's own.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -28,6 +33,20 @@ class _OneLineErrors(TyperGroup):
         except KeyboardInterrupt:
             console.err.print("stopped; run the same command again to continue")
             raise typer.Exit(130) from None
+        except (typer.Exit, typer.Abort, ClickException):
+            raise
+        except MemoryError as error:
+            _unexpected(ctx, error, "does not fit into memory: use a machine or a limit with more")
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"[:500]
+            _unexpected(ctx, error, f"{text} (unexpected; -v before the verb shows where)")
+
+
+def _unexpected(ctx: Any, error: BaseException, message: str) -> NoReturn:
+    """Print an error that is none of ours; after its traceback where the log is verbose."""
+    if ctx.params.get("verbose"):
+        console.err.print("".join(traceback.format_exception(error)), markup=False, soft_wrap=True)
+    _fail(message)
 
 
 def _fail(message: str) -> NoReturn:

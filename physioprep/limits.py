@@ -84,6 +84,10 @@ MAX_JSON_BYTES: Final = _limit(256 << 20)
 MAX_LINE_BYTES: Final = _limit(1 << 20)
 #: Folders within folders of a corpus.
 MAX_FOLDER_DEPTH: Final = 100
+#: Values of a manifest in Parquet, those within lists counted singly: this many, or this many
+#: times the bytes of the file.
+MAX_MANIFEST_VALUES: Final = _limit(20_000_000)
+MAX_MANIFEST_VALUES_PER_BYTE: Final = _limit(50)
 #: Records of a store.
 MAX_STORE_RECORDS: Final = _limit(1_000_000_000)
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
+
+from physioprep.hashes import kind_of
+from physioprep.limits import MAX_FOLDER_DEPTH
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,11 @@ _fields_of: Final = attrgetter(*(item.name for item in fields(Entry)))
 def walk(root: Path) -> Iterator[str]:
     """Yield every file under `root` but hidden ones, sorted by name.
 
+    What cannot be a recording is left out with an error in the log, and the rest goes on: pipes,
+    sockets, devices, folders that may not be read or are nested deeper than
+    `physioprep.limits.MAX_FOLDER_DEPTH`, links to folders that are walked anyway. A link that
+    leads nowhere is yielded, since the file that it names may not be downloaded yet.
+
     Parameters
     ----------
     root : Path
@@ -115,21 +126,73 @@ def walk(root: Path) -> Iterator[str]:
     ...     list(walk(Path(folder)))
     ['a/1.hea']
     """
-    yield from _walk(os.fspath(root), "")
+    top = os.path.realpath(root)
+    linked: set[str] = set()  # folders outside that links have led to
+    ahead = [_listing(os.fspath(root), "")]  # of the open folders, the rest of each
+    while ahead:
+        item = next(ahead[-1], None)
+        if item is None:
+            ahead.pop()
+            continue
+        name, path, kind = item
+        if kind == "link":
+            target = os.path.realpath(path)
+            if _is_walked(target, top) or any(_is_walked(target, seen) for seen in linked):
+                log.error("skipped %s: a link to a folder that is scanned anyway", name)
+                continue
+            if os.path.commonpath([target, top]) == target:
+                log.error("skipped %s: a link to a folder that holds this one", name)
+                continue
+            linked.add(target)
+        if kind in ("folder", "link"):
+            if len(ahead) > MAX_FOLDER_DEPTH:
+                log.error("skipped %s: over %d folders deep", name, MAX_FOLDER_DEPTH)
+                continue
+            ahead.append(_listing(path, f"{name}/"))
+        else:
+            yield name
 
 
-def _walk(folder: str, prefix: str) -> Iterator[str]:
+def _listing(folder: str, prefix: str) -> Iterator[tuple[str, str, str]]:
+    """Yield name from the root, path and kind of what is in a folder, sorted by name."""
     # os.scandir: a corpus of 800,000 records is millions of files, and pathlib's own walk
     # costs several times as much.
-    with os.scandir(folder) as listing:
-        found = sorted(listing, key=lambda item: item.name)
+    try:
+        with os.scandir(folder) as listing:
+            found = sorted(listing, key=lambda item: item.name)
+    except OSError as error:
+        if not prefix:
+            raise
+        log.error("skipped %s: %s", prefix, error.strerror)
+        return
     for item in found:
-        if item.name.startswith("."):
-            continue
+        if not item.name.startswith("."):
+            name, (kind, cause) = prefix + item.name, _kind(item)
+            if cause:
+                log.error("skipped %s: %s", name, cause)
+            else:
+                yield name, item.path, kind
+
+
+def _kind(item: os.DirEntry[str]) -> tuple[str, str]:
+    """Return "file", "folder" or "link" (to a folder), and why it is none of them."""
+    try:
         if item.is_dir():
-            yield from _walk(item.path, f"{prefix}{item.name}/")
-        else:
-            yield prefix + item.name
+            return "link" if item.is_symlink() else "folder", ""
+        if item.is_file():
+            return "file", ""
+        mode = item.stat().st_mode
+    except FileNotFoundError:
+        return "file", ""
+    except OSError as error:
+        return "", error.strerror or str(error)
+    return "", f"{kind_of(mode)}, not a file"
+
+
+def _is_walked(target: str, top: str) -> bool:
+    """Return whether the walk of `top` comes to the folder `target` without a link."""
+    inside = os.path.relpath(target, top)
+    return inside == "." or (not inside.startswith(".") and "/." not in inside)
 
 
 def wfdb_paths(root: Path, signal_suffixes: tuple[str, ...] = (".dat", ".mat")) -> list[Entry]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -15,6 +16,7 @@ from physioprep.corpora.entry import Entry
 from physioprep.corpora.faults import faults_by_record, faults_by_signal
 from physioprep.errors import PhysioprepError
 from physioprep.facts import Facts, load_facts
+from physioprep.hashes import kind_of
 from physioprep.readers.confinement import is_inside
 
 if TYPE_CHECKING:
@@ -183,9 +185,12 @@ class _HeaderReader:
             if name in entry.sidecars and not is_inside(self._prefix + name, self._folder):
                 return names, None, f"{name}: lies outside the folder of its corpus"
             try:
-                total += os.stat(self._prefix + name).st_size  # noqa: PTH116 - twice as fast
+                status = os.stat(self._prefix + name)  # noqa: PTH116 - twice as fast
             except OSError:
                 return names, None, f"{name}: no such file"
+            if stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode):
+                return names, None, f"{name}: {kind_of(status.st_mode)}, not a file"
+            total += status.st_size
         return names, total, None
 
     def _relative(self, text: str) -> str:

@@ -10,7 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from physioprep import limits
 from physioprep.atomic import temporary_file, write_text
+from physioprep.documents import load_json
 from physioprep.errors import ManifestError
 from physioprep.manifest.croissant import describe
 from physioprep.manifest.decode import to_lists
@@ -133,8 +135,8 @@ def _is_manifest(path: Path) -> bool:
         if path.suffix == ".csv":
             with path.open(encoding="utf-8") as file:
                 return file.readline().startswith("corpus,corpus_version,record_id,")
-        name = json.loads(path.read_text(encoding="utf-8"))["name"]
-    except (pa.ArrowInvalid, OSError, ValueError, KeyError, TypeError):
+        name = load_json(path.read_bytes(), ManifestError)["name"]
+    except (ManifestError, pa.ArrowInvalid, OSError, ValueError, KeyError, TypeError):
         return False
     return isinstance(name, str) and name.startswith("physioprep manifest of ")
 
@@ -224,6 +226,16 @@ def _read_parquet(path: Path, *, shared: bool) -> pd.DataFrame:
         raise ManifestError(
             f"{path}: manifest schema {stated.decode()}, this version reads {SCHEMA_VERSION}"
         )
+    n_values = sum(
+        file.metadata.row_group(group).column(column).num_values
+        for group in range(file.metadata.num_row_groups)
+        for column in range(file.metadata.num_columns)
+    )
+    size = path.stat().st_size
+    if n_values > max(limits.MAX_MANIFEST_VALUES, limits.MAX_MANIFEST_VALUES_PER_BYTE * size):
+        raise ManifestError(
+            f"{path}: {n_values} values in {size} bytes ({limits.VARIABLE} raises the limit)"
+        )
     out: dict[str, Any] = {}
     with _without_collector():
         for name in file.schema_arrow.names:  # one at a time, so that Arrow's copy is small
@@ -299,7 +311,7 @@ def _parse(kind: str, cells: Sequence[str | None]) -> list[Any]:
     import pandas as pd
 
     if kind.startswith("list"):
-        return [None if cell is None else json.loads(cell) for cell in cells]
+        return [None if cell is None else load_json(cell, ValueError) for cell in cells]
     if kind == "time":
         return [None if cell is None else pd.Timestamp(cell) for cell in cells]
     if kind == "label":
@@ -314,10 +326,11 @@ def _read_croissant(path: Path) -> pd.DataFrame:
     import hashlib
 
     try:
-        described = json.loads(path.read_text(encoding="utf-8"))["distribution"][0]
+        content = load_json(path.read_bytes(), ManifestError)
+        described = content["distribution"][0]
         table = path.parent / described["contentUrl"]
         stated = described["sha256"]
-    except (ValueError, KeyError, IndexError, TypeError):
+    except (ManifestError, ValueError, KeyError, IndexError, TypeError):
         raise ManifestError(f"{path}: not a Croissant description of a manifest") from None
     if not table.is_file():
         raise ManifestError(f"{path}: its table {table.name} is missing")

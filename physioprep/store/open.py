@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from physioprep.documents import load_json
 from physioprep.errors import StoreError
+from physioprep.limits import MAX_STORE_RECORDS
 from physioprep.remote import fetch, join, place
-from physioprep.store.format.layout import SCHEMA, SCHEMA_VERSION
+from physioprep.store.format.layout import RECORDS, SCHEMA, SCHEMA_VERSION
 from physioprep.store.read import Store, zarr_place
 
 
@@ -45,8 +49,8 @@ def open_store(path: str | Path) -> Store:
         raise StoreError(f"{path}: no store here")
     try:
         group = zarr.open_group(zarr_place(path), mode="r")
-    except (GroupNotFoundError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path}: not a Zarr group: {error}") from None
+    except (GroupNotFoundError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(f"{path}: not a Zarr group: {str(error)[:300]}") from None
     schema, number = group.attrs.get("schema"), group.attrs.get("schema_version")
     if schema != SCHEMA:
         raise StoreError(f"{path}: not a physioprep store (its schema is {schema!r})")
@@ -54,14 +58,42 @@ def open_store(path: str | Path) -> Store:
         raise StoreError(
             f"{path}: store schema {number}, this version of physioprep reads {SCHEMA_VERSION}"
         )
+    _check_claims(path, group)
     return Store(path, group)
 
 
+def _check_claims(path: str | Path, group: Any) -> None:
+    """Refuse a store whose tables are not as long as it has records, before they are allocated."""
+    stated = group.attrs.get("n_records")
+    if not isinstance(stated, int) or not 0 <= stated <= MAX_STORE_RECORDS:
+        raise StoreError(f"{path}: states {str(stated)[:40]} records")
+    names = [RECORDS, *map(str, group.attrs.get("modalities", ()))]
+    for name, array in _arrays(group, names):
+        if (
+            array.shape
+            and name.rpartition("/")[2] not in ("signal", "channel")
+            and array.shape[0] != stated
+        ):
+            raise StoreError(f"{path}: {name} states {array.shape[0]} records, the store {stated}")
+
+
+def _arrays(group: Any, names: list[str]) -> Iterator[tuple[str, Any]]:
+    """Yield the arrays of some groups, with their names."""
+    for name in names:
+        if name in group:
+            yield from ((f"{name}/{each}", array) for each, array in group[name].arrays())
+
+
 def _has_root(path: str | Path) -> bool:
-    if isinstance(path, Path):
-        return (path / "zarr.json").is_file()
+    """Return whether there is a store; its root's metadata is JSON that can be parsed."""
     try:
-        fetch(join(path, "zarr.json"))
+        if isinstance(path, Path):
+            file = path / "zarr.json"
+            raw = file.read_bytes() if file.is_file() else None
+        else:
+            raw = fetch(join(path, "zarr.json"))
     except FileNotFoundError:
         return False
-    return True
+    if raw is not None:
+        load_json(raw, lambda cause: StoreError(f"{path}: zarr.json is {cause}"))
+    return raw is not None
