@@ -14,7 +14,7 @@ import pytest
 
 import physioprep as pp
 
-collect_ignore = ["driver.py"]  # a script
+collect_ignore = ["driver.py", "kill_each_step.py"]  # scripts
 DRIVER = Path(__file__).with_name("driver.py")
 
 
