@@ -15,6 +15,10 @@ import physioprep as pp
 from physioprep import cli_shard, cli_train, console
 from physioprep.cli_options import Json, Overwrite, Scheduler, Workers
 from physioprep.errors import PhysioprepError
+from physioprep.plain_text import shown
+
+#: UsageError, of click or of typer itself: that depends on its version.
+_WRONG_USE: type[Any] = typer.BadParameter.__bases__[0]
 
 
 class _OneLineErrors(TyperGroup):
@@ -30,8 +34,11 @@ class _OneLineErrors(TyperGroup):
             _fail(str(error))
         except OSError as error:
             _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        except _WRONG_USE as error:  # it quotes arguments, such as names of files
+            error.message = shown(error.message)
+            raise
         except KeyboardInterrupt:
-            console.err.print("stopped; run the same command again to continue")
+            console.say("stopped; run the same command again to continue")
             raise typer.Exit(130) from None
         except (typer.Exit, typer.Abort, ClickException):
             raise
@@ -50,7 +57,7 @@ def _unexpected(ctx: Any, error: BaseException, message: str) -> NoReturn:
 
 
 def _fail(message: str) -> NoReturn:
-    console.err.print(f"error: {' '.join(message.split())}", markup=False, soft_wrap=True)
+    console.say(f"error: {' '.join(message.split())}")
     raise typer.Exit(2)
 
 
@@ -140,7 +147,7 @@ def scan(
         as_json,
     )
     for error in bad["error"]:
-        console.err.print(f"not readable: {error}", markup=False, soft_wrap=True)
+        console.say(f"not readable: {error}")
     raise typer.Exit(1 if len(bad) else 0)
 
 
@@ -183,7 +190,7 @@ def ingest(
         )
     console.show(result.summary(), as_json)
     for line in result.quarantined:
-        console.err.print(f"quarantined: {line}", markup=False, soft_wrap=True)
+        console.say(f"quarantined: {line}")
     raise typer.Exit(1 if result.quarantined else 0)
 
 
@@ -217,7 +224,8 @@ def view(
     modality: Annotated[str | None, typer.Option(help="ecg, eeg …; default: all.")] = None,
 ) -> None:
     """Draw a record: ECG on paper at 25 mm/s and 10 mm/mV, EEG as a montage."""
-    typer.echo(pp.view(store, record, out, start_s=start, duration_s=duration, modality=modality))
+    drawn = pp.view(store, record, out, start_s=start, duration_s=duration, modality=modality)
+    console.print_line(drawn)
 
 
 @app.command(epilog="Example: physioprep verify mitdb.zarr")
@@ -231,7 +239,7 @@ def verify(
     facts = {"store": str(result.path), "files": result.n_files, "bytes": result.bytes}
     console.show(facts | {"problems": len(result.problems)}, as_json)
     for line in result.problems:
-        console.err.print(f"problem: {line}", markup=False, soft_wrap=True)
+        console.say(f"problem: {line}")
     raise typer.Exit(1 if result.problems else 0)
 
 
@@ -287,7 +295,7 @@ def audit(
         auditing.write_quality(found, quality)
     if out:
         kept = auditing.write_kept(found, out, drop=drop or (), fix=fix or (), overwrite=overwrite)
-        console.err.print(f"{out}: {len(kept)} records", markup=False, soft_wrap=True)
+        console.say(f"{out}: {len(kept)} records")
     console.print_table(
         f"Audit: {found.verdict}",
         ("severity", "check", "records", "detail"),
@@ -328,11 +336,11 @@ def run(
 
     def announce(number: int, total: int, step: Any, result: Any) -> None:
         if result is None:
-            console.err.print(f"[{number}/{total}] {step.verb}", markup=False)
+            console.say(f"[{number}/{total}] {step.verb}")
         else:
             facts = ", ".join(f"{k} {v}" for k, v in result.summary.items() if k != "table")
             done = "already done: " if result.skipped else ""
-            console.err.print(f"      {done}{facts}", markup=False, soft_wrap=True)
+            console.say(f"      {done}{facts}")
 
     results = pp.run(recipe, raw, out, overwrite=overwrite, on_step=announce)
     if as_json:
@@ -346,7 +354,7 @@ def run(
             )
     for result in results:
         if "report" in result.summary:
-            typer.echo(f"report: {out / result.summary['report']}")
+            console.print_line(f"report: {out / result.summary['report']}")
 
 
 @app.command(epilog="Example: physioprep fetch eegmat -o data/eegmat")

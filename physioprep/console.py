@@ -1,9 +1,13 @@
-"""Output in a terminal: progress bars, tables, one-line errors."""
+"""Output in a terminal: progress bars, tables, lines, logs.
+
+All text is plain: no markup of Rich, and control characters as escapes (`physioprep.plain_text`).
+"""
 
 from __future__ import annotations
 
 import json
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeGuard
@@ -13,10 +17,14 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
+
+from physioprep.plain_text import PlainFormatter, shown
 
 #: Results go to standard output; progress, logs and errors to standard error.
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# Private: whatever prints takes the functions below, which print plain text.
+_out = Console(highlight=False)
+_err = Console(stderr=True, highlight=False)
 
 #: Called with (done, total) from the main thread.
 ProgressCallback = Callable[[int, int], None]
@@ -30,12 +38,14 @@ def set_up_logging(verbose: bool) -> None:
     verbose : bool
         Log what each step does; otherwise errors only.
     """
-    handler = RichHandler(console=err, show_path=False, log_time_format="%H:%M:%S")
+    handler = RichHandler(console=_err, show_path=False, log_time_format="%H:%M:%S")
+    handler.setFormatter(PlainFormatter())
     logger = logging.getLogger("physioprep")
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO if verbose else logging.ERROR)
     logging.getLogger("physiomodels").handlers[:] = [handler]
     logging.getLogger("physiomodels").setLevel(logger.level)
+    warnings.showwarning = _show_warning  # those of libraries quote files, too
 
 
 @contextmanager
@@ -58,18 +68,45 @@ def progress_bar(title: str) -> Iterator[ProgressCallback]:
     ...     advance(1, 2)
     """
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=err, transient=not err.is_terminal) as bar:
+    with Progress(*columns, console=_err, transient=not _err.is_terminal) as bar:
         task = bar.add_task(title, total=None)
 
         def advance(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
         yield advance
+
+
+def say(text: object) -> None:
+    """Print a line of plain text on standard error.
+
+    Parameters
+    ----------
+    text : object
+        Its ``str`` is printed; a line feed as an escape, too.
+    """
+    _err.print(_plain(text), soft_wrap=True)
+
+
+def print_line(text: object) -> None:
+    r"""Print a line of plain text on standard output.
+
+    Parameters
+    ----------
+    text : object
+        Its ``str`` is printed; a line feed as an escape, too.
+
+    Examples
+    --------
+    >>> print_line("[red]\x1b[31mlead[/nope]")
+    [red]\x1b[31mlead[/nope]
+    """
+    _out.print(_plain(text), soft_wrap=True)
 
 
 def say_dashboard(link: str) -> None:
@@ -83,7 +120,7 @@ def say_dashboard(link: str) -> None:
     from importlib.util import find_spec
 
     missing = "" if find_spec("bokeh") else " (its plots need bokeh: pip install bokeh)"
-    err.print(f"Dask dashboard: {link}{missing}", markup=False, soft_wrap=True)
+    say(f"Dask dashboard: {link}{missing}")
 
 
 def print_table(
@@ -106,13 +143,18 @@ def print_table(
     caption : str, optional
         Printed below the table.
     """
-    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
+    table = Table(
+        title=_plain(title, "table.title"),
+        caption=None if caption is None else _plain(caption, "table.caption"),
+        title_justify="left",
+        caption_justify="left",
+    )
     for place, column in enumerate(columns):
         numeric = rows and all(isinstance(row[place], int | float | None) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left")
+        table.add_column(_plain(column), justify="right" if numeric else "left")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    out.print(table)
+        table.add_row(*(_plain("" if cell is None else cell) for cell in row))
+    _out.print(table)
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
@@ -132,10 +174,9 @@ def print_facts(facts: Mapping[str, object]) -> None:
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
         rows = [_in_words(row) for row in value] if _is_table(value) else None
-        out.print(f"{name:<{width}}  {_in_words(value) if rows is None else ''}".rstrip(),
-                  markup=False, soft_wrap=True)  # fmt: skip
+        print_line(f"{name:<{width}}  {_in_words(value) if rows is None else ''}".rstrip())
         for row in rows or ():
-            out.print(f"  - {row}", markup=False, soft_wrap=True)
+            print_line(f"  - {row}")
 
 
 def show(summary: Mapping[str, object], as_json: bool) -> None:
@@ -152,6 +193,21 @@ def show(summary: Mapping[str, object], as_json: bool) -> None:
         typer.echo(json.dumps(summary, indent=1, default=str))
     else:
         print_facts(summary)
+
+
+def _plain(text: object, style: str = "") -> Text:
+    return Text(shown(text), style=style)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: object = None,
+) -> None:
+    say(f"{category.__name__}: {message}")
 
 
 def _is_table(value: object) -> TypeGuard[Sequence[object]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import gc
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from physioprep import limits
 from physioprep.atomic import temporary_file, write_text
@@ -25,6 +26,7 @@ from physioprep.manifest.schema import (
     make_series,
     validate,
 )
+from physioprep.plain_text import guard_cell, unguard_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,8 +46,9 @@ def write_manifest(frame: pd.DataFrame, path: str | Path, *, overwrite: bool = F
     frame : pandas.DataFrame
         A valid manifest, see `validate`.
     path : path-like
-        ``.parquet``; ``.csv`` (lists as JSON); ``.json`` (Croissant 1.0 JSON-LD, beside a
-        ``.csv`` of the same name that it describes with its hash).
+        ``.parquet``; ``.csv`` (lists as JSON, and ``'`` before a text that a spreadsheet
+        would run, see `physioprep.plain_text.guard_cell`); ``.json`` (Croissant 1.0 JSON-LD,
+        beside a ``.csv`` of the same name that it describes with its hash).
     overwrite : bool
         Replace a manifest of this name. Any other file is never replaced.
 
@@ -282,10 +285,16 @@ def _write_csv(frame: pd.DataFrame, path: Path) -> None:
                 [None if v is None else json.dumps(v, ensure_ascii=False) for v in values],
                 dtype=object,
             )
-        flat[name] = values.to_numpy(object) if values.dtype == object else values.array
+        if values.dtype == object:
+            flat[name] = [guard_cell(v) if isinstance(v, str) else v for v in values]
+        else:
+            flat[name] = values.array
     table = pd.DataFrame(flat)
+    # by itself, pandas does not quote a carriage return, which ends a row for whoever reads it
+    returns = any(isinstance(v, str) and "\r" in v for column in flat.values() for v in column)
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
     with temporary_file(path) as temporary:
-        table.to_csv(temporary, index=False, date_format="%Y-%m-%dT%H:%M:%S.%f")
+        table.to_csv(temporary, index=False, date_format="%Y-%m-%dT%H:%M:%S.%f", quoting=quoting)
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -318,8 +327,8 @@ def _parse(kind: str, cells: Sequence[str | None]) -> list[Any]:
         try:
             return [None if cell is None else float(cell) for cell in cells]
         except ValueError:
-            return list(cells)
-    return list(cells)
+            pass
+    return [None if cell is None else unguard_cell(cell) for cell in cells]
 
 
 def _read_croissant(path: Path) -> pd.DataFrame:

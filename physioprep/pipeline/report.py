@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physioprep.atomic import write_text
+from physioprep.plain_text import plain_figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -172,7 +173,7 @@ def draw_losses(losses: Mapping[str, pd.DataFrame]) -> bytes:
         axis.set_visible(False)
     axes[0].set_ylabel("loss", fontsize=8)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130)
+    plain_figure(figure).savefig(buffer, format="png", dpi=130)
     return buffer.getvalue()
 
 

@@ -247,7 +247,7 @@ def _draw_strip(
     label = f"{lead} absent" if missing_lead else lead
     axes.text(
         left + 0.8, base + name_mm, label, fontsize=8.5, weight="bold", va="center", zorder=4,
-        color=WARNING if missing_lead else INK, path_effects=halo, parse_math=False,
+        color=WARNING if missing_lead else INK, path_effects=halo,
     )  # fmt: skip
     if strip.first:
         axes.plot([left, left], [base - 4, base + 4], color=INK, lw=0.9, zorder=3)

@@ -136,7 +136,7 @@ def eeg_panel(
             gone = name in absent
             axes.text(
                 GUTTER_MM - 1.5, base, f"{name}\nabsent" if gone else name, ha="right",
-                va="center", fontsize=7.5 if row_mm > 7 else 6, parse_math=False,
+                va="center", fontsize=7.5 if row_mm > 7 else 6,
                 color=WARNING if gone else colour, weight="bold", linespacing=0.9,
             )  # fmt: skip
             if gone:
@@ -233,7 +233,7 @@ def strips_panel(
             floor = seconds_mm + paper - (place + 1) * row_mm + 2
             axes.text(
                 GUTTER_MM - 1.5, floor + 5, name, ha="right", va="center", fontsize=7,
-                weight="bold", color=INK, parse_math=False, wrap=True,
+                weight="bold", color=INK, wrap=True,
             )  # fmt: skip
             finite = np.isfinite(values[place])
             shade_missing(axes, ~finite, rate_hz, start_s, left, floor, row_mm - 4)
@@ -246,7 +246,6 @@ def strips_panel(
             for y, value in ((floor, low), (floor + row_mm - 4, high)):
                 axes.text(
                     right + 1, y, f"{value:.3g} {unit}", fontsize=5.5, va="center", color=INK,
-                    parse_math=False,
                 )  # fmt: skip
         draw_seconds(axes, start_s, duration_s, seconds_mm - 3.8)
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.plain_text import plain_figure
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -187,7 +189,7 @@ def draw_marks(
         colour = "#777777" if mark.text == "N" else WARNING if beat else "#1f4e8c"
         axes.text(
             x, line, mark.text, fontsize=7 if beat else 6.5, va="bottom", color=colour,
-            ha="center" if beat else "left", clip_on=True, parse_math=False,
+            ha="center" if beat else "left", clip_on=True,
         )  # fmt: skip
 
 
@@ -241,8 +243,8 @@ def compose(
         return axes
 
     head = place(MARGIN_MM, HEADING_MM)
-    head.text(0, 9.0, title, fontsize=13, weight="bold", color=INK, va="bottom", parse_math=False)
-    head.text(0, 7.2, subtitle, fontsize=8, color="#444444", va="top", parse_math=False)
+    head.text(0, 9.0, title, fontsize=13, weight="bold", color=INK, va="bottom")
+    head.text(0, 7.2, subtitle, fontsize=8, color="#444444", va="top")
     if simulated:
         head.text(
             inner, 9.0, "SIMULATED", fontsize=13, weight="bold", color="white", va="bottom",
@@ -253,5 +255,5 @@ def compose(
         panel.draw(place(top, panel.height_mm))
         top += panel.height_mm
     foot = place(top, FOOTER_MM)
-    foot.text(0, 2.5, footer, fontsize=7, color="#444444", va="center", parse_math=False)
-    return figure
+    foot.text(0, 2.5, footer, fontsize=7, color="#444444", va="center")
+    return plain_figure(figure)

@@ -15,6 +15,7 @@ from physioprep.atomic import temporary_file
 from physioprep.errors import CorpusError, PhysioprepError
 from physioprep.harmonise.channels import ECG_LEADS
 from physioprep.harmonise.units import UnknownUnitError, factor
+from physioprep.plain_text import plain_figure
 from physioprep.viewing.ecg import choose_gain, describe_scale, ecg_panel
 from physioprep.viewing.eeg import (
     choose_sensitivity,
@@ -114,7 +115,7 @@ def plot_record(
         store, record_id, start_s=start_s, duration_s=duration_s, modality=modality
     )
     with temporary_file(out) as temporary:
-        figure.savefig(temporary, dpi=dpi)
+        plain_figure(figure).savefig(temporary, dpi=dpi)
     return out
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from physioprep.atomic import temporary_file
 from physioprep.errors import ModelError
+from physioprep.plain_text import plain_figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +62,7 @@ def draw(
     if any(is_simulated(corpus) for corpus in table["corpus"].dropna().unique()):
         figure.suptitle("SIMULATED", color="#b00020", weight="bold", x=0.01, ha="left")
     with temporary_file(Path(out)) as path:
-        figure.savefig(path, dpi=110)
+        plain_figure(figure).savefig(path, dpi=110)
 
 
 def project(

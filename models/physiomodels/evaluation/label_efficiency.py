@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.atomic import temporary_file
+from physioprep.plain_text import plain_figure
 
 _COLOURS = {"pretrained": "#1f5a92", "random": "0.55", "features": "#c1762d"}
 _NAMES = {"auroc": "AUROC"}
@@ -161,5 +162,5 @@ def draw_curves(results: Mapping[str, Any], out: str | Path, metric: str = "auro
         color="#b00020" if mark else "black",
     )  # fmt: skip
     with temporary_file(Path(out)) as path:
-        figure.savefig(path, dpi=110)
+        plain_figure(figure).savefig(path, dpi=110)
     return Path(out)

@@ -13,6 +13,7 @@ from physiomodels.model.masking import DualMask
 from physiomodels.model.patches import to_patches
 from physiomodels.training.data import open_stream
 from physioprep.atomic import temporary_file
+from physioprep.plain_text import plain_figure
 from physioprep.shards import open_shards
 from physioprep.viewing.record import is_simulated
 
@@ -70,7 +71,8 @@ def reconstruct(
         "signal": patches.x[0].flatten(1).cpu().numpy(),
         "reconstruction": answer[0].flatten(1).cpu().numpy(),
         "hidden": hidden[0].repeat_interleave(encoder.patch_size, dim=1).cpu().numpy(),
-        "channels": np.array(held.channels)[present],
+        # `to_patches` leaves out absent leads, unless all are
+        "channels": np.array(held.channels)[present if present.any() else slice(None)],
         "rate_hz": np.array(held.rate_hz),
     }
     out = Path(out)
@@ -114,7 +116,7 @@ def draw_masks(masks: dict[str, DualMask], out: str | Path, *, shape: tuple[int,
         panel.set_aspect("equal")
     panels[0].set_ylabel("lead")
     with temporary_file(Path(out)) as path:
-        figure.savefig(path, dpi=110)
+        plain_figure(figure).savefig(path, dpi=110)
     return Path(out)
 
 
@@ -147,4 +149,4 @@ def _draw(arrays: dict[str, np.ndarray], out: Path, *, simulated: bool) -> None:
     panels[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
     panels[-1].set_xlabel("s")
     with temporary_file(out) as path:
-        figure.savefig(path, dpi=110)
+        plain_figure(figure).savefig(path, dpi=110)

@@ -10,6 +10,7 @@ import numpy as np
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.signals import Signal, Source, read_source
 from physioprep.errors import PhysioprepError
+from physioprep.plain_text import plain_figure
 from physioprep.viewing.record import Signals, draw_signals, is_simulated
 
 #: Checks whose findings are visible in a picture.
@@ -85,5 +86,5 @@ def draw(signals: Sequence[Signal], finding: Finding, title: str) -> bytes | Non
         stretches, title=title, subtitle=finding.detail, simulated=is_simulated(shown[0].key[0])
     )
     out = BytesIO()
-    figure.savefig(out, dpi=_DPI, format="png")
+    plain_figure(figure).savefig(out, dpi=_DPI, format="png")
     return out.getvalue()
