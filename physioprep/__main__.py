@@ -1,6 +1,20 @@
 """``python -m physioprep`` is the command line."""
 
-from physioprep.cli import app
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; where its libraries do not load, say so in one line (exit code 2)."""
+    try:
+        from physioprep.cli import app
+    except (ImportError, MemoryError, OSError, RuntimeError) as error:
+        cause = " ".join(f"{type(error).__name__} {error}".split())
+        print(f"error: the libraries of physioprep do not load: {cause}", file=sys.stderr)
+        sys.exit(2)
+    app()
+
 
 if __name__ == "__main__":
-    app()
+    main()

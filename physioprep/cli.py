@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+import resource
 import traceback
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from click import ClickException
 from typer.core import TyperGroup
 
 import physioprep as pp
 from physioprep import cli_shard, cli_train, console
 from physioprep.cli_options import Json, Overwrite, Scheduler, Workers
 from physioprep.errors import PhysioprepError
+from physioprep.limits import MIN_ADDRESS_SPACE_BYTES
 from physioprep.plain_text import shown
 
-#: UsageError, of click or of typer itself: that depends on its version.
+#: UsageError and its own base, of click or of typer itself: that depends on its version.
 _WRONG_USE: type[Any] = typer.BadParameter.__bases__[0]
+_TYPERS_OWN: tuple[type[Any], ...] = (typer.Exit, typer.Abort, _WRONG_USE.__bases__[0])
 
 
 class _OneLineErrors(TyperGroup):
@@ -40,7 +42,7 @@ class _OneLineErrors(TyperGroup):
         except KeyboardInterrupt:
             console.say("stopped; run the same command again to continue")
             raise typer.Exit(130) from None
-        except (typer.Exit, typer.Abort, ClickException):
+        except _TYPERS_OWN:
             raise
         except MemoryError as error:
             _unexpected(ctx, error, "does not fit into memory: use a machine or a limit with more")
@@ -52,7 +54,8 @@ class _OneLineErrors(TyperGroup):
 def _unexpected(ctx: Any, error: BaseException, message: str) -> NoReturn:
     """Print an error that is none of ours; after its traceback where the log is verbose."""
     if ctx.params.get("verbose"):
-        console.err.print("".join(traceback.format_exception(error)), markup=False, soft_wrap=True)
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            console.say(line)
     _fail(message)
 
 
@@ -78,6 +81,10 @@ def _main(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done.")] = False,
 ) -> None:
     console.set_up_logging(verbose)
+    allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if 0 <= allowed < MIN_ADDRESS_SPACE_BYTES:
+        least = MIN_ADDRESS_SPACE_BYTES >> 20
+        raise PhysioprepError(f"ulimit -v allows {allowed >> 20} MiB, {least} MiB are needed")
 
 
 @app.command(epilog="Example: physioprep corpora eegmat")

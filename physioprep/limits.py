@@ -82,6 +82,8 @@ MAX_YAML_DEPTH: Final = 50
 MAX_JSON_BYTES: Final = _limit(256 << 20)
 #: Characters of one line of a table.
 MAX_LINE_BYTES: Final = _limit(1 << 20)
+#: Address space (``ulimit -v``) below which numerical libraries hang while they load.
+MIN_ADDRESS_SPACE_BYTES: Final = 512 << 20
 #: Folders within folders of a corpus.
 MAX_FOLDER_DEPTH: Final = 100
 #: Values of a manifest in Parquet, those within lists counted singly: this many, or this many

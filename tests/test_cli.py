@@ -213,6 +213,62 @@ def test_a_store_of_another_schema_is_refused(store: Path, tmp_path: Path) -> No
     assert "schema 99" in one_line(err)
 
 
+@pytest.mark.parametrize(
+    "unexpected",
+    [ValueError("odd\n[/x] value"), RecursionError("too deep"), MemoryError(), KeyError("x")],
+)
+def test_what_nobody_expects_is_one_line_and_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch, unexpected: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise unexpected
+
+    monkeypatch.setattr(pp, "info", fail)
+    code, _, err = physioprep("info", "x")
+    assert code == 2
+    assert "Traceback" not in one_line(err)
+    code, _, err = physioprep("-v", "info", "x")
+    assert code == 2
+    assert "Traceback" in err
+    assert "in fail" in err
+
+
+def test_usage_errors_stay_those_of_typer() -> None:
+    for arguments in (["info", "x", "--sample", "3"], ["info", "x", "--bogus"], ["scan"]):
+        code, _, err = physioprep(*arguments)
+        assert code == 2
+        assert err.startswith("Usage: ")
+
+
+@pytest.mark.parametrize(
+    ("claims", "cause"),
+    [
+        ({"attributes": {"n_records": 10**11}}, "states 100000000000 records"),
+        ({"attributes": {"n_records": "many"}}, "states many records"),
+        ({"records/age": 10**11}, "records/age states 100000000000 records, the store"),
+        ({"ecg/start": 10**11}, "ecg/start states 100000000000 records, the store"),
+        ("[" * 100_000, "zarr.json is not JSON: nested too deep"),
+    ],
+)
+def test_a_store_that_claims_too_much_is_refused(
+    store: Path, tmp_path: Path, claims: dict[str, object] | str, cause: str
+) -> None:
+    other = shutil.copytree(store, tmp_path / "other.zarr")
+    root = json.loads((other / "zarr.json").read_text())
+    if isinstance(claims, str):
+        (other / "zarr.json").write_text(claims)
+    else:
+        for name, claim in claims.items():
+            if isinstance(claim, dict):
+                root["attributes"].update(claim)
+            else:
+                root["consolidated_metadata"]["metadata"][name]["shape"] = [claim]
+        (other / "zarr.json").write_text(json.dumps(root))
+    code, _, err = physioprep("info", other)
+    assert code == 2
+    assert cause in one_line(err)
+
+
 def test_shards_that_do_not_match_the_model_are_refused(store: Path, tmp_path: Path) -> None:
     shards = tmp_path / "w.shards"
     assert physioprep("shard", store, "-o", shards, "--window", 4, "--modality", "ecg")[0] == 0
