@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -11,7 +12,8 @@ def main() -> None:
         from physioprep.cli import app
     except (ImportError, MemoryError, OSError, RuntimeError) as error:
         cause = " ".join(f"{type(error).__name__} {error}".split())
-        print(f"error: the libraries of physioprep do not load: {cause}", file=sys.stderr)
+        line = f"error: the libraries of physioprep do not load: {cause!a}\n"
+        os.write(2, line.encode())  # what prints may be what does not load
         sys.exit(2)
     app()
 
