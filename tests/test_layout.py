@@ -17,7 +17,7 @@ PACKAGES = (ROOT / "physioprep", ROOT / "models" / "physiomodels")
 LAYERS = [
     {"atomic", "outputs", "lock", "versions", "errors", "limits", "documents", "recording",
      "samples", "facts", "facts_yaml", "hashes", "manifest", "query", "retry", "file_systems",
-     "remote", "remote_zarr", "plain_text"},
+     "remote", "remote_zarr", "plain_text", "zarr_metadata"},
     {"parallel"},
     {"readers"},
     {"harmonise", "corpora", "simulation"},

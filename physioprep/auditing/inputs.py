@@ -63,8 +63,10 @@ class Input:
         """
         import zarr
 
+        from physioprep.zarr_metadata import checked
+
         out: dict[str, tuple[int, int]] = {}
-        shards: Any = zarr.open_group(str(self.path), mode="r")
+        shards: Any = zarr.open_group(checked(self.path), mode="r")
         for name, group in shards.groups():
             counted = group.attrs.get("statistics", {}).get("n_samples")
             if counted:

@@ -34,11 +34,13 @@ def is_inside(name: str, folder: str) -> bool:
     >>> is_inside("/data/mitdb/../passwords", "/data/mitdb")
     False
     """
-    parent, base = os.path.split(name)
+    parent, _, base = name.rpartition("/")
     if base in ("", ".", "..") or os.path.islink(name):  # noqa: PTH114 (hot path)
         real = os.path.realpath(name)
+    elif parent == folder:
+        return True
     else:
-        real = f"{_real(parent)}/{base}"
+        real = f"{_real(parent or '/' if name[:1] == '/' else parent)}/{base}"
     top = _real(folder)
     return real == top or real.startswith(top if top.endswith("/") else top + "/")
 

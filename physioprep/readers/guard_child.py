@@ -21,7 +21,7 @@ from physioprep.readers.parts import split_part
 _READERS: Final = "physioprep.readers."
 #: What a reader imports when it reads; imported before its limits begin.
 _LIBRARIES: Final = {
-    "mat": ("scipy.io", "scipy.sparse"),
+    "mat": ("scipy.io", "scipy.sparse", "h5py"),
     "hdf5": ("h5py",),
     "mne": ("mne", "mne.io", "scipy.io", "h5py"),
     "table": ("yaml",),

@@ -88,8 +88,6 @@ def confined(path: Path, root: str | None) -> Iterator[None]:
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if not _now or (event != "open" and event not in _FORBIDDEN):
         return
-    if "importlib" in sys._getframe(1).f_code.co_filename:  # reads and keeps compiled modules
-        return
     if event != "open":
         _refuse(f"its reader asks for {event}")
     name, mode, flags = arguments
@@ -107,6 +105,18 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         _refuse(f"refers to a file outside the folder of its corpus: {name}")
 
 
+def _is_importing() -> bool:
+    """Return whether all this happens while a library imports another module."""
+    frame = sys._getframe(2)
+    while frame is not None and frame.f_code.co_filename != __file__:
+        if "importlib._bootstrap" in frame.f_code.co_filename:
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False
+
+
 def _refuse(cause: str) -> None:
+    if _is_importing():
+        return
     _now["refused"].append(cause)
     raise PermissionError(cause)

@@ -45,9 +45,11 @@ def read_annotations(sources: Sequence[Source]) -> pd.DataFrame:
     import pandas as pd
     import zarr
 
+    from physioprep.zarr_metadata import checked
+
     frames, first = [], 0
     for source in sources:
-        root = zarr.open_group(str(source.path), mode="r")
+        root = zarr.open_group(checked(source.path), mode="r")
         held: Any = root.get("annotations")
         if held is not None:
             columns = {name: np.asarray(held[name][...]) for name in (*_NUMBERS, "record")}

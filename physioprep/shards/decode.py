@@ -107,11 +107,8 @@ def open_array(root: Path | str, name: str) -> Any:
     """
     import zarr
 
-    store: Any = str(root)
-    if isinstance(root, str):
-        from physioprep.remote_zarr import UrlStore
+    from physioprep.zarr_metadata import checked
 
-        store = UrlStore(root)
     with _OPENING, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*not.*in the Zarr version 3 specification.*")
-        return zarr.open_array(store, path=name, mode="r")
+        return zarr.open_array(checked(root), path=name, mode="r")

@@ -129,11 +129,10 @@ def open_source(store: str | Path | Store) -> Source:
 def _signal(path: str | Path, generation: object) -> Any:
     import zarr
 
-    if isinstance(path, Path):
-        return zarr.open_array(str(path / "signal"), mode="r")
-    from physioprep.remote_zarr import UrlStore
+    from physioprep.zarr_metadata import checked
 
-    return zarr.open_array(UrlStore(join(path, "signal")), mode="r")
+    place = path / "signal" if isinstance(path, Path) else join(path, "signal")
+    return zarr.open_array(checked(place), mode="r")
 
 
 def read_samples(path: str | Path, start: int, stop: int) -> NDArray[Any]:

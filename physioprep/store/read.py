@@ -313,11 +313,9 @@ def zarr_place(path: str | Path) -> Any:
 
     Returns
     -------
-    str or zarr.abc.store.Store
-        A path, or a read-only Zarr store for the URL.
+    zarr.abc.store.Store
+        Read-only; it checks metadata before Zarr sees them.
     """
-    if isinstance(path, Path):
-        return str(path)
-    from physioprep.remote_zarr import UrlStore
+    from physioprep.zarr_metadata import checked
 
-    return UrlStore(path)
+    return checked(path)
