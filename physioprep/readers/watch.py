@@ -14,6 +14,7 @@ import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 from physioprep.errors import UnreadableFileError
@@ -90,6 +91,7 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         return
     if event != "open":
         _refuse(f"its reader asks for {event}")
+        return
     name, mode, flags = arguments
     if isinstance(name, int):
         return
@@ -107,11 +109,11 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _is_importing() -> bool:
     """Return whether all this happens while a library imports another module."""
-    frame = sys._getframe(2)
-    while frame is not None and frame.f_code.co_filename != __file__:
+    frame: FrameType | None = sys._getframe(3)  # of what the hook was called for
+    while frame is not None:
         if "importlib._bootstrap" in frame.f_code.co_filename:
             return True
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return False
 
 

@@ -308,6 +308,7 @@ from physioprep.errors import UnreadableFileError
 from physioprep.readers import watch
 watch.install()
 folder = Path(sys.argv[1])
+sys.path.append(sys.argv[2])
 tries = {
     "open": lambda: open("/etc/passwd").close(),
     "os.open": lambda: os.open("/etc/passwd", 0),
@@ -317,6 +318,7 @@ tries = {
     "connect": lambda: socket.create_connection(("127.0.0.1", 9)),
     "delete": lambda: (folder / "a").unlink(),
     "own": lambda: open(folder / "a").close(),
+    "import": lambda: __import__("another"),
 }
 found = {}
 for name, do in tries.items():
@@ -335,11 +337,16 @@ print(json.dumps(found))
 
 
 def test_nothing_else_is_opened_written_or_started(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("x")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a").write_text("x")
+    (tmp_path / "another.py").write_text("import subprocess; subprocess.run(['true'])")
     done = subprocess.run(
-        [sys.executable, "-c", HOOKED, str(tmp_path)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", HOOKED, str(tmp_path / "folder"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     found = json.loads(done.stdout)
-    assert found.pop("own") == "done"
+    assert (found.pop("own"), found.pop("import")) == ("done", "done")
     assert all(cause != "done" for cause in found.values()), found
-    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["a"]
