@@ -87,7 +87,7 @@ def test_the_log_and_warnings_are_plain(
     flat = "".join(err.split())
     assert "".join(shown(HOSTILE + MARKUP).split()) in flat
     assert "ValueError:" in flat
-    assert "UserWarning:" in flat
+    assert "warning:" in flat
 
 
 def test_errors_of_the_command_line_are_plain(
@@ -107,6 +107,27 @@ def test_errors_of_the_command_line_are_plain(
         out, err = capfd.readouterr()
         assert is_plain(out + err), (arguments[0], out, err)
         assert "[/nope]" in "".join(err.split())
+
+
+def test_the_traceback_of_an_unexpected_error_is_plain(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import physioprep
+    from physioprep.cli import app
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError(HOSTILE)
+
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    monkeypatch.setattr(physioprep, "info", fail)
+    for arguments in (["info", "a"], ["-v", "info", "a"]):
+        with pytest.raises(SystemExit) as ended:
+            app(arguments)
+        assert ended.value.code == 2
+        _, err = capfd.readouterr()
+        assert is_plain(err)
+        assert "[/nope]" in err
+    assert "Traceback" in err
 
 
 def test_nothing_prints_but_the_console() -> None:
