@@ -207,7 +207,7 @@ def _show_warning(
     file: object = None,
     line: object = None,
 ) -> None:
-    say(f"{category.__name__}: {message}")
+    say(f"warning: {message}")
 
 
 def _is_table(value: object) -> TypeGuard[Sequence[object]]:

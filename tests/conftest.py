@@ -1,5 +1,10 @@
 """Fixtures shared by all tests: where the real recordings are, and skipping without them."""
 
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +26,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def shared_data() -> Path:
     """Folder of real recordings; use it in tests marked `realdata` only."""
     return SHARED / "data"
+
+
+@pytest.fixture(scope="session")
+def tls_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home folder with a key for Dask, made as docs/cluster.md says."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    docs = Path(__file__).resolve().parents[1] / "docs"
+    home = tmp_path_factory.mktemp("home")
+    page = (docs / "cluster.md").read_text()
+    (lines,) = re.findall(r"^```bash\n([^`]*openssl req [^`]*)^```$", page, re.MULTILINE)
+    subprocess.run(
+        ["bash", "-ec", lines], cwd=docs / "cluster", env=os.environ | {"HOME": str(home)},
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return home
+
+
+@pytest.fixture
+def tls_configured(tls_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process and those that it starts find the key of `tls_home`."""
+    import dask
+
+    monkeypatch.setenv("HOME", str(tls_home))
+    found = dask.config.collect([str(tls_home / ".config" / "dask")], env={})
+    with dask.config.set(dask.config.merge(dask.config.config, found)):
+        yield

@@ -2,12 +2,16 @@
 
 A task is the name of a function and plain JSON values. Only a few tasks per worker thread are in
 flight at a time, so that neither this process nor the scheduler ever holds a long graph.
+
+Whoever is admitted to a Dask scheduler can run any code there. A LocalCluster is therefore reached
+by TLS alone, with a key that exists in its own processes only.
 """
 
 from __future__ import annotations
 
 import platform
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -29,6 +33,8 @@ from physioprep.versions import software
 Announce = Callable[[str], None]
 #: Seconds between counts of a cluster's worker threads: workers may join and leave.
 _RECOUNT_S: Final = 1.0
+#: Protocols that admit only who has the cluster's key, or this process alone.
+_CLOSED: Final = ("tls://", "wss://", "inproc://")
 
 
 @contextmanager
@@ -43,7 +49,8 @@ def connect(
     Parameters
     ----------
     scheduler : str
-        An address (``tcp://…``), or ``"cluster"`` for a LocalCluster on this machine.
+        An address, or ``"cluster"`` for a LocalCluster on this machine. The certificates for a
+        ``tls://…`` address are those of Dask's configuration; ``tcp://…`` gives a warning.
     workers : int
         Number of processes of the LocalCluster, one thread each.
     announce : callable, optional
@@ -59,7 +66,8 @@ def connect(
     Raises
     ------
     PhysioprepError
-        No scheduler answers at the address, or the connection was lost. Of class `error`.
+        No scheduler answers at the address, it does not accept the certificates, or the
+        connection was lost. Of class `error`.
     """
     import dask
 
@@ -71,15 +79,23 @@ def connect(
             dask.config.set({"distributed.nanny.pre-spawn-environ": ONE_THREAD}),
             without_main(),  # until the end: a lost worker is started again
             distributed.LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+                n_workers=workers,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",
+                security=True,
             ) as cluster,
             distributed.Client(cluster, set_as_default=False) as client,
         ):
             _announce(client, announce)
             yield client
         return
+    security = _security(scheduler, error)
     try:
-        client = distributed.Client(scheduler, timeout="10s", set_as_default=False)
+        client = distributed.Client(
+            scheduler, timeout="10s", set_as_default=False, security=security
+        )
     except (OSError, ValueError) as cause:
         raise error(f"no Dask scheduler at {scheduler}: {cause}") from None
     with client:
@@ -91,6 +107,28 @@ def connect(
                 f"the Dask scheduler at {scheduler} went away; what is done is kept: "
                 "repeat the call to continue"
             ) from cause
+
+
+def _security(scheduler: str, error: type[PhysioprepError]) -> Any:
+    """Return the certificates of Dask's configuration; check that they suit the address."""
+    distributed: Any = import_module("distributed")
+    try:
+        security = distributed.Security()
+        security.get_connection_args("client")  # reads the files
+    except (OSError, ValueError) as cause:
+        raise error(f"Dask's certificates cannot be used, see docs/cluster.md: {cause}") from None
+    if scheduler.startswith(_CLOSED):
+        if scheduler.startswith("tls://") and not security.tls_client_cert:
+            raise error(f"no certificates for {scheduler}: see docs/cluster.md")
+    elif security.require_encryption:
+        raise error(f"Dask's settings require encryption: {scheduler} has none, use tls://")
+    else:
+        warnings.warn(
+            f"The connection to {scheduler} is neither encrypted nor authenticated: whoever "
+            "reaches this port can run code as you. Use tls://, see docs/cluster.md",
+            stacklevel=4,
+        )
+    return security
 
 
 def _announce(client: Any, announce: Announce | None) -> None:

@@ -87,7 +87,7 @@ def started_cluster(
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[tuple[str, list[Started]]]:
+def cluster(tmp_path: Path, tls_configured: None) -> Iterator[tuple[str, list[Started]]]:
     with started_cluster(tmp_path) as started:
         yield started
 
@@ -138,6 +138,7 @@ def namespaces() -> Iterator[tuple[str, str]]:
 
 def test_two_network_namespaces(
     namespaces: tuple[str, str],
+    tls_configured: None,
     manifest: pd.DataFrame,
     corpus: Path,
     undisturbed: Path,
@@ -161,7 +162,7 @@ def test_two_network_namespaces(
         assert all(worker.poll() is None for worker in processes)
     assert files_of(tmp_path / "s.zarr") == files_of(undisturbed)
     for host in hosts[1:]:  # both took part
-        assert f"Start worker at: tcp://{host}:" in re.sub(
+        assert f"Start worker at: tls://{host}:" in re.sub(
             r" +", " ", (tmp_path / "cluster.log").read_text()
         )
 

@@ -9,21 +9,28 @@ from typing import Any
 import dask
 import pytest
 import yaml
+from distributed import Security
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "cluster"
 
 
-def test_slurm_job_script() -> None:
+@pytest.mark.usefixtures("tls_configured")
+def test_slurm_job_script(tls_home: Path) -> None:
     jobqueue = pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed")
     config = yaml.safe_load((FOLDER / "slurm.yaml").read_text())
     shipped = yaml.safe_load(Path(jobqueue.__file__).with_name("jobqueue.yaml").read_text())
     assert set(config["jobqueue"]["slurm"]) <= set(shipped["jobqueue"]["slurm"])
     with (
         dask.config.set(dask.config.merge(shipped, config)),
-        jobqueue.SLURMCluster(scheduler_options={"dashboard_address": ":0"}) as cluster,
+        jobqueue.SLURMCluster(
+            security=Security(), scheduler_options={"dashboard_address": ":0"}
+        ) as cluster,
     ):
         script = cluster.job_script()
+        assert cluster.scheduler_address.startswith("tls://")
         assert cluster.scheduler_address in script
+        assert f"--tls-key {tls_home}/.config/dask/tls-key.pem" in script
+        assert "PRIVATE KEY" not in script
     lines = script.splitlines()
     assert "#SBATCH --cpus-per-task=16" in lines
     assert "#SBATCH -t 08:00:00" in lines
@@ -68,7 +75,8 @@ def test_kubernetes_cluster() -> None:
     worker, scheduler = cluster["spec"]["worker"], cluster["spec"]["scheduler"]
     assert worker["replicas"] > 0
     (container,) = worker["spec"]["containers"]
-    assert container["args"][:4] == ["dask", "worker", "--name", "$(DASK_WORKER_NAME)"]
+    address = f"tls://{name}-scheduler:8786"
+    assert container["args"][:5] == ["dask", "worker", address, "--name", "$(DASK_WORKER_NAME)"]
     assert container["args"][container["args"].index("--nthreads") + 1] == "1"
     found = environment_of(container)
     assert found["OMP_NUM_THREADS"] == "1"
@@ -77,6 +85,12 @@ def test_kubernetes_cluster() -> None:
     assert all(isinstance(each, str) for each in [*container["args"], *found.values()])
     (container,) = scheduler["spec"]["containers"]
     assert container["args"] == ["dask", "scheduler"]
+    for spec in (worker["spec"], scheduler["spec"]):  # both find the key where Dask looks for it
+        (container,) = spec["containers"]
+        mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
+        secrets = {each["name"]: each.get("secret") for each in spec["volumes"]}
+        assert mounts["tls"] == "/etc/dask"
+        assert secrets["tls"] == {"secretName": "physioprep-tls"}
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports == {"tcp-comm": 8786, "http-dashboard": 8787}
     service = scheduler["service"]
@@ -104,7 +118,7 @@ def test_kubernetes_ingest_fits_its_cluster() -> None:
     assert ours["args"][:2] == ["physioprep", "ingest"]
     command = get_command(app).commands["ingest"]  # type: ignore[attr-defined]
     parsed = command.make_context("ingest", ours["args"][2:]).params
-    assert parsed["scheduler"] == f"tcp://{cluster['metadata']['name']}-scheduler:8786"
+    assert parsed["scheduler"] == f"tls://{cluster['metadata']['name']}-scheduler:8786"
 
 
 def test_ssh_hosts() -> None:
