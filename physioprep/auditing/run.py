@@ -55,9 +55,9 @@ if TYPE_CHECKING:
 
 
 def audit(
-    paths: Sequence[str | Path],
+    paths: str | Path | Sequence[str | Path],
     *,
-    against: Sequence[str | Path] = (),
+    against: str | Path | Sequence[str | Path] = (),
     expect: str | None = None,
     sample: int | None = None,
     scheduler: str | None = None,
@@ -73,9 +73,9 @@ def audit(
 
     Parameters
     ----------
-    paths : sequence of path-like
+    paths : path-like, or sequence of path-like
         Manifests, stores, shards.
-    against : sequence of path-like
+    against : path-like, or sequence of path-like
         Sets that must share neither recordings nor persons nor signals with `paths`, such as an
         evaluation set.
     expect : str, optional
@@ -109,11 +109,11 @@ def audit(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = f"{folder}/m.parquet"
     ...     _ = write_manifest(frame, path)
-    ...     report = audit([path])
+    ...     report = audit(path)
     >>> report.verdict, [finding.check for finding in report.findings]
     ('error', ['subject-leak'])
     """
-    opened = open_inputs([Path(path) for path in paths], [Path(path) for path in against], sample)
+    opened = open_inputs(_paths(paths), _paths(against), sample)
     inputs, others = opened.inputs, opened.others
     records, other_records = _merged(inputs), _merged(others)
     name = namer(many=opened.many)
@@ -312,3 +312,7 @@ def _examples(findings: Sequence[Finding], ours: Sources, name: Name) -> dict[st
         if record is not None and source is not None:
             out[record] = replace(source, path=source.path.absolute())
     return out
+
+
+def _paths(given: str | Path | Sequence[str | Path]) -> list[Path]:
+    return [Path(given)] if isinstance(given, str | Path) else [Path(path) for path in given]
