@@ -113,7 +113,8 @@ def audit(
     >>> report.verdict, [finding.check for finding in report.findings]
     ('error', ['subject-leak'])
     """
-    opened = open_inputs(_paths(paths), _paths(against), sample)
+    given = _paths(paths)
+    opened = open_inputs(given, _paths(against), sample)
     inputs, others = opened.inputs, opened.others
     records, other_records = _merged(inputs), _merged(others)
     name = namer(many=opened.many)
@@ -135,8 +136,8 @@ def audit(
     ordered = in_order(findings + found)
     return AuditReport(
         inputs=tuple(
-            _describe(one, given, signals.read, opened)
-            for one, given in zip(inputs, paths, strict=True)
+            _describe(one, named, signals.read, opened)
+            for one, named in zip(inputs, given, strict=True)
         ),
         findings=ordered,
         compared=tuple(compared + more),
