@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from physioprep.plain_text import without_secrets
+
 
 class PhysioprepError(Exception):
-    """Base class of all errors that physioprep raises on purpose; the CLI prints one line."""
+    """Base class of all errors that physioprep raises on purpose; the CLI prints one line.
+
+    Parameters
+    ----------
+    *args : object
+        The text, without line breaks. Passwords and tokens of addresses in it are left out.
+    """
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(without_secrets(a) if isinstance(a, str) else a for a in args))
 
 
 class UnreadableFileError(PhysioprepError):
@@ -28,7 +39,7 @@ class UnreadableFileError(PhysioprepError):
     """
 
     def __init__(self, path: str | Path, cause: str) -> None:
-        self.path, self.cause = str(path), cause
+        self.path, self.cause = without_secrets(str(path)), without_secrets(cause)
         super().__init__(path, cause)  # both, so that it pickles across processes
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from physioprep.errors import UnreadableFileError
+from physioprep.plain_text import without_secrets
 
 #: How long to wait for a connection, and for the next bytes of an answer, s.
 CONNECT_TIMEOUT_S = 15
@@ -24,13 +25,49 @@ READ_TIMEOUT_S = 60
 CONCURRENCY: Final = 16
 
 
+#: Kinds of addresses that are opened: servers, and fsspec's objects in memory, for tests.
+_SCHEMES: Final = frozenset(("http", "https", "s3", "s3a", "gs", "gcs", "memory"))
+
+
+def check_address(url: str) -> None:
+    """Check that an address may be opened and written down.
+
+    Parameters
+    ----------
+    url : str
+        ``s3://``, ``gs://``, ``http://`` or ``https://``.
+
+    Raises
+    ------
+    UnreadableFileError
+        Another kind of address, such as ``file://``, or one that holds a password or token: it
+        would reach manifests, stores and working folders, which others read.
+
+    Examples
+    --------
+    >>> check_address("https://me:pass@host/corpus")
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.UnreadableFileError: https://***@host/corpus: holds a password or token: ...
+    """
+    scheme = urlsplit(url).scheme.lower()
+    if scheme not in _SCHEMES:
+        raise UnreadableFileError(f"{scheme}://", "only http(s)://, s3:// and gs:// are opened")
+    if without_secrets(url) != url:
+        raise UnreadableFileError(
+            url,
+            "holds a password or token: put it into ~/.netrc, ~/.aws/credentials or the "
+            "environment, not into the address",
+        )
+
+
 def file_system(url: str) -> tuple[Any, str]:
     """Return the fsspec file system of a URL, and the path in it.
 
     Parameters
     ----------
     url : str
-        ``s3://``, ``gs://``, ``https://`` or any other scheme that fsspec knows.
+        ``s3://``, ``gs://``, ``http://`` or ``https://``.
 
     Returns
     -------
@@ -42,13 +79,14 @@ def file_system(url: str) -> tuple[Any, str]:
     Raises
     ------
     UnreadableFileError
-        The library for this scheme is not installed, or there is no such scheme.
+        The library for this scheme is not installed, or `check_address` refuses the address.
 
     Examples
     --------
     >>> file_system("memory://folder/x")[1]
     '/folder/x'
     """
+    check_address(url)
     scheme = urlsplit(url).scheme.lower()
     files = _file_system(scheme, os.getpid(), READ_TIMEOUT_S)
     path: str = import_module("fsspec.core").strip_protocol(url)

@@ -22,6 +22,13 @@ _GUARDED: Final = re.compile(f"'+[{_FORMULA_START}]")
 _NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 #: Characters of a text in a picture, at most; longer ones need unbounded memory to draw.
 _DRAWN: Final = 300
+#: User and password of an address, and the parameters that admit whoever knows them.
+_USER: Final = re.compile(r"(?<=://)[^/\s?#@]*:?[^/\s?#@]*@")
+_TOKEN: Final = re.compile(
+    r"([?&](?:x-(?:amz|goog)-(?:signature|credential|security-token)|awsaccesskeyid|signature|sig|"
+    r"(?:access_|auth_|id_)?token|(?:api_?)?key|password|secret)=)[^&#\s]+",
+    re.IGNORECASE,
+)
 
 
 def shown(text: object, keep: str = "") -> str:
@@ -31,6 +38,7 @@ def shown(text: object, keep: str = "") -> str:
     the reading order or have no width, lone surrogates, private and unassigned characters
     become ``\x1b``, ``\u202e``, ``\U000e0001``. Letters, marks, signs and spaces of all scripts
     stay. A backslash stays one, too: the text is to be read, not to be converted back.
+    Passwords and tokens of addresses are left out, see `without_secrets`.
 
     Parameters
     ----------
@@ -49,13 +57,36 @@ def shown(text: object, keep: str = "") -> str:
     >>> print(shown("Müller\x1b[31m\r"), shown("\u202egnp.exe"))
     Müller\x1b[31m\r \u202egnp.exe
     """
-    text = str(text)
+    text = without_secrets(str(text))
     if text.isprintable():
         return text
     return "".join(
         c if c.isprintable() or c in keep or unicodedata.category(c) == "Zs" else _escape(c)
         for c in text
     )
+
+
+def without_secrets(text: str) -> str:
+    """Return text without the passwords and tokens of the addresses in it.
+
+    Parameters
+    ----------
+    text : str
+        An address, or any text that may quote one.
+
+    Returns
+    -------
+    str
+        ``***`` stands for what was left out.
+
+    Examples
+    --------
+    >>> without_secrets("https://me:pass@host/a?X-Amz-Signature=abc&part=1")
+    'https://***@host/a?X-Amz-Signature=***&part=1'
+    """
+    if "://" not in text:
+        return text
+    return _TOKEN.sub(r"\1***", _USER.sub("***@", text))
 
 
 def _escape(character: str) -> str:

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from physioprep.atomic import temporary_file
 from physioprep.errors import UnreadableFileError
-from physioprep.file_systems import CONCURRENCY, file_system
+from physioprep.file_systems import CONCURRENCY, check_address, file_system
 from physioprep.retry import retrying, status_of
 
 T = TypeVar("T")
@@ -56,12 +56,20 @@ def place(path: str | Path) -> str | Path:
     -------
     str or Path
 
+    Raises
+    ------
+    UnreadableFileError
+        `physioprep.file_systems.check_address` refuses the URL.
+
     Examples
     --------
     >>> place("s3://bucket/x.zarr/"), place("x.zarr/").name
     ('s3://bucket/x.zarr', 'x.zarr')
     """
-    return str(path).rstrip("/") if is_remote(path) else Path(path)
+    if not is_remote(path):
+        return Path(path)
+    check_address(str(path))
+    return str(path).rstrip("/")
 
 
 def join(url: str, name: str) -> str:

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from urllib.error import URLError
 
 from physioprep.errors import PhysioprepError, UnreadableFileError
+from physioprep.plain_text import without_secrets
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ def _check_transient(error: Exception, attempt: int, limit: int, url: str) -> No
         raise UnreadableFileError(url, _cause(error)) from error
     if attempt >= limit:
         raise UnreadableFileError(url, f"{_cause(error)} ({attempt} attempts)") from error
-    log.debug("%s: %s; attempt %d of %d", url, _cause(error), attempt, limit)
+    log.debug("%s: %s; attempt %d of %d", without_secrets(url), _cause(error), attempt, limit)
 
 
 def is_transient(error: BaseException) -> bool:

@@ -226,6 +226,8 @@ class _WrongContentError(OSError):
 
 def _transfer(url: str, part: Path) -> None:
     """Append to `part` what is missing of the file behind `url`."""
+    if urllib.parse.urlsplit(url).scheme.lower() not in ("http", "https"):
+        raise UnreadableFileError(url, "only http:// and https:// are downloaded")
     have = part.stat().st_size if part.is_file() else 0
     request = urllib.request.Request(url, headers={"User-Agent": "physioprep"})
     if have:

@@ -1,0 +1,69 @@
+"""Passwords and tokens of addresses are neither stored nor shown; few kinds are opened."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+import physioprep as pp
+from physioprep.corpora.fetch import download
+from physioprep.errors import CorpusError, PhysioprepError, StoreError, UnreadableFileError
+from physioprep.file_systems import check_address
+from physioprep.plain_text import shown, without_secrets
+
+SECRETS = [
+    "https://me:hunter2@host/corpus",
+    "https://hunter2@host/corpus",
+    "s3://me:hunter2@bucket/corpus",
+    "https://host/corpus?token=hunter2",
+    "https://host/corpus?part=1&X-Amz-Signature=hunter2&x=2",
+    "https://host/corpus?X-Amz-Credential=hunter2#part",
+    "https://host/corpus?sig=hunter2",
+    "gs://bucket/corpus?access_token=hunter2",
+]
+
+
+@pytest.mark.parametrize("url", SECRETS)
+def test_a_secret_is_shown_nowhere(url: str) -> None:
+    for text in (without_secrets(f"a {url} b"), shown(url), str(StoreError(url))):
+        assert "hunter2" not in text
+        assert "***" in text
+    error = UnreadableFileError(url, f"no answer from {url}")
+    for each in (error, pickle.loads(pickle.dumps(error)), PhysioprepError(f"{url}: gone")):
+        assert "hunter2" not in f"{each} {each.__dict__}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "s3://bucket/a@b/x",
+        "https://host/a?part=1&keys=2",
+        "me@example.org",
+        "/data/a:b@c",
+        "a?token=b",
+    ],
+)
+def test_other_text_stays(text: str) -> None:
+    assert without_secrets(text) == text
+    if "://" in text:
+        check_address(text)
+
+
+@pytest.mark.parametrize("url", [*SECRETS, "file:///etc/passwd", "ftp://host/x", "zip://a.zip"])
+def test_such_addresses_are_refused_and_not_written(url: str, tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFileError, match=r"password or token|only http"):
+        check_address(url)
+    with pytest.raises(PhysioprepError, match=r"password or token|only http") as raised:
+        pp.scan(url, "folder")
+    assert "hunter2" not in str(raised.value)
+    with pytest.raises(PhysioprepError, match=r"password or token|only http"):
+        pp.open_store(url)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_download_opens_no_local_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    for url in (f"file://{tmp_path}/secret", "ftp://host/x", "data:,x"):
+        with pytest.raises(CorpusError, match="only http"):
+            download(url, tmp_path / "out", retries=0)
+    assert not (tmp_path / "out").exists()
