@@ -131,7 +131,9 @@ def write_block(job: Job, block: int) -> None:
         return
     plan = plan_of(job)
     size = per_chunk * per_block
-    order = np.load(work / ORDER_FILE, mmap_mode="r")[block * size : (block + 1) * size]
+    order = np.load(work / ORDER_FILE, mmap_mode="r", allow_pickle=False)[
+        block * size : (block + 1) * size
+    ]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*not.*in the Zarr version 3 specification.*")
         group: Any = zarr.open_group(str(work / "shards"), mode="r+")
@@ -184,7 +186,7 @@ def _by_run(order: NDArray[Any]) -> list[tuple[int, NDArray[np.int64]]]:
 def _gather(work: Path, order: NDArray[Any], name: str) -> NDArray[Any]:
     gathered: NDArray[Any] | None = None
     for run, here in _by_run(order):
-        values = np.load(work / "spill" / f"{run:06d}" / f"{name}.npy")
+        values = np.load(work / "spill" / f"{run:06d}" / f"{name}.npy", allow_pickle=False)
         if gathered is None:
             gathered = np.empty((len(order), *values.shape[1:]), values.dtype)
         gathered[here] = values[order["row"][here]]
@@ -221,7 +223,7 @@ def add_statistics(work: Path, plan: Plan, n_blocks: int) -> None:
     """
     import zarr
 
-    n_windows = len(np.load(work / ORDER_FILE, mmap_mode="r"))
+    n_windows = len(np.load(work / ORDER_FILE, mmap_mode="r", allow_pickle=False))
     totals = {m.name: np.zeros((4, len(m.channels))) for m in plan.modalities}
     for block in range(n_blocks):
         entry = json.loads((work / "journal" / f"{block:06d}.json").read_text())
@@ -256,7 +258,7 @@ def write_manifest(work: Path, plan: Plan) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    order = np.load(work / ORDER_FILE, mmap_mode="r")
+    order = np.load(work / ORDER_FILE, mmap_mode="r", allow_pickle=False)
     names = [n for n in ("corpus", "record_id", "subject_id", "split") if n in plan.records]
     texts = {name: plan.records[name].astype("string") for name in names}
     store = plan.records["store"].to_numpy(np.int32)
