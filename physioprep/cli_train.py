@@ -42,7 +42,7 @@ def pretrain(
     seed: Annotated[int | None, typer.Option(help="Default: the config's.")] = None,
     where: Where = None,
     device: Device = None,
-    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = True,
+    resume: Annotated[bool, typer.Option(help="Resume from the last checkpoint.")] = True,
     tensorboard: Annotated[bool, typer.Option(help="Write every step for TensorBoard.")] = False,
     picture_every: Annotated[
         int, typer.Option(min=0, help="Steps between pictures of a reconstruction. 0: none.")

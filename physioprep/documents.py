@@ -43,7 +43,7 @@ def load_yaml(text: str, refuse: Refuse) -> Any:
     >>> load_yaml("a: &a [*a]", ValueError)
     Traceback (most recent call last):
         ...
-    ValueError: not YAML: an alias inside of what it stands for
+    ValueError: not YAML: an alias inside its own anchor
     """
     import yaml
 
@@ -61,14 +61,14 @@ def load_yaml(text: str, refuse: Refuse) -> Any:
 
 
 def _excess(yaml: Any, text: str, loader: Any) -> str | None:
-    """Return what of a YAML text is too much, with each alias counted as what it stands for."""
+    """Return which limit a YAML text exceeds; an alias counts as many values as its anchor."""
     sizes: dict[str, int] = {}  # values of each anchor
     open_at: list[tuple[str | None, int]] = []  # anchor of each open bracket, values before it
     n = 0
     for event in yaml.parse(text, Loader=loader):
         if isinstance(event, yaml.AliasEvent):
             if any(anchor == event.anchor for anchor, _ in open_at):
-                return "an alias inside of what it stands for"
+                return "an alias inside its own anchor"
             n += sizes.get(event.anchor, 1)
         elif isinstance(event, yaml.ScalarEvent):
             n += 1

@@ -52,7 +52,7 @@ def check_metadata(raw: bytes, name: str) -> None:
     >>> check_metadata(b'{"node_type": "array", "data_type": "object"}', "a/zarr.json")
     Traceback (most recent call last):
         ...
-    physioprep.errors.UnreadableFileError: a/zarr.json: the data type 'object' is not admitted
+    physioprep.errors.UnreadableFileError: a/zarr.json: the data type 'object' is not allowed
     """
     try:
         node = json.loads(raw)
@@ -80,11 +80,11 @@ def _check_node(node: Any, name: str, depth: int) -> None:
 def _check_array(node: dict[str, Any], name: str) -> None:
     kind, grid = node.get("data_type"), node.get("chunk_grid")
     if not isinstance(kind, str) or kind not in _TYPES:
-        raise UnreadableFileError(name, f"the data type {_short(kind)} is not admitted")
+        raise UnreadableFileError(name, f"the data type {_short(kind)} is not allowed")
     if not isinstance(grid, dict) or grid.get("name") != "regular":
-        raise UnreadableFileError(name, f"the chunk grid {_short(grid)} is not admitted")
+        raise UnreadableFileError(name, f"the chunk grid {_short(grid)} is not allowed")
     if node.get("storage_transformers"):
-        raise UnreadableFileError(name, "storage transformers are not admitted")
+        raise UnreadableFileError(name, "storage transformers are not allowed")
     _check_codecs(node.get("codecs"), name, 0)
 
 
@@ -94,7 +94,7 @@ def _check_codecs(codecs: Any, name: str, depth: int) -> None:
     for codec in codecs:
         kind = codec.get("name") if isinstance(codec, dict) else codec
         if not isinstance(kind, str) or kind not in CODECS:
-            raise UnreadableFileError(name, f"the codec {_short(kind)} is not admitted")
+            raise UnreadableFileError(name, f"the codec {_short(kind)} is not allowed")
         about = codec.get("configuration", {}) if isinstance(codec, dict) else {}
         if not isinstance(about, dict):
             raise UnreadableFileError(name, "odd codecs")

@@ -102,7 +102,7 @@ _fields_of: Final = attrgetter(*(item.name for item in fields(Entry)))
 def walk(root: Path) -> Iterator[str]:
     """Yield every file under `root` but hidden ones, sorted by name.
 
-    What cannot be a recording is left out with an error in the log, and the rest goes on: pipes,
+    What cannot be a recording is left out with an error in the log, and the scan continues: pipes,
     sockets, devices, folders that may not be read or are nested deeper than
     `physioprep.limits.MAX_FOLDER_DEPTH`, links to folders that are walked anyway. A link that
     leads nowhere is yielded, since the file that it names may not be downloaded yet.

@@ -210,7 +210,7 @@ def download(
         _transfer(url, part)
         if sha256 is not None and sha256_of(part) != sha256:
             part.unlink()  # wrong from the start or continued wrongly: begin afresh
-            raise _WrongContentError("its SHA-256 is not the one the publisher states")
+            raise _WrongContentError("its SHA-256 differs from the published one")
 
     try:
         retrying(url, attempt, attempts=retries + 1, first_pause_s=wait_s)

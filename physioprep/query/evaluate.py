@@ -44,17 +44,17 @@ _ARITHMETIC: Final[dict[type, Callable[[Any, Any], Any]]] = {
 }
 #: Kinds of nodes that users may try, in words.
 _KINDS: Final[dict[type, str]] = {
-    ast.Attribute: "attributes are not admitted, only the methods of docs/shards.md",
-    ast.Subscript: "brackets after a name are not admitted",
-    ast.JoinedStr: "f-strings are not admitted",
-    ast.Lambda: "functions are not admitted",
-    ast.IfExp: "if is not admitted",
-    ast.NamedExpr: ":= is not admitted",
-    ast.Dict: "mappings are not admitted",
-    ast.Starred: "* before a value is not admitted",
-    ast.ListComp: "loops are not admitted",
-    ast.SetComp: "loops are not admitted",
-    ast.GeneratorExp: "loops are not admitted",
+    ast.Attribute: "attributes are not supported, only the methods of docs/shards.md",
+    ast.Subscript: "brackets after a name are not supported",
+    ast.JoinedStr: "f-strings are not supported",
+    ast.Lambda: "functions are not supported",
+    ast.IfExp: "'if' is not supported",
+    ast.NamedExpr: "':=' is not supported",
+    ast.Dict: "mappings are not supported",
+    ast.Starred: "* before a value is not supported",
+    ast.ListComp: "loops are not supported",
+    ast.SetComp: "loops are not supported",
+    ast.GeneratorExp: "loops are not supported",
     ast.List: "a list stands after in, == and != only",
     ast.Tuple: "a list stands after in, == and != only",
     ast.Set: "a list stands after in, == and != only",
@@ -184,7 +184,7 @@ class _Table:
                 )
             return _is_one_of(value, items, not_in=isinstance(op, ast.NotIn))
         if type(op) not in _COMPARE:
-            raise QueryError("is is not admitted: write ==, or column.isna()")
+            raise QueryError("'is' is not supported; write ==, or column.isna()")
         other = None if items is not None else self.value(right)
         if isinstance(op, ast.Eq | ast.NotEq):
             if isinstance(value, str) and isinstance(other, pd.Series):
@@ -264,7 +264,7 @@ class _Table:
         function = node.func
         if not isinstance(function, ast.Attribute):
             raise QueryError(
-                f"{self.parsed.fragment(node)!r}: functions are not admitted, only the methods of "
+                f"{self.parsed.fragment(node)!r}: functions are not supported, only the methods of "
                 "docs/shards.md"
             )
         of = function.value

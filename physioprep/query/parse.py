@@ -47,7 +47,7 @@ _TOKEN: Final = re.compile(
 )
 _REFUSED: Final = {
     "!": "write not, or != for inequality",
-    "@": "names of Python are not admitted, only columns",
+    "@": "names of Python are not supported, only columns",
     ":": "there are no slices, mappings and functions",
     "'": "a text is not closed",
     '"': "a text is not closed",
@@ -95,7 +95,7 @@ def parse(text: str) -> Parsed:
     Returns
     -------
     Parsed
-        Its nodes may still be of a kind that is not admitted: `evaluate` knows which are.
+        Its nodes may still be of a kind that is not supported: `evaluate` knows which are.
 
     Raises
     ------
@@ -154,7 +154,9 @@ def _scan(text: str) -> tuple[str, dict[str, str], dict[str, list[int] | list[st
         elif kind == "space":
             found = " "
         elif kind == "triple":
-            raise QueryError("a text stands in single quotes, 'so', or double ones")
+            raise QueryError(
+                "write a text between single quotes ('...') or double quotes, not triple ones"
+            )
         elif kind == "other":
             raise QueryError(f"{found!r} not understood: {_REFUSED.get(found, 'no such sign')}")
         parts.append(found)

@@ -128,7 +128,7 @@ def _pack(value: Any, arrays: _Arrays) -> Any:
             return {"$": name, "v": _pack(fields, arrays)}
     if isinstance(value, bool | int | float | str):
         return _pack({bool: bool, int: int, float: float, str: str}[_base(value)](value), arrays)
-    raise TypeError(f"a {type(value).__name__} does not travel")
+    raise TypeError(f"a {type(value).__name__} cannot be sent from the parser process")
 
 
 def _base(value: Any) -> type:
@@ -140,7 +140,7 @@ def _pack_array(value: NDArray[Any], arrays: _Arrays) -> Any:
         items = [_pack(item, arrays) for item in value.ravel().tolist()]
         return {"$": "objects", "s": list(value.shape), "v": items}
     if not _DTYPE.fullmatch(value.dtype.str):
-        raise TypeError(f"an array of {value.dtype} does not travel")
+        raise TypeError(f"an array of {value.dtype} cannot be sent from the parser process")
     arrays.append(np.ascontiguousarray(value))
     return {"$": "array", "s": list(value.shape), "d": value.dtype.str}
 

@@ -1,4 +1,4 @@
-"""Parse files in a process of its own: a file that kills or stalls its parser costs one row.
+"""Parse files in a separate process: a file that crashes or stalls its parser loses one row.
 
 Native libraries crash on hostile files, and some never end. Such formats are parsed in a child
 process with limits of time and memory (`physioprep.readers.parser_limits`). The child is started on
@@ -40,7 +40,7 @@ _QUIET: Final = {
 
 
 class ParserError(Exception):
-    """What went wrong in the process that parses: the error that led to the one that is raised.
+    """The error in the parser process; it is the cause of the error that the reader raises.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def is_guarded(format: str) -> bool:
 
 
 def read_guarded(module: str, path: str, *, root: str | None, header: bool, verify: bool) -> Any:
-    """Read a recording or its header in a process of its own.
+    """Read a recording or its header in a separate process.
 
     Parameters
     ----------

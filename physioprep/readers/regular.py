@@ -1,4 +1,4 @@
-"""Open files of a corpus, and only files: a pipe would never answer, a device never end."""
+"""Open only regular files of a corpus: reading a pipe may block forever, a device never ends."""
 
 from __future__ import annotations
 

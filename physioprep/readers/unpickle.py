@@ -160,7 +160,7 @@ class _Dtype:
         sized = (dtype.itemsize, dtype.alignment) if dtype.kind in "SU" else (-1, -1)
         # without fields, subarrays, metadata, or flags that are not this dtype's own
         if not (state[0] in (3, 4) and state[2:] in _states_of(dtype, sized)):
-            raise ForbiddenError("the state of a dtype that is neither of numbers nor of text")
+            raise ForbiddenError("a dtype that holds neither numbers nor text")
         self.dtype = dtype
 
 

@@ -88,7 +88,7 @@ class ShardFiles:
     def _through_cache(self, url: str, name: str, cache: Path) -> NDArray[np.uint8]:
         file = cache / name.replace("/", "+")
         for _ in range(_TRIES):
-            with suppress(FileNotFoundError):  # another process may have made room meanwhile
+            with suppress(FileNotFoundError):  # another process may have evicted it
                 content = map_file(file)
                 os.utime(file)
                 return content
@@ -97,7 +97,7 @@ class ShardFiles:
             remote.download(url, part)
             part.replace(file)
             self._make_room(cache, file)
-        raise ShardError(f"{cache}: its files vanish as soon as they are written")
+        raise ShardError(f"{cache}: another process keeps removing the files of this cache")
 
     def _make_room(self, cache: Path, newest: Path) -> None:
         """Delete what was used longest ago; readers that have it mapped keep it."""

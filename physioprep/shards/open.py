@@ -123,7 +123,7 @@ class Shards:
         name = label if label.startswith("label_") else f"label_{label}"
         if name not in self.labels:
             held = ", ".join(self.labels) or "no labels"
-            raise ShardError(f"{self.path}: holds no {name}, only {held}")
+            raise ShardError(f"{self.path}: no label {name}; it has {held}")
         found = _metadata(self.files, name)["attributes"].get("categories")
         return None if found is None else tuple(found)
 

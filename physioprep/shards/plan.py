@@ -200,7 +200,9 @@ def plan_windows(
         assert table is not None
         name = f"label_{asked.name}"
         if name in _label_names(records, spec):
-            raise ShardError(f"annotation label {asked.name!r}: the records have a {name} too")
+            raise ShardError(
+                f"annotation label {asked.name!r}: a label {name} of the records exists already"
+            )
         found = label_windows(asked, table, laid.record, laid.start_s, spec.window_s)
         labels.append(LabelPlan(name, *found, per_window=True))
     places = Places(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,8 @@ def open_store(path: str | Path) -> Store:
         raise StoreError(f"{path}: no store here")
     try:
         group = zarr.open_group(zarr_place(path), mode="r")
+    except json.JSONDecodeError:
+        raise StoreError(f"{path}: its zarr.json is not JSON") from None
     except (GroupNotFoundError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{path}: not a Zarr group: {str(error)[:300]}") from None
     schema, number = group.attrs.get("schema"), group.attrs.get("schema_version")

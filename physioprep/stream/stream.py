@@ -123,7 +123,9 @@ class ShardStream(BatchStream):
         held = self.shards.modalities
         for name in modalities or ():
             if name not in held:
-                raise ShardError(f"{self.shards.path}: holds no {name!r}, only {', '.join(held)}")
+                raise ShardError(
+                    f"{self.shards.path}: no modality {name!r}; it has {', '.join(held)}"
+                )
         self.modalities = tuple(modalities or held)
         self.raw = raw
         self.selection = select(self.shards, where)

@@ -179,7 +179,9 @@ def test_a_file_that_stays_wrong_is_an_error_and_never_gets_its_name(
 ):
     server.publish(corpus)
     server.faults["118e24.dat"] = ["wrong"] * 9
-    with pytest.raises(CorpusError, match=r"118e24\.dat: its SHA-256 is not the one"):
+    with pytest.raises(
+        CorpusError, match=r"118e24\.dat: its SHA-256 differs from the published one"
+    ):
         get(server, tmp_path / "out", retries=2)
     assert not (tmp_path / "out" / "118e24.dat").exists()
     assert [name for name, _ in server.asked].count("118e24.dat") == 3
@@ -209,7 +211,9 @@ def test_a_list_that_would_leave_the_folder_is_refused(server: Server, tmp_path:
 
 def test_another_list_than_the_publishers_is_refused(server: Server, tmp_path: Path):
     server.publish({"100.dat": b"x"})
-    with pytest.raises(CorpusError, match=r"SHA256SUMS\.txt: its SHA-256 is not the one"):
+    with pytest.raises(
+        CorpusError, match=r"SHA256SUMS\.txt: its SHA-256 differs from the published one"
+    ):
         fetch("mitdb", tmp_path / "out", url=server.url, retries=0)
 
 
@@ -240,7 +244,7 @@ def test_published_weights_come_with_their_hash(
     content = b"weights"
     server.publish({"pretrained_weights.pth": content})
     url, out = server.url + "pretrained_weights.pth", tmp_path / "out"
-    with pytest.raises(CorpusError, match="its SHA-256 is not the one the publisher states"):
+    with pytest.raises(CorpusError, match="its SHA-256 differs from the published one"):
         fetch("cbramod-weights", out, url=url, retries=1, wait_s=0.0)  # the published hash
     assert list(out.iterdir()) == []
     home, digest = WEIGHTS["cbramod-weights"]

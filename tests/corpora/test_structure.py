@@ -291,7 +291,7 @@ def test_tusz(tmp_path: Path, edf):
     (folder / "aaaaaajy_s001_t001.csv_bi").write_text("nothing\nof,this\n")
     rows = scan(tmp_path, "tusz", hashes=False)["error"].tolist()
     assert rows[0] is None
-    assert "no table channel,start_time,stop_time,label" in rows[1]
+    assert "not a CSV with the columns channel, start_time, stop_time, label" in rows[1]
 
 
 def test_slpdb_parts_of_a_night_are_one_subject(tmp_path: Path, wfdb):

@@ -244,7 +244,7 @@ def test_what_does_not_fit_is_said_before_anything_is_written(shards: Path, tmp_
         ({"label": "label_mood"}, "no label label_mood"),
         ({"modalities": ("ppg",)}, "the model takes ppg"),
         ({"positive": "joy"}, "positive 'joy'"),
-        ({"folds": 9}, "9 folds of 8 subjects"),
+        ({"folds": 9}, r"too many folds \(9\) for 8 subjects"),
         ({"weights": ("lucky",)}, "lucky"),
     ):
         with pytest.raises(ModelError, match=message):

@@ -213,7 +213,7 @@ def test_a_batch_is_never_overwritten_while_held(toy_shards: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "cause"),
     [
-        ({"modalities": ["ppg"]}, "holds no 'ppg'"),
+        ({"modalities": ["ppg"]}, "no modality 'ppg'"),
         ({"rank": 2, "world_size": 2}, "rank 2 is not in a world of 2"),
         ({"where": "nonsense > 3"}, "nonsense"),
         ({"where": "age > 3"}, "age"),

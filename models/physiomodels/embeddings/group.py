@@ -35,7 +35,7 @@ def refuse_existing(out: Path, *, overwrite: bool) -> None:
         If it exists and may not be replaced.
     """
     if out.exists() and not overwrite:
-        raise ModelError(f"{out}: exists; overwrite it by overwrite=True")
+        raise ModelError(f"{out}: exists; overwrite it (--overwrite) or choose another name")
 
 
 def finish(

@@ -51,7 +51,7 @@ def evaluate(
     """Compare signals, pretraining and a plain baseline under one protocol.
 
     What is done is kept in a folder beside `out` (``.OUT.partial``): the same call after a kill
-    goes on fold by fold, and each pretraining from its last checkpoint, to the same results.
+    resumes fold by fold, and each pretraining from its last checkpoint, to the same results.
 
     Parameters
     ----------

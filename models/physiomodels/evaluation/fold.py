@@ -83,7 +83,7 @@ class FoldTask:
 def prepare(job: Mapping[str, Any], item: tuple[str, int]) -> None:
     """Pretrain one encoder, or compute the baseline's features of one modality.
 
-    What is done already is left as it is; a pretraining that was killed goes on from its last
+    What is done already is left as it is; a pretraining that was killed resumes from its last
     checkpoint.
 
     Parameters

@@ -183,15 +183,18 @@ def _identity(shards: Shards) -> str:
 def _windows(shards: Shards, config: EvaluateConfig) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the labelled windows with `subject` (or record), `code` and `stratum`; the classes."""
     unknown = set(config.weights) - {"pretrained", "random"}
-    if unknown or not config.modalities:
-        raise ModelError(f"weights {config.weights}, modalities {config.modalities}")
+    if unknown:
+        raise ModelError(f"weights are pretrained or random, not {', '.join(sorted(unknown))}")
+    if not config.modalities:
+        raise ModelError("the configuration names no modalities")
     if any(not 0 < share <= 1 for share in config.label_shares):
         raise ModelError(f"label_shares {config.label_shares}: each above 0 and at most 1")
     classes = classes_of(shards, config.label)
     table = window_table(shards, config.where)
     table = table[table[config.label].notna()].sort_values("window").reset_index(drop=True)
     if not len(table):
-        raise ModelError(f"{shards.path}: no window has {config.label} where {config.where}")
+        matches = f" matches {config.where}" if config.where else ""
+        raise ModelError(f"{shards.path}: no window with a {config.label}{matches}")
     codes = {name: code for code, name in enumerate(classes)}
     table["code"] = table[config.label].map(codes).astype(np.int64)
     if grouped_by(config.protocol) == "record":

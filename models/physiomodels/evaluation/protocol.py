@@ -105,16 +105,21 @@ def make_folds(subjects: Texts, labels: Ints, protocol: str, n_folds: int, seed:
         tests = [rows[subjects == person] for person in people]
     elif protocol == "within-subject":
         most = int(np.bincount(labels).max())
-        if not 2 <= n_folds <= most:
-            raise ModelError(f"{n_folds} folds of {most} windows of the commonest class")
+        _check_folds(n_folds, most, "windows of the largest class")
         splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
         tests = _tests(splitter, rows, labels, None)
     else:
-        if not 2 <= n_folds <= len(people):
-            raise ModelError(f"{n_folds} folds of {len(people)} {group}s")
+        _check_folds(n_folds, len(people), f"{group}s")
         grouped = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
         tests = _tests(grouped, rows, labels, subjects.astype(str))
     return [Fold(np.setdiff1d(rows, test), np.sort(test)) for test in tests]
+
+
+def _check_folds(n_folds: int, most: int, of: str) -> None:
+    if n_folds < 2:
+        raise ModelError(f"folds {n_folds}: at least 2 are needed")
+    if n_folds > most:
+        raise ModelError(f"too many folds ({n_folds}) for {most} {of}")
 
 
 def _tests(splitter: Any, rows: Ints, labels: Ints, groups: Any) -> list[Ints]:

@@ -8,7 +8,7 @@
   out/      the results, complete when results.json is there; exchanged with OUT at the end
 ```
 
-Every file appears whole, so that a run that is killed goes on with what is done.
+Every file appears whole, so that a killed run continues from what is done.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def refuse_existing(target: Path, *, overwrite: bool) -> None:
     """
     full = target.exists() and not (target.is_dir() and not any(target.iterdir()))
     if full and not overwrite:
-        raise ModelError(f"{target}: exists; overwrite it by overwrite=True")
+        raise ModelError(f"{target}: exists; overwrite it (--overwrite) or choose another name")
 
 
 def _made_by(folder: Path, work: str) -> bool:

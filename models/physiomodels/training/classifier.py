@@ -159,7 +159,7 @@ def classes_of(shards: str | Path | Shards, label: str) -> tuple[str, ...]:
         raise ModelError(f"{opened.path}: no label {label}; the shards hold {held}")
     classes = opened.categories(label)
     if classes is None or len(classes) < 2:
-        raise ModelError(f"{opened.path}: {label} has no two classes to tell apart")
+        raise ModelError(f"{opened.path}: {label} needs at least two classes")
     return classes
 
 

@@ -1,4 +1,4 @@
-"""Pretraining: reconstruct what a dual mask hides, and go on exactly where a run stopped."""
+"""Pretraining: reconstruct what a dual mask hides, and resume exactly where a run stopped."""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ class PretrainingRun:
             torch.set_rng_state(state["rng"][ranks.rank()])
             if state["cuda_rng"] and self._on_gpu:
                 torch.cuda.set_rng_state(state["cuda_rng"][ranks.rank()])
-        else:  # another number of processes: dropout is drawn anew, the batches go on
+        else:  # another number of processes: dropout is drawn anew, the batches continue
             torch.manual_seed(self.config.seed + self.step + (ranks.rank() << 32))
         logger.info("resumed %s at step %d of %d", path, self.step, self.total)
 

@@ -21,7 +21,7 @@ def open_board(folder: Path, step: int) -> SummaryWriter:
     folder : Path
         Made where it does not exist.
     step : int
-        Last step of a run that goes on; what it wrote after that step is hidden. 0: a new run.
+        Last step of a run that resumes; what it wrote after that step is hidden. 0: a new run.
 
     Returns
     -------

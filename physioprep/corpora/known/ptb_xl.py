@@ -19,7 +19,7 @@ RHYTHMS = frozenset(
     | {"SVARR", "BIGU", "AFLT", "SVTAC", "PSVT", "TRIGU"}
 )
 _SEX = {"0": "M", "1": "F"}  # so coded in ptbxl_database.csv
-_OVER_89 = 300.0  # stands for every age above 89
+_OVER_89 = 300.0  # the code for ages above 89
 
 
 def find(root: Path) -> list[Entry]:

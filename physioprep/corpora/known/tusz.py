@@ -83,7 +83,7 @@ def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
     Raises
     ------
     CorpusError
-        The file is no table of channel, start, end and label.
+        The file is not a CSV with the columns channel, start_time, stop_time, label.
     """
     beside = path.with_suffix(".csv_bi")
     rows = _events(beside) if beside.is_file() else []
@@ -102,4 +102,6 @@ def _events(path: Path) -> list[tuple[str, float, float, str]]:
             for row in rows
         ]
     except (KeyError, ValueError, TypeError):
-        raise CorpusError(f"{path}: no table channel,start_time,stop_time,label") from None
+        raise CorpusError(
+            f"{path}: not a CSV with the columns channel, start_time, stop_time, label"
+        ) from None
