@@ -175,6 +175,7 @@ def ingest(
     destination: Target = FolderTarget(path) if isinstance(path, Path) else ObjectTarget(path)
     try:
         with destination.hold():
+            destination.check([root] if root is not None else manifest["root"].dropna().unique())
             run = _Run(
                 manifest.reset_index(drop=True),
                 destination,

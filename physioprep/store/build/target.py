@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -30,6 +30,21 @@ class Target(Protocol):
 
     def exists(self) -> bool:
         """Return whether `path` exists."""
+
+    def check(self, inputs: Iterable[str | Path]) -> None:
+        """Raise unless a store may be made here.
+
+        Parameters
+        ----------
+        inputs : iterable of path-like
+            Folders of the raw files.
+
+        Raises
+        ------
+        StoreError
+            The target overlaps an input, is a link, or holds anything that is not a store of
+            physioprep.
+        """
 
     def hold(self) -> AbstractContextManager[None]:
         """Return a context that locks the target against other ingests.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from physioprep import outputs
 from physioprep.atomic import swap, swap_undone, write_bytes
+from physioprep.errors import StoreError
 from physioprep.lock import hold
+from physioprep.outputs import check_output
 from physioprep.store.build.job_table import prepare
 from physioprep.store.build.journal import Entry, entry_path, read_entry
 from physioprep.store.build.plan import Plan
@@ -47,6 +50,16 @@ class FolderTarget:
             True also for a file or folder that is no store.
         """
         return self.path.exists()
+
+    def check(self, inputs: Iterable[str | Path]) -> None:
+        """Raise unless a store may be made here; see `physioprep.outputs.check_output`.
+
+        Parameters
+        ----------
+        inputs : iterable of path-like
+            Folders of the raw files.
+        """
+        check_output(self.path, outputs.STORE, overwrite=True, inputs=inputs, error=StoreError)
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -99,7 +112,7 @@ class FolderTarget:
         bool
             False if `give_up`.
         """
-        self.base.mkdir(exist_ok=True)
+        outputs.claim(self.base, StoreError)
         work = self.base / plan.sha256[:16]
         swap_undone(self.base, STORE, _is_of_plan, keep=not give_up)
         others = [path for path in self.base.iterdir() if path.is_dir() and path != work]
@@ -182,7 +195,7 @@ class FolderTarget:
 
     def discard(self) -> None:
         """Remove the working folders."""
-        shutil.rmtree(self.base, ignore_errors=True)
+        outputs.discard(self.base)
 
     def size(self) -> int:
         """Return the size of the store.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from physioprep.lock import hold_object
 from physioprep.store.build.block_on_objects import job_at, scratch
 from physioprep.store.build.job_table import prepare
 from physioprep.store.build.journal import Entry, entry_path, read_entry
+from physioprep.store.build.object_keys import check_prefix, is_store_key, is_work_key
 from physioprep.store.build.plan import Plan
 from physioprep.store.build.work import JOB, JOURNAL, STORE, TABLE
 
@@ -71,6 +72,26 @@ class ObjectTarget:
         except FileNotFoundError:
             return False
         return True
+
+    def check(self, inputs: Iterable[str | Path]) -> None:
+        """Raise unless a store may be made here; see `check_prefix`.
+
+        Parameters
+        ----------
+        inputs : iterable of path-like
+            Folders or URLs of the raw files.
+
+        Raises
+        ------
+        StoreError
+            The target overlaps an input, or something there is not ours.
+        """
+        own = f"{self.path}/"
+        for each in map(str, inputs):
+            other = f"{each.rstrip('/')}/"
+            if own.startswith(other) or other.startswith(own):
+                raise StoreError(f"{self.path}: it overlaps the input {each}; choose another place")
+        check_prefix(self.path, _work_of(self.path))
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -264,14 +285,15 @@ class ObjectTarget:
         remote.in_parallel(
             lambda x: remote.put(remote.join(self.path, x), (store / x).read_bytes()), rest
         )
-        strays = remote.listing(self.path).keys() - names
-        remote.delete(remote.join(self.path, name) for name in strays)
+        old = filter(is_store_key, remote.listing(self.path).keys() - names)
+        remote.delete(remote.join(self.path, name) for name in old)
         remote.put(remote.join(self.path, _ROOT), (store / _ROOT).read_bytes())
         return contents
 
     def discard(self) -> None:
         """Remove the working folder and the local folders."""
-        self._remove(_work_of(self.path))
+        work = _work_of(self.path)
+        remote.delete(remote.join(work, x) for x in remote.listing(work) if is_work_key(x))
         if hasattr(self, "work"):
             shutil.rmtree(scratch(self.work), ignore_errors=True)
 
