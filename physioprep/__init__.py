@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from physioprep.shards.run import shard as shard
     from physioprep.shards.spec import ShardSpec as ShardSpec
     from physioprep.simulation import simulate as simulate
-    from physioprep.store.build.run import IngestResult as IngestResult
+    from physioprep.store.build.result import IngestResult as IngestResult
     from physioprep.store.build.run import ingest as ingest
     from physioprep.store.open import open_store as open_store
     from physioprep.store.read import Store as Store
@@ -67,7 +67,7 @@ else:
         "FetchResult": "physioprep.corpora.fetch",
         "Finding": "physioprep.auditing.findings",
         "Header": "physioprep.recording",
-        "IngestResult": "physioprep.store.build.run",
+        "IngestResult": "physioprep.store.build.result",
         "ManifestError": "physioprep.errors",
         "ModelError": "physioprep.errors",
         "PhysioprepError": "physioprep.errors",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,8 @@ _RENAME_EXCHANGE: Final = 2
 TEMPORARY: Final = ".tmp"
 #: Ending of a working folder that is complete and is being moved to its target.
 _WHOLE: Final = ".whole"
+#: Ending of the old folder while a system that cannot exchange names renames twice.
+_OLD: Final = ".old"
 
 
 @contextmanager
@@ -82,7 +85,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     """
     temporary = path.with_name(f".{path.name}.{uuid4().hex[:12]}{TEMPORARY}")
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -169,8 +172,7 @@ def put_in_place(new: Path, target: Path) -> None:
         sync(target.parent)
         remove(new)
     else:  # this system cannot exchange names: `restore` repairs a kill between the two renames
-        old = _old_name(target)
-        remove(old)
+        old = target.with_name(f".{target.name}.{uuid4().hex[:12]}{_OLD}")
         target.rename(old)
         new.rename(target)
         sync(target.parent)
@@ -187,12 +189,14 @@ def restore(target: Path) -> None:
     target : Path
         As given to `put_in_place`.
     """
-    old = _old_name(target)
-    if old.exists():
-        if target.exists():
-            remove(old)
-        else:
-            old.rename(target)
+    # Only names that `put_in_place` gives: a folder called .x.old is somebody else's.
+    name = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{12}}{re.escape(_OLD)}")
+    for old in target.parent.iterdir() if target.parent.is_dir() else ():
+        if name.fullmatch(old.name) and not old.is_symlink():
+            if target.exists():
+                remove(old)
+            else:
+                old.rename(target)
 
 
 def swap(work: Path, part: str, target: Path) -> None:
@@ -257,10 +261,6 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _old_name(target: Path) -> Path:
-    return target.with_name(f".{target.name}.old")
 
 
 def _exchange(a: Path, b: Path) -> bool:

@@ -280,14 +280,18 @@ def audit(
 ) -> None:
     """Find what is wrong with a corpus: exit code 0 clean, 1 findings, 2 could not run."""
     from physioprep import auditing
+    from physioprep.outputs import FINDINGS, PAGE
 
     if bool(drop or fix) != bool(out):
         raise PhysioprepError("--drop and --fix write a manifest: give it a name with --out")
     if fail_on not in ("error", "warning"):
         raise PhysioprepError(f"--fail-on {fail_on}: write error or warning")
-    for path in filter(None, (report, json_out, quality, out)):  # before the long audit
-        auditing.refuse_input(path, (*paths, *(against or ())))
+    inputs = (*paths, *(against or ()))
+    for path, kind in ((report, PAGE), (json_out, FINDINGS), (quality, auditing.QUALITY)):
+        if path:  # before the long audit
+            auditing.refuse_foreign(path, kind, inputs)
     if out:
+        auditing.refuse_input(out, inputs)
         auditing.refuse_existing(out, overwrite=overwrite)
     with console.progress_bar("audit") as advance:
         found = pp.audit(

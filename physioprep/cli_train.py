@@ -94,6 +94,7 @@ def finetune(
     config: Config = None,
     where: Where = None,
     device: Device = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train a classifier on pretrained encoders; two are fused by concatenation."""
     from physiomodels.config import FinetuneConfig, load_config
@@ -103,7 +104,7 @@ def finetune(
     with console.progress_bar("finetune") as advance:
         train(
             shards, out, settings, label=label, encoders=_named(encoder), where=where,
-            device=device, progress=advance,
+            device=device, overwrite=overwrite, progress=advance,
         )  # fmt: skip
     console.print_facts({"classifier": out})
 

@@ -21,6 +21,11 @@ from physioprep.remote import is_remote
 #: The file that marks a working folder as ours.
 MARK: Final = ".physioprep"
 _MARK_TEXT: Final = "A working folder of physioprep: it may be removed when nothing runs in it.\n"
+#: What pictures name as their software.
+MAKER: Final = "physioprep"
+#: The file that marks results of an evaluation, and what it says.
+RESULTS_MARK: Final = "evaluation.json"
+RESULTS_SCHEMA: Final = "physiomodels.evaluation"
 #: Bytes of a file that are looked at for a mark.
 _LOOKED_AT: Final = 1 << 20
 
@@ -63,32 +68,56 @@ def _json_of(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _has_file(name: str, key: str) -> Callable[[Path], bool]:
-    """Return a check that a folder holds a JSON file with a key."""
-    return lambda path: key in _json_of(path / name)
+def _has_keys(name: str, *keys: str) -> Callable[[Path], bool]:
+    """Return a check that a folder holds a JSON file with some keys."""
+    return lambda path: _json_of(path / name).keys() >= set(keys)
 
 
-def _begins_with_mark(*marks: bytes) -> Callable[[Path], bool]:
-    """Return a check that a file holds one of some marks in its first MiB."""
+def _holds_mark(*marks: bytes) -> Callable[[Path], bool]:
+    """Return a check that a file holds one of some marks in its first or its last MiB."""
 
     def is_ours(path: Path) -> bool:
         try:
             with path.open("rb") as file:
-                head = file.read(_LOOKED_AT)
+                ends = [file.read(_LOOKED_AT)]
+                file.seek(max(0, path.stat().st_size - _LOOKED_AT))
+                ends.append(file.read(_LOOKED_AT))
         except OSError:
             return False
-        return any(mark in head for mark in marks)
+        return any(mark in end for mark in marks for end in ends)
 
     return is_ours
+
+
+def _is_trained(path: Path) -> bool:
+    """Return whether a folder holds an encoder, or what a pretraining began."""
+    keys = _json_of(path / "card.json").keys()
+    began = (path / MARK).is_file() and not (path / MARK).is_symlink()
+    return began or (keys >= {"run", "modality", "config"} and "label" not in keys)
 
 
 STORE: Final = Kind("a store", _zarr_schema("physioprep.store"))
 SHARDS: Final = Kind("shards", _zarr_schema("physioprep.shards"))
 EMBEDDINGS: Final = Kind("embeddings", _zarr_schema("physiomodels.embeddings"))
-RESULTS: Final = Kind("results of an evaluation", _has_file("results.json", "arms"))
-#: A page or picture that names its maker, or findings as JSON.
-REPORT: Final = Kind("a report", _begins_with_mark(b'content="physioprep"', b'"verdict"'))
-PICTURE: Final = Kind("a picture", _begins_with_mark(b"physioprep"))
+RESULTS: Final = Kind(
+    "results of an evaluation",
+    lambda path: _json_of(path / RESULTS_MARK).get("schema") == RESULTS_SCHEMA,
+)
+ENCODER: Final = Kind("an encoder", _is_trained)
+CLASSIFIER: Final = Kind("a classifier", _has_keys("card.json", "run", "label", "classes"))
+#: A page that names its maker.
+PAGE: Final = Kind("a report", _holds_mark(b'<meta name="generator" content="physioprep">'))
+#: An audit's findings as JSON.
+FINDINGS: Final = Kind(
+    "findings", lambda path: _json_of(path).keys() >= {"schema", "verdict", "findings"}
+)
+#: A picture whose metadata (of PNG, PDF, SVG) name its maker.
+PICTURE: Final = Kind(
+    "a picture",
+    _holds_mark(
+        f"Software\0{MAKER}".encode(), f"/Creator ({MAKER})".encode(), f">{MAKER}</".encode()
+    ),
+)
 
 
 def check_output(
@@ -195,7 +224,8 @@ def claim(folder: Path, error: type[PhysioprepError] = PhysioprepError) -> Path:
             raise error(
                 f"{folder}: there, and not a working folder of physioprep; move it away"
             ) from None
-        return folder
+        if (folder / MARK).exists():
+            return folder
     handle = os.open(
         folder / MARK, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o644
     )
@@ -224,6 +254,53 @@ def is_claimed(folder: Path) -> bool:
     if mark.is_symlink():
         return False
     return mark.is_file() or not any(folder.iterdir())
+
+
+def claim_empty(folder: Path, error: type[PhysioprepError] = PhysioprepError) -> Path:
+    """Make a working folder, or empty one that we made before.
+
+    Parameters
+    ----------
+    folder : Path
+        Its parent exists.
+    error : type of PhysioprepError
+        What to raise.
+
+    Returns
+    -------
+    Path
+        `folder`, with nothing in it but the mark.
+
+    Raises
+    ------
+    PhysioprepError
+        Something of that name is there without our mark.
+    """
+    for path in claim(folder, error).iterdir():
+        if path.name != MARK:
+            remove(path)
+    return folder
+
+
+def partial_of(target: Path) -> Path:
+    """Return the working folder of a target.
+
+    Parameters
+    ----------
+    target : Path
+        What is to be made.
+
+    Returns
+    -------
+    Path
+        Beside it, hidden.
+
+    Examples
+    --------
+    >>> partial_of(Path("build/x.zarr")).name
+    '.x.zarr.partial'
+    """
+    return target.with_name(f".{target.name}.partial")
 
 
 def discard(folder: Path) -> None:

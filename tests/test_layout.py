@@ -15,9 +15,9 @@ PACKAGES = (ROOT / "physioprep", ROOT / "models" / "physiomodels")
 # layer, and within every package, no circle is allowed: see `all_circles`. One thing bends: the
 # runner (parallel) names the functions of its tasks, which lie above it, as text.
 LAYERS = [
-    {"atomic", "outputs", "lock", "versions", "errors", "limits", "documents", "recording",
-     "samples", "facts", "facts_yaml", "hashes", "manifest", "query", "retry", "file_systems",
-     "remote", "remote_zarr", "plain_text", "zarr_metadata"},
+    {"atomic", "outputs", "lock", "new_folder", "pictures", "versions", "errors", "limits",
+     "documents", "recording", "samples", "facts", "facts_yaml", "hashes", "manifest", "query",
+     "retry", "file_systems", "remote", "remote_zarr", "plain_text", "zarr_metadata"},
     {"parallel"},
     {"readers"},
     {"harmonise", "corpora", "simulation"},

@@ -8,8 +8,8 @@ import pytest
 from physioprep.errors import PhysioprepError, StoreError
 from physioprep.outputs import (
     MARK,
+    PAGE,
     PICTURE,
-    REPORT,
     RESULTS,
     SHARDS,
     STORE,
@@ -89,9 +89,9 @@ def test_reports_and_pictures_by_their_marks(tmp_path: Path) -> None:
     path = tmp_path / "notes.html"
     path.write_text("<p>my notes on the signal</p>")
     with pytest.raises(PhysioprepError, match="not a report of physioprep"):
-        check_output(path, REPORT, overwrite=True)
+        check_output(path, PAGE, overwrite=True)
     path.write_text('<meta name="generator" content="physioprep">')
-    check_output(path, REPORT, overwrite=True)
+    check_output(path, PAGE, overwrite=True)
     path.write_bytes(b"\x89PNG...tEXtSoftware\0physioprep")
     check_output(path, PICTURE, overwrite=True)
 

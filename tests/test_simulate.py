@@ -105,7 +105,7 @@ def test_overwriting_deletes_nothing_but_a_simulation(raw: Path, tmp_path: Path)
     mine.parent.mkdir()
     mine.write_text("years of work")
     for folder in (mine.parent, mine):
-        with pytest.raises(PhysioprepError, match="not overwritten"):
+        with pytest.raises(PhysioprepError, match="never replaced"):
             simulate(folder, overwrite=True)
     assert mine.read_text() == "years of work"
 

@@ -8,8 +8,10 @@ only. `write_json`, `write_html`, `write_quality` and `write_kept` write it to f
 from __future__ import annotations
 
 from physioprep.auditing.findings import AuditReport, Comparison, Finding
+from physioprep.auditing.report.quality_table import QUALITY
 from physioprep.auditing.report.write import (
     refuse_existing,
+    refuse_foreign,
     refuse_input,
     write_html,
     write_json,
@@ -19,6 +21,6 @@ from physioprep.auditing.report.write import (
 from physioprep.auditing.run import audit
 
 __all__ = [
-    "AuditReport", "Comparison", "Finding", "audit", "refuse_existing", "refuse_input",
-    "write_html", "write_json", "write_kept", "write_quality",
+    "QUALITY", "AuditReport", "Comparison", "Finding", "audit", "refuse_existing",
+    "refuse_foreign", "refuse_input", "write_html", "write_json", "write_kept", "write_quality",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import threading
@@ -14,15 +15,18 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from physioprep.atomic import put_in_place
+from physioprep.atomic import sync
 from physioprep.errors import CorpusError, UnreadableFileError
 from physioprep.facts import Facts, Version, load_facts
 from physioprep.hashes import sha256_of
+from physioprep.outputs import claim, discard, partial_of
 from physioprep.retry import retrying
 
 log = logging.getLogger(__name__)
 
 SUMS = "SHA256SUMS.txt"
+#: Working folder in the folder of a corpus: where files gather until they are whole.
+_PARTS = ".fetch.partial"
 _BLOCK = 1 << 20
 
 #: Published weights of a model, which `fetch` gets as it gets a corpus: URL and SHA-256.
@@ -68,7 +72,8 @@ def fetch(
     """Download a corpus from PhysioNet, every file checked against the publisher's SHA-256.
 
     After an interruption the same call continues: finished files are checked and kept, a
-    half file is continued.
+    half file is continued. A file of another content is replaced only where the folder holds
+    the publisher's list of checksums, as an earlier download leaves it.
 
     Parameters
     ----------
@@ -100,7 +105,7 @@ def fetch(
     ------
     CorpusError
         The corpus is not open (the message states what to apply for), the server lacks a
-        file, or a file is wrong after all attempts.
+        file, a file is wrong after all attempts, or another of its name is in `out`.
 
     Examples
     --------
@@ -126,13 +131,19 @@ def fetch(
     base = base if base.endswith("/") else f"{base}/"
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    sums = folder / SUMS
+    parts = claim(folder / _PARTS, CorpusError)
+    sums = parts / SUMS
     sums.unlink(missing_ok=True)  # the list itself is never taken from an earlier attempt
     download(base + SUMS, sums, chosen.sha256sums, retries=retries, wait_s=wait_s)
+    # The publisher's own list in a folder says that its files are copies of the corpus, which
+    # may be mended; without it a file of another content is somebody else's.
+    mend = _is_right(folder / SUMS, sha256_of(sums))
     wanted = [(name, digest) for name, digest in _read_sums(sums) if fnmatchcase(name, include)]
     if not wanted:
         raise CorpusError(f"{corpus} {chosen.version} has no file that matches {include!r}")
-    downloaded = _fetch_all(folder, base, wanted, workers, retries, wait_s, progress)
+    downloaded = _fetch_all(folder, base, wanted, workers, retries, wait_s, progress, mend=mend)
+    sums.replace(folder / SUMS)
+    discard(parts)
     log.info("%s %s: %d files downloaded", corpus, chosen.version, downloaded)
     return FetchResult(folder, chosen.version, downloaded, len(wanted) - downloaded)
 
@@ -145,6 +156,8 @@ def _fetch_all(
     retries: int,
     wait_s: float,
     progress: Callable[[int, int], None] | None,
+    *,
+    mend: bool,
 ) -> int:
     """Download what is missing or wrong; return how many files that were."""
     stop = threading.Event()
@@ -153,7 +166,10 @@ def _fetch_all(
         if stop.is_set():
             return False
         url = base + urllib.parse.quote(name)
-        return download(url, folder / name, digest, retries=retries, wait_s=wait_s)
+        part = folder / _PARTS / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.part"
+        return download(
+            url, folder / name, digest, part=part, mend=mend, retries=retries, wait_s=wait_s
+        )
 
     downloaded = 0
     with ThreadPoolExecutor(max(1, workers)) as pool:
@@ -173,6 +189,8 @@ def download(
     target: Path,
     sha256: str | None = None,
     *,
+    part: Path | None = None,
+    mend: bool = False,
     retries: int = 5,
     wait_s: float = 1.0,
 ) -> bool:
@@ -183,9 +201,14 @@ def download(
     url : str
         Of the file.
     target : Path
-        The file. Bytes gather in ``<target>.part`` beside it, also across calls.
+        The file.
     sha256 : str, optional
         What the file must hash to.
+    part : Path, optional
+        Where bytes gather, also across calls, on the same file system; by default in a working
+        folder beside `target`.
+    mend : bool
+        Replace a file of another content; else it is refused.
     retries : int
         Attempts after the first; see `physioprep.retry`.
     wait_s : float
@@ -199,12 +222,16 @@ def download(
     Raises
     ------
     CorpusError
-        The server does not give the file, or it is wrong after all attempts.
+        The server does not give the file, it is wrong after all attempts, or another file of
+        this name is there.
     """
-    if target.is_file() and (sha256 is None or sha256_of(target) == sha256):
+    if _is_right(target, sha256, mend=mend):
         return False
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.part")
+    own = None
+    if part is None:
+        own = claim(partial_of(target), CorpusError)
+        part = own / "part"
 
     def attempt() -> None:
         _transfer(url, part)
@@ -214,10 +241,29 @@ def download(
 
     try:
         retrying(url, attempt, attempts=retries + 1, first_pause_s=wait_s)
+        _is_right(target, sha256, mend=mend)  # another file may have appeared meanwhile
+        part.replace(target)
     except UnreadableFileError as error:
         raise CorpusError(f"{url}: {error.cause}") from None
-    put_in_place(part, target)
+    finally:
+        if own is not None and not part.exists():
+            discard(own)
+    sync(target.parent)
     return True
+
+
+def _is_right(target: Path, sha256: str | None, *, mend: bool = False) -> bool:
+    """Return whether a file is there and right; raise if another one must not be replaced."""
+    if not target.exists() and not target.is_symlink():
+        return False
+    if target.is_file() and (sha256 is None or sha256_of(target) == sha256):
+        return True
+    if mend and target.is_file() and not target.is_symlink():
+        return False
+    raise CorpusError(
+        f"{target}: there, and not the published file: it is not replaced; move it away, or "
+        "choose another folder"
+    )
 
 
 class _WrongContentError(OSError):

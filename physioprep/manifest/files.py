@@ -105,7 +105,7 @@ def check_output(path: str | Path, *, overwrite: bool = False) -> None:
     ------
     ManifestError
         The ending is none of a manifest; the file exists, and `overwrite` is off or the file
-        is no manifest.
+        is no manifest, or is a link.
 
     Examples
     --------
@@ -119,6 +119,8 @@ def check_output(path: str | Path, *, overwrite: bool = False) -> None:
         raise ManifestError(f"{path}: a manifest ends in .parquet, .csv or .json")
     written = [path] if path.suffix != ".json" else [path, path.with_suffix(".csv")]
     for file in written:
+        if file.is_symlink():
+            raise ManifestError(f"{file}: a link; name the place itself")
         if file.exists() and not overwrite:
             raise ManifestError(
                 f"{file}: exists; overwrite it (--overwrite) or choose another name"

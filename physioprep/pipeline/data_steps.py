@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from physioprep import console
 from physioprep.errors import RecipeError
 from physioprep.pipeline.gather import gather
+from physioprep.pipeline.outputs import refuse_outside
 from physioprep.pipeline.place import Place, Summary
 
 if TYPE_CHECKING:
@@ -244,6 +245,8 @@ def view(place: Place, *, store: str, records: Sequence[str], out: str) -> Summa
     from physioprep.store.open import open_store
     from physioprep.viewing import plot_record
 
+    for record in records:  # a hostile corpus may name one ../../x
+        refuse_outside(place.out, f"{out}/{record}.png", f"view: record {record}")
     (place.out / out).mkdir(parents=True, exist_ok=True)
     opened = open_store(place.out / store)
     for record in records:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physioprep.atomic import write_text
+from physioprep.outputs import PAGE, check_output
 from physioprep.plain_text import plain_figure
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def write_report(out: str | Path, content: Content) -> Path:
     Parameters
     ----------
     out : path-like
-        The ``.html`` file to write; replaced as a whole.
+        The ``.html`` file to write; an older report is replaced as a whole.
     content : Content
         What to show. All of it is escaped: a record id cannot become markup.
 
@@ -82,6 +83,11 @@ def write_report(out: str | Path, content: Content) -> Path:
     -------
     Path
         `out`.
+
+    Raises
+    ------
+    PhysioprepError
+        Something that is no report of physioprep is there, or a link.
 
     Examples
     --------
@@ -103,6 +109,7 @@ def write_report(out: str | Path, content: Content) -> Path:
         reconstructions=[_embed(picture) for picture in content.reconstructions],
         losses=_data_uri(draw_losses(content.losses)) if content.losses else None,
     )
+    check_output(out, PAGE, overwrite=True)
     return write_text(Path(out), html)
 
 

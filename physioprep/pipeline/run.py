@@ -12,7 +12,7 @@ import inspect
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from physioprep.atomic import write_text
 from physioprep.documents import load_yaml
 from physioprep.errors import RecipeError
 from physioprep.facts import data_folder
+from physioprep.pipeline.outputs import Outputs, keep_outputs, made_by, refuse_outside
 from physioprep.pipeline.place import Place
 from physioprep.versions import __version__
 
@@ -61,6 +62,9 @@ class StepResult:
     verb: str
     summary: Mapping[str, Any]
     skipped: bool
+
+
+OnStep = Callable[[int, int, Step, StepResult | None], None]
 
 
 def load_pipeline(path: str | Path) -> Pipeline:
@@ -107,7 +111,7 @@ def run(
     out: str | Path,
     *,
     overwrite: bool = False,
-    on_step: Callable[[int, int, Step, StepResult | None], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> list[StepResult]:
     """Run a pipeline; steps whose inputs and arguments are unchanged are skipped.
 
@@ -132,25 +136,41 @@ def run(
     Raises
     ------
     RecipeError
-        The recipe is faulty, or `raw` does not exist.
+        The recipe is faulty, `raw` does not exist, an output of a step would leave `out`, or what
+        is there was not made by an earlier run of this pipeline.
     PhysioprepError
-        A step failed; the message says which file and why.
+        A step failed (the message says which file and why), or another process runs in `out`.
     """
     recipe = pipeline if isinstance(pipeline, Pipeline) else load_pipeline(pipeline)
     raw, out = Path(raw), Path(out)
     if not raw.is_dir():
         raise RecipeError(f"{raw}: no such folder of raw data")
-    stamps = out / ".steps"
-    stamps.mkdir(parents=True, exist_ok=True)
+    made = [made_by(step.arguments) for step in recipe.steps]
+    for number, (step, name) in enumerate(zip(recipe.steps, made, strict=True), 1):
+        refuse_outside(out, name, f"{recipe.title}: step {number}, {step.verb}")
+    with keep_outputs(out, raw, recipe.title) as outputs:
+        return _run_steps(recipe, raw, out, made, outputs, overwrite, on_step)
+
+
+def _run_steps(
+    recipe: Pipeline,
+    raw: Path,
+    out: Path,
+    made: Sequence[str],
+    outputs: Outputs,
+    overwrite: bool,
+    on_step: OnStep | None,
+) -> list[StepResult]:
+    """Run the steps in the locked folder of a run."""
     from physioprep.pipeline import steps
 
     place = Place(raw=raw, out=out, title=recipe.title, simulated=recipe.simulated)
     stamp = _fingerprint(raw)
     notes = [
-        stamps / f"{number:02d}-{step.verb}.json" for number, step in enumerate(recipe.steps, 1)
+        outputs.folder / f"{number:02d}-{step.verb}.json"
+        for number, step in enumerate(recipe.steps, 1)
     ]
-    for stale in set(stamps.iterdir()) - set(notes):  # of a recipe with other steps
-        stale.unlink()
+    outputs.forget_others(notes)
     results = []
     for number, (step, note) in enumerate(zip(recipe.steps, notes, strict=True), 1):
         # A stamp depends on all steps before: a change redoes every later step.
@@ -160,6 +180,7 @@ def run(
             on_step(number, len(recipe.steps), step, None)
         if done is None:
             log.info("step %d of %d: %s", number, len(recipe.steps), step.verb)
+            outputs.begin(made[number - 1], f"{recipe.title}: step {number}, {step.verb}")
             write_text(note, json.dumps({"stamp": stamp, "summary": None}))
             summary = steps.STEPS[step.verb](replace(place, was_stopped=begun), **step.arguments)
             write_text(note, json.dumps({"stamp": stamp, "summary": summary}, indent=1))

@@ -98,7 +98,7 @@ def finetune(
         train(
             place.out / shards, place.out / out, load_config(FinetuneConfig, config), label=label,
             encoders={name: place.out / path for name, path in encoders.items()}, where=where,
-            progress=advance,
+            overwrite=True, progress=advance,
         )  # fmt: skip
     return {"classifier": out}
 

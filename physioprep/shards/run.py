@@ -12,7 +12,10 @@ from typing import Any, Final, Unpack
 
 import numpy as np
 
+from physioprep import outputs
 from physioprep.errors import ShardError
+from physioprep.lock import Held
+from physioprep.outputs import check_output
 from physioprep.parallel.cluster import Announce, connect
 from physioprep.parallel.run import choose_scheduler, run_tasks
 from physioprep.shards import write
@@ -88,8 +91,8 @@ def shard(
     Raises
     ------
     ShardError
-        If the target exists, the stores do not fit together, no window is left, a worker died
-        or the scheduler cannot be reached.
+        If the target exists, is no shards folder or overlaps a store, the stores do not fit
+        together, no window is left, a worker died or the scheduler cannot be reached.
     StoreError
         If a store cannot be read, or another process writes the target.
     TypeError
@@ -100,9 +103,9 @@ def shard(
     elif fields:
         raise TypeError(f"shard: a spec, and {', '.join(fields)} too; give one of them")
     target = Path(target)
-    _refuse(target, overwrite)
-    choose_scheduler(scheduler, workers, "threads", ShardError)
     paths = [stores] if isinstance(stores, str | Path) else list(stores)
+    check_output(target, outputs.SHARDS, overwrite=overwrite, inputs=paths, error=ShardError)
+    choose_scheduler(scheduler, workers, "threads", ShardError)
     sources = tuple(open_source(path) for path in paths)
     if spec.weights is not None and len(spec.weights) != len(sources):
         raise ShardError(f"{len(spec.weights)} weights for {len(sources)} stores")
@@ -110,15 +113,15 @@ def shard(
     plan = None if spec.align == "r_peak" else plan_windows(sources, spec)
     detector = detector_name() if spec.align == "r_peak" else None
     sha256 = plan_sha256(sources, spec, detector)
-    with hold_target(target):
-        _refuse(target, overwrite)
+    with hold_target(target) as held:
+        check_output(target, outputs.SHARDS, overwrite=overwrite, error=ShardError)
         work = open_work(target, sha256)
         result = finished(work, target)
         if result is None:
             job = make_job(work, sources, spec, detector, sha256)
             forget()
             try:
-                with _engine(scheduler, workers, progress, announce) as engine:
+                with _engine(scheduler, workers, progress, announce, held) as engine:
                     if plan is None:
                         plan = _plan_with_peaks(work, sources, spec, job, engine)
                     write_plan(work, plan)
@@ -126,23 +129,20 @@ def shard(
             finally:
                 forget()
             finish(work, result)
-        commit(work, target)
+        held.check()
+        commit(work, target, overwrite=overwrite)
     _log.info("%s: %d windows of %d records", target, result.n_windows, result.n_records)
     return result
 
 
-def _refuse(target: Path, overwrite: bool) -> None:
-    if target.exists() and not overwrite:
-        raise ShardError(f"{target}: exists; overwrite it or choose another name")
-
-
 @dataclass(frozen=True)
 class _Engine:
-    """What runs the tasks, and who is told how far they are."""
+    """What runs the tasks, who is told how far they are, and the lock that they need."""
 
     scheduler: str | None
     workers: int | None
     progress: Progress | None
+    held: Held
 
     def run(self, task: str, count: int, job: Job) -> None:
         """Do tasks 0 up to `count`, in any order."""
@@ -150,6 +150,7 @@ class _Engine:
 
         def ended(number: int, result: object) -> None:
             nonlocal done
+            self.held.check()
             done += 1
             if self.progress is not None:
                 self.progress(done, count)
@@ -177,15 +178,16 @@ def _engine(
     workers: int | None,
     progress: Progress | None,
     announce: Announce | None,
+    held: Held,
 ) -> Iterator[_Engine]:
     """Give what runs all tasks of this call; one cluster for all of them."""
     if scheduler is None or (scheduler != "cluster" and "://" not in scheduler):
-        yield _Engine(scheduler, workers, progress)
+        yield _Engine(scheduler, workers, progress, held)
         return
     with connect(
         scheduler, workers or len(os.sched_getaffinity(0)), announce, ShardError
     ) as client:
-        yield _Engine(client.scheduler.address, workers, progress)
+        yield _Engine(client.scheduler.address, workers, progress, held)
 
 
 def _plan_with_peaks(

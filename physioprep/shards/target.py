@@ -11,11 +11,15 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from physioprep import outputs
 from physioprep.atomic import restore, swap, swap_undone, sync, sync_tree, write_text
+from physioprep.errors import ShardError
+from physioprep.lock import Held, hold, lock_of
+from physioprep.outputs import MARK, check_output, claim, discard, partial_of
 from physioprep.shards.result import ShardResult
 
 _log = logging.getLogger(__name__)
@@ -29,7 +33,7 @@ _DONE: Final = "done"
 
 
 @contextmanager
-def hold_target(target: Path) -> Iterator[None]:
+def hold_target(target: Path) -> Iterator[Held]:
     """Keep other runs from a target; give back what a killed exchange took away.
 
     Parameters
@@ -39,19 +43,18 @@ def hold_target(target: Path) -> Iterator[None]:
 
     Yields
     ------
-    None
+    Held
+        Says whether the target is still held.
 
     Raises
     ------
     StoreError
         If another process holds it.
     """
-    from physioprep.lock import hold
-
     target.parent.mkdir(parents=True, exist_ok=True)
-    with hold(target.with_name(f".{target.name}.lock"), target):
+    with hold(lock_of(target), target) as held:
         restore(target)
-        yield
+        yield held
 
 
 def open_work(target: Path, sha256: str) -> Path:
@@ -68,15 +71,19 @@ def open_work(target: Path, sha256: str) -> Path:
     -------
     Path
         What an unfinished run of the same plan made is still in it.
+
+    Raises
+    ------
+    ShardError
+        A folder of the name of the working folder is not ours.
     """
-    base = _base(target)
+    base = claim(partial_of(target), ShardError)
     work = base / sha256[:16]
-    base.mkdir(exist_ok=True)
     swap_undone(base, SHARDS, lambda shards, _: _note(shards.parent) is not None, keep=True)
     if work.exists():
         _log.info("%s: continuing an unfinished run", work)
     for other in sorted(base.iterdir(), key=lambda path: path.name != _DONE):
-        if other != work:
+        if other != work and other.name != MARK:
             # Renamed first: a later run must never continue a folder that is half removed.
             gone = other if other.name == _DONE else other.replace(base / _DONE)
             if gone.is_dir():
@@ -125,8 +132,8 @@ def finish(work: Path, result: ShardResult) -> None:
     sync(work)
 
 
-def commit(work: Path, target: Path) -> None:
-    """Exchange the finished shards with what is at the target, and remove that.
+def commit(work: Path, target: Path, *, overwrite: bool) -> None:
+    """Exchange the finished shards with older ones at the target, and remove those.
 
     Parameters
     ----------
@@ -134,18 +141,20 @@ def commit(work: Path, target: Path) -> None:
         After `finish`; removed.
     target : Path
         The shards folder.
+    overwrite : bool
+        Whether older shards may be replaced.
 
     Raises
     ------
+    ShardError
+        Something else, or shards that may not be replaced, appeared there meanwhile.
     OSError
         If the folder cannot be renamed; the target is then as it was.
     """
+    check_output(target, outputs.SHARDS, overwrite=overwrite, error=ShardError)
     swap(work, SHARDS, target)
-    shutil.rmtree(_base(target), ignore_errors=True)
-
-
-def _base(target: Path) -> Path:
-    return target.with_name(f".{target.name}.partial")
+    with suppress(OSError):  # a worker that outlives its run may still write there
+        discard(partial_of(target))
 
 
 def _note(work: Path) -> dict[str, object] | None:

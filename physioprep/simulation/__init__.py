@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from physioprep.atomic import put_in_place, remove, sync_tree
 from physioprep.errors import PhysioprepError
+from physioprep.new_folder import new_folder
+from physioprep.outputs import Kind
 from physioprep.parallel.run import run_tasks
 from physioprep.simulation.ecg import LEADS, RHYTHMS, finish_ecg, write_patient, write_wfdb
 from physioprep.simulation.folder import Person
@@ -23,6 +24,7 @@ from physioprep.simulation.paired import finish_paired, write_subject
 
 __all__ = ["LEADS", "simulate", "write_wfdb"]
 
+_SUMS: Final = "SHA256SUMS.txt"
 #: By corpus: the function that writes the files of one person into its folder.
 _WRITERS: Final[Mapping[str, Callable[[Path, int, Person], None]]] = {
     "demo-ecg": write_patient,
@@ -76,24 +78,14 @@ def simulate(
     out = Path(out)
     if n_patients < 4 or n_subjects < 2:
         raise PhysioprepError("the planted faults need 4 patients and 2 subjects at least")
-    if out.exists() and not overwrite:
-        raise PhysioprepError(f"{out}: exists; choose another folder or overwrite it")
-    if out.exists() and not _is_simulated(out):
-        raise PhysioprepError(f"{out}: holds more than simulated corpora; not overwritten")
-    partial = out.with_name(f".{out.name}.partial").absolute()
-    remove(partial)
-    try:
+    with new_folder(out, _SIMULATED, overwrite=overwrite) as folder:
         for name in _WRITERS:
-            (partial / name).mkdir(parents=True)
+            (folder / name).mkdir()
         patients = _people("P", n_patients, seed, list(RHYTHMS))
         subjects = _people("sub-", n_subjects, seed + 1, ["normal"])
-        _write_all(partial, {"demo-ecg": patients, "demo-paired": subjects}, workers, progress)
-        finish_ecg(partial / "demo-ecg", patients)
-        finish_paired(partial / "demo-paired", subjects)
-        sync_tree(partial)
-        put_in_place(partial, out)
-    finally:
-        remove(partial)
+        _write_all(folder, {"demo-ecg": patients, "demo-paired": subjects}, workers, progress)
+        finish_ecg(folder / "demo-ecg", patients)
+        finish_paired(folder / "demo-paired", subjects)
     return out
 
 
@@ -119,16 +111,35 @@ def _write_all(
 
     scheduler = "sync" if workers <= 1 else "processes"
     run_tasks(
-        "simulate", items, {"folder": str(folder)}, finished, scheduler=scheduler, workers=workers
+        "simulate",
+        items,
+        {"folder": str(folder.absolute())},
+        finished,
+        scheduler=scheduler,
+        workers=workers,
     )
 
 
 def _is_simulated(folder: Path) -> bool:
-    """Return whether `folder` holds what `simulate` wrote, or nothing: safe to delete."""
+    """Return whether `folder` holds what `simulate` wrote, and nothing else: safe to delete."""
     return folder.is_dir() and all(
-        child.name in _WRITERS and (child / "PLANTED_FAULTS.json").is_file()
+        child.name in _WRITERS and not child.is_symlink() and _is_as_listed(child)
         for child in folder.iterdir()
     )
+
+
+def _is_as_listed(corpus: Path) -> bool:
+    """Return whether a corpus holds no file that its list of checksums does not name."""
+    try:
+        lines = (corpus / _SUMS).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return False
+    listed = {line.partition(" ")[2].lstrip("* ") for line in lines} | {_SUMS}
+    found = {p.relative_to(corpus).as_posix() for p in corpus.rglob("*") if not p.is_dir()}
+    return found <= listed
+
+
+_SIMULATED: Final = Kind("simulated corpora", _is_simulated)
 
 
 def _people(prefix: str, count: int, seed: int, rhythms: list[str]) -> list[Person]:

@@ -4,7 +4,8 @@
 docs/store.md describes the schema.
 """
 
-from physioprep.store.build.run import IngestResult, ingest
+from physioprep.store.build.result import IngestResult
+from physioprep.store.build.run import ingest
 from physioprep.store.open import open_store
 from physioprep.store.read import Store
 from physioprep.store.verify import VerifyResult, verify

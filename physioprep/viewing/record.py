@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.atomic import temporary_file
 from physioprep.errors import CorpusError, PhysioprepError
 from physioprep.harmonise.channels import ECG_LEADS
 from physioprep.harmonise.units import UnknownUnitError, factor
-from physioprep.plain_text import plain_figure
+from physioprep.outputs import PICTURE, check_output
+from physioprep.pictures import save_picture
 from physioprep.viewing.ecg import choose_gain, describe_scale, ecg_panel
 from physioprep.viewing.eeg import (
     choose_sensitivity,
@@ -89,7 +89,7 @@ def plot_record(
     record_id : str
         One of ``store.records["record_id"]``, or ``corpus/id``.
     out : path-like
-        ``.png``, ``.pdf`` or ``.svg``; an older file is replaced.
+        ``.png``, ``.pdf`` or ``.svg``; an older picture of physioprep is replaced.
     start_s, duration_s : float
         Stretch to draw, s; cut at the end of the record.
     modality : str, optional
@@ -106,17 +106,17 @@ def plot_record(
     ------
     PhysioprepError
         If the record or the modality does not exist, the stretch is outside the record or longer
-        than 300 s, or `out` has another file extension.
+        than 300 s, or `out` has another file extension, lies in the store, or is a file that
+        physioprep did not make.
     """
     out = Path(out)
     if out.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise PhysioprepError(f"{out}: the file extension of a picture is .png, .pdf or .svg")
+    check_output(out, PICTURE, overwrite=True, inputs=[store.path])
     figure = draw_record(
         store, record_id, start_s=start_s, duration_s=duration_s, modality=modality
     )
-    with temporary_file(out) as temporary:
-        plain_figure(figure).savefig(temporary, dpi=dpi)
-    return out
+    return save_picture(figure, out, dpi=dpi)
 
 
 def draw_record(

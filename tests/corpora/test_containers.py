@@ -21,11 +21,11 @@ def scanned(root: Path, corpus: str) -> pd.DataFrame:
 def ingested(root: Path, corpus: str, recipe: str, *, assume: str = "", n: int = 3) -> pp.Store:
     """Ingest the first records of a folder by a recipe, or by one's own with units on top of it."""
     manifest = scan(root, corpus).head(n)
-    hidden = root / ".made"  # a scan does not look there
-    hidden.mkdir(exist_ok=True)
-    out = hidden / f"{recipe}{bool(assume)}.zarr"
+    made = root.with_name(f"{root.name}-made")  # no store may lie in the raw folder
+    made.mkdir(exist_ok=True)
+    out = made / f"{recipe}{bool(assume)}.zarr"
     if assume:
-        own = hidden / "own.yaml"
+        own = made / "own.yaml"
         own.write_text(f"name: own\nbase: {recipe}\nmodalities: {assume}\n")
         recipe = str(own)
     result = pp.ingest(manifest, out, recipe, workers=1)

@@ -12,6 +12,7 @@ from physioprep.corpora.fetch import WEIGHTS, fetch
 from physioprep.corpora.scan import scan
 from physioprep.errors import CorpusError
 from physioprep.facts import list_corpora, load_facts
+from physioprep.outputs import claim
 
 
 class Server:
@@ -85,6 +86,12 @@ def corpus(tmp_path: Path, wfdb: Callable[..., Path]) -> dict[str, bytes]:
     return {**files, "doc/read me.txt": b"about"}
 
 
+def part_of(out: Path, name: str) -> Path:
+    """Where a killed download of a file left its bytes."""
+    folder = claim(out / ".fetch.partial")
+    return folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.part"
+
+
 def get(server: Server, out: Path, **more):
     return fetch("nstdb", out, url=server.url, wait_s=0.0, **more)
 
@@ -97,7 +104,7 @@ def test_every_file_arrives_and_scans(server: Server, corpus: dict[str, bytes], 
     assert (result.downloaded, result.present, result.version) == (5, 0, "1.0.0")
     for name, data in corpus.items():
         assert (out / name).read_bytes() == data
-    assert not list(out.rglob("*.part"))
+    assert not [path for path in out.iterdir() if path.name.startswith(".")]
     assert seen[-1] == (5, 5)
     frame = scan(out, "nstdb")
     assert frame["record_id"].tolist() == ["118e24", "119e00"]
@@ -132,7 +139,7 @@ def test_a_later_run_continues_where_one_was_killed(
     server.publish(corpus)
     out = tmp_path / "out"
     out.mkdir()
-    (out / "118e24.dat.part").write_bytes(corpus["118e24.dat"][:777])
+    part_of(out, "118e24.dat").write_bytes(corpus["118e24.dat"][:777])
     get(server, out)
     assert (out / "118e24.dat").read_bytes() == corpus["118e24.dat"]
     assert ("118e24.dat", "bytes=777-") in server.asked
@@ -144,7 +151,7 @@ def test_a_part_that_was_complete_is_recognised(
     server.publish(corpus)
     out = tmp_path / "out"
     out.mkdir()
-    (out / "118e24.dat.part").write_bytes(corpus["118e24.dat"])
+    part_of(out, "118e24.dat").write_bytes(corpus["118e24.dat"])
     get(server, out)
     assert (out / "118e24.dat").read_bytes() == corpus["118e24.dat"]
 
@@ -155,7 +162,7 @@ def test_a_part_of_something_else_is_begun_afresh(
     server.publish(corpus)
     out = tmp_path / "out"
     out.mkdir()
-    (out / "118e24.dat.part").write_bytes(b"another file's bytes")
+    part_of(out, "118e24.dat").write_bytes(b"another file's bytes")
     get(server, out)
     assert (out / "118e24.dat").read_bytes() == corpus["118e24.dat"]
 
@@ -254,3 +261,39 @@ def test_published_weights_come_with_their_hash(
     assert fetch("cbramod-weights", out, url=url).downloaded == 1
     assert (out / "pretrained_weights.pth").read_bytes() == content
     assert fetch("cbramod-weights", out, url=url).present == 1
+
+
+def test_a_foreign_file_is_never_replaced(
+    server: Server, corpus: dict[str, bytes], tmp_path: Path
+) -> None:
+    server.publish(corpus)
+    for name in ("118e24.dat", "SHA256SUMS.txt"):
+        home = tmp_path / f"home of {name}"
+        home.mkdir()
+        (home / name).write_bytes(b"mine")
+        (home / f"{name}.part").write_bytes(b"mine too")
+        with pytest.raises(CorpusError, match=f"{name}: there, and not the published file"):
+            get(server, home)
+        assert (home / name).read_bytes() == b"mine"
+        assert (home / f"{name}.part").read_bytes() == b"mine too"
+
+
+def test_nothing_is_written_through_a_link(
+    server: Server, corpus: dict[str, bytes], tmp_path: Path
+) -> None:
+    server.publish(corpus)
+    out = tmp_path / "out"
+    get(server, out)
+    (tmp_path / "mine").write_bytes(b"mine")
+    (out / "118e24.dat").unlink()
+    (out / "118e24.dat").symlink_to(tmp_path / "mine")
+    with pytest.raises(CorpusError, match="not the published file"):
+        get(server, out)
+    assert (tmp_path / "mine").read_bytes() == b"mine"
+    assert (out / "118e24.dat").is_symlink()
+    foreign = tmp_path / "other" / ".fetch.partial"
+    foreign.mkdir(parents=True)
+    (foreign / "thesis.tex").write_text("years")
+    with pytest.raises(CorpusError, match="not a working folder of physioprep"):
+        get(server, tmp_path / "other")
+    assert (foreign / "thesis.tex").read_text() == "years"

@@ -104,7 +104,15 @@ def test_eegmat_equals_pyedflib_itself(shared_data: Path, tmp_path: Path) -> Non
                 )
 
 
-def test_lowest_sample_of_edf_is_a_sample(tmp_path: Path) -> None:
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """Folder for raw files: no store may lie in it."""
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    return folder
+
+
+def test_lowest_sample_of_edf_is_a_sample(tmp_path: Path, raw: Path) -> None:
     """-32768 marks a missing sample in our recipes and in WFDB format 16, not in EDF."""
     import edfio
 
@@ -117,8 +125,8 @@ def test_lowest_sample_of_edf_is_a_sample(tmp_path: Path) -> None:
         physical_range=(-3276.8, 3276.7),
         digital_range=(-32768, 32767),
     )
-    edfio.Edf([signal]).write(tmp_path / "a.edf")
-    pp.ingest(pp.scan(tmp_path, "folder"), tmp_path / "n.zarr", "native")
+    edfio.Edf([signal]).write(raw / "a.edf")
+    pp.ingest(pp.scan(raw, "folder"), tmp_path / "n.zarr", "native")
     store = pp.open_store(tmp_path / "n.zarr")
     assert np.array_equal(store.digital("a", "eeg")[0], digital)
     values = store.record("a")["eeg"].values[0]
@@ -126,12 +134,14 @@ def test_lowest_sample_of_edf_is_a_sample(tmp_path: Path) -> None:
     assert not np.isnan(values).any()
 
 
-def test_wider_samples_widen_the_store(tmp_path: Path, wfdb_writer: Callable[..., None]) -> None:
+def test_wider_samples_widen_the_store(
+    tmp_path: Path, raw: Path, wfdb_writer: Callable[..., None]
+) -> None:
     """24-bit samples among 16-bit ones: no header says so, nothing is cut."""
     import wfdb
 
     wide = np.array([[1 << 20, -(1 << 20), 3, 4]], np.int64).repeat(300, axis=1)
-    wfdb_writer(tmp_path, "a", np.arange(1200, dtype=np.int16)[None], leads=("I",))
+    wfdb_writer(raw, "a", np.arange(1200, dtype=np.int16)[None], leads=("I",))
     wfdb.wrsamp(
         "b",
         fs=100,
@@ -141,9 +151,9 @@ def test_wider_samples_widen_the_store(tmp_path: Path, wfdb_writer: Callable[...
         fmt=["24"],
         adc_gain=[200.0],
         baseline=[0],
-        write_dir=str(tmp_path),
+        write_dir=str(raw),
     )
-    manifest = pp.scan(tmp_path, "folder")
+    manifest = pp.scan(raw, "folder")
     result = pp.ingest(manifest, tmp_path / "n.zarr", "native")
     store = pp.open_store(result.path)
     assert np.array_equal(store.digital("b", "ecg"), wide)
@@ -153,25 +163,25 @@ def test_wider_samples_widen_the_store(tmp_path: Path, wfdb_writer: Callable[...
     assert again.plan_sha256 == result.plan_sha256
 
 
-def test_two_rates_are_two_groups(tmp_path: Path, wfdb_writer: Callable[..., None]) -> None:
+def test_two_rates_are_two_groups(
+    tmp_path: Path, raw: Path, wfdb_writer: Callable[..., None]
+) -> None:
     for name, rate in (("a", 100.0), ("b", 128.0), ("c", 128.0)):
-        wfdb_writer(
-            tmp_path, name, np.arange(2000, dtype=np.int16)[None], rate_hz=rate, leads=("I",)
-        )
-    pp.ingest(pp.scan(tmp_path, "folder"), tmp_path / "n.zarr", "native")
+        wfdb_writer(raw, name, np.arange(2000, dtype=np.int16)[None], rate_hz=rate, leads=("I",))
+    pp.ingest(pp.scan(raw, "folder"), tmp_path / "n.zarr", "native")
     store = pp.open_store(tmp_path / "n.zarr")
     assert {m: store.rate_hz(m) for m in store.modalities} == {"ecg": 128.0, "ecg_100hz": 100.0}
     assert list(store.record("a").data_vars) == ["ecg_100hz"]
 
 
 def test_records_of_other_leads_and_units_share_a_store(
-    tmp_path: Path, wfdb_writer: Callable[..., None]
+    tmp_path: Path, raw: Path, wfdb_writer: Callable[..., None]
 ) -> None:
-    wfdb_writer(tmp_path, "a", np.arange(600, dtype=np.int16).reshape(2, 300), leads=("II", "V5"))
-    wfdb_writer(tmp_path, "b", np.arange(600, dtype=np.int16).reshape(2, 300), leads=("V5", "II"))
-    text = (tmp_path / "b.hea").read_text().replace("200/mV", "200/uV")
-    (tmp_path / "b.hea").write_text(text)
-    pp.ingest(pp.scan(tmp_path, "folder"), tmp_path / "n.zarr", "native")
+    wfdb_writer(raw, "a", np.arange(600, dtype=np.int16).reshape(2, 300), leads=("II", "V5"))
+    wfdb_writer(raw, "b", np.arange(600, dtype=np.int16).reshape(2, 300), leads=("V5", "II"))
+    text = (raw / "b.hea").read_text().replace("200/mV", "200/uV")
+    (raw / "b.hea").write_text(text)
+    pp.ingest(pp.scan(raw, "folder"), tmp_path / "n.zarr", "native")
     store = pp.open_store(tmp_path / "n.zarr")
     for record in ("a", "b"):  # each in the order of its own file
         assert np.array_equal(store.digital(record, "ecg").ravel(), np.arange(600))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physiomodels.embeddings.picture import draw
-from physioprep.atomic import put_in_place, remove, restore, sync_tree
 from physioprep.errors import ModelError
+from physioprep.new_folder import new_folder
+from physioprep.outputs import EMBEDDINGS, PICTURE, check_output
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,66 +21,61 @@ if TYPE_CHECKING:
 SCHEMA = "physiomodels.embeddings"
 
 
-def refuse_existing(out: Path, *, overwrite: bool) -> None:
-    """Refuse to replace a group, unless `overwrite` allows it.
+@contextmanager
+def new_group(
+    out: str | Path, *, overwrite: bool, inputs: list[str | Path], picture: str | Path | None
+) -> Iterator[Path]:
+    """Give the folder of a group, which takes the place of `out` if the block succeeds.
 
     Parameters
     ----------
-    out : Path
-        Group to make.
+    out : path-like
+        Group to make; an older one stays until the new one is complete.
     overwrite : bool
-        Whether it may be replaced.
+        Whether an older one may be replaced.
+    inputs : list of path-like
+        What is read for it.
+    picture : path-like or None
+        Picture file that will be drawn.
+
+    Yields
+    ------
+    Path
+        For `write_group`.
 
     Raises
     ------
     ModelError
-        If it exists and may not be replaced.
+        `out` exists and may not be replaced, or it or `picture` is not ours or overlaps an input.
     """
-    if out.exists() and not overwrite:
-        raise ModelError(f"{out}: exists; overwrite it (--overwrite) or choose another name")
+    if picture is not None:
+        check_output(picture, PICTURE, overwrite=True, inputs=[out, *inputs], error=ModelError)
+    with new_folder(
+        Path(out), EMBEDDINGS, overwrite=overwrite, inputs=inputs, error=ModelError
+    ) as folder:
+        yield folder
 
 
-def finish(
-    out: Path,
-    vectors: NDArray[np.float32],
-    table: pd.DataFrame,
-    modalities: list[str],
-    picture: str | Path | None,
-    projection: str,
+def write_group(
+    folder: Path, vectors: NDArray[np.float32], table: pd.DataFrame, modalities: list[str]
 ) -> None:
-    """Write the Zarr group, whole or not at all, and draw it where that is asked for.
+    """Write the Zarr group.
 
     Parameters
     ----------
-    out : Path
-        Group to make; an older one stays until the new one is complete.
+    folder : Path
+        From `new_group`.
     vectors : ndarray of float32, shape (row, feature)
         Embeddings.
     table : pandas.DataFrame
         Their columns of the manifest.
     modalities : list of str
         Of the encoders, in the order of the features.
-    picture : path-like or None
-        Picture file to draw.
-    projection : {"pca", "umap"}
-        Of the picture.
     """
-    _write(out, vectors, table, modalities)
-    if picture is not None:
-        draw(vectors, table, Path(picture), projection)
-
-
-def _write(
-    out: Path, vectors: NDArray[np.float32], table: pd.DataFrame, modalities: list[str]
-) -> None:
     import zarr
 
-    target = out.resolve()
-    part = target.with_name(f".{target.name}.partial")
-    restore(target)
-    remove(part)
     attributes = {"schema": SCHEMA, "schema_version": 1, "modalities": modalities}
-    group = zarr.create_group(str(part), attributes=attributes)
+    group = zarr.create_group(str(folder), attributes=attributes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # zarr's, on its string type
         _column(group, "embedding", vectors)
@@ -87,8 +84,6 @@ def _write(
             if values.dtype.kind not in "iufb":
                 values = values.astype(object).where(values.notna(), "").astype(str)
             _column(group, name, values.to_numpy())
-    sync_tree(part)
-    put_in_place(part, target)
 
 
 def _column(group: zarr.Group, name: str, values: NDArray[Any]) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from physiomodels.embeddings.encoders import load_encoders, pooled
-from physiomodels.embeddings.group import finish, refuse_existing
+from physiomodels.embeddings.group import new_group, write_group
+from physiomodels.embeddings.picture import draw
 from physiomodels.embeddings.run import (
     BATCH,
     Progress,
@@ -93,25 +94,30 @@ def embed(
     ModelError
         If model and shards do not fit, or `out` exists.
     """
-    out = Path(out)
-    refuse_existing(out, overwrite=overwrite)
     opened = open_shards(shards)
-    encoders = dict(load_encoders(model, modality))
-    for name, encoder in encoders.items():
-        check_fit(opened, name, encoder.patch_size, None)
-    table = window_table(opened, where).sort_values("window")
-    scheduler, device = choose_place(scheduler, workers, device, len(table))
-    job = job_of(str(Path(model).resolve()), modality, device, shards=str(opened.path), where=where)
-    windows = table["window"].to_numpy()
-    starts = np.flatnonzero(np.diff(windows // opened.windows_per_chunk, prepend=-1)).tolist()
-    items = list(zip(starts, [*starts[1:], len(windows)], strict=True))  # a chunk each
-    numbers, vectors = run_embedding(
-        "embed-shards", items, job, scheduler=scheduler, workers=workers, progress=progress,
-        announce=announce,
-    )  # fmt: skip
-    assert np.array_equal(numbers, windows)
-    finish(out, vectors, table, list(encoders), picture, projection)
-    return out
+    with new_group(
+        out, overwrite=overwrite, inputs=[opened.path, model], picture=picture
+    ) as folder:
+        encoders = dict(load_encoders(model, modality))
+        for name, encoder in encoders.items():
+            check_fit(opened, name, encoder.patch_size, None)
+        table = window_table(opened, where).sort_values("window")
+        scheduler, device = choose_place(scheduler, workers, device, len(table))
+        job = job_of(
+            str(Path(model).resolve()), modality, device, shards=str(opened.path), where=where
+        )
+        windows = table["window"].to_numpy()
+        starts = np.flatnonzero(np.diff(windows // opened.windows_per_chunk, prepend=-1)).tolist()
+        items = list(zip(starts, [*starts[1:], len(windows)], strict=True))  # a chunk each
+        numbers, vectors = run_embedding(
+            "embed-shards", items, job, scheduler=scheduler, workers=workers, progress=progress,
+            announce=announce,
+        )  # fmt: skip
+        assert np.array_equal(numbers, windows)
+        write_group(folder, vectors, table, list(encoders))
+    if picture is not None:
+        draw(vectors, table, Path(picture), projection)
+    return Path(out)
 
 
 def embed_chunk(

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from physiomodels.embeddings.encoders import Encoders, load_encoders, pooled
-from physiomodels.embeddings.group import finish, refuse_existing
+from physiomodels.embeddings.group import new_group, write_group
+from physiomodels.embeddings.picture import draw
 from physiomodels.embeddings.run import (
     BATCH,
     Progress,
@@ -91,35 +92,38 @@ def embed_store(
     """
     if per not in ("window", "record"):
         raise ModelError(f'per "{per}": "window" or "record"')
-    out = Path(out)
-    refuse_existing(out, overwrite=overwrite)
-    encoders = dict(load_encoders(model, modality))
-    plan = _lay_out(str(store), tuple(encoders), window_s, where)
-    _check_patches(store, plan, encoders)
-    scheduler, device = choose_place(scheduler, workers, device, len(plan.record))
-    job = job_of(
-        str(Path(model).resolve()), modality, device, store=str(Path(store).resolve()),
-        names=list(encoders), window_s=window_s, where=where,
-    )  # fmt: skip
-    starts = range(0, len(plan.record), BATCH)
-    items = [(begin, min(begin + BATCH, len(plan.record))) for begin in starts]
-    kept, vectors = run_embedding(
-        "embed-store", items, job, scheduler=scheduler, workers=workers, progress=progress,
-        announce=announce,
-    )  # fmt: skip
-    if not len(kept):
-        raise ModelError(f"{store}: no window has a whole patch of valid samples")
-    if len(kept) < len(plan.record):
-        left = len(plan.record) - len(kept)
-        logger.warning("%d windows without a whole valid patch left out", left)
-    table = plan.records.iloc[plan.record[kept]].drop(columns=list(_PLACES)).reset_index(drop=True)
-    if per == "record":
-        vectors, table = _by_record(vectors, table, plan.record[kept])
-    else:
-        table.insert(0, "window", kept)
-        table["start_s"] = plan.start_s[kept]
-    finish(out, vectors, table, list(encoders), picture, projection)
-    return out
+    with new_group(out, overwrite=overwrite, inputs=[store, model], picture=picture) as folder:
+        encoders = dict(load_encoders(model, modality))
+        plan = _lay_out(str(store), tuple(encoders), window_s, where)
+        _check_patches(store, plan, encoders)
+        scheduler, device = choose_place(scheduler, workers, device, len(plan.record))
+        job = job_of(
+            str(Path(model).resolve()), modality, device, store=str(Path(store).resolve()),
+            names=list(encoders), window_s=window_s, where=where,
+        )  # fmt: skip
+        starts = range(0, len(plan.record), BATCH)
+        items = [(begin, min(begin + BATCH, len(plan.record))) for begin in starts]
+        kept, vectors = run_embedding(
+            "embed-store", items, job, scheduler=scheduler, workers=workers, progress=progress,
+            announce=announce,
+        )  # fmt: skip
+        if not len(kept):
+            raise ModelError(f"{store}: no window has a whole patch of valid samples")
+        if len(kept) < len(plan.record):
+            left = len(plan.record) - len(kept)
+            logger.warning("%d windows without a whole valid patch left out", left)
+        table = (
+            plan.records.iloc[plan.record[kept]].drop(columns=list(_PLACES)).reset_index(drop=True)
+        )
+        if per == "record":
+            vectors, table = _by_record(vectors, table, plan.record[kept])
+        else:
+            table.insert(0, "window", kept)
+            table["start_s"] = plan.start_s[kept]
+        write_group(folder, vectors, table, list(encoders))
+    if picture is not None:
+        draw(vectors, table, Path(picture), projection)
+    return Path(out)
 
 
 def _lay_out(store: str, names: tuple[str, ...], window_s: float, where: str | None) -> Plan:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physioprep.atomic import temporary_file
 from physioprep.errors import ModelError
-from physioprep.plain_text import plain_figure
+from physioprep.pictures import save_picture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,8 +60,7 @@ def draw(
     panels[0].set_ylabel(axes[1])
     if any(is_simulated(corpus) for corpus in table["corpus"].dropna().unique()):
         figure.suptitle("SIMULATED", color="#b00020", weight="bold", x=0.01, ha="left")
-    with temporary_file(Path(out)) as path:
-        plain_figure(figure).savefig(path, dpi=110)
+    save_picture(figure, Path(out), error=ModelError)
 
 
 def project(

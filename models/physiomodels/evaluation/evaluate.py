@@ -20,6 +20,7 @@ from physiomodels.evaluation.results import Evaluation, are_written, load_result
 from physiomodels.evaluation.work import PART, fold_file, working_folder
 from physiomodels.model.device import choose_device
 from physioprep.errors import ModelError
+from physioprep.lock import Held
 from physioprep.parallel.cluster import Announce
 from physioprep.parallel.run import choose_scheduler, run_tasks
 from physioprep.shards import open_shards
@@ -159,12 +160,13 @@ def evaluate_all(
     scheduler = _scheduler(plans, scheduler, workers, device)
     device = choose_device(device, alone=scheduler == "sync")
     plan_sha256 = digest(plans, opened, more, simulated=simulated, device=device)
-    target = Path(out).resolve()
-    with working_folder(target, plan_sha256, overwrite=overwrite) as work:
+    target = Path(out).absolute()
+    inputs = [opened.path, more.path, *(weights or {}).values()]
+    with working_folder(target, plan_sha256, overwrite=overwrite, inputs=inputs) as (work, held):
         if work is not None:
             kept = (work / "cache" if cache is None else Path(cache)).resolve()
             job = write_job(work, plans, opened, more, kept, device)
-            _run(job, plans, work, kept, scheduler, workers, progress, announce)
+            _run(job, plans, work, kept, scheduler, workers, progress, announce, held)
             for number, plan in enumerate(plans):
                 folder = work / PART / plan.name
                 wall_s = round(time.perf_counter() - started, 1)
@@ -203,6 +205,7 @@ def _run(
     workers: int | None,
     progress: Progress | None,
     announce: Announce | None,
+    held: Held,
 ) -> None:
     """Run what is not done yet: first encoders and features, then the folds."""
     names = list(distinct_pretrainings(plans))
@@ -218,6 +221,7 @@ def _run(
 
     def count(item: Any, result: Any) -> None:
         nonlocal done
+        held.check()
         done += 1
         if progress is not None:
             progress(done, total)

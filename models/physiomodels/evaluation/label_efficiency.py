@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.atomic import temporary_file
-from physioprep.plain_text import plain_figure
+from physioprep.pictures import save_picture
 
 _COLOURS = {"pretrained": "#1f5a92", "random": "0.55", "features": "#c1762d"}
 _NAMES = {"auroc": "AUROC"}
@@ -161,6 +160,5 @@ def draw_curves(results: Mapping[str, Any], out: str | Path, metric: str = "auro
         f"{mark}{results['label']}, {results['protocol']}", fontsize="medium",
         color="#b00020" if mark else "black",
     )  # fmt: skip
-    with temporary_file(Path(out)) as path:
-        plain_figure(figure).savefig(path, dpi=110)
+    save_picture(figure, Path(out))
     return Path(out)

@@ -5,7 +5,8 @@
   tasks/    job.json; windows and folds of each evaluation, as tables
   cache/    encoders pretrained inside the folds, the baseline's features
   folds/    predictions and losses of each finished fold
-  out/      the results, complete when results.json is there; exchanged with OUT at the end
+  out/      the results, complete when results.json is there; exchanged with OUT at the end,
+            with evaluation.json, by which a later run knows that it may replace them
 ```
 
 Every file appears whole, so that a killed run continues from what is done.
@@ -14,22 +15,24 @@ Every file appears whole, so that a killed run continues from what is done.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from physioprep import outputs
 from physioprep.atomic import (
     TEMPORARY,
-    remove,
     restore,
     swap,
     swap_undone,
     sync_tree,
     temporary_file,
+    write_text,
 )
 from physioprep.errors import ModelError
-from physioprep.lock import hold
+from physioprep.lock import Held, hold, lock_of
+from physioprep.outputs import check_output, claim, discard, partial_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +42,9 @@ PART: Final = "out"
 
 
 @contextmanager
-def working_folder(target: Path, digest: str, *, overwrite: bool) -> Iterator[Path | None]:
+def working_folder(
+    target: Path, digest: str, *, overwrite: bool, inputs: Sequence[str | Path] = ()
+) -> Iterator[tuple[Path | None, Held]]:
     """Give the working folder of a plan, and put its results in their place at the end.
 
     Parameters
@@ -50,57 +55,47 @@ def working_folder(target: Path, digest: str, *, overwrite: bool) -> Iterator[Pa
         Hash of the plan, from `physiomodels.evaluation.plan.digest`.
     overwrite : bool
         Whether an older `target` is replaced, at the end.
+    inputs : sequence of path-like
+        What is read; `target` may not overlap it.
 
     Yields
     ------
-    Path or None
+    work : Path or None
         The folder, whose ``out`` is to be made. None where a run of the same plan was killed when
         its results were in their place already.
+    held : Held
+        Says whether `target` is still locked.
 
     Raises
     ------
     ModelError
-        If `target` exists and may not be replaced.
+        If `target` exists and may not be replaced, or is none of our results.
     StoreError
         If another process works on `target`.
     """
-    base = target.with_name(f".{target.name}.partial")
+    base = partial_of(target)
+    check_output(target, outputs.RESULTS, overwrite=True, inputs=inputs, error=ModelError)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with hold(target.with_name(f".{target.name}.lock"), target):
+    with hold(lock_of(target), target) as held:
         restore(target)
+        claim(base, ModelError)
         name = digest[:16]
         in_place = bool([*base.glob(f"{name}.*")]) and _made_by(target, name)
         swap_undone(base, PART, _made_by, keep=not in_place)
         if in_place:
-            yield None
+            yield None, held
         else:
-            refuse_existing(target, overwrite=overwrite)
+            check_output(target, outputs.RESULTS, overwrite=overwrite, error=ModelError)
             work = base / name
             work.mkdir(parents=True, exist_ok=True)
-            yield work
+            yield work, held
+            mark = {"schema": outputs.RESULTS_SCHEMA, "plan_sha256": digest}
+            write_text(work / PART / outputs.RESULTS_MARK, json.dumps(mark))
             sync_tree(work / PART)
+            held.check()
+            check_output(target, outputs.RESULTS, overwrite=overwrite, error=ModelError)
             swap(work, PART, target)
-        remove(base)
-
-
-def refuse_existing(target: Path, *, overwrite: bool) -> None:
-    """Refuse to replace what is not an empty folder.
-
-    Parameters
-    ----------
-    target : Path
-        Folder of the results.
-    overwrite : bool
-        Whether it may be replaced.
-
-    Raises
-    ------
-    ModelError
-        If it is there and may not be replaced.
-    """
-    full = target.exists() and not (target.is_dir() and not any(target.iterdir()))
-    if full and not overwrite:
-        raise ModelError(f"{target}: exists; overwrite it (--overwrite) or choose another name")
+        discard(base)
 
 
 def _made_by(folder: Path, work: str) -> bool:

@@ -20,10 +20,12 @@ from physiomodels.model.lora import lora_state, merge_lora
 from physiomodels.model.patches import Patches, to_patches
 from physiomodels.training.classifier import Classifier, build, classes_of, load_encoder
 from physiomodels.training.data import check_fit, open_stream, window_table
-from physiomodels.training.folder import replaced
+from physiomodels.training.folder import carry_over
 from physiomodels.training.optimise import decay_groups, warmup_cosine
 from physiomodels.training.run_card import card_of, run_card
 from physioprep.errors import ModelError
+from physioprep.new_folder import new_folder
+from physioprep.outputs import CLASSIFIER
 from physioprep.shards import open_shards
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ def finetune(
     encoders: Mapping[str, str | Path | CrissCrossEncoder | EncoderConfig],
     where: str | None = None,
     device: str | None = None,
+    overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Classifier:
     """Train a classifier and save it.
@@ -60,7 +63,7 @@ def finetune(
     out : path-like
         Folder: ``config.json``, ``model.safetensors``, ``loss.csv``, ``card.json``; of mode "lora"
         also ``lora.safetensors``, the additions alone (merged into the model beside it). It
-        appears whole, at the end; an older model there is replaced then.
+        appears whole, at the end.
     config : FinetuneConfig, optional
         Fusion, mode and training.
     label : str
@@ -72,6 +75,8 @@ def finetune(
         Query on the window manifest: train on these windows alone.
     device : str, optional
         By default "cuda" where there is a GPU, else "cpu".
+    overwrite : bool
+        Replace an older classifier at `out`, at the end.
     progress : callable, optional
         Called with (steps done, steps in all).
 
@@ -83,33 +88,37 @@ def finetune(
     Raises
     ------
     ModelError
-        If shards, label, configuration and weights do not fit together.
+        If shards, label, configuration and weights do not fit together, or `out` exists.
     """
     import pandas as pd
 
     config = config or FinetuneConfig()
-    opened = open_shards(shards)
-    torch.manual_seed(config.seed)
-    loaded = {name: load_encoder(source) for name, source in encoders.items()}
-    rates = {
-        name: check_fit(opened, name, encoder.patch_size, _trained_rate(encoders[name]))
-        for name, encoder in loaded.items()
-    }
-    classes = classes_of(opened, label)
-    model = build(loaded, len(classes), config)
-    history = fit(model, opened, config, label, where=where, device=device, progress=progress)
-    additions = lora_state(model.encoders)
-    merge_lora(model.encoders)
-    classifier = Classifier(model, label, classes, rates)
-    card = run_card(opened, where, config) | {"label": label, "classes": classes}
-    with replaced(Path(out), _FILES) as folder:
+    opened, out = open_shards(shards), Path(out)
+    paths = [source for source in encoders.values() if isinstance(source, str | Path)]
+    with new_folder(
+        out, CLASSIFIER, overwrite=overwrite, inputs=[opened.path, *paths], error=ModelError
+    ) as folder:
+        torch.manual_seed(config.seed)
+        loaded = {name: load_encoder(source) for name, source in encoders.items()}
+        rates = {
+            name: check_fit(opened, name, encoder.patch_size, _trained_rate(encoders[name]))
+            for name, encoder in loaded.items()
+        }
+        classes = classes_of(opened, label)
+        model = build(loaded, len(classes), config)
+        history = fit(model, opened, config, label, where=where, device=device, progress=progress)
+        additions = lora_state(model.encoders)
+        merge_lora(model.encoders)
+        classifier = Classifier(model, label, classes, rates)
         classifier.save_pretrained(folder)
         if additions:
             from safetensors.torch import save_file
 
             save_file({k: v.cpu() for k, v in additions.items()}, folder / "lora.safetensors")
         pd.DataFrame(history).to_csv(folder / "loss.csv", index=False)
+        card = run_card(opened, where, config) | {"label": label, "classes": classes}
         (folder / "card.json").write_text(json.dumps(card, indent=2), encoding="utf-8")
+        carry_over(out, folder, _FILES)
     return classifier
 
 

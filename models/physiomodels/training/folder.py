@@ -6,8 +6,13 @@ import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-from physioprep.atomic import put_in_place, remove, restore, sync_tree
+from physioprep.atomic import put_in_place, restore, sync_tree
+from physioprep.errors import ModelError
+from physioprep.outputs import MARK, claim_empty, discard, partial_of
+
+_NEW: Final = "new"
 
 
 @contextmanager
@@ -26,47 +31,66 @@ def replaced(out: Path, own: Collection[str]) -> Iterator[Path]:
     Path
         To be filled.
     """
-    out = out.resolve()
     new = beside(out)
-    remove(new)
     restore(out)
-    new.mkdir(parents=True)
     yield new
     exchange(new, out, own)
 
 
 def beside(out: Path) -> Path:
-    """Return where the folder that is to replace `out` is made.
+    """Make the folder that is to replace `out`, empty.
 
     Parameters
     ----------
     out : Path
-        Absolute.
+        Its parent is made.
 
     Returns
     -------
     Path
         On the same file system.
+
+    Raises
+    ------
+    ModelError
+        A working folder of that name is not ours.
     """
-    return out.with_name(f".{out.name}.partial")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    new = claim_empty(partial_of(out), ModelError) / _NEW
+    new.mkdir()
+    return new
 
 
 def exchange(new: Path, out: Path, own: Collection[str]) -> None:
-    """Put a complete folder in the place of another.
+    """Put a complete folder in the place of another, and remove the working folder.
 
     Parameters
     ----------
     new, out : Path
-        Beside each other.
+        `new` is from ``beside(out)``.
     own : collection of str
         Names inside `out` that are replaced; anything else there is copied into `new` first.
     """
+    carry_over(out, new, own)
+    sync_tree(new)
+    put_in_place(new, out)
+    discard(new.parent)
+
+
+def carry_over(out: Path, new: Path, own: Collection[str]) -> None:
+    """Copy what a user put into a model's folder into the folder that replaces it.
+
+    Parameters
+    ----------
+    out, new : Path
+        Old folder, which may be missing, and new one.
+    own : collection of str
+        Names inside `out` that are replaced.
+    """
     for path in out.iterdir() if out.is_dir() else ():
-        if path.name in own or (new / path.name).exists():
+        if path.name in {*own, MARK} or (new / path.name).exists():
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.copytree(path, new / path.name, symlinks=True)
         else:
             shutil.copy2(path, new / path.name, follow_symlinks=False)
-    sync_tree(new)
-    put_in_place(new, out)

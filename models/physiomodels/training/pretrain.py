@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +19,10 @@ from physiomodels.training.reconstruction import reconstruct
 from physiomodels.training.run_card import run_card, run_digest
 from physiomodels.training.run_state import CHECKPOINT, PretrainingRun
 from physiomodels.training.tensorboard import open_board, write_scalars
-from physioprep.atomic import remove, temporary_file, write_text
+from physioprep.atomic import restore, temporary_file, write_text
+from physioprep.errors import ModelError
+from physioprep.lock import Held, hold, lock_of
+from physioprep.outputs import ENCODER, MARK, check_output, claim
 from physioprep.shards import open_shards
 
 if TYPE_CHECKING:
@@ -104,7 +108,10 @@ def pretrain(
     Raises
     ------
     ModelError
-        If shards and configuration do not fit, or the checkpoint is of another run.
+        If shards and configuration do not fit, the checkpoint is of another run, or `out` holds
+        anything but a pretraining.
+    StoreError
+        If another process trains into `out`.
     """
     config = config or PretrainConfig()
     device = choose_device(device)
@@ -112,10 +119,10 @@ def pretrain(
     out = Path(out)
     rate_hz = check_fit(opened, config.modality, config.encoder.patch_size, None)
     card = run_card(opened, where, config) | {"modality": config.modality, "rate_hz": rate_hz}
-    with ranks.joined(device):
+    with ranks.joined(device), _held(out, opened) as held:
         run = PretrainingRun(opened, config, where, device)
-        first = ranks.rank() == 0
-        output = _Output(out, card, anew=not resume, writes=first)
+        first = held is not None
+        output = _Output(out, card, held, anew=not resume)
         if resume and (out / CHECKPOINT).is_file():
             run.restore(out / CHECKPOINT, card)
         if tensorboard and first:
@@ -134,6 +141,20 @@ def pretrain(
         finally:
             output.close()
     return PretrainResult(run.encoder.eval(), out, run.table())
+
+
+@contextmanager
+def _held(out: Path, shards: Shards) -> Iterator[Held | None]:
+    """Check and lock the folder of a run; only the first of several processes writes."""
+    if ranks.rank() > 0:
+        yield None
+        return
+    check_output(out, ENCODER, overwrite=True, inputs=[shards.path], error=ModelError)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with hold(lock_of(out), out) as held:
+        restore(out)
+        check_output(out, ENCODER, overwrite=True, error=ModelError)
+        yield held
 
 
 def can_resume(
@@ -168,16 +189,16 @@ def can_resume(
 class _Output:
     """The folder of a run. One that starts anew takes an older one's place as it first writes."""
 
-    def __init__(self, out: Path, card: dict[str, Any], *, anew: bool, writes: bool) -> None:
-        self.out, self.card, self.writes = out, card, writes
+    def __init__(self, out: Path, card: dict[str, Any], held: Held | None, *, anew: bool) -> None:
+        self.out, self.card, self.held = out, card, held
         self.folder = out
         self.board: SummaryWriter | None = None
-        out.mkdir(parents=True, exist_ok=True)
+        if held is None:
+            return
         if anew and any((out / name).exists() for name in (CHECKPOINT, "best", "last")):
-            self.folder = beside(out.resolve())
-            if writes:
-                remove(self.folder)
-                self.folder.mkdir()
+            self.folder = beside(out)
+        elif not (out / "card.json").exists():
+            claim(out, ModelError)  # marked until the first card is written
 
     def watch(self, step: int) -> None:
         """Open TensorBoard's file; what a stopped run wrote after `step` is hidden."""
@@ -204,8 +225,9 @@ class _Output:
         if loss is None and not stop and not (every and run.step % every == 0):
             return
         state = run.state(self.card["run"])
-        if not self.writes:
+        if self.held is None:
             return
+        self.held.check()
         if loss is not None:
             write_text(self.folder / "loss.csv", run.table().to_csv(index=False))
             best = min(row["loss"] for row in run.history)
@@ -216,6 +238,7 @@ class _Output:
         with temporary_file(self.folder / CHECKPOINT) as path:
             run.write(state, path)
         _write_card(self.folder, self.card | {"epoch": run.epoch, "step": run.step})
+        (self.folder / MARK).unlink(missing_ok=True)
         if self.folder != self.out:
             self._take_place(run.step)
 
@@ -223,7 +246,8 @@ class _Output:
         """Replace the older run; TensorBoard's file is opened by its new name."""
         watched = self.board is not None
         self.close()
-        exchange(self.folder, self.out.resolve(), _OWN)
+        check_output(self.out, ENCODER, overwrite=True, error=ModelError)
+        exchange(self.folder, self.out, _OWN)
         self.folder = self.out
         if watched:
             self.watch(step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,16 @@ from physiomodels.model.masking import DualMask
 from physiomodels.model.patches import to_patches
 from physiomodels.training.data import open_stream
 from physioprep.atomic import temporary_file
-from physioprep.plain_text import plain_figure
+from physioprep.outputs import PICTURE, Kind, check_output
+from physioprep.pictures import save_picture
 from physioprep.shards import open_shards
 from physioprep.viewing.record import is_simulated
 
 if TYPE_CHECKING:
     from physioprep.shards import Shards
 
+_NAMES = {"signal", "reconstruction", "hidden", "channels", "rate_hz"}
+_ARRAYS = Kind("arrays of a reconstruction", lambda path: _names_in(path) == _NAMES)
 _LEADS = 12  # rows of a picture
 _SECONDS = 10  # of a window, at most
 
@@ -56,8 +60,15 @@ def reconstruct(
     -------
     Path
         The picture.
+
+    Raises
+    ------
+    PhysioprepError
+        A file of one of these names is there that physioprep did not make.
     """
-    opened = open_shards(shards)
+    out, opened = Path(out), open_shards(shards)
+    check_output(out, PICTURE, overwrite=True, inputs=[opened.path])
+    check_output(out.with_suffix(".npz"), _ARRAYS, overwrite=True)
     device = next(encoder.parameters()).device
     batch = next(iter(open_stream(opened, [modality], 1, where=where, shuffle=False)))
     patches = to_patches(batch, modality, encoder.patch_size, str(device))
@@ -75,13 +86,21 @@ def reconstruct(
         "channels": np.array(held.channels)[present if present.any() else slice(None)],
         "rate_hz": np.array(held.rate_hz),
     }
-    out = Path(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with temporary_file(out.with_suffix(".npz")) as path:
         np.savez_compressed(path, allow_pickle=False, **arrays)
     corpora = opened.windows["corpus"].dropna().unique()
     _draw(arrays, out, simulated=any(is_simulated(corpus) for corpus in corpora))
     return out
+
+
+def _names_in(path: Path) -> set[str]:
+    """Return the names of the arrays in an ``.npz`` file; none of anything else."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.removesuffix(".npy") for name in archive.namelist()}
+    except (OSError, zipfile.BadZipFile):
+        return set()
 
 
 def draw_masks(masks: dict[str, DualMask], out: str | Path, *, shape: tuple[int, int]) -> Path:
@@ -115,9 +134,7 @@ def draw_masks(masks: dict[str, DualMask], out: str | Path, *, shape: tuple[int,
         panel.invert_yaxis()
         panel.set_aspect("equal")
     panels[0].set_ylabel("lead")
-    with temporary_file(Path(out)) as path:
-        plain_figure(figure).savefig(path, dpi=110)
-    return Path(out)
+    return save_picture(figure, Path(out))
 
 
 def _draw(arrays: dict[str, np.ndarray], out: Path, *, simulated: bool) -> None:
@@ -148,5 +165,4 @@ def _draw(arrays: dict[str, np.ndarray], out: Path, *, simulated: bool) -> None:
         panel.spines[["top", "right", "left"]].set_visible(False)
     panels[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
     panels[-1].set_xlabel("s")
-    with temporary_file(out) as path:
-        plain_figure(figure).savefig(path, dpi=110)
+    save_picture(figure, out)

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from physioprep.atomic import temporary_file
 from physioprep.auditing.measure.measured import Measured
 from physioprep.auditing.measure.quality import INDICES, score
+from physioprep.outputs import Kind
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def _is_quality(path: Path) -> bool:
+    """Return whether a file is a Parquet file that `write_table` wrote."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return _MARK in (pq.read_schema(path).metadata or {})
+    except (pa.ArrowInvalid, OSError):
+        return False
+
+
+_MARK: Final = b"physioprep.quality"
+QUALITY: Final = Kind("a quality table", _is_quality)
 
 
 def quality_table(measured: Iterable[Measured]) -> pd.DataFrame:
@@ -74,7 +90,12 @@ def write_table(frame: pd.DataFrame, path: Path) -> Path:
     Path
         `path`.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     numbers = {name: "float32" for name in frame.columns if frame[name].dtype == "float64"}
+    table = pa.Table.from_pandas(frame.astype(numbers), preserve_index=False)
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), _MARK: b"1"})
     with temporary_file(path) as temporary:
-        frame.astype(numbers).to_parquet(temporary, index=False)
+        pq.write_table(table, temporary)
     return path

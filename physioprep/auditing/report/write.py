@@ -16,8 +16,9 @@ from physioprep.auditing import act
 from physioprep.auditing.findings import AuditReport
 from physioprep.auditing.report.page import render
 from physioprep.auditing.report.picture import draw_example
-from physioprep.auditing.report.quality_table import quality_table, write_table
+from physioprep.auditing.report.quality_table import QUALITY, quality_table, write_table
 from physioprep.errors import PhysioprepError
+from physioprep.outputs import FINDINGS, PAGE, Kind, check_output
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,6 +72,27 @@ def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
         raise PhysioprepError(f"{path}: exists; choose another name or overwrite it")
 
 
+def refuse_foreign(path: str | Path, kind: Kind, inputs: Iterable[str | Path] = ()) -> None:
+    """Refuse a file to write that is an input, a link, or a file that no audit wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write; an older one of the same kind is replaced without being asked.
+    kind : Kind
+        ``PAGE``, ``FINDINGS`` or ``QUALITY``.
+    inputs : iterable of path-like
+        Manifests, stores and shards that are read.
+
+    Raises
+    ------
+    PhysioprepError
+        If it is not to be written.
+    """
+    refuse_input(path, inputs)
+    check_output(path, kind, overwrite=True)
+
+
 def write_json(report: AuditReport, path: str | Path) -> Path:
     """Write `AuditReport.to_dict` as JSON.
 
@@ -78,7 +100,7 @@ def write_json(report: AuditReport, path: str | Path) -> Path:
     ----------
     report : AuditReport
     path : path-like
-        In a folder that exists; an older file is replaced.
+        In a folder that exists; an older one is replaced.
 
     Returns
     -------
@@ -88,9 +110,9 @@ def write_json(report: AuditReport, path: str | Path) -> Path:
     Raises
     ------
     PhysioprepError
-        If `path` is an input of the audit.
+        If `path` is an input of the audit, or a file that no audit wrote.
     """
-    refuse_input(path, (*report.paths, *report.against))
+    refuse_foreign(path, FINDINGS, (*report.paths, *report.against))
     return write_text(Path(path), json.dumps(report.to_dict(), indent=1, allow_nan=False))
 
 
@@ -101,7 +123,7 @@ def write_html(report: AuditReport, path: str | Path) -> Path:
     ----------
     report : AuditReport
     path : path-like
-        In a folder that exists; an older file is replaced.
+        In a folder that exists; an older one is replaced.
 
     Returns
     -------
@@ -111,9 +133,9 @@ def write_html(report: AuditReport, path: str | Path) -> Path:
     Raises
     ------
     PhysioprepError
-        If `path` is an input of the audit.
+        If `path` is an input of the audit, or a file that no audit wrote.
     """
-    refuse_input(path, (*report.paths, *report.against))
+    refuse_foreign(path, PAGE, (*report.paths, *report.against))
     return write_text(Path(path), render(report, partial(draw_example, report.examples)))
 
 
@@ -124,7 +146,7 @@ def write_quality(report: AuditReport, path: str | Path) -> Path:
     ----------
     report : AuditReport
     path : path-like
-        Parquet file, in a folder that exists; an older file is replaced.
+        Parquet file, in a folder that exists; an older one is replaced.
 
     Returns
     -------
@@ -134,9 +156,9 @@ def write_quality(report: AuditReport, path: str | Path) -> Path:
     Raises
     ------
     PhysioprepError
-        If `path` is an input of the audit.
+        If `path` is an input of the audit, or a file that no audit wrote.
     """
-    refuse_input(path, (*report.paths, *report.against))
+    refuse_foreign(path, QUALITY, (*report.paths, *report.against))
     return write_table(quality_table(report.measured), Path(path))
 
 

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from physioprep import remote
 from physioprep.errors import StoreError, UnreadableFileError
@@ -25,6 +25,9 @@ from physioprep.store.build.work import (
     Job,
     decode_job,
 )
+
+#: Ending of the working folder of an ingest that replaces a store.
+STAGED: Final = "-new"
 
 
 def scratch(work: str | Path) -> Path:
@@ -95,7 +98,7 @@ def _upload(local: Path, work: str, block: int) -> None:
     entry = read_entry(local / JOURNAL, block, local / STORE)
     if entry is None:
         raise UnreadableFileError(local, f"block {block} has been removed")
-    target = _target_of(work)
+    target = objects_of(work)
 
     def upload(name: str) -> None:
         remote.put(remote.join(target, name), (local / STORE / name).read_bytes())
@@ -107,7 +110,28 @@ def _upload(local: Path, work: str, block: int) -> None:
     path.unlink()
 
 
-def _target_of(work: str) -> str:
+def objects_of(work: str) -> str:
+    """Return where an ingest writes the objects of its store.
+
+    Parameters
+    ----------
+    work : str
+        URL of the working folder of the ingest.
+
+    Returns
+    -------
+    str
+        The store's own URL; in the working folder where an older store is to be replaced.
+
+    Examples
+    --------
+    >>> objects_of("s3://b/.x.zarr.partial/0123456789abcdef")
+    's3://b/x.zarr'
+    >>> objects_of("s3://b/.x.zarr.partial/0123456789abcdef-new")
+    's3://b/.x.zarr.partial/0123456789abcdef-new/store'
+    """
+    if work.endswith(STAGED):
+        return f"{work}/{STORE}"
     parent, hidden, _ = work.rsplit("/", 2)
     return f"{parent}/{hidden.removeprefix('.').removesuffix('.partial')}"
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physioprep.atomic import write_bytes
+from physioprep.atomic import temporary_file, write_bytes
 from physioprep.store.build.plan import Plan
 from physioprep.store.build.trace import TRACES
 from physioprep.store.build.work import JOB, JOURNAL, STORE, TABLE, Job, encode_job
@@ -49,25 +48,24 @@ def write_table(path: Path, plan: Plan, manifest: pd.DataFrame, root: str | Path
 
     columns = {name: manifest[name].to_numpy(object) for name in (*_TEXT_COLUMNS, *_LIST_COLUMNS)}
     schema = _schema()
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        with pa.ipc.new_file(file, schema) as writer:
-            for block in range(plan.n_blocks):
-                first, last = int(plan.bounds[block]), int(plan.bounds[block + 1])
-                rows = plan.rows[first:last]
-                batch: dict[str, Any] = {
-                    name: [_plain(value) for value in values[rows].tolist()]
-                    for name, values in columns.items()
-                }
-                if root is not None:
-                    batch["root"] = [str(root)] * len(rows)
-                batch["record"] = list(range(first, last))
-                batch["signature"] = plan.signature[first:last].tolist()
-                batch["lengths"] = [_lengths(plan, record) for record in range(first, last)]
-                writer.write_batch(pa.RecordBatch.from_pydict(batch, schema=schema))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    with (
+        temporary_file(path) as temporary,
+        temporary.open("xb") as file,
+        pa.ipc.new_file(file, schema) as writer,
+    ):
+        for block in range(plan.n_blocks):
+            first, last = int(plan.bounds[block]), int(plan.bounds[block + 1])
+            rows = plan.rows[first:last]
+            batch: dict[str, Any] = {
+                name: [_plain(value) for value in values[rows].tolist()]
+                for name, values in columns.items()
+            }
+            if root is not None:
+                batch["root"] = [str(root)] * len(rows)
+            batch["record"] = list(range(first, last))
+            batch["signature"] = plan.signature[first:last].tolist()
+            batch["lengths"] = [_lengths(plan, record) for record in range(first, last)]
+            writer.write_batch(pa.RecordBatch.from_pydict(batch, schema=schema))
 
 
 def _plain(value: Any) -> Any:

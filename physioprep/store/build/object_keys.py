@@ -13,7 +13,7 @@ from typing import Final
 
 from physioprep import remote
 from physioprep.errors import StoreError
-from physioprep.store.build.work import JOB, JOURNAL, TABLE
+from physioprep.store.build.work import JOB, JOURNAL, STORE, TABLE
 from physioprep.store.format.layout import HASHES, QUARANTINE, SCHEMA
 
 _ROOT: Final = "zarr.json"
@@ -22,7 +22,8 @@ _STORE_KEY: Final = re.compile(
     r"|\w+(/\w+)?/zarr\.json|\w+/\w+/c(/\d+)*)"
 )
 _WORK_KEY: Final = re.compile(
-    rf"(dtypes\.json|[0-9a-f]{{16}}/({re.escape(JOB)}|{re.escape(TABLE)}|{JOURNAL}/\d+\.entry))"
+    rf"dtypes\.json|[0-9a-f]{{16}}(-new)?/({re.escape(JOB)}|{re.escape(TABLE)}|{JOURNAL}/\d+\.entry"
+    rf"|{STORE}/{_STORE_KEY.pattern})"
 )
 
 

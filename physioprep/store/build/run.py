@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from physioprep.errors import StoreError, UnreadableFileError
+from physioprep.lock import Held
 from physioprep.parallel.cluster import Announce
 from physioprep.remote import is_remote, place
 from physioprep.store.build.append import dtypes_of, extent_of, new_records
 from physioprep.store.build.execute import choose_for, execute
 from physioprep.store.build.journal import Entry, Failure
 from physioprep.store.build.plan import Plan, make_plan
+from physioprep.store.build.result import IngestResult
 from physioprep.store.build.target import Target
 from physioprep.store.build.target_folder import FolderTarget
 from physioprep.store.build.target_objects import ObjectTarget
@@ -34,55 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class IngestResult:
-    """Result of `ingest`.
-
-    Parameters
-    ----------
-    path : Path, or str for a URL
-        The store.
-    n_records : int
-        Number of records in it.
-    hours : float
-        Their total duration, h.
-    bytes : int
-        Size of the store in bytes.
-    quarantined : tuple of str
-        One line per record that could not be ingested: ``corpus/record: reason``.
-    seconds : float
-        Wall time of this run, s.
-    plan_sha256 : str
-        Hash of the plan of the store.
-    """
-
-    path: Path | str
-    n_records: int
-    hours: float
-    bytes: int
-    quarantined: tuple[str, ...]
-    seconds: float
-    plan_sha256: str
-
-    def summary(self) -> dict[str, Any]:
-        """Return the figures for a table.
-
-        Returns
-        -------
-        dict of str to (str, int or float)
-            Readable name to value, rounded for display.
-        """
-        return {
-            "store": str(self.path),
-            "records": self.n_records,
-            "quarantined": len(self.quarantined),
-            "hours": round(self.hours, 3),
-            "megabytes": round(self.bytes / 1e6, 3),
-            "seconds": round(self.seconds, 2),
-            "plan": self.plan_sha256[:16],
-        }
 
 
 def ingest(
@@ -111,7 +63,7 @@ def ingest(
     manifest : pandas.DataFrame
         From `physioprep.scan` or `read_manifest`.
     target : path-like or str
-        The store to make, ``NAME.zarr``; also a URL (``s3://``, ``gs://``).
+        The store to make, ``NAME.zarr``, outside the raw folder; also a URL (``s3://``, ``gs://``).
     recipe : str, path-like or Recipe
         Name, file, or recipe; ``"native"`` keeps the digital samples of the files.
     root : path-like or str, optional
@@ -145,8 +97,9 @@ def ingest(
     Raises
     ------
     StoreError
-        The target exists with other contents, is being written by another process, cannot be
-        written, or more records failed than allowed.
+        The target is no store of physioprep or exists with other contents, overlaps the raw
+        folder, is being written by another process, cannot be written, or more records failed
+        than allowed.
     ManifestError, RecipeError
         The manifest or the recipe is not valid, or no such recipe exists.
 
@@ -154,9 +107,11 @@ def ingest(
     --------
     >>> import pathlib, tempfile, physioprep as pp
     >>> folder = pathlib.Path(tempfile.mkdtemp())
-    >>> _ = (folder / "a.hea").write_text("a 1 250 5\na.dat 16 200/mV 16 0 1 15 0 II\n")
-    >>> _ = (folder / "a.dat").write_bytes(bytes([1, 0, 2, 0, 3, 0, 4, 0, 5, 0]))
-    >>> manifest = pp.scan(folder, "folder")
+    >>> raw = folder / "raw"
+    >>> raw.mkdir()
+    >>> _ = (raw / "a.hea").write_text("a 1 250 5\na.dat 16 200/mV 16 0 1 15 0 II\n")
+    >>> _ = (raw / "a.dat").write_bytes(bytes([1, 0, 2, 0, 3, 0, 4, 0, 5, 0]))
+    >>> manifest = pp.scan(raw, "folder")
     >>> result = pp.ingest(manifest, folder / "mine.zarr", "native")
     >>> pp.open_store(folder / "mine.zarr").digital("a", "ecg")
     array([[1, 2, 3, 4, 5]], dtype=int16)
@@ -174,7 +129,7 @@ def ingest(
         root = place(root) if is_remote(root) else Path(root).absolute()
     destination: Target = FolderTarget(path) if isinstance(path, Path) else ObjectTarget(path)
     try:
-        with destination.hold():
+        with destination.hold() as held:
             destination.check([root] if root is not None else manifest["root"].dropna().unique())
             run = _Run(
                 manifest.reset_index(drop=True),
@@ -184,6 +139,7 @@ def ingest(
                 abort_rate=0.0 if on_error == "abort" else max_failure_rate,
                 overwrite=overwrite,
                 progress=progress,
+                held=held,
             )
             if append and not overwrite and destination.exists():
                 run.extend()
@@ -213,11 +169,12 @@ class _Run:
         abort_rate: float,
         overwrite: bool,
         progress: Progress | None,
+        held: Held,
     ) -> None:
         self.manifest, self.target, self.recipe = manifest, target, recipe
         self.path = target.path
         self.root, self.abort_rate, self.overwrite = root, abort_rate, overwrite
-        self.progress = progress
+        self.progress, self.held = progress, held
         self.began = time.monotonic()
         self.dtypes: dict[str, str] = {}
         self.n_done = self.n_failed = 0
@@ -311,6 +268,7 @@ class _Run:
         self._report(plan)
 
         def on_done(done: BlockResult) -> None:
+            self.held.check()
             if done.target_error:
                 raise StoreError(
                     f"{self.path}: {done.target_error}; what is done is kept: "
@@ -355,10 +313,14 @@ class _Run:
         from physioprep.store.build.commit import commit
 
         def write(work: Path) -> Contents:
-            return commit(work, plan, self.manifest, self.recipe, self.onto)
+            contents = commit(work, plan, self.manifest, self.recipe, self.onto)
+            self.held.check()
+            return contents
 
         n_before = 0 if self.onto is None else len(self.onto)
-        contents = self.target.complete(write, n_before)
+        self.held.check()
+        replace = self.overwrite or self.onto is not None
+        contents = self.target.complete(write, n_before, replace=replace)
         if len(contents.table) == n_before:
             if self.onto is None:
                 first = contents.quarantine[0]

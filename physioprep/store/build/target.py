@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from physioprep.lock import Held
 from physioprep.store.build.journal import Entry
 from physioprep.store.build.plan import Plan
 
@@ -46,13 +47,13 @@ class Target(Protocol):
             physioprep.
         """
 
-    def hold(self) -> AbstractContextManager[None]:
+    def hold(self) -> AbstractContextManager[Held]:
         """Return a context that locks the target against other ingests.
 
         Returns
         -------
         context manager
-            Entering it raises a StoreError if another process holds the lock.
+            Entering it raises a StoreError if another process holds the lock; it gives a `Held`.
         """
 
     def refuse_append(self) -> None:
@@ -153,7 +154,9 @@ class Target(Protocol):
             Number of the block.
         """
 
-    def complete(self, commit: Callable[[Path], Contents], n_before: int) -> Contents:
+    def complete(
+        self, commit: Callable[[Path], Contents], n_before: int, *, replace: bool
+    ) -> Contents:
         """Write all of the store except its samples, and publish it at `path`.
 
         Parameters
@@ -162,6 +165,8 @@ class Target(Protocol):
             Completes the store in a working folder.
         n_before : int
             The store is published only if it has more records than this.
+        replace : bool
+            Whether a store at `path` is replaced. One that appeared meanwhile is refused.
 
         Returns
         -------

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physioprep import outputs
-from physioprep.atomic import swap, swap_undone, write_bytes
+from physioprep.atomic import restore, swap, swap_undone, write_bytes
 from physioprep.errors import StoreError
-from physioprep.lock import hold
-from physioprep.outputs import check_output
+from physioprep.lock import Held, hold, lock_of
+from physioprep.outputs import check_output, partial_of
 from physioprep.store.build.job_table import prepare
 from physioprep.store.build.journal import Entry, entry_path, read_entry
 from physioprep.store.build.plan import Plan
@@ -39,7 +39,7 @@ class FolderTarget:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.base = path.with_name(f".{path.name}.partial")
+        self.base = partial_of(path)
 
     def exists(self) -> bool:
         """Return whether `path` exists.
@@ -62,11 +62,18 @@ class FolderTarget:
         check_output(self.path, outputs.STORE, overwrite=True, inputs=inputs, error=StoreError)
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Lock the target against other ingests while the block runs."""
+    def hold(self) -> Iterator[Held]:
+        """Lock the target against other ingests while the block runs.
+
+        Yields
+        ------
+        Held
+            Says whether the lock is still held.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with hold(self.path.with_name(f".{self.path.name}.lock"), self.path):
-            yield
+        with hold(lock_of(self.path), self.path) as held:
+            restore(self.path)
+            yield held
 
     def refuse_append(self) -> None:
         """Do nothing: a store in a folder can be extended."""
@@ -173,7 +180,9 @@ class FolderTarget:
         """
         entry_path(self.work / JOURNAL, block).unlink(missing_ok=True)
 
-    def complete(self, commit: Callable[[Path], Contents], n_before: int) -> Contents:
+    def complete(
+        self, commit: Callable[[Path], Contents], n_before: int, *, replace: bool
+    ) -> Contents:
         """Write all of the store except its samples, and rename it to `path`.
 
         Parameters
@@ -182,6 +191,8 @@ class FolderTarget:
             Completes the store in a working folder.
         n_before : int
             The store is renamed only if it has more records than this.
+        replace : bool
+            Whether a store at `path` is replaced. One that appeared meanwhile is refused.
 
         Returns
         -------
@@ -190,6 +201,7 @@ class FolderTarget:
         """
         contents = commit(self.work)
         if len(contents.table) > n_before:
+            check_output(self.path, outputs.STORE, overwrite=replace, error=StoreError)
             swap(self.work, STORE, self.path)
         return contents
 

@@ -4,6 +4,10 @@ An object is written completely or not at all, but cannot be renamed. Shards are
 written under their final names, and the root's ``zarr.json``, which makes them a store, is
 written last. ``.NAME.partial`` beside the target contains the parameters of the tasks and the
 journal; a task writes its block to a local folder and uploads it when it is finished.
+
+A store that replaces another is first written whole below ``.NAME.partial``. Only then is the
+old root deleted, the new objects are copied (by the server) over the old ones, and the root comes
+last: between the two there is no store of that name, and the new one is complete beside it.
 """
 
 from __future__ import annotations
@@ -17,8 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from physioprep import remote
 from physioprep.errors import StoreError
-from physioprep.lock import hold_object
-from physioprep.store.build.block_on_objects import job_at, scratch
+from physioprep.file_systems import file_system
+from physioprep.lock import Held, hold_object
+from physioprep.retry import retrying
+from physioprep.store.build.block_on_objects import STAGED, job_at, objects_of, scratch
 from physioprep.store.build.job_table import prepare
 from physioprep.store.build.journal import Entry, entry_path, read_entry
 from physioprep.store.build.object_keys import check_prefix, is_store_key, is_work_key
@@ -94,11 +100,17 @@ class ObjectTarget:
         check_prefix(self.path, _work_of(self.path))
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Lock the target against other ingests while the block runs."""
+    def hold(self) -> Iterator[Held]:
+        """Lock the target against other ingests while the block runs.
+
+        Yields
+        ------
+        Held
+            Says whether the lock is still held.
+        """
         parent, _, name = self.path.rpartition("/")
-        with hold_object(f"{parent}/.{name}.lock", self.path):
-            yield
+        with hold_object(f"{parent}/.{name}.lock", self.path) as held:
+            yield held
 
     def refuse_append(self) -> None:
         """Raise a StoreError: a store on an object store cannot be extended.
@@ -136,7 +148,8 @@ class ObjectTarget:
         found : mapping
             ``inputs`` and ``dtypes``; JSON values.
         """
-        self._remove(_work_of(self.path, plan.sha256[:16]))
+        for ending in ("", STAGED):
+            self._remove(_work_of(self.path, plan.sha256[:16] + ending))
         remote.put(_work_of(self.path, _DTYPES), json.dumps(found).encode())
 
     def unfinished(self, plan: Plan, *, give_up: bool) -> bool:
@@ -155,8 +168,8 @@ class ObjectTarget:
             False if `give_up`.
         """
         base = _work_of(self.path)
-        mine = plan.sha256[:16]
-        others = {name.partition("/")[0] for name in remote.listing(base) if "/" in name} - {mine}
+        mine = {plan.sha256[:16], plan.sha256[:16] + STAGED}
+        others = {name.partition("/")[0] for name in remote.listing(base) if "/" in name} - mine
         if give_up:
             for name in others:
                 self._remove(remote.join(base, name))
@@ -184,25 +197,27 @@ class ObjectTarget:
             URL of the working folder, a parameter of the tasks.
         """
         self.work = _work_of(self.path, plan.sha256[:16])
+        if self.exists() or remote.listing(self.work + STAGED):  # an older store is replaced
+            self.work += STAGED
+        self.written = objects_of(self.work)
         self.local = scratch(self.work) / "main"
         shutil.rmtree(self.local, ignore_errors=True)
         prepare(self.local, plan, manifest, recipe, root)
-        remote.delete([remote.join(self.path, _ROOT)])  # exists only if the store is to be replaced
         for name in (TABLE, JOB):
             remote.put(remote.join(self.work, name), (self.local / name).read_bytes())
         job_at.cache_clear()
-        for name, size in remote.listing(self.path).items():
-            if "/signal/c/0/" in name:
-                self._reserve(name, size or 0)
+        self._reserve()
         self._collect()
         return self.work
 
-    def _reserve(self, name: str, size: int) -> None:
-        """Make an empty local file of a shard's size: `read_entry` checks only the size."""
-        path = self.local / STORE / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
-            file.truncate(size)
+    def _reserve(self) -> None:
+        """Make empty local files of the shards' sizes: `read_entry` checks only the size."""
+        for name, size in remote.listing(self.written).items():
+            if "/signal/c/0/" in name:
+                path = self.local / STORE / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("wb") as file:
+                    file.truncate(size or 0)
 
     def _collect(self) -> None:
         """Download the journal entries that are not yet in the local folder."""
@@ -257,7 +272,9 @@ class ObjectTarget:
             remote.delete([remote.join(self.work, f"{JOURNAL}/{path.name}")])
             path.unlink()
 
-    def complete(self, commit: Callable[[Path], Contents], n_before: int) -> Contents:
+    def complete(
+        self, commit: Callable[[Path], Contents], n_before: int, *, replace: bool
+    ) -> Contents:
         """Write all of the store except its samples, the root last.
 
         Parameters
@@ -266,16 +283,21 @@ class ObjectTarget:
             Completes the store in a working folder.
         n_before : int
             The store is uploaded only if it has more records than this.
+        replace : bool
+            Whether a store at `path` is replaced. One that appeared meanwhile is refused.
 
         Returns
         -------
         Contents
             Of the completed store.
+
+        Raises
+        ------
+        StoreError
+            A store or something foreign appeared at `path` meanwhile.
         """
         self._collect()
-        for name, size in remote.listing(self.path).items():
-            if "/signal/c/0/" in name:
-                self._reserve(name, size or 0)
+        self._reserve()
         contents = commit(self.local)
         if len(contents.table) <= n_before:
             return contents
@@ -283,8 +305,19 @@ class ObjectTarget:
         names = {x.relative_to(store).as_posix() for x in store.rglob("*") if x.is_file()}
         rest = sorted(names - contents.outputs.keys() - {_ROOT})
         remote.in_parallel(
-            lambda x: remote.put(remote.join(self.path, x), (store / x).read_bytes()), rest
+            lambda x: remote.put(remote.join(self.written, x), (store / x).read_bytes()), rest
         )
+        check_prefix(self.path, _work_of(self.path))
+        if self.exists() and not replace:
+            raise StoreError(
+                f"{self.path}: appeared meanwhile; overwrite it or choose another name"
+            )
+        if self.written != self.path:
+            remote.delete([remote.join(self.path, _ROOT)])
+            new = sorted(names - {_ROOT})
+            remote.in_parallel(
+                lambda x: _copy(remote.join(self.written, x), remote.join(self.path, x)), new
+            )
         old = filter(is_store_key, remote.listing(self.path).keys() - names)
         remote.delete(remote.join(self.path, name) for name in old)
         remote.put(remote.join(self.path, _ROOT), (store / _ROOT).read_bytes())
@@ -308,4 +341,16 @@ class ObjectTarget:
         return sum(size or 0 for size in remote.listing(self.path).values())
 
     def _remove(self, url: str) -> None:
-        remote.delete(remote.join(url, name) for name in remote.listing(url))
+        folder = url.rpartition("/")[2]
+        names = [name for name in remote.listing(url) if is_work_key(f"{folder}/{name}")]
+        remote.delete(remote.join(url, name) for name in names)
+
+
+def _copy(source: str, target: str) -> None:
+    """Copy an object by its server."""
+
+    def copy() -> None:
+        files, path = file_system(source)
+        files.cp_file(path, file_system(target)[1])
+
+    retrying(target, copy)
