@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+import physioprep as pp
 from physioprep.errors import PhysioprepError, StoreError
+from physioprep.new_folder import new_folder
 from physioprep.outputs import (
     MARK,
     PAGE,
@@ -18,6 +20,7 @@ from physioprep.outputs import (
     claim,
     discard,
 )
+from physioprep.pictures import save_picture
 
 
 def ours(path: Path, schema: str) -> Path:
@@ -117,3 +120,106 @@ def test_a_foreign_working_folder_is_neither_used_nor_removed(tmp_path: Path) ->
         claim(tmp_path / ".y.partial", StoreError)
     discard(tmp_path / ".y.partial")
     assert (tmp_path / ".y.partial").is_symlink()
+
+
+def test_an_old_folder_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    """Today's and older names of `put_in_place`: only its own unpredictable ones are touched."""
+    from physioprep.atomic import restore
+
+    mine = home(tmp_path / ".x.old")
+    restore(tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+    (tmp_path / "x").mkdir()
+    restore(tmp_path / "x")
+    assert (mine / "thesis.tex").exists()
+
+
+def test_a_folder_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "x"
+
+    def make() -> None:
+        with new_folder(target, STORE, overwrite=True, error=StoreError) as folder:
+            (folder / "a").write_text("new")
+            home(target)
+
+    with pytest.raises(StoreError, match="not a store of physioprep"):
+        make()
+    assert (target / "thesis.tex").read_text() == "years of work"
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize("ending", [".png", ".pdf", ".svg"])
+def test_pictures_are_known_by_their_metadata(tmp_path: Path, ending: str) -> None:
+    from matplotlib.figure import Figure
+
+    path, figure = tmp_path / f"a{ending}", Figure()
+    figure.savefig(path)
+    before = path.read_bytes()
+    with pytest.raises(PhysioprepError, match="not a picture of physioprep"):
+        save_picture(figure, path)
+    assert path.read_bytes() == before
+    path.unlink()
+    for _ in range(2):
+        save_picture(figure, path)
+    (tmp_path / f"link{ending}").symlink_to(path)
+    with pytest.raises(PhysioprepError, match="a link"):
+        save_picture(figure, tmp_path / f"link{ending}")
+
+
+def test_an_audit_replaces_only_what_an_audit_wrote(tmp_path: Path) -> None:
+    from physioprep.auditing import AuditReport, write_html, write_json, write_quality
+
+    report = AuditReport((), (), (), {}, {}, (), (), (), {})
+    for write, name in (
+        (write_html, "a.html"),
+        (write_json, "a.json"),
+        (write_quality, "q.parquet"),
+    ):
+        path = tmp_path / name
+        path.write_text('{"verdict": "mine", "content": "physioprep"}')
+        with pytest.raises(PhysioprepError, match="it is never replaced"):
+            write(report, path)
+        assert "mine" in path.read_text()
+        path.unlink()
+        for _ in range(2):
+            write(report, path)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_ingest_never_touches_what_is_not_a_store(tmp_path: Path, overwrite: bool) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "a.hea").write_text("a 1 250 5\na.dat 16 200/mV 16 0 1 15 0 II\n")
+    (raw / "a.dat").write_bytes(bytes([1, 0, 2, 0, 3, 0, 4, 0, 5, 0]))
+    manifest = pp.scan(raw, "folder")
+    mine = home(tmp_path / "home")
+    (tmp_path / "link").symlink_to(mine)
+    home(tmp_path / ".new.partial")
+    for name in ("home", "link", "raw", "raw/inside.zarr", ".", "new"):
+        with pytest.raises(StoreError, match=r"not a|input|a link"):
+            pp.ingest(manifest, tmp_path / name, "native", overwrite=overwrite)
+    assert (mine / "thesis.tex").read_text() == "years of work"
+    assert (tmp_path / ".new.partial" / "thesis.tex").read_text() == "years of work"
+    assert sorted(path.name for path in raw.iterdir()) == ["a.dat", "a.hea"]
+    pp.ingest(manifest, tmp_path / "s.zarr", "native")
+    for name in ("home", "link", "s.zarr", "s.zarr/x", ".", "new"):
+        with pytest.raises(PhysioprepError, match=r"not shards|not a working|input|a link"):
+            pp.shard(tmp_path / "s.zarr", tmp_path / name, window_s=0.008, overwrite=overwrite)
+    assert (mine / "thesis.tex").read_text() == "years of work"
+    assert len(pp.open_store(tmp_path / "s.zarr")) == 1
+
+
+def test_an_ingest_that_lost_its_lock_stops_at_the_next_block(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "a.hea").write_text("a 1 250 5\na.dat 16 200/mV 16 0 1 15 0 II\n")
+    (raw / "a.dat").write_bytes(bytes([1, 0, 2, 0, 3, 0, 4, 0, 5, 0]))
+
+    def steal(done: int, total: int) -> None:
+        (tmp_path / ".s.zarr.lock").unlink(missing_ok=True)
+
+    manifest = pp.scan(raw, "folder")
+    with pytest.raises(StoreError, match="its lock was lost"):
+        pp.ingest(manifest, tmp_path / "s.zarr", "native", progress=steal)
+    assert not (tmp_path / "s.zarr").exists()
+    assert pp.ingest(manifest, tmp_path / "s.zarr", "native").n_records == 1

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from physioprep.errors import PhysioprepError, RecipeError
+import physioprep as pp
+from physioprep.errors import PhysioprepError, RecipeError, StoreError
+from physioprep.lock import hold
 from physioprep.pipeline import steps
 from physioprep.pipeline.place import Place
 from physioprep.pipeline.run import Pipeline, Step, load_pipeline, run
@@ -121,3 +123,50 @@ def test_a_stopped_step_may_go_on_unless_all_is_done_anew(
     assert not run(other, raw, out)[0].skipped
     assert seen == [False, True, False, False]
     assert run(other, raw, out)[0].skipped
+
+
+@pytest.mark.parametrize("name", ["../x", "{tmp}/x", "a/../../x", "link/x", ".", ".steps/x"])
+def test_outputs_stay_in_the_folder_of_the_run(raw: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (tmp_path / "home").mkdir()
+    (out / "link").symlink_to(tmp_path / "home")
+    first = Step("scan", {"corpus": "demo-ecg", "root": "demo-ecg", "out": "m.parquet"})
+    second = Step("ingest", {"manifest": "m.parquet", "out": name.format(tmp=tmp_path)})
+    with pytest.raises(RecipeError, match=r"a test: step 2, ingest: out: .*(leaves|notes)"):
+        run(Pipeline("a test", True, (first, second)), raw, out)
+    assert {path.name for path in out.iterdir()} == {"link"}  # before the first step
+
+
+def test_only_what_the_same_pipeline_made_is_replaced(raw: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    step = Step("scan", {"corpus": "demo-ecg", "root": "demo-ecg", "out": "m.parquet"})
+    mine = pp.write_manifest(pp.scan(raw / "demo-ecg", "demo-ecg").head(1), out / "m.parquet")
+    before = mine.read_bytes()
+    for _ in range(2):
+        with pytest.raises(RecipeError, match="not made by an earlier run of this pipeline"):
+            run(Pipeline("a test", True, (step,)), raw, out, overwrite=True)
+        assert mine.read_bytes() == before
+    mine.unlink()
+    run(Pipeline("a test", True, (step,)), raw, out)
+    run(Pipeline("a test", True, (step,)), raw, out, overwrite=True)
+    with pytest.raises(RecipeError, match="not made by an earlier run of this pipeline"):
+        run(Pipeline("another", True, (step,)), raw, out, overwrite=True)
+
+
+def test_one_run_at_a_time_and_none_into_the_raw_data(raw: Path, tmp_path: Path) -> None:
+    step = Step("scan", {"corpus": "demo-ecg", "root": "demo-ecg", "out": "m.parquet"})
+    recipe, out = Pipeline("a test", True, (step,)), tmp_path / "out"
+    with pytest.raises(RecipeError, match="lies in the raw data"):
+        run(recipe, raw, raw / "out")
+    (out / ".steps").mkdir(parents=True)
+    with (
+        hold(out / ".steps" / ".lock", out),
+        pytest.raises(StoreError, match="is writing it"),
+    ):
+        run(recipe, raw, out)
+    (out / ".steps" / "thesis.tex").write_text("years of work")
+    with pytest.raises(RecipeError, match="not of physioprep"):
+        run(recipe, raw, out)
+    assert (out / ".steps" / "thesis.tex").exists()

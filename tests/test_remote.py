@@ -402,6 +402,80 @@ def test_overwrite_and_append(bucket: str, corpus: Path, local: Path) -> None:
     assert remote.listing(bucket) == before
 
 
+def test_a_prefix_that_holds_anything_else_is_refused(bucket: str, corpus: Path) -> None:
+    manifest = pp.scan(corpus, "folder").iloc[:2]
+    for name in ("thesis.tex", "zarr.json", "ecg/signal/c/0/0"):
+        url = f"{bucket}/{uuid.uuid4().hex[:6]}"
+        remote.put(f"{url}/{name}", b"{}")
+        for overwrite in (False, True):
+            with pytest.raises(StoreError, match=r"holds (thesis.tex|a Zarr group|ecg/)"):
+                pp.ingest(manifest, url, "native", overwrite=overwrite)
+        assert remote.fetch(f"{url}/{name}") == b"{}"
+        assert list(remote.listing(url)) == [name]
+
+
+def test_the_old_store_stays_until_the_new_one_is_complete(
+    bucket: str, server: FaultyS3, corpus: Path, local: Path
+) -> None:
+    manifest, url = pp.scan(corpus, "folder"), f"{bucket}/x.zarr"
+    pp.ingest(manifest.iloc[:2], url, "native")
+    old = objects_of(url)
+    for broken in ("/signal/c/0/3", "/records/age/zarr.json"):
+
+        def fault(number: int, request: str, broken: str = broken) -> str | None:
+            return "500" if request.startswith("PUT") and request.endswith(broken) else None
+
+        server.fault = fault
+        with pytest.raises(StoreError, match="what is done is kept"):
+            pp.ingest(manifest, url, "native", overwrite=True)
+        server.reset()
+        assert objects_of(url) == old
+        assert verify(url).problems == ()
+    # in the middle of the exchange the new one is complete beside it, and no store is named
+    server.fault = lambda number, request: (
+        "500" if request.startswith("PUT") and request.endswith("/x.zarr/zarr.json") else None
+    )
+    with pytest.raises(StoreError, match="what is done is kept"):
+        pp.ingest(manifest, url, "native", overwrite=True)
+    server.reset()
+    with pytest.raises(StoreError, match="no store here"):
+        pp.open_store(url)
+    pp.ingest(manifest, url, "native", overwrite=True)
+    assert objects_of(url) == files_of(local)
+    assert set(remote.listing(bucket)) == {f"x.zarr/{name}" for name in files_of(local)}
+
+
+def test_a_lock_is_renewed_conditionally_and_its_loss_is_noticed(
+    bucket: str, server: FaultyS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{bucket}/.x.lock"
+    lease = lock._Lease(url, "x")
+    lease.renew()
+    assert list(remote.listing(url)) == ["1"]
+    assert lease.is_ours()
+    remote.put(f"{url}/2", lock._lock_text("another", "then"))
+    lease.renew()
+    assert not lease.is_ours()
+    with pytest.raises(StoreError, match="its lock was lost"):
+        lock.Held("x", lease.is_ours).check()
+    lease.give_back()
+    assert list(remote.listing(url)) == ["2"]
+    mine = lock._Lease(f"{bucket}/.y.lock", "y")
+    monkeypatch.setattr(lock, "LAPSE_S", lock.RENEW_S)  # not renewed in time: maybe taken
+    assert not mine.is_ours()
+
+
+def test_a_lock_expires_by_the_clock_of_the_server(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{bucket}/.x.lock"
+    lock._Lease(url, "x")
+    monkeypatch.setattr(lock, "_machine", lambda: "another")
+    monkeypatch.setattr(lock.time, "time", lambda: 4e9)  # this machine is far ahead
+    with pytest.raises(StoreError, match="is writing it"):
+        lock._take(url, "x", "another")
+
+
 def test_wider_samples_start_the_store_again(bucket: str, tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "a.hea").write_text("a 1 250 4\na.dat 32 200/mV 16 0 70000 0 0 II\n")

@@ -79,9 +79,19 @@ def test_a_classifier_gives_its_encoders_side_by_side(shards: Path, tmp_path: Pa
 
 
 def test_nothing_is_overwritten_or_guessed(shards: Path, folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "e.zarr").mkdir()
+    embed(shards, folder, tmp_path / "e.zarr")
     with pytest.raises(ModelError, match="exists"):
         embed(shards, folder, tmp_path / "e.zarr")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").write_text("years of work")
+    (tmp_path / "mine.png").write_bytes(b"mine")
+    for out, picture in (("home", "new.png"), ("new.zarr", "mine.png")):
+        with pytest.raises(ModelError, match="it is never replaced"):
+            embed(shards, folder, tmp_path / out, overwrite=True, picture=tmp_path / picture)
+    with pytest.raises(ModelError, match="the input"):
+        embed(shards, folder, shards, overwrite=True)
+    assert (tmp_path / "home" / "thesis.tex").read_text() == "years of work"
+    assert (tmp_path / "mine.png").read_bytes() == b"mine"
     CrissCrossEncoder.from_pretrained(folder / "best").save_pretrained(tmp_path / "bare")
     with pytest.raises(ModelError, match="name the modality"):
         embed(shards, tmp_path / "bare", tmp_path / "new.zarr")

@@ -251,6 +251,7 @@ def test_what_does_not_fit_is_said_before_anything_is_written(shards: Path, tmp_
             evaluate(shards, tmp_path / "out", replace(CONFIG, **changes))  # type: ignore[arg-type]
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "results.json").write_text("{}")
-    with pytest.raises(ModelError, match="exists"):
-        evaluate(shards, tmp_path / "full", CONFIG)
+    for overwrite in (False, True):
+        with pytest.raises(ModelError, match="not results of an evaluation of physioprep"):
+            evaluate(shards, tmp_path / "full", CONFIG, overwrite=overwrite)
     assert (tmp_path / "full" / "results.json").read_text() == "{}"

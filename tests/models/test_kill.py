@@ -32,6 +32,8 @@ from physiomodels.model.masking import DualMask
 from physiomodels.training.classifier import Classifier
 from physiomodels.training.finetune import finetune
 from physiomodels.training.pretrain import pretrain
+from physioprep.errors import ModelError
+from physioprep.outputs import RESULTS_MARK, RESULTS_SCHEMA
 
 TINY = EncoderConfig(patch_size=50, d_model=16, depth=1, heads=4, ffn=32, dropout=0.1)
 PRETRAIN = PretrainConfig(encoder=TINY, mask=DualMask(temporal_ratio=0.3), epochs=2, batch_size=32)
@@ -127,6 +129,7 @@ def test_an_evaluation_killed_after_each_task_goes_on(shards: Path, tmp_path: Pa
     whole = evaluate(shards, tmp_path / "whole", CONFIG)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old").write_text("old")
+    (tmp_path / "out" / RESULTS_MARK).write_text(json.dumps({"schema": RESULTS_SCHEMA}))
     counts = []
 
     def die(done: int, total: int) -> None:
@@ -136,7 +139,7 @@ def test_an_evaluation_killed_after_each_task_goes_on(shards: Path, tmp_path: Pa
     for _ in range(5):  # 2 encoders, features, 2 folds
         with pytest.raises(Killed):
             evaluate(shards, tmp_path / "out", CONFIG, overwrite=True, progress=die)
-        assert content(tmp_path / "out").keys() == {"old"}
+        assert content(tmp_path / "out").keys() == {"old", RESULTS_MARK}
     assert counts == [(n, 5) for n in range(1, 6)]
     found = evaluate(shards, tmp_path / "out", CONFIG, overwrite=True, progress=die)
     assert content(tmp_path / "out") == content(tmp_path / "whole")
@@ -218,7 +221,15 @@ def test_embeddings_and_classifiers_are_replaced_whole(
 
     def tune(epochs: int) -> None:
         config = FinetuneConfig(mode="lora", epochs=epochs)
-        finetune(shards, out, config, label="label_condition", encoders={"ecg": TINY}, device="cpu")
+        finetune(
+            shards,
+            out,
+            config,
+            label="label_condition",
+            encoders={"ecg": TINY},
+            device="cpu",
+            overwrite=True,
+        )
 
     def write(windows: int) -> None:
         embed(
@@ -249,13 +260,23 @@ def test_embeddings_and_classifiers_are_replaced_whole(
 
 
 def test_what_is_not_the_models_stays_beside_it(shards: Path, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "notes.txt").write_text("mine")
-    for _ in range(2):
+    def tune(*, overwrite: bool) -> None:
         finetune(
             shards, tmp_path / "out", FinetuneConfig(mode="probe", epochs=1),
-            label="label_condition", encoders={"ecg": TINY},
+            label="label_condition", encoders={"ecg": TINY}, overwrite=overwrite,
         )  # fmt: skip
+
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    for overwrite in (False, True):  # somebody's folder
+        with pytest.raises(ModelError, match="not a classifier of physioprep"):
+            tune(overwrite=overwrite)
+    (tmp_path / "out" / "notes.txt").unlink()
+    tune(overwrite=False)
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    with pytest.raises(ModelError, match="exists; overwrite it"):
+        tune(overwrite=False)
+    tune(overwrite=True)
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
     assert Classifier.from_pretrained(tmp_path / "out").label == "label_condition"
 

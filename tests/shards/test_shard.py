@@ -271,12 +271,14 @@ def test_a_run_that_stops_anywhere_goes_on(
             target = tmp_path / f"{number}-{after}"
             real, calls = getattr(module, name), 0
 
-            def failing(*arguments: Any, real: Any = real, after: int = after) -> Any:
+            def failing(
+                *arguments: Any, real: Any = real, after: int = after, **options: Any
+            ) -> Any:
                 nonlocal calls
                 calls += 1
                 if calls > after:
                     raise KeyboardInterrupt
-                return real(*arguments)
+                return real(*arguments, **options)
 
             with monkeypatch.context() as patch:
                 patch.setattr(module, name, failing)
@@ -294,7 +296,7 @@ def test_another_plan_does_not_go_on_from_a_killed_one(
 ) -> None:
     shard(paired, tmp_path / "wanted", window_s=0.5, seed=1)
     with monkeypatch.context() as patch:
-        patch.setattr(run, "commit", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(run, "commit", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             shard(paired, tmp_path / "s", window_s=0.5, seed=0)
     shard(paired, tmp_path / "s", window_s=0.5, seed=1)

@@ -21,6 +21,7 @@ from physiomodels.evaluation.work import PART, fold_file, working_folder
 from physiomodels.model.device import choose_device
 from physioprep.errors import ModelError
 from physioprep.lock import Held
+from physioprep.outputs import RESULTS, check_output
 from physioprep.parallel.cluster import Announce
 from physioprep.parallel.run import choose_scheduler, run_tasks
 from physioprep.shards import open_shards
@@ -155,14 +156,15 @@ def evaluate_all(
     started = time.perf_counter()
     opened = open_shards(shards)
     more = opened if pretrain_shards is None else open_shards(pretrain_shards)
+    target = Path(out).absolute()
+    inputs = [opened.path, more.path, *(weights or {}).values()]
+    check_output(target, RESULTS, overwrite=True, inputs=inputs, error=ModelError)
     sources = {name: str(Path(path).resolve()) for name, path in (weights or {}).items()}
     plans = [make_plan(opened, more, config, sources, name) for name, config in runs]
     scheduler = _scheduler(plans, scheduler, workers, device)
     device = choose_device(device, alone=scheduler == "sync")
     plan_sha256 = digest(plans, opened, more, simulated=simulated, device=device)
-    target = Path(out).absolute()
-    inputs = [opened.path, more.path, *(weights or {}).values()]
-    with working_folder(target, plan_sha256, overwrite=overwrite, inputs=inputs) as (work, held):
+    with working_folder(target, plan_sha256, overwrite=overwrite) as (work, held):
         if work is not None:
             kept = (work / "cache" if cache is None else Path(cache)).resolve()
             job = write_job(work, plans, opened, more, kept, device)

@@ -15,7 +15,7 @@ Every file appears whole, so that a killed run continues from what is done.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -43,7 +43,7 @@ PART: Final = "out"
 
 @contextmanager
 def working_folder(
-    target: Path, digest: str, *, overwrite: bool, inputs: Sequence[str | Path] = ()
+    target: Path, digest: str, *, overwrite: bool
 ) -> Iterator[tuple[Path | None, Held]]:
     """Give the working folder of a plan, and put its results in their place at the end.
 
@@ -55,8 +55,6 @@ def working_folder(
         Hash of the plan, from `physiomodels.evaluation.plan.digest`.
     overwrite : bool
         Whether an older `target` is replaced, at the end.
-    inputs : sequence of path-like
-        What is read; `target` may not overlap it.
 
     Yields
     ------
@@ -74,10 +72,10 @@ def working_folder(
         If another process works on `target`.
     """
     base = partial_of(target)
-    check_output(target, outputs.RESULTS, overwrite=True, inputs=inputs, error=ModelError)
     target.parent.mkdir(parents=True, exist_ok=True)
     with hold(lock_of(target), target) as held:
         restore(target)
+        check_output(target, outputs.RESULTS, overwrite=True, error=ModelError)
         claim(base, ModelError)
         name = digest[:16]
         in_place = bool([*base.glob(f"{name}.*")]) and _made_by(target, name)
@@ -90,7 +88,8 @@ def working_folder(
             work.mkdir(parents=True, exist_ok=True)
             yield work, held
             mark = {"schema": outputs.RESULTS_SCHEMA, "plan_sha256": digest}
-            write_text(work / PART / outputs.RESULTS_MARK, json.dumps(mark))
+            note = write_text(work / outputs.RESULTS_MARK, json.dumps(mark))
+            note.replace(work / PART / note.name)  # a killed write leaves nothing in the results
             sync_tree(work / PART)
             held.check()
             check_output(target, outputs.RESULTS, overwrite=overwrite, error=ModelError)
