@@ -41,7 +41,7 @@ def planted(tmp_path_factory, ecg: Ecg) -> dict[str, Path]:
         if kind == "faulty":
             plant(root, ecg)
         manifest = pp.scan(root, "folder")
-        path, store = root / "m.parquet", root / "s.zarr"
+        path, store = root / "m.parquet", tmp_path_factory.mktemp("stores") / "s.zarr"
         pp.write_manifest(manifest, path)
         pp.ingest(manifest, store, recipe="ecg-200hz")
         out |= {kind: path, f"{kind}-store": store}

@@ -25,7 +25,9 @@ Ecg = Callable[..., np.ndarray]
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory, ecg: Ecg) -> Path:
-    root = tmp_path_factory.mktemp("raw")
+    folder = tmp_path_factory.mktemp("signals")
+    root = folder / "raw"
+    root.mkdir()
     for n in range(40):
         x = ecg(n)
         x[8] *= n != 7
@@ -37,8 +39,8 @@ def store(tmp_path_factory: pytest.TempPathFactory, ecg: Ecg) -> Path:
             total -= 0x10000 if total >= 0x8000 else 0
             lines.append(f"r{n}.dat 16 1000(0)/mV 16 0 {row[0]} {total} 0 {lead}")
         (root / f"r{n}.hea").write_text("\n".join(lines) + "\n")
-    pp.ingest(pp.scan(root, "folder"), root / "s.zarr", recipe="native")
-    return root / "s.zarr"
+    pp.ingest(pp.scan(root, "folder"), folder / "s.zarr", recipe="native")
+    return folder / "s.zarr"
 
 
 @pytest.mark.parametrize("scheduler", ["threads", "processes", "cluster", "address"])
@@ -73,7 +75,9 @@ def test_a_recording_that_crashes_its_process_costs_only_itself(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A native library's segmentation fault is a finding, and all others are checked."""
-    manifest = pp.write_manifest(pp.scan(store.parent, "folder").head(6), tmp_path / "m.parquet")
+    manifest = pp.write_manifest(
+        pp.scan(store.parent / "raw", "folder").head(6), tmp_path / "m.parquet"
+    )
     (tmp_path / "sitecustomize.py").write_text(POISON)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
     monkeypatch.setenv("PYTHONFAULTHANDLER", "")
