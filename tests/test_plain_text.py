@@ -72,6 +72,8 @@ def test_the_log_and_warnings_are_plain(
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
     for name in ("physioprep", "physiomodels"):
         monkeypatch.setattr(logging.getLogger(name), "handlers", [])
+        # pytest's own log handler keeps the text, and pytest-xdist cannot send a lone surrogate
+        monkeypatch.setattr(logging.getLogger(name), "propagate", False)
     console.set_up_logging(verbose=True)
     logging.getLogger("physioprep.readers").info("read %s", HOSTILE + MARKUP)
     try:
