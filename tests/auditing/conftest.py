@@ -10,6 +10,7 @@ import pytest
 
 from physioprep.auditing.measure.limb_leads import COVARIANCE, FROM_I_II
 
+collect_ignore = ["cases.py", "signal_cases.py", "table_cases.py"]
 RATE_HZ = 500.0
 
 

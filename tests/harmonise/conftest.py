@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from physioprep.recording import Recording, SignalGroup
 
+collect_ignore = ["made.py"]
 MakeGroup = Callable[..., SignalGroup]
 
 

@@ -1,6 +1,5 @@
-"""A recipe applied to recordings: whole, in blocks, with gaps, at several rates."""
+"""A recipe applied to recordings: whole, in blocks, at several rates."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,33 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from physioprep.errors import RecipeError
-from physioprep.harmonise import (
-    HarmonisedGroup,
-    Recipe,
-    harmonise,
-    harmonise_blocks,
-    load_recipe,
-    plan_groups,
-)
+from physioprep.harmonise import Recipe, harmonise, harmonise_blocks, load_recipe, plan_groups
 from physioprep.harmonise.channels import ECG_LEADS, UnknownChannelError
 from physioprep.harmonise.functions import bandpass, resample
-from physioprep.harmonise.quantise import quantise
 from physioprep.harmonise.units import UnknownUnitError
-from physioprep.recording import Recording, SignalGroup
-
-Build = Callable[..., SignalGroup]
-Record = Callable[..., Recording]
-MISSING, NONE = -32768, -(2**31)
-
-
-def noise(channels: int, n: int, seed: int = 0, size: float = 300) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return (size * rng.standard_normal((channels, n))).astype(np.int16)
-
-
-def recipe(**ecg: object) -> Recipe:
-    base = {"rate_hz": 200, "band_hz": [0.5, 40], "step": 0.001}
-    return Recipe.from_dict({"name": "test", "modalities": {"ecg": {**base, **ecg}}})
+from tests.harmonise.made import MISSING, NONE, Build, Record, noise, recipe
 
 
 def test_the_slow_way_gives_the_same(make_group: Build, make_recording: Record) -> None:
@@ -133,77 +110,6 @@ def test_other_recipes_join_rates_on_one_timeline(
     assert not np.isnan(x[0, :1600]).any()
     assert not np.isnan(x[1]).any()
     assert np.abs(x[0] - x[1])[700:900].max() < 0.003
-
-
-def test_missing_samples_stay_missing(make_group: Build, make_recording: Record) -> None:
-    digital = noise(2, 5000)
-    digital[0, 1000:1100] = MISSING
-    ecg = harmonise(make_recording(make_group(("I", "II"), digital)), recipe())["ecg"]
-    assert np.flatnonzero(ecg.digital[0] == MISSING).tolist() == list(range(400, 440))
-    assert not (ecg.digital[1] == MISSING).any()
-    assert ecg.invalid.tolist() == [MISSING, MISSING]
-    whole = harmonise(make_recording(make_group(("II",), digital[1:])), recipe())["ecg"]
-    assert np.array_equal(ecg.digital[1], whole.digital[0])
-
-
-def test_floats_with_nan_and_infinity(make_group: Build, make_recording: Record) -> None:
-    x = noise(1, 3000).astype(np.float64)
-    x[0, 500] = np.nan
-    x[0, 1000] = np.inf
-    group = make_group(("I",), x, invalid=np.nan)
-    ecg = harmonise(make_recording(group), recipe())["ecg"]
-    assert np.flatnonzero(ecg.digital[0] == MISSING).tolist() == [200, 400]
-    native = harmonise(make_recording(group), load_recipe("native"))["ecg"]
-    assert np.array_equal(native.digital, x, equal_nan=True)
-
-
-def test_all_missing_and_empty(make_group: Build, make_recording: Record) -> None:
-    gone = np.full((1, 500), MISSING, np.int16)
-    ecg = harmonise(make_recording(make_group(("I",), gone)), recipe())["ecg"]
-    assert (ecg.digital == MISSING).all()
-    assert ecg.digital.shape == (1, 200)
-    empty = harmonise(make_recording(make_group(("I",), gone[:, :0])), recipe())["ecg"]
-    assert empty.digital.shape == (1, 0)
-
-
-def test_segments_of_a_discontinuous_file_share_one_timeline(
-    make_group: Build, make_recording: Record
-) -> None:
-    digital = noise(1, 6000)
-    group = make_group(
-        ("I",), digital, 500.0, invalid=np.nan, segments=((0, 0.0), (2000, 10.0), (5000, 20.5))
-    )
-    native = harmonise(make_recording(group), load_recipe("native"))["ecg"]
-    assert native.digital.shape == (1, 11_250)
-    assert native.invalid.tolist() == [MISSING]
-    valid = native.digital[0] != MISSING
-    assert np.array_equal(native.digital[0, valid], digital[0])
-    assert np.array_equal(native.digital[0, 5000:8000], digital[0, 2000:5000])
-    ecg = harmonise(make_recording(group), recipe())["ecg"]
-    assert ecg.digital.shape == (1, 4500)
-    assert np.flatnonzero(np.diff((ecg.digital[0] != MISSING).astype(int))).tolist() == [
-        799, 1999, 3199, 4099,
-    ]  # fmt: skip
-    first = harmonise(make_recording(make_group(("I",), digital[:, :2000])), recipe())["ecg"]
-    assert np.array_equal(ecg.digital[0, :800], first.digital[0])
-
-
-def test_a_gap_needs_a_value_that_no_sample_has(make_group: Build, make_recording: Record) -> None:
-    digital = noise(1, 1000)
-    digital[0, 3] = MISSING  # a sample like any other in a format without a sentinel
-    group = make_group(("I",), digital, invalid=np.nan, segments=((0, 0.0), (500, 5.0)))
-    native = harmonise(make_recording(group), load_recipe("native"))["ecg"]
-    assert native.digital.dtype == np.int32
-    assert native.invalid[0] < -(2**31) + 2
-    assert native.digital[0, 3] == MISSING
-    assert (native.digital[0, 500:2500] == native.invalid[0]).all()
-
-
-def test_segments_that_overlap_are_refused(make_group: Build, make_recording: Record) -> None:
-    group = make_group(("I",), noise(1, 1000), segments=((0, 0.0), (500, 0.5)))
-    for name in ("native", "ecg-200hz"):
-        with pytest.raises(RecipeError, match="s before segment 0 ends"):
-            harmonise(make_recording(group), load_recipe(name))
 
 
 def test_unknown_names_raise(make_group: Build, make_recording: Record) -> None:
@@ -363,83 +269,3 @@ def test_a_memory_map_is_read_piece_by_piece(
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 30e6 < digital.nbytes
-
-
-@settings(deadline=None, max_examples=100)
-@given(st.lists(st.floats(-1e5, 1e5, width=32) | st.just(float("nan")), min_size=1, max_size=50))
-def test_quantising_is_within_half_a_step_or_counted(values: list[float]) -> None:
-    x = np.array([values], np.float32)
-    digital, counts = quantise(x)
-    missing = np.isnan(x)
-    assert np.array_equal(digital == MISSING, missing)
-    saturated = np.abs(np.rint(x)) > 32767
-    assert counts.n_saturated[0] == np.count_nonzero(saturated)
-    inside = ~missing & ~saturated
-    assert np.abs(digital - x)[inside].max(initial=0) <= 0.5
-    assert counts.n_valid[0] == np.count_nonzero(~missing)
-
-
-@pytest.mark.realdata
-def test_real_recordings_keep_their_beats(shared_data: Path) -> None:
-    """mitdb 208 at 200 Hz against float64 resampling and MNE-Python's filter."""
-    import mne
-    from scipy.signal import firwin, resample_poly
-
-    from physioprep.readers import read_recording
-
-    recording = read_recording(shared_data / "mitdb" / "208")
-    ecg = harmonise(recording, load_recipe("ecg-200hz"))["ecg"]
-    physical = recording.groups[0].physical()[:, : 360 * 120]
-    window = firwin(4001, 0.95 / 9, window=("kaiser", 10.0))
-    reference = resample_poly(physical, 5, 9, axis=1, window=window, padtype="line")
-    reference = mne.filter.filter_data(reference, 200.0, 0.5, 40.0, verbose="ERROR")
-    order = [recording.groups[0].channels.index(name) for name in ecg.source_channels]
-    inside = np.s_[:, 800 : 200 * 120 - 800]
-    difference = ecg.physical()[:, : 200 * 120] - reference[order]
-    assert np.abs(difference[inside]).max() < 0.0005 + 1e-4 * reference.std()
-
-
-@pytest.mark.realdata
-def test_every_real_recording_is_harmonised(shared_data: Path) -> None:
-    """Native gives the file's integers back; the paired recipe all ECG and EEG."""
-    from physioprep.errors import PhysioprepError
-    from physioprep.readers import read_recording
-
-    endings = ("*.hea", "*.edf", "*.bdf", "*.vhdr")
-    paths = [path for ending in endings for path in sorted(shared_data.rglob(ending))]
-    paths = [p for i, p in enumerate(paths) if p.parts[-2][:2] != "A0" and i % 12 == 0]
-    paired = replace(load_recipe("paired-200hz"), unknown_channels="skip")
-    kept = harmonised = 0
-    for path in paths:
-        try:
-            recording = read_recording(path)
-        except PhysioprepError:
-            continue
-        for key, group in harmonise(recording, load_recipe("native")).items():
-            assert group.digital.shape[0] == len(group.channels), (path, key)
-        for source in recording.groups:
-            if len(source.segments) == 1 and source.segments[0][1] == 0:
-                kept += _appears_in(source, harmonise(recording, load_recipe("native")))
-        try:
-            result = harmonise(recording, paired)
-        except (RecipeError, UnknownUnitError):
-            continue
-        for group in result.values():
-            assert np.isfinite(group.physical()[group.digital != MISSING]).all(), path
-            harmonised += 1
-    assert kept > 50
-    assert harmonised > 50
-
-
-def _appears_in(source: SignalGroup, groups: dict[str, HarmonisedGroup]) -> bool:
-    """Every channel's samples are in a native group of that name, unchanged."""
-    rows = {
-        (name, group.rate_hz): row
-        for group in groups.values()
-        for name, row in zip(group.source_channels, group.digital, strict=True)
-    }
-    for name, samples in zip(source.channels, source.digital, strict=True):
-        if source.channels.count(name) == 1:
-            found = rows[name, source.sampling_rate]
-            assert np.array_equal(found, samples, equal_nan=found.dtype.kind == "f")
-    return True

@@ -11,7 +11,7 @@ import zarr
 
 from physioprep.store.format.columns import column_kind, encode_column
 
-collect_ignore = ["driver.py"]
+collect_ignore = ["contents.py", "driver.py"]
 NO_SENTINEL = int(np.iinfo(np.int32).min)
 Group = dict[str, Any]
 WriteStore = Callable[..., Path]
@@ -43,6 +43,40 @@ def make_group() -> Callable[..., Group]:
 @pytest.fixture(scope="session")
 def write_store() -> WriteStore:
     return _write_store
+
+
+@pytest.fixture(scope="module")
+def paired(
+    tmp_path_factory: pytest.TempPathFactory,
+    make_group: Callable[..., Group],
+    write_store: WriteStore,
+) -> Path:
+    """12 records of ECG and EEG of uneven lengths; record 3 has no EEG, 5 is shorter than 1 s."""
+    rng = np.random.default_rng(1)
+    lengths = rng.integers(250, 1500, 12)
+    lengths[5] = 60
+    ecg = [rng.integers(-900, 900, (2, int(n))).astype(np.int16) for n in lengths]
+    eeg: list[np.ndarray | None] = [
+        rng.integers(-900, 900, (3, int(n * 1.28))).astype(np.int16) for n in lengths
+    ]
+    eeg[3] = None
+    ecg[0][1, 100:150] = -32768  # half of a second missing
+    ecg[1][:, :] = 7  # flat
+    ecg[2][0, 300] = 32000  # a spike
+    return write_store(
+        tmp_path_factory.mktemp("paired") / "store.zarr",
+        {
+            "ecg": make_group(ecg, channels=["V1", "II"], rate_hz=100.0),
+            "eeg": make_group(
+                eeg, channels=["Fp1", "Cz", "O1"], rate_hz=128.0, unit="µV", scale=0.1
+            ),
+        },
+        {
+            "label_condition": [None, *["rest", "task"] * 5, "rest"],
+            "label_score": [float(i) if i else None for i in range(12)],
+            "age": [float(20 + i) for i in range(12)],
+        },
+    )
 
 
 def _write_store(

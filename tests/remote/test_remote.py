@@ -1,148 +1,24 @@
-"""Object stores and the web: a real S3 API (moto) on loopback, and the faults that such have."""
+"""Stores in object stores: a real S3 API (moto) on loopback, and the faults that such have."""
 
 import contextlib
-import functools
-import http.server
-import json
 import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 import physioprep as pp
-from physioprep import file_systems, lock, remote, retry
-from physioprep.errors import CorpusError, StoreError, UnreadableFileError
+from physioprep import lock, remote, retry
+from physioprep.errors import StoreError, UnreadableFileError
 from physioprep.store import verify
+from tests.remote.s3 import FaultyS3, files_of, objects_of, upload
 
 pytest.importorskip("s3fs", reason="needs physioprep[remote]")
 pytest.importorskip("moto.server", reason="needs moto[server], a real S3 API on loopback")
-
-
-class FaultyS3:
-    """Moto's S3 server behind faults: what `fault` returns for a request happens to it."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-        self.seen: list[str] = []
-        self.fault: Callable[[int, str], str | None] = lambda number, request: None
-        self.guard = threading.Lock()
-
-    def reset(self) -> None:
-        with self.guard:
-            self.seen, self.fault = [], lambda number, request: None
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        request = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
-        with self.guard:
-            self.seen.append(request)
-            fault = self.fault(len(self.seen), request)
-        if fault in ("500", "503", "403"):
-            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-            start_response(f"{fault} Injected", [("Content-Type", "text/plain")])
-            return [b""]
-        if fault == "hang":
-            time.sleep(3)
-        if fault in ("drop", "hang"):
-            environ["werkzeug.socket"].shutdown(2)
-            raise ConnectionAbortedError("injected")
-        answer = self.app(environ, start_response)
-        if fault == "lose":  # done, but nobody hears of it
-            environ["werkzeug.socket"].shutdown(2)
-            raise ConnectionAbortedError("injected")
-        return answer
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[FaultyS3]:
-    from moto.server import DomainDispatcherApplication, create_backend_app
-    from werkzeug.serving import WSGIRequestHandler, make_server
-
-    class Quiet(WSGIRequestHandler):
-        def log(self, *_: Any, **__: Any) -> None:
-            pass
-
-    app = FaultyS3(DomainDispatcherApplication(create_backend_app))
-    listener = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
-    thread = threading.Thread(target=listener.serve_forever, daemon=True)
-    thread.start()
-    settings = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{listener.server_port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in settings.items():
-            patch.setenv(name, value)
-        patch.setattr(retry, "FIRST_PAUSE_S", 0.01)
-        patch.setattr(file_systems, "READ_TIMEOUT_S", 1.0)
-        file_systems._file_system.cache_clear()
-        files, _ = file_systems.file_system("s3://bucket")
-        files.mkdir("bucket")
-        yield app
-    listener.shutdown()
-    thread.join()
-    file_systems._file_system.cache_clear()
-
-
-@pytest.fixture
-def bucket(server: FaultyS3) -> Iterator[str]:
-    server.reset()
-    yield f"s3://bucket/{uuid.uuid4().hex[:8]}"
-    server.reset()
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six records, one a block: 40 min of two leads at 100 Hz."""
-    folder = tmp_path_factory.mktemp("corpus")
-    rng = np.random.default_rng(0)
-    for i in range(6):
-        n = 240_000 + 11 * i
-        walk = rng.normal(0, 8, (n, 2)).cumsum(axis=0) % 900
-        (folder / f"r{i}.dat").write_bytes(walk.astype("<i2").tobytes())
-        lines = [f"r{i} 2 100 {n}"]
-        for name, samples in zip(("I", "II"), walk.astype("<i2").T, strict=True):
-            checksum = int(samples.astype(int).sum()) % 65536
-            lines.append(f"r{i}.dat 16 200/mV 16 0 {samples[0]} {checksum} 0 {name}")
-        (folder / f"r{i}.hea").write_text("\n".join(lines) + "\n")
-    (folder / "records.csv").write_text("record_id,subject_id,age\nr0,a,63\nr1,b,\n")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def local(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("local") / "x.zarr"
-    pp.ingest(pp.scan(corpus, "folder"), target, "native")
-    return target
-
-
-def files_of(store: Path) -> dict[str, bytes]:
-    return {
-        p.relative_to(store).as_posix(): p.read_bytes() for p in store.rglob("*") if p.is_file()
-    }
-
-
-def objects_of(url: str) -> dict[str, bytes]:
-    names = list(remote.listing(url))
-    found = remote.in_parallel(lambda name: remote.fetch(remote.join(url, name)), names)
-    return dict(zip(names, found, strict=True))
-
-
-def upload(folder: Path, url: str) -> None:
-    files = files_of(folder)
-    remote.in_parallel(lambda name: remote.put(remote.join(url, name), files[name]), list(files))
 
 
 def test_objects(bucket: str) -> None:
@@ -317,57 +193,6 @@ def test_killed_at_any_request_it_goes_on(
     assert set(remote.listing(bucket)) == {f"x.zarr/{file}" for file in files_of(local)}
 
 
-def test_source_is_scanned_without_its_signals(bucket: str, server: FaultyS3, corpus: Path) -> None:
-    upload(corpus, f"{bucket}/raw")
-    server.reset()
-    here = pp.scan(corpus, "folder", hashes=False).drop(columns="root")
-    there = pp.scan(f"{bucket}/raw", "folder", hashes=False)
-    assert set(there.pop("root")) == {f"{bucket}/raw"}
-    assert there.equals(here)
-    assert not [request for request in server.seen if request.endswith(".dat")]
-    hashed = pp.scan(f"{bucket}/raw/", "folder").drop(columns="root")
-    assert hashed.equals(pp.scan(corpus, "folder").drop(columns="root"))
-    with pytest.raises(CorpusError, match=f"{bucket}/nothing: no such folder"):
-        pp.scan(f"{bucket}/nothing", "folder")
-
-
-def test_changed_and_vanished_objects_go_to_quarantine(
-    bucket: str, server: FaultyS3, corpus: Path, tmp_path: Path
-) -> None:
-    upload(corpus, f"{bucket}/raw")
-    manifest = pp.scan(f"{bucket}/raw", "folder")
-    data = remote.fetch(f"{bucket}/raw/r1.dat")
-    remote.put(f"{bucket}/raw/r1.dat", data[:-4] + b"oops")
-    remote.delete([f"{bucket}/raw/r2.dat"])
-    server.fault = lambda number, request: "500" if request.endswith("r4.hea") else None
-    result = pp.ingest(manifest, tmp_path / "x.zarr", "native")
-    reasons = {line.partition(":")[0]: line for line in result.quarantined}
-    assert reasons.keys() == {"folder/r1", "folder/r2", "folder/r4"}
-    assert "r1.dat: changed since the scan: sha256 was" in reasons["folder/r1"]
-    assert "r2.dat: no such file (it was there at the scan)" in reasons["folder/r2"]
-    assert "folder/r4: r4.hea: " in reasons["folder/r4"]
-    assert "(7 attempts)" in reasons["folder/r4"]
-
-
-def test_edf_headers_alone_are_fetched(bucket: str, server: FaultyS3, tmp_path: Path) -> None:
-    edfio = pytest.importorskip("edfio", reason="writes the EDF file")
-    rng = np.random.default_rng(0)
-    signals = [edfio.EdfSignal(rng.normal(size=256 * 1200), 256, label=f"EEG {i}") for i in "ab"]
-    edfio.Edf(signals).write(tmp_path / "raw.edf")
-    upload(tmp_path, f"{bucket}/raw")
-    sent = []
-    with pytest.MonkeyPatch.context() as patch:
-        fetch = remote.fetch
-        from physioprep.corpora import scan_remote as mirror
-
-        patch.setattr(mirror, "fetch", lambda *a: sent.append(fetch(*a)) or sent[-1])
-        there = pp.scan(f"{bucket}/raw", "folder", hashes=False)
-    assert there.drop(columns="root").equals(
-        pp.scan(tmp_path, "folder", hashes=False).drop(columns="root")
-    )
-    assert sum(map(len, sent)) <= 65536 < (tmp_path / "raw.edf").stat().st_size
-
-
 def test_one_ingest_at_a_time(
     bucket: str, server: FaultyS3, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -485,95 +310,3 @@ def test_wider_samples_start_the_store_again(bucket: str, tmp_path: Path) -> Non
     pp.ingest(manifest, tmp_path / "x.zarr", "native")
     pp.ingest(manifest, f"{bucket}/x.zarr", "native")
     assert objects_of(f"{bucket}/x.zarr") == files_of(tmp_path / "x.zarr")
-
-
-@pytest.fixture
-def web(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A folder on the web: index pages, no ranges, as Python's own server has it."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    folder = tmp_path / "www"
-    folder.mkdir()
-    handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as listener:
-        thread = threading.Thread(target=listener.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.server_port}", folder
-        listener.shutdown()
-        thread.join()
-
-
-def test_corpora_and_stores_on_the_web(
-    web: tuple[str, Path], corpus: Path, local: Path, tmp_path: Path
-) -> None:
-    url, folder = web
-    (folder / "raw").symlink_to(corpus)
-    (folder / "x.zarr").symlink_to(local)
-    manifest = pp.scan(f"{url}/raw", "folder")
-    assert manifest.drop(columns="root").equals(pp.scan(corpus, "folder").drop(columns="root"))
-    pp.ingest(manifest, tmp_path / "x.zarr", "native")
-    assert files_of(tmp_path / "x.zarr") == files_of(local)
-    store = pp.open_store(f"{url}/x.zarr")
-    assert store.record("r5").identical(pp.open_store(local).record("r5"))
-    assert store.quarantine.empty
-    assert verify(f"{url}/x.zarr").problems == ()
-    with pytest.raises(StoreError, match="cannot write to http"):
-        pp.ingest(manifest, f"{url}/y.zarr", "native")
-
-
-def test_sizes_of_files_on_the_web(web: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "FIRST_PAUSE_S", 0.01)
-    url, folder = web
-    (folder / "a b.bin").write_bytes(bytes(100))
-    assert remote.sizes(url, ["a b.bin"]) == {"a b.bin": 100}
-    with pytest.raises(FileNotFoundError):
-        remote.sizes(url, ["none"])
-    heads = http.server.SimpleHTTPRequestHandler.send_head
-    asked = []
-
-    def busy_twice(self: Any) -> Any:
-        asked.append(self.command)
-        if len(asked) <= 4:  # a HEAD and a GET per attempt
-            self.send_error(503)
-            return None
-        return heads(self)
-
-    monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, "send_head", busy_twice)
-    assert remote.sizes(url, ["a b.bin"]) == {"a b.bin": 100}
-    asked.clear()
-    monkeypatch.setattr(
-        http.server.SimpleHTTPRequestHandler, "send_head", lambda self: self.send_error(403)
-    )
-    with pytest.raises(UnreadableFileError, match="HTTP 403"):  # not taken for an absent file
-        remote.sizes(url, ["a b.bin"])
-
-
-def test_command_line(bucket: str, corpus: Path, tmp_path: Path) -> None:
-    from physioprep.cli import app
-
-    upload(corpus, f"{bucket}/raw")
-    url, manifest = f"{bucket}/x.zarr", str(tmp_path / "m.parquet")
-    run = functools.partial(CliRunner().invoke, app)
-    scanned = run(["scan", f"{bucket}/raw", "--corpus", "folder", "-o", manifest])
-    assert scanned.exit_code == 0, scanned.output
-    made = run(["ingest", manifest, "-o", url, "--recipe", "native", "--json"])
-    assert made.exit_code == 0, made.output
-    assert json.loads(made.stdout)["store"] == url
-    said = run(["info", url, "--json"])
-    assert json.loads(said.stdout)["records"] == 6
-    proved = run(["verify", url, "--json"])
-    assert json.loads(proved.stdout)["problems"] == 0
-    absent = run(["verify", f"{bucket}/y.zarr"])
-    assert absent.exit_code == 2
-    assert f"{bucket}/y.zarr: no store here" in absent.output
-
-
-@pytest.mark.long
-def test_shards_are_cut_from_it(bucket: str, local: Path, tmp_path: Path) -> None:
-    upload(local, f"{bucket}/x.zarr")
-    for store, shards in ((f"{bucket}/x.zarr", "there"), (local, "here")):
-        pp.shard(store, tmp_path / shards, window_s=60, max_per_record=2, workers=1)
-    assert files_of(tmp_path / "there") == files_of(tmp_path / "here")

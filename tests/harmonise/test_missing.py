@@ -1,0 +1,96 @@
+"""A recipe applied to recordings with missing samples and gaps, and its rounding."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from physioprep.errors import RecipeError
+from physioprep.harmonise import harmonise, load_recipe
+from physioprep.harmonise.quantise import quantise
+from tests.harmonise.made import MISSING, Build, Record, noise, recipe
+
+
+def test_missing_samples_stay_missing(make_group: Build, make_recording: Record) -> None:
+    digital = noise(2, 5000)
+    digital[0, 1000:1100] = MISSING
+    ecg = harmonise(make_recording(make_group(("I", "II"), digital)), recipe())["ecg"]
+    assert np.flatnonzero(ecg.digital[0] == MISSING).tolist() == list(range(400, 440))
+    assert not (ecg.digital[1] == MISSING).any()
+    assert ecg.invalid.tolist() == [MISSING, MISSING]
+    whole = harmonise(make_recording(make_group(("II",), digital[1:])), recipe())["ecg"]
+    assert np.array_equal(ecg.digital[1], whole.digital[0])
+
+
+def test_floats_with_nan_and_infinity(make_group: Build, make_recording: Record) -> None:
+    x = noise(1, 3000).astype(np.float64)
+    x[0, 500] = np.nan
+    x[0, 1000] = np.inf
+    group = make_group(("I",), x, invalid=np.nan)
+    ecg = harmonise(make_recording(group), recipe())["ecg"]
+    assert np.flatnonzero(ecg.digital[0] == MISSING).tolist() == [200, 400]
+    native = harmonise(make_recording(group), load_recipe("native"))["ecg"]
+    assert np.array_equal(native.digital, x, equal_nan=True)
+
+
+def test_all_missing_and_empty(make_group: Build, make_recording: Record) -> None:
+    gone = np.full((1, 500), MISSING, np.int16)
+    ecg = harmonise(make_recording(make_group(("I",), gone)), recipe())["ecg"]
+    assert (ecg.digital == MISSING).all()
+    assert ecg.digital.shape == (1, 200)
+    empty = harmonise(make_recording(make_group(("I",), gone[:, :0])), recipe())["ecg"]
+    assert empty.digital.shape == (1, 0)
+
+
+def test_segments_of_a_discontinuous_file_share_one_timeline(
+    make_group: Build, make_recording: Record
+) -> None:
+    digital = noise(1, 6000)
+    group = make_group(
+        ("I",), digital, 500.0, invalid=np.nan, segments=((0, 0.0), (2000, 10.0), (5000, 20.5))
+    )
+    native = harmonise(make_recording(group), load_recipe("native"))["ecg"]
+    assert native.digital.shape == (1, 11_250)
+    assert native.invalid.tolist() == [MISSING]
+    valid = native.digital[0] != MISSING
+    assert np.array_equal(native.digital[0, valid], digital[0])
+    assert np.array_equal(native.digital[0, 5000:8000], digital[0, 2000:5000])
+    ecg = harmonise(make_recording(group), recipe())["ecg"]
+    assert ecg.digital.shape == (1, 4500)
+    assert np.flatnonzero(np.diff((ecg.digital[0] != MISSING).astype(int))).tolist() == [
+        799, 1999, 3199, 4099,
+    ]  # fmt: skip
+    first = harmonise(make_recording(make_group(("I",), digital[:, :2000])), recipe())["ecg"]
+    assert np.array_equal(ecg.digital[0, :800], first.digital[0])
+
+
+def test_a_gap_needs_a_value_that_no_sample_has(make_group: Build, make_recording: Record) -> None:
+    digital = noise(1, 1000)
+    digital[0, 3] = MISSING  # a sample like any other in a format without a sentinel
+    group = make_group(("I",), digital, invalid=np.nan, segments=((0, 0.0), (500, 5.0)))
+    native = harmonise(make_recording(group), load_recipe("native"))["ecg"]
+    assert native.digital.dtype == np.int32
+    assert native.invalid[0] < -(2**31) + 2
+    assert native.digital[0, 3] == MISSING
+    assert (native.digital[0, 500:2500] == native.invalid[0]).all()
+
+
+def test_segments_that_overlap_are_refused(make_group: Build, make_recording: Record) -> None:
+    group = make_group(("I",), noise(1, 1000), segments=((0, 0.0), (500, 0.5)))
+    for name in ("native", "ecg-200hz"):
+        with pytest.raises(RecipeError, match="s before segment 0 ends"):
+            harmonise(make_recording(group), load_recipe(name))
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.floats(-1e5, 1e5, width=32) | st.just(float("nan")), min_size=1, max_size=50))
+def test_quantising_is_within_half_a_step_or_counted(values: list[float]) -> None:
+    x = np.array([values], np.float32)
+    digital, counts = quantise(x)
+    missing = np.isnan(x)
+    assert np.array_equal(digital == MISSING, missing)
+    saturated = np.abs(np.rint(x)) > 32767
+    assert counts.n_saturated[0] == np.count_nonzero(saturated)
+    inside = ~missing & ~saturated
+    assert np.abs(digital - x)[inside].max(initial=0) <= 0.5
+    assert counts.n_valid[0] == np.count_nonzero(~missing)
