@@ -93,6 +93,7 @@ def run_tasks(
     announce: Announce | None = None,
     error: type[PhysioprepError] = PhysioprepError,
     on_crash: OnCrash | None = None,
+    client: Any = None,
 ) -> None:
     """Run a task for each item, in any order.
 
@@ -119,6 +120,8 @@ def run_tasks(
     on_crash : callable, optional
         ``on_crash(item, cause)``, called for a task that kills its process also in the second,
         separate run. By default the run stops with `error`.
+    client : distributed.Client, optional
+        From `physioprep.parallel.cluster.connect`: a cluster that serves several calls.
 
     Raises
     ------
@@ -156,7 +159,9 @@ def run_tasks(
         else:
             finished(item, outcome)
 
-    if scheduler == "cluster" or "://" in scheduler:
+    if client is not None:
+        suspects = run_on_cluster(client, task, job_json, items, finished, error)
+    elif scheduler == "cluster" or "://" in scheduler:
         with connect(scheduler, workers, announce, error) as client:
             suspects = run_on_cluster(client, task, job_json, items, finished, error)
     else:

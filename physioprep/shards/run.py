@@ -143,6 +143,7 @@ class _Engine:
     workers: int | None
     progress: Progress | None
     held: Held
+    client: Any = None  # of the cluster that runs all tasks of this call
 
     def run(self, task: str, count: int, job: Job) -> None:
         """Do tasks 0 up to `count`, in any order."""
@@ -158,8 +159,9 @@ class _Engine:
         workers = self.workers or (None if count >= _FEW else 1)
         scheduler = choose_scheduler(self.scheduler, workers, "threads", ShardError)
         run_tasks(
-            task, range(count), job, ended, scheduler=scheduler, workers=workers, error=ShardError
-        )
+            task, range(count), job, ended, scheduler=scheduler, workers=workers,
+            error=ShardError, client=self.client,
+        )  # fmt: skip
 
     def part(self, done: int, count: int, total: int) -> _Engine:
         """Return an engine whose `count` tasks are the half of `total` that begins at `done`."""
@@ -187,7 +189,7 @@ def _engine(
     with connect(
         scheduler, workers or len(os.sched_getaffinity(0)), announce, ShardError
     ) as client:
-        yield _Engine(client.scheduler.address, workers, progress, held)
+        yield _Engine(scheduler, workers, progress, held, client)
 
 
 def _plan_with_peaks(
