@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -62,8 +62,8 @@ def temporary_file(path: Path) -> Iterator[Path]:
         yield temporary
         sync(temporary)
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        _give_up(temporary, path, error)
         raise
     sync(path.parent)
 
@@ -90,9 +90,25 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        _give_up(temporary, path, error)
         raise
+
+
+def _give_up(temporary: Path, path: Path, error: BaseException) -> None:
+    """Remove a temporary file; raise an OSError about it again as one about its target.
+
+    The user gave the target's name, and does not know the temporary one.
+
+    Raises
+    ------
+    OSError
+        With the same number, naming `path`.
+    """
+    with suppress(OSError):
+        temporary.unlink(missing_ok=True)
+    if isinstance(error, OSError) and error.errno and temporary.name in str(error):
+        raise OSError(error.errno, os.strerror(error.errno), os.fspath(path)) from error
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -13,7 +13,7 @@ from physioprep.errors import ModelError
 
 app = typer.Typer()
 
-Config = Annotated[str | None, typer.Option(help="A YAML file, or the name of a shipped one.")]
+Config = Annotated[str | None, typer.Option(help="A YAML file.")]
 Where = Annotated[str | None, typer.Option(help="Pandas query on the windows.")]
 Device = Annotated[
     str | None,

@@ -225,8 +225,7 @@ def load_config(kind: type[T], source: str | Path | Mapping[str, Any]) -> T:
     """
     if isinstance(source, Mapping):
         return _build(kind, source, kind.__name__)
-    shipped = Path(__file__).parent / "configs" / f"{source}.yaml"
-    path = shipped if not Path(source).exists() and shipped.is_file() else Path(source)
+    path = _file_of(kind, source)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -238,6 +237,22 @@ def load_config(kind: type[T], source: str | Path | Mapping[str, Any]) -> T:
         return _build(kind, loaded, kind.__name__)
     except ModelError as error:
         raise ModelError(f"{source}: {error}") from error
+
+
+def _file_of(kind: type, source: str | Path) -> Path:
+    """Return the file of a configuration, which may be the name of a shipped one."""
+    path = Path(source)
+    folder = Path(__file__).parent / "configs"
+    shipped = folder / f"{source}.yaml"
+    if path.exists():
+        return path
+    if shipped.is_file():
+        return shipped
+    if len(path.parts) == 1 and not path.suffix:
+        names = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
+        of = "" if kind is EvaluateConfig else " for evaluate alone"
+        raise ModelError(f"no config {str(source)!r}; shipped{of}: {names}")
+    return path
 
 
 def as_dict(config: Any) -> dict[str, Any]:

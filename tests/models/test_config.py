@@ -47,6 +47,16 @@ def test_a_wrong_value_is_named_with_its_file(tmp_path: Path, text: str, message
         load_config(PretrainConfig, tmp_path / "absent.yaml")
 
 
+def test_a_name_that_is_not_shipped_is_answered_with_those_that_are() -> None:
+    shipped = "cinc2017, deap, demo, dreamer, eegmat"
+    with pytest.raises(ModelError, match=f"^no config 'nope'; shipped: {shipped}$"):
+        load_config(EvaluateConfig, "nope")
+    with pytest.raises(
+        ModelError, match=f"^no config 'nope'; shipped for evaluate alone: {shipped}$"
+    ):
+        load_config(PretrainConfig, "nope")
+
+
 def test_shipped_configurations_load() -> None:
     folder = Path(__file__).parents[2] / "models" / "physiomodels" / "configs"
     names = [path.stem for path in folder.glob("*.yaml")]
