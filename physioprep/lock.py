@@ -152,7 +152,7 @@ def _open_locked(path: Path, target: Path) -> int:
 
 def _open_own(path: Path) -> int:
     """Open a lock file without following a link; refuse what is no lock of ours."""
-    foreign = StoreError(f"{path}: there, and not a lock of physioprep; move it away")
+    foreign = StoreError(f"{path}: exists, but is not a lock of physioprep; move it away")
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         file = os.open(path, flags, 0o644)

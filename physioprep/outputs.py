@@ -146,21 +146,21 @@ def check_output(
     Raises
     ------
     PhysioprepError
-        It is a link, it overlaps an input, it is there and may not be replaced, or what is there
-        is not of that kind.
+        It has no name, is a link, or overlaps an input; it exists, and may not be replaced or is
+        not of that kind.
 
     Examples
     --------
     >>> check_output("/", STORE, overwrite=True)
     Traceback (most recent call last):
         ...
-    physioprep.errors.PhysioprepError: /: there, and not a store of physioprep: ...
+    physioprep.errors.PhysioprepError: '/' is no name for an output; ...
     """
     if is_remote(target):
         return
-    path = Path(target)
+    path = named(target, error)
     if path.is_symlink():
-        raise error(f"{path}: a link; name the place itself")
+        raise error(f"{path}: is a symbolic link; give the real path")
     for each in inputs:
         if not is_remote(each):
             _refuse_overlap(path, Path(each), error)
@@ -170,11 +170,38 @@ def check_output(
         empty = path.is_dir() and not any(path.iterdir())
         if not empty:
             raise error(
-                f"{path}: there, and not {kind.words} of physioprep: it is never replaced; "
+                f"{path}: exists, but is not {kind.words} of physioprep, so it is never replaced; "
                 "choose another name"
             )
     elif not overwrite:
         raise error(f"{path}: exists; overwrite it (--overwrite) or choose another name")
+
+
+def named(target: str | Path, error: type[PhysioprepError] = PhysioprepError) -> Path:
+    """Return the path of an output; refuse one without a name, such as ``.``.
+
+    An output is made beside its place and renamed, which needs a name.
+
+    Parameters
+    ----------
+    target : path-like
+        As the user gave it.
+    error : type of PhysioprepError
+        What to raise.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    PhysioprepError
+        It is empty, ``.``, ``..`` or the root.
+    """
+    path = Path(target)
+    if path.name in ("", ".."):
+        raise error(f"{str(target)!r} is no name for an output; give one such as build/x")
+    return path
 
 
 def _refuse_overlap(target: Path, source: Path, error: type[PhysioprepError]) -> None:
@@ -222,7 +249,7 @@ def claim(folder: Path, error: type[PhysioprepError] = PhysioprepError) -> Path:
     except FileExistsError:
         if folder.is_symlink() or not folder.is_dir() or not is_claimed(folder):
             raise error(
-                f"{folder}: there, and not a working folder of physioprep; move it away"
+                f"{folder}: exists, but is not a working folder of physioprep; move it away"
             ) from None
         if (folder / MARK).exists():
             return folder
@@ -300,7 +327,7 @@ def partial_of(target: Path) -> Path:
     >>> partial_of(Path("build/x.zarr")).name
     '.x.zarr.partial'
     """
-    return target.with_name(f".{target.name}.partial")
+    return named(target).with_name(f".{target.name}.partial")
 
 
 def discard(folder: Path) -> None:

@@ -19,6 +19,7 @@ from physioprep.outputs import (
     check_output,
     claim,
     discard,
+    partial_of,
 )
 from physioprep.pictures import save_picture
 
@@ -40,7 +41,9 @@ def home(path: Path) -> Path:
 @pytest.mark.parametrize("kind", [STORE, SHARDS, RESULTS])
 def test_a_foreign_folder_is_never_replaced(tmp_path: Path, kind: Kind, overwrite: bool) -> None:
     target = home(tmp_path / "h")
-    with pytest.raises(StoreError, match=f"not {kind.words} of physioprep: it is never replaced"):
+    with pytest.raises(
+        StoreError, match=f"not {kind.words} of physioprep, so it is never replaced"
+    ):
         check_output(target, kind, overwrite=overwrite, error=StoreError)
 
 
@@ -59,12 +62,20 @@ def test_an_empty_folder_and_none_may_be_filled(tmp_path: Path) -> None:
     check_output(tmp_path / "empty", STORE, overwrite=False)
 
 
+@pytest.mark.parametrize("target", ["", ".", "..", "/", "x/.."])
+def test_an_output_needs_a_name(target: str) -> None:
+    with pytest.raises(PhysioprepError, match="no name for an output"):
+        check_output(target, STORE, overwrite=True)
+    with pytest.raises(PhysioprepError, match="no name for an output"):
+        partial_of(Path(target))
+
+
 def test_a_link_is_refused(tmp_path: Path) -> None:
     store = ours(tmp_path / "s.zarr", "physioprep.store")
     (tmp_path / "link").symlink_to(store)
     (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
     for name in ("link", "broken"):
-        with pytest.raises(PhysioprepError, match="a link; name the place itself"):
+        with pytest.raises(PhysioprepError, match="is a symbolic link; give the real path"):
             check_output(tmp_path / name, STORE, overwrite=True)
 
 
@@ -162,7 +173,7 @@ def test_pictures_are_known_by_their_metadata(tmp_path: Path, ending: str) -> No
     for _ in range(2):
         save_picture(figure, path)
     (tmp_path / f"link{ending}").symlink_to(path)
-    with pytest.raises(PhysioprepError, match="a link"):
+    with pytest.raises(PhysioprepError, match="symbolic link"):
         save_picture(figure, tmp_path / f"link{ending}")
 
 
@@ -177,7 +188,7 @@ def test_an_audit_replaces_only_what_an_audit_wrote(tmp_path: Path) -> None:
     ):
         path = tmp_path / name
         path.write_text('{"verdict": "mine", "content": "physioprep"}')
-        with pytest.raises(PhysioprepError, match="it is never replaced"):
+        with pytest.raises(PhysioprepError, match="never replaced"):
             write(report, path)
         assert "mine" in path.read_text()
         path.unlink()
@@ -196,14 +207,14 @@ def test_ingest_never_touches_what_is_not_a_store(tmp_path: Path, overwrite: boo
     (tmp_path / "link").symlink_to(mine)
     home(tmp_path / ".new.partial")
     for name in ("home", "link", "raw", "raw/inside.zarr", ".", "new"):
-        with pytest.raises(StoreError, match=r"not a|input|a link"):
+        with pytest.raises(StoreError, match=r"not a|input|symbolic link"):
             pp.ingest(manifest, tmp_path / name, "native", overwrite=overwrite)
     assert (mine / "thesis.tex").read_text() == "years of work"
     assert (tmp_path / ".new.partial" / "thesis.tex").read_text() == "years of work"
     assert sorted(path.name for path in raw.iterdir()) == ["a.dat", "a.hea"]
     pp.ingest(manifest, tmp_path / "s.zarr", "native")
     for name in ("home", "link", "s.zarr", "s.zarr/x", ".", "new"):
-        with pytest.raises(PhysioprepError, match=r"not shards|not a working|input|a link"):
+        with pytest.raises(PhysioprepError, match=r"not shards|not a working|input|symbolic link"):
             pp.shard(tmp_path / "s.zarr", tmp_path / name, window_s=0.008, overwrite=overwrite)
     assert (mine / "thesis.tex").read_text() == "years of work"
     assert len(pp.open_store(tmp_path / "s.zarr")) == 1

@@ -261,7 +261,7 @@ def _is_right(target: Path, sha256: str | None, *, mend: bool = False) -> bool:
     if mend and target.is_file() and not target.is_symlink():
         return False
     raise CorpusError(
-        f"{target}: there, and not the published file: it is not replaced; move it away, or "
+        f"{target}: exists, but is not the published file, so it is not replaced; move it away, or "
         "choose another folder"
     )
 

@@ -120,7 +120,7 @@ def check_output(path: str | Path, *, overwrite: bool = False) -> None:
     written = [path] if path.suffix != ".json" else [path, path.with_suffix(".csv")]
     for file in written:
         if file.is_symlink():
-            raise ManifestError(f"{file}: a link; name the place itself")
+            raise ManifestError(f"{file}: is a symbolic link; give the real path")
         if file.exists() and not overwrite:
             raise ManifestError(
                 f"{file}: exists; overwrite it (--overwrite) or choose another name"

@@ -119,7 +119,7 @@ class Outputs:
         for each in beside:
             if (each.exists() or each.is_symlink()) and name not in self.made:
                 raise RecipeError(
-                    f"{step}: out: {each} is there, and not made by an earlier run of this "
+                    f"{step}: out: {each} exists, but was not made by an earlier run of this "
                     "pipeline: it is not replaced; move it away or choose another folder"
                 )
         if name not in self.made:
@@ -169,7 +169,9 @@ def keep_outputs(out: Path, raw: Path, pipeline: str) -> Iterator[Outputs]:
         raise RecipeError(f"{out}: lies in the raw data ({raw}); choose another folder")
     folder = out / _FOLDER
     if folder.is_symlink() or (folder.exists() and not _is_ours(folder)):
-        raise RecipeError(f"{folder}: there, and not of physioprep; choose another folder")
+        raise RecipeError(
+            f"{folder}: exists, but was not made by physioprep; choose another folder"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     with hold(folder / ".lock", out) as held:
         yield Outputs(out, pipeline, held)

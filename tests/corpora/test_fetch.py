@@ -272,7 +272,7 @@ def test_a_foreign_file_is_never_replaced(
         home.mkdir()
         (home / name).write_bytes(b"mine")
         (home / f"{name}.part").write_bytes(b"mine too")
-        with pytest.raises(CorpusError, match=f"{name}: there, and not the published file"):
+        with pytest.raises(CorpusError, match=f"{name}: exists, but is not the published file"):
             get(server, home)
         assert (home / name).read_bytes() == b"mine"
         assert (home / f"{name}.part").read_bytes() == b"mine too"

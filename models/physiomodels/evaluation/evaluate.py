@@ -21,7 +21,7 @@ from physiomodels.evaluation.work import PART, fold_file, working_folder
 from physiomodels.model.device import choose_device
 from physioprep.errors import ModelError
 from physioprep.lock import Held
-from physioprep.outputs import RESULTS, check_output
+from physioprep.outputs import RESULTS, check_output, named
 from physioprep.parallel.cluster import Announce
 from physioprep.parallel.run import choose_scheduler, run_tasks
 from physioprep.shards import open_shards
@@ -156,7 +156,7 @@ def evaluate_all(
     started = time.perf_counter()
     opened = open_shards(shards)
     more = opened if pretrain_shards is None else open_shards(pretrain_shards)
-    target = Path(out).absolute()
+    target = named(out, ModelError).absolute()
     inputs = [opened.path, more.path, *(weights or {}).values()]
     check_output(target, RESULTS, overwrite=True, inputs=inputs, error=ModelError)
     sources = {name: str(Path(path).resolve()) for name, path in (weights or {}).items()}

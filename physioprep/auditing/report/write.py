@@ -69,7 +69,7 @@ def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
     if Path(path).is_dir():
         raise PhysioprepError(f"{path}: is a folder, not a file")
     if Path(path).exists() and not overwrite:
-        raise PhysioprepError(f"{path}: exists; choose another name or overwrite it")
+        raise PhysioprepError(f"{path}: exists; overwrite it (--overwrite) or choose another name")
 
 
 def refuse_foreign(path: str | Path, kind: Kind, inputs: Iterable[str | Path] = ()) -> None:
