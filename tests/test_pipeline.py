@@ -167,6 +167,6 @@ def test_one_run_at_a_time_and_none_into_the_raw_data(raw: Path, tmp_path: Path)
     ):
         run(recipe, raw, out)
     (out / ".steps" / "thesis.tex").write_text("years of work")
-    with pytest.raises(RecipeError, match="not of physioprep"):
+    with pytest.raises(RecipeError, match="was not made by physioprep"):
         run(recipe, raw, out)
     assert (out / ".steps" / "thesis.tex").exists()
