@@ -54,9 +54,9 @@ if TYPE_CHECKING:
     from physioprep.store.open import open_store as open_store
     from physioprep.store.read import Store as Store
     from physioprep.store.verify import VerifyResult as VerifyResult
-    from physioprep.store.verify import verify as verify
     from physioprep.stream.stream import ShardStream as ShardStream
     from physioprep.stream.window_stream import WindowStream as WindowStream
+    from physioprep.verifying import verify as verify
     from physioprep.viewing.view import view as view
 else:
     _HOME = {
@@ -100,7 +100,7 @@ else:
         "scan": "physioprep.corpora.scan",
         "shard": "physioprep.shards.run",
         "simulate": "physioprep.simulation",
-        "verify": "physioprep.store.verify",
+        "verify": "physioprep.verifying",
         "view": "physioprep.viewing.view",
         "write_manifest": "physioprep.manifest",
     }

@@ -237,13 +237,18 @@ def view(
 
 @app.command(epilog="Example: physioprep verify mitdb.zarr")
 def verify(
-    store: Annotated[str, typer.Argument(help="A store, from `physioprep ingest`; a URL too.")],
+    path: Annotated[
+        str,
+        typer.Argument(
+            help="A store, shards (a URL too), embeddings, a model, or `run`'s outputs."
+        ),
+    ],
     as_json: Json = False,
 ) -> None:
-    """Check that a store is complete and unchanged by hashing all of it again."""
+    """Check that what was made is complete and unchanged, by hashing all of it again."""
     with console.progress_bar("verify") as advance:
-        result = pp.verify(store, progress=advance)
-    facts = {"store": str(result.path), "files": result.n_files, "bytes": result.bytes}
+        result = pp.verify(path, progress=advance)
+    facts = {result.kind: str(result.path), "files": result.n_files, "bytes": result.bytes}
     console.show(facts | {"problems": len(result.problems)}, as_json)
     for line in result.problems:
         console.say(f"problem: {line}")

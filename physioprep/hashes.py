@@ -8,7 +8,12 @@ import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
+from physioprep.atomic import write_text
+
+#: The list of a folder's files and their SHA-256, as ``sha256sum`` writes it.
+HASHES: Final = "SHA256SUMS"
 #: Up to this size a file is read in one piece: faster than in blocks, bytes.
 _SMALL = 1 << 20
 
@@ -78,6 +83,28 @@ def kind_of(mode: int) -> str:
     """
     kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
     return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def write_hashes(folder: Path, names: Iterable[str] | None = None) -> None:
+    """Write the list of a folder's files and their SHA-256.
+
+    Parameters
+    ----------
+    folder : Path
+        Complete.
+    names : iterable of str, optional
+        Files to list; default: all.
+
+    Raises
+    ------
+    OSError
+        A file cannot be read, or the list cannot be written.
+    """
+    if names is None:
+        files = (path for path in folder.rglob("*") if path.is_file() and path.name != HASHES)
+        names = [path.relative_to(folder).as_posix() for path in files]
+    lines = [f"{sha256_of(folder / name)}  {name}\n" for name in sorted(names)]
+    write_text(folder / HASHES, "".join(lines))
 
 
 def combine(files: Iterable[str], hashes: Iterable[str | None]) -> str:

@@ -24,7 +24,7 @@ LAYERS = [
     {"store"},
     {"shards"},
     {"stream"},
-    {"auditing", "viewing", "describe"},
+    {"auditing", "viewing", "describe", "verifying"},
     {"console"},
     {"pipeline"},
     {"cli", "cli_options", "cli_shard", "cli_train", "__main__"},

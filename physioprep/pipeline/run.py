@@ -21,8 +21,10 @@ from physioprep.atomic import write_text
 from physioprep.documents import load_yaml
 from physioprep.errors import RecipeError
 from physioprep.facts import data_folder
+from physioprep.hashes import HASHES, sha256_of
 from physioprep.pipeline.outputs import Outputs, keep_outputs, made_by, refuse_outside
 from physioprep.pipeline.place import Place
+from physioprep.shards.checksums import TABLE as CRC_TABLE
 from physioprep.versions import __version__
 
 log = logging.getLogger(__name__)
@@ -183,7 +185,9 @@ def _run_steps(
             outputs.begin(made[number - 1], f"{recipe.title}: step {number}, {step.verb}")
             write_text(note, json.dumps({"stamp": stamp, "summary": None}))
             summary = steps.STEPS[step.verb](replace(place, was_stopped=begun), **step.arguments)
-            write_text(note, json.dumps({"stamp": stamp, "summary": summary}, indent=1))
+            files = _hashes(out, step.arguments.get("out"))
+            content = {"stamp": stamp, "summary": summary, "files": files}
+            write_text(note, json.dumps(content, indent=1))
             result = StepResult(step.verb, summary, skipped=False)
         else:
             result = StepResult(step.verb, done, skipped=True)
@@ -221,6 +225,19 @@ def _fingerprint(raw: Path) -> str:
 
 def _digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _hashes(out: Path, made: object) -> dict[str, str]:
+    """Return the SHA-256 of what a step made, for `verify`; of no output with its own hashes."""
+    if not isinstance(made, str):
+        return {}
+    place = out / made
+    if place.is_file():
+        return {made: sha256_of(place)}
+    if any(any(place.rglob(name)) for name in (HASHES, CRC_TABLE)):
+        return {}
+    files = sorted(path for path in place.rglob("*") if path.is_file())
+    return {path.relative_to(out).as_posix(): sha256_of(path) for path in files}
 
 
 def _read_stamp(

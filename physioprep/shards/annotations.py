@@ -13,6 +13,7 @@ from physioprep.errors import ShardError
 from physioprep.query import query_mask
 from physioprep.shards.annotation_label import AnnotationLabel
 from physioprep.shards.source import Source
+from physioprep.store.listed import zarr_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,11 +46,9 @@ def read_annotations(sources: Sequence[Source]) -> pd.DataFrame:
     import pandas as pd
     import zarr
 
-    from physioprep.zarr_metadata import checked
-
     frames, first = [], 0
     for source in sources:
-        root = zarr.open_group(checked(source.path), mode="r")
+        root = zarr.open_group(zarr_place(source.path), mode="r")
         held: Any = root.get("annotations")
         if held is not None:
             columns = {name: np.asarray(held[name][...]) for name in (*_NUMBERS, "record")}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from physioprep.atomic import TEMPORARY
 from physioprep.samples import MISSING_INT16
+from physioprep.shards.checksums import seal, sums_of, unchanged
 from physioprep.shards.job import Job, plan_of, work_of
 from physioprep.shards.modality import ModalityPlan
 from physioprep.shards.order import random_permutation
@@ -28,6 +30,9 @@ from physioprep.shards.plan import Plan
 from physioprep.shards.quality import REASONS, Quality, judge, measure, to_int16
 from physioprep.shards.source import SourceGroup, read_samples
 
+_log = logging.getLogger(__name__)
+#: Size and CRC-32C of each file of a spill.
+_SUMS = "sums.json"
 #: Bytes of samples that are read at a time.
 _SPAN_BYTES = 8 << 20
 
@@ -67,7 +72,7 @@ def cut_run(job: Job, run: int) -> None:
         If the disk is full, or the working folder is gone.
     """
     target = work_of(job) / "spill" / f"{run:06d}"
-    if target.exists():
+    if is_spilled(target):
         return
     plan = plan_of(job)
     # A worker that outlives its run may do the same task as the next run's worker: each works
@@ -135,6 +140,34 @@ def _spill(
     rows = np.concatenate(kept) if kept else candidates[:0]
     np.save(folder / "candidate.npy", rows)
     (folder / "left_out.json").write_text(json.dumps(left_out))
+    sums = sums_of(folder, [path.name for path in folder.iterdir()])
+    (folder / _SUMS).write_text(seal({"files": sums}))
+
+
+def is_spilled(folder: Path) -> bool:
+    """Return whether an earlier run spilled windows here; remove them where they are damaged.
+
+    Parameters
+    ----------
+    folder : Path
+        Of one run of records.
+
+    Returns
+    -------
+    bool
+        True only where every file is what its checksum says.
+    """
+    if not folder.exists():
+        return False
+    differ = unchanged(folder, folder / _SUMS)
+    if differ is None:
+        differ = [f"{_SUMS}: missing or damaged"]
+    if differ:
+        _log.warning("%s: %s; it is cut again", folder, differ[0])
+        gone = folder.with_suffix(f".{os.urandom(4).hex()}{TEMPORARY}")
+        folder.rename(gone)
+        shutil.rmtree(gone)
+    return not differ
 
 
 def _good(

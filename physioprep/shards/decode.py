@@ -1,20 +1,14 @@
-"""Chunks of shards from bytes to samples: mapped, decoded from Blosc, or by zarr."""
+"""Chunks of shards from bytes to samples: as they are, or decoded from Blosc or pcodec."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
-
-#: Warning filters are those of the whole process, but chunks are read in threads.
-_OPENING = Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,24 +85,30 @@ def decode_blosc(frame: NDArray[np.uint8], out: NDArray[np.int16], name: str) ->
         raise ShardError(f"{name}: damaged: {error}") from None
 
 
-def open_array(root: Path | str, name: str) -> Any:
-    """Open an array of shards with zarr, which decodes its chunks.
+def decode_pcodec(frame: NDArray[np.uint8], out: NDArray[np.int16], name: str) -> None:
+    """Decode a chunk of pcodec into `out`.
 
     Parameters
     ----------
-    root : Path, or str for a URL
-        The shards folder.
+    frame : ndarray of uint8
+        Bytes of the chunk's file.
+    out : ndarray of int16, shape (window, channel, time)
     name : str
-        As ``"ecg/signal"``.
+        Of the file, for messages.
 
-    Returns
-    -------
-    zarr.Array
+    Raises
+    ------
+    ShardError
+        If the frame is damaged.
     """
-    import zarr
+    from numcodecs.pcodec import PCodec
 
-    from physioprep.zarr_metadata import checked
-
-    with _OPENING, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*not.*in the Zarr version 3 specification.*")
-        return zarr.open_array(checked(root), path=name, mode="r")
+    try:
+        values = PCodec().decode(frame)
+        if values.dtype != out.dtype or values.size != out.size:
+            raise ShardError(f"{name}: damaged: not a frame of this chunk's size")
+    except ShardError:
+        raise
+    except Exception as error:  # its own errors have no common class
+        raise ShardError(f"{name}: damaged: {error}") from None
+    np.copyto(out, values.reshape(out.shape))

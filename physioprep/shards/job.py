@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from physioprep.atomic import temporary_file, write_text
 from physioprep.errors import ShardError
+from physioprep.shards.checksums import seal, sums_of, unchanged, unseal
 from physioprep.shards.plan import LabelPlan, Places, Plan, plan_sha256, rebuild_plan
 from physioprep.shards.source import Source, open_source
 from physioprep.shards.spec import ShardSpec
@@ -83,7 +84,7 @@ def write_plan(work: Path, plan: Plan) -> None:
     plan : Plan
     """
     folder, places = work / _FOLDER, plan.places
-    if (folder / _INDEX).exists():
+    if _is_plan(folder):
         return
     folder.mkdir(exist_ok=True)
     for name in _ARRAYS:
@@ -92,7 +93,14 @@ def write_plan(work: Path, plan: Plan) -> None:
     for number, label in enumerate(places.window_labels):
         save_array(folder / f"label_{number}.npy", label.values)
         labels.append({"name": label.name, "categories": label.categories})
-    write_text(folder / _INDEX, json.dumps({"labels": labels, "left_out": places.left_out}))
+    index = {"labels": labels, "left_out": places.left_out}
+    sums = sums_of(folder, [path.name for path in folder.glob("*.npy")])
+    write_text(folder / _INDEX, seal({**index, "files": sums}))
+
+
+def _is_plan(folder: Path) -> bool:
+    """Return whether an earlier run wrote a plan, and its files are still what it wrote."""
+    return unchanged(folder, folder / _INDEX) == []
 
 
 def plan_of(job: Job) -> Plan:
@@ -173,7 +181,9 @@ def _read_plan(
 ) -> Plan:
     sources, spec = _open_sources(stores, spec_json, detector, sha256)
     folder = Path(work) / _FOLDER
-    index = json.loads((folder / _INDEX).read_bytes())
+    index = unseal((folder / _INDEX).read_bytes())
+    if index is None:
+        raise ShardError(f"{folder / _INDEX}: damaged; call `shard` again")
     labels = []
     for number, label in enumerate(index["labels"]):
         values = np.load(folder / f"label_{number}.npy", allow_pickle=False)

@@ -1,12 +1,11 @@
-"""Open shards and read them: a whole chunk at a time, mapped where it is uncompressed."""
+"""Open shards and read them, a whole chunk at a time."""
 
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,46 +13,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep import remote
-from physioprep.errors import PhysioprepError, ShardError
+from physioprep.errors import ShardError
 from physioprep.query import query_mask
 from physioprep.samples import MISSING_INT16, to_physical
 from physioprep.shards.cache import ShardFiles
-from physioprep.shards.decode import ArrayLayout, decode_blosc, open_array, view_chunk
+from physioprep.shards.decode import ArrayLayout, decode_blosc, decode_pcodec, view_chunk
+from physioprep.shards.metadata import (
+    ShardModality,
+    read_layout,
+    read_metadata,
+    read_modality,
+)
 from physioprep.shards.spec import SCHEMA, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+#: Bytes by which room for compressed chunks grows.
+_FRAME = 1 << 20
 #: Returns an array of a shape and dtype to write into.
 Take = Callable[[tuple[int, ...], Any], NDArray[Any]]
-
-
-@dataclass(frozen=True, eq=False)
-class ShardModality:
-    """One modality of shards.
-
-    Parameters
-    ----------
-    name : str
-    channels, units : tuple of str
-    rate_hz : float
-    n_samples : int
-        Samples of a window.
-    codec : {"none", "blosc", "other"}
-        Whether chunks are plain files, Blosc frames, or decoded by zarr.
-    all_valid, all_present : bool
-        Whether no sample is missing in any channel that is present; whether all are present.
-    """
-
-    name: str
-    channels: tuple[str, ...]
-    units: tuple[str, ...]
-    rate_hz: float
-    n_samples: int
-    codec: str
-    all_valid: bool
-    all_present: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +104,7 @@ class Shards:
         if name not in self.labels:
             held = ", ".join(self.labels) or "no labels"
             raise ShardError(f"{self.path}: no label {name}; it has {held}")
-        found = _metadata(self.files, name)["attributes"].get("categories")
+        found = read_metadata(self.files, name)["attributes"].get("categories")
         return None if found is None else tuple(found)
 
     @cached_property
@@ -136,12 +116,21 @@ class Shards:
         pandas.DataFrame
             ``window, corpus, record_id, subject_id, split, label_*, start_s, quality`` and,
             per modality, the largest amplitude and least standard deviation.
+
+        Raises
+        ------
+        ShardError
+            If the table is missing or damaged.
         """
         import pandas as pd
 
-        if isinstance(self.path, Path):
-            return pd.read_parquet(self.path / "manifest.parquet")
-        return pd.read_parquet(io.BytesIO(self.files.content("manifest.parquet").tobytes()))
+        try:
+            content = self.files.content("manifest.parquet").tobytes()
+            return pd.read_parquet(io.BytesIO(content))
+        except FileNotFoundError:
+            raise ShardError(f"{self.path}/manifest.parquet: the file is missing") from None
+        except (OSError, ValueError) as error:  # pyarrow's; shards without checksums
+            raise ShardError(f"{self.path}/manifest.parquet: damaged: {error}") from None
 
     def mask(self, where: str) -> NDArray[np.bool_]:
         """Return which windows a query keeps; each query is evaluated once.
@@ -169,7 +158,7 @@ class Shards:
         return found
 
     def rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
-        """Return rows of an uncompressed array: mapped where they are in one chunk.
+        """Return rows of an uncompressed array.
 
         Parameters
         ----------
@@ -181,12 +170,11 @@ class Shards:
         Returns
         -------
         ndarray, shape (stop - start, ...)
-            Read-only where it is mapped.
 
         Raises
         ------
         ShardError
-            If the chunk's file is missing or short.
+            If the chunk's file is missing, short or damaged.
         """
         array = self.arrays[name]
         chunk, first = divmod(start, array.chunk[0])
@@ -199,6 +187,8 @@ class Shards:
         try:
             content = self.files.content(key, low, high)
         except FileNotFoundError:  # Zarr leaves out chunks that hold the fill value alone
+            if name.endswith("/scale"):  # never 0
+                raise ShardError(f"{self.path}/{key}: damaged: the file is missing") from None
             return np.full((stop - start, *array.chunk[1:]), array.fill_value, array.dtype)
         if len(content) != high - low:
             raise ShardError(f"{self.path}/{key}: damaged: {len(content)} of {high - low} bytes")
@@ -233,14 +223,14 @@ class Shards:
     def signal(
         self, chunk_index: int, modality: str, take: Take | None = None
     ) -> NDArray[np.int16]:
-        """Return the int16 samples of a chunk: mapped, or decoded.
+        """Return the int16 samples of a chunk.
 
         Parameters
         ----------
         chunk_index : int
         modality : str
         take : callable, optional
-            ``take(shape, dtype)`` returns an array to decode into.
+            ``take(shape, dtype)`` returns an array to read or decode into.
 
         Returns
         -------
@@ -255,27 +245,22 @@ class Shards:
         """
         start = chunk_index * self.windows_per_chunk
         stop = min(start + self.windows_per_chunk, self.n_windows)
-        held = self.modalities[modality]
+        held, take = self.modalities[modality], take or np.empty
         key = self.chunk_key(chunk_index, modality)
+        name, array = f"{self.path}/{key}", self.arrays[f"{modality}/signal"]
+        whole = take(array.chunk, np.dtype("<i2"))
         try:
             if held.codec == "none":
-                content = self.files.content(key)
-                whole = view_chunk(content, self.arrays[f"{modality}/signal"], f"{self.path}/{key}")
-                return whole[: stop - start]
-            if held.codec == "blosc":
-                shape = (self.windows_per_chunk, len(held.channels), held.n_samples)
-                whole = (take or np.empty)(shape, np.dtype("<i2"))
-                decode_blosc(self.files.content(key), whole, f"{self.path}/{key}")
-                return whole[: stop - start]
+                content = self.files.content(key, room=partial(_room_in, whole))
+                return view_chunk(content, array, name)[: stop - start]
+            frame = self.files.content(key, room=partial(_room_of, take))
         except FileNotFoundError:
             return self._absent(modality, start, stop, key)
-        try:
-            values = open_array(self.path, f"{modality}/signal")[start:stop]
-        except PhysioprepError:
-            raise
-        except Exception as error:
-            raise ShardError(f"{self.path}: {modality} chunk {chunk_index}: {error}") from None
-        return np.asarray(values)
+        if held.codec == "blosc":
+            decode_blosc(frame, whole, name)
+        else:
+            decode_pcodec(frame, whole, name)
+        return whole[: stop - start]
 
     def _absent(self, modality: str, start: int, stop: int, key: str) -> NDArray[np.int16]:
         """Return a chunk that Zarr left out, since no window of it has the modality."""
@@ -298,6 +283,18 @@ class Shards:
         str
         """
         return f"{modality}/signal/c.{chunk_index}.0.0"
+
+
+def _room_in(whole: NDArray[np.int16], n_bytes: int) -> NDArray[np.uint8]:
+    """Return the bytes of `whole`, or, for a file of another size, others."""
+    if n_bytes != whole.nbytes:
+        return np.empty(n_bytes, np.uint8)
+    return whole.reshape(-1).view(np.uint8)
+
+
+def _room_of(take: Take, n_bytes: int) -> NDArray[np.uint8]:
+    """Return room for a frame: of few sizes, so that it is taken from a pool again."""
+    return take((-(-n_bytes // _FRAME) * _FRAME,), np.uint8)[:n_bytes]
 
 
 def open_shards(
@@ -325,7 +322,7 @@ def open_shards(
     Raises
     ------
     ShardError
-        If it is not one, or has another schema version.
+        If it is not one, is damaged, or has another schema version.
     UnreadableFileError
         If an object store does not answer.
     """
@@ -334,9 +331,9 @@ def open_shards(
     root = remote.place(path)
     files = ShardFiles(root)
     try:
-        attrs = _metadata(files, "")["attributes"]
+        attrs = read_metadata(files, "")["attributes"]
     except (OSError, ValueError, KeyError):
-        raise ShardError(f"{path}: no shards folder") from None
+        raise ShardError(f"{path}: no shards folder, or its zarr.json is damaged") from None
     if attrs.get("schema") != SCHEMA:
         raise ShardError(f"{path}: schema {attrs.get('schema')!r}, not {SCHEMA!r}")
     if attrs.get("schema_version") != SCHEMA_VERSION:
@@ -344,40 +341,21 @@ def open_shards(
             f"{path}: schema version {attrs.get('schema_version')}; "
             f"this version of physioprep reads {SCHEMA_VERSION}"
         )
+    files = files.with_sums()
     if cache is not None and files.is_remote:
         files = files.cached(cache, cache_bytes)
-    modalities = {name: _modality(files, name) for name in attrs["modalities"]}
+    try:
+        return _opened(root, files)
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise ShardError(f"{path}: its metadata are damaged: {error}") from None
+
+
+def _opened(root: Path | str, files: ShardFiles) -> Shards:
+    attrs = read_metadata(files, "")["attributes"]
+    modalities = {name: read_modality(files, name) for name in attrs["modalities"]}
     per_chunk = attrs["layout"]["windows_per_chunk"]
-    arrays = {name: _array(files, name) for name in ("record", "start_s", *attrs["labels"])}
+    arrays = {name: read_layout(files, name) for name in ("record", "start_s", *attrs["labels"])}
     for modality in modalities:
         for array in ("signal", "scale", "present"):
-            arrays[f"{modality}/{array}"] = _array(files, f"{modality}/{array}")
+            arrays[f"{modality}/{array}"] = read_layout(files, f"{modality}/{array}")
     return Shards(root, attrs, modalities, attrs["n_windows"], per_chunk, arrays, files)
-
-
-def _modality(files: ShardFiles, name: str) -> ShardModality:
-    group = _metadata(files, name)["attributes"]
-    array = _metadata(files, f"{name}/signal")
-    codecs = tuple(codec["name"] for codec in array["codecs"])
-    return ShardModality(
-        name,
-        tuple(group["channels"]),
-        tuple(group["units"]),
-        float(group["rate_hz"]),
-        int(array["shape"][2]),
-        {("bytes",): "none", ("bytes", "blosc"): "blosc"}.get(codecs, "other"),
-        bool(group.get("all_valid", False)),
-        bool(group.get("all_present", False)),
-    )
-
-
-def _metadata(files: ShardFiles, name: str) -> dict[str, Any]:
-    key = f"{name}/zarr.json" if name else "zarr.json"
-    return dict(json.loads(files.content(key).tobytes()))
-
-
-def _array(files: ShardFiles, name: str) -> ArrayLayout:
-    metadata = _metadata(files, name)
-    chunk = tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"])
-    dtype = np.dtype(metadata["data_type"]).newbyteorder("<")
-    return ArrayLayout(chunk, dtype, metadata["fill_value"])

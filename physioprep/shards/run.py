@@ -19,6 +19,8 @@ from physioprep.outputs import check_output
 from physioprep.parallel.cluster import Announce, connect
 from physioprep.parallel.run import choose_scheduler, run_tasks
 from physioprep.shards import write
+from physioprep.shards.arrays import create_arrays, recreate_arrays
+from physioprep.shards.checksums import is_intact
 from physioprep.shards.chunking import choose_windows_per_chunk, chunks_per_block
 from physioprep.shards.croissant import write_croissant
 from physioprep.shards.job import Job, forget, make_job, plan_of, save_array, write_plan
@@ -27,7 +29,7 @@ from physioprep.shards.plan import Plan, plan_sha256, plan_windows
 from physioprep.shards.result import ShardResult
 from physioprep.shards.shuffle import order_windows
 from physioprep.shards.source import Source, open_source
-from physioprep.shards.spec import ShardFields, ShardSpec
+from physioprep.shards.spec import ShardFields, ShardSpec, canonical_sha256
 from physioprep.shards.target import SHARDS, commit, finish, finished, hold_target, open_work
 
 _log = logging.getLogger(__name__)
@@ -115,8 +117,11 @@ def shard(
     sha256 = plan_sha256(sources, spec, detector)
     with hold_target(target) as held:
         check_output(target, outputs.SHARDS, overwrite=overwrite, error=ShardError)
-        work = open_work(target, sha256)
+        work = open_work(target, _identity(sha256, sources))
         result = finished(work, target)
+        if result is not None and not is_intact(work / SHARDS):
+            _log.warning("%s: finished by an earlier run, and damaged since; made again", work)
+            result = None
         if result is None:
             job = make_job(work, sources, spec, detector, sha256)
             forget()
@@ -133,6 +138,11 @@ def shard(
         commit(work, target, overwrite=overwrite)
     _log.info("%s: %d windows of %d records", target, result.n_windows, result.n_records)
     return result
+
+
+def _identity(sha256: str, sources: tuple[Source, ...]) -> str:
+    """Return the hash of a plan and of its stores' bytes: what an earlier run is known by."""
+    return canonical_sha256([sha256, [source.sums_sha256 for source in sources]])
 
 
 @dataclass(frozen=True)
@@ -229,9 +239,12 @@ def _execute(target: Path, work: Path, job: Job, engine: _Engine) -> ShardResult
         plan_sha256=plan.sha256,
     )
     attrs = _attributes(plan, result, per_chunk, per_block)
+    arrays = (plan, n_windows, per_chunk, per_block, attrs)
     if not (work / "journal").exists():
-        write.create_arrays(work / SHARDS, plan, n_windows, per_chunk, per_block, attrs)
+        create_arrays(work / SHARDS, *arrays)
         (work / "journal").mkdir()
+    else:
+        recreate_arrays(work, work / SHARDS, *arrays)
     layout = {"per_chunk": per_chunk, "per_block": per_block}
     engine.part(n_runs, n_blocks, 2 * n_runs).run("shard-write", n_blocks, {**job, **layout})
     write.add_statistics(work, plan, n_blocks)
@@ -241,6 +254,7 @@ def _execute(target: Path, work: Path, job: Job, engine: _Engine) -> ShardResult
         for m in plan.modalities
     }
     write_croissant(work / SHARDS, attrs, held)
+    write.write_table(work, n_blocks)
     return result
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.errors import ShardError
+from physioprep.errors import ShardError, StoreError
 from physioprep.remote import fetch, join
 
 if TYPE_CHECKING:
@@ -68,12 +68,15 @@ class Source:
         By modality.
     identity : dict
         Corpora, and hashes of plan and recipe: different for different stores.
+    sums_sha256 : str
+        Hash of the list of its files' hashes.
     """
 
     path: str | Path
     records: pd.DataFrame
     groups: dict[str, SourceGroup]
     identity: dict[str, Any]
+    sums_sha256: str = ""
 
 
 def open_source(store: str | Path | Store) -> Source:
@@ -90,15 +93,20 @@ def open_source(store: str | Path | Store) -> Source:
     Raises
     ------
     StoreError
-        If it is not a finished store of a known schema.
+        If it is not a finished store of a known schema, or one of its tables is missing or
+        changed.
     ShardError
         If it holds one modality twice.
     """
     from physioprep.store.open import open_store
+    from physioprep.store.sums import check_files, listed_hashes, sums_sha256
 
     if isinstance(store, str | Path):
         store = open_store(store)
     path = store.path
+    if isinstance(path, Path):  # an object store compares its bytes itself
+        hashes = listed_hashes(path) or {}
+        check_files(path, hashes, (name for name in hashes if "/signal/c/" not in name))
     groups: dict[str, SourceGroup] = {}
     for name in store.modalities:
         group: Any = store.group[name]
@@ -122,17 +130,19 @@ def open_source(store: str | Path | Store) -> Source:
         )
     kept = ("corpora", "recipe_sha256", "plan_sha256", "inputs_sha256", "n_records")
     identity = {key: store.attrs.get(key) for key in kept}
-    return Source(path, store.records, groups, identity)
+    return Source(path, store.records, groups, identity, sums_sha256(path))
 
 
 @lru_cache(maxsize=64)
 def _signal(path: str | Path, generation: object) -> Any:
     import zarr
 
-    from physioprep.zarr_metadata import checked
+    from physioprep.store.listed import zarr_place
 
-    place = path / "signal" if isinstance(path, Path) else join(path, "signal")
-    return zarr.open_array(checked(place), mode="r")
+    if isinstance(path, Path):
+        return zarr.open_array(zarr_place(path.parent), path=f"{path.name}/signal", mode="r")
+    root, _, name = path.rpartition("/")
+    return zarr.open_array(zarr_place(root), path=f"{name}/signal", mode="r")
 
 
 def read_samples(path: str | Path, start: int, stop: int) -> NDArray[Any]:
@@ -149,10 +159,18 @@ def read_samples(path: str | Path, start: int, stop: int) -> NDArray[Any]:
     -------
     ndarray, shape (channel, stop - start)
         Digital values, with the group's dtype.
+
+    Raises
+    ------
+    StoreError
+        If a file of the store is missing.
     """
     # The generation changes when the store is written anew, so that no old handle is used.
     if isinstance(path, Path):
-        generation: object = (path / "signal" / "zarr.json").stat().st_mtime_ns
+        try:
+            generation: object = (path / "signal" / "zarr.json").stat().st_mtime_ns
+        except OSError as error:
+            raise StoreError(f"{path}/signal/zarr.json: {error.strerror}") from None
     else:
         generation = fetch(join(path, "signal/zarr.json"))
     return np.asarray(_signal(path, generation)[:, start:stop])

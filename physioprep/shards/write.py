@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 import warnings
 from collections.abc import Mapping
@@ -14,101 +14,20 @@ from numpy.typing import NDArray
 
 from physioprep.atomic import write_text
 from physioprep.errors import ShardError
-from physioprep.samples import MISSING_INT16
+from physioprep.shards.checksums import seal, sums_of, unchanged, unseal, write_sums
 from physioprep.shards.job import Job, plan_of, work_of
 from physioprep.shards.modality import ModalityPlan
 from physioprep.shards.plan import LabelPlan, Plan
 from physioprep.shards.quality import channel_sums
 from physioprep.shards.spec import SCHEMA, SCHEMA_VERSION
 
+_log = logging.getLogger(__name__)
+
 #: Where each window of the shards is in the spill: run, row there, candidate number.
 ORDER_FILE = "order.npy"
 ORDER_DTYPE = np.dtype([("run", "<i4"), ("row", "<i8"), ("candidate", "<i8")])
-#: Names of chunk files, as ``c.7.0.0``: folders for each index would make four times the entries.
-_KEYS: dict[str, Any] = {"name": "default", "separator": "."}
 #: Chunk of manifest rows; a row group of its Parquet file.
 _MANIFEST_ROWS = 1 << 18
-
-
-def create_arrays(
-    root: Path, plan: Plan, n_windows: int, per_chunk: int, per_block: int, attrs: dict[str, Any]
-) -> None:
-    """Create the empty Zarr group.
-
-    Parameters
-    ----------
-    root : Path
-        Folder that becomes the shards.
-    plan : Plan
-    n_windows, per_chunk : int
-        Windows in all, and per signal chunk.
-    per_block : int
-        Signal chunks per chunk of the small arrays.
-    attrs : dict
-        Attributes of the root group.
-    """
-    import zarr
-
-    group = zarr.create_group(str(root), zarr_format=3, overwrite=True, attributes=attrs)
-    block = per_chunk * per_block
-
-    def small(where: Any, name: str, dtype: Any, width: tuple[int, ...], **attributes: Any) -> None:
-        where.create_array(
-            name=name,
-            shape=(n_windows, *width),
-            chunks=(block, *width),
-            dtype=dtype,
-            compressors=None,
-            chunk_key_encoding=_KEYS,
-            dimension_names=("window", "channel")[: 1 + len(width)],
-            attributes=attributes,
-        )
-
-    for modality in plan.modalities:
-        n_channels = len(modality.channels)
-        sub = group.create_group(
-            modality.name,
-            attributes={
-                "channels": list(modality.channels),
-                "units": list(modality.units),
-                "rate_hz": modality.rate_hz,
-            },
-        )
-        _create_signal(sub, plan.spec.codec, (n_windows, n_channels, modality.n_samples), per_chunk)
-        small(sub, "scale", np.float32, (n_channels,))
-        small(sub, "present", np.bool_, (n_channels,))
-    small(group, "record", np.int32, ())
-    small(group, "start_s", np.float64, (), units="s")
-    for label in plan.labels:
-        attributes = {} if label.categories is None else {"categories": list(label.categories)}
-        small(group, label.name, label.values.dtype, (), **attributes)
-
-
-def _create_signal(group: Any, codec: Any, shape: tuple[int, ...], per_chunk: int) -> None:
-    from zarr.codecs import BloscCodec, BloscShuffle
-
-    options: dict[str, Any] = {"compressors": None}
-    if codec in ("lz4", "zstd"):
-        level = 5 if codec == "lz4" else 3
-        blosc = BloscCodec(cname=codec, clevel=level, shuffle=BloscShuffle.shuffle)
-        options["compressors"] = blosc
-    with warnings.catch_warnings():
-        # zarr warns that pcodec is not a standard codec of Zarr v3.
-        warnings.filterwarnings("ignore", message=".*not.*in the Zarr version 3 specification.*")
-        if codec == "pcodec":
-            from zarr.codecs.numcodecs import PCodec
-
-            options["serializer"] = PCodec(level=8)
-        group.create_array(
-            name="signal",
-            shape=shape,
-            chunks=(per_chunk, *shape[1:]),
-            dtype=np.int16,
-            fill_value=MISSING_INT16,
-            chunk_key_encoding=_KEYS,
-            dimension_names=("window", "channel", "time"),
-            **options,
-        )
 
 
 def write_block(job: Job, block: int) -> None:
@@ -127,7 +46,7 @@ def write_block(job: Job, block: int) -> None:
 
     work, per_chunk, per_block = work_of(job), job["per_chunk"], job["per_block"]
     entry = work / "journal" / f"{block:06d}.json"
-    if entry.exists():
+    if _is_written(entry, work):
         return
     plan = plan_of(job)
     size = per_chunk * per_block
@@ -163,7 +82,27 @@ def write_block(job: Job, block: int) -> None:
             totals[:3] += _totals(signal, scale[some])
         totals[3] = present.sum(axis=0) * modality.n_samples
         statistics[modality.name] = totals.tolist()
-    write_text(entry, json.dumps(statistics))
+    files = _block_files(plan, block, range(first // per_chunk, -(-where.stop // per_chunk)))
+    sums = sums_of(work / "shards", files)
+    write_text(entry, seal({"statistics": statistics, "files": sums}))
+
+
+def _is_written(entry: Path, work: Path) -> bool:
+    """Return whether an earlier run wrote a block, and its files are still what it wrote."""
+    differ = unchanged(work / "shards", entry)
+    for line in differ or ():
+        _log.warning("%s: %s; it is written again", work, line)
+    return differ == []
+
+
+def _block_files(plan: Plan, block: int, chunks: range) -> list[str]:
+    """Return the names of the files that `write_block` makes."""
+    small = ["record", "start_s", *(label.name for label in plan.labels)]
+    names = [f"{name}/c.{block}" for name in small]
+    for modality in plan.modalities:
+        names += [f"{modality.name}/{name}/c.{block}.0" for name in ("scale", "present")]
+        names += [f"{modality.name}/signal/c.{chunk}.0.0" for chunk in chunks]
+    return names
 
 
 def _totals(signal: NDArray[np.int16], scale: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -226,8 +165,7 @@ def add_statistics(work: Path, plan: Plan, n_blocks: int) -> None:
     n_windows = len(np.load(work / ORDER_FILE, mmap_mode="r", allow_pickle=False))
     totals = {m.name: np.zeros((4, len(m.channels))) for m in plan.modalities}
     for block in range(n_blocks):
-        entry = json.loads((work / "journal" / f"{block:06d}.json").read_text())
-        for name, values in entry.items():
+        for name, values in _entry(work, block)["statistics"].items():
             totals[name] += np.array(values)
     for modality in plan.modalities:
         name, (count, total, squares, there) = modality.name, totals[modality.name]
@@ -243,6 +181,31 @@ def add_statistics(work: Path, plan: Plan, n_blocks: int) -> None:
         # With these a reader need not search for missing samples and channels.
         group.attrs["all_valid"] = bool((count == there).all())
         group.attrs["all_present"] = bool((there == n_windows * modality.n_samples).all())
+
+
+def _entry(work: Path, block: int) -> dict[str, Any]:
+    file = work / "journal" / f"{block:06d}.json"
+    content = unseal(file.read_bytes())
+    if content is None:
+        raise ShardError(f"{file}: damaged; call `shard` again")
+    return content
+
+
+def write_table(work: Path, n_blocks: int) -> None:
+    """Write the checksums of all files, those of the blocks as they were when written.
+
+    Parameters
+    ----------
+    work : Path
+        Working folder, whose shards are complete but for this table.
+    n_blocks : int
+        Number of blocks.
+    """
+    known: dict[str, tuple[int, int]] = {}
+    for block in range(n_blocks):
+        files = _entry(work, block)["files"]
+        known |= {name: (size, crc) for name, (size, crc) in files.items()}
+    write_sums(work / "shards", known)
 
 
 def write_manifest(work: Path, plan: Plan) -> None:

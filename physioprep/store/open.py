@@ -12,7 +12,8 @@ from physioprep.errors import StoreError
 from physioprep.limits import MAX_STORE_RECORDS
 from physioprep.remote import fetch, join, place
 from physioprep.store.format.layout import RECORDS, SCHEMA, SCHEMA_VERSION
-from physioprep.store.read import Store, zarr_place
+from physioprep.store.listed import zarr_place
+from physioprep.store.read import Store
 
 
 def open_store(path: str | Path) -> Store:

@@ -14,6 +14,7 @@ from physioprep.errors import StoreError
 from physioprep.remote import fetch, join
 from physioprep.store.format.columns import KIND, decode_column
 from physioprep.store.format.layout import ANNOTATIONS, QUARANTINE, RECORDS
+from physioprep.store.listed import zarr_place
 from physioprep.store.modality_arrays import ModalityArrays
 
 if TYPE_CHECKING:
@@ -301,21 +302,3 @@ class Store(ModalityArrays):
         if self.native:
             slots = slots[np.argsort(self.table(modality, "source_index")[number][slots])]
         return slots
-
-
-def zarr_place(path: str | Path) -> Any:
-    """Return the location of a store in a form that Zarr opens.
-
-    Parameters
-    ----------
-    path : Path, or str for a URL
-        Folder of the store.
-
-    Returns
-    -------
-    zarr.abc.store.Store
-        Read-only; it checks metadata before Zarr sees them.
-    """
-    from physioprep.zarr_metadata import checked
-
-    return checked(path)

@@ -1,42 +1,46 @@
-"""Check that the files of a store are unchanged since they were written."""
+"""Compare the files of a store, or of another folder with a list of hashes, with that list."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from physioprep import remote
-from physioprep.errors import StoreError
-from physioprep.store.format.layout import HASHES
+from physioprep.hashes import HASHES
 from physioprep.store.open import open_store
+from physioprep.store.sums import stated_hashes
+
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """Result of `verify`.
+    """Result of `physioprep.verify`.
 
     Parameters
     ----------
     path : Path, or str for a URL
-        The store.
+        What was checked.
     n_files, bytes : int
         Number of files with a stored hash, and their total size in bytes.
     problems : tuple of str
-        One line per file that is missing, changed, or not part of the store. Empty if the
-        store is intact.
+        One line per file that is missing, changed, or does not belong there. Empty if all is
+        intact.
+    kind : str
+        ``"store"``, ``"shards"``, ``"embeddings"``, ``"model"`` or ``"outputs"``.
     """
 
     path: str | Path
     n_files: int
     bytes: int
     problems: tuple[str, ...]
+    kind: str = "store"
 
 
-def verify(path: str | Path, *, progress: Callable[[int, int], None] | None = None) -> VerifyResult:
+def verify(path: str | Path, *, progress: Progress | None = None) -> VerifyResult:
     """Hash every file of a store and compare with the hashes taken when it was written.
 
     ``sha256sum -c SHA256SUMS`` in the store's folder does the same without physioprep, except
@@ -60,6 +64,34 @@ def verify(path: str | Path, *, progress: Callable[[int, int], None] | None = No
         `path` is no store, or its list of hashes is missing or damaged.
     """
     path = open_store(path).path
+    return verify_listed(path, "store", progress=progress)
+
+
+def verify_listed(
+    path: str | Path, kind: str, *, only_listed: bool = False, progress: Progress | None = None
+) -> VerifyResult:
+    """Compare the files of a folder with its list of hashes.
+
+    Parameters
+    ----------
+    path : Path, or str for a URL
+        Folder with a ``SHA256SUMS``.
+    kind : str
+        Of the folder, as in `VerifyResult`.
+    only_listed : bool
+        Whether other files may be there.
+    progress : callable, optional
+        Called with (number of files done, number of files).
+
+    Returns
+    -------
+    VerifyResult
+
+    Raises
+    ------
+    StoreError
+        The list of hashes is missing or damaged.
+    """
     stated = stated_hashes(path)
     problems, size = [], 0
     for number, (name, before) in enumerate(stated.items(), 1):
@@ -74,11 +106,10 @@ def verify(path: str | Path, *, progress: Callable[[int, int], None] | None = No
                 problems.append(f"{name}: changed (sha256 {now[:12]}…, was {before[:12]}…)")
         if progress:
             progress(number, len(stated))
-    found = _names(path)
-    problems += [
-        f"{name}: not part of this store" for name in sorted(found - stated.keys() - {HASHES})
-    ]
-    return VerifyResult(path, len(stated), size, tuple(problems))
+    if not only_listed:
+        strays = names_below(path) - stated.keys() - {HASHES}
+        problems += [f"{name}: not part of this {kind}" for name in sorted(strays)]
+    return VerifyResult(path, len(stated), size, tuple(problems), kind)
 
 
 def _hash(path: str | Path, name: str) -> tuple[str, int]:
@@ -90,43 +121,18 @@ def _hash(path: str | Path, name: str) -> tuple[str, int]:
     return hashlib.sha256(data).hexdigest(), len(data)
 
 
-def _names(path: str | Path) -> set[str]:
-    """Return all files below a store; none for http(s), which cannot list them reliably."""
-    if isinstance(path, Path):
-        return {p.relative_to(path).as_posix() for p in path.rglob("*") if not p.is_dir()}
-    return set() if path.startswith("http") else set(remote.listing(path))
-
-
-def stated_hashes(path: str | Path) -> dict[str, str]:
-    """Return the SHA-256 of each file of a store, as written by its ingest.
+def names_below(path: str | Path) -> set[str]:
+    """Return the names of all files below a folder.
 
     Parameters
     ----------
     path : Path, or str for a URL
-        Folder of the store.
 
     Returns
     -------
-    dict of str to str
-        File, relative to the store, to its SHA-256.
-
-    Raises
-    ------
-    StoreError
-        The list of hashes is missing or damaged.
+    set of str
+        Empty for http(s), which cannot list them reliably.
     """
-    where = f"{path}/{HASHES}"
-    try:
-        if isinstance(path, Path):
-            text = (path / HASHES).read_text(encoding="utf-8")
-        else:
-            text = remote.fetch(remote.join(path, HASHES)).decode()
-    except OSError as error:
-        raise StoreError(f"{where}: {error.strerror or 'no such file'}") from None
-    out = {}
-    for line in text.splitlines():
-        match = re.fullmatch(r"([0-9a-f]{64})  (.+)", line)
-        if not match:
-            raise StoreError(f"{where}: not a list of hashes: {line[:80]!r}")
-        out[match[2]] = match[1]
-    return out
+    if isinstance(path, Path):
+        return {p.relative_to(path).as_posix() for p in path.rglob("*") if not p.is_dir()}
+    return set() if path.startswith("http") else set(remote.listing(path))

@@ -205,8 +205,10 @@ class BatchStream(IterableDataset[Batch]):
         Raises
         ------
         ShardError
-            The state is of other shards, other windows or another seed.
+            The state is of other shards, other windows or another seed, or is damaged.
         """
+        if not isinstance(state, dict):
+            raise ShardError(f"{self.name}: no state of a stream: {str(state)[:40]!r}")
         own = self.state_dict()
         for name, what in (
             ("version", "stream version"),
@@ -219,8 +221,19 @@ class BatchStream(IterableDataset[Batch]):
                     f"{self.name}: the state is of another {what} "
                     f"({str(state.get(name))[:12]}, here {str(own[name])[:12]})"
                 )
-        self._epoch, self._resume_at = int(state["epoch"]), int(state["samples_consumed"])
-        self._consumed, self._resumed_worker = self._resume_at, state.get("worker")
+        epoch: Any = state.get("epoch")
+        consumed: Any = state.get("samples_consumed")
+        worker = state.get("worker")
+        if not _is_count(epoch) or not _is_count(consumed) or consumed > self.n_windows:
+            raise ShardError(
+                f"{self.name}: the state is damaged: epoch {epoch!r}, samples_consumed "
+                f"{consumed!r} of {self.n_windows}"
+            )
+        if worker is not None and not _is_worker(worker):
+            raise ShardError(f"{self.name}: the state is damaged: worker {worker!r}")
+        self._epoch, self._resume_at = epoch, consumed
+        self._consumed = consumed
+        self._resumed_worker = None if worker is None else list(worker)
         self._is_over = False
 
     def __iter__(self) -> Iterator[Batch]:
@@ -287,6 +300,17 @@ class BatchStream(IterableDataset[Batch]):
         if not self.shuffle:
             return sequential_order(self.layout)
         return epoch_order(self.layout, self.seed, epoch)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_worker(value: Any) -> bool:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return False
+    number, count = value
+    return _is_count(number) and _is_count(count) and number < count
 
 
 def _ranks(rank: int | None, world_size: int | None) -> tuple[int, int]:

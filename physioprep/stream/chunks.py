@@ -149,7 +149,7 @@ def read_chunk(
     number: int,
     take: Take,
 ) -> Chunk:
-    """Read a chunk: mapped where it is uncompressed, else decoded into `take`'s arrays.
+    """Read a chunk into the arrays of `take`.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physioprep.errors import ModelError
+from physioprep.hashes import write_hashes
 from physioprep.new_folder import new_folder
 from physioprep.outputs import EMBEDDINGS, PICTURE, check_output
 
@@ -84,6 +85,7 @@ def write_group(
             if values.dtype.kind not in "iufb":
                 values = values.astype(object).where(values.notna(), "").astype(str)
             _column(group, name, values.to_numpy())
+    write_hashes(part)
 
 
 def _column(group: zarr.Group, name: str, values: NDArray[Any]) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from physioprep.atomic import write_bytes
 from physioprep.errors import ModelError
+from physioprep.hashes import write_hashes
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
@@ -77,7 +78,7 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def save_folder(model: nn.Module, config: Mapping[str, Any], folder: Path) -> None:
-    """Write ``config.json``, then ``model.safetensors``, each whole or not at all.
+    """Write ``config.json``, ``model.safetensors`` and their hashes, each whole or not at all.
 
     Parameters
     ----------
@@ -92,11 +93,13 @@ def save_folder(model: nn.Module, config: Mapping[str, Any], folder: Path) -> No
 
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    for name, content in (
-        ("config.json", json.dumps(dict(config), indent=2).encode()),
-        ("model.safetensors", save(state)),
-    ):
+    files = {
+        "config.json": json.dumps(dict(config), indent=2).encode(),
+        "model.safetensors": save(state),
+    }
+    for name, content in files.items():
         write_bytes(folder / name, content)
+    write_hashes(folder, files)  # for `physioprep verify`
 
 
 def load_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

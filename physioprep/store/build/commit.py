@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physioprep.errors import CorpusError
+from physioprep.hashes import HASHES
 from physioprep.samples import MISSING_INT16
 from physioprep.store.build.gather import QUARANTINE_COLUMNS, Contents, gather, join, read_contents
 from physioprep.store.build.plan import Plan
@@ -24,7 +25,6 @@ from physioprep.store.format.arrays import Hierarchy
 from physioprep.store.format.columns import column_kind, encode_column, stored_columns
 from physioprep.store.format.layout import (
     ANNOTATIONS,
-    HASHES,
     QUARANTINE,
     RECORDS,
     SCHEMA,

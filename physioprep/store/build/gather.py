@@ -224,7 +224,7 @@ def read_contents(store: Store) -> Contents:
     Contents
         As `gather` and `join` gave it when the store was made.
     """
-    from physioprep.store.verify import stated_hashes
+    from physioprep.store.sums import stated_hashes
 
     groups: dict[str, dict[str, NDArray[Any]]] = {}
     for modality in store.modalities:

@@ -8,6 +8,7 @@ that document, and the bytes of the arrays that it lists.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import struct
 import zlib
@@ -20,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.atomic import write_bytes
+from physioprep.hashes import sha256_of
 
+log = logging.getLogger(__name__)
 _HEAD = struct.Struct("<IQ")
 
 
@@ -120,7 +123,7 @@ def write_entry(folder: Path, entry: Entry) -> None:
     write_bytes(entry_path(folder, entry.block), data)
 
 
-def read_entry(folder: Path, block: int, store: Path) -> Entry | None:
+def read_entry(folder: Path, block: int, store: Path, *, hashed: bool = False) -> Entry | None:
     """Read an entry.
 
     Parameters
@@ -131,12 +134,14 @@ def read_entry(folder: Path, block: int, store: Path) -> Entry | None:
         Number of the block.
     store : Path
         Folder of the store, which the outputs are relative to.
+    hashed : bool
+        Compare the outputs' hashes, too, not only their sizes: for entries of an earlier run.
 
     Returns
     -------
     Entry or None
-        None if the entry is missing or damaged, or an output is missing or has another size:
-        the block must be done again.
+        None if the entry is missing or damaged, or an output is missing or differs: the block
+        must be done again.
     """
     try:
         data = entry_path(folder, block).read_bytes()
@@ -159,9 +164,12 @@ def read_entry(folder: Path, block: int, store: Path) -> Entry | None:
         {int(record): flags for record, flags in info["flags"].items()},
         arrays,
     )
-    for name, (_, size) in entry.outputs.items():
+    for name, (sha256, size) in entry.outputs.items():
         try:
             if (store / name).stat().st_size != size:
+                return None
+            if hashed and sha256_of(store / name) != sha256:
+                log.warning("%s/%s: changed since an earlier run; written again", store, name)
                 return None
         except OSError:
             return None

@@ -154,7 +154,7 @@ class FolderTarget:
         return self.work
 
     def entry(self, block: int) -> Entry | None:
-        """Return the journal's entry of a block.
+        """Return the journal's entry of a block of an earlier run; its shards are hashed again.
 
         Parameters
         ----------
@@ -166,9 +166,22 @@ class FolderTarget:
         Entry or None
             None if the block must be done (again).
         """
-        return read_entry(self.work / JOURNAL, block, self.work / STORE)
+        return read_entry(self.work / JOURNAL, block, self.work / STORE, hashed=True)
 
-    finished = entry
+    def finished(self, block: int) -> Entry | None:
+        """Return the entry of a block whose task has just ended.
+
+        Parameters
+        ----------
+        block : int
+            Number of the block.
+
+        Returns
+        -------
+        Entry or None
+            None if it is damaged.
+        """
+        return read_entry(self.work / JOURNAL, block, self.work / STORE)
 
     def forget(self, block: int) -> None:
         """Remove the entry of a block.

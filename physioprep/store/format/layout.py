@@ -20,7 +20,6 @@ SCHEMA_VERSION: Final = 1
 RECORDS: Final = "records"
 ANNOTATIONS: Final = "annotations"
 QUARANTINE: Final = "quarantine.parquet"
-HASHES: Final = "SHA256SUMS"
 
 #: Seconds per chunk, chunks per shard, and limits that keep both small at any sampling rate.
 CHUNK_S: Final = 10.0
