@@ -138,7 +138,9 @@ def _open_folder(path: Path) -> Input:
             raise PhysioprepError(
                 f"{path}: shards of schema {attributes.get('schema_version')!r}, not 1"
             )
-        windows = pd.read_parquet(path / "manifest.parquet")
+        from physioprep.shards.open import open_shards
+
+        windows = open_shards(path).windows
         wanted = ["corpus", "record_id", "subject_id", "split"]
         records = windows[[name for name in wanted if name in windows]].drop_duplicates()
         none = pd.DataFrame({name: [] for name in ("corpus", "record_id", "path", "reason")})

@@ -15,6 +15,7 @@ from physioprep.auditing.checks.completeness import (
     check_known_faults,
     check_unreadable,
 )
+from physioprep.auditing.checks.damage import check_damage
 from physioprep.auditing.checks.duplicates import (
     Pair,
     check_files,
@@ -175,6 +176,7 @@ def _tables(
         if one.kind == "shards":
             found, more = check_windows(one, name)
             findings, compared = findings + found + check_statistics(one), compared + more
+            findings += check_damage(one.path)
         elif one.kind == "store":
             findings += store_annotations(one, name)
     return findings, compared

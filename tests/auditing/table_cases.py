@@ -14,6 +14,7 @@ from physioprep.auditing import Finding, audit
 from physioprep.auditing.checks import (
     annotations,
     completeness,
+    damage,
     labels,
     leakage,
     privacy,
@@ -23,6 +24,7 @@ from physioprep.auditing.inputs import Input
 from physioprep.auditing.measure.measure import measure
 from physioprep.auditing.signals import Signal
 from physioprep.manifest import make_manifest, write_manifest
+from physioprep.shards.checksums import write_sums
 from tests.auditing.cases import LEADS, NAME, case, checksum
 
 
@@ -257,6 +259,15 @@ def _(folder: Path, ecg: Any, bad: bool) -> list[Finding]:
     windows = pd.DataFrame({"corpus": ["x"] * 2, "record_id": ["a", "b"],
                             "split": ["train", "test"]})  # fmt: skip
     return leakage.check_statistics(shards(windows, 200 if bad else 100))
+
+
+@case("damaged-shards")
+def _(folder: Path, ecg: Any, bad: bool) -> list[Finding]:
+    (folder / "scale").write_bytes(b"1234")
+    write_sums(folder, {})
+    if bad:
+        (folder / "scale").write_bytes(b"1235")
+    return damage.check_damage(folder)
 
 
 @case("recipe-mismatch")

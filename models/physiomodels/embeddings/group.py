@@ -85,7 +85,7 @@ def write_group(
             if values.dtype.kind not in "iufb":
                 values = values.astype(object).where(values.notna(), "").astype(str)
             _column(group, name, values.to_numpy())
-    write_hashes(part)
+    write_hashes(folder)
 
 
 def _column(group: zarr.Group, name: str, values: NDArray[Any]) -> None:

@@ -34,6 +34,10 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "Recordings of a corpus are also in the corpus it is a part of.",
         "Leave them out of one of the two before pretraining on one and testing on the other.",
     ),
+    "damaged-shards": (
+        "Files of shards are missing, or not what they were when they were written.",
+        "Make the shards again; check the disk.",
+    ),
     "duplicate-file": (
         "Two recordings share a file of samples, byte for byte.",
         "Keep one.",
