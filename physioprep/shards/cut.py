@@ -13,6 +13,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,19 +123,21 @@ def _spill(
 ) -> None:
     kept: list[NDArray[np.int64]] = []
     small: dict[str, list[NDArray[Any]]] = {}
-    files = {m.name: (folder / f"{m.name}.int16").open("wb") for m in plan.modalities}
-    for some, windows, quality in _read(plan, candidates):
-        good = _good(plan, windows, quality, left_out)
-        kept.append(some[good])
-        for name, cut in windows.items():
-            files[name].write(np.ascontiguousarray(cut.signal[good]).data)
-            small.setdefault(f"{name}.scale", []).append(cut.scale[good])
-            small.setdefault(f"{name}.present", []).append(cut.present[good])
-            small.setdefault(f"{name}.valid", []).append(quality[name].valid[good])
-            small.setdefault(f"{name}.max_abs", []).append(quality[name].max_abs[good])
-            small.setdefault(f"{name}.min_std", []).append(quality[name].min_std[good])
-    for file in files.values():
-        file.close()
+    with ExitStack() as stack:
+        files = {
+            m.name: stack.enter_context((folder / f"{m.name}.int16").open("wb"))
+            for m in plan.modalities
+        }
+        for some, windows, quality in _read(plan, candidates):
+            good = _good(plan, windows, quality, left_out)
+            kept.append(some[good])
+            for name, cut in windows.items():
+                files[name].write(np.ascontiguousarray(cut.signal[good]).data)
+                small.setdefault(f"{name}.scale", []).append(cut.scale[good])
+                small.setdefault(f"{name}.present", []).append(cut.present[good])
+                small.setdefault(f"{name}.valid", []).append(quality[name].valid[good])
+                small.setdefault(f"{name}.max_abs", []).append(quality[name].max_abs[good])
+                small.setdefault(f"{name}.min_std", []).append(quality[name].min_std[good])
     for name, parts in small.items():
         np.save(folder / f"{name}.npy", np.concatenate(parts))
     rows = np.concatenate(kept) if kept else candidates[:0]
