@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from physioprep import remote
 from physioprep.errors import ShardError
-from physioprep.shards.checksums import TABLE, Sums, crc_of, format_sums, stated_sums
+from physioprep.shards.checksums import TABLE, Sums, crc_of, stated_sums
 
 _log = logging.getLogger(__name__)
 #: How often a cached file may be deleted by other processes before the reader gives up.
@@ -84,7 +84,17 @@ class ShardFiles:
         ShardError
             If the table is damaged.
         """
-        sums = stated_sums(lambda name: self.content(name).tobytes(), str(self.root))
+
+        def read(name: str) -> bytes:
+            return self.content(name).tobytes()
+
+        try:
+            sums = stated_sums(read, str(self.root))
+        except ShardError:
+            if self.cache is None:
+                raise
+            (self.cache / TABLE).unlink(missing_ok=True)  # a damaged copy: fetched once more
+            sums = stated_sums(read, str(self.root))
         if sums is None:
             _say_unchecked(str(self.root))
         return replace(self, sums=sums)
@@ -279,14 +289,13 @@ class ShardFiles:
             If the folder cannot be made.
         """
         content = self.content("zarr.json").tobytes()
-        content += b"" if self.sums is None else format_sums(self.sums).encode()
         name = hashlib.sha256(str(self.root).encode() + b"\0" + content).hexdigest()[:20]
         folder = Path(cache) / name
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ShardError(f"{folder}: {error.strerror}") from None
-        return ShardFiles(self.root, folder, cache_bytes, self.sums)
+        return ShardFiles(self.root, folder, cache_bytes)
 
 
 @contextmanager

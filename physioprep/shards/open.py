@@ -21,9 +21,9 @@ from physioprep.shards.decode import ArrayLayout, decode_blosc, decode_pcodec, v
 from physioprep.shards.metadata import (
     ShardModality,
     read_layout,
-    read_metadata,
     read_modality,
 )
+from physioprep.shards.metadata import read_metadata as _metadata
 from physioprep.shards.spec import SCHEMA, SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Shards:
         if name not in self.labels:
             held = ", ".join(self.labels) or "no labels"
             raise ShardError(f"{self.path}: no label {name}; it has {held}")
-        found = read_metadata(self.files, name)["attributes"].get("categories")
+        found = _metadata(self.files, name)["attributes"].get("categories")
         return None if found is None else tuple(found)
 
     @cached_property
@@ -331,7 +331,7 @@ def open_shards(
     root = remote.place(path)
     files = ShardFiles(root)
     try:
-        attrs = read_metadata(files, "")["attributes"]
+        attrs = _metadata(files, "")["attributes"]
     except (OSError, ValueError, KeyError):
         raise ShardError(f"{path}: no shards folder, or its zarr.json is damaged") from None
     if attrs.get("schema") != SCHEMA:
@@ -341,9 +341,9 @@ def open_shards(
             f"{path}: schema version {attrs.get('schema_version')}; "
             f"this version of physioprep reads {SCHEMA_VERSION}"
         )
-    files = files.with_sums()
     if cache is not None and files.is_remote:
         files = files.cached(cache, cache_bytes)
+    files = files.with_sums()
     try:
         return _opened(root, files)
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
@@ -351,7 +351,7 @@ def open_shards(
 
 
 def _opened(root: Path | str, files: ShardFiles) -> Shards:
-    attrs = read_metadata(files, "")["attributes"]
+    attrs = _metadata(files, "")["attributes"]
     modalities = {name: read_modality(files, name) for name in attrs["modalities"]}
     per_chunk = attrs["layout"]["windows_per_chunk"]
     arrays = {name: read_layout(files, name) for name in ("record", "start_s", *attrs["labels"])}
