@@ -116,7 +116,7 @@ class ShardSpec:
     n_windows : int or None
         With `weights`, the number of windows. None: the largest number that repeats no window.
     codec : {"none", "lz4", "zstd", "pcodec"}
-        Compression. Uncompressed chunks are mapped into memory: fastest, and largest.
+        Compression. Uncompressed chunks are fastest to read, and largest.
     windows_per_chunk : int
         Maximum number of windows per chunk.
 
