@@ -10,7 +10,7 @@ import torch
 from typer.testing import CliRunner
 
 import physioprep as pp
-from physiomodels.embeddings.group import finish
+from physiomodels.embeddings.group import write_group
 from physiomodels.model.weights import save_folder
 from physioprep.cli import app
 from physioprep.errors import PhysioprepError, ShardError, StoreError
@@ -36,7 +36,7 @@ def flip(file: Path) -> None:
 def test_embeddings(tmp_path: Path) -> None:
     vectors = np.arange(12, dtype=np.float32).reshape(4, 3)
     table = pd.DataFrame({"window": range(4), "record_id": list("aabb")})
-    finish(tmp_path / "e.zarr", vectors, table, ["ecg"], None, "pca")
+    write_group(tmp_path / "e.zarr", vectors, table, ["ecg"])
     result = pp.verify(tmp_path / "e.zarr")
     assert (result.kind, result.problems) == ("embeddings", ())
     flip(tmp_path / "e.zarr" / "embedding" / "c" / "0" / "0")

@@ -146,7 +146,7 @@ def test_every_file_is_listed_and_the_audit_notices(made: Path, tmp_path: Path) 
 def test_a_resumed_run_does_not_believe_zeros(
     store: Path, made: Path, tmp_path: Path, where: str, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(*_: Any) -> None:
+    def die(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -164,7 +164,7 @@ def test_a_resumed_run_does_not_believe_zeros(
 def test_a_finished_run_that_is_damaged_is_made_again(
     store: Path, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(*_: Any) -> None:
+    def die(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -183,7 +183,7 @@ def test_a_changed_store_is_not_resumed(
     """The list of hashes of a store decides which working folder is continued."""
     own = shutil.copytree(store, tmp_path / "own.zarr")
 
-    def die(*_: Any) -> None:
+    def die(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

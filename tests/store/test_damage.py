@@ -91,7 +91,7 @@ def test_a_resumed_ingest_does_not_believe_zeros(
     files_of: Files,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def die(*_: Any) -> None:
+    def die(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
     target = tmp_path / "s.zarr"

@@ -13,8 +13,9 @@ from typing import Final
 
 from physioprep import remote
 from physioprep.errors import StoreError
+from physioprep.hashes import HASHES
 from physioprep.store.build.work import JOB, JOURNAL, STORE, TABLE
-from physioprep.store.format.layout import HASHES, QUARANTINE, SCHEMA
+from physioprep.store.format.layout import QUARANTINE, SCHEMA
 
 _ROOT: Final = "zarr.json"
 _STORE_KEY: Final = re.compile(
