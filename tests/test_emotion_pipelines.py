@@ -128,7 +128,7 @@ def scaled_down(name: str, path: Path, where: str, whole: bool) -> Path:
 
 @pytest.fixture(autouse=True)
 def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("physioprep.console.out.width", 250)
+    monkeypatch.setattr("physioprep.console._out.width", 250)
 
 
 @pytest.fixture(autouse=True)

@@ -145,7 +145,9 @@ def pick(items: Sequence[Any] | NDArray[Any], number: str, what: str, path: str 
     """
     index = int(number[-9:]) - 1 if len(number.lstrip("0")) < 10 else len(items)
     if not 0 <= index < len(items):
-        raise UnreadableFileError(path, f"{what} {number.lstrip('0')[:40]} of {len(items)}")
+        raise UnreadableFileError(
+            path, f"{what} {(number.lstrip('0') or '0')[:40]} of {len(items)}"
+        )
     return items[index]
 
 

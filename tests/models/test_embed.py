@@ -61,7 +61,7 @@ def test_each_window_has_its_own_embedding_and_row(
         standard = (signal - signal.mean()) / signal.std(correction=0)
         expected = encoder(standard.view(1, 1, 10, 50)).mean((1, 2)).detach().numpy()[0]
         np.testing.assert_allclose(vectors[row], expected, atol=1e-4)
-    with xr.open_zarr(out, consolidated=False) as opened:
+    with xr.open_zarr(out) as opened:
         assert opened["embedding"].dims == ("window", "feature")
 
 

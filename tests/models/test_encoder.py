@@ -245,6 +245,7 @@ def test_saves_and_loads_with_the_hubs_mixin(
     encoder = make_encoder()
     encoder.save_pretrained(tmp_path / "plain")
     assert sorted(p.name for p in (tmp_path / "plain").iterdir()) == [
+        "SHA256SUMS",
         "config.json",
         "model.safetensors",
     ]
@@ -266,7 +267,7 @@ def test_saves_and_loads_with_the_hubs_mixin(
 
     monkeypatch.setattr("huggingface_hub.hub_mixin.HfApi", Api)
     encoder.push_to_hub("me/ecg")
-    assert pushed == {"me/ecg": ["README.md", "config.json", "model.safetensors"]}
+    assert pushed == {"me/ecg": ["README.md", "SHA256SUMS", "config.json", "model.safetensors"]}
     monkeypatch.setattr(hub, "snapshot_download", lambda name, **_: str(tmp_path / "plain"))
     again = CrissCrossEncoder.from_pretrained("me/ecg", revision="main").eval()
     assert torch.equal(again(x), encoder(x))

@@ -109,7 +109,8 @@ def test_finetuning_keeps_the_encoder_and_saves_additions_that_make_it_again(
     merge_lora(again)
     for name, value in again["ecg"].state_dict().items():
         assert torch.equal(value, tuned[name]), name
-    finetune(shards, tmp_path / "out", replace(config, mode="probe"), **arguments)  # type: ignore[arg-type]
+    probe = replace(config, mode="probe")
+    finetune(shards, tmp_path / "out", probe, overwrite=True, **arguments)  # type: ignore[arg-type]
     assert not (tmp_path / "out" / "lora.safetensors").exists()  # of the run before
 
 

@@ -85,6 +85,8 @@ def write_group(
             if values.dtype.kind not in "iufb":
                 values = values.astype(object).where(values.notna(), "").astype(str)
             _column(group, name, values.to_numpy())
+        # so that listing the arrays does not meet SHA256SUMS, of which zarr warns
+        zarr.consolidate_metadata(str(folder))
     write_hashes(folder)
 
 
