@@ -41,6 +41,9 @@ class _OneLineErrors(TyperGroup):
             raise
         except KeyboardInterrupt:
             console.say("stopped; run the same command again to continue")
+            # Where Ctrl-C passed through exec (an import of a dataclass, say), CPython ends by
+            # SIGINT whatever the exit code is; executing any text takes that note back.
+            exec("")
             raise typer.Exit(130) from None
         except _TYPERS_OWN:
             raise

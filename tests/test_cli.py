@@ -353,3 +353,16 @@ def test_ctrl_c_leaves_no_half_store_and_the_same_command_goes_on(
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
     assert len(pp.open_store(zarr)) == 50
     assert physioprep("verify", zarr)[0] == 0
+
+
+def test_ctrl_c_in_an_import_gives_its_exit_code_too(tmp_path: Path) -> None:
+    (tmp_path / "stopper.py").write_text(
+        "import physioprep.facts as f\n"
+        "from physioprep.cli import app, console\n"
+        "console.say('loads what printing needs, so that nothing else is executed after')\n"
+        "f.list_corpora = lambda: exec('raise KeyboardInterrupt')\n"
+        "app(['corpora'])\n"
+    )
+    command = [sys.executable, "-m", "stopper"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 130, done.stderr
