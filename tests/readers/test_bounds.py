@@ -1,4 +1,7 @@
-"""Small files that promise much: one clear error, or the content, in 5 s and 1 GB."""
+"""Small files that promise much: one clear error, or the content, in 5 s and 1 GB.
+
+Seconds are processor time, so that a busy machine does not fail a test.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -28,20 +30,25 @@ from physioprep.readers.wfdb_header import parse_header
 SECONDS, BYTES = 5, 1 << 30
 
 
+def used_s() -> float:
+    """Return the processor time of this process and of children that have ended, s."""
+    return sum(os.times()[:4])
+
+
 def outcome(read: Callable[[], object]) -> str:
-    """Return the error of a call, "" for none; run in a fork of 1 GB and 20 s."""
+    """Return the error of a call, "" for none; run in a fork of 1 GB that ends after 60 s."""
     get, put = os.pipe()
     child = os.fork()
     if not child:
-        signal.alarm(20)
+        signal.alarm(60)
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + BYTES, used + BYTES))
-        begin, text = time.perf_counter(), ""
+        begin, text = used_s(), ""
         try:
             read()
         except BaseException as error:
             text = str(error) if isinstance(error, PhysioprepError) else f"FOREIGN {error!r}"
-        os.write(put, json.dumps([text[:500], time.perf_counter() - begin]).encode())
+        os.write(put, json.dumps([text[:500], used_s() - begin]).encode())
         os._exit(0)
     os.close(put)
     with os.fdopen(get, "rb") as file:
