@@ -31,8 +31,8 @@ class ModalityRecipe:
     units : str
         Unit of the result; "" keeps the source's.
     assume_unit : str
-        Unit of channels whose file states none, or an arbitrary one (``"NU"``, ``"adu"``);
-        "" makes these an error.
+        Unit of channels whose file states none, an arbitrary one (``"NU"``, ``"adu"``), or one
+        that is not understood (``"10uV"``); "" makes these an error.
     step : float
         Physical size of one digital step, in `units`; int16 only.
     dtype : {"int16", "float32"}

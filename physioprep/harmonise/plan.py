@@ -21,7 +21,7 @@ from physioprep.harmonise.modality_recipe import ModalityRecipe
 from physioprep.harmonise.montage import rereferenced_channels
 from physioprep.harmonise.recipe import Recipe
 from physioprep.harmonise.timeline import timeline_length
-from physioprep.harmonise.units import UnknownUnitError, factor, is_stated
+from physioprep.harmonise.units import UnknownUnitError, factor, is_stated, is_understood
 from physioprep.recording import GroupHeader
 
 #: (source name, unit), as in the file -> modality.
@@ -200,16 +200,8 @@ def _plan_modality(
     inputs, names = [inputs[i] for i in order], [names[i] for i in order]
     factors, input_units = [], []
     for g, c, _ in inputs:
-        unit = groups[g].units[c]
-        if not is_stated(unit):
-            if recipe.units and not recipe.assume_unit:
-                raise UnknownUnitError(
-                    f"channel {groups[g].channels[c]!r} states no unit"
-                    + (f" ({unit!r} is arbitrary)" if unit.strip() else "")
-                    + f": say it with `assume_unit` under `{modality}` in a recipe of your own"
-                )
-            unit = recipe.assume_unit or unit
-        factors.append(factor(unit, recipe.units) if recipe.units else 1.0)
+        unit, scale = _unit_of(groups[g].channels[c], groups[g].units[c], modality, recipe)
+        factors.append(scale)
         input_units.append(recipe.units or unit)
     source = {name: groups[g].channels[c] for name, (g, c, _) in zip(names, inputs, strict=True)}
     unit_of = dict(zip(names, input_units, strict=True))
@@ -234,6 +226,26 @@ def _plan_modality(
         factors=tuple(factors),
         derived=tuple(name not in source for name in channels),
     )
+
+
+def _unit_of(channel: str, unit: str, modality: str, recipe: ModalityRecipe) -> tuple[str, float]:
+    """Return a channel's unit, as stated or assumed, and its factor to the recipe's unit."""
+    if not is_understood(unit):
+        if recipe.assume_unit:
+            unit = recipe.assume_unit
+        elif recipe.units:
+            if is_stated(unit):
+                what = f"has the unit {unit!r}, which is not understood"
+            else:
+                what = "states no unit" + (f" ({unit!r} is arbitrary)" if unit.strip() else "")
+            raise UnknownUnitError(
+                f"channel {channel!r} {what}: "
+                f"say it with `assume_unit` under `{modality}` in a recipe of your own"
+            )
+    try:
+        return unit, factor(unit, recipe.units) if recipe.units else 1.0
+    except UnknownUnitError as error:
+        raise UnknownUnitError(f"channel {channel!r}: {error}") from None
 
 
 def output_channels(names: Sequence[str], modality: str, recipe: ModalityRecipe) -> tuple[str, ...]:

@@ -1,34 +1,82 @@
-"""Physical units: from the spelling in a file to the recipe's unit; nothing is guessed."""
+"""Physical units: from the spelling in a file to the recipe's unit; nothing is guessed.
+
+A unit is a voltage in some spelling, another known quantity (mmHg, °C, µS), not stated, or not
+understood. The last is never taken for another quantity: a channel that its name shows to be an
+ECG or EEG would leave a store in silence.
+"""
 
 from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
 
 from physioprep.errors import RecipeError
 
 #: The unit that each modality is harmonised to; other modalities keep the source's.
 CANONICAL_UNITS: dict[str, str] = {"ecg": "mV", "eeg": "µV", "eog": "µV", "emg": "µV"}
 
-# Volts per unit, by its spelling in lower case, with the micro sign for micro.
-_VOLTS = {
-    "v": 1.0, "volt": 1.0, "volts": 1.0,
-    "mv": 1e-3, "millivolt": 1e-3, "millivolts": 1e-3,
-    "µv": 1e-6, "microvolt": 1e-6, "microvolts": 1e-6,
-    "nv": 1e-9, "nanovolt": 1e-9, "nanovolts": 1e-9,
-}  # fmt: skip
+_PREFIXES = {
+    "": 1.0,
+    **dict.fromkeys(("k", "kilo"), 1e3),
+    **dict.fromkeys(("m", "milli"), 1e-3),
+    **dict.fromkeys(("u", "micro", "mikro"), 1e-6),
+    **dict.fromkeys(("n", "nano"), 1e-9),
+    **dict.fromkeys(("p", "pico"), 1e-12),
+}
+_PREFIX = "|".join(sorted(_PREFIXES, key=len, reverse=True))
+_VOLT = re.compile(rf"({_PREFIX})(?:v|volts?)")
 # Files that state no unit, or say that theirs is arbitrary.
 _UNSTATED = frozenset({"", "-", "n/a", "na", "nu", "adu", "a.u.", "au", "unknown", "none"})
+# Quantities beside voltage, after an SI prefix or none.
+_BASES = (
+    *("s", "sec", "second", "seconds", "min", "h", "hz", "bpm", "rpm", "m", "metre", "meter", "in"),
+    *("g", "gram", "b", "bar", "pa", "pascal", "torr", "mhg", "mmhg", "mh2o", "cmh2o", "atm"),
+    *("l", "liter", "litre", "lpm", "c", "°c", "°f", "k", "celsius", "kelvin", "degc", "degf"),
+    *("siemens", "mho", "ohm", "ohms", "ω", "a", "amp", "ampere", "t", "tesla", "w", "watt", "j"),
+    *("n", "newton", "cd", "lx", "lux", "db", "mol", "cal", "°", "deg", "degree", "degrees", "rad"),
+)
+_BESIDE = (
+    *("%", "percent", "pct", "1", "bool", "boolean", "event", "events", "count", "counts", "steps"),
+    *("beats", "breaths", "ratio", "code", "trigger", "digital", "bit", "bits", "dimensionless"),
+)
+_BASE = "|".join(map(re.escape, sorted(_BASES, key=len, reverse=True)))
+_OTHER = re.compile(rf"(?:(?:c|d|h|f|g|{_PREFIX})?(?:{_BASE})(?:\^?-?[23])?)")
+# What code pages make of the micro sign: CP437 and CP850 (0xE6) and Shift-JIS read as Latin-1; and
+# the character that stands for undecodable bytes, since no other SI prefix is beyond ASCII.
+_BROKEN_MICRO = ("\x83ê", "æ", "\ufffd")
 
 
 class UnknownUnitError(RecipeError):
     """A unit is unknown, not stated, or cannot be converted to the one wanted."""
 
 
+@lru_cache(maxsize=4096)
 def _plain(unit: str) -> str:
-    lower = unit.strip().lower().replace("μ", "µ")  # Greek mu and the micro sign look alike
-    return "µ" + lower[1:] if lower in ("uv", "uvolt") else lower
+    """Return a unit in lower case, without blanks and brackets, its micro sign as ``u``."""
+    for _ in range(2):  # UTF-8 read as Latin-1, perhaps twice: "ÂµV"
+        try:
+            unit = unit.encode("cp1252").decode("utf-8")
+        except UnicodeError:
+            break
+    text = unicodedata.normalize("NFKC", unit).replace("\0", "").lower()
+    text = "".join(text.split())
+    if len(text) > 2 and (text[0], text[-1]) in (("[", "]"), ("(", ")"), ("{", "}")):
+        text = text[1:-1]
+    for sign in _BROKEN_MICRO:
+        if text.startswith(sign) and len(text) > len(sign):
+            text = "u" + text[len(sign) :]
+    return text.replace("μ", "u")  # Greek mu, to which NFKC turns the micro sign
+
+
+def _volts(plain: str) -> float | None:
+    """Return the volts of one unit; None if it is no voltage."""
+    match = _VOLT.fullmatch(plain)
+    return None if match is None else _PREFIXES[match[1]]
 
 
 def is_other_quantity(unit: str) -> bool:
-    """Return whether a unit is stated and is not a unit of voltage.
+    """Return whether a unit is known and is not a unit of voltage.
 
     Parameters
     ----------
@@ -38,15 +86,21 @@ def is_other_quantity(unit: str) -> bool:
     Returns
     -------
     bool
-        False for volts of any size, and where no unit is stated.
+        False for volts of any size, where no unit is stated, and for a unit that is not
+        understood: the name of its channel decides then.
 
     Examples
     --------
-    >>> is_other_quantity("uV"), is_other_quantity(""), is_other_quantity("mmHg")
-    (False, False, True)
+    >>> [is_other_quantity(unit) for unit in ("mmHg", "µS", "uV", "", "10uV")]
+    [True, True, False, False, False]
     """
     plain = _plain(unit)
-    return plain not in _VOLTS and plain not in _UNSTATED
+    if plain in _UNSTATED or _volts(plain) is not None:
+        return False
+    parts = re.split(r"[/*·]", plain)
+    if any(_volts(part) is not None for part in parts):
+        return False  # "uV/bit" is a gain: not understood
+    return all(part in _BESIDE or _OTHER.fullmatch(part) for part in parts)
 
 
 def is_stated(unit: str) -> bool:
@@ -70,13 +124,34 @@ def is_stated(unit: str) -> bool:
     return _plain(unit) not in _UNSTATED
 
 
+def is_understood(unit: str) -> bool:
+    """Return whether a unit is a voltage or another known quantity.
+
+    Parameters
+    ----------
+    unit : str
+        As in the file.
+
+    Returns
+    -------
+    bool
+        False where none is stated, and for spellings that are not known.
+
+    Examples
+    --------
+    >>> is_understood("ÂµV"), is_understood("mmHg"), is_understood("10uV"), is_understood("NU")
+    (True, True, False, False)
+    """
+    return _volts(_plain(unit)) is not None or is_other_quantity(unit)
+
+
 def factor(unit: str, canonical: str) -> float:
     """Return the factor that converts values in `unit` to `canonical`.
 
     Parameters
     ----------
     unit : str
-        As in the file: ``"uV"``, ``"µV"``, ``"mv"``, ...
+        As in the file: ``"uV"``, ``"µV"``, ``"mv"``, ``"microvolts"``, ``"ÂµV"``, ...
     canonical : str
         The unit wanted.
 
@@ -88,7 +163,8 @@ def factor(unit: str, canonical: str) -> float:
     Raises
     ------
     UnknownUnitError
-        If the file states no unit, or one that cannot be converted to `canonical`.
+        If the file states no unit, one that is not understood, or one that cannot be converted
+        to `canonical`.
 
     Examples
     --------
@@ -105,7 +181,9 @@ def factor(unit: str, canonical: str) -> float:
     if source in _UNSTATED:
         stated = f"unit {unit!r} is arbitrary" if unit.strip() else "no unit stated"
         raise UnknownUnitError(f"{stated} (wanted {canonical})")
-    if source not in _VOLTS or wanted not in _VOLTS:
+    volts, wanted_volts = _volts(source), _volts(wanted)
+    if volts is None and not is_other_quantity(unit):
+        raise UnknownUnitError(f"unit {unit!r} is not understood (wanted {canonical})")
+    if volts is None or wanted_volts is None:
         raise UnknownUnitError(f"unit {unit!r} cannot be converted to {canonical!r}")
-    ratio = _VOLTS[source] / _VOLTS[wanted]
-    return float(f"{ratio:.9g}")  # powers of ten, free of the division's rounding
+    return float(f"{volts / wanted_volts:.9g}")  # powers of ten, free of the division's rounding
