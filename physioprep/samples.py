@@ -152,7 +152,9 @@ def sentinel_mask(digital: NDArray[Any], invalid: NDArray[np.float64]) -> NDArra
     stated = invalid[invalid == invalid]  # NaN: none is stated
     if not stated.size or not digital.size:
         return None
-    if digital.dtype.kind != "f" and digital.min() > stated.max():
+    if digital.dtype.kind == "f":  # -999.9 of float32 samples is not -999.9 of float64
+        return np.asarray(digital == invalid.astype(digital.dtype)[:, None])
+    if digital.min() > stated.max():
         return None
     return np.asarray(digital == invalid[:, None])
 

@@ -145,3 +145,10 @@ def test_marking_in_place() -> None:
     assert np.isnan(out).tolist() == (digital == -32768).tolist()
     mark_missing(np.array([1, 2], np.int16), out[0, 0, :2])
     assert out[0, 0, :2].tolist() == [0, 0]
+
+
+def test_a_sentinel_is_rounded_as_the_samples_are() -> None:
+    digital = np.array([[1.0, -999.9]], np.float32)
+    mask = sentinel_mask(digital, np.array([-999.9]))
+    assert mask is not None
+    assert mask.tolist() == [[False, True]]

@@ -142,6 +142,11 @@ def _native(recording: Recording, plan: GroupPlan, sink: Sink) -> HarmonisedGrou
     for start, stop in blocks(plan.n_samples):
         samples, in_segment = read_timeline(group, channels, start, stop)
         block = np.ascontiguousarray(samples, dtype)
+        if (
+            dtype.kind == "f"
+            and (missing := sentinel_mask(block, group.invalid[channels])) is not None
+        ):
+            block = np.where(missing, dtype.type(np.nan), block)
         if in_segment is not None:
             fill = np.full(len(channels), np.nan) if dtype.kind == "f" else invalid
             block[:, ~in_segment] = fill[:, None]
@@ -166,13 +171,20 @@ def _native(recording: Recording, plan: GroupPlan, sink: Sink) -> HarmonisedGrou
 def _native_sentinels(
     group: SignalGroup, channels: Sequence[int]
 ) -> tuple[np.dtype[np.generic], NDArray[np.int32]]:
-    """Return the dtype and the sentinel per channel; gaps between segments may need one."""
+    """Return the dtype and the sentinel per channel; gaps between segments may need one.
+
+    Floating-point samples have none: they are NaN where missing.
+    """
     dtype = group.digital.dtype
     stated = group.invalid[channels]
     none = np.isnan(stated)
+    if dtype.kind == "f":
+        return dtype, np.full(len(channels), NO_SENTINEL, np.int32)
+    # no integer of 32 bits: no sample can hold it
+    none |= (stated != np.rint(stated)) | (stated < -(2**31)) | (stated >= 2**31)
     invalid = np.where(none, NO_SENTINEL, np.nan_to_num(stated)).astype(np.int32)
     gapless = len(group.segments) == 1 and segment_start(group, 0) == 0
-    if dtype.kind == "f" or gapless or not none.any():
+    if gapless or not none.any():
         return dtype, invalid
     if dtype == np.int16 and any(
         (group.digital[channels, a:b] == MISSING_INT16).any() for a, b in blocks(group.n_samples)
@@ -277,10 +289,12 @@ def _subtract_level(
 
 def _valid(samples: NDArray[np.generic], invalid: NDArray[np.float64]) -> NDArray[np.bool_] | None:
     """Return where samples are valid; None where all are."""
+    missing = sentinel_mask(samples, invalid)
     if samples.dtype.kind == "f":
         valid = np.isfinite(samples)
+        if missing is not None:
+            valid &= ~missing
         return None if valid.all() else valid
-    missing = sentinel_mask(samples, invalid)
     return ~missing if missing is not None and missing.any() else None
 
 

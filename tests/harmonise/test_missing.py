@@ -33,6 +33,40 @@ def test_floats_with_nan_and_infinity(make_group: Build, make_recording: Record)
     assert np.array_equal(native.digital, x, equal_nan=True)
 
 
+@pytest.mark.parametrize("dtype", ["int16", "int32", "float32", "float64"])
+def test_a_stated_sentinel_is_missing_in_every_dtype(
+    dtype: str, make_group: Build, make_recording: Record
+) -> None:
+    sentinel = -999.9 if dtype.startswith("float") else -999.0  # float32 rounds the first
+    x = noise(1, 3000, size=20).astype(dtype)
+    x[0, 500] = sentinel
+    if dtype.startswith("float"):
+        x[0, 1000] = np.nan
+        x[0, 1500] = np.inf
+    group = make_group(("I",), x, invalid=sentinel)
+    gone = [500, 1000, 1500] if dtype.startswith("float") else [500]
+    ecg = harmonise(make_recording(group), recipe())["ecg"]
+    assert np.flatnonzero(ecg.digital[0] == MISSING).tolist() == [at * 2 // 5 for at in gone]
+    assert np.nanmax(np.abs(ecg.physical())) < 0.2  # no step of 1 mV around the sentinel
+    native = harmonise(make_recording(group), load_recipe("native"))["ecg"]
+    assert np.flatnonzero(np.isnan(native.physical()[0])).tolist() == gone[:2]
+    kept = np.delete(np.arange(3000), gone[:2])
+    assert native.digital.dtype == dtype
+    assert np.array_equal(native.digital[0, kept], x[0, kept])  # the infinity, too
+
+
+def test_a_sentinel_that_no_sample_can_hold_marks_none(
+    make_group: Build, make_recording: Record
+) -> None:
+    x = noise(1, 3000)
+    x[0, 500] = -999
+    for sentinel in (-999.5, 1e12, -np.inf):
+        native = harmonise(
+            make_recording(make_group(("I",), x, invalid=sentinel)), load_recipe("native")
+        )["ecg"]
+        assert np.isfinite(native.physical()).all()
+
+
 def test_all_missing_and_empty(make_group: Build, make_recording: Record) -> None:
     gone = np.full((1, 500), MISSING, np.int16)
     ecg = harmonise(make_recording(make_group(("I",), gone)), recipe())["ecg"]
