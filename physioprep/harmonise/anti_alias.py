@@ -35,13 +35,13 @@ def ratio(rate_hz: float, target_hz: float) -> Fraction:
     Returns
     -------
     Fraction
-        The simplest fraction within 1e-9 of the true ratio (0.1 ms per day), otherwise within
-        1e-7.
+        The simplest fraction of numbers up to 100,000 within 1e-9 of the true ratio (0.1 ms per
+        day). Rates that have none (360.0003 Hz) keep their own ratio, see `simple_ratio`.
 
     Raises
     ------
     RecipeError
-        If a rate is not positive, or no fraction of numbers up to 100,000 gives the ratio.
+        If a rate is not positive, or one is over 100,000 times the other.
 
     Examples
     --------
@@ -51,12 +51,45 @@ def ratio(rate_hz: float, target_hz: float) -> Fraction:
     if not (0 < rate_hz < math.inf and 0 < target_hz < math.inf):
         raise RecipeError(f"cannot resample from {rate_hz:g} to {target_hz:g} Hz")
     exact = Fraction(target_hz) / Fraction(rate_hz)
-    for tolerance in (Fraction(1, 10**9), Fraction(1, 10**7)):
-        for power in range(18):
-            simple = exact.limit_denominator(min(2**power, _LARGEST_TERM))
-            if abs(simple / exact - 1) < tolerance and simple.numerator <= _LARGEST_TERM:
-                return simple
-    raise RecipeError(f"no simple ratio of {target_hz!r} to {rate_hz!r} Hz")
+    if found := _simplest(exact, Fraction(1, 10**9), _LARGEST_TERM):
+        return found
+    if not 1 <= exact * _LARGEST_TERM <= _LARGEST_TERM**2:
+        raise RecipeError(f"cannot resample from {rate_hz!r} to {target_hz!r} Hz: too far apart")
+    return exact.limit_denominator(_LARGEST_TERM**3)
+
+
+@lru_cache(maxsize=256)
+def simple_ratio(exact: Fraction) -> Fraction:
+    """Return a fraction of small numbers near a ratio of two rates.
+
+    Parameters
+    ----------
+    exact : Fraction
+        From `ratio`.
+
+    Returns
+    -------
+    Fraction
+        `exact` itself where its terms are at most 100,000; else the simplest one within 2e-6, or
+        within 2e-5. The difference is for `drift.transform_drifting` to correct.
+
+    Examples
+    --------
+    >>> simple_ratio(ratio(360.0003, 200.0)), simple_ratio(ratio(257.0, 500.0))
+    (Fraction(5, 9), Fraction(500, 257))
+    """
+    if max(exact.numerator, exact.denominator) <= _LARGEST_TERM:
+        return exact
+    near = _simplest(exact, Fraction(2, 10**6), _LARGEST_TERM)
+    return near or _simplest(exact, Fraction(2, 10**5), _LARGEST_TERM) or exact
+
+
+def _simplest(exact: Fraction, tolerance: Fraction, largest: int) -> Fraction | None:
+    for power in range(18):
+        simple = exact.limit_denominator(min(2**power, largest))
+        if simple and abs(simple / exact - 1) < tolerance and simple.numerator <= largest:
+            return simple
+    return None
 
 
 def output_length(n_samples: int, rate_hz: float, target_hz: float) -> int:

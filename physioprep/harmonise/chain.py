@@ -5,13 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from physioprep.harmonise.anti_alias import anti_alias_gain, half_length_s, ratio
+from physioprep.harmonise.anti_alias import (
+    anti_alias_gain,
+    half_length_s,
+    ratio,
+    simple_ratio,
+)
 from physioprep.harmonise.filters import Filter, kernel
 
 #: Target samples per block: what is read, transformed and passed on at once.
@@ -26,8 +32,11 @@ class Chain:
     ----------
     rate_hz, target_hz : float
         Hz.
+    ratio : Fraction
+        ``target_hz / rate_hz``: where samples are in time.
     up, down : int
-        ``target_hz / rate_hz`` in lowest terms.
+        The same in lowest terms, for the lengths of transforms. For rates without a simple ratio
+        a simple one near it.
     filters : tuple of Filter
         Designed for the target's rate.
     reach : int
@@ -43,12 +52,24 @@ class Chain:
 
     rate_hz: float
     target_hz: float
+    ratio: Fraction
     up: int
     down: int
     filters: tuple[Filter, ...]
     reach: int
     gap: int
     blocks_dc: bool
+
+    @property
+    def drifts(self) -> bool:
+        """Whether the rates have no simple ratio: `up` and `down` are near it only.
+
+        Returns
+        -------
+        bool
+            Rarely true.
+        """
+        return self.ratio.denominator != self.down or self.ratio.numerator != self.up
 
 
 @lru_cache(maxsize=256)
@@ -70,7 +91,7 @@ def design_chain(rate_hz: float, target_hz: float, filters: tuple[Filter, ...]) 
     Raises
     ------
     RecipeError
-        If the rates have no simple ratio, or a filter is impossible at the target rate.
+        If the rates are too far apart, or a filter is impossible at the target rate.
 
     Examples
     --------
@@ -78,15 +99,17 @@ def design_chain(rate_hz: float, target_hz: float, filters: tuple[Filter, ...]) 
     >>> chain.up, chain.down, chain.reach
     (5, 9, 777)
     """
-    up_down = ratio(rate_hz, target_hz)
+    exact = ratio(rate_hz, target_hz)
+    up_down = simple_ratio(exact)
     reach = math.ceil(half_length_s(rate_hz, target_hz) * target_hz)
     reach += sum(len(kernel(spec, target_hz)) // 2 for spec in filters)
-    if up_down != 1:
+    if exact != 1:
         reach += 2  # the context of a fractional position
     blocks_dc = any(spec.low_hz is not None for spec in filters)
     return Chain(
         rate_hz=rate_hz,
         target_hz=target_hz,
+        ratio=exact,
         up=up_down.numerator,
         down=up_down.denominator,
         filters=filters,
@@ -147,6 +170,9 @@ def block_source(chain: Chain, start: int, stop: int) -> tuple[int, int]:
     >>> block_source(design_chain(500.0, 200.0, ()), 0, 100)
     (-295, 545)
     """
+    if chain.drifts:
+        low, high = (start - chain.reach) / chain.ratio, (stop + chain.reach) / chain.ratio
+        return math.floor(low) - 1, math.ceil(high) + 1
     first = (start - chain.reach) // chain.up * chain.down
     last = -(-(stop + chain.reach) // chain.up) * chain.down
     return first, last
@@ -176,7 +202,8 @@ def target_range(chain: Chain, start: int, stop: int) -> tuple[int, int]:
     >>> target_range(chain, 0, 4), target_range(chain, 4, 1000)
     ((0, 2), (2, 400))
     """
-    return -(-start * chain.up // chain.down), -(-stop * chain.up // chain.down)
+    up, down = chain.ratio.numerator, chain.ratio.denominator
+    return -(-start * up // down), -(-stop * up // down)
 
 
 def blocks(n_samples: int) -> Iterator[tuple[int, int]]:

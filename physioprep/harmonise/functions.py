@@ -31,7 +31,7 @@ def resample(x: ArrayLike, rate_hz: float, target_hz: float) -> NDArray[np.float
     Raises
     ------
     RecipeError
-        If the ratio of the rates is not a fraction of whole numbers up to 100,000.
+        If a rate is not positive, or one is over 100,000 times the other.
 
     Examples
     --------

@@ -82,7 +82,7 @@ class ModalityRecipe:
         Raises
         ------
         RecipeError
-            If the rates have no simple ratio, or a filter is impossible at the recipe's rate.
+            If the rates are too far apart, or a filter is impossible at the recipe's rate.
 
         Examples
         --------

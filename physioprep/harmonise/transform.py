@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
 from physioprep.harmonise.chain import Chain, block_source, blocks, gain_of, target_range
+from physioprep.harmonise.drift import transform_drifting
 from physioprep.harmonise.padding import pad_circular, pad_reflect
 
 #: Target samples per transform, where a block has more: short enough for the cache.
@@ -48,7 +49,7 @@ def transform(x: ArrayLike, chain: Chain) -> NDArray[np.float32]:
     source = np.asarray(x)
     signal = np.atleast_2d(source)
     n = signal.shape[1]
-    length = -(-n * chain.up // chain.down)
+    length = target_range(chain, 0, n)[1]
     result = np.empty((signal.shape[0], length), np.float32)
     for start, stop in blocks(length):
         low, high = block_source(chain, start, stop)
@@ -150,6 +151,8 @@ def transform_block(
     >>> transform_block(x, 0, design_chain(500.0, 200.0, ()), 0, 3)
     array([[1., 1., 1.]], dtype=float32)
     """
+    if chain.drifts:
+        return transform_drifting(x, first, chain, start, stop)
     if not whole:
         return _transform_line(x, first, chain, start, stop)
     begin = first // chain.down * chain.down
