@@ -17,16 +17,6 @@ from tests.harmonise.made import MISSING, Build, Record, noise
 
 # EDF durations of 8 characters, measured rates in headers, times in whole ms, a few ppm from round
 RATES = (360.00036, 128.001638, 499.9996, 499.9989, 200.0004, 199.9999, 250.0004, 250.00001)
-    360.00036,
-    128.001638,
-    499.9996,
-    499.9989,
-    200.0004,
-    199.9999,
-    250.0004,
-    250.00001,
-    360.0003,
-)
 
 
 def tone(frequency: float, rate_hz: float, n: int) -> np.ndarray:
