@@ -4,8 +4,6 @@ A kill is an exception that no code of ours catches, raised before a change of t
 on every change fails, as after the death of a process, so that no clean-up runs either.
 """
 
-import hashlib
-import io
 import json
 import shutil
 import sys
@@ -34,6 +32,7 @@ from physiomodels.training.finetune import finetune
 from physiomodels.training.pretrain import pretrain
 from physioprep.errors import ModelError
 from physioprep.outputs import RESULTS_MARK, RESULTS_SCHEMA
+from tests.models.contents import content
 
 TINY = EncoderConfig(patch_size=50, d_model=16, depth=1, heads=4, ffn=32, dropout=0.1)
 PRETRAIN = PretrainConfig(encoder=TINY, mask=DualMask(temporal_ratio=0.3), epochs=2, batch_size=32)
@@ -46,7 +45,6 @@ CONFIG = EvaluateConfig(
     bootstrap=5,
 )
 CHANGES = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "physioprep.exchange"}
-SECONDS = ("wall_s", "windows_per_s")
 
 
 class Killed(BaseException):
@@ -96,22 +94,6 @@ class Fuse:
 @pytest.fixture(scope="module")
 def fuse() -> Fuse:
     return Fuse()
-
-
-def content(path: Path) -> dict[str, str]:
-    """Hash all files of a folder, seconds and rates aside."""
-    found = {}
-    for file in sorted(path.rglob("*")):
-        data = file.read_bytes() if file.is_file() else b""
-        if file.suffix == ".json" and isinstance(json.loads(data), dict):
-            held = {k: v for k, v in json.loads(data).items() if k not in SECONDS}
-            data = json.dumps(held).encode()
-        elif file.suffix == ".csv":
-            table = pd.read_csv(io.BytesIO(data))
-            data = table.drop(columns=list(SECONDS), errors="ignore").to_csv().encode()
-        if file.suffix != ".pt":
-            found[file.relative_to(path).as_posix()] = hashlib.sha256(data).hexdigest()
-    return found
 
 
 def steps_of(fuse: Fuse, spread: int) -> list[int]:
@@ -212,8 +194,9 @@ def test_killed_before_each_step_of_its_commit_an_evaluation_leaves_old_or_new(
     assert set(found) == {"old", "new"}
 
 
+@SPREAD
 def test_embeddings_and_classifiers_are_replaced_whole(
-    shards: Path, tmp_path: Path, fuse: Fuse
+    shards: Path, tmp_path: Path, fuse: Fuse, spread: int
 ) -> None:
     pretrain(shards, tmp_path / "encoder", replace(PRETRAIN, epochs=1))
     out = tmp_path / "out"
@@ -238,7 +221,7 @@ def test_embeddings_and_classifiers_are_replaced_whole(
         )  # fmt: skip
 
     fuse.begin = lambda event, path: True
-    for run, spread in ((tune, 8), (write, 60)):
+    for run in (tune, write):
         shutil.rmtree(out)
         run(1 if run is tune else 60)
         old = content(out)
@@ -248,7 +231,7 @@ def test_embeddings_and_classifiers_are_replaced_whole(
         new = content(out)
         assert new != old
         found = []
-        for step in steps_of(fuse, spread):
+        for step in steps_of(fuse, min(spread, 8) if run is tune else spread):
             shutil.rmtree(out)
             shutil.copytree(tmp_path / "old", out)
             with fuse.lit(tmp_path, at=step):
