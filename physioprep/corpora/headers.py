@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import re
 import stat
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from physioprep.corpora import corpus_module
@@ -18,6 +16,7 @@ from physioprep.errors import PhysioprepError
 from physioprep.facts import Facts, load_facts
 from physioprep.hashes import kind_of
 from physioprep.readers.confinement import is_inside
+from physioprep.readers.unexpected import unexpected_place, unexpected_traceback
 
 if TYPE_CHECKING:
     from physioprep.recording import Header
@@ -125,7 +124,9 @@ class _HeaderReader:
         except (PhysioprepError, OSError) as refused:
             return self.without_header(entry, self._relative(str(refused)))
         except Exception as bug:  # one odd file must not cost the scan of a million
-            return self.without_header(entry, *self._unexpected(bug))
+            text = self._relative(f"{type(bug).__name__}: {bug}")
+            text = f"{text} (unexpected error at {unexpected_place(bug)})"
+            return self.without_header(entry, text, unexpected_traceback(bug))
         files, n_bytes, missing = self._files(entry, header)
         if missing is not None:
             return self._row(entry, None, ([], [], [], [], []), files, n_bytes, missing, None)
@@ -195,17 +196,6 @@ class _HeaderReader:
 
     def _relative(self, text: str) -> str:
         return text.replace(self._prefix, "").replace(os.sep, "/")
-
-    def _unexpected(self, bug: Exception) -> tuple[str, str]:
-        """Return an error that names its place in the code, and the traceback."""
-        calls = traceback.extract_tb(bug.__traceback__)
-        package = Path(__file__).resolve().parents[1]
-        place = next(call for call in reversed(calls) if package in Path(call.filename).parents)
-        file = Path(place.filename).relative_to(package.parent).as_posix()
-        text = self._relative(f"{type(bug).__name__}: {bug}")
-        return f"{text} (unexpected error at {file}:{place.lineno})", "".join(
-            traceback.format_exception(bug)
-        )
 
     def _groups(self, header: Header) -> Groups:
         out: Groups = ([], [], [], [], [])

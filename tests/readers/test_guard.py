@@ -223,7 +223,7 @@ def test_no_process_is_left(tmp_path: Path, how: str) -> None:
 
 
 def test_what_led_to_an_error_is_kept(tmp_path: Path) -> None:
-    from physioprep.store.build.sources import unexpected_traceback
+    from physioprep.readers.unexpected import unexpected_traceback
 
     path = tmp_path / "a.mat"
     path.write_bytes(b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM" + bytes(range(100)))

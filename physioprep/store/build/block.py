@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from physioprep.atomic import write_bytes
 from physioprep.errors import PhysioprepError
+from physioprep.readers.unexpected import unexpected_traceback
 from physioprep.store.build.journal import Entry, Failure, write_entry
 from physioprep.store.build.sources import (
     check_sources,
     read_source,
     reason_of,
-    unexpected_traceback,
     with_local_files,
 )
 from physioprep.store.build.trace import TargetError, Trace, to_target

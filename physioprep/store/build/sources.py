@@ -7,7 +7,6 @@ folder, a few records ahead, and removed when no further record of the task need
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -254,54 +253,3 @@ def reason_of(error: BaseException, record: Mapping[str, Any]) -> str:
         text = f"{type(error).__name__}: {error}"
     root = str(record["root"]).rstrip("/") + "/"
     return " ".join(text.replace(root, "").split())
-
-
-def unexpected_traceback(error: BaseException) -> str:
-    """Return the traceback of an unexpected error, "" for errors of bad files.
-
-    Readers raise a `PhysioprepError` or an `OSError` for a bad file. Any other exception, also
-    as the cause of a `PhysioprepError`, may be a fault of the software.
-
-    Parameters
-    ----------
-    error : BaseException
-        Raised while a record was read or harmonised.
-
-    Returns
-    -------
-    str
-        One line per call, innermost last, with paths from the package on, so that it is the
-        same on every machine with the same software.
-
-    Examples
-    --------
-    >>> unexpected_traceback(UnreadableFileError("a.dat", "cut short"))
-    ''
-    >>> unexpected_traceback(KeyError("lead")).splitlines()
-    ["KeyError: 'lead'"]
-    """
-    from physioprep.readers.guard import ParserError
-
-    origin: BaseException | None = error
-    while isinstance(origin, PhysioprepError | OSError):
-        origin = origin.__cause__
-    if origin is None:
-        return ""
-    if isinstance(origin, ParserError):  # in another process
-        calls, text = origin.calls, str(origin)
-    else:
-        found = traceback.extract_tb(origin.__traceback__)
-        calls = [[call.filename, call.lineno, call.name] for call in found]
-        text = f"{type(origin).__name__}: {origin}"
-    lines = [f"{_from_package(file)}:{line} in {name}" for file, line, name in calls]
-    return "\n".join([*lines, text])
-
-
-def _from_package(path: str) -> str:
-    """Return a source file's path without the parts that differ between machines."""
-    parts = PurePosixPath(path).parts
-    for root in ("site-packages", "physioprep"):
-        if root in parts:
-            at = len(parts) - 1 - parts[::-1].index(root)
-            return "/".join(parts[at + (root == "site-packages") :])
-    return parts[-1]
