@@ -129,9 +129,9 @@ def scan(
     as_json: Json = False,
 ) -> None:
     """List the recordings of a corpus in a manifest: one row per recording, none left out."""
-    from physioprep.manifest import check_output
+    from physioprep.manifest import check_manifest_output
 
-    check_output(out, overwrite=overwrite)  # before the work that makes it
+    check_manifest_output(out, overwrite=overwrite)  # before the work that makes it
     with console.progress_bar("scan") as advance:
         manifest = pp.scan(
             root,

@@ -196,7 +196,7 @@ def test_an_existing_manifest_is_replaced_only_on_request(tmp_path: Path, ending
 def test_what_is_no_manifest_is_never_replaced(tmp_path: Path, ending: str):
     path = tmp_path / f"records.{ending}"
     path.write_text("record_id,age\n1,63\n")  # a table of the corpus, say
-    with pytest.raises(ManifestError, match=": exists and is no manifest"):
+    with pytest.raises(ManifestError, match=": exists, but is not a manifest of physioprep"):
         write_manifest(make_manifest(two_rows()), path, overwrite=True)
     assert path.read_text() == "record_id,age\n1,63\n"
 

@@ -4,7 +4,7 @@ Unknown is null, never 0 or an empty text. The content of a recording is in para
 with one element per (modality, sampling rate) signal group; see `COLUMNS` and `groups_of`.
 """
 
-from physioprep.manifest.files import check_output, read_manifest, write_manifest
+from physioprep.manifest.files import check_manifest_output, read_manifest, write_manifest
 from physioprep.manifest.schema import (
     COLUMNS,
     GROUP_COLUMNS,
@@ -22,7 +22,7 @@ __all__ = [
     "GROUP_COLUMNS",
     "SCHEMA_VERSION",
     "SignalInfo",
-    "check_output",
+    "check_manifest_output",
     "groups_of",
     "label_columns",
     "make_manifest",

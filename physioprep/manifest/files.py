@@ -26,6 +26,7 @@ from physioprep.manifest.schema import (
     make_series,
     validate,
 )
+from physioprep.outputs import Kind, check_output
 from physioprep.plain_text import guard_cell, unguard_cell
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def write_manifest(frame: pd.DataFrame, path: str | Path, *, overwrite: bool = F
     Raises
     ------
     ManifestError
-        The manifest is not valid, the ending is another, or `check_output` refuses the file.
+        The manifest is not valid, the ending is another, or `check_manifest_output` refuses the
+        file.
 
     Examples
     --------
@@ -73,7 +75,7 @@ def write_manifest(frame: pd.DataFrame, path: str | Path, *, overwrite: bool = F
     True
     """
     path = Path(path)
-    check_output(path, overwrite=overwrite)
+    check_manifest_output(path, overwrite=overwrite)
     validate(frame)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".parquet":
@@ -91,7 +93,7 @@ def write_manifest(frame: pd.DataFrame, path: str | Path, *, overwrite: bool = F
     return path
 
 
-def check_output(path: str | Path, *, overwrite: bool = False) -> None:
+def check_manifest_output(path: str | Path, *, overwrite: bool = False) -> None:
     """Check that a manifest can be written to a file, before the work that makes it.
 
     Parameters
@@ -109,7 +111,7 @@ def check_output(path: str | Path, *, overwrite: bool = False) -> None:
 
     Examples
     --------
-    >>> check_output("m.xlsx")
+    >>> check_manifest_output("m.xlsx")
     Traceback (most recent call last):
         ...
     physioprep.errors.ManifestError: m.xlsx: a manifest ends in .parquet, .csv or .json
@@ -119,14 +121,7 @@ def check_output(path: str | Path, *, overwrite: bool = False) -> None:
         raise ManifestError(f"{path}: a manifest ends in .parquet, .csv or .json")
     written = [path] if path.suffix != ".json" else [path, path.with_suffix(".csv")]
     for file in written:
-        if file.is_symlink():
-            raise ManifestError(f"{file}: is a symbolic link; give the real path")
-        if file.exists() and not overwrite:
-            raise ManifestError(
-                f"{file}: exists; overwrite it (--overwrite) or choose another name"
-            )
-        if file.exists() and not _is_manifest(file):
-            raise ManifestError(f"{file}: exists and is no manifest; choose another name")
+        check_output(file, _MANIFEST, overwrite=overwrite, error=ManifestError)
 
 
 def _is_manifest(path: Path) -> bool:
@@ -144,6 +139,9 @@ def _is_manifest(path: Path) -> bool:
     except (ManifestError, pa.ArrowInvalid, OSError, ValueError, KeyError, TypeError):
         return False
     return isinstance(name, str) and name.startswith("physioprep manifest of ")
+
+
+_MANIFEST: Final = Kind("a manifest", _is_manifest)
 
 
 def read_manifest(path: str | Path, *, shared: bool = False) -> pd.DataFrame:
