@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from zarr.abc.buffer import Buffer, BufferPrototype
-from zarr.abc.store import ByteRequest
-from zarr.storage import LocalStore
+from zarr.abc.store import ByteRequest, Store
+from zarr.storage import LocalStore, WrapperStore
 
 from physioprep.errors import StoreError
 from physioprep.hashes import HASHES
@@ -24,12 +23,6 @@ from physioprep.store.sums import listed_hashes
 from physioprep.zarr_metadata import CheckedStore
 
 log = logging.getLogger(__name__)
-
-
-def _refuse(root: Path | str, key: str, listed: Callable[[], frozenset[str]]) -> None:
-    """Raise if a file that is not there should be."""
-    if key in listed():
-        raise StoreError(f"{root}/{key} is missing; `physioprep verify` lists all damage")
 
 
 @lru_cache(maxsize=8)
@@ -41,65 +34,30 @@ def _listed(root: Path | str, generation: object) -> frozenset[str]:
     return frozenset(hashes or ())
 
 
-class ListedFolder(LocalStore):
-    """A store in a folder, to read.
+class ListedStore(WrapperStore[Store]):
+    """A store to read, of which a listed file that is missing is an error.
 
     Parameters
     ----------
-    root : Path
-        Folder of the store.
-    read_only : bool
-        As Zarr gives it; always True.
+    store : LocalStore or UrlStore
+        What holds the files.
     """
 
-    def __init__(self, root: Path | str, *, read_only: bool = True) -> None:
-        super().__init__(Path(root), read_only=read_only)
+    _of_url: frozenset[str] | None = None
 
-    def _names(self) -> frozenset[str]:
-        try:
-            status = (self.root / HASHES).stat()
-        except FileNotFoundError:
-            return _listed(self.root, None)
-        return _listed(self.root, (status.st_ino, status.st_size, status.st_mtime_ns))
-
-    def get_sync(self, key: str, **options: Any) -> Buffer | None:
-        """Return the bytes of a file; see `zarr.storage.LocalStore`.
-
-        Parameters
-        ----------
-        key : str
-            Name of the file.
-        **options
-            As of Zarr's method.
-
-        Returns
-        -------
-        Buffer or None
-            None where there is no such file, and the list names none.
-
-        Raises
-        ------
-        StoreError
-            The file is listed, and missing.
-        """
-        found = super().get_sync(key, **options)
-        if found is None:
-            _refuse(self.root, key, self._names)
-        return found
+    def __str__(self) -> str:
+        return str(self._store)
 
     async def get(
-        self,
-        key: str,
-        prototype: BufferPrototype | None = None,
-        byte_range: ByteRequest | None = None,
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        """Return the bytes of a file; see `zarr.storage.LocalStore`.
+        """Return the bytes of a file.
 
         Parameters
         ----------
         key : str
-            Name of the file.
-        prototype : BufferPrototype, optional
+            Name in the store.
+        prototype : BufferPrototype
             Zarr's kind of buffer.
         byte_range : ByteRequest, optional
             Part of the file; default: all of it.
@@ -113,87 +71,29 @@ class ListedFolder(LocalStore):
         ------
         StoreError
             The file is listed, and missing.
-        """
-        found = await super().get(key, prototype, byte_range)
-        if found is None:
-            _refuse(self.root, key, self._names)
-        return found
-
-    async def get_partial_values(
-        self,
-        prototype: BufferPrototype,
-        key_ranges: Iterable[tuple[str, ByteRequest | None]],
-    ) -> list[Buffer | None]:
-        """Return parts of several files.
-
-        Parameters
-        ----------
-        prototype : BufferPrototype
-            Zarr's kind of buffer.
-        key_ranges : iterable of (str, ByteRequest or None)
-            Names and parts.
-
-        Returns
-        -------
-        list of (Buffer or None)
-            In the same order.
-
-        Raises
-        ------
-        StoreError
-            A file is listed, and missing.
-        """
-        wanted = list(key_ranges)
-        found = await super().get_partial_values(prototype, wanted)
-        for (key, _), buffer in zip(wanted, found, strict=True):
-            if buffer is None:
-                _refuse(self.root, key, self._names)
-        return found
-
-
-class ListedUrl(UrlStore):
-    """A store behind a URL, to read.
-
-    Parameters
-    ----------
-    url : str
-        Root of the store.
-    """
-
-    @cached_property
-    def _names(self) -> frozenset[str]:
-        return _listed.__wrapped__(self.url, None)
-
-    async def get(
-        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
-    ) -> Buffer | None:
-        """Return the bytes of an object.
-
-        Parameters
-        ----------
-        key : str
-            Name below the URL.
-        prototype : BufferPrototype
-            Zarr's kind of buffer.
-        byte_range : ByteRequest, optional
-            Part of the object; default: all of it.
-
-        Returns
-        -------
-        Buffer or None
-            None where there is no such object, and the list names none.
-
-        Raises
-        ------
-        StoreError
-            The object is listed, and missing.
         UnreadableFileError
             The server failed after all retries.
         """
         found = await super().get(key, prototype, byte_range)
         if found is None:
-            await asyncio.to_thread(_refuse, self.url, key, lambda: self._names)
+            root, names = await self._listed()
+            if key in names:
+                raise StoreError(f"{root}/{key} is missing; `physioprep verify` lists all damage")
         return found
+
+    async def _listed(self) -> tuple[Path | str, frozenset[str]]:
+        """Return the root, and what its list names now (of a URL: what it named at first)."""
+        if isinstance(self._store, UrlStore):
+            url = self._store.url
+            if self._of_url is None:
+                self._of_url = await asyncio.to_thread(_listed.__wrapped__, url, None)
+            return url, self._of_url
+        root = cast("LocalStore", self._store).root
+        try:
+            status = (root / HASHES).stat()
+        except FileNotFoundError:
+            return root, _listed(root, None)
+        return root, _listed(root, (status.st_ino, status.st_size, status.st_mtime_ns))
 
 
 def zarr_place(path: str | Path) -> Any:
@@ -210,4 +110,5 @@ def zarr_place(path: str | Path) -> Any:
         Read-only; it checks metadata before Zarr sees them, and a file that ``SHA256SUMS`` names
         and that is missing is an error.
     """
-    return CheckedStore(ListedFolder(path) if isinstance(path, Path) else ListedUrl(path))
+    store = UrlStore(path) if isinstance(path, str) else LocalStore(path, read_only=True)
+    return CheckedStore(ListedStore(store))
