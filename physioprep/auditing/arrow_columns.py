@@ -95,13 +95,16 @@ def as_arrow(column: pd.Series[Any]) -> Any:
     pyarrow.Array
         Of lists.
     """
+    import pandas as pd
     import pyarrow as pa
 
-    array = getattr(column.array, "_pa_array", None)
-    if array is None:
+    if not isinstance(column.dtype, pd.ArrowDtype):
         plain = [None if value is None or isinstance(value, float) else list(value)
                  for value in column.tolist()]  # fmt: skip
         return pa.array(plain, None if any(plain) else pa.list_(pa.string()))
+    array = pa.array(column.array)
+    if not isinstance(array, pa.ChunkedArray):
+        return array
     return array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
 
 

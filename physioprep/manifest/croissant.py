@@ -47,7 +47,7 @@ def describe(frame: pd.DataFrame, table: Path) -> dict[str, Any]:
     names = sorted(set(frame["corpus"]))
     corpora = ", ".join(names)
     return {
-        "@context": _CROISSANT_CONTEXT,
+        "@context": CROISSANT_CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": f"physioprep manifest of {corpora}",
@@ -86,7 +86,7 @@ def _provenance(corpora: list[Facts]) -> dict[str, Any]:
 
 
 # The context that the specification prescribes, word for word.
-_CROISSANT_CONTEXT: Final[dict[str, Any]] = {
+CROISSANT_CONTEXT: Final[dict[str, Any]] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
     "citeAs": "cr:citeAs",

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import multiprocessing.spawn
 import multiprocessing.util
 import os
 import signal
@@ -65,7 +64,7 @@ class _Child:
         with theirs:
             arguments = (json.dumps(sys.path), str(theirs.fileno()), str(os.getpid()))
             self.process = subprocess.Popen(
-                [multiprocessing.spawn.get_executable(), "-c", _START, *arguments],
+                [sys.executable, "-c", _START, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),

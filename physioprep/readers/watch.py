@@ -8,13 +8,13 @@ opens a connection.
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 from physioprep.errors import UnreadableFileError
@@ -109,7 +109,7 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _is_importing() -> bool:
     """Return whether all this happens while a library imports another module."""
-    frame: FrameType | None = sys._getframe(3)  # of what the hook was called for
+    frame = inspect.currentframe()
     while frame is not None:
         if "importlib._bootstrap" in frame.f_code.co_filename:
             return True

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from physioprep.manifest.croissant import _CROISSANT_CONTEXT
+from physioprep.manifest.croissant import CROISSANT_CONTEXT
 
 
 def write_croissant(folder: Path, attrs: dict[str, Any], counts: dict[str, str]) -> None:
@@ -68,7 +68,7 @@ def _description(attrs: dict[str, Any], counts: dict[str, str]) -> dict[str, Any
     names = ", ".join(dict.fromkeys(str(corpus["name"]) for corpus in corpora))
     simulated = any(corpus.get("simulated") for corpus in corpora)
     said = {
-        "@context": _CROISSANT_CONTEXT,
+        "@context": CROISSANT_CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": f"physioprep shards of {names}",
