@@ -190,6 +190,7 @@ def embed(
     """Write the embedding of every window or record, with the manifest's columns beside it."""
     from physiomodels.embeddings.of_shards import embed as embed_shards
     from physiomodels.embeddings.of_store import embed_store
+    from physiomodels.training.run_card import unfinished
 
     out.parent.mkdir(parents=True, exist_ok=True)
     with console.progress_bar("embed") as advance:
@@ -208,4 +209,9 @@ def embed(
                 device=device, overwrite=overwrite, progress=advance,
                 announce=console.say_dashboard,
             )  # fmt: skip
-    console.print_facts({"embeddings": out} | ({"picture": picture} if picture else {}))
+    facts: dict[str, object] = {"embeddings": out}
+    if picture:
+        facts["picture"] = picture
+    if (so_far := unfinished(model)) is not None:
+        facts["encoder"] = f"pretraining not finished: {so_far}"
+    console.print_facts(facts)

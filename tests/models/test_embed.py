@@ -212,3 +212,26 @@ def test_umap_keeps_two_clouds_apart() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "UMAP 1 True"
+
+
+def test_embeddings_of_an_unfinished_pretraining_say_so(
+    shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from physioprep.cli import app
+
+    config = PretrainConfig(encoder=TINY, epochs=2, batch_size=32)
+    steps = pretrain(shards, tmp_path / "whole", config).history["step"].tolist()
+    half = pretrain(shards, tmp_path / "half", config, stop_after=steps[0] + 1).folder
+    for model, stated in (
+        (half, "1 of 2 epochs"),
+        (half / "best", "1 of 2 epochs"),
+        (tmp_path / "whole", None),
+        (tmp_path / "whole" / "best", None),
+    ):
+        out = str(tmp_path / "e.zarr")
+        with pytest.raises(SystemExit) as ended:
+            app(["embed", str(shards), "-m", str(model), "-o", out, "--overwrite"])
+        assert not ended.value.code
+        assert zarr.open_group(out, mode="r").attrs.get("unfinished_pretraining") == stated
+        said = " ".join(capsys.readouterr()[0].split())
+        assert ("pretraining not finished: 1 of 2 epochs" in said) == (stated is not None)

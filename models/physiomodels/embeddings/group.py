@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from physiomodels.training.run_card import unfinished
 from physioprep.errors import ModelError
 from physioprep.hashes import write_hashes
 from physioprep.new_folder import new_folder
@@ -58,7 +59,11 @@ def new_group(
 
 
 def write_group(
-    folder: Path, vectors: NDArray[np.float32], table: pd.DataFrame, modalities: list[str]
+    folder: Path,
+    vectors: NDArray[np.float32],
+    table: pd.DataFrame,
+    modalities: list[str],
+    model: str | Path,
 ) -> None:
     """Write the Zarr group.
 
@@ -72,10 +77,15 @@ def write_group(
         Their columns of the manifest.
     modalities : list of str
         Of the encoders, in the order of the features.
+    model : path-like
+        What the encoders were loaded from; if its pretraining is not finished, the attribute
+        ``unfinished_pretraining`` says so.
     """
     import zarr
 
     attributes = {"schema": SCHEMA, "schema_version": 1, "modalities": modalities}
+    if (so_far := unfinished(Path(model))) is not None:
+        attributes["unfinished_pretraining"] = so_far
     group = zarr.create_group(str(folder), attributes=attributes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # zarr's, on its string type

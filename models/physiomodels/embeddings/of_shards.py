@@ -114,7 +114,7 @@ def embed(
             announce=announce,
         )  # fmt: skip
         assert np.array_equal(numbers, windows)
-        write_group(folder, vectors, table, list(encoders))
+        write_group(folder, vectors, table, list(encoders), model)
     if picture is not None:
         draw(vectors, table, Path(picture), projection)
     return Path(out)

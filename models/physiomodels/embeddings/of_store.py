@@ -120,7 +120,7 @@ def embed_store(
         else:
             table.insert(0, "window", kept)
             table["start_s"] = plan.start_s[kept]
-        write_group(folder, vectors, table, list(encoders))
+        write_group(folder, vectors, table, list(encoders), model)
     if picture is not None:
         draw(vectors, table, Path(picture), projection)
     return Path(out)

@@ -96,6 +96,28 @@ def card_of(folder: Path) -> dict[str, Any] | None:
     return None
 
 
+def unfinished(folder: Path) -> str | None:
+    """Say how far a pretraining came that is not finished.
+
+    Parameters
+    ----------
+    folder : Path
+        Of `physiomodels.pretrain`, or ``best`` or ``last`` in it.
+
+    Returns
+    -------
+    str or None
+        ``"1 of 3 epochs"``; None where it is finished, or no card says it.
+    """
+    top = folder.parent if folder.name in ("best", "last") else folder
+    try:
+        card = json.loads((top / "card.json").read_text(encoding="utf-8"))
+        done, epochs = int(card["epoch"]), int(card["config"]["epochs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return f"{done} of {epochs} epochs" if done < epochs else None
+
+
 def _identity(shards: Shards, where: str | None, config: Any) -> dict[str, Any]:
     return {
         "shards_sha256": shards.attrs.get("plan_sha256"),
