@@ -4,7 +4,7 @@ Usage: kill_at_random.py JOB, where JOB is JSON: verb ("evaluate" or "embed"), s
 (empty, to work in), scheduler, kills, seed. Prints for each kill what was at the target then
 ("old", "new", or "neither"), and what the next run made of it.
 
-A moment is a change on the disk (as many of them fall into the commit), or a time.
+A moment is a change on the disk (half of them among the last, where the commit is), or a time.
 """
 
 import json
@@ -27,7 +27,7 @@ from physiomodels.evaluation.evaluate import evaluate
 from physiomodels.model.masking import DualMask
 from physiomodels.training.pretrain import pretrain
 
-BY_EVENT = 0.7
+BY_EVENT, LATE = 0.7, 0.5
 CHANGES = ("os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "physioprep.exchange")
 TINY = EncoderConfig(patch_size=50, d_model=16, depth=1, heads=4, ffn=32, dropout=0.1)
 PRETRAIN = PretrainConfig(encoder=TINY, mask=DualMask(temporal_ratio=0.3), epochs=2, batch_size=32)
@@ -42,7 +42,8 @@ def make(job, target, *, old=False):
         embed(job["shards"], encoder, target, where="window < 60" if old else None, **options)
         return
     config = EvaluateConfig(
-        modalities=("ecg",), folds=2, repeats=1, pretrain={"ecg": PRETRAIN}, bootstrap=5,
+        modalities=("ecg",), weights=("pretrained",), baseline=False, folds=2, repeats=1,
+        pretrain={"ecg": PRETRAIN}, bootstrap=5,
         finetune=FinetuneConfig(mode="probe", epochs=1 if old else 2, batch_size=32),
     )  # fmt: skip
     evaluate(job["shards"], target, config, **options)
@@ -57,7 +58,9 @@ def watch(folder, happened):
                 return
         elif event not in CHANGES:
             return
-        if str(arguments[0]).startswith(str(folder)):
+        path = str(arguments[0])
+        in_tree = event in ("os.remove", "os.rmdir") and arguments[1] != -1  # by shutil.rmtree
+        if in_tree or path.startswith(str(folder)):
             happened()
 
     sys.addaudithook(look)
@@ -147,7 +150,8 @@ def main(job):
         shutil.rmtree(target)
         shutil.copytree(folder / "old", target)
         by_event, place = rng.random() < BY_EVENT, rng.random()
-        at = 1 + int(place * number) if by_event else None
+        late = rng.random() < LATE  # where old and new are exchanged
+        at = 1 + int((0.75 + 0.25 * place if late else place) * number) if by_event else None
         if killed(job, target, at, place * seconds):
             state = content(target)
             states.append("old" if state == old else "new" if state == new else "neither")

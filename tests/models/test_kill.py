@@ -71,7 +71,8 @@ class Fuse:
         elif event not in CHANGES:
             return
         path = str(arguments[0])
-        if not path.startswith(self.folder) or path.endswith(".lock"):
+        in_tree = event in ("os.remove", "os.rmdir") and arguments[1] != -1  # by shutil.rmtree
+        if not (in_tree or path.startswith(self.folder)) or path.endswith(".lock"):
             return
         if self.count or self.begin(event, path):
             self.count += 1
