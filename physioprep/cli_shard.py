@@ -35,6 +35,10 @@ def shard(
     align_where: Annotated[
         str | None, typer.Option(help="Pandas query on the annotations that align.")
     ] = None,
+    annotator: Annotated[
+        list[str] | None,
+        typer.Option(help="Whose annotations count (atr, ecg …); default: the corpus's reference."),
+    ] = None,
     before: Annotated[
         float | None,
         typer.Option(help="Of the window before onset or beat, s; default: 0, half at beats."),
@@ -104,6 +108,7 @@ def shard(
         seed=seed,
         align=align,
         align_where=align_where,
+        annotators=annotator,
         before_s=before,
         modalities=modality,
         pairs=pairs,

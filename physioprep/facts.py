@@ -171,6 +171,8 @@ class Facts:
         Official split, in words.
     annotations : str or None
         Annotations within recordings.
+    annotators : tuple of str
+        Sources (extensions of annotation files) that are the reference. Empty: all are.
     channels : tuple of ChannelRole
         Modality of channels whose names or units do not show it.
     labels : tuple of Label
@@ -204,6 +206,7 @@ class Facts:
     subject_alias: Mapping[str, str] = field(default_factory=dict)
     folds: str | None = None
     annotations: str | None = None
+    annotators: tuple[str, ...] = ()
     channels: tuple[ChannelRole, ...] = ()
     labels: tuple[Label, ...] = ()
     versions: tuple[Version, ...] = ()

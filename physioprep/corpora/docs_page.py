@@ -90,6 +90,7 @@ def _section(facts: Facts) -> Iterator[str]:
         ("subjects", facts.subjects),
         ("folds", facts.folds),
         ("annotations", facts.annotations),
+        ("reference annotators", ", ".join(facts.annotators)),
     ):
         if said:
             yield f"- {name}: {said}"

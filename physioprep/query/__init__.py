@@ -4,4 +4,5 @@
 `methods` is the closed list of what may be called. docs/shards.md describes the language.
 """
 
+from physioprep.query.evaluate import query_columns as query_columns
 from physioprep.query.evaluate import query_mask as query_mask

@@ -113,6 +113,38 @@ def query_mask(frame: pd.DataFrame, where: str, what: str) -> NDArray[np.bool_]:
     raise QueryError(f"query {shown!r} on the {what}: {cause} (columns: {', '.join(names)})")
 
 
+def query_columns(where: str, what: str) -> set[str]:
+    """Return the columns that a query names.
+
+    Parameters
+    ----------
+    where : str
+        As for `query_mask`.
+    what : str
+        As for `query_mask`.
+
+    Returns
+    -------
+    set of str
+
+    Raises
+    ------
+    QueryError
+        If the text is no query.
+
+    Examples
+    --------
+    >>> sorted(query_columns("code == 'N' and source != 'atr'", "annotations"))
+    ['code', 'source']
+    """
+    try:
+        parsed = parse(where)
+    except QueryError as error:
+        raise QueryError(f"query {where[:_SHOWN_TEXT]!r} on the {what}: {error}") from None
+    names = (node.id for node in ast.walk(parsed.tree) if isinstance(node, ast.Name))
+    return {parsed.columns.get(name, name) for name in names} - parsed.lists.keys()
+
+
 def _printable(name: object) -> str:
     text = str(name)
     return text if text.isprintable() else repr(text)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from physioprep.errors import ShardError
 from physioprep.query import query_mask
 from physioprep.shards.annotations import BEAT_CODES, choose
+from physioprep.shards.annotators import check_one_annotator, of_annotators
 from physioprep.shards.modality import ModalityPlan
 from physioprep.shards.source import Source
 from physioprep.shards.spec import ShardSpec
@@ -83,13 +84,15 @@ def chosen_records(records: pd.DataFrame, spec: ShardSpec) -> NDArray[np.bool_]:
     return query_mask(records, spec.where, "records")
 
 
-def annotated_onsets(table: pd.DataFrame, spec: ShardSpec) -> Onsets:
+def annotated_onsets(table: pd.DataFrame, records: pd.DataFrame, spec: ShardSpec) -> Onsets:
     """Return the annotations that windows are aligned to.
 
     Parameters
     ----------
     table : pandas.DataFrame
         From `read_annotations`.
+    records : pandas.DataFrame
+        Records of all stores.
     spec : ShardSpec
 
     Returns
@@ -99,14 +102,20 @@ def annotated_onsets(table: pd.DataFrame, spec: ShardSpec) -> Onsets:
     Raises
     ------
     ShardError
-        If there is no such annotation, or the query is wrong.
+        If there is no such annotation, a record has beats of several annotators, or the query
+        is wrong.
     """
     beats = spec.align == "beat"
-    chosen = choose(table[table["code"].isin(BEAT_CODES)] if beats else table, spec.align_where)
+    if beats:
+        table = table[table["code"].isin(BEAT_CODES)].reset_index(drop=True)
+    counting = of_annotators(table, records, spec.annotators, spec.align_where)
+    chosen = choose(counting, spec.align_where)
     if not len(chosen):
         what = "annotated heart beat (align='r_peak' detects them)" if beats else "annotation"
         asked = f" with {spec.align_where!r}" if spec.align_where else ""
         raise ShardError(f"align={spec.align!r}: the stores hold no {what}{asked}")
+    if beats:
+        check_one_annotator(chosen, records)
     columns = (chosen[name].to_numpy(np.float64) for name in ("onset", "end"))
     return Onsets(chosen["record"].to_numpy(np.int64), *columns)
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from physioprep.atomic import temporary_file, write_text
 from physioprep.errors import ShardError
 from physioprep.shards.checksums import seal, sums_of, unchanged, unseal
-from physioprep.shards.plan import LabelPlan, Places, Plan, plan_sha256, rebuild_plan
+from physioprep.shards.label_plan import LabelPlan
+from physioprep.shards.plan import Places, Plan, plan_sha256, rebuild_plan
 from physioprep.shards.source import Source, open_source
 from physioprep.shards.spec import ShardSpec
 
@@ -92,7 +93,7 @@ def write_plan(work: Path, plan: Plan) -> None:
     labels = []
     for number, label in enumerate(places.window_labels):
         save_array(folder / f"label_{number}.npy", label.values)
-        labels.append({"name": label.name, "categories": label.categories})
+        labels.append({"name": label.name, "categories": label.categories, "stated": label.stated})
     index = {"labels": labels, "left_out": places.left_out}
     sums = sums_of(folder, [path.name for path in folder.glob("*.npy")])
     write_text(folder / _INDEX, seal({**index, "files": sums}))
@@ -188,7 +189,8 @@ def _read_plan(
     for number, label in enumerate(index["labels"]):
         values = np.load(folder / f"label_{number}.npy", allow_pickle=False)
         categories = tuple(label["categories"])
-        labels.append(LabelPlan(label["name"], values, categories, per_window=True))
+        stated = label["stated"]
+        labels.append(LabelPlan(label["name"], values, categories, per_window=True, stated=stated))
     record, start_s, runs = (
         np.load(folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
 from physioprep.shards.annotations import label_windows, read_annotations
+from physioprep.shards.annotators import of_annotators
 from physioprep.shards.candidates import (
     Onsets,
     annotated_onsets,
     chosen_records,
     lay_windows,
 )
+from physioprep.shards.label_plan import LabelPlan, label_names, record_label
 from physioprep.shards.modality import ModalityPlan, unite_modalities
 from physioprep.shards.source import Source
 from physioprep.shards.spec import ShardSpec, canonical_sha256
@@ -28,44 +30,6 @@ if TYPE_CHECKING:
 #: Bytes of candidate windows that one cutting task handles.
 _RUN_BYTES = 64 << 20
 _RUN_BYTES_MIN = 2 << 20
-
-
-@dataclass(frozen=True, eq=False)
-class LabelPlan:
-    """A label of each record, or of each window.
-
-    Parameters
-    ----------
-    name : str
-        With its ``label_``.
-    values : ndarray, shape (record,) or (candidate,)
-        int64 codes with -1 for unknown, or float32 with NaN.
-    categories : tuple of str or None
-        What the codes mean; None where the label is a number.
-    per_window : bool
-        Whether `values` has one per candidate window; else one per record.
-    """
-
-    name: str
-    values: NDArray[Any]
-    categories: tuple[str, ...] | None
-    per_window: bool = False
-
-    def of(self, record: NDArray[Any], candidate: NDArray[Any]) -> NDArray[Any]:
-        """Return the labels of some candidates.
-
-        Parameters
-        ----------
-        record, candidate : ndarray of int, shape (window,)
-            Record and number of each candidate.
-
-        Returns
-        -------
-        ndarray, shape (window,)
-            With the dtype of `values`.
-        """
-        values: NDArray[Any] = self.values[candidate if self.per_window else record]
-        return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +89,21 @@ class Plan:
     left_out: dict[str, int]
     n_chosen: int
     sha256: str
+
+    def with_categories(self, categories: Mapping[str, Sequence[str] | None]) -> Plan:
+        """Return the plan with the categories that its labels have in the shards.
+
+        Parameters
+        ----------
+        categories : mapping of str to (sequence of str, or None)
+            By label.
+
+        Returns
+        -------
+        Plan
+        """
+        labels = tuple(label.with_categories(categories[label.name]) for label in self.labels)
+        return replace(self, labels=labels)
 
     @property
     def places(self) -> Places:
@@ -191,7 +170,7 @@ def plan_windows(
     table = read_annotations(sources) if needed else None
     onsets = peaks
     if table is not None and spec.align in ("annotation", "event", "beat"):
-        onsets = annotated_onsets(table, spec)
+        onsets = annotated_onsets(table, records, spec)
     laid = lay_windows(sources, modalities, records, spec, onsets)
     if not laid.record.size:
         raise ShardError(f"no record has a window of {spec.window_s:g} s that the options allow")
@@ -199,12 +178,14 @@ def plan_windows(
     for asked in spec.annotation_labels:
         assert table is not None
         name = f"label_{asked.name}"
-        if name in _label_names(records, spec):
+        if name in label_names(records, spec):
             raise ShardError(
                 f"annotation label {asked.name!r}: a label {name} of the records exists already"
             )
-        found = label_windows(asked, table, laid.record, laid.start_s, spec.window_s)
-        labels.append(LabelPlan(name, *found, per_window=True))
+        counting = of_annotators(table, records, spec.annotators, asked.where)
+        found = label_windows(asked, counting, laid.record, laid.start_s, spec.window_s)
+        stated = asked.pairs is not None
+        labels.append(LabelPlan(name, *found, per_window=True, stated=stated))
     places = Places(
         record=laid.record,
         start_s=laid.start_s,
@@ -253,7 +234,7 @@ def _assemble(
     sha256: str,
 ) -> Plan:
     records["split"] = _splits(records, spec, np.unique(places.record))
-    labels = [_label(records, name) for name in _label_names(records, spec)]
+    labels = [record_label(records, name) for name in label_names(records, spec)]
     return Plan(
         spec=spec,
         sources=sources,
@@ -330,34 +311,6 @@ def _splits(records: pd.DataFrame, spec: ShardSpec, having: NDArray[np.int32]) -
         spec.seed,
     )
     return split
-
-
-def _label_names(records: pd.DataFrame, spec: ShardSpec) -> list[str]:
-    held = [str(name) for name in records.columns if str(name).startswith("label_")]
-    if spec.labels is None:
-        return [name for name in held if _is_plain(records[name])]
-    names = [name if name.startswith("label_") else f"label_{name}" for name in spec.labels]
-    for name in names:
-        if name not in held:
-            raise ShardError(f"no store has a column {name}, only {', '.join(held) or 'no labels'}")
-    return names
-
-
-def _is_plain(column: pd.Series[Any]) -> bool:
-    return not any(isinstance(value, list | tuple | np.ndarray) for value in column)
-
-
-def _label(records: pd.DataFrame, name: str) -> LabelPlan:
-    import pandas as pd
-
-    column = records[name]
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        return LabelPlan(name, column.to_numpy(np.float32, na_value=np.nan), None)
-    texts = [None if pd.isna(value) else str(value) for value in column]
-    categories = tuple(sorted({text for text in texts if text is not None}))
-    code = {category: number for number, category in enumerate(categories)}
-    codes = np.array([-1 if text is None else code[text] for text in texts], np.int64)
-    return LabelPlan(name, codes, categories)
 
 
 def _runs(record: NDArray[np.int32], modalities: tuple[ModalityPlan, ...]) -> NDArray[np.int64]:

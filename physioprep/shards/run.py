@@ -225,7 +225,11 @@ def _execute(target: Path, work: Path, job: Job, engine: _Engine) -> ShardResult
     per_chunk = choose_windows_per_chunk(n_windows, plan.spec.windows_per_chunk, window_bytes)
     per_block = chunks_per_block(n_windows, per_chunk)
     n_blocks = -(-n_windows // (per_chunk * per_block))
-    used = np.unique(plan.record[order["candidate"]])
+    record = plan.record[order["candidate"]]
+    used = np.unique(record)
+    # Classes of records that were left out are none of these windows'.
+    categories = {label.name: label.occurring(record, order["candidate"]) for label in plan.labels}
+    plan = plan.with_categories(categories)
     result = ShardResult(
         path=target,
         n_windows=n_windows,
@@ -245,7 +249,7 @@ def _execute(target: Path, work: Path, job: Job, engine: _Engine) -> ShardResult
         (work / "journal").mkdir()
     else:
         recreate_arrays(work, work / SHARDS, *arrays)
-    layout = {"per_chunk": per_chunk, "per_block": per_block}
+    layout = {"per_chunk": per_chunk, "per_block": per_block, "categories": categories}
     engine.part(n_runs, n_blocks, 2 * n_runs).run("shard-write", n_blocks, {**job, **layout})
     write.add_statistics(work, plan, n_blocks)
     write.write_manifest(work, plan)

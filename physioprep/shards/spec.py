@@ -36,6 +36,7 @@ class ShardFields(TypedDict, total=False):
     seed: int | None
     align: str | None
     align_where: str | None
+    annotators: Sequence[str] | None
     before_s: float | None
     modalities: Sequence[str] | None
     pairs: str | None
@@ -82,6 +83,9 @@ class ShardSpec:
         beat; ``"r_peak"``, one around each R peak that NeuroKit2 detects.
     align_where : str or None
         Pandas query on the annotations: which ones align. Not for ``"start"`` and ``"r_peak"``.
+    annotators : tuple of str or None
+        Sources of the annotations that align and label. None: the reference annotators of each
+        corpus's facts, unless a query chooses by ``source``.
     before_s : float or None
         Seconds of the window before the onset or beat. None: half the window around beats,
         none elsewhere. Negative begins after the onset.
@@ -136,6 +140,7 @@ class ShardSpec:
     seed: int = 0
     align: str = "start"
     align_where: str | None = None
+    annotators: tuple[str, ...] | None = None
     before_s: float | None = None
     modalities: tuple[str, ...] | None = None
     pairs: str = "complete"
@@ -250,7 +255,7 @@ class ShardSpec:
             "annotation_labels": parse_annotation_labels,
             "regions": lambda regions: tuple(tuple(region) for region in regions),
             "weights": lambda weights: tuple(map(float, weights)),
-            **dict.fromkeys(("modalities", "labels", "stratify"), tuple),
+            **dict.fromkeys(("modalities", "labels", "stratify", "annotators"), tuple),
             **dict.fromkeys(("max_abs", "min_std", "split"), dict),
         }
         for name in convert.keys() & given.keys():
@@ -291,6 +296,8 @@ class ShardSpec:
             label["categories"] = held.pairs
         if self.split is not None:  # the order matters, and a JSON object does not keep it
             values["split"] = list(self.split.items())
+        if self.annotators is None:  # shards made before there was the field keep their hash
+            del values["annotators"]
         return dict(json.loads(json.dumps(values)))
 
     @classmethod

@@ -16,8 +16,9 @@ from physioprep.atomic import write_text
 from physioprep.errors import ShardError
 from physioprep.shards.checksums import seal, sums_of, unchanged, unseal, write_sums
 from physioprep.shards.job import Job, plan_of, work_of
+from physioprep.shards.label_plan import LabelPlan
 from physioprep.shards.modality import ModalityPlan
-from physioprep.shards.plan import LabelPlan, Plan
+from physioprep.shards.plan import Plan
 from physioprep.shards.quality import channel_sums
 from physioprep.shards.spec import SCHEMA, SCHEMA_VERSION
 
@@ -38,7 +39,8 @@ def write_block(job: Job, block: int) -> None:
     Parameters
     ----------
     job : mapping
-        From `make_job`, with ``per_chunk`` and ``per_block`` of `create_arrays`.
+        From `make_job`, with ``per_chunk`` and ``per_block`` of `create_arrays`, and the
+        ``categories`` of each label.
     block : int
         Number of the block.
     """
@@ -48,7 +50,7 @@ def write_block(job: Job, block: int) -> None:
     entry = work / "journal" / f"{block:06d}.json"
     if _is_written(entry, work):
         return
-    plan = plan_of(job)
+    plan = plan_of(job).with_categories(job["categories"])
     size = per_chunk * per_block
     order = np.load(work / ORDER_FILE, mmap_mode="r", allow_pickle=False)[
         block * size : (block + 1) * size

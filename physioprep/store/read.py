@@ -199,24 +199,30 @@ class Store(ModalityArrays):
             coordinates[time_dim] = (time_dim, np.arange(digital.shape[1]) / rate, {"units": "s"})
         return xr.Dataset(variables, coordinates, self.records.iloc[number].to_dict())
 
-    def annotations(self, record_id: str) -> pd.DataFrame:
-        """Return the annotations of a record, as `Recording.annotations` does.
+    def annotations(self, record_id: str, modality: str | None = None) -> pd.DataFrame:
+        """Return the annotations of a record.
 
         Parameters
         ----------
         record_id : str
             As for `index`.
+        modality : str, optional
+            Whose samples are counted. By default all that the record has, where they have one
+            sampling rate.
 
         Returns
         -------
         pandas.DataFrame
             One row per annotation, columns of `ANNOTATION_COLUMNS`; onset in s from the start
-            of the record, duration in s.
+            of the record, duration in s. ``sample`` is the number of the sample of this store
+            that is nearest to the onset, -1 where the record has several sampling rates and no
+            `modality` is given; ``source_sample`` is the source file's own number, -1 where it
+            states a time.
 
         Raises
         ------
         StoreError
-            The record is not in the store.
+            The record is not in the store, or lacks the modality.
         """
         import pandas as pd
 
@@ -229,7 +235,23 @@ class Store(ModalityArrays):
         for name, dtype in ANNOTATION_COLUMNS.items():
             values = np.asarray(group[name][first : first + n])
             columns[name] = values.astype(object) if dtype is object else values
+        columns["source_sample"] = columns["sample"]
+        rate_hz = self._rate_of_record(number, modality)
+        if rate_hz is None:
+            columns["sample"] = np.full(n, -1, np.int64)
+        else:
+            columns["sample"] = np.rint(columns["onset"] * rate_hz).astype(np.int64)
         return pd.DataFrame(columns)
+
+    def _rate_of_record(self, number: int, modality: str | None) -> float | None:
+        """Return the sampling rate of a record's modality, or of all; None if they differ."""
+        if modality is not None:
+            self._slots(number, modality)  # raises where the record lacks it
+            return self.rate_hz(modality)
+        rates = {
+            self.rate_hz(name) for name in self.modalities if self.table(name, "length")[number]
+        }
+        return rates.pop() if len(rates) == 1 else None
 
     def provenance(self, record_id: str) -> dict[str, Any]:
         """Return the source files of a record and how its samples were made.

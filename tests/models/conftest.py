@@ -40,6 +40,12 @@ def _store_helpers() -> Any:
     return module
 
 
+@pytest.fixture(scope="session")
+def toy_stores() -> Any:
+    """Return the functions that write stores plainly."""
+    return _store_helpers()
+
+
 def beats(n_samples: int, rate_hz: float, hr: float, rng: np.random.Generator) -> np.ndarray:
     """Beats of `hr` a minute as narrow peaks, µV."""
     t = np.arange(n_samples) / rate_hz

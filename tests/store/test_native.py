@@ -82,7 +82,28 @@ def test_mitdb_equals_wfdb_itself(shared_data: Path, tmp_path: Path) -> None:
         ours = ours[ours["source"] == "atr"]
         assert ours["code"].tolist() == notes.symbol
         assert ours["sample"].tolist() == notes.sample.tolist()
+        assert ours["source_sample"].tolist() == notes.sample.tolist()
         assert ours["text"].str.rstrip("\0").tolist() == [t.rstrip("\0") for t in notes.aux_note]
+
+
+@pytest.mark.realdata
+def test_samples_of_annotations_are_those_of_the_store(shared_data: Path, tmp_path: Path) -> None:
+    """A beat of mitdb is at the peak of the harmonised signal, too."""
+    import wfdb
+
+    manifest = pp.scan(shared_data / "mitdb", "mitdb").iloc[:1]
+    pp.ingest(manifest, tmp_path / "n.zarr", "ecg-200hz", scheduler="sync")
+    store = pp.open_store(tmp_path / "n.zarr")
+    (record_id,) = store.records["record_id"]
+    notes = store.annotations(record_id)
+    read = wfdb.rdann(str(shared_data / "mitdb" / record_id), "atr")
+    assert notes["source_sample"].tolist() == read.sample.tolist()
+    assert notes["sample"].tolist() == np.rint(read.sample * 200 / 360).astype(int).tolist()
+    assert notes["sample"].equals(store.annotations(record_id, "ecg")["sample"])
+    ecg = store.record(record_id)["ecg"].values[0]
+    beats = notes.loc[(notes["code"] == "N") & (notes["sample"] > 50), "sample"].to_numpy()[:200]
+    near = np.abs(np.stack([ecg[beats + shift] for shift in range(-40, 41)]))
+    assert abs(np.median(near.argmax(axis=0)) - 40) <= 4  # within 20 ms of the R peak
 
 
 @pytest.mark.realdata

@@ -255,7 +255,10 @@ def _tune(
     torch.manual_seed(settings.seed)
     model = build(copy.deepcopy(encoders), len(task.classes), settings)
     train, test = (_where(task.windows.iloc[some]) for some in (rows, task.split.test))
-    history = fit(model, task.shards, settings, config.label, where=train, device=task.device)
+    history = fit(
+        model, task.shards, settings, config.label, classes=task.classes, where=train,
+        device=task.device,
+    )  # fmt: skip
     if share == 1.0:
         name = f"finetune_{'+'.join(arm)}_{weights}_{task.repeat}_{task.fold}.csv"
         write_text(task.losses / name, pd.DataFrame(history).to_csv(index=False))

@@ -189,12 +189,13 @@ def _windows(shards: Shards, config: EvaluateConfig) -> tuple[pd.DataFrame, tupl
         raise ModelError("the configuration names no modalities")
     if any(not 0 < share <= 1 for share in config.label_shares):
         raise ModelError(f"label_shares {config.label_shares}: each above 0 and at most 1")
-    classes = classes_of(shards, config.label)
+    classes_of(shards, config.label)  # raises where there is no such label
     table = window_table(shards, config.where)
     table = table[table[config.label].notna()].sort_values("window").reset_index(drop=True)
     if not len(table):
         matches = f" matches {config.where}" if config.where else ""
         raise ModelError(f"{shards.path}: no window with a {config.label}{matches}")
+    classes = classes_of(shards, config.label, set(table[config.label].unique()))
     codes = {name: code for code, name in enumerate(classes)}
     table["code"] = table[config.label].map(codes).astype(np.int64)
     if grouped_by(config.protocol) == "record":

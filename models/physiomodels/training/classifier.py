@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -133,8 +133,10 @@ def weights_files(source: str | Path) -> list[Path]:
     return [folder / "config.json", folder / "model.safetensors"]
 
 
-def classes_of(shards: str | Path | Shards, label: str) -> tuple[str, ...]:
-    """Return what the codes of a label mean.
+def classes_of(
+    shards: str | Path | Shards, label: str, held: Collection[str] | None = None
+) -> tuple[str, ...]:
+    """Return the classes of a label.
 
     Parameters
     ----------
@@ -142,16 +144,18 @@ def classes_of(shards: str | Path | Shards, label: str) -> tuple[str, ...]:
         With the label.
     label : str
         ``label_...`` column.
+    held : collection of str, optional
+        The classes that occur in the chosen windows. By default all of the shards.
 
     Returns
     -------
     tuple of str
-        By code.
+        In the order of the shards' codes, those of `held` alone.
 
     Raises
     ------
     ModelError
-        If the shards lack the label, or it is a number, not a class.
+        If the shards lack the label, it is a number, or there are fewer than two classes.
     """
     opened = open_shards(shards)
     if label not in opened.labels:
@@ -160,7 +164,15 @@ def classes_of(shards: str | Path | Shards, label: str) -> tuple[str, ...]:
     classes = opened.categories(label)
     if classes is None or len(classes) < 2:
         raise ModelError(f"{opened.path}: {label} needs at least two classes")
-    return classes
+    if held is None:
+        return classes
+    kept = tuple(name for name in classes if name in held)
+    if len(kept) < 2:
+        found = ", ".join(kept) or "none"
+        raise ModelError(
+            f"{opened.path}: the chosen windows have fewer than two classes of {label} ({found})"
+        )
+    return kept
 
 
 def build(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -104,9 +104,15 @@ def finetune(
             name: check_fit(opened, name, encoder.patch_size, _trained_rate(encoders[name]))
             for name, encoder in loaded.items()
         }
-        classes = classes_of(opened, label)
+        classes = classes_of(opened, label)  # raises where there is no such label
+        if where is not None:
+            held = window_table(opened, _labelled(label, where))[label].unique()
+            classes = classes_of(opened, label, set(held))
         model = build(loaded, len(classes), config)
-        history = fit(model, opened, config, label, where=where, device=device, progress=progress)
+        history = fit(
+            model, opened, config, label, classes=classes, where=where, device=device,
+            progress=progress,
+        )  # fmt: skip
         additions = lora_state(model.encoders)
         merge_lora(model.encoders)
         classifier = Classifier(model, label, classes, rates)
@@ -134,6 +140,7 @@ def fit(
     config: FinetuneConfig,
     label: str,
     *,
+    classes: Sequence[str] | None = None,
     where: str | None = None,
     device: str | None = None,
     progress: Progress | None = None,
@@ -153,6 +160,9 @@ def fit(
         Mode and training.
     label : str
         ``label_...`` column.
+    classes : sequence of str, optional
+        The classes by output of the model: all that the windows have. By default all of the
+        shards, in the order of their codes.
     where : str, optional
         Query on the window manifest: train on these windows alone.
     device : str, optional
@@ -176,10 +186,13 @@ def fit(
     table = window_table(opened, labelled)
     if table[label].nunique() < 2:
         raise ModelError(f"{opened.path}: fewer than two classes of {label} to train on")
+    stored = classes_of(opened, label)
+    classes = stored if classes is None else classes
+    outputs = {name: code for code, name in enumerate(classes)}
     weights = None
     if config.class_weights:
-        codes = {name: code for code, name in enumerate(classes_of(opened, label))}
-        weights = _class_weights(table[label].map(codes), len(codes)).to(device)
+        weights = _class_weights(table[label].map(outputs), len(outputs)).to(device)
+    output_of_code = torch.tensor([outputs.get(name, -1) for name in stored], device=device)
     frozen = config.mode in ("frozen", "probe")
     cached = _embed_once(model, opened, label, labelled, device) if frozen else None
     _standardise(model, cached, opened, labelled, device)
@@ -195,7 +208,7 @@ def fit(
         model.encoders.train(not frozen)
         loss_sum = 0.0
         for features, present, target in _epoch(model, cached, stream, config, label, epoch):
-            target = target.to(device)
+            target = output_of_code[target.to(device)]
             loss = F.cross_entropy(model.answer(features, present), target, weights)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
