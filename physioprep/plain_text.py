@@ -23,10 +23,12 @@ _NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 #: Characters of a text in a picture, at most; longer ones need unbounded memory to draw.
 _DRAWN: Final = 300
 #: User and password of an address, and the parameters that admit whoever knows them.
-_USER: Final = re.compile(r"(?<=://)[^/\s?#@]*:?[^/\s?#@]*@")
+# A password may hold "@"; one that also holds "/", "?" or "#" is told from a port by its letters.
+_USER: Final = re.compile(r"(?<=://)(?:[^/\s?#]*@|[^/\s?#@:\[\]]*:(?!\d*(?:[/?#\s]|$))[^\s@]*@)")
 _TOKEN: Final = re.compile(
-    r"([?&](?:x-(?:amz|goog)-(?:signature|credential|security-token)|awsaccesskeyid|signature|sig|"
-    r"(?:access_|auth_|id_)?token|(?:api_?)?key|password|secret)=)[^&#\s]+",
+    r"([?&](?:x(?:-|%2d)(?:amz|goog)(?:-|%2d)(?:signature|credential|security(?:-|%2d)token)"
+    r"|awsaccesskeyid|googleaccessid|signature|sig|policy|(?:access_|auth_|id_)?token|(?:api_?)?key"
+    r"|password|secret)=)[^&#\s]+",
     re.IGNORECASE,
 )
 

@@ -7,8 +7,15 @@ import pytest
 
 import physioprep as pp
 from physioprep.corpora.fetch import download
-from physioprep.errors import CorpusError, PhysioprepError, StoreError, UnreadableFileError
+from physioprep.errors import (
+    CorpusError,
+    ManifestError,
+    PhysioprepError,
+    StoreError,
+    UnreadableFileError,
+)
 from physioprep.file_systems import check_address
+from physioprep.manifest import make_manifest
 from physioprep.plain_text import shown, without_secrets
 
 SECRETS = [
@@ -20,6 +27,14 @@ SECRETS = [
     "https://host/corpus?X-Amz-Credential=hunter2#part",
     "https://host/corpus?sig=hunter2",
     "gs://bucket/corpus?access_token=hunter2",
+    "https://me:hun@hunter2@host/corpus",
+    "https://me:pa/hunter2@host/corpus",
+    "https://me:pa#hunter2@host/corpus",
+    "https://bucket.s3.amazonaws.com/x?AWSAccessKeyId=AKIA&Expires=1&Signature=hunter2",
+    "https://storage.googleapis.com/b/x?X-Goog-Signature=hunter2&X-Goog-Date=1",
+    "https://a.blob.core.windows.net/c/x?sv=2024&sp=r&sig=hunter2",
+    "https://cdn.host/x?Policy=hunter2&Key-Pair-Id=K",
+    "https://host/corpus?X%2DAmz%2DSignature=hunter2",
 ]
 
 
@@ -38,6 +53,9 @@ def test_a_secret_is_shown_nowhere(url: str) -> None:
     [
         "s3://bucket/a@b/x",
         "https://host/a?part=1&keys=2",
+        "https://host:8080/a@b/x",
+        "https://[::1]:8080/a@b",
+        "s3://bucket/a:b@c",
         "me@example.org",
         "/data/a:b@c",
         "a?token=b",
@@ -67,3 +85,27 @@ def test_a_download_opens_no_local_file(tmp_path: Path) -> None:
         with pytest.raises(CorpusError, match="only http"):
             download(url, tmp_path / "out", retries=0)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("root", [*SECRETS, "file:///etc", "ftp://host/x"])
+def test_a_manifest_of_somebody_else_brings_no_secret(root: str, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    frame = make_manifest({"corpus": ["mine"], "record_id": ["1"], "path": ["1.edf"]})
+    path = pp.write_manifest(frame, tmp_path / "m.parquet")
+    table = pq.read_table(path)
+    at = table.column_names.index("root")
+    pq.write_table(table.set_column(at, table.field(at), [[root]]), path)
+    frame["root"] = root
+    for attempt in (
+        lambda: pp.read_manifest(path),
+        lambda: pp.write_manifest(frame, tmp_path / "again.parquet"),
+        lambda: pp.ingest(frame, tmp_path / "x.zarr", "native"),
+        lambda: make_manifest(
+            {c: frame[c].tolist() for c in ("corpus", "record_id", "path", "root")}
+        ),
+    ):
+        with pytest.raises(ManifestError, match=r"root: .*(password or token|only http)") as raised:
+            attempt()
+        assert "hunter2" not in str(raised.value)
+    assert [each.name for each in tmp_path.iterdir()] == ["m.parquet"]

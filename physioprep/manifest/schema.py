@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from physioprep.errors import ManifestError
+from physioprep.errors import ManifestError, UnreadableFileError
+from physioprep.file_systems import check_address
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,8 +202,8 @@ def validate(frame: pd.DataFrame) -> None:
     ------
     ManifestError
         If a column is missing or unknown, a corpus, record id or path is null, a record
-        occurs twice, the parallel lists of a row differ in length, or a label is neither
-        text nor number.
+        occurs twice, the parallel lists of a row differ in length, a label is neither
+        text nor number, or a root is an address that may not be opened or written down.
 
     Examples
     --------
@@ -242,8 +243,19 @@ def check_columns(frame: pd.DataFrame) -> None:
     if twice.any():
         first = frame.loc[twice.idxmax()]
         raise ManifestError(f"record {first['corpus']}/{first['record_id']} occurs twice")
+    _check_roots(frame)
     for name in label_columns(frame):
         label_kind(name, frame[name])
+
+
+def _check_roots(frame: pd.DataFrame) -> None:
+    """Refuse addresses with passwords: a root reaches working folders, logs and reports."""
+    for root in frame["root"].dropna().unique().tolist():
+        if "://" in str(root):
+            try:
+                check_address(str(root))
+            except UnreadableFileError as refused:
+                raise ManifestError(f"manifest column root: {refused}") from None
 
 
 def _check_lists(frame: pd.DataFrame) -> None:
