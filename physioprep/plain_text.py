@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import unicodedata
+import warnings
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -112,6 +113,39 @@ class PlainFormatter(logging.Formatter):
             Plain text.
         """
         return shown(super().format(record), keep="\n")
+
+
+def make_logs_plain() -> None:
+    """Show what this process logs and warns of from now on as plain text, through any handler.
+
+    For workers, whose handlers are Dask's or Python's own: the command line has its formatter.
+    """
+    loggers = [logging.getLogger(), *map(logging.getLogger, list(logging.root.manager.loggerDict))]
+    for handler in {*(h for logger in loggers for h in logger.handlers), logging.lastResort}:
+        if handler is not None and _make_plain not in handler.filters:
+            handler.addFilter(_make_plain)
+    if warnings.formatwarning is not _plain_warning:
+        warnings.formatwarning = _plain_warning
+
+
+def _make_plain(record: logging.LogRecord) -> bool:
+    """Replace the text of a log record, and of its traceback; a handler's filter."""
+    record.msg, record.args = shown(record.getMessage(), keep="\n"), ()
+    if record.exc_info and not record.exc_text:
+        record.exc_text = logging.Formatter().formatException(record.exc_info)
+    if record.exc_text:
+        record.exc_text = shown(record.exc_text, keep="\n")
+    return True
+
+
+def _plain_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    return shown(f"{filename}:{lineno}: {category.__name__}: {message}\n", keep="\n")
 
 
 def plain_figure(figure: Figure) -> Figure:

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from physioprep.errors import CorpusError, UnreadableFileError
 from physioprep.hashes import combine, sha256_of
-from physioprep.parallel.cluster import Announce
 from physioprep.parallel.run import choose_scheduler, run_tasks
 from physioprep.remote import download, is_remote, join
 
@@ -67,7 +66,7 @@ def hash_corpus(
     scheduler: str | None,
     workers: int | None,
     on_progress: Callable[[int], None],
-    announce: Announce | None = None,
+    client: Any = None,
 ) -> dict[str, Hashed]:
     """Hash files of a corpus in parallel.
 
@@ -84,8 +83,8 @@ def hash_corpus(
         of Python's lock.
     on_progress : callable
         Called with the number of files hashed so far.
-    announce : callable, optional
-        Called with the link of a cluster's dashboard.
+    client : distributed.Client, optional
+        Of the cluster that is `scheduler`; by default one is connected for this call.
 
     Returns
     -------
@@ -118,8 +117,8 @@ def hash_corpus(
         done,
         scheduler=choose_scheduler(scheduler, workers, "threads", CorpusError),
         workers=workers,
-        announce=announce,
         error=CorpusError,
+        client=client,
     )
     return known
 

@@ -16,7 +16,7 @@ from physioprep.corpora.headers import COLUMNS, Row, failed_row
 from physioprep.errors import CorpusError
 from physioprep.facts import Facts, load_facts
 from physioprep.manifest import make_manifest
-from physioprep.parallel.cluster import Announce
+from physioprep.parallel.cluster import Announce, one_cluster
 from physioprep.parallel.run import choose_scheduler, run_tasks
 from physioprep.remote import is_remote
 
@@ -39,7 +39,7 @@ class _Runner:
     scheduler: str | None
     workers: int | None
     progress: Progress | None
-    announce: Announce | None
+    client: Any  # of the cluster that runs headers and hashes
     phases: int
 
 
@@ -108,14 +108,15 @@ def scan(
     physioprep.errors.CorpusError: /nowhere: no such folder
     """
     choose_scheduler(scheduler, workers, "sync", CorpusError)  # refuse it before any work
-    runner = _Runner(scheduler, workers, progress, announce, 2 if hashes else 1)
-    if is_remote(root):
-        columns = _scan_url(str(root).rstrip("/"), corpus, version, pattern, runner)
-    else:
-        folder = Path(root).resolve()
-        columns = _scan_headers(folder, corpus, version, pattern, runner)
-        if hashes:
-            fill_hashes(columns, _hash(str(folder), columns, _files_of(columns), runner))
+    with one_cluster(scheduler, workers, announce, CorpusError) as client:
+        runner = _Runner(scheduler, workers, progress, client, 2 if hashes else 1)
+        if is_remote(root):
+            columns = _scan_url(str(root).rstrip("/"), corpus, version, pattern, runner)
+        else:
+            folder = Path(root).resolve()
+            columns = _scan_headers(folder, corpus, version, pattern, runner)
+            if hashes:
+                fill_hashes(columns, _hash(str(folder), columns, _files_of(columns), runner))
     failed = sum(error is not None for error in columns["error"])
     log.info("%s: %d recordings, %d with an error", corpus, len(columns["record_id"]), failed)
     return make_manifest(columns)
@@ -131,7 +132,7 @@ def _scan_url(
         folder = mirror.folder.resolve()
         scheduler = runner.scheduler or ""
         away = scheduler == "cluster" or "://" in scheduler  # its workers do not see `folder`
-        here = replace(runner, scheduler=None) if away else runner
+        here = replace(runner, scheduler=None, client=None) if away else runner
         try:
             columns = _scan_headers(folder, corpus, version, pattern, here)
         except CorpusError as error:
@@ -207,9 +208,9 @@ def _read_headers(
             *("headers", items, job, done),
             scheduler=scheduler,
             workers=workers,
-            announce=runner.announce,
             error=CorpusError,
             on_crash=crashed,
+            client=runner.client if scheduler == runner.scheduler else None,
         )
 
     run(scheduler, tasks(0, len(entries), per_task))
@@ -275,8 +276,8 @@ def _hash(
         sum(n or 0 for n in columns["bytes"]),
         scheduler=runner.scheduler,
         workers=runner.workers,
-        announce=runner.announce,
         on_progress=on_progress,
+        client=runner.client,
     )
 
 

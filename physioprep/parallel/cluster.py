@@ -9,6 +9,7 @@ by TLS alone, with a key that exists in its own processes only.
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 import warnings
@@ -27,6 +28,7 @@ from physioprep.parallel.workers import (
     single_threaded_libraries,
     without_main,
 )
+from physioprep.plain_text import make_logs_plain
 from physioprep.versions import software
 
 #: Function that receives the link of a cluster's dashboard.
@@ -107,6 +109,36 @@ def connect(
                 f"the Dask scheduler at {scheduler} went away; what is done is kept: "
                 "repeat the call to continue"
             ) from cause
+
+
+@contextmanager
+def one_cluster(
+    scheduler: str | None,
+    workers: int | None,
+    announce: Announce | None = None,
+    error: type[PhysioprepError] = StoreError,
+) -> Iterator[Any]:
+    """Connect once for all tasks of a call, where its scheduler is a cluster.
+
+    Parameters
+    ----------
+    scheduler : str, optional
+        Name or address, as the call was given it.
+    workers : int, optional
+        As for `connect`; by default one per core.
+    announce, error
+        As for `connect`.
+
+    Yields
+    ------
+    distributed.Client or None
+        For `physioprep.parallel.run.run_tasks`; None for schedulers that are no cluster.
+    """
+    if scheduler is None or (scheduler != "cluster" and "://" not in scheduler):
+        yield None
+        return
+    with connect(scheduler, workers or len(os.sched_getaffinity(0)), announce, error) as client:
+        yield client
 
 
 def _security(scheduler: str, error: type[PhysioprepError]) -> Any:
@@ -224,6 +256,7 @@ def perform_in_worker(
     tuple or str
         What `perform` returns; or, without running the task, a text on which versions differ.
     """
+    make_logs_plain()
     here = software()
     other = [
         f"{name} {here.get(name, 'missing')}, not {versions[name]}"

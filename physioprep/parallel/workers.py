@@ -15,6 +15,8 @@ from importlib import import_module
 from multiprocessing.context import SpawnContext
 from typing import Any, Final
 
+from physioprep.plain_text import make_logs_plain
+
 #: Tasks of a cluster in flight per worker thread: one running, one waiting.
 AHEAD: Final = 2
 #: Environment of a worker process whose numeric libraries must not start threads.
@@ -50,6 +52,7 @@ def prepare_worker() -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     blosc.use_threads = False
+    make_logs_plain()
     import_module("threadpoolctl").threadpool_limits(1)
     # Not getppid(): it names another process if the parent died while this one started.
     started_by = multiprocessing.parent_process()

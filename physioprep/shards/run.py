@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from physioprep import outputs
 from physioprep.errors import ShardError
 from physioprep.lock import Held
 from physioprep.outputs import check_output
-from physioprep.parallel.cluster import Announce, connect
+from physioprep.parallel.cluster import Announce, one_cluster
 from physioprep.parallel.run import choose_scheduler, run_tasks
 from physioprep.shards import write
 from physioprep.shards.arrays import create_arrays, recreate_arrays
@@ -193,12 +192,7 @@ def _engine(
     held: Held,
 ) -> Iterator[_Engine]:
     """Give what runs all tasks of this call; one cluster for all of them."""
-    if scheduler is None or (scheduler != "cluster" and "://" not in scheduler):
-        yield _Engine(scheduler, workers, progress, held)
-        return
-    with connect(
-        scheduler, workers or len(os.sched_getaffinity(0)), announce, ShardError
-    ) as client:
+    with one_cluster(scheduler, workers, announce, ShardError) as client:
         yield _Engine(scheduler, workers, progress, held, client)
 
 

@@ -197,6 +197,15 @@ def test_a_header_that_kills_its_process_costs_one_row(tmp_path: Path, wfdb):
     assert errors["101"] == "101.hea: the process that read its header died (SIGABRT)"
 
 
+def test_one_cluster_reads_headers_and_hashes(tmp_path: Path, wfdb):
+    for name in ("100", "101"):
+        wfdb(tmp_path / name, ("MLII",))
+    links: list[str] = []
+    frame = scan(tmp_path, "mitdb", scheduler="cluster", workers=1, announce=links.append)
+    assert len(links) == 1
+    pd.testing.assert_frame_equal(frame, scan(tmp_path, "mitdb"))
+
+
 def test_an_unknown_scheduler_is_refused_before_any_work(tmp_path: Path):
     with pytest.raises(CorpusError, match="unknown scheduler 'gpu': sync, threads"):
         scan(tmp_path / "absent", "mitdb", scheduler="gpu")

@@ -1,7 +1,10 @@
 """One runner: the same tasks on any scheduler, plain data to workers, a death costs one task."""
 
 import json
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +101,41 @@ def test_a_death_that_nobody_expects_stops_the_run() -> None:
             "sleep", [-signal.SIGKILL], {}, lambda *_: None, scheduler="processes", workers=1,
             error=ShardError,
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("scheduler", ["processes", "cluster"])
+def test_a_worker_logs_plain_text(scheduler: str, tmp_path: Path) -> None:
+    """Hostile text in log lines, tracebacks and warnings of workers, which have own handlers."""
+    code = (
+        "import logging, warnings\n"
+        "from physioprep.parallel import tasks\n"
+        "def log(job, item):\n"
+        "    logging.getLogger('physioprep.x').warning('record %s', item)\n"
+        "    warnings.warn(f'odd {item}')\n"
+        "    try:\n"
+        "        raise ValueError(item)\n"
+        "    except ValueError:\n"
+        "        logging.getLogger('distributed.worker').exception('failed: %s', item)\n"
+        "tasks._sleep = log\n"
+    )
+    (tmp_path / "sitecustomize.py").write_text(code)
+    script = (
+        "from physioprep.parallel.run import run_tasks\n"
+        "item = 'r\\x1b]0;owned\\x07\\u202e https://me:hunter2@host/x'\n"
+        f"run_tasks('sleep', [item], {{}}, print, scheduler={scheduler!r}, workers=1)\n"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    said = done.stderr.decode()
+    for line in ("record r", "odd r", "failed: r", "ValueError: r"):
+        assert f"{line}\\x1b]0;owned\\x07\\u202e https://***@host/x" in said
+    assert all(c.isprintable() or c == "\n" for c in said)
+    assert "hunter2" not in said
 
 
 def test_alone() -> None:
