@@ -381,10 +381,13 @@ def fetch(
     corpus: Annotated[str, typer.Argument(help="Its name; see `physioprep corpora`.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to fill.")],
     version: Annotated[str | None, typer.Option(help="Default: the newest known.")] = None,
+    max_bytes: Annotated[
+        int | None, typer.Option(min=1, help="Most to download. Default: what the disk has free.")
+    ] = None,
 ) -> None:
     """Download an open corpus, check its hashes, resume; of others, print how to apply."""
     with console.progress_bar("fetch") as advance:
-        result = pp.fetch(corpus, out, version=version, progress=advance)
+        result = pp.fetch(corpus, out, version=version, max_bytes=max_bytes, progress=advance)
     console.show({name: str(value) for name, value in vars(result).items()}, as_json=False)
 
 

@@ -134,6 +134,11 @@ def _options(scheme: str, read_timeout: float) -> dict[str, Any]:
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=read_timeout
         )
-        client = {"timeout": timeout, "trust_env": True}  # proxies, and keys from ~/.netrc
+        client = {
+            "timeout": timeout,
+            "trust_env": True,  # proxies, and keys from ~/.netrc
+            "headers": {"Accept-Encoding": "identity"},
+            "auto_decompress": False,  # a small answer stays small
+        }
         return {"client_kwargs": client, "use_listings_cache": False}
     return {"use_listings_cache": False}

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from os import environ
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from physioprep.errors import PhysioprepError, UnreadableFileError
@@ -80,6 +81,13 @@ MAX_YAML_BYTES: Final = _limit(4 << 20)
 MAX_YAML_NODES: Final = _limit(200_000)
 MAX_YAML_DEPTH: Final = 50
 MAX_JSON_BYTES: Final = _limit(256 << 20)
+#: An index page of the web, an object that is read into memory, and a file that is downloaded.
+MAX_INDEX_BYTES: Final = _limit(64 << 20)
+MAX_OBJECT_BYTES: Final = _limit(2 << 30)
+MAX_DOWNLOAD_BYTES: Final = _limit(64 << 30)
+#: Names in the listing of a server, and index pages that are asked for.
+MAX_LISTED: Final = _limit(5_000_000)
+MAX_INDEX_PAGES: Final = _limit(100_000)
 #: Characters of one line of a table.
 MAX_LINE_BYTES: Final = _limit(1 << 20)
 #: Address space (``ulimit -v``) below which numerical libraries hang while they load.
@@ -156,6 +164,44 @@ def check_expansion(path: str | Path, n_bytes: int, stored_bytes: int, what: str
             f"{what}, {stored_bytes} bytes of files would take {n_bytes} bytes "
             f"({VARIABLE} raises the limit)",
         )
+
+
+class Budget:
+    """Bytes that one call may still take, counted from any thread.
+
+    Parameters
+    ----------
+    n_bytes : int
+        In all.
+    error : Exception
+        Raised when more are asked for.
+
+    Examples
+    --------
+    >>> budget = Budget(10, PhysioprepError("over 10 bytes"))
+    >>> budget.spend(10)
+    >>> budget.spend(1)
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.PhysioprepError: over 10 bytes
+    """
+
+    def __init__(self, n_bytes: int, error: Exception) -> None:
+        self._left, self._error = n_bytes, error
+        self._guard = Lock()
+
+    def spend(self, n_bytes: int) -> None:
+        """Count bytes.
+
+        Parameters
+        ----------
+        n_bytes : int
+            That have come, or are about to.
+        """
+        with self._guard:
+            self._left -= n_bytes
+            if self._left < 0:
+                raise self._error
 
 
 @contextmanager

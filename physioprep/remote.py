@@ -8,17 +8,22 @@ Every request is repeated as `physioprep.retry` says. What then still fails is o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from typing import Final, TypeVar
+from urllib.parse import quote
 
+from physioprep import web
 from physioprep.atomic import temporary_file
-from physioprep.errors import UnreadableFileError
 from physioprep.file_systems import CONCURRENCY, check_address, file_system
-from physioprep.retry import retrying, status_of
+from physioprep.limits import MAX_DOWNLOAD_BYTES, MAX_JSON_BYTES, MAX_OBJECT_BYTES, check
+from physioprep.listings import listing as listing
+from physioprep.listings import listing_with_md5 as listing_with_md5
+from physioprep.retry import retrying
+from physioprep.web import is_web
 
 T = TypeVar("T")
 _URL: Final = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
@@ -91,7 +96,7 @@ def join(url: str, name: str) -> str:
     >>> join("s3://bucket/x.zarr/", "ecg/zarr.json")
     's3://bucket/x.zarr/ecg/zarr.json'
     """
-    if urlsplit(url).scheme in ("http", "https"):
+    if is_web(url):
         name = quote(name)
     return f"{url.rstrip('/')}/{name}"
 
@@ -125,28 +130,25 @@ def fetch(url: str, start: int | None = None, stop: int | None = None) -> bytes:
         ...
     FileNotFoundError: ...
     """
+    limit = MAX_JSON_BYTES if url.endswith(".json") else MAX_OBJECT_BYTES
 
     def read() -> bytes:
+        if is_web(url):
+            return web.read(url, start, stop, limit)
         files, path = file_system(url)
-        if start is None and stop is None:
-            data: bytes = files.cat_file(path)
-            return data
-        # A server that knows no ranges answers with the whole object. For "from here to the
-        # end" that cannot be detected, so read all of it; other ranges show it by their length.
-        whole = start is not None and start > 0 and stop is None
-        data = files.cat_file(path) if whole else files.cat_file(path, start=start, end=stop)
-        return data[start:] if whole else _cut(data, start, stop)
+        if start is not None or stop is not None:
+            data: bytes = files.cat_file(path, start=start, end=stop)
+        elif limit == MAX_JSON_BYTES:  # as documents of strangers have it
+            data = files.cat_file(path, start=0, end=limit + 1)
+            check(url, len(data), limit, "bytes")
+        else:
+            data = files.cat_file(path)
+        return data
 
     return retrying(url, read)
 
 
-def _cut(data: bytes, start: int | None, stop: int | None) -> bytes:
-    start = start or 0
-    wanted = -start if start < 0 else None if stop is None else stop - start
-    return data if wanted is None or len(data) <= wanted else data[start:stop]
-
-
-def download(url: str, path: Path) -> None:
+def download(url: str, path: Path, spend: Callable[[int], object] = lambda n: None) -> None:
     """Copy an object into a file, without holding it in memory.
 
     Parameters
@@ -155,6 +157,8 @@ def download(url: str, path: Path) -> None:
         Of the object.
     path : Path
         The file gets this name when it is whole; its folder is made if it is missing.
+    spend : callable
+        Called with the bytes that come from the web, block by block; may raise.
 
     Raises
     ------
@@ -163,10 +167,15 @@ def download(url: str, path: Path) -> None:
     UnreadableFileError
         The server refuses, or all attempts failed.
     """
+    limit = MAX_DOWNLOAD_BYTES
     path.parent.mkdir(parents=True, exist_ok=True)
     with temporary_file(path) as temporary:
 
         def copy() -> None:
+            if is_web(url):
+                with temporary.open("wb") as file:
+                    web.save(url, lambda block: (spend(len(block)), file.write(block)), limit)
+                return
             files, at = file_system(url)
             files.get_file(at, str(temporary))
 
@@ -230,62 +239,6 @@ def put(url: str, data: bytes, *, new: bool = False) -> None:
     retrying(url, write)
 
 
-def listing(url: str) -> dict[str, int | None]:
-    """Return the objects below a URL and their sizes.
-
-    Parameters
-    ----------
-    url : str
-        Of a folder.
-
-    Returns
-    -------
-    dict of str to (int or None)
-        Names relative to `url`, sorted, and bytes. On the web these are the files that index
-        pages link to, and the bytes are None: `sizes` asks for them.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is no such folder (web only; an object store has an empty listing).
-    UnreadableFileError
-        The server refuses, or all attempts failed.
-    """
-    if urlsplit(url).scheme in ("http", "https"):
-        return dict.fromkeys(sorted(_linked(url.rstrip("/") + "/", "")))
-
-    def find() -> dict[str, int | None]:
-        files, path = file_system(url)
-        root = path.rstrip("/") + "/"
-        found = files.find(path, detail=True)
-        return {
-            name.removeprefix(root): int(item["size"])
-            for name, item in sorted(found.items())
-            if name.startswith(root) and not name.endswith("/")
-        }
-
-    return retrying(url, find)
-
-
-def _linked(root: str, folder: str) -> Iterator[str]:
-    """Yield the files that index pages below a web address link to."""
-
-    def read() -> list[dict[str, Any]]:
-        files, _ = file_system(root)
-        found: list[dict[str, Any]] = files.ls(root + folder, detail=True)
-        return found
-
-    prefix = root + folder
-    for item in retrying(prefix, read):
-        name = item["name"].removeprefix(prefix)
-        if name == item["name"] or not name.strip("/") or re.search(r"[?#]|\.\.|/.", name):
-            continue  # links elsewhere, sort links, the folder itself
-        if name.endswith("/"):
-            yield from _linked(root, folder + name)
-        else:
-            yield unquote(folder + name)
-
-
 def sizes(url: str, names: Iterable[str]) -> dict[str, int]:
     """Return the sizes of files of the web, one request (HEAD) per file.
 
@@ -310,19 +263,8 @@ def sizes(url: str, names: Iterable[str]) -> dict[str, int]:
     """
 
     def size_of(name: str) -> int:
-        def ask() -> int:
-            files, path = file_system(join(url, name))
-            try:
-                found = files.info(path)["size"]
-            except FileNotFoundError as error:  # fsspec raises it for every kind of error
-                if error.__cause__ is None or status_of(error) in (404, 410):
-                    raise
-                raise error.__cause__ from None
-            if found is None:
-                raise UnreadableFileError(join(url, name), "the server does not state its size")
-            return int(found)
-
-        return retrying(join(url, name), ask)
+        at = join(url, name)
+        return retrying(at, partial(web.size, at))
 
     names = list(names)
     return dict(zip(names, in_parallel(size_of, names), strict=True))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
+import re
+import shutil
 import threading
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -16,9 +15,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from physioprep.atomic import sync
+from physioprep.corpora.transfer import transfer
 from physioprep.errors import CorpusError, UnreadableFileError
 from physioprep.facts import Facts, Version, load_facts
 from physioprep.hashes import sha256_of
+from physioprep.limits import MAX_DOWNLOAD_BYTES, MAX_JSON_BYTES, Budget
+from physioprep.listings import bad_name
 from physioprep.outputs import claim, discard, partial_of
 from physioprep.retry import retrying
 
@@ -27,7 +29,8 @@ log = logging.getLogger(__name__)
 SUMS = "SHA256SUMS.txt"
 #: Working folder in the folder of a corpus: where files gather until they are whole.
 _PARTS = ".fetch.partial"
-_BLOCK = 1 << 20
+#: Bytes that a download leaves free on the disk.
+_SPARE = 1 << 30
 
 #: Published weights of a model, which `fetch` gets as it gets a corpus: URL and SHA-256.
 WEIGHTS = {
@@ -64,6 +67,7 @@ def fetch(
     version: str | None = None,
     include: str = "*",
     url: str | None = None,
+    max_bytes: int | None = None,
     workers: int = 4,
     retries: int = 5,
     wait_s: float = 1.0,
@@ -88,6 +92,8 @@ def fetch(
         Pattern over the paths, for a part of a large corpus (``"records100/*"``).
     url : str, optional
         Another mirror of the version's folder, or of the weights' file.
+    max_bytes : int, optional
+        Most bytes to download; by default what the disk has free, less 1 GiB.
     workers : int
         Downloads at a time.
     retries : int
@@ -105,7 +111,8 @@ def fetch(
     ------
     CorpusError
         The corpus is not open (the message states what to apply for), the server lacks a
-        file, a file is wrong after all attempts, or another of its name is in `out`.
+        file or leads elsewhere, a file is wrong after all attempts, there are more than
+        `max_bytes`, or another file of its name is in `out`.
 
     Examples
     --------
@@ -117,8 +124,15 @@ def fetch(
     """
     if corpus in WEIGHTS:
         home, digest = WEIGHTS[corpus]
+        Path(out).mkdir(parents=True, exist_ok=True)
         target = Path(out) / PurePosixPath(urllib.parse.urlsplit(home).path).name
-        new = download(url or home, target, digest, retries=retries, wait_s=wait_s)
+        budget = _budget(corpus, Path(out), max_bytes)
+        new = download(
+            *(url or home, target, digest),
+            spend=budget.spend,
+            retries=retries,
+            wait_s=wait_s,
+        )
         return FetchResult(Path(out), "", int(new), int(not new))
     facts = load_facts(corpus)
     chosen = _version(facts, version)
@@ -131,17 +145,26 @@ def fetch(
     base = base if base.endswith("/") else f"{base}/"
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
+    budget = _budget(corpus, folder, max_bytes)
     parts = claim(folder / _PARTS, CorpusError)
     sums = parts / SUMS
     sums.unlink(missing_ok=True)  # the list itself is never taken from an earlier attempt
-    download(base + SUMS, sums, chosen.sha256sums, retries=retries, wait_s=wait_s)
+    download(
+        *(base + SUMS, sums, chosen.sha256sums),
+        limit=MAX_JSON_BYTES,
+        spend=budget.spend,
+        retries=retries,
+        wait_s=wait_s,
+    )
     # The publisher's own list in a folder says that its files are copies of the corpus, which
     # may be mended; without it a file of another content is somebody else's.
     mend = _is_right(folder / SUMS, sha256_of(sums))
     wanted = [(name, digest) for name, digest in _read_sums(sums) if fnmatchcase(name, include)]
     if not wanted:
         raise CorpusError(f"{corpus} {chosen.version} has no file that matches {include!r}")
-    downloaded = _fetch_all(folder, base, wanted, workers, retries, wait_s, progress, mend=mend)
+    downloaded = _fetch_all(
+        *(folder, base, wanted, workers, retries, wait_s, progress, budget), mend=mend
+    )
     sums.replace(folder / SUMS)
     discard(parts)
     log.info("%s %s: %d files downloaded", corpus, chosen.version, downloaded)
@@ -156,6 +179,7 @@ def _fetch_all(
     retries: int,
     wait_s: float,
     progress: Callable[[int, int], None] | None,
+    budget: Budget,
     *,
     mend: bool,
 ) -> int:
@@ -168,7 +192,12 @@ def _fetch_all(
         url = base + urllib.parse.quote(name)
         part = folder / _PARTS / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.part"
         return download(
-            url, folder / name, digest, part=part, mend=mend, retries=retries, wait_s=wait_s
+            *(url, folder / name, digest),
+            part=part,
+            mend=mend,
+            spend=budget.spend,
+            retries=retries,
+            wait_s=wait_s,
         )
 
     downloaded = 0
@@ -191,6 +220,8 @@ def download(
     *,
     part: Path | None = None,
     mend: bool = False,
+    limit: int = MAX_DOWNLOAD_BYTES,
+    spend: Callable[[int], object] = lambda n: None,
     retries: int = 5,
     wait_s: float = 1.0,
 ) -> bool:
@@ -209,6 +240,10 @@ def download(
         folder beside `target`.
     mend : bool
         Replace a file of another content; else it is refused.
+    limit : int
+        Most bytes of the file.
+    spend : callable
+        Called with the bytes that come, block by block; may raise.
     retries : int
         Attempts after the first; see `physioprep.retry`.
     wait_s : float
@@ -234,7 +269,7 @@ def download(
         part = own / "part"
 
     def attempt() -> None:
-        _transfer(url, part)
+        transfer(url, part, limit, spend)
         if sha256 is not None and sha256_of(part) != sha256:
             part.unlink()  # wrong from the start or continued wrongly: begin afresh
             raise _WrongContentError("its SHA-256 differs from the published one")
@@ -270,33 +305,14 @@ class _WrongContentError(OSError):
     """A file arrived whole, but is not the published one."""
 
 
-def _transfer(url: str, part: Path) -> None:
-    """Append to `part` what is missing of the file behind `url`."""
-    if urllib.parse.urlsplit(url).scheme.lower() not in ("http", "https"):
-        raise UnreadableFileError(url, "only http:// and https:// are downloaded")
-    have = part.stat().st_size if part.is_file() else 0
-    request = urllib.request.Request(url, headers={"User-Agent": "physioprep"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-    try:
-        reply = urllib.request.urlopen(request, timeout=60)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code == 416 and have:  # nothing is missing; the hash decides
-            return
-        raise
-    with reply:
-        continued = reply.status == 206
-        stated = reply.headers.get("Content-Length")
-        with part.open("ab" if continued else "wb") as file:
-            got = 0
-            while block := reply.read(_BLOCK):
-                file.write(block)
-                got += len(block)
-            file.flush()
-            os.fsync(file.fileno())
-        if stated is not None and got < int(stated):
-            raise ConnectionError(f"{got} of {stated} bytes came")
+def _budget(corpus: str, folder: Path, max_bytes: int | None) -> Budget:
+    """Return the bytes that a call may download."""
+    if max_bytes is not None:
+        cause = f"more than the {max_bytes} bytes of --max-bytes"
+        return Budget(max_bytes, CorpusError(f"{corpus}: {cause}; what is done is kept"))
+    free = max(0, shutil.disk_usage(folder).free - _SPARE)
+    cause = f"more than the {free} bytes that {folder} has free, less {_SPARE}"
+    return Budget(free, CorpusError(f"{corpus}: {cause}; what is done is kept"))
 
 
 def _version(facts: Facts, version: str | None) -> Version:
@@ -311,17 +327,23 @@ def _read_sums(path: Path) -> list[tuple[str, str]]:
     Raises
     ------
     CorpusError
-        A line is not of this form, or its path would leave the folder.
+        A line is not of this form, or its path is none of a file below the folder: the publisher's
+        list is right or wrong as a whole.
     """
-    out = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    out: dict[str, str] = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
         digest, _, name = line.strip().partition(" ")
         name = name.strip().lstrip("*")
         if not line.strip():
             continue
-        pure = PurePosixPath(name)
-        if len(digest) != 64 or not name or pure.is_absolute() or ".." in pure.parts:
-            raise CorpusError(f"{path}: not a line of a checksum list: {line[:80]!r}")
+        name = name.removeprefix("./")
+        cause = bad_name(name)
+        if not re.fullmatch("[0-9a-fA-F]{64}", digest) or name.endswith("/"):
+            cause = "neither a hash nor a file"
+        elif name.partition("/")[0] == _PARTS or out.get(name, digest.lower()) != digest.lower():
+            cause = "twice, or the name of a working folder"
+        if cause:
+            raise CorpusError(f"{path}: not a line of a checksum list ({cause}): {line[:80]!r}")
         if name != SUMS:
-            out.append((name, digest.lower()))
-    return out
+            out[name] = digest.lower()
+    return list(out.items())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from physioprep.errors import CorpusError
+from physioprep.limits import MAX_WFDB_HEADER_BYTES, Budget
+from physioprep.listings import bad_name
 from physioprep.remote import download, fetch, in_parallel, join, listing, sizes
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,10 @@ _HEADERS: Final = (".hea", ".vhdr")
 _EDF: Final = (".edf", ".bdf", ".rec")
 _ARCHIVES: Final = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".7z", ".rar", ".iso")
 _HEAD: Final = 1 << 16
+#: Bytes of an EDF file that are held in memory at most.
+_MOST: Final = 64 << 20
+#: Lines about names that are skipped.
+_SHOWN: Final = 20
 
 
 @dataclass(frozen=True)
@@ -74,13 +80,37 @@ def mirrored(url: str) -> Iterator[Mirror]:
         found = listing(url)
     except FileNotFoundError:
         found = {}
-    names = [name for name in found if _is_wanted(name)]
+    names = [name for name in _safe(found) if _is_wanted(name)]
     if not names:
         raise CorpusError(f"{url}: no such folder, or nothing in it")
     with TemporaryDirectory(prefix="physioprep-scan-") as temporary:
         folder = Path(temporary) / posixpath.basename(url)
         folder.mkdir()
         yield Mirror(url, folder, _lay_out(url, folder, names, found))
+
+
+def _safe(found: Iterable[str]) -> list[str]:
+    """Return the names that may become files; log why others are skipped."""
+    found = set(found)
+    out, skipped = [], []
+    for name in sorted(found):
+        cause = bad_name(name)
+        if not cause and any(parent in found for parent in _parents(name)):
+            cause = "a file is named as one of its folders"
+        if cause:
+            skipped.append((name, cause))
+        else:
+            out.append(name)
+    for name, cause in skipped[:_SHOWN]:
+        log.error("skipped %s: %s", name, cause)
+    if len(skipped) > _SHOWN:
+        log.error("skipped %d names more", len(skipped) - _SHOWN)
+    return out
+
+
+def _parents(name: str) -> Iterator[str]:
+    while name := name.rpartition("/")[0]:
+        yield name
 
 
 def _is_wanted(name: str) -> bool:
@@ -93,19 +123,25 @@ def _lay_out(
 ) -> frozenset[str]:
     """Copy what is read; return the names of files that are copied in part."""
     headers = [name for name in names if name.lower().endswith(_HEADERS)]
-    in_parallel(lambda name: download(join(url, name), folder / name), headers)
+    budget = Budget(
+        LIMIT,
+        CorpusError(
+            f"{url}: a scan would copy over {LIMIT / 2**30:.0f} GiB of headers, and of files "
+            "without a header of their own: copy the corpus to a disk"
+        ),
+    )
+
+    def copy(name: str) -> None:  # the web does not say sizes beforehand
+        budget.spend(found[name] or 0)
+        download(join(url, name), folder / name, budget.spend)
+
+    in_parallel(copy, headers)
     there = set(names)
     signals = {file for name in headers for file in _signal_files(folder, name)} & there
     signals -= set(headers)
     edf = {name for name in names if name.lower().endswith(_EDF)} - signals
     rest = sorted(there - signals - edf - set(headers))
-    total = sum(found[name] or 0 for name in rest)
-    if total > LIMIT:
-        raise CorpusError(
-            f"{url}: a scan would copy {total / 2**30:.0f} GiB of files without a header of their "
-            "own: copy the corpus to a disk"
-        )
-    in_parallel(lambda name: download(join(url, name), folder / name), rest)
+    in_parallel(copy, rest)
     partly = sorted(signals | edf)
     n_bytes = {name: size for name in partly if (size := found[name]) is not None}
     n_bytes |= sizes(url, [name for name in partly if name not in n_bytes])
@@ -113,8 +149,11 @@ def _lay_out(
         _write(folder / name, b"", n_bytes[name])
     heads = in_parallel(lambda name: _edf_head(join(url, name), n_bytes[name]), sorted(edf))
     for name, head in zip(sorted(edf), heads, strict=True):
-        _write(folder / name, head, n_bytes[name])
-        if len(head) == n_bytes[name]:
+        if head is None:
+            copy(name)
+        else:
+            _write(folder / name, head, n_bytes[name])
+        if head is None or len(head) == n_bytes[name]:
             edf.discard(name)
     return frozenset(signals | edf)
 
@@ -122,13 +161,19 @@ def _lay_out(
 def _write(path: Path, head: bytes, size: int) -> None:
     """Write a file of `size` bytes that begins with `head`; the rest takes no disk space."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(head)
-        file.truncate(size)
+    try:
+        with path.open("wb") as file:
+            file.write(head)
+            file.truncate(size)
+    except OSError as error:
+        cause = error.strerror or str(error)
+        raise CorpusError(f"{path.name}: {size} bytes by its server: {cause}") from None
 
 
 def _signal_files(folder: Path, header: str) -> set[str]:
     """Return the signal files that a WFDB or BrainVision header names."""
+    if (folder / header).stat().st_size > MAX_WFDB_HEADER_BYTES:
+        return set()  # its reader says what is wrong
     lines = (folder / header).read_text(encoding="utf-8", errors="replace").splitlines()
     if header.lower().endswith(".vhdr"):
         named = [line.partition("=")[2] for line in lines if line.startswith("DataFile=")]
@@ -141,12 +186,14 @@ def _signal_files(folder: Path, header: str) -> set[str]:
     return {posixpath.normpath(posixpath.join(parent, name)) for name in files if name}
 
 
-def _edf_head(url: str, size: int) -> bytes:
-    """Return the header and the first data record; the whole file if it has gaps."""
+def _edf_head(url: str, size: int) -> bytes | None:
+    """Return the header and the first data record; the whole file if it has gaps, None if large."""
     head = fetch(url, 0, min(size, _HEAD)) if size else b""
     needed = _edf_needed(head)
     if needed is None or needed > size:
         needed = size
+    if needed > _MOST:
+        return None
     return head if len(head) >= needed else head + fetch(url, len(head), needed)
 
 
