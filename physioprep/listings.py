@@ -19,6 +19,8 @@ from physioprep.web import is_web
 
 log = logging.getLogger(__name__)
 
+#: Lines about names that are skipped.
+SHOWN: Final = 20
 #: Bytes of one part of a name, and of a path below a temporary folder.
 _LONGEST: Final = 255
 _LONGEST_PATH: Final = 2048
@@ -126,7 +128,7 @@ def _md5_of(said: object) -> str:
 
 def _linked(root: str) -> Iterator[str]:
     """Yield the files that index pages below a web address link to."""
-    ahead, seen, n_files = [""], {""}, 0
+    ahead, seen, n_files, n_skipped = [""], {""}, 0, 0
     while ahead:
         folder = ahead.pop()
         for name in retrying(root + folder, partial(web.links, root + folder)):
@@ -135,7 +137,9 @@ def _linked(root: str) -> Iterator[str]:
             path = folder + name
             cause = bad_name(unquote(path))
             if cause:
-                log.error("skipped %s%s: %s", root, path, cause)
+                n_skipped += 1
+                if n_skipped <= SHOWN:
+                    log.error("skipped %s%s: %s", root, path, cause)
             elif not name.endswith("/"):
                 n_files += 1
                 yield unquote(path)
@@ -144,6 +148,8 @@ def _linked(root: str) -> Iterator[str]:
                 ahead.append(path)
         check(root, len(seen), MAX_INDEX_PAGES, "index pages")
         check(root, n_files, MAX_LISTED, "files")
+    if n_skipped > SHOWN:
+        log.error("%s: skipped %d names more", root, n_skipped - SHOWN)
 
 
 def bad_name(name: str) -> str:

@@ -17,7 +17,8 @@ PACKAGES = (ROOT / "physioprep", ROOT / "models" / "physiomodels")
 LAYERS = [
     {"atomic", "outputs", "lock", "new_folder", "pictures", "versions", "errors", "limits",
      "documents", "recording", "samples", "facts", "facts_yaml", "hashes", "manifest", "query",
-     "retry", "file_systems", "remote", "remote_zarr", "plain_text", "zarr_metadata"},
+     "retry", "file_systems", "remote", "remote_zarr", "plain_text", "zarr_metadata",
+     "web", "listings"},
     {"parallel"},
     {"readers"},
     {"harmonise", "corpora", "simulation"},

@@ -19,7 +19,7 @@ from typing import Final
 
 from physioprep.errors import CorpusError
 from physioprep.limits import MAX_WFDB_HEADER_BYTES, Budget
-from physioprep.listings import bad_name
+from physioprep.listings import SHOWN, bad_name
 from physioprep.remote import download, fetch, in_parallel, join, listing, sizes
 
 log = logging.getLogger(__name__)
@@ -32,8 +32,6 @@ _ARCHIVES: Final = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".7z", ".rar"
 _HEAD: Final = 1 << 16
 #: Bytes of an EDF file that are held in memory at most.
 _MOST: Final = 64 << 20
-#: Lines about names that are skipped.
-_SHOWN: Final = 20
 
 
 @dataclass(frozen=True)
@@ -101,10 +99,10 @@ def _safe(found: Iterable[str]) -> list[str]:
             skipped.append((name, cause))
         else:
             out.append(name)
-    for name, cause in skipped[:_SHOWN]:
+    for name, cause in skipped[:SHOWN]:
         log.error("skipped %s: %s", name, cause)
-    if len(skipped) > _SHOWN:
-        log.error("skipped %d names more", len(skipped) - _SHOWN)
+    if len(skipped) > SHOWN:
+        log.error("skipped %d names more", len(skipped) - SHOWN)
     return out
 
 
