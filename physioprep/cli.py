@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 import physioprep as pp
-from physioprep import cli_shard, cli_train, console
+from physioprep import cli_pipeline, cli_shard, cli_train, console
 from physioprep.cli_options import Json, Overwrite, Scheduler, Workers
 from physioprep.errors import PhysioprepError
 from physioprep.limits import MIN_ADDRESS_SPACE_BYTES
@@ -331,51 +331,6 @@ def audit(
     raise typer.Exit(found.exit_code(fail_on))
 
 
-@app.command(epilog="Example: physioprep simulate build/demo/raw")
-def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder to make.")],
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
-    overwrite: Overwrite = False,
-) -> None:
-    """Write two small SIMULATED raw corpora (NeuroKit2) with planted faults, for `make demo`."""
-    with console.progress_bar("simulate") as advance:
-        made = pp.simulate(out, seed=seed, overwrite=overwrite, progress=advance)
-    console.show({"simulated corpora": made}, as_json=False)
-
-
-@app.command(epilog="Example: physioprep run pipelines/eegmat.yaml --raw eegmat --out build/eegmat")
-def run(
-    recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped one.")],
-    raw: Annotated[Path, typer.Option(help="Folder of the raw data.")],
-    out: Annotated[Path, typer.Option(help="Folder for all that is made.")],
-    overwrite: Overwrite = False,
-    as_json: Json = False,
-) -> None:
-    """Run a pipeline from raw files to a result table; completed steps are skipped."""
-
-    def announce(number: int, total: int, step: Any, result: Any) -> None:
-        if result is None:
-            console.say(f"[{number}/{total}] {step.verb}")
-        else:
-            facts = ", ".join(f"{k} {v}" for k, v in result.summary.items() if k != "table")
-            done = "already done: " if result.skipped else ""
-            console.say(f"      {done}{facts}")
-
-    results = pp.run(recipe, raw, out, overwrite=overwrite, on_step=announce)
-    if as_json:
-        typer.echo(json.dumps([vars(result) for result in results], indent=1, default=str))
-        return
-    for result in results:
-        table = result.summary.get("table")
-        if table:
-            console.print_table(
-                table["title"], table["columns"], table["rows"], caption=table.get("caption")
-            )
-    for result in results:
-        if "report" in result.summary:
-            console.print_line(f"report: {out / result.summary['report']}")
-
-
 @app.command(epilog="Example: physioprep fetch eegmat -o data/eegmat")
 def fetch(
     corpus: Annotated[str, typer.Argument(help="Its name; see `physioprep corpora`.")],
@@ -391,5 +346,6 @@ def fetch(
     console.show({name: str(value) for name, value in vars(result).items()}, as_json=False)
 
 
+app.add_typer(cli_pipeline.app)
 app.add_typer(cli_shard.app)
 app.add_typer(cli_train.app)

@@ -18,3 +18,10 @@ Scheduler = Annotated[
         "scheduler (tcp://…); docs/cluster.md. Default: chosen by the size of the work."
     ),
 ]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        help="cpu, cuda or cuda:NUMBER. Default: cuda where there is a GPU and one task runs at a "
+        "time."
+    ),
+]

@@ -8,20 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from physioprep import console
-from physioprep.cli_options import Json, Overwrite, Scheduler, Workers
+from physioprep.cli_options import Device, Json, Overwrite, Scheduler, Workers
 from physioprep.errors import ModelError
 
 app = typer.Typer()
 
 Config = Annotated[str | None, typer.Option(help="A YAML file.")]
 Where = Annotated[str | None, typer.Option(help="Pandas query on the windows.")]
-Device = Annotated[
-    str | None,
-    typer.Option(
-        help="cpu, cuda or cuda:NUMBER. Default: cuda where there is a GPU and one task runs at a "
-        "time."
-    ),
-]
 
 
 def _named(texts: list[str]) -> dict[str, str]:

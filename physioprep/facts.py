@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from physioprep.errors import CorpusError
 from physioprep.facts_yaml import build, read_mapping
+from physioprep.suggest import did_you_mean
 
 #: What is done about a known fault: ``fix`` (corrected where a recipe harmonises, never in
 #: a native store), ``flag`` (kept and marked), ``drop`` (marked for leaving out of training
@@ -323,7 +324,8 @@ def load_facts(name: str) -> Facts:
     """
     path = data_folder("manifests") / f"{name}.yaml"
     if name not in list_corpora():
-        raise CorpusError(f"unknown corpus {name!r}; known: {', '.join(list_corpora())}")
+        hint = did_you_mean(name, list_corpora()) or f"; known: {', '.join(list_corpora())}"
+        raise CorpusError(f"unknown corpus {name!r}{hint}")
     return parse_facts(name, path.read_text(encoding="utf-8"))
 
 

@@ -17,8 +17,8 @@ PACKAGES = (ROOT / "physioprep", ROOT / "models" / "physiomodels")
 LAYERS = [
     {"atomic", "outputs", "lock", "new_folder", "pictures", "versions", "errors", "limits",
      "documents", "recording", "samples", "facts", "facts_yaml", "hashes", "manifest", "query",
-     "retry", "file_systems", "remote", "remote_zarr", "plain_text", "zarr_metadata",
-     "web", "listings"},
+     "retry", "file_systems", "remote", "remote_zarr", "plain_text", "suggest", "web", "listings",
+     "zarr_metadata"},
     {"parallel"},
     {"readers"},
     {"harmonise", "corpora", "simulation"},
@@ -28,7 +28,7 @@ LAYERS = [
     {"auditing", "viewing", "describe", "verifying"},
     {"console"},
     {"pipeline"},
-    {"cli", "cli_options", "cli_shard", "cli_train", "__main__"},
+    {"cli", "cli_options", "cli_pipeline", "cli_shard", "cli_train", "__main__"},
 ]  # fmt: skip
 # The commands and steps that train, and nothing else, reach for the models.
 MAY_TRAIN = {"cli_train", "pipeline"}

@@ -10,8 +10,8 @@ import physioprep as pp
 from physioprep.errors import PhysioprepError, RecipeError, StoreError
 from physioprep.lock import hold
 from physioprep.pipeline import steps
-from physioprep.pipeline.place import Place
-from physioprep.pipeline.run import Pipeline, Step, load_pipeline, run
+from physioprep.pipeline.place import Place, Step
+from physioprep.pipeline.run import Pipeline, load_pipeline, run
 from physioprep.simulation import simulate
 
 SHIPPED = sorted((Path(__file__).parents[1] / "pipelines").glob("*.yaml"))
@@ -26,8 +26,8 @@ def test_shipped_recipes_name_real_steps_with_real_arguments(path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("steps: [{scan: {corpus: x}}]", "step 1, scan: missing a required"),
-        ("steps: [{scna: {}}]", "no step `scna`; known: scan"),
+        ("steps: [{scan: {corpus: x}}]", "step 1, scan: out is missing"),
+        ("steps: [{scna: {}}]", "no step `scna`; did you mean 'scan'"),
         ("steps: [{scan: {}, audit: {}}]", "step 1 is not one"),
         ("steps: 3", "a list of `steps`"),
         ("{", "not YAML"),
@@ -112,6 +112,7 @@ def test_a_stopped_step_may_go_on_unless_all_is_done_anew(
     monkeypatch.setitem(steps.STEPS, "pretrain", pretrain)
     step = Step("pretrain", {"shards": "a.shards", "out": "encoder", "epochs": 1})
     recipe, out = Pipeline("a test", True, (step,)), tmp_path / "out"
+    (out / "a.shards").mkdir(parents=True)
     with pytest.raises(KeyboardInterrupt):
         run(recipe, raw, out)
     with pytest.raises(KeyboardInterrupt):

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from physiomodels.model.masking import DualMask
 from physioprep.documents import load_yaml
 from physioprep.errors import ModelError
+from physioprep.suggest import did_you_mean
 
 T = TypeVar("T")
 
@@ -251,7 +252,8 @@ def _file_of(kind: type, source: str | Path) -> Path:
     if len(path.parts) == 1 and not path.suffix:
         names = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
         of = "" if kind is EvaluateConfig else " for evaluate alone"
-        raise ModelError(f"no config {str(source)!r}; shipped{of}: {names}")
+        hint = did_you_mean(str(source), names.split(", "))
+        raise ModelError(f"no config {str(source)!r}{hint}; shipped{of}: {names}")
     return path
 
 
@@ -276,7 +278,8 @@ def _build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     unknown = [name for name in values if name not in hints]
     if unknown:
         known = ", ".join(sorted(hints))
-        raise ModelError(f"{where} has no field {unknown[0]}; it has {known}")
+        hint = did_you_mean(str(unknown[0]), hints)
+        raise ModelError(f"{where} has no field {unknown[0]}{hint or f'; it has {known}'}")
     fields = {name: _fit(hints[name], value, f"{where}.{name}") for name, value in values.items()}
     return kind(**fields)
 

@@ -20,6 +20,7 @@ from physioprep.harmonise.modality_recipe import (
     read_modality,
     typed_at,
 )
+from physioprep.suggest import did_you_mean
 
 #: Part of every hash: increased when the same recipe gives other numbers than before.
 ENGINE = 1
@@ -179,8 +180,9 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         return _shipped(text)
     path = Path(name_or_path)
     if not path.is_file():
+        hint = did_you_mean(text, list_recipes())
         known = ", ".join(list_recipes())
-        raise RecipeError(f"no recipe {text!r}: give a YAML file or one of {known}")
+        raise RecipeError(f"no recipe {text!r}{hint or ':'} give a YAML file or one of {known}")
     return _parse(path.read_text(encoding="utf-8"), str(path))
 
 

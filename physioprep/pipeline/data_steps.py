@@ -15,6 +15,7 @@ from physioprep.errors import RecipeError
 from physioprep.pipeline.gather import gather
 from physioprep.pipeline.outputs import refuse_outside
 from physioprep.pipeline.place import Place, Summary
+from physioprep.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,10 @@ def scan(
     from physioprep.manifest import write_manifest
 
     with console.progress_bar(f"scan {corpus}") as advance:
-        manifest = scan_corpus(place.raw / root, corpus, progress=advance)
+        manifest = scan_corpus(
+            place.raw / root, corpus, scheduler=place.scheduler, workers=place.workers,
+            progress=advance,
+        )  # fmt: skip
     for name, rule in (high or {}).items():
         manifest[f"label_{name}_high"] = high_or_low(manifest, f"label_{name}", rule)
     write_manifest(manifest, place.out / out, overwrite=True)
@@ -96,16 +100,47 @@ def high_or_low(manifest: pd.DataFrame, column: str, rule: str) -> pd.Series[Any
     """
     import pandas as pd
 
-    found = re.fullmatch(r"(>=?)\s*(-?\d+(?:\.\d+)?)", rule.strip())
-    if found is None or column not in manifest:
-        raise RecipeError(f"high: {column} {rule!r}: a rating of the corpus, '> 3' or '>= 3'")
-    rating, limit = manifest[column].astype(float), float(found[2])
-    above = rating >= limit if found[1] == ">=" else rating > limit
+    comparison, limit = high_rule(column, rule)
+    if column not in manifest:
+        held = [str(name) for name in manifest.columns if str(name).startswith("label_")]
+        raise RecipeError(f"high: no rating {column}{did_you_mean(column, held)}")
+    rating = manifest[column].astype(float)
+    above = rating >= limit if comparison == ">=" else rating > limit
     names = [
         ("high" if is_above else "low") if known else None
         for is_above, known in zip(above, rating.notna(), strict=True)
     ]
     return pd.Series(names, manifest.index, dtype=object)
+
+
+def high_rule(name: str, rule: str) -> tuple[str, float]:
+    """Return the comparison and the limit of a rule of `high_or_low`.
+
+    Parameters
+    ----------
+    name : str
+        Of the rating, for the message.
+    rule : str
+        ``"> 3"`` or ``">= 3"``.
+
+    Returns
+    -------
+    (str, float)
+
+    Raises
+    ------
+    RecipeError
+        `rule` has another form.
+
+    Examples
+    --------
+    >>> high_rule("valence", "> 3")
+    ('>', 3.0)
+    """
+    found = re.fullmatch(r"(>=?)\s*(-?\d+(?:\.\d+)?)", str(rule).strip())
+    if found is None:
+        raise RecipeError(f"high: {name} {rule!r}: write '> 3' or '>= 3'")
+    return found[1], float(found[2])
 
 
 def ingest(place: Place, *, manifest: str, recipe: str | Mapping[str, Any], out: str) -> Summary:
@@ -139,7 +174,10 @@ def ingest(place: Place, *, manifest: str, recipe: str | Mapping[str, Any], out:
     frame = read_manifest(place.out / manifest)
     chosen = recipe if isinstance(recipe, str) else Recipe.from_dict(recipe)
     with console.progress_bar(f"ingest {out}") as advance:
-        result = ingest_manifest(frame, place.out / out, chosen, overwrite=True, progress=advance)
+        result = ingest_manifest(
+            frame, place.out / out, chosen, overwrite=True, scheduler=place.scheduler,
+            workers=place.workers, progress=advance,
+        )  # fmt: skip
     return result.summary() | {"store": out}
 
 
@@ -169,7 +207,10 @@ def audit(place: Place, *, paths: Sequence[str], out: str) -> Summary:
     from physioprep.auditing import write_html, write_json
 
     with console.progress_bar("audit") as advance:
-        report = audit_paths([place.out / path for path in paths], progress=advance)
+        report = audit_paths(
+            [place.out / path for path in paths], scheduler=place.scheduler,
+            workers=place.workers, progress=advance,
+        )  # fmt: skip
     write_json(report, place.out / out)
     write_html(report, (place.out / out).with_suffix(".html"))
     severities = [finding.severity for finding in report.findings]
@@ -205,20 +246,45 @@ def shard(place: Place, *, stores: Sequence[str], out: str, **arguments: Any) ->
 
     regions = arguments.pop("regions", None)
     if regions is not None:
-        regions = [(r.get("where"), r.get("from_s"), r.get("to_s")) for r in regions]
+        regions = [region_of(region) for region in regions]
     with console.progress_bar(f"shard {out}") as advance:
         result = cut(
             [place.out / store for store in stores],
             place.out / out,
             regions=regions,
             overwrite=True,
+            scheduler=place.scheduler,
+            workers=place.workers,
             progress=advance,
             **arguments,
         )
     return result.summary() | {"shards": out}
 
 
-def view(place: Place, *, store: str, records: Sequence[str], out: str) -> Summary:
+def region_of(region: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    """Return a region of `shard` as it stands in a recipe.
+
+    Parameters
+    ----------
+    region : mapping
+        With some of ``where``, ``from_s`` and ``to_s``.
+
+    Returns
+    -------
+    (str or None, float or None, float or None)
+
+    Raises
+    ------
+    RecipeError
+        It has another key.
+    """
+    names = ("where", "from_s", "to_s")
+    if not isinstance(region, Mapping) or set(region) - set(names):
+        raise RecipeError(f"regions: {region!r}: a region has {', '.join(names)} only")
+    return region.get("where"), region.get("from_s"), region.get("to_s")
+
+
+def view(place: Place, *, store: str, records: int | Sequence[str], out: str) -> Summary:
     """Draw records of a store, one PNG per record.
 
     Parameters
@@ -227,8 +293,8 @@ def view(place: Place, *, store: str, records: Sequence[str], out: str) -> Summa
         Raw folder and output folder.
     store : str
         Store in the output folder.
-    records : sequence of str
-        Record ids.
+    records : int or sequence of str
+        Record ids; or how many to draw, the first ones of the store.
     out : str
         Folder for the pictures, in the output folder.
 
@@ -245,10 +311,12 @@ def view(place: Place, *, store: str, records: Sequence[str], out: str) -> Summa
     from physioprep.store.open import open_store
     from physioprep.viewing import plot_record
 
+    opened = open_store(place.out / store)
+    if isinstance(records, int):
+        records = [str(record) for record in opened.records["record_id"].iloc[:records]]
     for record in records:  # a hostile corpus may name one ../../x
         refuse_outside(place.out, f"{out}/{record}.png", f"view: record {record}")
     (place.out / out).mkdir(parents=True, exist_ok=True)
-    opened = open_store(place.out / store)
     for record in records:
         plot_record(opened, record, place.out / out / f"{record}.png")
     return {"pictures": len(records)}

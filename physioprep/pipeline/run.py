@@ -8,7 +8,6 @@ are relative to the raw folder (``root``) or to the output folder (all others).
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import logging
 import os
@@ -22,20 +21,14 @@ from physioprep.documents import load_yaml
 from physioprep.errors import RecipeError
 from physioprep.facts import data_folder
 from physioprep.hashes import HASHES, sha256_of
+from physioprep.pipeline.check import check_arguments, check_names, check_records, check_steps
 from physioprep.pipeline.outputs import Outputs, keep_outputs, made_by, refuse_outside
-from physioprep.pipeline.place import Place
+from physioprep.pipeline.place import Place, Step
 from physioprep.shards.checksums import TABLE as CRC_TABLE
+from physioprep.suggest import did_you_mean
 from physioprep.versions import __version__
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One verb with its arguments, as in the recipe."""
-
-    verb: str
-    arguments: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -84,7 +77,7 @@ def load_pipeline(path: str | Path) -> Pipeline:
     Raises
     ------
     RecipeError
-        The file does not exist, is not a recipe, or names an unknown step.
+        The file does not exist, is not a recipe, or has an unknown key, step or argument.
 
     Examples
     --------
@@ -103,6 +96,10 @@ def load_pipeline(path: str | Path) -> Pipeline:
     content = load_yaml(text, lambda cause: RecipeError(f"{path}: {cause}"))
     if not isinstance(content, dict) or not isinstance(content.get("steps"), list):
         raise RecipeError(f"{path}: a pipeline is a mapping with a list of `steps`")
+    try:
+        check_names(content, ("title", "simulated", "steps"))
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from None
     steps = tuple(_check_step(path, number, raw) for number, raw in enumerate(content["steps"], 1))
     return Pipeline(str(content.get("title", path.stem)), bool(content.get("simulated")), steps)
 
@@ -113,9 +110,14 @@ def run(
     out: str | Path,
     *,
     overwrite: bool = False,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    device: str | None = None,
     on_step: OnStep | None = None,
 ) -> list[StepResult]:
     """Run a pipeline; steps whose inputs and arguments are unchanged are skipped.
+
+    All steps are checked before the first one runs.
 
     Parameters
     ----------
@@ -127,6 +129,10 @@ def run(
         Folder for all that is made. A stopped run continues with the step that was stopped.
     overwrite : bool
         Do every step again.
+    scheduler, workers : optional
+        As for `ingest`, for all steps that run tasks. The results do not depend on them.
+    device : str, optional
+        As for `pretrain`, for all steps that train.
     on_step : callable, optional
         Called with (number, total, step, None) before a step and with its result after.
 
@@ -138,8 +144,8 @@ def run(
     Raises
     ------
     RecipeError
-        The recipe is faulty, `raw` does not exist, an output of a step would leave `out`, or what
-        is there was not made by an earlier run of this pipeline.
+        The recipe is faulty, `raw` does not exist, a step reads what is not there, an output of a
+        step would leave `out`, or what is there was not made by an earlier run of this pipeline.
     PhysioprepError
         A step failed (the message says which file and why), or another process runs in `out`.
     """
@@ -150,14 +156,18 @@ def run(
     made = [made_by(step.arguments) for step in recipe.steps]
     for number, (step, name) in enumerate(zip(recipe.steps, made, strict=True), 1):
         refuse_outside(out, name, f"{recipe.title}: step {number}, {step.verb}")
+    place = Place(
+        raw=raw, out=out, title=recipe.title, simulated=recipe.simulated, scheduler=scheduler,
+        workers=workers, device=device,
+    )  # fmt: skip
+    check_steps(recipe.steps, place)
     with keep_outputs(out, raw, recipe.title) as outputs:
-        return _run_steps(recipe, raw, out, made, outputs, overwrite, on_step)
+        return _run_steps(recipe, place, made, outputs, overwrite, on_step)
 
 
 def _run_steps(
     recipe: Pipeline,
-    raw: Path,
-    out: Path,
+    place: Place,
     made: Sequence[str],
     outputs: Outputs,
     overwrite: bool,
@@ -166,8 +176,7 @@ def _run_steps(
     """Run the steps in the locked folder of a run."""
     from physioprep.pipeline import steps
 
-    place = Place(raw=raw, out=out, title=recipe.title, simulated=recipe.simulated)
-    stamp = _fingerprint(raw)
+    out, stamp = place.out, _fingerprint(place.raw)
     notes = [
         outputs.folder / f"{number:02d}-{step.verb}.json"
         for number, step in enumerate(recipe.steps, 1)
@@ -192,6 +201,8 @@ def _run_steps(
         else:
             result = StepResult(step.verb, done, skipped=True)
         results.append(result)
+        if step.verb == "scan":
+            check_records(recipe.steps, made[number - 1], place)
         if on_step:
             on_step(number, len(recipe.steps), step, result)
     return results
@@ -204,11 +215,14 @@ def _check_step(path: Path, number: int, raw: Any) -> Step:
         raise RecipeError(f"{path}: step {number} is not one `verb: {{arguments}}`")
     verb, arguments = next(iter(raw.items()))
     if verb not in STEPS:
-        raise RecipeError(f"{path}: step {number}: no step `{verb}`; known: {', '.join(STEPS)}")
+        hint = did_you_mean(str(verb), STEPS) or f"; known: {', '.join(STEPS)}"
+        raise RecipeError(f"{path}: step {number}: no step `{verb}`{hint}")
+    if not isinstance(arguments or {}, dict):
+        raise RecipeError(f"{path}: step {number}, {verb}: its arguments are not a mapping")
     try:
-        inspect.signature(STEPS[verb]).bind(None, **(arguments or {}))
-    except TypeError as error:
-        raise RecipeError(f"{path}: step {number}, {verb}: {error}") from error
+        check_arguments(STEPS[verb], arguments or {})
+    except RecipeError as error:
+        raise RecipeError(f"{path}: step {number}, {verb}: {error}") from None
     return Step(verb, arguments or {})
 
 

@@ -52,8 +52,9 @@ def pretrain(
     resume = place.was_stopped and can_resume(place.out / out, opened, settings, where)
     with console.progress_bar(f"pretrain {out}") as advance:
         result = train(
-            opened, place.out / out, settings, where=where, resume=resume, progress=advance
-        )
+            opened, place.out / out, settings, where=where, resume=resume, device=place.device,
+            progress=advance,
+        )  # fmt: skip
     losses = result.history["loss"].tolist()
     return {"encoder": out, "first loss": round(losses[0], 4), "last loss": round(losses[-1], 4)}
 
@@ -98,7 +99,7 @@ def finetune(
         train(
             place.out / shards, place.out / out, load_config(FinetuneConfig, config), label=label,
             encoders={name: place.out / path for name, path in encoders.items()}, where=where,
-            overwrite=True, progress=advance,
+            device=place.device, overwrite=True, progress=advance,
         )  # fmt: skip
     return {"classifier": out}
 
@@ -152,6 +153,9 @@ def evaluate(
             pretrain_shards=place.out / pretrain_shards if pretrain_shards else None,
             weights={name: place.out / path for name, path in (weights or {}).items()},
             simulated=place.simulated,
+            scheduler=place.scheduler,
+            workers=place.workers,
+            device=place.device,
             overwrite=True,
             progress=advance,
         )

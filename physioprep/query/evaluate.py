@@ -6,7 +6,6 @@ import ast
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from physioprep.errors import QueryError
 from physioprep.query.methods import COLUMN_METHODS, TEXT_METHODS, Method
 from physioprep.query.parse import Parsed, parse
+from physioprep.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -257,12 +257,7 @@ class _Table:
     def _column(self, name: str) -> Column:
         columns = self.frame.columns
         if name not in columns:
-            names = list(map(str, columns))
-            near = get_close_matches(name, names, 1) or [
-                other for other in names if other.lower() == name.lower()
-            ]
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise QueryError(f"no column {name!r}{hint}")
+            raise QueryError(f"no column {name!r}{did_you_mean(name, map(str, columns))}")
         if columns.tolist().count(name) > 1:
             raise QueryError(f"several columns are called {name!r}")
         return self.frame[name].reset_index(drop=True)

@@ -16,6 +16,7 @@ from physioprep.store.format.columns import KIND, decode_column
 from physioprep.store.format.layout import ANNOTATIONS, QUARANTINE, RECORDS
 from physioprep.store.listed import zarr_place
 from physioprep.store.modality_arrays import ModalityArrays
+from physioprep.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +114,9 @@ class Store(ModalityArrays):
         for corpus, name, reason in zip(bad.corpus, bad.record_id, bad.reason, strict=True):
             if str(record_id) in (name, f"{corpus}/{name}"):
                 raise StoreError(f"{self.path}: record {record_id} is in quarantine: {reason}")
-        raise StoreError(f"{self.path}: no record {record_id}")
+        raise StoreError(
+            f"{self.path}: no record {record_id}{did_you_mean(str(record_id), self._index)}"
+        )
 
     @cached_property
     def _index(self) -> dict[str, tuple[int, ...]]:

@@ -297,7 +297,8 @@ def test_a_pipeline_killed_inside_an_evaluation_goes_on_inside_it(
     shards: Path, tmp_path: Path, fuse: Fuse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import physiomodels.evaluation.fold
-    from physioprep.pipeline.run import Pipeline, Step, run
+    from physioprep.pipeline.place import Step
+    from physioprep.pipeline.run import Pipeline, run
 
     (tmp_path / "raw").mkdir()
     (tmp_path / "out").mkdir()

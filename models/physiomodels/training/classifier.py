@@ -14,6 +14,7 @@ from physiomodels.model.lora import add_lora
 from physiomodels.model.weights import load_folder, load_state, save_folder
 from physioprep.errors import ModelError
 from physioprep.shards import open_shards
+from physioprep.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from physioprep.shards import Shards
@@ -160,7 +161,8 @@ def classes_of(
     opened = open_shards(shards)
     if label not in opened.labels:
         held = ", ".join(opened.labels) or "none"
-        raise ModelError(f"{opened.path}: no label {label}; the shards hold {held}")
+        hint = did_you_mean(label, opened.labels)
+        raise ModelError(f"{opened.path}: no label {label}{hint}; the shards hold {held}")
     classes = opened.categories(label)
     if classes is None or len(classes) < 2:
         raise ModelError(f"{opened.path}: {label} needs at least two classes")

@@ -1,0 +1,243 @@
+"""Check all steps of a recipe before the first one runs: names, options, and what they read.
+
+A run may take hours; what can be known to fail at its last step is said before its first.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from physioprep.errors import PhysioprepError, RecipeError
+from physioprep.pipeline.place import Place, Step
+from physioprep.suggest import did_you_mean
+
+Arguments = Mapping[str, Any]
+
+
+def check_arguments(step: Callable[..., Any], arguments: Arguments) -> None:
+    """Check the names of a step's arguments.
+
+    Parameters
+    ----------
+    step : callable
+        One of `physioprep.pipeline.steps.STEPS`.
+    arguments : mapping
+        As the recipe has them.
+
+    Raises
+    ------
+    RecipeError
+        One is unknown, or one that is needed is missing.
+    """
+    parameters = inspect.signature(step).parameters
+    named = [name for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY]
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        check_names(arguments, named)
+    for name in named:
+        if parameters[name].default is inspect.Parameter.empty and name not in arguments:
+            raise RecipeError(f"{name} is missing")
+
+
+def check_names(given: Iterator[str] | Mapping[str, Any], known: Sequence[str]) -> None:
+    """Refuse names that are not known.
+
+    Parameters
+    ----------
+    given : mapping or iterator of str
+        As the recipe has them.
+    known : sequence of str
+        All that may be there.
+
+    Raises
+    ------
+    RecipeError
+        One is unknown; the message has the nearest known one.
+    """
+    for name in map(str, given):
+        if name not in known:
+            hint = did_you_mean(name, known) or f" (known: {', '.join(known)})"
+            raise RecipeError(f"unknown key `{name}`{hint}")
+
+
+def check_steps(steps: Sequence[Step], place: Place) -> None:
+    """Check what can be known of all steps before the first one runs.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        In order.
+    place : Place
+        Raw folder and output folder.
+
+    Raises
+    ------
+    RecipeError
+        A step names a corpus, recipe, configuration or option that does not exist, reads what
+        no step before it makes and what is not there, or makes what another step makes.
+    """
+    made: list[str] = []
+    for number, step in enumerate(steps, 1):
+        where = f"{place.title}: step {number}, {step.verb}"
+        try:
+            for option, name in _inputs(step.verb, step.arguments):
+                _check_input(option, name, made, place.out)
+            check = _CHECKS.get(step.verb)
+            if check is not None:
+                check(step.arguments, place)
+            out = str(step.arguments.get("out"))
+            if step.verb != "view" and out in made:
+                raise RecipeError(f"out: {out} is made by a step before it")
+            made.append(out)
+        except PhysioprepError as error:
+            raise RecipeError(f"{where}: {error}") from error
+
+
+def check_records(steps: Sequence[Step], manifest: str, place: Place) -> None:
+    """Check the records that later steps draw, as soon as their manifest is there.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        In order.
+    manifest : str
+        Output of a scan.
+    place : Place
+        Raw folder and output folder.
+
+    Raises
+    ------
+    RecipeError
+        A record is not in the manifest.
+    """
+    from physioprep.manifest import read_manifest
+
+    stores = {
+        step.arguments["out"]
+        for step in steps
+        if step.verb == "ingest" and step.arguments["manifest"] == manifest
+    }
+    wanted = [
+        (number, step.arguments["records"])
+        for number, step in enumerate(steps, 1)
+        if step.verb == "view" and step.arguments["store"] in stores
+    ]
+    if not wanted:
+        return
+    table = read_manifest(place.out / manifest)
+    ids = table["record_id"].astype(str)
+    known = [*ids, *(table["corpus"].astype(str) + "/" + ids)]
+    for number, records in wanted:
+        for record in [] if isinstance(records, int) else records:
+            if record not in known:
+                hint = did_you_mean(record, known)
+                raise RecipeError(
+                    f"{place.title}: step {number}, view: no record {record!r} in the raw data"
+                    f"{hint} (`records: 2` draws any two)"
+                )
+
+
+def _inputs(verb: str, arguments: Arguments) -> Iterator[tuple[str, str]]:
+    """Yield what a step reads of the output folder: the option, and the name there."""
+    for option in ("manifest", "paths", "stores", "store", "shards", "pretrain_shards", "encoder"):
+        given = arguments.get(option)
+        names = [given] if isinstance(given, str) else given or ()
+        if isinstance(names, Mapping):  # of pretrain, its sizes
+            continue
+        yield from ((option, str(name)) for name in names)
+    for option in ("encoders", "weights"):
+        given = arguments.get(option)
+        if isinstance(given, Mapping):
+            yield from ((f"{option}.{key}", str(name)) for key, name in given.items())
+
+
+def _check_input(option: str, name: str, made: Sequence[str], out: Path) -> None:
+    if any(name == each or name.startswith(f"{each}/") for each in made):
+        return
+    if (out / name).exists():
+        return
+    raise RecipeError(
+        f"{option}: no step before makes {name}{did_you_mean(name, made)}, and there is no "
+        f"{out / name}"
+    )
+
+
+def _check_scan(arguments: Arguments, place: Place) -> None:
+    from physioprep.facts import load_facts
+    from physioprep.pipeline.data_steps import high_rule
+
+    load_facts(arguments["corpus"])
+    folder = place.raw / arguments.get("root", ".")
+    if not folder.is_dir():
+        raise RecipeError(f"root: {folder}: no such folder of raw data")
+    for name, rule in (arguments.get("high") or {}).items():
+        high_rule(name, rule)
+
+
+def _check_ingest(arguments: Arguments, place: Place) -> None:
+    from physioprep.harmonise.recipe import Recipe, load_recipe
+
+    recipe = arguments["recipe"]
+    load_recipe(recipe) if isinstance(recipe, str) else Recipe.from_dict(recipe)
+
+
+def _check_shard(arguments: Arguments, place: Place) -> None:
+    from physioprep.pipeline.data_steps import region_of
+    from physioprep.shards.spec import ShardFields, ShardSpec
+
+    options = {name: value for name, value in arguments.items() if name not in ("stores", "out")}
+    check_names(options, sorted(ShardFields.__annotations__))
+    options["regions"] = [region_of(region) for region in options.get("regions") or ()] or None
+    ShardSpec.of(**options)
+
+
+def _check_view(arguments: Arguments, place: Place) -> None:
+    records = arguments["records"]
+    if isinstance(records, int) and not isinstance(records, bool) and records > 0:
+        return
+    if isinstance(records, list) and records and all(isinstance(each, str) for each in records):
+        return
+    raise RecipeError(f"records: {records!r}: a number of records, or a list of record ids")
+
+
+def _config(kind: str, without: Sequence[str]) -> Callable[[Arguments, Place], None]:
+    def check(arguments: Arguments, place: Place) -> None:
+        from physiomodels import config
+
+        fields = {name: value for name, value in arguments.items() if name not in without}
+        config.load_config(getattr(config, kind), fields)
+
+    return check
+
+
+def _check_evaluate(arguments: Arguments, place: Place) -> None:
+    from physiomodels.config import EvaluateConfig, load_config
+    from physiomodels.evaluation.protocol import PROTOCOLS
+
+    load_config(EvaluateConfig, arguments["config"])
+    for name in arguments.get("protocols") or ():
+        if name not in PROTOCOLS:
+            raise RecipeError(f"protocols: no protocol {name!r}{did_you_mean(name, PROTOCOLS)}")
+
+
+def _check_reconstruct(arguments: Arguments, place: Place) -> None:
+    from dataclasses import fields
+
+    from physiomodels.model.masking import DualMask
+
+    check_names(arguments["mask"], [field.name for field in fields(DualMask)])
+    DualMask(**arguments["mask"])
+
+
+_CHECKS: Mapping[str, Callable[[Arguments, Place], None]] = {
+    "scan": _check_scan,
+    "ingest": _check_ingest,
+    "shard": _check_shard,
+    "view": _check_view,
+    "pretrain": _config("PretrainConfig", ("shards", "out", "where")),
+    "finetune": _config("FinetuneConfig", ("shards", "out", "label", "encoders", "where")),
+    "evaluate": _check_evaluate,
+    "reconstruct": _check_reconstruct,
+}

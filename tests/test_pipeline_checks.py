@@ -1,0 +1,179 @@
+"""What is wrong with a recipe is said before its first step runs, with the nearest right name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from physioprep.errors import RecipeError
+from physioprep.pipeline.run import load_pipeline, run
+from physioprep.simulation import simulate
+
+SCAN = {"scan": {"corpus": "demo-ecg", "root": "demo-ecg", "out": "m.parquet"}}
+INGEST = {"ingest": {"manifest": "m.parquet", "recipe": "ecg-200hz", "out": "s.zarr"}}
+SHARD = {"shard": {"stores": ["s.zarr"], "out": "s.shards"}}
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("raw") / "raw"
+    return simulate(folder, n_patients=4, n_subjects=2, workers=1)
+
+
+def refused(tmp_path: Path, raw: Path, *steps: dict[str, Any], **top: Any) -> str:
+    """Return the error of a recipe; nothing of it may have run."""
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump({"title": "t", **top, "steps": list(steps)}))
+    with pytest.raises(RecipeError) as error:
+        run(path, raw, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def change(step: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+    ((verb, held),) = step.items()
+    return {verb: {**held, **arguments}}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            change(SCAN, corpus="demo-egc"),
+            "step 1, scan: unknown corpus 'demo-egc'; did you mean 'demo-ecg'?",
+        ),
+        (change(SCAN, roots="x"), "unknown key `roots`; did you mean 'root'?"),
+        (change(SCAN, root="demo"), "no such folder of raw data"),
+        (change(SCAN, high={"valence": "3"}), "write '> 3' or '>= 3'"),
+        ({"scna": {}}, "no step `scna`; did you mean 'scan'?"),
+        ({"scan": ["x"]}, "not a mapping"),
+    ],
+)
+def test_a_wrong_scan(tmp_path: Path, raw: Path, wrong: dict[str, Any], message: str) -> None:
+    assert message in refused(tmp_path, raw, wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (change(INGEST, recipe="ecg-20hz"), "no recipe 'ecg-20hz'; did you mean"),
+        (
+            change(INGEST, recipe={"name": "x", "modalities": {"ecg": {"rates": 1}}}),
+            "unknown key 'rates'",
+        ),
+        (
+            change(INGEST, manifest="n.parquet"),
+            "no step before makes n.parquet; did you mean 'm.parquet'?",
+        ),
+        (change(INGEST, out="m.parquet"), "m.parquet is made by a step before"),
+    ],
+)
+def test_a_wrong_ingest(tmp_path: Path, raw: Path, wrong: dict[str, Any], message: str) -> None:
+    assert message in refused(tmp_path, raw, SCAN, wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            change(SHARD, windows_s=3),
+            "step 3, shard: unknown key `windows_s`; did you mean 'window_s'?",
+        ),
+        (change(SHARD, codec="lz5"), "codec 'lz5'"),
+        (change(SHARD, regions=[{"form_s": 3}]), "a region has where, from_s, to_s only"),
+        (change(SHARD, annotation_labels={"a": {"rules": "any"}}), "rules"),
+        ({"audit": {"paths": ["s.zar"], "out": "a.json"}}, "paths: no step before makes s.zar"),
+        ({"view": {"store": "s.zarr", "records": 0, "out": "p"}}, "a number of records"),
+        ({"view": {"store": "s.zarr", "out": "p"}}, "records is missing"),
+    ],
+)
+def test_a_wrong_later_step(tmp_path: Path, raw: Path, wrong: dict[str, Any], message: str) -> None:
+    assert message in refused(tmp_path, raw, SCAN, INGEST, wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            {"pretrain": {"shards": "s.shards", "out": "e", "epoch": 3}},
+            "no field epoch; did you mean 'epochs'?",
+        ),
+        (
+            {"pretrain": {"shards": "s.shards", "out": "e", "encoder": {"dept": 3}}},
+            "did you mean 'depth'?",
+        ),
+        (
+            {"evaluate": {"shards": "s.shards", "out": "r", "config": "dmeo"}},
+            "no config 'dmeo'; did you mean 'demo'?",
+        ),
+        (
+            {
+                "evaluate": {
+                    "shards": "s.shards",
+                    "out": "r",
+                    "config": "demo",
+                    "weights": {"ecg": "../e/encoder"},
+                }
+            },
+            "weights.ecg: no step before makes ../e/encoder",
+        ),
+        (
+            {
+                "evaluate": {
+                    "shards": "s.shards",
+                    "out": "r",
+                    "config": "demo",
+                    "protocols": ["within"],
+                }
+            },
+            "no protocol 'within'",
+        ),
+        (
+            {
+                "reconstruct": {
+                    "encoder": "s.shards",
+                    "shards": "s.shards",
+                    "modality": "ecg",
+                    "out": "x.png",
+                    "mask": {"ratio": 1},
+                }
+            },
+            "unknown key `ratio`",
+        ),
+    ],
+)
+def test_a_wrong_training(tmp_path: Path, raw: Path, wrong: dict[str, Any], message: str) -> None:
+    assert message in refused(tmp_path, raw, SCAN, INGEST, SHARD, wrong)
+
+
+def test_unknown_keys_at_the_top(tmp_path: Path, raw: Path) -> None:
+    assert "unknown key `titel`; did you mean 'title'?" in refused(tmp_path, raw, SCAN, titel="x")
+
+
+def test_a_record_that_is_not_there_stops_before_the_long_steps(tmp_path: Path, raw: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    view = {"view": {"store": "s.zarr", "records": ["0002"], "out": "p"}}
+    path.write_text(yaml.safe_dump({"title": "t", "steps": [SCAN, INGEST, view]}))
+    with pytest.raises(RecipeError, match=r"step 3, view: no record '0002' .* mean '00002'"):
+        run(path, raw, tmp_path / "out")
+    assert not (tmp_path / "out" / "s.zarr").exists()
+
+
+def test_any_two_records_and_options_of_the_run(tmp_path: Path, raw: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    view = {"view": {"store": "s.zarr", "records": 2, "out": "p"}}
+    path.write_text(yaml.safe_dump({"title": "t", "steps": [SCAN, INGEST, view]}))
+    results = run(path, raw, tmp_path / "out", scheduler="sync", workers=1, device="cpu")
+    assert len(list((tmp_path / "out" / "p").glob("*.png"))) == 2
+    again = run(path, raw, tmp_path / "out", scheduler="threads", workers=2)
+    assert [one.skipped for one in again] == [True] * len(results)
+
+
+def test_the_shipped_recipe_that_reads_another_ones_says_so(tmp_path: Path, raw: Path) -> None:
+    recipe = load_pipeline("cinc2017")
+    (raw / "cinc").mkdir(exist_ok=True)
+    with pytest.raises(RecipeError, match=r"step 4, evaluate: weights\.ecg: no step before makes"):
+        run(recipe, raw, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
