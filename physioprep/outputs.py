@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ from typing import Any, Final
 
 from physioprep.atomic import remove
 from physioprep.errors import PhysioprepError
+from physioprep.hashes import HASHES, kind_of
 from physioprep.remote import is_remote
+from physioprep.strays import Belongs, listed_in, strays
 
 #: The file that marks a working folder as ours.
 MARK: Final = ".physioprep"
@@ -40,10 +43,14 @@ class Kind:
         For messages: ``"a store"``.
     is_ours : callable
         ``is_ours(path)``: whether what is there is of this kind, and made by physioprep.
+    belongs : callable, optional
+        ``belongs(path)`` tells the files in it that physioprep made from others, which would be
+        lost where it is replaced whole. Not for files, nor where others are carried over.
     """
 
     words: str
     is_ours: Callable[[Path], bool]
+    belongs: Callable[[Path], Belongs] | None = None
 
 
 def _zarr_schema(schema: str) -> Callable[[Path], bool]:
@@ -96,12 +103,24 @@ def _is_trained(path: Path) -> bool:
     return began or (keys >= {"run", "modality", "config"} and "label" not in keys)
 
 
-STORE: Final = Kind("a store", _zarr_schema("physioprep.store"))
-SHARDS: Final = Kind("shards", _zarr_schema("physioprep.shards"))
-EMBEDDINGS: Final = Kind("embeddings", _zarr_schema("physiomodels.embeddings"))
+STORE: Final = Kind(
+    "a store", _zarr_schema("physioprep.store"), listed_in(HASHES, r"quarantine\.parquet")
+)
+SHARDS: Final = Kind(
+    "shards",
+    _zarr_schema("physioprep.shards"),
+    listed_in("CRC32CSUMS", r"manifest\.parquet", r"croissant\.json"),
+)
+EMBEDDINGS: Final = Kind("embeddings", _zarr_schema("physiomodels.embeddings"), listed_in(HASHES))
+#: What an evaluation writes into the folder of each of its runs.
+_RESULTS: Final = (
+    r"results\.json|predictions\.parquet|label_efficiency\.(json|png)|loss/[^/]+\.csv"
+    r"|reconstruction_[^/]+\.(png|npz)|encoders/[^/]+/[^/]+"
+)
 RESULTS: Final = Kind(
     "results of an evaluation",
     lambda path: _json_of(path / RESULTS_MARK).get("schema") == RESULTS_SCHEMA,
+    listed_in(HASHES, re.escape(RESULTS_MARK), rf"([^/]+/)*({_RESULTS})"),
 )
 ENCODER: Final = Kind("an encoder", _is_trained)
 CLASSIFIER: Final = Kind("a classifier", _has_keys("card.json", "run", "label", "classes"))
@@ -125,6 +144,7 @@ def check_output(
     kind: Kind,
     *,
     overwrite: bool,
+    replaces: bool = True,
     inputs: Iterable[str | Path] = (),
     error: type[PhysioprepError] = PhysioprepError,
 ) -> None:
@@ -138,6 +158,8 @@ def check_output(
         Of what is to be made.
     overwrite : bool
         Whether an older output of the same kind may be replaced.
+    replaces : bool
+        Whether it would be. If not, other people's files in it are left alone, and are no error.
     inputs : iterable of path-like
         What is read for it; URLs are passed over.
     error : type of PhysioprepError
@@ -146,8 +168,8 @@ def check_output(
     Raises
     ------
     PhysioprepError
-        It has no name, is a link, or overlaps an input; it exists, and may not be replaced or is
-        not of that kind.
+        It has no name, is a link, or overlaps an input; it exists, and may not be replaced, is
+        not of that kind, or holds files that physioprep did not put there.
 
     Examples
     --------
@@ -166,6 +188,8 @@ def check_output(
             _refuse_overlap(path, Path(each), error)
     if not path.exists():
         return
+    if not (path.is_file() or path.is_dir()):  # reading a pipe would wait for its writer
+        raise error(f"{path}: is {kind_of(path.stat().st_mode)}; choose another name")
     if not kind.is_ours(path):
         empty = path.is_dir() and not any(path.iterdir())
         if not empty:
@@ -175,6 +199,13 @@ def check_output(
             )
     elif not overwrite:
         raise error(f"{path}: exists; overwrite it (--overwrite) or choose another name")
+    elif replaces and kind.belongs is not None:
+        others = strays(path, kind.belongs(path))
+        if others:
+            raise error(
+                f"{path}: not replaced: it holds what physioprep did not put there ({others}); "
+                "move that away first"
+            )
 
 
 def named(target: str | Path, error: type[PhysioprepError] = PhysioprepError) -> Path:

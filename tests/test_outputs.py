@@ -1,14 +1,18 @@
 """Only what physioprep made is replaced; no output overlaps an input; nothing through a link."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 import physioprep as pp
+from physioprep.auditing.report.quality_table import QUALITY
 from physioprep.errors import PhysioprepError, StoreError
+from physioprep.manifest.files import _MANIFEST
 from physioprep.new_folder import new_folder
 from physioprep.outputs import (
+    FINDINGS,
     MARK,
     PAGE,
     PICTURE,
@@ -86,6 +90,13 @@ def test_no_output_is_contains_or_lies_in_an_input(tmp_path: Path, spelling: str
     target = tmp_path / spelling
     with pytest.raises(PhysioprepError, match="the input"):
         check_output(target, STORE, overwrite=True, inputs=[store])
+
+
+@pytest.mark.parametrize("kind", [STORE, PAGE, PICTURE, QUALITY, _MANIFEST, FINDINGS])
+def test_a_pipe_is_refused_and_never_waited_for(tmp_path: Path, kind: Kind) -> None:
+    os.mkfifo(tmp_path / "pipe.parquet")
+    with pytest.raises(PhysioprepError, match="is a pipe; choose another name"):
+        check_output(tmp_path / "pipe.parquet", kind, overwrite=True)
 
 
 def test_a_mark_in_a_link_or_a_damaged_file_does_not_count(tmp_path: Path) -> None:

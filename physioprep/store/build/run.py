@@ -130,7 +130,8 @@ def ingest(
     destination: Target = FolderTarget(path) if isinstance(path, Path) else ObjectTarget(path)
     try:
         with destination.hold() as held:
-            destination.check([root] if root is not None else manifest["root"].dropna().unique())
+            sources = [root] if root is not None else manifest["root"].dropna().unique()
+            destination.check(sources, replaces=overwrite or append)
             run = _Run(
                 manifest.reset_index(drop=True),
                 destination,

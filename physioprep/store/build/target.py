@@ -32,13 +32,15 @@ class Target(Protocol):
     def exists(self) -> bool:
         """Return whether `path` exists."""
 
-    def check(self, inputs: Iterable[str | Path]) -> None:
+    def check(self, inputs: Iterable[str | Path], *, replaces: bool) -> None:
         """Raise unless a store may be made here.
 
         Parameters
         ----------
         inputs : iterable of path-like
             Folders of the raw files.
+        replaces : bool
+            Whether a store that is there would be replaced.
 
         Raises
         ------

@@ -51,15 +51,20 @@ class FolderTarget:
         """
         return self.path.exists()
 
-    def check(self, inputs: Iterable[str | Path]) -> None:
+    def check(self, inputs: Iterable[str | Path], *, replaces: bool) -> None:
         """Raise unless a store may be made here; see `physioprep.outputs.check_output`.
 
         Parameters
         ----------
         inputs : iterable of path-like
             Folders of the raw files.
+        replaces : bool
+            Whether a store that is there would be replaced.
         """
-        check_output(self.path, outputs.STORE, overwrite=True, inputs=inputs, error=StoreError)
+        check_output(
+            self.path, outputs.STORE, overwrite=True, replaces=replaces, inputs=inputs,
+            error=StoreError,
+        )  # fmt: skip
 
     @contextmanager
     def hold(self) -> Iterator[Held]:

@@ -79,13 +79,15 @@ class ObjectTarget:
             return False
         return True
 
-    def check(self, inputs: Iterable[str | Path]) -> None:
+    def check(self, inputs: Iterable[str | Path], *, replaces: bool) -> None:
         """Raise unless a store may be made here; see `check_prefix`.
 
         Parameters
         ----------
         inputs : iterable of path-like
             Folders or URLs of the raw files.
+        replaces : bool
+            Whether a store that is there would be replaced.
 
         Raises
         ------
