@@ -243,7 +243,7 @@ def verify(
     path: Annotated[
         str,
         typer.Argument(
-            help="A store, shards (a URL too), embeddings, a model, or `run`'s outputs."
+            help="A store, shards (a URL too), embeddings, a model, results, `run`'s outputs."
         ),
     ],
     as_json: Json = False,

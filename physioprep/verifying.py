@@ -1,4 +1,4 @@
-"""Verify what physioprep made: a store, shards, embeddings, a model, or a pipeline's outputs."""
+"""Verify what physioprep made: stores, shards, embeddings, models, results, pipelines' outputs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Final
 from physioprep import remote
 from physioprep.errors import PhysioprepError
 from physioprep.hashes import HASHES, sha256_of
+from physioprep.outputs import RESULTS_MARK
 from physioprep.shards.checksums import TABLE
 from physioprep.shards.spec import SCHEMA as SHARDS
 from physioprep.shards.verify import verify_shards
-from physioprep.store.verify import Progress, VerifyResult, verify_listed
+from physioprep.store.verify import Progress, VerifyResult, schema_of, verify_listed
 from physioprep.store.verify import verify as verify_store
 
 #: Holds a note of each step in the folder of a pipeline's outputs.
@@ -27,8 +28,8 @@ def verify(path: str | Path, *, progress: Progress | None = None) -> VerifyResul
     Parameters
     ----------
     path : path-like or str
-        A store or shards, or their URL; embeddings; the folder of a model or of a pipeline's
-        outputs. What it is is found by its content.
+        A store or shards, or their URL; embeddings; the folder of a model, of an evaluation's
+        results or of a pipeline's outputs. What it is is found by its content.
     progress : callable, optional
         Called with (number of files done, number of files).
 
@@ -54,7 +55,7 @@ def verify(path: str | Path, *, progress: Progress | None = None) -> VerifyResul
     physioprep.errors.StoreError: nowhere.zarr: no store here
     """
     path = remote.place(path)
-    schema = _schema_of(path)
+    schema = schema_of(path)
     damaged = isinstance(path, Path) and schema is None
     if schema == SHARDS or (damaged and (Path(path) / TABLE).is_file()):
         return verify_shards(path, progress=progress)
@@ -65,21 +66,11 @@ def verify(path: str | Path, *, progress: Progress | None = None) -> VerifyResul
             return verify_listed(path, "store", progress=progress)
         if (path / STEPS).is_dir():
             return _verify_outputs(path, progress)
+        if (path / RESULTS_MARK).is_file() and (path / HASHES).is_file():
+            return verify_listed(path, "results", progress=progress)
         if _models_in(path):
             return _verify_model(path, progress)
     return verify_store(path, progress=progress)
-
-
-def _schema_of(path: str | Path) -> object:
-    """Return the schema of a Zarr group of ours; None where there is none, or it is damaged."""
-    try:
-        if isinstance(path, Path):
-            data = (path / "zarr.json").read_bytes()
-        else:
-            data = remote.fetch(remote.join(path, "zarr.json"))
-        return json.loads(data)["attributes"]["schema"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _models_in(path: Path) -> list[Path]:
@@ -106,7 +97,7 @@ def _verify_outputs(path: Path, progress: Progress | None) -> VerifyResult:
     parts, found = [], sorted(each for each in path.iterdir() if each.is_dir())
     while found:
         folder = found.pop(0)
-        if _schema_of(folder) is not None or _models_in(folder):
+        if schema_of(folder) is not None or _models_in(folder):
             parts.append(verify(folder, progress=progress))
         elif folder.name != STEPS:
             found += sorted(each for each in folder.iterdir() if each.is_dir())

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import physioprep as pp
 from physioprep.cli import app
+from physioprep.hashes import write_hashes
 from physioprep.simulation import LEADS, simulate, write_wfdb
 
 VERBS = [
@@ -208,6 +209,7 @@ def test_a_store_of_another_schema_is_refused(store: Path, tmp_path: Path) -> No
     root = json.loads((other / "zarr.json").read_text())
     root["attributes"]["schema_version"] = 99
     (other / "zarr.json").write_text(json.dumps(root))
+    write_hashes(other)
     code, _, err = physioprep("info", other)
     assert code == 2
     assert "schema 99" in one_line(err)
@@ -264,6 +266,7 @@ def test_a_store_that_claims_too_much_is_refused(
             else:
                 root["consolidated_metadata"]["metadata"][name]["shape"] = [claim]
         (other / "zarr.json").write_text(json.dumps(root))
+    write_hashes(other)
     code, _, err = physioprep("info", other)
     assert code == 2
     assert cause in one_line(err)

@@ -128,6 +128,9 @@ def audit(
     signals = read_signals(
         opened, sample, scheduler=scheduler, workers=workers, progress=progress, announce=announce
     )
+    for one in inputs:  # of a store that is sampled, what is read has been compared
+        if one.kind == "shards" or (one.kind == "store" and sample is None):
+            findings += check_damage(one.path, one.kind)
     known = {finding.records for finding in findings if finding.check == "unreadable-file"}
     unread = check_unreadable(unread_table(signals), name)
     findings += [finding for finding in unread if finding.records not in known]
@@ -176,7 +179,6 @@ def _tables(
         if one.kind == "shards":
             found, more = check_windows(one, name)
             findings, compared = findings + found + check_statistics(one), compared + more
-            findings += check_damage(one.path)
         elif one.kind == "store":
             findings += store_annotations(one, name)
     return findings, compared

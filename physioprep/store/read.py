@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from functools import cached_property
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import StoreError
-from physioprep.remote import fetch, join
 from physioprep.store.format.columns import KIND, decode_column
 from physioprep.store.format.layout import ANNOTATIONS, QUARANTINE, RECORDS
-from physioprep.store.listed import zarr_place
+from physioprep.store.listed import read_listed, zarr_place
 from physioprep.store.modality_arrays import ModalityArrays
 from physioprep.suggest import did_you_mean
 
@@ -71,15 +69,12 @@ class Store(ModalityArrays):
         Raises
         ------
         StoreError
-            The store's quarantine table is missing.
+            The store's quarantine table is missing or damaged.
         """
         import pandas as pd
 
         try:
-            if isinstance(self.path, Path):
-                frame = pd.read_parquet(self.path / QUARANTINE)
-            else:
-                frame = pd.read_parquet(BytesIO(fetch(join(self.path, QUARANTINE))))
+            frame = pd.read_parquet(BytesIO(read_listed(self.path, QUARANTINE)))
         except FileNotFoundError:
             raise StoreError(f"{self.path}: {QUARANTINE} is missing") from None
         # The file has the column only if one of its rows has a traceback.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from physioprep import remote
 from physioprep.hashes import HASHES
+from physioprep.store.format.layout import SCHEMA
 from physioprep.store.open import open_store
 from physioprep.store.sums import stated_hashes
 
@@ -30,7 +32,7 @@ class VerifyResult:
         One line per file that is missing, changed, or does not belong there. Empty if all is
         intact.
     kind : str
-        ``"store"``, ``"shards"``, ``"embeddings"``, ``"model"`` or ``"outputs"``.
+        ``"store"``, ``"shards"``, ``"embeddings"``, ``"model"``, ``"results"`` or ``"outputs"``.
     """
 
     path: str | Path
@@ -63,8 +65,32 @@ def verify(path: str | Path, *, progress: Progress | None = None) -> VerifyResul
     StoreError
         `path` is no store, or its list of hashes is missing or damaged.
     """
-    path = open_store(path).path
+    path = remote.place(path)
+    if schema_of(path) != SCHEMA:  # else also where a file that opening reads is damaged
+        path = open_store(path).path
     return verify_listed(path, "store", progress=progress)
+
+
+def schema_of(path: str | Path) -> object:
+    """Return the schema that the root of a Zarr group of ours names.
+
+    Parameters
+    ----------
+    path : Path, or str for a URL
+
+    Returns
+    -------
+    object
+        None where there is no such group, or its ``zarr.json`` is damaged.
+    """
+    try:
+        if isinstance(path, Path):
+            data = (path / "zarr.json").read_bytes()
+        else:
+            data = remote.fetch(remote.join(path, "zarr.json"))
+        return json.loads(data)["attributes"]["schema"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def verify_listed(

@@ -23,6 +23,7 @@ from physioprep.auditing.checks import (
 from physioprep.auditing.inputs import Input
 from physioprep.auditing.measure.measure import measure
 from physioprep.auditing.signals import Signal
+from physioprep.hashes import write_hashes
 from physioprep.manifest import make_manifest, write_manifest
 from physioprep.shards.checksums import write_sums
 from tests.auditing.cases import LEADS, NAME, case, checksum
@@ -267,7 +268,16 @@ def _(folder: Path, ecg: Any, bad: bool) -> list[Finding]:
     write_sums(folder, {})
     if bad:
         (folder / "scale").write_bytes(b"1235")
-    return damage.check_damage(folder)
+    return damage.check_damage(folder, "shards")
+
+
+@case("damaged-store")
+def _(folder: Path, ecg: Any, bad: bool) -> list[Finding]:
+    (folder / "scale").write_bytes(b"1234")
+    write_hashes(folder)
+    if bad:
+        (folder / "scale").write_bytes(b"1235")
+    return damage.check_damage(folder, "store")
 
 
 @case("recipe-mismatch")

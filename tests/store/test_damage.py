@@ -1,5 +1,6 @@
-"""A file that a store lost is an error that names it; a resumed run hashes what it believes."""
+"""What a store lost, or what changed in it, is an error; a resumed run hashes what it believes."""
 
+import asyncio
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,14 +9,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from zarr.buffer import default_buffer_prototype
 
 import physioprep as pp
+from physioprep.auditing import audit
 from physioprep.errors import StoreError
+from physioprep.hashes import sha256_of
+from physioprep.store import listed
 from physioprep.store.build import run as build_run
+from physioprep.store.listed import zarr_place
 from physioprep.stream import WindowStream
 
 Files = Callable[[Path], dict[str, str]]
 SHARD = "ecg/signal/c/0/3"
+
+
+def flip(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 0x10
+    file.write_bytes(data)
 
 
 @pytest.fixture
@@ -53,13 +65,80 @@ def test_a_missing_table_is_named(damaged: Path, tmp_path: Path, name: str) -> N
 
 @pytest.mark.parametrize("name", TABLES)
 def test_a_changed_table_does_not_become_shards(damaged: Path, tmp_path: Path, name: str) -> None:
-    data = bytearray((damaged / name).read_bytes())
-    data[len(data) // 2] ^= 0x10
-    (damaged / name).write_bytes(data)
+    flip(damaged / name)
     with pytest.raises(StoreError, match=f"{name} is changed since it was written"):
         pp.shard(damaged, tmp_path / "s", window_s=5)
     with pytest.raises(StoreError, match=f"{name} is changed since it was written"):
         WindowStream(damaged, batch_size=2, window_s=3)
+
+
+def test_a_flipped_sample_byte_is_never_read(damaged: Path, tmp_path: Path) -> None:
+    flip(damaged / SHARD)
+    words = f"{SHARD} is changed since it was written; `physioprep verify`"
+    store = pp.open_store(damaged)
+    with pytest.raises(StoreError, match=words):
+        _ = [store.read(number, "ecg") for number in range(len(store))]
+    with pytest.raises(StoreError, match=words):
+        _ = [store.record(record) for record in store.records["record_id"]]
+    with pytest.raises(StoreError, match=words):
+        pp.shard(damaged, tmp_path / "s", window_s=5)
+    with pytest.raises(StoreError, match=words):
+        list(WindowStream(damaged, batch_size=2, window_s=3))
+    (problem,) = pp.verify(damaged).problems
+    assert problem.startswith(f"{SHARD}: changed")
+
+
+@pytest.mark.parametrize("name", ["zarr.json", "ecg/zarr.json", "ecg/signal/zarr.json", *TABLES])
+def test_a_flipped_byte_of_metadata_or_a_table_is_never_read(damaged: Path, name: str) -> None:
+    before = pp.open_store(damaged).tree().load()
+    flip(damaged / name)
+    if name.startswith("ecg/") and name.endswith("zarr.json"):  # the root has a copy of it
+        assert pp.open_store(damaged).tree().load().identical(before)
+        with pytest.raises(StoreError, match=f"{name} is changed since"):
+            asyncio.run(zarr_place(damaged).get(name, default_buffer_prototype()))
+    else:
+        with pytest.raises(StoreError, match=r"is no|is changed since"):
+            pp.open_store(damaged).tree().load()
+    assert [line.split(":")[0] for line in pp.verify(damaged).problems] == [name]
+
+
+def test_what_changes_while_a_store_is_open_is_noticed(damaged: Path) -> None:
+    store = pp.open_store(damaged)
+    _ = [store.read(number, "ecg") for number in range(len(store))]
+    flip(damaged / SHARD)
+    with pytest.raises(StoreError, match=f"{SHARD} is changed since it was written"):
+        _ = [store.read(number, "ecg") for number in range(len(store))]
+
+
+def test_a_chunk_that_was_slipped_in_is_never_read(damaged: Path) -> None:
+    stray = damaged / "records" / "record_id" / "c" / "1"
+    shutil.copy(damaged / "records" / "record_id" / "c" / "0", stray)
+    with pytest.raises(StoreError, match="c/1 is not part of this store"):
+        asyncio.run(zarr_place(damaged).get("records/record_id/c/1", default_buffer_prototype()))
+
+
+def test_each_file_is_hashed_once(damaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[Path] = []
+
+    def count(path: Path) -> str:
+        hashed.append(path)
+        return sha256_of(path)
+
+    monkeypatch.setattr(listed, "sha256_of", count)
+    for _ in range(2):
+        store = pp.open_store(damaged)
+        for number in range(len(store)):
+            store.read(number, "ecg", 0, 10)
+            store.read(number, "ecg", 200, 300)
+    assert damaged / SHARD in hashed
+    assert len(hashed) == len(set(hashed))
+
+
+def test_the_audit_names_damaged_files_of_a_store(damaged: Path) -> None:
+    flip(damaged / SHARD)
+    found = {finding.check: finding for finding in audit([damaged]).findings}
+    assert SHARD in found["damaged-store"].detail
+    assert "is changed since it was written" in found["unreadable-file"].detail
 
 
 def test_a_repaired_store_gives_the_shards_of_the_whole_one(

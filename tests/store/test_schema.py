@@ -13,6 +13,7 @@ import xarray as xr
 import zarr
 
 import physioprep as pp
+from physioprep.hashes import write_hashes
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +114,7 @@ def test_another_schema_is_refused_in_one_line(undisturbed: Path, tmp_path: Path
         text = json.loads((copy / "zarr.json").read_text())
         text["attributes"][key] = value
         (copy / "zarr.json").write_text(json.dumps(text))
+        write_hashes(copy)
         with pytest.raises(pp.PhysioprepError, match=words) as caught:
             pp.open_store(copy)
         assert "\n" not in str(caught.value)

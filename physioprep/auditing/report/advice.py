@@ -38,6 +38,10 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "Files of shards are missing, or not what they were when they were written.",
         "Make the shards again; check the disk.",
     ),
+    "damaged-store": (
+        "Files of a store are missing, or not what they were when they were written.",
+        "Make the store again, or bring the files back from a copy; check the disk.",
+    ),
     "duplicate-file": (
         "Two recordings share a file of samples, byte for byte.",
         "Keep one.",
