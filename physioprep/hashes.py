@@ -101,7 +101,8 @@ def write_hashes(folder: Path, names: Iterable[str] | None = None) -> None:
         A file cannot be read, or the list cannot be written.
     """
     if names is None:
-        files = (path for path in folder.rglob("*") if path.is_file() and path.name != HASHES)
+        listing = folder / HASHES
+        files = (path for path in folder.rglob("*") if path.is_file() and path != listing)
         names = [path.relative_to(folder).as_posix() for path in files]
     lines = [f"{sha256_of(folder / name)}  {name}\n" for name in sorted(names)]
     write_text(folder / HASHES, "".join(lines))

@@ -42,7 +42,8 @@ def read_table(path: Path) -> pd.DataFrame:
     from physioprep.manifest.schema import COLUMNS, SCHEMA_VERSION
 
     try:
-        file = pq.ParquetFile(path) if path.suffix == ".parquet" else None
+        checked = {"page_checksum_verification": True}
+        file = pq.ParquetFile(path, **checked) if path.suffix == ".parquet" else None
     except (pa.ArrowInvalid, OSError):
         file = None
     stated = None if file is None else file.schema_arrow.metadata
@@ -50,7 +51,10 @@ def read_table(path: Path) -> pd.DataFrame:
         return read_manifest(path)  # other formats; also raises the errors of bad files
     out: dict[str, Any] = {}
     for name in file.schema_arrow.names:
-        column = file.read([name], use_threads=False).column(0)
+        try:
+            column = file.read([name], use_threads=False).column(0)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise ManifestError(f"{path}: damaged: {error}") from None
         kind = COLUMNS[name][0] if name in COLUMNS else "label"
         if pa.types.is_floating(column.type):
             out[name] = column.to_numpy()

@@ -83,7 +83,7 @@ def write_manifest(frame: pd.DataFrame, path: str | Path, *, overwrite: bool = F
 
         table = _to_arrow(frame)
         with temporary_file(path) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
+            pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
     elif path.suffix == ".csv":
         _write_csv(frame, path)
     else:
@@ -219,7 +219,7 @@ def _read_parquet(path: Path, *, shared: bool) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, page_checksum_verification=True)
     except (pa.ArrowInvalid, OSError) as error:
         raise ManifestError(f"{path}: not a Parquet file: {error}") from None
     stated = (file.schema_arrow.metadata or {}).get(_METADATA.encode())
@@ -245,7 +245,7 @@ def _read_parquet(path: Path, *, shared: bool) -> pd.DataFrame:
             try:
                 column = file.read(columns=[name])[name]
             except (pa.ArrowInvalid, OSError) as error:
-                raise ManifestError(f"{path}: not a Parquet file: {error}") from None
+                raise ManifestError(f"{path}: damaged: {error}") from None
             out[name] = _series(name, column, shared=shared and name in GROUP_COLUMNS)
     return pd.DataFrame(out, copy=False)
 

@@ -111,7 +111,7 @@ SPREAD = pytest.mark.parametrize("spread", [60, pytest.param(1, marks=pytest.mar
 def test_an_evaluation_killed_after_each_task_goes_on(shards: Path, tmp_path: Path) -> None:
     whole = evaluate(shards, tmp_path / "whole", CONFIG)
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "old").write_text("old")
+    (tmp_path / "out" / "predictions.parquet").write_text("old")
     (tmp_path / "out" / RESULTS_MARK).write_text(json.dumps({"schema": RESULTS_SCHEMA}))
     counts = []
 
@@ -122,7 +122,7 @@ def test_an_evaluation_killed_after_each_task_goes_on(shards: Path, tmp_path: Pa
     for _ in range(5):  # 2 encoders, features, 2 folds
         with pytest.raises(Killed):
             evaluate(shards, tmp_path / "out", CONFIG, overwrite=True, progress=die)
-        assert content(tmp_path / "out").keys() == {"old", RESULTS_MARK}
+        assert content(tmp_path / "out").keys() == {"predictions.parquet", RESULTS_MARK}
     assert counts == [(n, 5) for n in range(1, 6)]
     found = evaluate(shards, tmp_path / "out", CONFIG, overwrite=True, progress=die)
     assert content(tmp_path / "out") == content(tmp_path / "whole")

@@ -17,7 +17,7 @@ from physiomodels.evaluation.fold import arms_of, is_pretrained
 from physiomodels.evaluation.job import distinct_pretrainings, write_job
 from physiomodels.evaluation.plan import Plan, digest, make_plan
 from physiomodels.evaluation.results import Evaluation, are_written, load_results, write_results
-from physiomodels.evaluation.work import PART, fold_file, working_folder
+from physiomodels.evaluation.work import PART, fold_file, is_kept, working_folder
 from physiomodels.model.device import choose_device
 from physioprep.errors import ModelError
 from physioprep.lock import Held
@@ -158,7 +158,9 @@ def evaluate_all(
     more = opened if pretrain_shards is None else open_shards(pretrain_shards)
     target = named(out, ModelError).absolute()
     inputs = [opened.path, more.path, *(weights or {}).values()]
-    check_output(target, RESULTS, overwrite=True, inputs=inputs, error=ModelError)
+    check_output(
+        target, RESULTS, overwrite=True, replaces=overwrite, inputs=inputs, error=ModelError
+    )
     sources = {name: str(Path(path).resolve()) for name, path in (weights or {}).items()}
     plans = [make_plan(opened, more, config, sources, name) for name, config in runs]
     scheduler = _scheduler(plans, scheduler, workers, device)
@@ -216,8 +218,8 @@ def _run(
     to_prepare = [
         ("pretraining", n) for n, name in enumerate(names) if not is_pretrained(cache / name)
     ]
-    to_prepare += [("features", n) for n, file in enumerate(files) if not (cache / file).is_file()]
-    to_predict = [fold for fold in folds if not fold_file(work, *fold).is_file()]
+    to_prepare += [("features", n) for n, file in enumerate(files) if not is_kept(cache / file)]
+    to_predict = [fold for fold in folds if not is_kept(fold_file(work, *fold))]
     total = len(names) + len(files) + len(folds)
     done = total - len(to_prepare) - len(to_predict)
 

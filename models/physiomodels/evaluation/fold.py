@@ -6,6 +6,7 @@ A task is a number; what it works on is in the working folder (`physiomodels.eva
 from __future__ import annotations
 
 import copy
+import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,17 +23,20 @@ from physiomodels.evaluation import baseline
 from physiomodels.evaluation.job import read_job
 from physiomodels.evaluation.label_efficiency import label_order, n_labels, same_steps
 from physiomodels.evaluation.protocol import Fold
-from physiomodels.evaluation.work import fold_file, keep_table
+from physiomodels.evaluation.work import fold_file, is_kept, keep_table
 from physiomodels.model.encoder import CrissCrossEncoder
+from physiomodels.model.weights import damage_of
 from physiomodels.training.classifier import build, load_encoder
 from physiomodels.training.finetune import fit, predict
 from physiomodels.training.pretrain import pretrain
-from physioprep.atomic import write_text
+from physioprep.atomic import remove, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from physioprep.shards import Shards
+
+log = logging.getLogger(__name__)
 
 _DONE = "complete"
 #: The random state of torch belongs to the process: its tasks take turns.
@@ -97,20 +101,23 @@ def prepare(job: Mapping[str, Any], item: tuple[str, int]) -> None:
     kind, number = item
     if kind == "features":
         file, modality, where = held.features[number]
-        if not (held.cache / file).is_file():
+        if not is_kept(held.cache / file):
             keep_table(held.cache / file, baseline.features(held.shards, modality, where))
         return
     run = held.pretrainings[number]
     target = held.cache / run.name
     if is_pretrained(target):
         return
+    if (target / _DONE).is_file():
+        log.warning("%s: damaged, made again", target)
+        remove(target)
     with _on_one_thread():
         pretrain(held.pretrain_shards, target, run.config, where=run.where, device=held.device)
     (target / _DONE).touch()
 
 
 def is_pretrained(folder: Path) -> bool:
-    """Return whether `prepare` finished an encoder.
+    """Return whether `prepare` finished an encoder, and its files are what was written.
 
     Parameters
     ----------
@@ -121,7 +128,7 @@ def is_pretrained(folder: Path) -> bool:
     -------
     bool
     """
-    return (folder / _DONE).is_file()
+    return (folder / _DONE).is_file() and not damage_of(folder / "last")
 
 
 def run_fold(job: Mapping[str, Any], item: tuple[int, int, int]) -> None:

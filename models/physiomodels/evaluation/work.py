@@ -15,6 +15,7 @@ Every file appears whole, so that a killed run continues from what is done.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,11 +32,14 @@ from physioprep.atomic import (
     write_text,
 )
 from physioprep.errors import ModelError
+from physioprep.hashes import HASHES, write_hashes
 from physioprep.lock import Held, hold, lock_of
 from physioprep.outputs import check_output, claim, discard, partial_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+log = logging.getLogger(__name__)
 
 #: Folder of the results inside a working folder.
 PART: Final = "out"
@@ -75,7 +79,7 @@ def working_folder(
     target.parent.mkdir(parents=True, exist_ok=True)
     with hold(lock_of(target), target) as held:
         restore(target)
-        check_output(target, outputs.RESULTS, overwrite=True, error=ModelError)
+        check_output(target, outputs.RESULTS, overwrite=True, replaces=False, error=ModelError)
         claim(base, ModelError)
         name = digest[:16]
         in_place = bool([*base.glob(f"{name}.*")]) and _made_by(target, name)
@@ -90,6 +94,9 @@ def working_folder(
             mark = {"schema": outputs.RESULTS_SCHEMA, "plan_sha256": digest}
             note = write_text(work / outputs.RESULTS_MARK, json.dumps(mark))
             note.replace(work / PART / note.name)  # a killed write leaves nothing in the results
+            for left in (work / PART).glob(f".{HASHES}.*{TEMPORARY}"):  # of a killed write
+                left.unlink()
+            write_hashes(work / PART)
             sync_tree(work / PART)
             held.check()
             check_output(target, outputs.RESULTS, overwrite=overwrite, error=ModelError)
@@ -137,7 +144,32 @@ def keep_table(path: Path, table: pd.DataFrame) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with temporary_file(path) as temporary:
-        table.to_parquet(temporary)
+        table.to_parquet(temporary, write_page_checksum=True)
+
+
+def is_kept(path: Path) -> bool:
+    """Return whether `keep_table` wrote a table, and it is what was written.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet file.
+
+    Returns
+    -------
+    bool
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        pq.read_table(path, page_checksum_verification=True)
+    except FileNotFoundError:
+        return False
+    except (pa.ArrowException, OSError) as error:
+        log.warning("%s: damaged, made again: %s", path, error)
+        return False
+    return True
 
 
 def kept_losses(work: Path, evaluation: int) -> list[Path]:

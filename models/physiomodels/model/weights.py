@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from physioprep.atomic import write_bytes
-from physioprep.errors import ModelError
-from physioprep.hashes import write_hashes
+from physioprep.errors import ModelError, StoreError
+from physioprep.hashes import sha256_of, write_hashes
+from physioprep.store.sums import listed_hashes
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
@@ -102,6 +103,38 @@ def save_folder(model: nn.Module, config: Mapping[str, Any], folder: Path) -> No
     write_hashes(folder, files)  # for `physioprep verify`
 
 
+def damage_of(folder: Path) -> list[str]:
+    """Compare what `save_folder` wrote with its hashes.
+
+    Parameters
+    ----------
+    folder : Path
+        Also one without hashes, made elsewhere.
+
+    Returns
+    -------
+    list of str
+        One line per file that is missing or changed.
+
+    Raises
+    ------
+    ModelError
+        The list of hashes is damaged.
+    """
+    try:
+        hashes = listed_hashes(folder) or {}
+    except StoreError as error:
+        raise ModelError(str(error)) from None
+    problems = []
+    for name, stated in hashes.items():
+        try:
+            if sha256_of(folder / name) != stated:
+                problems.append(f"{name} is changed since it was written")
+        except OSError as error:
+            problems.append(f"{name}: {error.strerror}")
+    return problems
+
+
 def load_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read what `save_folder` wrote.
 
@@ -120,8 +153,11 @@ def load_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     Raises
     ------
     ModelError
-        If there is no saved model, or it cannot be read.
+        If there is no saved model, it cannot be read, or a file is not the one that was saved.
     """
+    problems = damage_of(folder)
+    if problems:
+        raise ModelError(f"{folder}/{problems[0]}; `physioprep verify` lists all damage")
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -97,5 +97,5 @@ def write_table(frame: pd.DataFrame, path: Path) -> Path:
     table = pa.Table.from_pandas(frame.astype(numbers), preserve_index=False)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _MARK: b"1"})
     with temporary_file(path) as temporary:
-        pq.write_table(table, temporary)
+        pq.write_table(table, temporary, write_page_checksum=True)
     return path
