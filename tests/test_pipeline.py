@@ -171,3 +171,24 @@ def test_one_run_at_a_time_and_none_into_the_raw_data(raw: Path, tmp_path: Path)
     with pytest.raises(RecipeError, match="was not made by physioprep"):
         run(recipe, raw, out)
     assert (out / ".steps" / "thesis.tex").exists()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:neurokit2")
+def test_a_run_again_makes_anew_what_was_damaged_since(raw: Path, tmp_path: Path) -> None:
+    recipe, out = tmp_path / "recipe.yaml", tmp_path / "out"
+    recipe.write_text(RECIPE % 10)
+    run(recipe, raw, out)
+    files = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    (out / "notes.txt").write_text("mine")
+    hurt = ("a.parquet", "a.zarr/records/record_id/c/0", "a.shards/ecg/signal/c.0.0.0")
+    for number, name in enumerate(hurt):
+        data = bytearray((out / name).read_bytes())
+        data[len(data) // 2] ^= 1
+        (out / name).write_bytes(data)
+        skipped = [result.skipped for result in run(recipe, raw, out)]
+        assert skipped == [step != number for step in range(3)]
+        assert (out / name).read_bytes() == files[out / name]
+    (out / "a.shards" / "manifest.parquet").unlink()
+    assert [result.skipped for result in run(recipe, raw, out)] == [True, True, False]
+    assert pp.verify(out).problems == ()
+    assert (out / "notes.txt").read_text() == "mine"

@@ -18,7 +18,7 @@ from typing import Any
 
 from physioprep.atomic import write_text
 from physioprep.documents import load_yaml
-from physioprep.errors import RecipeError
+from physioprep.errors import PhysioprepError, RecipeError
 from physioprep.facts import data_folder
 from physioprep.hashes import HASHES, sha256_of
 from physioprep.pipeline.check import check_arguments, check_names, check_records, check_steps
@@ -126,7 +126,8 @@ def run(
     raw : path-like
         Folder of the raw corpora.
     out : path-like
-        Folder for all that is made. A stopped run continues with the step that was stopped.
+        Folder for all that is made. A stopped run continues with the step that was stopped; what
+        was made before is hashed, and made again where it is damaged.
     overwrite : bool
         Do every step again.
     scheduler, workers : optional
@@ -232,7 +233,10 @@ def _fingerprint(raw: Path) -> str:
     for folder, _, names in os.walk(raw):
         for name in names:
             file = Path(folder, name)
-            status = file.stat()
+            try:
+                status = file.stat()
+            except OSError:  # a link to nowhere: the scan says so
+                status = file.lstat()
             entries.append([str(file.relative_to(raw)), status.st_size, status.st_mtime_ns])
     return _digest(sorted(entries))
 
@@ -267,4 +271,27 @@ def _read_stamp(
     made, summary = step.arguments.get("out"), content["summary"]
     if summary is None:
         return True, None
-    return False, summary if made is not None and (out / made).exists() else None
+    if made is None or not (out / made).exists():
+        return False, None
+    damage = _damage(out, made, content.get("files", {}))
+    if damage:
+        log.warning("%s: damaged since it was made (%s); made again", out / made, damage)
+    return False, None if damage else summary
+
+
+def _damage(out: Path, made: str, files: Mapping[str, str]) -> str:
+    """Return what is wrong with the output of a step; "" where it is as it was made."""
+    from physioprep.verifying import verify
+
+    for name, stated in files.items():
+        if not (out / name).is_file() or sha256_of(out / name) != stated:
+            return f"{name}: missing or changed"
+    own = any(any((out / made).rglob(name)) for name in (HASHES, CRC_TABLE))
+    if not own:
+        lost = "" if files else next(iter(_hashes(out, made)), "")
+        return f"{lost}: its list of checksums is missing" if lost else ""
+    try:
+        problems = verify(out / made).problems  # by its own list of hashes
+    except PhysioprepError as error:
+        return str(error)
+    return next((line for line in problems if ": not part of " not in line), "")
