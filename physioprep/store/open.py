@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ from physioprep.documents import load_json
 from physioprep.errors import StoreError
 from physioprep.limits import MAX_STORE_RECORDS
 from physioprep.remote import fetch, join, place
+from physioprep.store.exchange import STORE, noted, work_of
 from physioprep.store.format.layout import RECORDS, SCHEMA, SCHEMA_VERSION
 from physioprep.store.listed import zarr_place
 from physioprep.store.read import Store
+
+log = logging.getLogger(__name__)
 
 
 def open_store(path: str | Path) -> Store:
@@ -48,7 +52,7 @@ def open_store(path: str | Path) -> Store:
 
     path = place(path)
     if not _has_root(path):
-        raise StoreError(f"{path}: no store here")
+        path = _exchanged(path)
     try:
         group = zarr.open_group(zarr_place(path), mode="r")
     except json.JSONDecodeError:
@@ -64,6 +68,21 @@ def open_store(path: str | Path) -> Store:
         )
     _check_claims(path, group)
     return Store(path, group)
+
+
+def _exchanged(path: str | Path) -> str:
+    """Return where the store is that is about to be at a URL; raise if there is none."""
+    folder = None if isinstance(path, Path) else noted(path)
+    if folder is not None:
+        staged = work_of(str(path), f"{folder}/{STORE}")
+        if _has_root(staged):
+            log.warning(
+                "%s: its exchange with a new store is not finished; the new one is read from %s. "
+                "The ingest that makes it finishes it, if it was stopped: repeat its call",
+                *(path, staged),
+            )
+            return staged
+    raise StoreError(f"{path}: no store here")
 
 
 def _check_claims(path: str | Path, group: Any) -> None:

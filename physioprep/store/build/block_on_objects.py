@@ -7,14 +7,15 @@ import io
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from physioprep import remote
 from physioprep.errors import StoreError, UnreadableFileError
 from physioprep.store.build.block import run_planned
-from physioprep.store.build.journal import entry_path, read_entry
+from physioprep.store.build.journal import entry_path, read_entry, write_entry
 from physioprep.store.build.trace import TRACES
 from physioprep.store.build.work import (
     JOB,
@@ -25,9 +26,7 @@ from physioprep.store.build.work import (
     Job,
     decode_job,
 )
-
-#: Ending of the working folder of an ingest that replaces a store.
-STAGED: Final = "-new"
+from physioprep.store.exchange import STAGED
 
 
 def scratch(work: str | Path) -> Path:
@@ -99,12 +98,17 @@ def _upload(local: Path, work: str, block: int) -> None:
     if entry is None:
         raise UnreadableFileError(local, f"block {block} has been removed")
     target = objects_of(work)
+    md5: dict[str, str] = {}
 
     def upload(name: str) -> None:
-        remote.put(remote.join(target, name), (local / STORE / name).read_bytes())
-        (local / STORE / name).unlink()
+        content = (local / STORE / name).read_bytes()
+        md5[name] = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        remote.put(remote.join(target, name), content)
 
     remote.in_parallel(upload, list(entry.outputs))
+    write_entry(local / JOURNAL, replace(entry, md5=md5))
+    for name in entry.outputs:
+        (local / STORE / name).unlink()
     path = entry_path(local / JOURNAL, block)
     remote.put(remote.join(work, f"{JOURNAL}/{path.name}"), path.read_bytes())
     path.unlink()

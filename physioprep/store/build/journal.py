@@ -65,6 +65,8 @@ class Entry:
     arrays : mapping of str to ndarray
         ``"<group>/<name>"``, shape (record of the block, channel), see `PER_CHANNEL`; and the
         columns ``"annotations/<name>"``, texts as the UTF-8 bytes of a JSON list.
+    md5 : mapping of str to str
+        On an object store, shard to the MD5 of what was uploaded: servers state it for nothing.
     """
 
     block: int
@@ -73,6 +75,7 @@ class Entry:
     sources: Mapping[int, list[tuple[str, int]]]
     flags: Mapping[int, list[str]]
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    md5: Mapping[str, str] = field(default_factory=dict)
 
 
 def entry_path(folder: Path, block: int) -> Path:
@@ -115,6 +118,7 @@ def write_entry(folder: Path, entry: Entry) -> None:
         "failed": entry.failed,
         "sources": entry.sources,
         "flags": entry.flags,
+        **({"md5": entry.md5} if entry.md5 else {}),
         "arrays": [[name, values.dtype.str, values.shape] for name, values in arrays.items()],
     }
     text = json.dumps(info).encode()
@@ -163,6 +167,7 @@ def read_entry(folder: Path, block: int, store: Path, *, hashed: bool = False) -
         {int(record): [(s, n) for s, n in files] for record, files in info["sources"].items()},
         {int(record): flags for record, flags in info["flags"].items()},
         arrays,
+        info.get("md5", {}),
     )
     for name, (sha256, size) in entry.outputs.items():
         try:

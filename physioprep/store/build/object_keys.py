@@ -15,6 +15,7 @@ from physioprep import remote
 from physioprep.errors import StoreError
 from physioprep.hashes import HASHES
 from physioprep.store.build.work import JOB, JOURNAL, STORE, TABLE
+from physioprep.store.exchange import NOTE
 from physioprep.store.format.layout import QUARANTINE, SCHEMA
 
 _ROOT: Final = "zarr.json"
@@ -23,7 +24,7 @@ _STORE_KEY: Final = re.compile(
     r"|\w+(/\w+)?/zarr\.json|\w+/\w+/c(/\d+)*)"
 )
 _WORK_KEY: Final = re.compile(
-    rf"dtypes\.json|[0-9a-f]{{16}}(-new)?/({re.escape(JOB)}|{re.escape(TABLE)}|{JOURNAL}/\d+\.entry"
+    rf"dtypes\.json|{re.escape(NOTE)}|[0-9a-f]{{16}}(-new)?/({re.escape(JOB)}|{re.escape(TABLE)}|{JOURNAL}/\d+\.entry"
     rf"|{STORE}/{_STORE_KEY.pattern})"
 )
 

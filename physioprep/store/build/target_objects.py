@@ -5,14 +5,17 @@ written under their final names, and the root's ``zarr.json``, which makes them 
 written last. ``.NAME.partial`` beside the target contains the parameters of the tasks and the
 journal; a task writes its block to a local folder and uploads it when it is finished.
 
-A store that replaces another is first written whole below ``.NAME.partial``. Only then is the
-old root deleted, the new objects are copied (by the server) over the old ones, and the root comes
-last: between the two there is no store of that name, and the new one is complete beside it.
+A store that replaces another is first written whole below ``.NAME.partial``. A note there then says
+so, the old root is deleted, the new objects are copied (by the server) over the old ones, and the
+root comes last. Meanwhile `open_store` follows the note. Whoever next locks the target finishes an
+exchange that was stopped.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,12 +27,13 @@ from physioprep.errors import StoreError
 from physioprep.file_systems import file_system
 from physioprep.lock import Held, hold_object
 from physioprep.retry import retrying
-from physioprep.store.build.block_on_objects import STAGED, job_at, objects_of, scratch
+from physioprep.store.build.block_on_objects import job_at, objects_of, scratch
 from physioprep.store.build.job_table import prepare
 from physioprep.store.build.journal import Entry, entry_path, read_entry
 from physioprep.store.build.object_keys import check_prefix, is_store_key, is_work_key
 from physioprep.store.build.plan import Plan
 from physioprep.store.build.work import JOB, JOURNAL, STORE, TABLE
+from physioprep.store.exchange import NOTE, STAGED, note, noted, work_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,13 +41,10 @@ if TYPE_CHECKING:
     from physioprep.harmonise import Recipe
     from physioprep.store.build.gather import Contents
 
+log = logging.getLogger(__name__)
+
 _ROOT = "zarr.json"
 _DTYPES = "dtypes.json"
-
-
-def _work_of(target: str, name: str = "") -> str:
-    parent, _, own = target.rpartition("/")
-    return f"{parent}/.{own}.partial/{name}".rstrip("/")
 
 
 class ObjectTarget:
@@ -64,6 +65,7 @@ class ObjectTarget:
         if url.startswith("http"):
             raise StoreError(f"{url}: cannot write to http(s); give a folder, s3:// or gs://")
         self.path = url
+        self.exchanged = ""
 
     def exists(self) -> bool:
         """Return whether a store exists.
@@ -99,11 +101,11 @@ class ObjectTarget:
             other = f"{each.rstrip('/')}/"
             if own.startswith(other) or other.startswith(own):
                 raise StoreError(f"{self.path}: it overlaps the input {each}; choose another place")
-        check_prefix(self.path, _work_of(self.path))
+        check_prefix(self.path, work_of(self.path))
 
     @contextmanager
     def hold(self) -> Iterator[Held]:
-        """Lock the target against other ingests while the block runs.
+        """Lock the target against other ingests, and finish an exchange that was stopped.
 
         Yields
         ------
@@ -112,6 +114,8 @@ class ObjectTarget:
         """
         parent, _, name = self.path.rpartition("/")
         with hold_object(f"{parent}/.{name}.lock", self.path) as held:
+            if (folder := noted(self.path)) is not None:
+                self._exchange(folder)
             yield held
 
     def refuse_append(self) -> None:
@@ -136,7 +140,7 @@ class ObjectTarget:
             As given to `learn`; empty if there is no such run.
         """
         try:
-            return dict(json.loads(remote.fetch(_work_of(self.path, _DTYPES))))
+            return dict(json.loads(remote.fetch(work_of(self.path, _DTYPES))))
         except (FileNotFoundError, ValueError):
             return {}
 
@@ -151,8 +155,8 @@ class ObjectTarget:
             ``inputs`` and ``dtypes``; JSON values.
         """
         for ending in ("", STAGED):
-            self._remove(_work_of(self.path, plan.sha256[:16] + ending))
-        remote.put(_work_of(self.path, _DTYPES), json.dumps(found).encode())
+            self._remove(work_of(self.path, plan.sha256[:16] + ending))
+        remote.put(work_of(self.path, _DTYPES), json.dumps(found).encode())
 
     def unfinished(self, plan: Plan, *, give_up: bool) -> bool:
         """Return whether an unfinished ingest of another plan exists.
@@ -169,9 +173,12 @@ class ObjectTarget:
         bool
             False if `give_up`.
         """
-        base = _work_of(self.path)
+        base = work_of(self.path)
         mine = {plan.sha256[:16], plan.sha256[:16] + STAGED}
         others = {name.partition("/")[0] for name in remote.listing(base) if "/" in name} - mine
+        if self.exchanged in others:  # its store is in place
+            self._remove(remote.join(base, self.exchanged))
+            others.remove(self.exchanged)
         if give_up:
             for name in others:
                 self._remove(remote.join(base, name))
@@ -198,7 +205,7 @@ class ObjectTarget:
         str
             URL of the working folder, a parameter of the tasks.
         """
-        self.work = _work_of(self.path, plan.sha256[:16])
+        self.work = work_of(self.path, plan.sha256[:16])
         if self.exists() or remote.listing(self.work + STAGED):  # an older store is replaced
             self.work += STAGED
         self.written = objects_of(self.work)
@@ -214,12 +221,13 @@ class ObjectTarget:
 
     def _reserve(self) -> None:
         """Make empty local files of the shards' sizes: `read_entry` checks only the size."""
-        for name, size in remote.listing(self.written).items():
+        self.stated = remote.listing_with_md5(self.written)
+        for name, (size, _) in self.stated.items():
             if "/signal/c/0/" in name:
                 path = self.local / STORE / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with path.open("wb") as file:
-                    file.truncate(size or 0)
+                    file.truncate(size)
 
     def _collect(self) -> None:
         """Download the journal entries that are not yet in the local folder."""
@@ -230,7 +238,7 @@ class ObjectTarget:
         )
 
     def entry(self, block: int) -> Entry | None:
-        """Return the journal's entry of a block.
+        """Return the journal's entry of a block of an earlier run; its shards are compared again.
 
         Parameters
         ----------
@@ -242,7 +250,23 @@ class ObjectTarget:
         Entry or None
             None if the block must be done (again).
         """
+        entry = self._entry(block)
+        for name in entry.outputs if entry is not None else ():
+            if entry is not None and not self._is_unchanged(entry, name):
+                log.warning("%s/%s: changed since an earlier run; written again", self.path, name)
+                return None
+        return entry
+
+    def _entry(self, block: int) -> Entry | None:
         return read_entry(self.local / JOURNAL, block, self.local / STORE)
+
+    def _is_unchanged(self, entry: Entry, name: str) -> bool:
+        """Compare a shard with its hash: by its server's MD5, or else by fetching it."""
+        _, md5 = self.stated[name]
+        if md5 and entry.md5.get(name) == md5:
+            return True
+        content = remote.fetch(remote.join(self.written, name))
+        return hashlib.sha256(content).hexdigest() == entry.outputs[name][0]
 
     def finished(self, block: int) -> Entry | None:
         """Return the entry of a block whose task has just ended.
@@ -259,7 +283,7 @@ class ObjectTarget:
         """
         path = entry_path(self.local / JOURNAL, block)
         remote.download(remote.join(self.work, f"{JOURNAL}/{path.name}"), path)
-        return self.entry(block)
+        return self._entry(block)
 
     def forget(self, block: int) -> None:
         """Remove the entry of a block.
@@ -309,25 +333,42 @@ class ObjectTarget:
         remote.in_parallel(
             lambda x: remote.put(remote.join(self.written, x), (store / x).read_bytes()), rest
         )
-        check_prefix(self.path, _work_of(self.path))
+        check_prefix(self.path, work_of(self.path))
         if self.exists() and not replace:
             raise StoreError(
                 f"{self.path}: appeared meanwhile; overwrite it or choose another name"
             )
+        root = (store / _ROOT).read_bytes()
         if self.written != self.path:
-            remote.delete([remote.join(self.path, _ROOT)])
-            new = sorted(names - {_ROOT})
-            remote.in_parallel(
-                lambda x: _copy(remote.join(self.written, x), remote.join(self.path, x)), new
-            )
-        old = filter(is_store_key, remote.listing(self.path).keys() - names)
-        remote.delete(remote.join(self.path, name) for name in old)
-        remote.put(remote.join(self.path, _ROOT), (store / _ROOT).read_bytes())
+            remote.put(remote.join(self.written, _ROOT), root)
+            folder = self.work.rpartition("/")[2]
+            note(self.path, folder)
+            self._exchange(folder)
+        else:
+            old = filter(is_store_key, remote.listing(self.path).keys() - names)
+            remote.delete(remote.join(self.path, name) for name in old)
+            remote.put(remote.join(self.path, _ROOT), root)
         return contents
+
+    def _exchange(self, folder: str) -> None:
+        """Copy a whole store from the working prefix over the old one, the root last."""
+        staged = work_of(self.path, f"{folder}/{STORE}")
+        names = set(filter(is_store_key, remote.listing(staged)))
+        if _ROOT in names:
+            remote.delete([remote.join(self.path, _ROOT)])
+            remote.in_parallel(
+                lambda x: _copy(remote.join(staged, x), remote.join(self.path, x)),
+                sorted(names - {_ROOT}),
+            )
+            old = filter(is_store_key, remote.listing(self.path).keys() - names)
+            remote.delete(remote.join(self.path, name) for name in old)
+            _copy(remote.join(staged, _ROOT), remote.join(self.path, _ROOT))
+            self.exchanged = folder
+        remote.delete([work_of(self.path, NOTE)])
 
     def discard(self) -> None:
         """Remove the working folder and the local folders."""
-        work = _work_of(self.path)
+        work = work_of(self.path)
         remote.delete(remote.join(work, x) for x in remote.listing(work) if is_work_key(x))
         if hasattr(self, "work"):
             shutil.rmtree(scratch(self.work), ignore_errors=True)
