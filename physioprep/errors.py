@@ -29,6 +29,8 @@ class UnreadableFileError(PhysioprepError):
         The file.
     cause : str
         What is wrong with it, in a few words.
+    in_annotations : bool
+        Only its annotations are damaged: the samples can be read without them.
 
     Examples
     --------
@@ -38,7 +40,8 @@ class UnreadableFileError(PhysioprepError):
     physioprep.errors.UnreadableFileError: 208.dat: 200 bytes short of its header
     """
 
-    def __init__(self, path: str | Path, cause: str) -> None:
+    def __init__(self, path: str | Path, cause: str, *, in_annotations: bool = False) -> None:
+        self.in_annotations = in_annotations
         self.path, self.cause = without_secrets(str(path)), without_secrets(cause)
         super().__init__(path, cause)  # both, so that it pickles across processes
 

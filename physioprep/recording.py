@@ -128,6 +128,26 @@ def group_end_s(group: GroupHeader) -> float:
     return onset + (group.n_samples - first) / group.sampling_rate
 
 
+def not_read_flags(metadata: Mapping[str, Any]) -> list[str]:
+    """Return the flags of a record whose annotations are lost, in part or whole.
+
+    Parameters
+    ----------
+    metadata : mapping
+        Of a header or recording; ``"not_read"`` lists what could not be read.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> not_read_flags({"not_read": ["100.atr"]})
+    ['not-read:100.atr']
+    """
+    return [f"not-read:{name}" for name in metadata.get("not_read", ())]
+
+
 @dataclass(frozen=True, eq=False)
 class SignalGroup(GroupHeader):
     """The signals of one sampling rate, with their samples.

@@ -17,6 +17,7 @@ from physioprep.facts import Facts, load_facts
 from physioprep.hashes import kind_of
 from physioprep.readers.confinement import is_inside
 from physioprep.readers.unexpected import unexpected_place, unexpected_traceback
+from physioprep.recording import not_read_flags
 
 if TYPE_CHECKING:
     from physioprep.recording import Header
@@ -150,6 +151,7 @@ class _HeaderReader:
         faults = [*self._faults(entry.record_id), *entry.faults]
         if header is not None:
             faults += [name for name in self._signal_faults(header) if name not in faults]
+        lost = not_read_flags(header.metadata) if header is not None else []
         subject = entry.subject_id
         values = (
             entry.record_id,
@@ -165,7 +167,7 @@ class _HeaderReader:
             entry.age,
             entry.sex,
             entry.split,
-            [*entry.flags, *[f"{self._actions[fault]}:{fault}" for fault in faults]],
+            [*entry.flags, *lost, *[f"{self._actions[fault]}:{fault}" for fault in faults]],
             faults,
             error,
         )

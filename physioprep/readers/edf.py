@@ -22,6 +22,7 @@ from physioprep.errors import UnreadableFileError
 from physioprep.readers import streamed
 from physioprep.readers.edf_annotations import (
     Timeline,
+    is_status,
     parse_tals,
     tal_columns,
     trigger_columns,
@@ -29,7 +30,7 @@ from physioprep.readers.edf_annotations import (
 from physioprep.readers.edf_header import EdfHeader, read_edf_header
 from physioprep.readers.regular import open_file
 from physioprep.readers.structures import annotation_endings
-from physioprep.readers.wfdb_annotations import find_annotations, merge, read_annotations
+from physioprep.readers.wfdb_annotations import Beside, look_beside, merge
 from physioprep.readers.wfdb_formats import decode_24
 from physioprep.readers.wfdb_signals import read_into
 from physioprep.recording import GroupHeader, Header, Recording, SignalGroup
@@ -64,15 +65,16 @@ def read_header(path: Path) -> Header:
         # the stated count, even of a truncated file: `read` raises for it
         n_stated = header.n_records if header.n_records >= 0 else n_records
         wanted = n_records if header.is_discontinuous else min(1, n_records)
-        timeline = parse_tals(_annotation_blocks(file, header, wanted), path)
+        timeline = parse_tals(_annotation_blocks(file, header, wanted), path, strict=False)
     first, segments, notes = _clock(header, timeline, path)
     groups = tuple(
         _group_header(header, members, n_stated, segments) for members in _by_rate(header, path)
     )
     start = header.start_time and header.start_time + timedelta(seconds=first)
-    metadata = _describe(header, [*header.notes, *notes])
-    files = (path, *_annotation_files(path))
-    return Header(path, "edf", groups, files, start, metadata)
+    metadata = _describe(header, [*header.notes, *notes], timeline)
+    beside = _annotations_beside(path)
+    beside.in_metadata(metadata)
+    return Header(path, "edf", groups, (path, *beside.files), start, metadata)
 
 
 def read(path: Path, verify: bool = True) -> Recording:
@@ -82,8 +84,9 @@ def read(path: Path, verify: bool = True) -> Recording:
     ----------
     path : Path
     verify : bool
-        Raise unless the file holds exactly the number of data records that it states. If
-        False, its whole data records are read, and ``metadata["notes"]`` says so.
+        Raise unless the file holds exactly the number of data records that it states, and
+        undamaged annotations. If False, its whole data records and the annotations that can be
+        read are, and ``metadata["notes"]`` says so.
 
     Returns
     -------
@@ -94,7 +97,8 @@ def read(path: Path, verify: bool = True) -> Recording:
     Raises
     ------
     UnreadableFileError
-        The file is missing, malformed, or not as long as its header states.
+        The file is missing, malformed, or not as long as its header states. Where only its
+        annotations are damaged, its `in_annotations` is true.
 
     Examples
     --------
@@ -113,10 +117,11 @@ def read(path: Path, verify: bool = True) -> Recording:
         if n_records * header.record_bytes // header.sample_bytes * width > streamed.LARGE_BYTES:
             stamp = streamed.stamp_of(file.fileno())
             arrays = [_stream(path, header, n_records, numbers, stamp) for numbers in members]
-            timeline = parse_tals(_annotation_blocks(file, header, n_records), path)
+            blocks = _annotation_blocks(file, header, n_records)
+            timeline = parse_tals(blocks, path, strict=verify)
         else:
             arrays, pieces = _read_records(file, path, header, n_records, members)
-            timeline = parse_tals(_rows(pieces), path)
+            timeline = parse_tals(_rows(pieces), path, strict=verify)
     first, segments, more = _clock(header, timeline, path)
     groups, tables = [], []
     if timeline.onsets:
@@ -124,21 +129,18 @@ def read(path: Path, verify: bool = True) -> Recording:
     for numbers, array in zip(members, arrays, strict=True):
         group = _group_header(header, numbers, n_records, segments)
         groups.append(SignalGroup(**vars(group), digital=array))
-        if header.sample_bytes == 3 and "Status" in group.channels:
-            row = group.channels.index("Status")
-            tables.append(trigger_columns(array, row, group.sampling_rate, path))
-    beside = _annotation_files(path)
-    if groups:
-        tables += [read_annotations(file, groups[0].sampling_rate) for file in beside]
-    return Recording(
-        path,
-        "edf",
-        tuple(groups),
-        (path, *beside),
-        header.start_time and header.start_time + timedelta(seconds=first),
-        _describe(header, [*header.notes, *notes, *more]),
-        merge(tables),
-    )
+        if header.sample_bytes == 3:
+            tables += [
+                trigger_columns(array, row, group.sampling_rate, path)
+                for row, number in enumerate(numbers)
+                if is_status(header.signals[number])
+            ]
+    metadata = _describe(header, [*header.notes, *notes, *more], timeline)
+    beside = _annotations_beside(path, groups[0].sampling_rate if groups else None)
+    beside.in_metadata(metadata)
+    start = header.start_time and header.start_time + timedelta(seconds=first)
+    columns = merge([*tables, *beside.tables])
+    return Recording(path, "edf", tuple(groups), (path, *beside.files), start, metadata, columns)
 
 
 def _open(path: Path) -> BufferedReader:
@@ -351,10 +353,13 @@ def _runs(members: list[int]) -> list[tuple[int, int]]:
     return list(zip([0, *breaks], [*breaks, len(members)], strict=True))
 
 
-def _describe(header: EdfHeader, notes: list[str]) -> dict[str, Any]:
+def _describe(header: EdfHeader, notes: list[str], timeline: Timeline) -> dict[str, Any]:
     ordinary = [signal for signal in header.signals if not signal.is_annotations]
     uncalibrated = [signal.label for signal in ordinary if signal.gain != signal.gain]
-    return {
+    lost = {"not_read": ["damaged annotations"]} if timeline.damaged else {}
+    if header.sample_bytes == 3 and not header.is_plus and not any(map(is_status, ordinary)):
+        notes = [*notes, "no Status channel: no triggers are read"]
+    return lost | {
         "patient": header.patient,
         "recording": header.recording,
         "reserved": header.reserved,
@@ -363,11 +368,11 @@ def _describe(header: EdfHeader, notes: list[str]) -> dict[str, Any]:
         "sample_bytes": header.sample_bytes,
         "signals": list(header.signals),
         "uncalibrated": uncalibrated,
-        "notes": notes,
+        "notes": [*notes, *timeline.damaged],
     }
 
 
-def _annotation_files(path: Path) -> list[Path]:
+def _annotations_beside(path: Path, rate_hz: float | None = None) -> Beside:
     """Find the WFDB annotation files that a corpus has beside its EDF files."""
-    found = find_annotations(path.parent, path.name, frozenset())
-    return [file for file in found if file.name.endswith(annotation_endings("edf"))]
+    endings = annotation_endings("edf")
+    return look_beside(path.parent, path.name, frozenset(), rate_hz=rate_hz, endings=endings)

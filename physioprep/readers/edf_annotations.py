@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
+from physioprep.readers.edf_header import EdfSignal
 
 _PIECE = 1 << 20  # samples
+#: Labels of the channel of triggers; BioSemi writes "Status", converters the others.
+_STATUS = frozenset({"status", "trigger", "triggers", "bdf status", "status channel"})
 _TIME = rb"\d{1,15}(?:\.\d{0,15})?"
 _TAL = re.compile(rb"([+-]%b)(?:\x15(%b)?)?\x14(.*)" % (_TIME, _TIME), re.DOTALL)
 
@@ -29,15 +32,18 @@ class Timeline(NamedTuple):
         Of the annotations, s; onsets from the header's start time, durations NaN if unstated.
     texts : list of str
         Of the annotations.
+    damaged : list of str
+        What is no annotation, with the data record that it is in.
     """
 
     records: NDArray[np.float64]
     onsets: list[float]
     durations: list[float]
     texts: list[str]
+    damaged: list[str]
 
 
-def parse_tals(blocks: Iterable[list[bytes]], path: Path) -> Timeline:
+def parse_tals(blocks: Iterable[list[bytes]], path: Path, *, strict: bool = True) -> Timeline:
     r"""Parse the annotation signals of every data record.
 
     Parameters
@@ -46,6 +52,8 @@ def parse_tals(blocks: Iterable[list[bytes]], path: Path) -> Timeline:
         For each data record, the bytes of each annotation signal.
     path : Path
         Named in errors.
+    strict : bool
+        Raise for what is no annotation; else leave it out and list it in `damaged`.
 
     Returns
     -------
@@ -55,26 +63,30 @@ def parse_tals(blocks: Iterable[list[bytes]], path: Path) -> Timeline:
     Raises
     ------
     UnreadableFileError
-        A block is not a list of time-stamped annotations.
+        A block is not a list of time-stamped annotations, or there are more than
+        `physioprep.limits.MAX_ANNOTATIONS`.
 
     Examples
     --------
     >>> parse_tals([[b"+0.5\x14\x14\0+2\x151.5\x14blink\x14\0\0"]], Path("a.edf"))
-    Timeline(records=array([0.5]), onsets=[2.0], durations=[1.5], texts=['blink'])
+    Timeline(records=array([0.5]), onsets=[2.0], durations=[1.5], texts=['blink'], damaged=[])
     """
     records: list[float | None] = []
     onsets: list[float] = []
     durations: list[float] = []
     texts: list[str] = []
+    damaged: list[str] = []
     for number, signals in enumerate(blocks):
         records.append(None)
         for block in signals:
             for tal in filter(None, block.split(b"\0")):
                 match = _TAL.fullmatch(tal)
                 if not match:
-                    raise UnreadableFileError(
-                        path, f"damaged annotation in data record {number}: {tal[:40]!r}"
-                    )
+                    damaged.append(f"damaged annotation in data record {number}: {tal[:40]!r}")
+                    if strict:
+                        raise UnreadableFileError(path, damaged[0], in_annotations=True)
+                    limits.check(path, len(damaged), limits.MAX_ANNOTATIONS, "annotations")
+                    continue
                 onset = float(match[1])
                 notes = match[3].split(b"\x14")
                 if notes[0] == b"" and records[number] is None:
@@ -87,7 +99,7 @@ def parse_tals(blocks: Iterable[list[bytes]], path: Path) -> Timeline:
                         onsets.append(onset)
                         durations.append(float(match[2]) if match[2] else np.nan)
                         texts.append(_decode(note))
-    return Timeline(np.array(records, np.float64), onsets, durations, texts)
+    return Timeline(np.array(records, np.float64), onsets, durations, texts, damaged)
 
 
 def _decode(raw: bytes) -> str:
@@ -113,7 +125,7 @@ def tal_columns(timeline: Timeline, first_sample_s: float) -> dict[str, NDArray[
 
     Examples
     --------
-    >>> tal_columns(Timeline(np.array([0.5]), [2.0], [1.5], ["blink"]), 0.5)["onset"]
+    >>> tal_columns(Timeline(np.array([0.5]), [2.0], [1.5], ["blink"], []), 0.5)["onset"]
     array([1.5])
     """
     n = len(timeline.onsets)
@@ -125,6 +137,29 @@ def tal_columns(timeline: Timeline, first_sample_s: float) -> dict[str, NDArray[
         source="edf+",
         code=np.full(n, "", object),
         sample=np.full(n, -1, np.int64),
+    )
+
+
+def is_status(signal: EdfSignal) -> bool:
+    """Return whether a BDF signal holds triggers: by its label, its unit or its transducer.
+
+    Parameters
+    ----------
+    signal : EdfSignal
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_status(EdfSignal("TRIGGER", "", "", -1, 1, -1, 1, "", 256))
+    True
+    """
+    return (
+        signal.label.strip().lower() in _STATUS
+        or signal.units.lower() == "boolean"
+        or "triggers and status" in signal.transducer.lower()  # BioSemi's own words
     )
 
 

@@ -63,8 +63,9 @@ def read_header(path: Path) -> Header:
         groups = tuple(group_header(record, members, n_frames) for members in by_rate(record))
         files = signal_files(path, record)
         metadata = describe(record, record.signals)
-    annotations = _annotation_files(path, files)
-    return Header(path, "wfdb", groups, (path, *files, *annotations), record.start_time, metadata)
+    beside = _annotations(path, files)
+    beside.in_metadata(metadata)
+    return Header(path, "wfdb", groups, (path, *files, *beside.files), record.start_time, metadata)
 
 
 def read(path: Path, verify: bool = True) -> Recording:
@@ -109,13 +110,11 @@ def read(path: Path, verify: bool = True) -> Recording:
         groups, found = read_groups(path, record, verify)
         files = signal_files(path, record)
         metadata = describe(record, record.signals) | found
-    annotations = _annotation_files(path, files)
-    columns = wfdb_annotations.merge(
-        [wfdb_annotations.read_annotations(file, record.frame_rate) for file in annotations]
-    )
-    return Recording(
-        path, "wfdb", groups, (path, *files, *annotations), record.start_time, metadata, columns
-    )
+    beside = _annotations(path, files, record.frame_rate)
+    beside.in_metadata(metadata)
+    columns = wfdb_annotations.merge(beside.tables)
+    files = (path, *files, *beside.files)
+    return Recording(path, "wfdb", groups, files, record.start_time, metadata, columns)
 
 
 def load(path: Path) -> tuple[Path, RecordHeader]:
@@ -180,6 +179,8 @@ def describe(record: RecordHeader, signals: tuple[SignalLine, ...]) -> dict[str,
     }
 
 
-def _annotation_files(path: Path, files: tuple[Path, ...]) -> list[Path]:
+def _annotations(
+    path: Path, files: tuple[Path, ...], rate_hz: float | None = None
+) -> wfdb_annotations.Beside:
     record, names = path.name.removesuffix(".hea"), [file.name for file in files]
-    return wfdb_annotations.find_annotations(path.parent, record, names)
+    return wfdb_annotations.look_beside(path.parent, record, names, rate_hz=rate_hz)

@@ -11,14 +11,14 @@ import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.regular import read_bytes
+from physioprep.readers.regular import opened, read_bytes
 from physioprep.recording import ANNOTATION_COLUMNS
 
 _SYMBOLS = dict(enumerate(' NLRaVFJASEj/Q~?|?sT*D"=pB^t+u?![]en@xf()r'))
@@ -26,8 +26,7 @@ for _unused in (15, 17):
     del _SYMBOLS[_unused]
 _NOTE, _SKIP, _NUM, _SUB, _CHAN, _AUX = 22, 59, 60, 61, 62, 63
 
-#: Extensions that PhysioNet uses for annotations. A file with another extension counts as
-#: annotations only if all of it parses.
+#: Extensions that PhysioNet uses for annotations: a file of one that does not parse is missed.
 KNOWN_EXTENSIONS = frozenset(
     {
         "al", "alh", "alm", "ann", "ao", "apn", "ari", "atr", "aw", "blh", "blm", "bph",
@@ -45,6 +44,7 @@ _OTHER_EXTENSIONS = frozenset(
         "crdownload",
     }
 )  # fmt: skip
+_NO_END = "does not end with the end mark of annotation files"
 _NONE: dict[str, NDArray[Any]] = {
     name: np.empty(0, dtype) for name, dtype in ANNOTATION_COLUMNS.items()
 }
@@ -52,8 +52,48 @@ _RESOLUTION = re.compile(r"## time resolution: (\d{1,9}\.?\d{0,9})", re.ASCII)
 _DEFINITION = re.compile(r"(\d{1,9}) (\S+)(?: (.*))?", re.ASCII)
 
 
-def find_annotations(folder: Path, record: str, exclude: Collection[str]) -> list[Path]:
-    """List the annotation files of a record, sorted by name.
+class Beside(NamedTuple):
+    """The annotation files beside a record.
+
+    Attributes
+    ----------
+    files : list of Path
+        Those that are annotations by their content.
+    tables : list of dict
+        Their columns; empty where only the files were asked for.
+    notes : list of str
+        What was not taken, and why.
+    not_read : list of str
+        Names of files among them that their extension calls annotations.
+    """
+
+    files: list[Path]
+    tables: list[dict[str, NDArray[Any]]]
+    notes: list[str]
+    not_read: list[str]
+
+    def in_metadata(self, metadata: dict[str, Any]) -> None:
+        """Add the notes to the metadata of a recording.
+
+        Parameters
+        ----------
+        metadata : dict
+            Its ``"notes"`` grow, and ``"not_read"`` lists the annotation files that are lost.
+        """
+        metadata["notes"] = [*metadata.get("notes", ()), *self.notes]
+        if self.not_read:
+            metadata["not_read"] = [*metadata.get("not_read", ()), *self.not_read]
+
+
+def look_beside(
+    folder: Path,
+    record: str,
+    exclude: Collection[str],
+    *,
+    rate_hz: float | None = None,
+    endings: tuple[str, ...] = ("",),
+) -> Beside:
+    """Find the annotation files of a record by their content, sorted by name, and read them.
 
     Parameters
     ----------
@@ -63,51 +103,80 @@ def find_annotations(folder: Path, record: str, exclude: Collection[str]) -> lis
         Record name; annotation files are called ``record.extension``.
     exclude : collection of str
         Names of files that are not annotations (signal files).
+    rate_hz : float, optional
+        Frame rate of the record, Hz. Without it no annotations are read: of a file with one of
+        `KNOWN_EXTENSIONS` only the end is looked at, which is enough to tell a text.
+    endings : tuple of str
+        Of the names to look at.
 
     Returns
     -------
-    list of Path
+    Beside
     """
     listing = _extensions(str(folder), os.stat(folder).st_mtime_ns)  # noqa: PTH116 (hot path)
-    found = []
+    found = Beside([], [], [], [])
     for extension in listing.get(record, ()):
         name = f"{record}.{extension}"
-        if name in exclude:
+        if name in exclude or not name.endswith(endings):
             continue
-        path = folder / name
-        if extension in KNOWN_EXTENSIONS or _parses(path):
-            found.append(path)
+        path, known = folder / name, extension in KNOWN_EXTENSIONS
+        try:
+            _check_end(path)
+            found.files.append(path)
+            if rate_hz is not None:
+                found.tables.append(read_annotations(path, rate_hz, extension))
+            elif not known:
+                _decode(read_bytes(path, limits.MAX_ANNOTATION_BYTES), path)
+        except UnreadableFileError as error:
+            if not known and path in found.files:
+                found.files.remove(path)
+            found.notes.append(f"{name}: not read as annotations ({error.cause})")
+            if known:
+                found.not_read.append(name)
     return found
 
 
 @lru_cache(maxsize=4)
 def _extensions(folder: str, modified_ns: int) -> dict[str, tuple[str, ...]]:
-    """Map stem to extensions that may be annotations; one listing serves a folder's records."""
+    """Map record to extensions that may be annotations; one listing serves a folder's records."""
     found: dict[str, list[str]] = {}
-    for name in sorted(os.listdir(folder)):  # noqa: PTH208 (hot path)
+    names = sorted(os.listdir(folder))  # noqa: PTH208 (hot path)
+    known = set(names)
+    for name in names:
+        if name.rpartition(".")[2].lower() in _OTHER_EXTENSIONS:
+            continue
         stem, dot, extension = name.rpartition(".")
-        if dot and extension not in _OTHER_EXTENSIONS and extension.isidentifier():
+        while stem and dot:
             found.setdefault(stem, []).append(extension)
+            if stem in known or f"{stem}.hea" in known:
+                break  # the file belongs to this one, not to a record of a shorter name
+            stem, dot, more = stem.rpartition(".")
+            extension = f"{more}.{extension}"
     return {stem: tuple(extensions) for stem, extensions in found.items()}
 
 
-def _parses(path: Path) -> bool:
-    try:
-        _decode(read_bytes(path, limits.MAX_ANNOTATION_BYTES), path)
-    except UnreadableFileError:
-        return False
-    return True
+def _check_end(path: Path) -> None:
+    """Refuse what cannot be annotations by its last two bytes."""
+    with opened(path) as file:
+        size = os.fstat(file).st_size
+        if size < 2:
+            raise UnreadableFileError(path, "too short for an annotation file")
+        if os.pread(file, 2, size - 2) != bytes(2):
+            raise UnreadableFileError(path, _NO_END)
 
 
-def read_annotations(path: Path, rate_hz: float) -> dict[str, NDArray[Any]]:
+def read_annotations(
+    path: Path, rate_hz: float, source: str | None = None
+) -> dict[str, NDArray[Any]]:
     """Read one annotation file.
 
     Parameters
     ----------
     path : Path
-        Its extension becomes the ``source``.
     rate_hz : float
         The record's frame rate, Hz. A time resolution stated in the file takes precedence.
+    source : str, optional
+        What the annotations are said to come from; by default the extension.
 
     Returns
     -------
@@ -128,7 +197,7 @@ def read_annotations(path: Path, rate_hz: float) -> dict[str, NDArray[Any]]:
         "onset": onset,
         "duration": np.full(len(onset), np.nan),
         "text": notes,
-        "source": np.full(len(onset), path.name.rpartition(".")[2], object),
+        "source": np.full(len(onset), source or path.name.rpartition(".")[2], object),
         "code": code,
         "sample": samples,
         "channel": channels,
@@ -191,7 +260,7 @@ def _decode(data: NDArray[np.uint8], path: Path) -> tuple[NDArray[Any], ...]:
         else:
             aux[at] = _text(raw[2 * at + 2 : 2 * at + 2 + length])
     if end == len(words) or (data.size % 2 and data[-1]) or words[end:].any():
-        raise UnreadableFileError(path, "does not end with the end mark of annotation files")
+        raise UnreadableFileError(path, _NO_END)
     plain = np.frombuffer(payload, np.bool_)[:end] ^ True
     return _collect(kinds[:end], values[:end], plain, skips, aux, path)
 

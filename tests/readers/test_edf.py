@@ -225,9 +225,10 @@ def test_truncated_file_is_an_error_unless_not_verified(
     assert cause in recording.metadata["notes"][0]
 
 
-def test_status_channel_gives_triggers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("label", ["Status", "STATUS", "status", "Trigger", "BDF Status"])
+def test_status_channel_gives_triggers(tmp_path: Path, label: str) -> None:
     path = tmp_path / "a.bdf"
-    Edf([("A1", 4), ("Status", 4)], n_records=2, bdf=True, reserved="24BIT").write(path)
+    Edf([("A1", 4), (label, 4)], n_records=2, bdf=True, reserved="24BIT").write(path)
     status = [0x100000, 0x100004, 0x100004, 0x100000, 0x800005, 0x800005, 0x800007, 7]
     raw = bytearray(path.read_bytes())
     for record in range(2):
@@ -305,8 +306,28 @@ def test_mangled_headers_are_one_error(tmp_path: Path, at: int, text: bytes) -> 
 def test_damaged_annotations_are_one_error(tmp_path: Path) -> None:
     path = tmp_path / "a.edf"
     Edf([("a", 10)], times=[0, 1, 2, 3], notes={2: b"no onset\x14\0"}, reserved="EDF+C").write(path)
-    with pytest.raises(UnreadableFileError, match="damaged annotation in data record 2"):
+    with pytest.raises(UnreadableFileError, match="damaged annotation in data record 2") as caught:
         read_recording(path)
+    assert caught.value.in_annotations
+    assert not read_header(path).metadata.get("not_read")  # which looks at the first data record
+
+
+@pytest.mark.parametrize("record", [0, 3])
+def test_damaged_annotations_do_not_cost_the_samples(tmp_path: Path, record: int) -> None:
+    path = tmp_path / "a.edf"
+    edf = Edf(
+        [("a", 10)], times=[0, 1, 2, 3], reserved="EDF+C",
+        notes={1: b"+1.5\x14blink\x14\0", record: b"0,5\x14bad\x14\0"},
+    )  # fmt: skip
+    values = edf.write(path)
+    recording = read_recording(path, verify=False)
+    assert np.array_equal(recording.groups[0].digital[0], values[0])
+    assert recording.annotations["text"].tolist() == ["blink"]
+    assert f"damaged annotation in data record {record}" in recording.metadata["notes"][0]
+    assert recording.metadata["not_read"] == ["damaged annotations"]
+    header = read_header(path)
+    assert header.groups[0].n_samples == 40
+    assert ("not_read" in header.metadata) == (record == 0)
 
 
 def test_short_files(tmp_path: Path) -> None:

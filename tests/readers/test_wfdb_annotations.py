@@ -99,3 +99,72 @@ def test_damaged_files_are_one_error(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / "r.atr").write_bytes(raw)
     with pytest.raises(UnreadableFileError, match=r"r\.atr"):
         read_annotations(tmp_path / "r.atr", 250.0)
+
+
+@pytest.mark.parametrize(
+    "extension",
+    ["atr", "16a", "st-", "qrs-1", "2nd", "0", "a.b", "ATR", "at_", "ecg~", "123_x", "-"],
+)
+def test_annotations_of_any_extension_are_read(
+    write_record: Any, tmp_path: Path, extension: str
+) -> None:
+    import wfdb
+
+    write_record("r", 16)
+    wfdb.wrann("r", "atr", np.array([10, 30]), ["N", "V"], write_dir=str(tmp_path))
+    (tmp_path / "r.atr").rename(tmp_path / f"r.{extension}")
+    recording = read_recording(tmp_path / "r")
+    assert recording.annotations["sample"].tolist() == [10, 30]
+    assert set(recording.annotations["source"]) == {extension}
+    names = [file.name for file in read_header(tmp_path / "r").files]
+    assert names == ["r.hea", "r.dat", f"r.{extension}"] == [f.name for f in recording.files]
+    assert recording.metadata["notes"] == []
+
+
+def test_a_dotted_extension_is_not_taken_from_another_record(
+    write_record: Any, tmp_path: Path
+) -> None:
+    for name in ("r", "r.1"):
+        write_record(name, 16)
+    (tmp_path / "r.edf").write_bytes(b"")
+    for name, code in (("r.1.atr", 1), ("r.atr", 5), ("r.edf.seizures", 3)):
+        (tmp_path / name).write_bytes(words(code << 10 | 7, 0))
+    assert read_recording(tmp_path / "r").annotations["code"].tolist() == ["V"]
+    assert read_recording(tmp_path / "r.1").annotations["code"].tolist() == ["N"]
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "cause"),
+    [
+        ("r.stf", b"1 0 0 0\n2 5 1 4\n", "end mark"),  # LTSTDB's ST functions are a text
+        ("r.ecg", b"ISHNE1.0" + bytes(600) + b"\1\2\3", "end mark"),
+        ("r.resp", b"", "too short"),
+        ("r.man", b".TH r 1\n", "end mark"),
+        ("r.atr", words(1 << 10 | 5), "end mark"),
+        ("r.qrs", words(55 << 10 | 1, 0), "unknown annotation code 55"),
+        ("r.ann", words(59 << 10, 0), "truncated within an annotation"),
+    ],
+)
+def test_a_side_file_does_not_cost_the_signals(
+    write_record: Any, tmp_path: Path, name: str, raw: bytes, cause: str
+) -> None:
+    signals = write_record("r", 16)
+    (tmp_path / "r.qrsc").write_bytes(words(1 << 10 | 3, 0))
+    (tmp_path / name).write_bytes(raw)
+    recording = read_recording(tmp_path / "r")
+    assert recording.groups[0].digital.tolist() == signals
+    assert recording.annotations["sample"].tolist() == [3]
+    (note,) = recording.metadata["notes"]
+    assert name in note
+    assert cause in note
+    assert recording.metadata["not_read"] == [name]
+
+
+def test_a_strange_file_beside_a_record_is_noted(write_record: Any, tmp_path: Path) -> None:
+    write_record("r", 16)
+    (tmp_path / "r.abc").write_text("what is this")
+    (tmp_path / "r.txt").write_text("a text says what it is")
+    for found in (read_recording(tmp_path / "r"), read_header(tmp_path / "r")):
+        (note,) = found.metadata["notes"]
+        assert note.startswith("r.abc: not read as annotations")
+        assert "not_read" not in found.metadata

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from physioprep.atomic import write_bytes
 from physioprep.errors import PhysioprepError
 from physioprep.readers.unexpected import unexpected_traceback
+from physioprep.recording import not_read_flags
 from physioprep.store.build.journal import Entry, Failure, write_entry
 from physioprep.store.build.sources import (
     check_sources,
@@ -190,6 +191,9 @@ class _Block:
             return
         for writer in writers:
             self._keep(position, number, writer, groups[writer.expected.key])
+        lost = not_read_flags(recording.metadata)
+        if lost:
+            self.flags.setdefault(number, []).extend(lost)
         self.notes.append((number, recording.annotation_columns))
 
     def _fail(self, record: dict[str, Any], stage: str, error: Exception) -> None:

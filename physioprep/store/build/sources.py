@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from physioprep.errors import PhysioprepError, UnreadableFileError
+from physioprep.errors import CorpusError, PhysioprepError, UnreadableFileError
 from physioprep.hashes import sha256_of
 from physioprep.remote import download, is_remote, join
 
@@ -139,16 +139,35 @@ def read_source(record: Mapping[str, Any], *, verify: bool, fix: bool) -> Record
     _check_inside(record)
     root = record["root"]
     path = Path(root) / record["path"]
-    recording = read_recording(path, format=record["format"], verify=verify, root=root)
+    try:
+        recording = read_recording(path, format=record["format"], verify=verify, root=root)
+    except UnreadableFileError as error:
+        if not error.in_annotations:
+            raise
+        # the file has the right length; what is lost is on the record: see `not_read_flags`
+        recording = read_recording(path, format=record["format"], verify=False, root=root)
     if fix and record.get("faults"):
         from physioprep.corpora.fix import fix_recording
 
         recording = fix_recording(recording, record["corpus"], record["faults"])
-    read_beside = _annotation_reader(record["corpus"])
-    if read_beside is not None:
-        notes = read_beside(path)
-        if len(next(iter(notes.values()), ())):
-            recording = replace(recording, annotation_columns=notes)
+    return _with_annotations(recording, _annotation_reader(record["corpus"]), path)
+
+
+def _with_annotations(
+    recording: Recording, read: Callable[[Path], Mapping[str, NDArray[Any]]] | None, path: Path
+) -> Recording:
+    """Return a recording with the annotations that its corpus keeps in separate files, if any."""
+    if read is None:
+        return recording
+    try:
+        notes = read(path)
+    except (CorpusError, UnreadableFileError) as error:  # the samples are not at fault
+        metadata = dict(recording.metadata)
+        metadata["notes"] = [*metadata.get("notes", ()), str(error)]
+        metadata["not_read"] = [*metadata.get("not_read", ()), "annotations of its corpus"]
+        return replace(recording, metadata=metadata)
+    if len(next(iter(notes.values()), ())):
+        return replace(recording, annotation_columns=notes)
     return recording
 
 
