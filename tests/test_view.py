@@ -11,7 +11,7 @@ from physioprep.errors import PhysioprepError, StoreError
 from physioprep.viewing import Mark, compose, ecg_panel, plot_record
 from physioprep.viewing.ecg import choose_gain, clinical_rows
 from physioprep.viewing.page import GUTTER_MM, MARGIN_MM, MM_PER_INCH, RIGHT_MM
-from physioprep.viewing.record import Signals, draw_signals
+from physioprep.viewing.record import Signals, draw_record, draw_signals
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
@@ -168,6 +168,26 @@ def test_seconds_count_from_the_recordings_start() -> None:
     assert "5 s" in words
     assert "15" in words
     assert "16" not in words
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ({"name": "native"}, "as recorded (no re-referencing here)"),
+        ({"modalities": {"eeg": {"reference": ""}}}, "as recorded (no re-referencing here)"),
+        ({"modalities": {"eeg": {"reference": "average"}}}, "average reference (by the recipe)"),
+        ({"modalities": {"eeg": {"reference": "linked-mastoids"}}}, "linked mastoids (by the"),
+        ({"modalities": {"eeg": {"reference": "tcp"}}}, "bipolar, TCP montage (by the recipe)"),
+    ],
+)
+def test_eeg_says_the_reference_that_the_recipe_applied(
+    recipe: dict[str, object], said: str
+) -> None:
+    store = fake_store({"eeg": (np.zeros((2, 2000), "f4"), 200.0, ("Fp1", "Cz"), "µV")})
+    store.attrs["recipe"] = recipe
+    footer = " ".join(texts(draw_record(store, "a")))
+    assert said in footer
+    assert footer.count("as recorded") == said.count("as recorded")
 
 
 def test_units_are_converted_to_millivolts() -> None:

@@ -39,6 +39,8 @@ Sink = Callable[[str, int, NDArray[np.generic]], None]
 
 #: Plausible root mean square of a channel, by modality, in the modality's unit.
 PLAUSIBLE_RMS = {"ecg": (1e-3, 10.0), "eeg": (0.1, 2000.0)}
+#: A channel with more than this fraction of saturated samples is flagged.
+SATURATED = 1e-3
 
 
 def harmonise(
@@ -339,6 +341,8 @@ def _finish(plan: GroupPlan, recipe: ModalityRecipe, total: Quantised) -> Harmon
         for name, value in zip(plan.channels, rms.tolist(), strict=True)
         if value > 0 and not low <= value <= high
     )
+    saturated = total.n_saturated > SATURATED * total.n_valid
+    flags += tuple(f"saturated:{plan.channels[i]}" for i in np.flatnonzero(saturated))
     return HarmonisedGroup(
         modality=plan.modality,
         channels=plan.channels,

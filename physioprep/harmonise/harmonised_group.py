@@ -43,8 +43,8 @@ class HarmonisedGroup:
     derived : ndarray of bool, shape (channel,)
         True for a channel computed from others.
     flags : tuple of str
-        ``"implausible-amplitude:NAME"`` for channels outside `PLAUSIBLE_RMS`. Nothing is
-        rescaled.
+        ``"implausible-amplitude:NAME"`` for channels outside `PLAUSIBLE_RMS` (nothing is
+        rescaled), ``"saturated:NAME"`` for those with over 0.1 % of saturated samples.
     """
 
     modality: str

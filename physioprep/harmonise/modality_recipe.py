@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from physioprep.errors import RecipeError
@@ -11,7 +11,12 @@ from physioprep.harmonise.chain import Chain, design_chain
 from physioprep.harmonise.channels import MODALITIES
 from physioprep.harmonise.filters import Filter
 from physioprep.harmonise.montage import REFERENCES
-from physioprep.harmonise.units import CANONICAL_UNITS
+from physioprep.harmonise.units import CANONICAL_UNITS, UnknownUnitError, factor
+
+#: Step of int16 samples where a recipe states none, in the modality's unit (`CANONICAL_UNITS`):
+#: 32,767 steps hold ±32.8 mV of ECG, EOG and EMG, and ±3.28 mV of EEG.
+DEFAULT_STEPS: dict[str, float] = {"ecg": 0.001, "eeg": 0.1, "eog": 1.0, "emg": 1.0}
+_UNUSED_STEP = 0.001  # of float32 samples: part of the hash of recipes that state none
 
 
 @dataclass(frozen=True)
@@ -34,9 +39,11 @@ class ModalityRecipe:
         Unit of channels whose file states none, an arbitrary one (``"NU"``, ``"adu"``), or one
         that is not understood (``"10uV"``); "" makes these an error.
     step : float
-        Physical size of one digital step, in `units`; int16 only.
+        Physical size of one digital step, in `units`; int16 only. 0: that of `default_step`,
+        which a `Recipe` fills in.
     dtype : {"int16", "float32"}
-        Of the stored samples.
+        Of the stored samples. A recipe's file that states neither `step` nor `dtype` gets float32
+        where `default_step` knows none.
     channels : tuple of str
         Keep only these, in this order, as far as a recording has them. Empty: keep all.
     derive_leads : bool
@@ -58,7 +65,7 @@ class ModalityRecipe:
     notch_q: float = 30.0
     units: str = ""
     assume_unit: str = ""
-    step: float = 0.001
+    step: float = 0.0
     dtype: str = "int16"
     channels: tuple[str, ...] = ()
     derive_leads: bool = False
@@ -98,6 +105,83 @@ class ModalityRecipe:
         return design_chain(rate_hz, self.rate_hz, tuple(filters))
 
 
+def default_step(modality: str, units: str, where: str) -> float:
+    """Return the step of int16 samples for a modality and a unit.
+
+    Parameters
+    ----------
+    modality : str
+        One of `channels.MODALITIES`.
+    units : str
+        Of the result; "" for the source's.
+    where : str
+        Which recipe; begins the error's message.
+
+    Returns
+    -------
+    float
+        `DEFAULT_STEPS`, converted to `units`.
+
+    Raises
+    ------
+    RecipeError
+        If no step holds signals of any source: of other modalities, or without a unit of
+        voltage.
+
+    Examples
+    --------
+    >>> default_step("eeg", "µV", "mine"), default_step("eeg", "mV", "mine")
+    (0.1, 0.0001)
+    """
+    say = f"{where}: {modality}: write `step`, or `dtype: float32`, which needs none"
+    if modality not in DEFAULT_STEPS:
+        raise RecipeError(f"{say}: signals of this kind have no usual size")
+    try:
+        scale = factor(CANONICAL_UNITS[modality], units)
+    except UnknownUnitError:
+        what = f"in {units!r}" if units else "in the source's unit"
+        raise RecipeError(f"{say}: no step is known {what}") from None
+    return float(f"{DEFAULT_STEPS[modality] * scale:.9g}")
+
+
+def with_step(
+    recipe: ModalityRecipe, modality: str, where: str, *, may_be_float: bool = False
+) -> ModalityRecipe:
+    """Return the processing of a modality with its step filled in.
+
+    Parameters
+    ----------
+    recipe : ModalityRecipe
+        Its `step` may be 0.
+    modality : str
+        One of `channels.MODALITIES`.
+    where : str
+        Which recipe; begins the error's message.
+    may_be_float : bool
+        Take float32 where there is no default step, instead of an error.
+
+    Returns
+    -------
+    ModalityRecipe
+        With a `step`.
+
+    Raises
+    ------
+    RecipeError
+        If there is no default.
+    """
+    if recipe.step != 0:
+        return recipe
+    if recipe.dtype == "int16":
+        try:
+            return replace(recipe, step=default_step(modality, recipe.units, where))
+        except RecipeError:
+            if not may_be_float:
+                raise
+    dtype = "float32" if recipe.dtype == "int16" else recipe.dtype
+    return replace(recipe, step=_UNUSED_STEP, dtype=dtype)
+
+
 def read_modality(modality: str, content: Any, where: str) -> ModalityRecipe:
     """Check and build the processing of one modality from a recipe's content.
 
@@ -120,7 +204,7 @@ def read_modality(modality: str, content: Any, where: str) -> ModalityRecipe:
     RecipeError
         If a key is unknown, or a value missing or impossible.
     """
-    where = f"{where}: {modality}"
+    recipe_name, where = where, f"{where}: {modality}"
     if modality not in MODALITIES:
         raise RecipeError(f"{where}: unknown modality (one of {', '.join(MODALITIES)})")
     if not isinstance(content, Mapping):
@@ -140,7 +224,7 @@ def read_modality(modality: str, content: Any, where: str) -> ModalityRecipe:
         notch_q=typed_at(content, "notch_q", float, 30.0, where),
         units=typed_at(content, "units", str, CANONICAL_UNITS.get(modality, ""), where),
         assume_unit=typed_at(content, "assume_unit", str, "", where),
-        step=typed_at(content, "step", float, 0.001, where),
+        step=typed_at(content, "step", float, 0.0, where),
         dtype=typed_at(content, "dtype", str, "int16", where),
         channels=tuple(typed_at(content, "channels", list, [], where)),
         derive_leads=typed_at(content, "derive_leads", bool, False, where),
@@ -148,6 +232,9 @@ def read_modality(modality: str, content: Any, where: str) -> ModalityRecipe:
         baseline_median_s=typed_at(content, "baseline_median_s", float, 0.0, where),
         normalise=typed_at(content, "normalise", str, "", where),
     )
+    if "step" not in content:
+        free = "dtype" not in content
+        result = with_step(result, modality, recipe_name, may_be_float=free)
     _check(result, modality, where)
     return result
 

@@ -19,7 +19,9 @@ from physioprep.harmonise.modality_recipe import (
     mapping_at,
     read_modality,
     typed_at,
+    with_step,
 )
+from physioprep.harmonise.units import UnknownUnitError, factor
 from physioprep.suggest import did_you_mean
 
 #: Part of every hash: increased when the same recipe gives other numbers than before.
@@ -56,6 +58,12 @@ class Recipe:
     native: bool = False
     aliases: Mapping[str, str] = field(default_factory=dict)
     unknown_channels: str = "error"
+
+    def __post_init__(self) -> None:
+        """Fill in the steps that are not stated."""
+        where = f"recipe {self.name}"
+        filled = {name: with_step(one, name, where) for name, one in self.modalities.items()}
+        object.__setattr__(self, "modalities", filled)
 
     @cached_property
     def sha256(self) -> str:
@@ -228,5 +236,21 @@ def _on_base(content: Mapping[str, Any], where: str) -> dict[str, Any]:
     for key, value in mapping_at(changes, "modalities", where).items():
         if not isinstance(value, Mapping):
             raise RecipeError(f"{where}: {key}: must be a mapping of what differs from {name}")
-        modalities[str(key)] = {**modalities.get(str(key), {}), **value}
+        of_base = modalities.get(str(key), {})
+        if of_base and "step" not in value:
+            of_base = _step_for(of_base, value)
+        modalities[str(key)] = {**of_base, **value}
     return {**base, **changes, "modalities": modalities}
+
+
+def _step_for(of_base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a modality of the base with a step that fits other units or another dtype."""
+    without = {key: value for key, value in of_base.items() if key != "step"}
+    if changes.get("dtype", of_base["dtype"]) != of_base["dtype"]:
+        return without  # the modality's default, or an error
+    units = str(changes.get("units", of_base["units"]))
+    try:
+        step = of_base["step"] * factor(of_base["units"], units)
+    except UnknownUnitError:
+        return without
+    return {**without, "step": float(f"{step:.9g}")}

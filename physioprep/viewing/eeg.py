@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 #: Sensitivities that an EEG machine offers, µV/mm.
 SENSITIVITIES = (0.5, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 1000)
+_REFERENCE_TEXTS = {
+    "average": "average reference",
+    "linked-mastoids": "referenced to linked mastoids",
+    "tcp": "bipolar, TCP montage",
+}
 #: Left hemisphere (odd), right (even), midline (z).
 LEFT, RIGHT, MIDLINE = "#1f4e8c", "#a3282a", "#1a1a1a"
 
@@ -170,12 +175,14 @@ def row_height_mm(n_channels: int) -> float:
     return 11.0 if n_channels <= 24 else 7.5 if n_channels <= 40 else 5.5
 
 
-def describe_sensitivity(uv_per_mm: float) -> str:
-    """Return the footer's text on the scale.
+def describe_sensitivity(uv_per_mm: float, reference: str = "") -> str:
+    """Return the footer's text on the scale and the reference.
 
     Parameters
     ----------
     uv_per_mm : float
+    reference : str
+        That the store's recipe applied, one of `harmonise.montage.REFERENCES`; "" for none.
 
     Returns
     -------
@@ -185,11 +192,12 @@ def describe_sensitivity(uv_per_mm: float) -> str:
     --------
     >>> describe_sensitivity(7)
     'EEG: 25 mm/s, 7 µV/mm, negative up, as recorded (no re-referencing here)'
+    >>> describe_sensitivity(7, "average")
+    'EEG: 25 mm/s, 7 µV/mm, negative up, average reference (by the recipe)'
     """
-    return (
-        f"EEG: {MM_PER_S:g} mm/s, {uv_per_mm:g} µV/mm, negative up, "
-        "as recorded (no re-referencing here)"
-    )
+    applied = _REFERENCE_TEXTS.get(reference, f"reference {reference}")
+    said = f"{applied} (by the recipe)" if reference else "as recorded (no re-referencing here)"
+    return f"EEG: {MM_PER_S:g} mm/s, {uv_per_mm:g} µV/mm, negative up, {said}"
 
 
 def strips_panel(

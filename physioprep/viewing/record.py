@@ -56,6 +56,8 @@ class Signals:
         ``"mV"``, ``"µV"``, ...
     absent : tuple of str
         Channels the source lacks.
+    reference : str
+        EEG reference that the store's recipe applied; "" for that of the recording.
     """
 
     modality: str
@@ -64,6 +66,7 @@ class Signals:
     channels: tuple[str, ...]
     units: str
     absent: tuple[str, ...] = ()
+    reference: str = ""
 
 
 def plot_record(
@@ -218,7 +221,7 @@ def draw_signals(
             in_uv = _in_mv(one) * 1e3
             scales[one.modality] = choose_sensitivity(in_uv, row_height_mm(len(one.channels)))
             if one.modality == "eeg":
-                footers.append(describe_sensitivity(scales["eeg"]))
+                footers.append(describe_sensitivity(scales["eeg"], one.reference))
     panels: list[Panel] = []
     for strip in range(max(1, math.ceil(duration_s / STRIP_S - 1e-9))):
         from_s, shown = strip * STRIP_S, marks
@@ -363,6 +366,8 @@ def _cut(
     present = store.table(modality, "present")[number]
     names, units = store.channels(modality), store.units(modality)
     kind = str(store.group[modality].attrs["modality"])  # the group "ecg_250hz" holds ECG
+    recipe = store.attrs["recipe"]
+    reference = str(recipe.get("modalities", {}).get(kind, {}).get("reference", ""))
     # A store has a row for every channel of its corpora. Of the twelve leads, absent ones are
     # named in the print-out; other absent channels are left out.
     twelve = [place for place, name in enumerate(names) if name in ECG_LEADS]
@@ -379,6 +384,7 @@ def _cut(
                 tuple(names[place] for place in places),
                 unit,
                 tuple(names[place] for place in places if not present[place]),
+                reference,
             )
         )
     return out

@@ -169,7 +169,7 @@ def test_saturation_is_counted(make_group: Build, make_recording: Record) -> Non
     at_the_end = int((np.abs(ecg.digital.astype(int)) == 32767).sum())
     assert ecg.n_saturated.tolist() == [at_the_end]
     assert at_the_end > 100
-    assert ecg.flags == ("implausible-amplitude:I",)
+    assert ecg.flags == ("implausible-amplitude:I", "saturated:I")
 
 
 def test_float32_is_an_option(make_group: Build, make_recording: Record) -> None:
@@ -269,3 +269,28 @@ def test_a_memory_map_is_read_piece_by_piece(
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 30e6 < digital.nbytes
+
+
+def test_eeg_of_a_recipe_without_step_is_not_clipped(
+    make_group: Build, make_recording: Record
+) -> None:
+    t = np.arange(5000) / 250
+    x = np.round(100 * np.sin(2 * np.pi * 10 * t)).astype(np.int16)[None]  # ±100 µV
+    recording = make_recording(make_group(("EEG Cz",), x, 250.0, unit="uV", gain=1.0))
+    mine = {"name": "mine", "modalities": {"eeg": {"rate_hz": 250, "band_hz": [0.5, 70]}}}
+    eeg = harmonise(recording, Recipe.from_dict(mine))["eeg"]
+    assert eeg.n_saturated.tolist() == [0]
+    assert np.abs(eeg.physical()).max() == pytest.approx(100, rel=0.02)
+    assert eeg.flags == ()
+
+
+@pytest.mark.parametrize(("n_high", "flags"), [(6, ("saturated:II",)), (5, ()), (0, ())])
+def test_saturation_above_one_in_a_thousand_is_a_flag(
+    n_high: int, flags: tuple[str, ...], make_group: Build, make_recording: Record
+) -> None:
+    digital = noise(2, 5000, size=3)
+    digital[1, 100 : 100 + n_high] = 4000  # of mV: far beyond ±32.8 mV
+    recording = make_recording(make_group(("I", "II"), digital, 200.0, gain=1.0))
+    ecg = harmonise(recording, recipe(band_hz=[None, None]))["ecg"]
+    assert ecg.n_saturated.tolist() == [0, n_high]
+    assert tuple(flag for flag in ecg.flags if "saturated" in flag) == flags

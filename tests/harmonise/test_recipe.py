@@ -6,6 +6,7 @@ import pytest
 
 from physioprep.errors import RecipeError
 from physioprep.harmonise import Recipe, load_recipe
+from physioprep.harmonise.modality_recipe import ModalityRecipe
 from physioprep.harmonise.recipe import list_recipes
 
 MINE = {"name": "mine", "modalities": {"ecg": {"rate_hz": 250, "band_hz": [0.5, 40]}}}
@@ -123,3 +124,58 @@ def test_a_base_gives_what_is_not_said() -> None:
         Recipe.from_dict({"name": "mine", "base": "mine"})
     with pytest.raises(RecipeError, match="ecg: must be a mapping of what differs from ecg-200hz"):
         Recipe.from_dict({"name": "mine", "base": "ecg-200hz", "modalities": {"ecg": 5}})
+
+
+def test_a_step_that_is_not_stated_holds_the_signals_of_its_modality() -> None:
+    bare = {"rate_hz": 200}
+    steps = {"ecg": 0.001, "eeg": 0.1, "eog": 1.0, "emg": 1.0}
+    recipe = Recipe.from_dict({"name": "a", "modalities": dict.fromkeys(steps, bare)})
+    assert {name: one.step for name, one in recipe.modalities.items()} == steps
+    for modality, units, step in (
+        ("ecg", "uV", 1.0), ("ecg", "V", 1e-6), ("eeg", "mV", 1e-4), ("eeg", "V", 1e-7),
+    ):  # fmt: skip
+        content = {"name": "a", "modalities": {modality: {**bare, "units": units}}}
+        assert Recipe.from_dict(content).modalities[modality].step == step
+    made = Recipe("a", modalities={"eeg": ModalityRecipe(rate_hz=200.0, units="µV")})
+    assert made.modalities["eeg"].step == 0.1
+
+
+@pytest.mark.parametrize("modality", ["ppg", "resp", "gsr", "temp", "abp", "other"])
+def test_modalities_without_a_usual_size_are_floats_or_state_a_step(modality: str) -> None:
+    def read(**more: object) -> ModalityRecipe:
+        content = {"name": "a", "modalities": {modality: {"rate_hz": 200, **more}}}
+        return Recipe.from_dict(content).modalities[modality]
+
+    assert read().dtype == read(dtype="float32").dtype == "float32"
+    assert (read(step=0.5).dtype, read(step=0.5).step) == ("int16", 0.5)
+    with pytest.raises(RecipeError, match=rf"recipe a: {modality}: write `step`, or `dtype: float"):
+        read(dtype="int16")
+    with pytest.raises(RecipeError, match="in the source's unit"):
+        Recipe("a", modalities={"ecg": ModalityRecipe(rate_hz=200.0)})
+
+
+def test_other_units_on_a_base_convert_its_step() -> None:
+    for base, modality, units, step in (
+        ("ecg-200hz", "ecg", "uV", 1.0), ("eeg-200hz", "eeg", "mV", 1e-4),
+    ):  # fmt: skip
+        content = {"name": "a", "base": base, "modalities": {modality: {"units": units}}}
+        assert Recipe.from_dict(content).modalities[modality].step == step
+    for more in ({}, {"units": "mV"}, {"assume_unit": "mV"}):
+        content = {"name": "a", "base": "ecg-500hz", "modalities": {"ecg": more}}
+        assert Recipe.from_dict(content).modalities["ecg"].step == 0.001
+    integers = {"name": "a", "base": "paired-ppg-200hz", "modalities": {"ppg": {"dtype": "int16"}}}
+    with pytest.raises(RecipeError, match="write `step`"):
+        Recipe.from_dict(integers)
+
+
+def test_the_hashes_of_what_ships_stay() -> None:
+    start = {name: load_recipe(name).sha256[:12] for name in list_recipes()}
+    assert start == {
+        "ecg-200hz": "589b9486cd53",
+        "ecg-500hz": "78700c6bb17a",
+        "ecgfounder": "a2597a7464b9",
+        "eeg-200hz": "654317adf722",
+        "native": "43e6d8c68cc7",
+        "paired-200hz": "9dc6043973a4",
+        "paired-ppg-200hz": "8b2a61dee0a5",
+    }
