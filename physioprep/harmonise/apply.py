@@ -356,5 +356,5 @@ def _finish(plan: GroupPlan, recipe: ModalityRecipe, total: Quantised) -> Harmon
         n_saturated=total.n_saturated,
         quantisation_rms=(total.error_rms() * step).astype(np.float32),
         derived=np.array(plan.derived, bool),
-        flags=flags,
+        flags=(*plan.left_out, *flags),
     )

@@ -44,7 +44,9 @@ class HarmonisedGroup:
         True for a channel computed from others.
     flags : tuple of str
         ``"implausible-amplitude:NAME"`` for channels outside `PLAUSIBLE_RMS` (nothing is
-        rescaled), ``"saturated:NAME"`` for those with over 0.1 % of saturated samples.
+        rescaled), ``"saturated:NAME"`` for those with over 0.1 % of saturated samples. The first
+        group of a recording has ``"channel-left-out:NAME"`` and ``"modality-left-out:MODALITY"``
+        for what the recipe left out of all groups.
     """
 
     modality: str

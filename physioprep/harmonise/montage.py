@@ -115,6 +115,34 @@ def rereferenced_channels(channels: Sequence[str], reference: str) -> tuple[str,
     return unipolar
 
 
+def reference_electrodes(channels: Sequence[str], reference: str) -> tuple[str, ...]:
+    """Return the electrodes that a reference takes out of the channels.
+
+    Parameters
+    ----------
+    channels : sequence of str
+        Canonical names.
+    reference : str
+        As in `rereference`; "" for none.
+
+    Returns
+    -------
+    tuple of str
+        Two for ``"linked-mastoids"``, else none.
+
+    Raises
+    ------
+    RecipeError
+        If the mastoids are absent.
+
+    Examples
+    --------
+    >>> reference_electrodes(("Cz", "A1", "A2"), "linked-mastoids")
+    ('A1', 'A2')
+    """
+    return _mastoids(channels) if reference == "linked-mastoids" else ()
+
+
 def _mastoids(channels: Sequence[str]) -> tuple[str, str]:
     for left, right in (("M1", "M2"), ("A1", "A2")):
         if left in channels and right in channels:

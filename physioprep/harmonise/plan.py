@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,12 +17,18 @@ from physioprep.harmonise.channels import (
     order_channels,
 )
 from physioprep.harmonise.leads import derivable_leads
+from physioprep.harmonise.left_out import left_out_flags
 from physioprep.harmonise.modality_recipe import ModalityRecipe
-from physioprep.harmonise.montage import rereferenced_channels
+from physioprep.harmonise.montage import reference_electrodes, rereferenced_channels
 from physioprep.harmonise.recipe import Recipe
 from physioprep.harmonise.timeline import timeline_length
 from physioprep.harmonise.units import UnknownUnitError, factor, is_stated, is_understood
 from physioprep.recording import GroupHeader
+
+
+class NoChannelError(RecipeError):
+    """A recording has no channel that the recipe asks for: it is left out, and nothing is wrong."""
+
 
 #: (source name, unit), as in the file -> modality.
 ModalityOf = Callable[[str, str], str]
@@ -56,6 +62,9 @@ class GroupPlan:
         Factor per input from the source's unit to the recipe's.
     derived : tuple of bool
         True where a channel is computed from others.
+    left_out : tuple of str
+        Flags for the channels of the recording that the recipe leaves out (`left_out`); on the
+        first group of a recording.
     """
 
     key: str
@@ -69,6 +78,7 @@ class GroupPlan:
     input_channels: tuple[str, ...]
     factors: tuple[float, ...]
     derived: tuple[bool, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def plan_groups(
@@ -94,8 +104,10 @@ def plan_groups(
     ------
     UnknownChannelError, UnknownUnitError
         If neither the tables nor the recipe know a name or unit.
+    NoChannelError
+        If no channel is of the recipe's modalities and leads.
     RecipeError
-        If no channel is of the recipe's modalities, or a reference cannot be formed.
+        If a reference cannot be formed.
 
     Examples
     --------
@@ -131,9 +143,11 @@ def _plan(
     if recipe.native:
         return _plan_native(groups, modality_of)
     found: dict[str, list[tuple[int, int, str]]] = {name: [] for name in recipe.modalities}
+    every: dict[tuple[int, int], tuple[str, str]] = {}
     for g, group in enumerate(groups):
         for c, (name, unit) in enumerate(zip(group.channels, group.units, strict=True)):
             modality = recipe_modality(name, unit, recipe, modality_of)
+            every[g, c] = (name, modality)
             if modality in found:
                 found[modality].append((g, c, recipe.aliases.get(name) or canonical_channel(name)))
     plans = {
@@ -145,8 +159,25 @@ def _plan(
     if not plans:
         names = ", ".join(name for group in groups for name in group.channels) or "none"
         wanted = " or ".join(recipe.modalities)
-        raise RecipeError(f"no {wanted} channel for recipe {recipe.name} among: {names}")
-    return plans
+        raise NoChannelError(f"no {wanted} channel for recipe {recipe.name} among: {names}")
+    used = {
+        each
+        for key, plan in plans.items()
+        for each in _used(plan, recipe.modalities[key].reference)
+    }
+    places = [place for place, each in enumerate(every) if each in used]
+    first = next(iter(plans))
+    flags = left_out_flags([*every.values()], recipe.modalities, places)
+    return {**plans, first: replace(plans[first], left_out=flags)}
+
+
+def _used(plan: GroupPlan, reference: str) -> list[tuple[int, int]]:
+    """Return the inputs that are channels of the result, or of which its pairs are formed."""
+    kept = {*plan.channels, *reference_electrodes(plan.input_channels, reference)}
+    if reference == "tcp":
+        kept |= {part for name in plan.channels for part in name.split("-")}
+    pairs = zip(plan.inputs, plan.input_channels, strict=True)
+    return [each for each, name in pairs if name in kept]
 
 
 def _default_modality(name: str, unit: str) -> str:

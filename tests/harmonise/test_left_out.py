@@ -1,0 +1,90 @@
+"""A channel that harmonising leaves away is named in a flag; one that is used is not."""
+
+import pytest
+
+from physioprep.harmonise import Recipe, harmonise, load_recipe
+from physioprep.harmonise.plan import NoChannelError, plan_groups
+from tests.harmonise.made import Build, Record, noise
+
+EEG = ("EEG Fp1", "EEG F7", "EEG T3", "EEG Cz", "EEG A1", "EEG A2", "EEG A2-A1")
+
+
+def flags(make_group: Build, make_recording: Record, names: tuple[str, ...], recipe: Recipe) -> set:
+    recording = make_recording(make_group(names, noise(len(names), 2000)))
+    groups = harmonise(recording, recipe)
+    first, *others = groups.values()
+    assert not any("left-out" in flag for group in others for flag in group.flags)
+    return {flag for flag in first.flags if "left-out" in flag}
+
+
+def of(modality: str, **keys: object) -> Recipe:
+    about = {"rate_hz": 200, "band_hz": [0.5, 40], **keys}
+    return Recipe.from_dict({"name": "mine", "modalities": {modality: about}})
+
+
+def test_nothing_is_flagged_where_nothing_is_left_out(
+    make_group: Build, make_recording: Record
+) -> None:
+    for recipe in (load_recipe("ecg-200hz"), of("ecg", derive_leads=True), load_recipe("native")):
+        assert flags(make_group, make_recording, ("I", "II", "MLII"), recipe) == set()
+
+
+def test_other_kinds_unknown_names_and_whole_modalities(
+    make_group: Build, make_recording: Record
+) -> None:
+    names = ("II", "Resp", "EEG Cz", "EEG Fz", "Event marker", "wobble  x", "")
+    content = {**load_recipe("ecg-200hz").to_dict(), "unknown_channels": "skip"}
+    assert flags(make_group, make_recording, names, Recipe.from_dict(content)) == {
+        "modality-left-out:resp",
+        "modality-left-out:eeg",
+        "channel-left-out:Event marker",
+        "channel-left-out:wobble x",
+        "channel-left-out:(no name)",
+    }
+
+
+def test_leads_that_the_recipe_does_not_list(make_group: Build, make_recording: Record) -> None:
+    only = of("ecg", channels=["II", "V1"])
+    assert flags(make_group, make_recording, ("I", "II", "V6"), only) == {
+        "channel-left-out:I",
+        "channel-left-out:V6",
+    }
+    paired = load_recipe("paired-200hz")
+    assert flags(make_group, make_recording, ("EEG Cz", "II", "Resp"), paired) == {
+        "modality-left-out:resp"
+    }
+
+
+def test_a_unit_of_another_quantity_leaves_an_electrode_out(
+    make_group: Build, make_recording: Record
+) -> None:
+    recording = make_recording(
+        make_group(("EEG Cz",), noise(1, 2000)), make_group(("CP6",), noise(1, 2000), unit="µS")
+    )
+    eeg = harmonise(recording, load_recipe("eeg-200hz"))["eeg"]
+    assert "channel-left-out:CP6" in eeg.flags
+
+
+@pytest.mark.parametrize(
+    ("reference", "left"),
+    [
+        ("", set()),
+        ("average", {"EEG A2-A1"}),
+        ("linked-mastoids", {"EEG A2-A1"}),  # the mastoids are the reference
+        ("tcp", {"EEG A2-A1", "EEG A2", "EEG Cz"}),
+    ],
+)
+def test_what_a_reference_uses_is_not_left_out(
+    reference: str, left: set[str], make_group: Build, make_recording: Record
+) -> None:
+    found = flags(make_group, make_recording, EEG, of("eeg", reference=reference))
+    assert found == {f"channel-left-out:{name}" for name in left}
+
+
+def test_a_recording_without_a_channel_for_the_recipe_has_its_own_error(
+    make_group: Build, make_recording: Record
+) -> None:
+    group = make_group(("I", "II"), noise(2, 2000))
+    for recipe in (load_recipe("eeg-200hz"), of("ecg", channels=["V7"])):
+        with pytest.raises(NoChannelError, match="among: I, II"):
+            plan_groups([group], recipe)
