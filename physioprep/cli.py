@@ -176,6 +176,10 @@ def ingest(
     max_failure_rate: Annotated[
         float, typer.Option(help="Stop above this share of bad records.")
     ] = 1.0,
+    on_checksum: Annotated[
+        str | None,
+        typer.Option(help="A failed checksum: quarantine or flag; default: as the facts say."),
+    ] = None,
     scheduler: Scheduler = None,
     workers: Workers = None,
     overwrite: Overwrite = False,
@@ -191,6 +195,7 @@ def ingest(
             root=root,
             on_error=on_error,
             max_failure_rate=max_failure_rate,
+            on_checksum=on_checksum,
             scheduler=scheduler,
             workers=workers,
             overwrite=overwrite,
@@ -201,6 +206,8 @@ def ingest(
     console.show(result.summary(), as_json)
     for line in result.quarantined:
         console.say(f"quarantined: {line}")
+    for line in result.notes():
+        console.say(line)
     raise typer.Exit(1 if result.quarantined else 0)
 
 

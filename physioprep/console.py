@@ -185,14 +185,14 @@ def show(summary: Mapping[str, object], as_json: bool) -> None:
     Parameters
     ----------
     summary : mapping
-        Facts by name, in the order to print them.
+        Facts by name, in the order to print them. As text, empty mappings are left out.
     as_json : bool
         As JSON; what JSON has no type for (a path) becomes text.
     """
     if as_json:
         typer.echo(json.dumps(summary, indent=1, default=str))
     else:
-        print_facts(summary)
+        print_facts({name: value for name, value in summary.items() if value != {}})
 
 
 def _plain(text: object, style: str = "") -> Text:

@@ -199,6 +199,8 @@ def _describe_store(path: str | Path) -> dict[str, Any]:
         "subjects": int(store.records["subject_id"].nunique()),
         "in quarantine": store.attrs["n_quarantined"],
     }
+    if "n_excluded" in store.attrs:
+        facts["excluded by the recipe"] = store.attrs["n_excluded"]
     for modality in store.modalities:
         hours = float(store.table(modality, "length").sum()) / store.rate_hz(modality) / 3600
         facts[modality] = {

@@ -124,6 +124,8 @@ class Fault:
         Publication or page that documents it.
     fix : mapping
         For ``fix``: the correction, see `physioprep.corpora.fix`.
+    on_checksum : {'flag'} or None
+        ``flag``: an ingest takes the records although they fail the checksum of their header.
     """
 
     id: str
@@ -134,6 +136,7 @@ class Fault:
     signal: Mapping[str, str] = field(default_factory=dict)
     citation: str | None = None
     fix: Mapping[str, Any] = field(default_factory=dict)
+    on_checksum: str | None = None
 
 
 @dataclass(frozen=True)
@@ -383,17 +386,15 @@ def parse_facts(name: str, text: str) -> Facts:
 
 def _check_faults(facts: Facts, where: str) -> None:
     """Raise `CorpusError` unless fault ids are unique and their actions are known."""
-    seen: set[str] = set()
+    ids, actions = [fault.id for fault in facts.faults], ", ".join(ACTIONS)
     for fault in facts.faults:
-        if fault.id in seen:
+        if ids.count(fault.id) > 1:
             raise CorpusError(f"{where}: fault {fault.id!r} is listed twice")
-        seen.add(fault.id)
-        if fault.action not in ACTIONS:
-            raise CorpusError(
-                f"{where}: fault {fault.id!r}: action {fault.action!r} is not one of "
-                f"{', '.join(ACTIONS)}"
-            )
-        if not set(fault.signal) <= {"name", "unit"}:
-            raise CorpusError(f"{where}: fault {fault.id!r}: 'signal' has a name and a unit only")
-        if (fault.action == "fix") != bool(fault.fix):
-            raise CorpusError(f"{where}: fault {fault.id!r}: 'fix' goes with action 'fix' alone")
+        for holds, rule in (
+            (fault.action in ACTIONS, f"action {fault.action!r} is not one of {actions}"),
+            (set(fault.signal) <= {"name", "unit"}, "'signal' has a name and a unit only"),
+            ((fault.action == "fix") == bool(fault.fix), "'fix' goes with action 'fix' alone"),
+            (fault.on_checksum in (None, "flag"), "'on_checksum' can only be flag"),
+        ):
+            if not holds:
+                raise CorpusError(f"{where}: fault {fault.id!r}: {rule}")

@@ -150,7 +150,10 @@ def _open_folder(path: Path) -> Input:
     from physioprep.store import open_store
 
     store = open_store(path)
-    return Input(path, "store", store.records, store.quarantine, store, attrs=store.attrs)
+    refused = store.quarantine
+    # what the recipe asks nothing of can be read
+    refused = refused[refused["stage"] != "excluded"].reset_index(drop=True)
+    return Input(path, "store", store.records, refused, store, attrs=store.attrs)
 
 
 def sampled(one: Input, n: int | None, seed: int = 0) -> Input:

@@ -58,12 +58,13 @@ class Store(ModalityArrays):
 
     @cached_property
     def quarantine(self) -> pd.DataFrame:
-        """Records that could not be ingested, and why.
+        """Records that could not be ingested, or that the recipe excludes, and why.
 
         Returns
         -------
         pandas.DataFrame
-            Columns ``corpus, record_id, path, stage, reason, traceback`` (text). The traceback
+            Columns ``corpus, record_id, path, stage, reason, traceback`` (text). The stage is
+            ``"excluded"`` where the recipe asks for none of the record's channels. The traceback
             is "" except for unexpected errors, which may be faults of the software.
 
         Raises
@@ -106,9 +107,11 @@ class Store(ModalityArrays):
             corpora = ", ".join(self.records["corpus"].tolist()[number] for number in found)
             raise StoreError(f"{self.path}: record {record_id} is in {corpora}: give corpus/id")
         bad = self.quarantine
-        for corpus, name, reason in zip(bad.corpus, bad.record_id, bad.reason, strict=True):
+        rows = zip(bad.corpus, bad.record_id, bad.stage, bad.reason, strict=True)
+        for corpus, name, stage, reason in rows:
             if str(record_id) in (name, f"{corpus}/{name}"):
-                raise StoreError(f"{self.path}: record {record_id} is in quarantine: {reason}")
+                where = "excluded by the recipe" if stage == "excluded" else "in quarantine"
+                raise StoreError(f"{self.path}: record {record_id} is {where}: {reason}")
         raise StoreError(
             f"{self.path}: no record {record_id}{did_you_mean(str(record_id), self._index)}"
         )

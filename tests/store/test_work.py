@@ -23,7 +23,15 @@ def test_a_job_comes_back_as_it_was(manifest: pd.DataFrame, recipe: str) -> None
     )  # fmt: skip
     back = decode_job(encode_job(job))
     assert encode_job(back) == encode_job(job)
-    for name in ("plan_sha256", "recipe", "layouts", "signatures", "names", "verify"):
+    for name in (
+        "plan_sha256",
+        "recipe",
+        "layouts",
+        "signatures",
+        "names",
+        "verify",
+        "on_checksum",
+    ):
         assert getattr(back, name) == getattr(job, name), name
     assert all(np.array_equal(back.shards[name], job.shards[name]) for name in job.shards)
 

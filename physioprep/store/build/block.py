@@ -22,6 +22,7 @@ from physioprep.errors import PhysioprepError
 from physioprep.readers.unexpected import unexpected_traceback
 from physioprep.recording import not_read_flags
 from physioprep.store.build.journal import Entry, Failure, write_entry
+from physioprep.store.build.result import CHECKSUM
 from physioprep.store.build.sources import (
     check_sources,
     read_source,
@@ -165,7 +166,12 @@ class _Block:
             if number in self.crashed:
                 stage = "crash"
                 raise PhysioprepError(self.crashed[number])
-            recording = read_source(record, verify=self.job.verify, fix=not self.job.recipe.native)
+            recording = read_source(
+                record,
+                verify=self.job.verify,
+                fix=not self.job.recipe.native,
+                on_checksum=self.job.on_checksum,
+            )
             self.sources[number] = check_sources(record)
             stage = "harmonise"
             by_key = {writer.expected.key: writer for writer in writers}
@@ -189,6 +195,8 @@ class _Block:
             for writer in writers:
                 self.chunks[writer.layout.name] += [None] * writer.n_chunks
             return
+        if "checksum_failed" in recording.metadata:
+            self.flags[number] = [CHECKSUM]
         for writer in writers:
             self._keep(position, number, writer, groups[writer.expected.key])
         lost = not_read_flags(recording.metadata)

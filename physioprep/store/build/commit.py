@@ -18,6 +18,7 @@ import numpy as np
 from physioprep.errors import CorpusError
 from physioprep.hashes import HASHES
 from physioprep.samples import MISSING_INT16
+from physioprep.store.build.expect import EXCLUDED
 from physioprep.store.build.gather import QUARANTINE_COLUMNS, Contents, gather, join, read_contents
 from physioprep.store.build.plan import Plan
 from physioprep.store.build.work import STORE
@@ -121,6 +122,7 @@ def _root_attributes(
         _corpus_facts(name, number if isinstance(number, str) else None)
         for name, number in zip(versions["corpus"], versions["corpus_version"], strict=True)
     ]
+    n_excluded = sum(row["stage"] == EXCLUDED for row in contents.quarantine)
     attributes = {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -129,13 +131,15 @@ def _root_attributes(
         "corpora": corpora,
         "modalities": [layout.name for layout in plan.layouts],
         "n_records": len(contents.table),
-        "n_quarantined": len(contents.quarantine),
+        "n_quarantined": len(contents.quarantine) - n_excluded,
         "recipe": recipe.to_dict(),
         "recipe_sha256": plan.recipe_sha256,
         "plan_sha256": plan.sha256,
         "inputs_sha256": plan.inputs_sha256,
         "software": software(),
     }
+    if n_excluded:
+        attributes["n_excluded"] = n_excluded
     if onto is not None:
         earlier = onto.attrs.get("extends", [])
         attributes["extends"] = [*earlier, onto.attrs["plan_sha256"]]

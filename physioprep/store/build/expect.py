@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,25 @@ if TYPE_CHECKING:
 
 #: Native samples are assumed to fit in int16 until a record is read that needs more.
 NARROWEST = "int16"
+
+
+#: Stage of a record that the recipe asks nothing of: it is left out, and nothing failed.
+EXCLUDED = "excluded"
+
+
+class Refused(NamedTuple):
+    """Why a recipe is not applied to signals.
+
+    Parameters
+    ----------
+    stage : str
+        ``"plan"``, or `EXCLUDED`.
+    reason : str
+        One line.
+    """
+
+    stage: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -115,7 +134,7 @@ class Signals:
 
 def expect(
     signals: Signals, counts: Sequence[int], recipe: Recipe
-) -> tuple[Signature, tuple[int, ...]] | str:
+) -> tuple[Signature, tuple[int, ...]] | Refused:
     """Return the groups that a recipe makes of signals.
 
     Parameters
@@ -129,10 +148,11 @@ def expect(
 
     Returns
     -------
-    (Signature, tuple of int) or str
-        The groups and their numbers of samples; or the reason why the recipe cannot be applied.
+    (Signature, tuple of int) or Refused
+        The groups and their numbers of samples; or why the recipe is not applied.
     """
     from physioprep.harmonise import plan_groups
+    from physioprep.harmonise.plan import NoChannelError
 
     modalities = signals.modalities()
     try:
@@ -144,8 +164,10 @@ def expect(
             recipe,
             lambda name, unit: modalities[name, unit],
         )
+    except NoChannelError as error:
+        return Refused(EXCLUDED, str(error))
     except PhysioprepError as error:
-        return str(error)
+        return Refused("plan", str(error))
     expected = tuple(
         Expected(
             plan.key,
@@ -159,7 +181,7 @@ def expect(
         for plan in plans.values()
     )
     if not expected:
-        return "it holds no signals"
+        return Refused("plan", "it holds no signals")
     return Signature(modalities, expected), tuple(plan.n_samples for plan in plans.values())
 
 

@@ -101,6 +101,12 @@ def prepare(
         (work / STORE / layout.name / "signal" / "c" / "0").mkdir(parents=True, exist_ok=True)
     write_table(work / TABLE, plan, manifest, root)
     job = Job(
-        plan.sha256, recipe, plan.layouts, plan.signatures, dict(plan.names), dict(plan.shards)
+        plan.sha256,
+        recipe,
+        plan.layouts,
+        plan.signatures,
+        dict(plan.names),
+        dict(plan.shards),
+        on_checksum=plan.on_checksum,
     )
     write_bytes(work / JOB, encode_job(job))

@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.manifest import GROUP_COLUMNS
-from physioprep.store.build.expect import Signals, Signature, expect, group_names, with_gaps
+from physioprep.store.build.expect import (
+    EXCLUDED,
+    Refused,
+    Signals,
+    Signature,
+    expect,
+    group_names,
+    with_gaps,
+)
 from physioprep.store.build.extent import Extent
 from physioprep.store.format.columns import column_kind, encode_column, hash_values, stored_columns
 from physioprep.store.format.layout import (
@@ -48,7 +56,7 @@ class Refusal:
     row : int
         Its row in the manifest.
     stage : str
-        Step that failed: ``"scan"`` or ``"plan"``.
+        Step that failed: ``"scan"`` or ``"plan"``; `EXCLUDED` where none did.
     reason : str
         One line.
     """
@@ -84,6 +92,9 @@ class Plan:
         Recordings that cannot be planned.
     recipe_sha256, inputs_sha256, sha256 : str
         Hash of the recipe; of manifest and recipe; of the whole plan.
+    on_checksum : str
+        What is done with a record whose samples fail the checksum of their header, see
+        `physioprep.store.build.sources.read_source`.
     """
 
     layouts: tuple[GroupLayout, ...]
@@ -99,6 +110,7 @@ class Plan:
     recipe_sha256: str
     inputs_sha256: str
     sha256: str = ""
+    on_checksum: str = ""
 
     @property
     def n_records(self) -> int:
@@ -110,6 +122,17 @@ class Plan:
             Without `refused`.
         """
         return len(self.rows)
+
+    @property
+    def failed(self) -> tuple[Refusal, ...]:
+        """Return the recordings that cannot be planned though the recipe asks for them.
+
+        Returns
+        -------
+        tuple of Refusal
+            `refused` without those that the recipe excludes.
+        """
+        return tuple(refusal for refusal in self.refused if refusal.stage != EXCLUDED)
 
     @property
     def n_blocks(self) -> int:
@@ -129,6 +152,7 @@ def make_plan(
     *,
     dtypes: Mapping[str, str] | None = None,
     onto: Extent | None = None,
+    on_checksum: str = "",
 ) -> Plan:
     """Plan a store.
 
@@ -143,6 +167,8 @@ def make_plan(
         needs more than int16. Headers do not state it, so ingest finds it while reading.
     onto : Extent, optional
         The store to extend: the records are placed after its own.
+    on_checksum : {"", "quarantine", "flag"}
+        As in `Plan`.
 
     Returns
     -------
@@ -166,7 +192,8 @@ def make_plan(
     >>> plan.length["ecg"].tolist(), plan.layouts[0].channels
     ([2000], ('II',))
     """
-    digest = hashlib.sha256(json.dumps([SCHEMA, SCHEMA_VERSION, recipe.sha256]).encode())
+    said = [on_checksum] if on_checksum else []
+    digest = hashlib.sha256(json.dumps([SCHEMA, SCHEMA_VERSION, recipe.sha256, *said]).encode())
     texts: dict[str, list[str]] = {name: [] for name in GROUP_COLUMNS}
     for name in stored_columns(manifest):
         kind = column_kind(name, manifest[name])
@@ -185,13 +212,13 @@ def make_plan(
             refused.append(Refusal(row, "scan", errors[row]))
             continue
         outcome = shapes.of(shape, durations[row])
-        if isinstance(outcome, str):
-            refused.append(Refusal(row, "plan", outcome))
+        if isinstance(outcome, Refused):
+            refused.append(Refusal(row, outcome.stage, outcome.reason))
         else:
             rows.append(row)
             codes.append(outcome[0])
             lengths.append(outcome[1])
-    return _arrange(
+    plan = _arrange(
         np.array(rows, np.int64),
         np.array(codes, np.int32),
         lengths,
@@ -201,6 +228,7 @@ def make_plan(
         hashes=(recipe.sha256, digest.hexdigest()),
         onto=onto,
     )
+    return replace(plan, on_checksum=on_checksum)
 
 
 class _Shapes:
@@ -210,9 +238,11 @@ class _Shapes:
         self.recipe = recipe
         self.signatures: list[Signature] = []
         self._code: dict[tuple[str, ...], int] = {}
-        self._outcome: dict[Any, tuple[int, tuple[int, ...]] | str] = {}
+        self._outcome: dict[Any, tuple[int, tuple[int, ...]] | Refused] = {}
 
-    def of(self, shape: tuple[str, ...], duration_s: float) -> tuple[int, tuple[int, ...]] | str:
+    def of(
+        self, shape: tuple[str, ...], duration_s: float
+    ) -> tuple[int, tuple[int, ...]] | Refused:
         """Return (signature, length of each expected group), or why it cannot be planned."""
         key = (shape, duration_s)
         if key not in self._outcome:
@@ -221,18 +251,18 @@ class _Shapes:
 
     def _work_out(
         self, shape: tuple[str, ...], duration_s: float
-    ) -> tuple[int, tuple[int, ...]] | str:
+    ) -> tuple[int, tuple[int, ...]] | Refused:
         modality, rates, counts, channels, units = map(json.loads, shape)
         if any(count is None for count in counts):
-            return "its header does not say how many samples it holds"
+            return Refused("plan", "its header does not say how many samples it holds")
         signals = Signals(
             tuple(modality), tuple(rates), tuple(map(tuple, channels)), tuple(map(tuple, units))
         )
         outcome = expect(signals, with_gaps(rates, counts, duration_s), self.recipe)
-        if isinstance(outcome, str):
+        if isinstance(outcome, Refused):
             return outcome
         if max(outcome[1]) <= 0:
-            return "it holds no samples"
+            return Refused("plan", "it holds no samples")
         key = (shape[0], shape[1], shape[3], shape[4])
         if key not in self._code:
             self._code[key] = len(self.signatures)

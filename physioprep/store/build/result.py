@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from physioprep.store.build.expect import EXCLUDED
+
+if TYPE_CHECKING:
+    from physioprep.store.read import Store
+
+#: Flag of a record that was taken although its samples fail the checksum of their header.
+CHECKSUM: Final = "checksum-failed"
+_COUNTED: Final = (CHECKSUM, "saturated", "implausible-amplitude")
+_NAMED: Final = 5  # records that a grouped line names
 
 
 @dataclass(frozen=True)
@@ -27,6 +42,15 @@ class IngestResult:
         Wall time of this run, s.
     plan_sha256 : str
         Hash of the plan of the store.
+    excluded : tuple of str
+        One line per record without a channel that the recipe asks for: ``corpus/record: reason``.
+        They are no failures.
+    flagged : mapping of str to int
+        Number of the store's records with a flag, by its kind: ``"saturated"``,
+        ``"implausible-amplitude"``, ``"checksum-failed"``.
+    left_out : mapping of str to int
+        Number of the store's records from which a channel was left out, by its source name, most
+        frequent first; ``"eeg (all)"`` for a modality that the recipe does not ask for.
     """
 
     path: Path | str
@@ -36,21 +60,125 @@ class IngestResult:
     quarantined: tuple[str, ...]
     seconds: float
     plan_sha256: str
+    excluded: tuple[str, ...] = ()
+    flagged: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def summary(self) -> dict[str, Any]:
         """Return the figures for a table.
 
         Returns
         -------
-        dict of str to (str, int or float)
+        dict of str to (str, int, float or dict)
             Readable name to value, rounded for display.
         """
         return {
             "store": str(self.path),
             "records": self.n_records,
             "quarantined": len(self.quarantined),
+            "excluded by the recipe": len(self.excluded),
+            "flagged": dict(self.flagged),
+            "channels left out": dict(self.left_out),
             "hours": round(self.hours, 3),
             "megabytes": round(self.bytes / 1e6, 3),
             "seconds": round(self.seconds, 2),
             "plan": self.plan_sha256[:16],
         }
+
+    def notes(self) -> list[str]:
+        """Return a line per reason for which the recipe excludes records.
+
+        Returns
+        -------
+        list of str
+            With the number of the records, and the names of the first.
+
+        Examples
+        --------
+        >>> lines = tuple(f"a/{n}: no ecg channel for recipe r among: Cz" for n in range(9))
+        >>> IngestResult("s.zarr", 1, 0.1, 9, (), 0.1, "", excluded=lines).notes()
+        ['excluded: 9 records, no ecg channel for recipe r: a/0, a/1, a/2, a/3, a/4 and 4 more']
+        """
+        groups: dict[str, list[str]] = {}
+        for line in self.excluded:
+            name, _, reason = line.partition(": ")
+            groups.setdefault(reason.partition(" among: ")[0], []).append(name)
+        return [
+            f"excluded: {len(names)} record{'s' * (len(names) > 1)}, {reason}: "
+            + ", ".join(names[:_NAMED])
+            + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+            for reason, names in groups.items()
+        ]
+
+
+def describe(store: Store, path: Path | str, n_bytes: int, seconds: float) -> IngestResult:
+    """Return the result of an ingest, from its finished store.
+
+    Parameters
+    ----------
+    store : Store
+        From `open_store`.
+    path : Path, or str for a URL
+        Where it is.
+    n_bytes : int
+        Its size in bytes.
+    seconds : float
+        Wall time of the run, s.
+
+    Returns
+    -------
+    IngestResult
+        Counts are of the whole store, with the records that it held before.
+    """
+    lines: dict[bool, list[str]] = {True: [], False: []}
+    bad = store.quarantine
+    columns = (bad[name] for name in ("corpus", "record_id", "stage", "reason"))
+    for corpus, record, stage, reason in zip(*columns, strict=True):
+        lines[stage == EXCLUDED].append(f"{corpus}/{record}: {reason}")
+    flagged, left_out = count_flags(store.group["records/flags"][...].tolist())
+    return IngestResult(
+        path=path,
+        n_records=len(store),
+        hours=float(np.nansum(store.group["records/duration_s"][...])) / 3600,
+        bytes=n_bytes,
+        quarantined=tuple(lines[False]),
+        seconds=seconds,
+        plan_sha256=store.attrs["plan_sha256"],
+        excluded=tuple(lines[True]),
+        flagged=flagged,
+        left_out=left_out,
+    )
+
+
+def count_flags(texts: Iterable[str]) -> tuple[dict[str, int], dict[str, int]]:
+    """Count the records that harmonising flagged.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        The flags of each record, as JSON lists; "" for none.
+
+    Returns
+    -------
+    flagged, left_out : dict of str to int
+        As in `IngestResult`.
+
+    Examples
+    --------
+    >>> count_flags(['["saturated:I", "saturated:II", "channel-left-out:Resp"]', "[]", ""])
+    ({'saturated': 1}, {'Resp': 1})
+    """
+    from physioprep.harmonise.left_out import CHANNEL, MODALITY
+
+    flagged: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
+    for text, count in Counter(texts).items():  # a corpus has few distinct lists
+        flags = [str(flag) for flag in json.loads(text)] if text else []
+        kinds = {flag.partition(":")[0] for flag in flags}
+        flagged.update({kind: count for kind in _COUNTED if kind in kinds})
+        for flag in flags:
+            if flag.startswith(CHANNEL):
+                left_out[flag.removeprefix(CHANNEL)] += count
+            elif flag.startswith(MODALITY):
+                left_out[f"{flag.removeprefix(MODALITY)} (all)"] += count
+    return dict(flagged), dict(left_out.most_common())

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from physioprep.errors import StoreError, UnreadableFileError
 from physioprep.lock import Held
 from physioprep.parallel.cluster import Announce
@@ -18,7 +16,7 @@ from physioprep.store.build.append import dtypes_of, extent_of, new_records
 from physioprep.store.build.execute import choose_for, execute
 from physioprep.store.build.journal import Entry, Failure
 from physioprep.store.build.plan import Plan, make_plan
-from physioprep.store.build.result import IngestResult
+from physioprep.store.build.result import IngestResult, describe
 from physioprep.store.build.target import Target
 from physioprep.store.build.target_folder import FolderTarget
 from physioprep.store.build.target_objects import ObjectTarget
@@ -49,6 +47,7 @@ def ingest(
     workers: int | None = None,
     overwrite: bool = False,
     append: bool = False,
+    on_checksum: str | None = None,
     progress: Progress | None = None,
     announce: Announce | None = None,
 ) -> IngestResult:
@@ -84,6 +83,10 @@ def ingest(
     append : bool
         Extend an existing store with the records of `manifest` that it lacks. Its samples are
         not written again; the recipe must be the same.
+    on_checksum : {"quarantine", "flag"}, optional
+        A record whose samples fail the checksum of its header is quarantined, or taken and flagged
+        ``checksum-failed``. By default quarantined, except those that the facts of their corpus
+        name.
     progress : callable, optional
         Called with (number of records done, number of records).
     announce : callable, optional
@@ -121,6 +124,8 @@ def ingest(
 
     if on_error not in ("quarantine", "abort"):
         raise StoreError(f"on_error is 'quarantine' or 'abort', not {on_error!r}")
+    if on_checksum not in (None, "quarantine", "flag"):
+        raise StoreError(f"on_checksum is 'quarantine' or 'flag', not {on_checksum!r}")
     validate(manifest)
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
@@ -139,6 +144,7 @@ def ingest(
                 root=root,
                 abort_rate=0.0 if on_error == "abort" else max_failure_rate,
                 overwrite=overwrite,
+                on_checksum=on_checksum or "",
                 progress=progress,
                 held=held,
             )
@@ -169,13 +175,14 @@ class _Run:
         root: str | Path | None,
         abort_rate: float,
         overwrite: bool,
+        on_checksum: str,
         progress: Progress | None,
         held: Held,
     ) -> None:
         self.manifest, self.target, self.recipe = manifest, target, recipe
         self.path = target.path
         self.root, self.abort_rate, self.overwrite = root, abort_rate, overwrite
-        self.progress, self.held = progress, held
+        self.on_checksum, self.progress, self.held = on_checksum, progress, held
         self.began = time.monotonic()
         self.dtypes: dict[str, str] = {}
         self.n_done = self.n_failed = 0
@@ -194,9 +201,12 @@ class _Run:
 
     def _plan(self) -> Plan:
         if self.onto is None:
-            return make_plan(self.manifest, self.recipe, dtypes=self.dtypes)
+            return make_plan(
+                self.manifest, self.recipe, dtypes=self.dtypes, on_checksum=self.on_checksum
+            )
+        onto = extent_of(self.onto)
         try:
-            return make_plan(self.manifest, self.recipe, onto=extent_of(self.onto))
+            return make_plan(self.manifest, self.recipe, onto=onto, on_checksum=self.on_checksum)
         except StoreError as error:
             raise StoreError(f"{self.path}: {error}") from None
 
@@ -255,7 +265,7 @@ class _Run:
     ) -> None:
         work = self.target.prepare(plan, self.manifest, self.recipe, self.root)
         self.n_done = len(plan.refused)
-        self.n_failed = len(plan.refused)
+        self.n_failed = len(plan.failed)
         blocks = []
         for block in range(plan.n_blocks):
             entry = self.target.entry(block)
@@ -295,10 +305,10 @@ class _Run:
     def _count(self, plan: Plan, n: int, failed: Mapping[int, Failure]) -> None:
         self.n_done += n
         self.n_failed += len(failed)
-        total = plan.n_records + len(plan.refused)
+        total = plan.n_records + len(plan.failed)
         if self.n_failed > self.abort_rate * total:
             lines = [self._line(int(plan.rows[r]), why.reason) for r, why in failed.items()]
-            lines += [self._line(refusal.row, refusal.reason) for refusal in plan.refused]
+            lines += [self._line(refusal.row, refusal.reason) for refusal in plan.failed]
             rate = f"{self.n_failed} of {total} records failed"
             raise StoreError(f"{self.path}: {rate}: {lines[0] if lines else 'see the log'}")
 
@@ -331,18 +341,8 @@ class _Run:
         self.target.discard()
 
     def _result(self) -> IngestResult:
-        store = open_store(self.path)
-        bad = store.quarantine
-        rows = zip(bad["corpus"], bad["record_id"], bad["reason"], strict=True)
-        return IngestResult(
-            path=self.path,
-            n_records=len(store),
-            hours=float(np.nansum(store.group["records/duration_s"][...])) / 3600,
-            bytes=self.target.size(),
-            quarantined=tuple(f"{corpus}/{record}: {reason}" for corpus, record, reason in rows),
-            seconds=time.monotonic() - self.began,
-            plan_sha256=store.attrs["plan_sha256"],
-        )
+        seconds = time.monotonic() - self.began
+        return describe(open_store(self.path), self.path, self.target.size(), seconds)
 
 
 def _is_worth_repeating(entry: Entry) -> bool:

@@ -16,7 +16,12 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from physioprep.errors import CorpusError, PhysioprepError, UnreadableFileError
+from physioprep.errors import (
+    ChecksumError,
+    CorpusError,
+    PhysioprepError,
+    UnreadableFileError,
+)
 from physioprep.hashes import sha256_of
 from physioprep.remote import download, is_remote, join
 
@@ -110,7 +115,9 @@ def _size(folder: Path) -> int:
     return total
 
 
-def read_source(record: Mapping[str, Any], *, verify: bool, fix: bool) -> Recording:
+def read_source(
+    record: Mapping[str, Any], *, verify: bool, fix: bool, on_checksum: str = ""
+) -> Recording:
     """Read the recording that a row of the ingest's table names.
 
     Parameters
@@ -121,11 +128,15 @@ def read_source(record: Mapping[str, Any], *, verify: bool, fix: bool) -> Record
         Whether the reader checks checksums.
     fix : bool
         Whether known faults of the corpus are corrected, as its facts describe.
+    on_checksum : {"", "quarantine", "flag"}
+        Raise where the samples fail the checksum of their header, or read them all the same. "":
+        raise, except for records for which the facts of the corpus say ``on_checksum: flag``.
 
     Returns
     -------
     Recording
-        With the annotations that its corpus keeps in separate files.
+        With the annotations that its corpus keeps in separate files. Its ``metadata`` have
+        ``"checksum_failed"``, the reason, where a checksum failed.
 
     Raises
     ------
@@ -133,19 +144,10 @@ def read_source(record: Mapping[str, Any], *, verify: bool, fix: bool) -> Record
         A file is damaged, could not be copied to this machine, or lies outside the folder of its
         corpus.
     """
-    from physioprep.readers import read_recording
-
     _check_copied(record)
     _check_inside(record)
-    root = record["root"]
-    path = Path(root) / record["path"]
-    try:
-        recording = read_recording(path, format=record["format"], verify=verify, root=root)
-    except UnreadableFileError as error:
-        if not error.in_annotations:
-            raise
-        # the file has the right length; what is lost is on the record: see `not_read_flags`
-        recording = read_recording(path, format=record["format"], verify=False, root=root)
+    path = Path(record["root"]) / record["path"]
+    recording = _read(record, path, on_checksum, verify=verify)
     if fix and record.get("faults"):
         from physioprep.corpora.fix import fix_recording
 
@@ -169,6 +171,36 @@ def _with_annotations(
     if len(next(iter(notes.values()), ())):
         return replace(recording, annotation_columns=notes)
     return recording
+
+
+def _read(record: Mapping[str, Any], path: Path, on_checksum: str, *, verify: bool) -> Recording:
+    from physioprep.readers import read_recording
+
+    form, root = record["format"], record["root"]
+    try:
+        return read_recording(path, format=form, root=root, verify=verify)
+    except ChecksumError as error:
+        if on_checksum != "flag" and (on_checksum or not _is_known_checksum(record)):
+            raise
+        recording = read_recording(path, format=form, root=root, verify=False)
+        noted = {**recording.metadata, "checksum_failed": reason_of(error, record)}
+        return replace(recording, metadata=noted)
+    except UnreadableFileError as error:
+        if not error.in_annotations:
+            raise
+        # the file has the right length; what is lost is on the record: see `not_read_flags`
+        return read_recording(path, format=form, root=root, verify=False)
+
+
+def _is_known_checksum(record: Mapping[str, Any]) -> bool:
+    """Return whether the facts of its corpus say that a record is kept with a wrong checksum."""
+    from physioprep.facts import list_corpora, load_facts
+
+    if not record.get("faults") or record["corpus"] not in list_corpora():
+        return False
+    facts = load_facts(record["corpus"])
+    known = {fault.id for fault in facts.faults if fault.on_checksum == "flag"}
+    return not known.isdisjoint(record["faults"])
 
 
 def _check_inside(record: Mapping[str, Any]) -> None:

@@ -54,6 +54,9 @@ class Job:
         Block *b* writes shards ``shards[name][b]`` up to, not including, ``shards[name][b + 1]``.
     verify : bool
         Whether readers check checksums.
+    on_checksum : str
+        What is done with a record whose samples fail the checksum of their header, see
+        `read_source`.
     """
 
     plan_sha256: str
@@ -63,6 +66,7 @@ class Job:
     names: Mapping[tuple[str, float], str]
     shards: Mapping[str, NDArray[np.int64]]
     verify: bool = True
+    on_checksum: str = ""
 
 
 def encode_job(job: Job) -> bytes:
@@ -94,6 +98,7 @@ def encode_job(job: Job) -> bytes:
         "names": [[key, rate_hz, name] for (key, rate_hz), name in job.names.items()],
         "shards": {name: numbers.tolist() for name, numbers in job.shards.items()},
         "verify": job.verify,
+        "on_checksum": job.on_checksum,
     }
     return json.dumps(plain).encode()
 
@@ -131,6 +136,7 @@ def decode_job(data: bytes) -> Job:
         {(key, rate_hz): name for key, rate_hz, name in plain["names"]},
         {name: np.array(numbers, np.int64) for name, numbers in plain["shards"].items()},
         plain["verify"],
+        plain["on_checksum"],
     )
 
 
