@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -234,7 +235,8 @@ def group_names(
     """Choose the names of a store's groups, each with one sampling rate.
 
     If the recordings of a key differ in rate (native stores of mixed corpora), the group of the
-    most frequent rate has the plain name of the key; the names of the others contain their rate.
+    most frequent rate has the plain name of the key; the names of the others contain their rate,
+    with as many digits as tell it from the others. Rates that differ are never one group.
 
     Parameters
     ----------
@@ -250,14 +252,32 @@ def group_names(
     """
     votes: Counter[tuple[str, float]] = Counter()
     modality = {}
-    for signature, count in zip(signatures, n_records, strict=True):
+    for signature, number in zip(signatures, n_records, strict=True):
         for each in signature.expected:
-            votes[each.key, each.rate_hz] += count
+            votes[each.key, each.rate_hz] += number
             modality[each.key] = each.modality
     first: dict[str, float] = {}
     for key, rate in sorted(votes, key=lambda pair: (-votes[pair], -pair[1])):
         first.setdefault(key, rate)
-    return {
-        (key, rate): key if first[key] == rate else f"{modality[key]}_{rate:g}hz"
-        for key, rate in votes
-    }
+    names = {(key, rate): key for key, rate in votes if first[key] == rate}
+    beside: dict[tuple[str, float], set[tuple[str, float]]] = {pair: set() for pair in votes}
+    for signature in signatures:
+        pairs = {(each.key, each.rate_hz) for each in signature.expected}
+        for pair in pairs:
+            beside[pair] |= pairs - {pair}
+    rates = {name: rate for (_, rate), name in names.items()}
+    for key, rate in sorted(set(votes) - set(names)):
+        used = {names.get(pair) for pair in beside[key, rate]}  # by other groups of a recording
+        for name in _with_rate(modality[key], rate):
+            if rates.setdefault(name, rate) == rate and name not in used:
+                break
+        names[key, rate] = name
+    return names
+
+
+def _with_rate(modality: str, rate_hz: float) -> Iterator[str]:
+    """Yield names of a group, each longer than the one before."""
+    for digits in (6, 9, 12, 17):
+        yield f"{modality}_{rate_hz:.{digits}g}hz"
+    for number in count(2):
+        yield f"{modality}_{rate_hz:.17g}hz_{number}"
