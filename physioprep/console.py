@@ -36,13 +36,13 @@ def set_up_logging(verbose: bool) -> None:
     Parameters
     ----------
     verbose : bool
-        Log what each step does; otherwise errors only.
+        Log what each step does; otherwise warnings and errors only.
     """
     handler = RichHandler(console=_err, show_path=False, log_time_format="%H:%M:%S")
     handler.setFormatter(PlainFormatter())
     logger = logging.getLogger("physioprep")
     logger.handlers[:] = [handler]
-    logger.setLevel(logging.INFO if verbose else logging.ERROR)
+    logger.setLevel(logging.INFO if verbose else logging.WARNING)
     logging.getLogger("physiomodels").handlers[:] = [handler]
     logging.getLogger("physiomodels").setLevel(logger.level)
     warnings.showwarning = _show_warning  # those of libraries quote files, too

@@ -99,6 +99,63 @@ class Entry:
 _fields_of: Final = attrgetter(*(item.name for item in fields(Entry)))
 
 
+def is_utf8(name: str) -> bool:
+    """Return whether the name of a file can be written down: manifests and stores hold UTF-8.
+
+    Parameters
+    ----------
+    name : str
+        As Python gives it; bytes that are not UTF-8 are lone surrogates in it.
+
+    Returns
+    -------
+    bool
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def named_in_utf8(entry: Entry) -> Entry:
+    r"""Return an entry that can be written down: one of other names has an error, and escapes.
+
+    Parameters
+    ----------
+    entry : Entry
+        As its corpus lists it.
+
+    Returns
+    -------
+    Entry
+
+    Examples
+    --------
+    >>> odd = named_in_utf8(Entry("p\udce9re", "p\udce9re.edf"))
+    >>> odd.path, odd.error
+    ('p\\udce9re.edf', 'p\\udce9re.edf: the name is not UTF-8: rename the file or its folder')
+    """
+    fields_of = [entry.record_id, entry.path, *entry.sidecars, *map(str, entry.labels.values())]
+    if all(map(is_utf8, [*fields_of, entry.subject_id or "", entry.session or ""])):
+        return entry
+
+    def escaped(name: Any) -> Any:
+        return name.encode(errors="backslashreplace").decode() if isinstance(name, str) else name
+
+    path = escaped(entry.path)
+    return replace(
+        entry,
+        record_id=escaped(entry.record_id),
+        path=path,
+        subject_id=escaped(entry.subject_id),
+        session=escaped(entry.session),
+        labels={name: escaped(value) for name, value in entry.labels.items()},
+        sidecars=(),
+        error=f"{path}: the name is not UTF-8: rename the file or its folder",
+    )
+
+
 def walk(root: Path) -> Iterator[str]:
     """Yield every file under `root` but hidden ones, sorted by name.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from physioprep.corpora import corpus_module
-from physioprep.corpora.entry import Entry
+from physioprep.corpora.entry import Entry, is_utf8, named_in_utf8
 from physioprep.corpora.file_hashes import fill_hashes, hash_corpus
 from physioprep.corpora.headers import COLUMNS, Row, failed_row
 from physioprep.errors import CorpusError
@@ -158,12 +158,14 @@ def _scan_headers(
     module: Any = corpus_module(corpus)
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder")
+    if not is_utf8(str(folder)):
+        raise CorpusError(f"{folder}: the name of this folder is not UTF-8: rename it")
     if pattern is not None and corpus != "folder":
         raise CorpusError(f"a pattern is for corpus folder; {corpus} knows its own subjects")
     entries = module.find(folder) if pattern is None else module.find(folder, pattern)
     if not entries:
         raise CorpusError(f"{folder}: no recording of {corpus} here (looked for {facts.layout})")
-    entries = _unique(entries)
+    entries = _unique([named_in_utf8(entry) for entry in entries])
     if version is None:
         version = _version_of(facts, module, folder)
     elif facts.versions:

@@ -190,6 +190,10 @@ def make_manifest(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     return frame
 
 
+#: An array of a store has the name of a column, percent-encoded; a folder's name has 255 bytes.
+_MAX_NAME_BYTES: Final = 200
+
+
 def validate(frame: pd.DataFrame) -> None:
     """Check a manifest against the schema.
 
@@ -236,6 +240,10 @@ def check_columns(frame: pd.DataFrame) -> None:
     for name in map(str, frame.columns):
         if name not in COLUMNS and not name.startswith("label_"):
             raise ManifestError(f"manifest has unknown column {name} (labels are label_*)")
+        if len(name.encode(errors="replace")) > _MAX_NAME_BYTES:
+            raise ManifestError(
+                f"manifest column {name[:40]}... has a label of over {_MAX_NAME_BYTES} bytes"
+            )
     for name in ("corpus", "record_id", "path"):
         if frame[name].isna().any():
             raise ManifestError(f"manifest column {name} is null in a row")

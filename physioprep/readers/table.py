@@ -140,8 +140,11 @@ def read(path: Path, verify: bool = True) -> Recording:
     group = _scaled(
         unscaled(list(map(str, wanted)), units, float(rate), samples, path), about, file
     )
-    start = about.get("start_time")
-    return Recording(path, "table", (group,), (path, file), start, {"layout": "table"})
+    start, metadata = about.get("start_time"), {"layout": "table"}
+    if start is not None and start.tzinfo is not None:  # manifests hold the local time of day
+        metadata["time_zone"] = str(start.tzinfo)
+        start = start.replace(tzinfo=None)
+    return Recording(path, "table", (group,), (path, file), start, metadata)
 
 
 def _describe(file: Path) -> dict[str, Any]:
@@ -153,6 +156,7 @@ def _describe(file: Path) -> dict[str, Any]:
         raise UnreadableFileError(file, what)
     if not isinstance(about["channels"], list | dict) or not about["channels"]:
         raise UnreadableFileError(file, "channels is neither a list nor a mapping")
+    _check_channels(about["channels"], file)
     if ("sampling_rate" in about) == ("time" in about):
         raise UnreadableFileError(file, "states both or neither of sampling_rate and time")
     numbers = ("sampling_rate", "gain", "baseline", "missing")
@@ -168,6 +172,24 @@ def _describe(file: Path) -> dict[str, Any]:
     return about
 
 
+def _check_channels(channels: list[Any] | dict[Any, Any], file: Path) -> None:
+    """Check that each channel is a column by name or, of arrays, each by number from 0 on.
+
+    Raises
+    ------
+    UnreadableFileError
+        One is something else, or names and numbers are mixed.
+    """
+    columns = list(channels.values()) if isinstance(channels, dict) else channels
+    for column in columns:
+        if isinstance(column, bool) or not isinstance(column, str | int | float):
+            raise UnreadableFileError(file, f"channel {column!r}: neither a name nor a number")
+        if isinstance(column, int) and column < 0:
+            raise UnreadableFileError(file, f"channel {column}: columns are counted from 0")
+    if len({isinstance(column, int) for column in columns}) > 1:
+        raise UnreadableFileError(file, "channels are given by names and by numbers; use one")
+
+
 def _usable(key: str, value: float) -> bool:
     """Return whether a number of the description gives finite times and values."""
     if isinstance(value, int) and abs(value) > 1 << 63:
@@ -180,7 +202,7 @@ def _usable(key: str, value: float) -> bool:
 
 
 def _rate_of(time: NDArray[Any], path: Path, verify: bool) -> float:
-    time = time.astype(np.float64)
+    time = _seconds(time, path)
     steps = np.diff(time)
     if len(steps) == 0 or not np.isfinite(steps).all() or steps.min() <= 0:
         raise UnreadableFileError(path, "its times do not increase")
@@ -191,6 +213,26 @@ def _rate_of(time: NDArray[Any], path: Path, verify: bool) -> float:
     if verify:
         raise UnreadableFileError(path, "its time column is not evenly spaced: samples are missing")
     return float(round(1 / float(np.median(steps)), 6))
+
+
+def _seconds(time: NDArray[Any], path: Path) -> NDArray[np.float64]:
+    """Return times as s: numbers as they are, texts by ISO 8601.
+
+    Raises
+    ------
+    UnreadableFileError
+        They are neither.
+    """
+    if time.dtype.kind in "iuf":
+        return time.astype(np.float64)
+    import pandas as pd
+
+    try:
+        stamps = pd.to_datetime(pd.Series(time), format="ISO8601", utc=True)
+    except (ValueError, TypeError):
+        cause = f"its time column holds {str(time[0])[:40]!r}, neither seconds nor ISO 8601"
+        raise UnreadableFileError(path, cause) from None
+    return np.asarray((stamps - stamps.iloc[0]).dt.total_seconds(), np.float64)
 
 
 def _scaled(group: SignalGroup, about: dict[str, Any], file: Path) -> SignalGroup:

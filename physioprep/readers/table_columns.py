@@ -49,12 +49,18 @@ def read_columns(path: Path, about: dict[str, Any], names: list[Any]) -> list[ND
         if suffix in (".npy", ".npz", ".mat"):
             return _array_columns(_array(path, about), about, names, path)
         if suffix == ".parquet":
-            return _parquet_columns(path, [str(name) for name in names])
+            return _parquet_columns(path, about, [str(name) for name in names])
         import pandas as pd
 
         separator = "," if suffix == ".csv" else "\t" if suffix == ".tsv" else r"\s+"
         _check_lines(path, {",": b",", "\t": b"\t"}.get(separator))
-        frame = pd.read_csv(path, sep=separator, usecols=[str(name) for name in names])
+        # An empty line is a row whose values are missing: left out, it would shift all later ones.
+        before, after = _empty_lines_around(path)
+        frame = pd.read_csv(
+            path, sep=separator, usecols=[str(name) for name in names], skip_blank_lines=False,
+            skiprows=before,
+        )  # fmt: skip
+        frame = frame.iloc[: len(frame) - after]
         return [frame[str(name)].to_numpy() for name in names]
     except UnreadableFileError:
         raise
@@ -65,7 +71,7 @@ def read_columns(path: Path, about: dict[str, Any], names: list[Any]) -> list[ND
         raise UnreadableFileError(path, f"not the table described ({text})") from error
 
 
-def _parquet_columns(path: Path, names: list[str]) -> list[NDArray[Any]]:
+def _parquet_columns(path: Path, about: dict[str, Any], names: list[str]) -> list[NDArray[Any]]:
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
@@ -74,12 +80,36 @@ def _parquet_columns(path: Path, names: list[str]) -> list[NDArray[Any]]:
         limits.check(path, len(schema.names), limits.MAX_COLUMNS, "columns")
         for name in names:
             kind = schema.field(name).type
-            if not pa.types.is_primitive(kind):  # a text repeated a million times takes no bytes
+            times = pa.types.is_temporal(kind) and name == str(about.get("time"))
+            # A text repeated a million times takes no bytes.
+            if not pa.types.is_primitive(kind) or (pa.types.is_temporal(kind) and not times):
                 raise UnreadableFileError(path, f"column {name} holds {kind}, not numbers")
         size = 8 * metadata.num_rows * len(names)
         limits.check_expansion(path, size, path.stat().st_size, "decompressed")
         table = file.read(columns=names, use_threads=False)
-    return [np.asarray(table[name]) for name in names]
+    return [_numbers(table[name]) for name in names]
+
+
+def _numbers(column: Any) -> NDArray[Any]:
+    """Return a column of numbers as it is; of times, timestamps or durations as s from the first.
+
+    Raises
+    ------
+    ValueError
+        A date has no time of day.
+    """
+    import pyarrow as pa
+
+    kind = column.type
+    if not pa.types.is_temporal(kind):
+        return np.asarray(column)
+    if pa.types.is_date(kind) or not len(column):
+        raise ValueError(f"a time column of {kind}")
+    count = np.asarray(column.cast(pa.int64() if kind.bit_width == 64 else pa.int32()))
+    if column.null_count:
+        raise ValueError("a time is missing")
+    per_second = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
+    return (count.astype(np.int64) - int(count[0])) / per_second
 
 
 def _check_lines(path: Path, separator: bytes | None) -> None:
@@ -95,6 +125,26 @@ def _check_lines(path: Path, separator: bytes | None) -> None:
         first = file.readline()
         n_columns = len(first.split(separator)) if separator is None else first.count(separator) + 1
         limits.check(path, n_columns, limits.MAX_COLUMNS, "columns")
+
+
+def _empty_lines_around(path: Path) -> tuple[int, int]:
+    """Return the number of empty lines before the first line with text, and after the last."""
+    before = 0
+    with path.open("rb") as file:
+        for line in file:
+            if line.strip():
+                break
+            before += 1
+        end = file.seek(0, os.SEEK_END)
+        tail, size = b"", 1 << 12
+        while len(tail) < end and not tail.strip():
+            tail, size = _last_bytes(file, end, size), 4 * size
+    return before, max(0, tail[len(tail.rstrip()) :].replace(b"\r\n", b"\n").count(b"\n") - 1)
+
+
+def _last_bytes(file: BinaryIO, end: int, size: int) -> bytes:
+    file.seek(max(0, end - size))
+    return file.read()
 
 
 def _array(path: Path, about: dict[str, Any]) -> NDArray[Any]:

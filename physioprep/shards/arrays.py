@@ -11,6 +11,7 @@ import numpy as np
 
 from physioprep.samples import MISSING_INT16
 from physioprep.shards.plan import Plan
+from physioprep.store.format.layout import array_name
 
 #: Names of chunk files, as ``c.7.0.0``: folders for each index would make four times the entries.
 _KEYS: dict[str, Any] = {"name": "default", "separator": "."}
@@ -67,7 +68,7 @@ def create_arrays(
     small(group, "start_s", np.float64, (), units="s")
     for label in plan.labels:
         attributes = {} if label.categories is None else {"categories": list(label.categories)}
-        small(group, label.name, label.values.dtype, (), **attributes)
+        small(group, array_name(label.name), label.values.dtype, (), **attributes)
 
 
 def recreate_arrays(work: Path, shards: Path, *args: Any) -> None:

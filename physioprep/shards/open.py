@@ -25,6 +25,7 @@ from physioprep.shards.metadata import (
 )
 from physioprep.shards.metadata import read_metadata as _metadata
 from physioprep.shards.spec import SCHEMA, SCHEMA_VERSION
+from physioprep.store.format.layout import array_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +105,7 @@ class Shards:
         if name not in self.labels:
             held = ", ".join(self.labels) or "no labels"
             raise ShardError(f"{self.path}: no label {name}; it has {held}")
-        found = _metadata(self.files, name)["attributes"].get("categories")
+        found = _metadata(self.files, array_name(name))["attributes"].get("categories")
         return None if found is None else tuple(found)
 
     @cached_property
@@ -181,7 +182,13 @@ class Shards:
         end = (chunk + 1) * array.chunk[0]
         if stop > end:
             return np.concatenate([self.rows(name, start, end), self.rows(name, end, stop)])
-        key = ".".join((f"{name}/c", str(chunk), *("0",) * (len(array.chunk) - 1)))
+        key = ".".join(
+            (
+                f"{array_name(name) if name in self.labels else name}/c",
+                str(chunk),
+                *("0",) * (len(array.chunk) - 1),
+            )
+        )
         width = int(np.prod(array.chunk[1:], dtype=np.int64)) * array.dtype.itemsize
         low, high = (first * width, (first + stop - start) * width)
         try:
@@ -354,7 +361,8 @@ def _opened(root: Path | str, files: ShardFiles) -> Shards:
     attrs = _metadata(files, "")["attributes"]
     modalities = {name: read_modality(files, name) for name in attrs["modalities"]}
     per_chunk = attrs["layout"]["windows_per_chunk"]
-    arrays = {name: read_layout(files, name) for name in ("record", "start_s", *attrs["labels"])}
+    small = ("record", "start_s", *attrs["labels"])
+    arrays = {name: read_layout(files, array_name(name)) for name in small}
     for modality in modalities:
         for array in ("signal", "scale", "present"):
             arrays[f"{modality}/{array}"] = read_layout(files, f"{modality}/{array}")

@@ -21,6 +21,7 @@ from physioprep.shards.modality import ModalityPlan
 from physioprep.shards.plan import Plan
 from physioprep.shards.quality import channel_sums
 from physioprep.shards.spec import SCHEMA, SCHEMA_VERSION
+from physioprep.store.format.layout import array_name
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def write_block(job: Job, block: int) -> None:
     group["record"][where] = record
     group["start_s"][where] = plan.start_s[order["candidate"]]
     for label in plan.labels:
-        group[label.name][where] = label.of(record, order["candidate"])
+        group[array_name(label.name)][where] = label.of(record, order["candidate"])
     statistics = {}
     for modality in plan.modalities:
         scale = _gather(work, order, f"{modality.name}.scale")
@@ -99,7 +100,7 @@ def _is_written(entry: Path, work: Path) -> bool:
 
 def _block_files(plan: Plan, block: int, chunks: range) -> list[str]:
     """Return the names of the files that `write_block` makes."""
-    small = ["record", "start_s", *(label.name for label in plan.labels)]
+    small = ["record", "start_s", *(array_name(label.name) for label in plan.labels)]
     names = [f"{name}/c.{block}" for name in small]
     for modality in plan.modalities:
         names += [f"{modality.name}/{name}/c.{block}.0" for name in ("scale", "present")]

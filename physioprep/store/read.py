@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from physioprep.errors import StoreError
 from physioprep.store.format.columns import KIND, decode_column
-from physioprep.store.format.layout import ANNOTATIONS, QUARANTINE, RECORDS
+from physioprep.store.format.layout import ANNOTATIONS, QUARANTINE, RECORDS, array_name
 from physioprep.store.listed import read_listed, zarr_place
 from physioprep.store.modality_arrays import ModalityArrays
 from physioprep.suggest import did_you_mean
@@ -52,7 +52,7 @@ class Store(ModalityArrays):
         group = self.group[RECORDS]
         columns = {}
         for name in group.attrs["columns"]:
-            array = group[name]
+            array = group[array_name(name)]
             columns[name] = decode_column(name, np.asarray(array[...]), array.attrs[KIND])
         return pd.DataFrame(columns)
 

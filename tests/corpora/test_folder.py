@@ -55,3 +55,87 @@ def test_folder_reads_tables_that_are_described(tmp_path: Path):
     assert frame.index.tolist() == ["mine"]
     (ecg,) = groups_of(frame.iloc[0])
     assert (ecg.modality, ecg.channels, ecg.sampling_rate) == ("ecg", ("I",), 250.0)
+
+
+def test_texts_of_the_table_are_kept_and_empty_cells_unknown(tmp_path: Path, wfdb):
+    for name in "abcd":
+        wfdb(tmp_path / name)
+    (tmp_path / "records.csv").write_text(
+        "record_id,subject_id,label_seizure\na,NA,none\nb,s2,focal\nc,,\nd,nan,NA\n"
+    )
+    frame = scan(tmp_path, "folder").set_index("record_id")
+    assert frame["label_seizure"].tolist() == ["none", "focal", None, "NA"]
+    assert frame["subject_id"].tolist() == ["NA", "s2", None, "nan"]
+
+
+def test_rows_and_recordings_that_do_not_meet_are_said(
+    tmp_path: Path, wfdb, caplog: pytest.LogCaptureFixture
+):
+    wfdb(tmp_path / "a")
+    wfdb(tmp_path / "b")
+    table = tmp_path / "records.csv"
+    table.write_text("record_id,label_x\na.hea,1\nb.hea,0\n")
+    scan(tmp_path, "folder")
+    assert "2 of 2 rows name no recording: a.hea, b.hea ('a' would)" in caplog.text
+    assert "2 of 2 recordings have no row: a, b" in caplog.text
+    caplog.clear()
+    table.write_text("record_id,label_x,label_y\na,yes,1\na,no,1\nb,no,1\n")
+    frame = scan(tmp_path, "folder").set_index("record_id")
+    assert frame["label_x"].tolist() == [None, "no"]
+    assert frame["label_y"].tolist() == ["1", "1"]
+    assert "several rows of a, with other label_x" in caplog.text
+    caplog.clear()
+    scan(tmp_path, "folder", pattern=r"(?P<subject_id>s\d)")
+    assert "matches 0 of 2 recordings" in caplog.text
+
+
+@pytest.mark.parametrize("label", ["AF/AFL", "AF\\AFL", "AF%2FAFL", "a\tb", "é", "AF.AFL", "50 %"])
+def test_labels_may_be_called_anything(tmp_path: Path, wfdb, label: str):
+    import physioprep as pp
+
+    wfdb(tmp_path / "raw" / "a", n_samples=2000)
+    wfdb(tmp_path / "raw" / "b", n_samples=2000)
+    (tmp_path / "raw" / "records.csv").write_text(f"record_id,label_{label}\na,yes\nb,no\n")
+    frame = scan(tmp_path / "raw", "folder")
+    pp.ingest(frame, tmp_path / "s.zarr", "native")
+    assert pp.open_store(tmp_path / "s.zarr").records[f"label_{label}"].tolist() == ["yes", "no"]
+    assert not pp.verify(tmp_path / "s.zarr").problems
+    pp.shard(tmp_path / "s.zarr", tmp_path / "s.shards", window_s=1)
+    shards = pp.open_shards(tmp_path / "s.shards")
+    assert shards.labels == (f"label_{label}",)
+    assert shards.categories(f"label_{label}") == ("no", "yes")
+    (batch,) = pp.ShardStream(tmp_path / "s.shards", batch_size=8)
+    codes = batch[f"label_{label}"].tolist()
+    windows = shards.windows.set_index("window").loc[batch["index"].numpy()]
+    assert [("no", "yes")[code] for code in codes] == windows[f"label_{label}"].tolist()
+
+
+def test_a_label_too_long_for_any_disk_is_refused_before_the_work(tmp_path: Path, wfdb):
+    from physioprep.errors import ManifestError
+
+    wfdb(tmp_path / "a")
+    (tmp_path / "records.csv").write_text(f"record_id,label_{'A' * 300}\na,yes\n")
+    with pytest.raises(ManifestError, match=r"a label of over 200 bytes"):
+        scan(tmp_path, "folder")
+
+
+@pytest.mark.parametrize("where", ["file", "folder"])
+def test_a_name_that_is_not_utf8_costs_its_own_row(tmp_path: Path, edf, where: str):
+    import os
+
+    import physioprep as pp
+
+    raw = tmp_path / "raw"
+    edf(raw / "ok.edf", ["EEG Fp1"])
+    edf(raw / "y.edf", ["EEG Fp1"])
+    if where == "folder":
+        (raw / os.fsdecode(b"caf\xe9")).mkdir()
+    new = b"p\xe9re.edf" if where == "file" else b"caf\xe9/y.edf"
+    (raw / "y.edf").rename(raw / os.fsdecode(new))
+    frame = scan(raw, "folder").set_index("record_id")
+    assert frame.loc["ok", "error"] is None
+    (bad,) = frame["error"].dropna()
+    assert "name is not UTF-8: rename the file" in bad
+    pp.write_manifest(frame.reset_index()[scan(raw, "folder").columns], tmp_path / "m.parquet")
+    result = pp.ingest(pp.read_manifest(tmp_path / "m.parquet"), tmp_path / "s.zarr", "native")
+    assert (result.n_records, len(result.quarantined)) == (1, 1)

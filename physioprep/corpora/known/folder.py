@@ -6,19 +6,23 @@ folder, or both (the table wins)::
     record_id,subject_id,age,sex,label_rhythm
     clinic/p01,p01,63,F,AF
 
-`record_id` is the relative path without its ending. With neither, every recording is a row
-with its subject unknown.
+`record_id` is the relative path without its ending. An empty cell means unknown; every other
+text is kept as it is (``none`` and ``NA`` are names like others). With neither, every recording
+is a row with its subject unknown.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from physioprep.corpora.entry import Entry, walk
-from physioprep.corpora.tables import age, read_table, sex, text
+from physioprep.corpora.tables import age, read_table, sex
 from physioprep.errors import CorpusError
+
+log = logging.getLogger(__name__)
 
 TABLE = "records.csv"
 #: Endings of files that hold a recording, or the header of one.
@@ -54,13 +58,41 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
     """
     compiled = _compile(pattern) if pattern is not None else None
     table = _table(root)
-    entries = []
+    entries: list[Entry] = []
+    matched = 0
     for path in _readable(root):
         record_id = path.rpartition(".")[0]
         found = compiled.search(path) if compiled is not None else None
+        matched += found is not None
         row = {**(found.groupdict() if found else {}), **table.get(record_id, {})}
         entries.append(_entry(record_id, path, row) if row else Entry(record_id, path))
+    if pattern is not None and matched < len(entries):
+        log.warning(
+            "pattern %r matches %d of %d recordings: subjects and labels of the others stay null",
+            pattern, matched, len(entries),
+        )  # fmt: skip
+    _compare(table, [entry.record_id for entry in entries])
     return entries
+
+
+def _compare(table: Mapping[str, Mapping[str, str]], found: list[str]) -> None:
+    """Say which rows of the table name no recording, and which recordings have no row."""
+    if not table:
+        return
+    idle, bare = sorted(set(table) - set(found)), sorted(set(found) - set(table))
+    if idle:
+        hint = "" if len(idle) < len(table) else f" ({found[0]!r} would)" if found else ""
+        log.warning(
+            "%s: %d of %d rows name no recording: %s%s; record_id is the relative path without "
+            "its ending", TABLE, len(idle), len(table), _some(idle), hint,
+        )  # fmt: skip
+    if bare:
+        log.warning("%s: %d of %d recordings have no row: %s",
+                    TABLE, len(bare), len(found), _some(bare))  # fmt: skip
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
 
 
 def _readable(root: Path) -> list[str]:
@@ -103,7 +135,17 @@ def _table(root: Path) -> dict[str, dict[str, str]]:
     for name in rows[0] if rows else ():
         if name != "record_id":
             _check(name, TABLE)
-    return {row["record_id"]: row for row in rows}
+    out: dict[str, dict[str, str]] = {}
+    for row in rows:
+        held = out.setdefault(row["record_id"], row)
+        differ = [name for name in row if held[name] != row[name]]
+        if differ:  # which one is right is not known
+            log.warning(
+                "%s: several rows of %s, with other %s: these stay null",
+                TABLE, row["record_id"], ", ".join(differ),
+            )  # fmt: skip
+            out[row["record_id"]] = {**held, **dict.fromkeys(differ, "")}
+    return out
 
 
 def _check(name: str, where: str) -> None:
@@ -112,7 +154,7 @@ def _check(name: str, where: str) -> None:
 
 
 def _entry(record_id: str, path: str, row: Mapping[str, str | None]) -> Entry:
-    cells = {name: text(value) for name, value in row.items()}
+    cells = {name: (value or "").strip() or None for name, value in row.items()}
     labels: dict[str, str | float | None] = {}
     for name, cell in cells.items():
         if name.startswith("label_"):

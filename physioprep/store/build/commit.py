@@ -31,6 +31,7 @@ from physioprep.store.format.layout import (
     SCHEMA,
     SCHEMA_VERSION,
     GroupLayout,
+    array_name,
 )
 from physioprep.versions import software
 
@@ -167,7 +168,7 @@ def _write_records(root: Hierarchy, table: pd.DataFrame) -> None:
     root.group(RECORDS, {"columns": columns})
     for name in columns:
         values, attributes = encode_column(column_kind(name, table[name]), table[name])
-        root.array(f"{RECORDS}/{name}", values, ("record",), attributes)
+        root.array(f"{RECORDS}/{array_name(name)}", values, ("record",), attributes)
 
 
 def _write_group(

@@ -7,8 +7,10 @@ records that it is complete.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +32,36 @@ _SHARD_BYTES_MAX: Final = 64 << 20
 
 #: Compression of the samples; shuffled blosc-lz4 decodes several GB/s per core.
 BLOSC: Final[dict[str, Any]] = {"cname": "lz4", "clevel": 5, "shuffle": "shuffle"}
+
+
+#: What a name of an array may not hold: it would be a path, or not a name that can be listed.
+_NO_NAME: Final = re.compile(r"[/\\\x00-\x1f\x7f]|%[0-9A-F]{2}")
+
+
+def array_name(column: str) -> str:
+    """Return the name of the array that holds a column of a table.
+
+    Parameters
+    ----------
+    column : str
+        Name of the column: ``label_`` and whatever its user calls it.
+
+    Returns
+    -------
+    str
+        The same, but for slashes, backslashes and control characters, which are
+        percent-encoded (RFC 3986), as is the percent sign of such names.
+
+    Examples
+    --------
+    >>> array_name("label_AF"), array_name("label_AF/AFL"), array_name("label_50 %")
+    ('label_AF', 'label_AF%2FAFL', 'label_50 %')
+    """
+    if not _NO_NAME.search(column):
+        return column
+    return "".join(
+        quote(c, safe="") if c in "/\\%" or ord(c) < 32 or c == "\x7f" else c for c in column
+    )
 
 
 @dataclass(frozen=True)
