@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from physioprep.errors import PhysioprepError, UnreadableFileError
 from physioprep.parallel.workers import end_with
-from physioprep.readers import frames, guard, parser_limits, watch
+from physioprep.readers import frames, guard, notes, parser_limits, watch
 from physioprep.readers.parts import split_part
 
 _READERS: Final = "physioprep.readers."
@@ -67,10 +67,12 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         import_module(library)
     try:
         parser_limits.begin(parser_limits.Limits(**request["limits"]), _size(split_part(path)[0]))
-        with watch.confined(path, request["root"]):
+        with watch.confined(path, request["root"]), notes.collected() as found:
             if request["header"]:
-                return {"result": reader.read_header(path)}
-            return {"result": reader.read(path, verify=request["verify"])}
+                result = reader.read_header(path)
+            else:
+                result = reader.read(path, verify=request["verify"])
+        return {"result": notes.with_notes(result, found)}
     except UnreadableFileError as error:
         origin = _origin(error.__cause__)
         return {"error": [type(error).__name__, error.path, error.cause, origin]}

@@ -5,7 +5,6 @@ MNE parses; its samples are returned unchanged, in SI units (V, not µV), as flo
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from physioprep.errors import UnreadableFileError
+from physioprep.readers import brainvision
 from physioprep.readers.hdf5_check import check_hdf5
 from physioprep.readers.parser_limits import allow
 from physioprep.readers.parts import header_of, stamp, unscaled
@@ -49,7 +49,7 @@ def read_header(path: Path) -> Header:
     UnreadableFileError
         The file is missing or MNE cannot read it.
     """
-    return header_of(_read(path, samples=False))
+    return header_of(_read(path, samples=False, strict=False))
 
 
 def read(path: Path, verify: bool = True) -> Recording:
@@ -60,7 +60,8 @@ def read(path: Path, verify: bool = True) -> Recording:
     path : Path
         A file or, for some formats, a folder.
     verify : bool
-        No effect: MNE verifies nothing.
+        Raise where a file of samples does not have the size that its header states. If False, its
+        whole samples are read where MNE reads the right ones, and ``metadata["notes"]`` says so.
 
     Returns
     -------
@@ -81,26 +82,31 @@ def read(path: Path, verify: bool = True) -> Recording:
     >>> read(path).groups[0].units, read(path).duration_s
     (('V',), 2.0)
     """
-    return _read(path, samples=True)
+    return _read(path, samples=True, strict=verify)
 
 
-def _read(path: Path, samples: bool) -> Recording:
+def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
     import mne
 
     stamp(path)
     _check_hdf5(path)
     if path.suffix == ".eeg":  # BrainVision's samples, if its header is beside them
-        headers = [path.with_suffix(suffix) for suffix in (".vhdr", ".ahdr")]
+        headers = [path.with_suffix(suffix) for suffix in brainvision.HEADERS]
         path = next((header for header in headers if header.is_file()), path)
+    stated = brainvision.parse_header(path) if path.suffix in brainvision.HEADERS else None
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with brainvision.unique_names() as renamed:
             # of a damaged .cnt, MNE names the cause only if called for one of the two formats
             neuroscan = path.suffix.lower() == ".cnt" and not _is_riff(path)
             reader = mne.io.read_raw_cnt if neuroscan else mne.io.read_raw
-            raw = reader(path, preload=False, verbose="error")
-            allow(sum(file.stat().st_size for file in _files(path, raw) if file != path))
-            data = raw.get_data() if samples else np.empty((len(raw.ch_names), 0))
+            raw = reader(path, preload=False, verbose="warning")
+        notes = []
+        if stated is not None:
+            notes = brainvision.check_size(path, stated, Path(raw.filenames[0]), strict=strict)
+        allow(sum(file.stat().st_size for file in _files(path, raw) if file != path))
+        data = raw.get_data() if samples else np.empty((len(raw.ch_names), 0))
+    except UnreadableFileError:
+        raise
     except MemoryError:
         raise UnreadableFileError(path, "does not fit into memory") from None
     except Exception as error:  # MNE's readers raise nearly anything on damaged files
@@ -109,7 +115,8 @@ def _read(path: Path, samples: bool) -> Recording:
         cause = f"MNE cannot read it ({type(error).__name__}: {text})"
         raise UnreadableFileError(path, cause) from error
     units = [_UNITS.get(int(channel["unit"]), "") for channel in raw.info["chs"]]
-    group = unscaled(raw.ch_names, units, float(raw.info["sfreq"]), data, path)
+    names = [renamed.get(name, name) for name in raw.ch_names]
+    group = unscaled(names, units, float(raw.info["sfreq"]), data, path)
     group = replace(group, n_samples=int(raw.n_times))  # without samples, the group counts none
     measured = raw.info["meas_date"]
     start = measured and (measured + timedelta(seconds=float(raw.first_time))).replace(tzinfo=None)
@@ -118,7 +125,7 @@ def _read(path: Path, samples: bool) -> Recording:
         "source_units": dict(getattr(raw, "_orig_units", None) or {}),
         "highpass_hz": float(raw.info["highpass"]),
         "lowpass_hz": float(raw.info["lowpass"]),
-        "notes": [" ".join(str(item.message).split()) for item in caught],
+        "notes": notes,
     }
     files = _files(path, raw)
     return Recording(path, "mne", (group,), files, start, metadata, _annotations(raw, measured))
