@@ -140,3 +140,23 @@ def test_flags_are_counted_by_record() -> None:
     texts += ["", "[]", json.dumps(["channel-left-out:a:b"])]
     counts = count_flags(texts)
     assert counts == ({"saturated": 3, "implausible-amplitude": 3}, {"a:b": 1})
+
+
+def test_the_command_says_it_in_one_line_and_ends_well(
+    raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from physioprep.cli import app
+
+    pp.write_manifest(pp.scan(raw, "folder"), tmp_path / "m.parquet")
+    arguments = ["ingest", str(tmp_path / "m.parquet"), "-o", str(tmp_path / "s.zarr"), "--json"]
+    with pytest.raises(SystemExit) as ended:
+        app(arguments)
+    out, err = capsys.readouterr()
+    assert ended.value.code == 0
+    assert json.loads(out)["excluded by the recipe"] == 7
+    assert [line[:19] for line in err.splitlines() if "eeg" in line] == ["excluded: 7 records"]
+    with pytest.raises(SystemExit) as ended:
+        app([*arguments, "--on-checksum", "skip"])
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out) == (2, "")
+    assert "'quarantine' or 'flag', not 'skip'" in err

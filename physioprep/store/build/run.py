@@ -125,7 +125,7 @@ def ingest(
     if on_error not in ("quarantine", "abort"):
         raise StoreError(f"on_error is 'quarantine' or 'abort', not {on_error!r}")
     if on_checksum not in (None, "quarantine", "flag"):
-        raise StoreError(f"on_checksum is 'quarantine' or 'flag', not {on_checksum!r}")
+        raise StoreError(f"a failed checksum means 'quarantine' or 'flag', not {on_checksum!r}")
     validate(manifest)
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
