@@ -1,31 +1,34 @@
-"""Write files and folders completely or not at all.
+"""Write files completely or not at all, and have them on the disk before they have a name.
 
-A file is written under a temporary name in the same folder, flushed to the disk, and renamed.
-A folder is made beside its target and exchanged with the old one by one system call. A process
-that is killed at any moment leaves either the old content or the new, complete.
+A file is written under a temporary name in the same folder, flushed to the disk, and renamed;
+then the list of names in its folder is flushed, too. A process that is killed, or a machine that
+loses its power, at any moment leaves either the old content or the new, complete. Folders are
+put in their place by `physioprep.exchange`.
+
+No other module flushes or renames (tests/test_power_loss.py). Many files are flushed at once,
+which takes hardly longer than one.
 """
 
 from __future__ import annotations
 
-import ctypes
+import errno
 import os
 import re
 import shutil
-import sys
-from collections.abc import Callable, Iterator
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-_AT_FDCWD: Final = -100
-_RENAME_EXCHANGE: Final = 2
 #: Ending of a temporary name; files that a killed writer leaves behind have it.
 TEMPORARY: Final = ".tmp"
-#: Ending of a working folder that is complete and is being moved to its target.
-_WHOLE: Final = ".whole"
-#: Ending of the old folder while a system that cannot exchange names renames twice.
-_OLD: Final = ".old"
+#: Files that are flushed at a time.
+_AT_ONCE: Final = 16
+#: Names that `_temporary` gives.
+_LEFTOVER: Final = re.compile(rf"\..*\.[0-9a-f]{{12}}{re.escape(TEMPORARY)}(\.[^.]+)?", re.DOTALL)
 
 
 @contextmanager
@@ -57,7 +60,7 @@ def temporary_file(path: Path) -> Iterator[Path]:
     >>> path.read_text()
     'whole'
     """
-    temporary = path.with_name(f".{path.stem}.{uuid4().hex[:12]}{TEMPORARY}{path.suffix}")
+    temporary = _temporary(path.with_suffix(""), path.suffix)
     try:
         yield temporary
         sync(temporary)
@@ -68,7 +71,12 @@ def temporary_file(path: Path) -> Iterator[Path]:
     sync(path.parent)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def _temporary(path: Path, suffix: str = "") -> Path:
+    """Return a name in the same folder that nobody else gives or can foresee."""
+    return path.with_name(f".{path.name}.{uuid4().hex[:12]}{TEMPORARY}{suffix}")
+
+
+def write_bytes(path: Path, data: bytes, *, wait: bool = True) -> None:
     """Write `data` to `path`, completely or not at all.
 
     Parameters
@@ -77,13 +85,16 @@ def write_bytes(path: Path, data: bytes) -> None:
         File to write, in a folder that exists.
     data : bytes
         All of its content.
+    wait : bool
+        Whether the name is on the disk, too, at the end. False where the caller flushes the
+        folder once for many files (`sync_all`), before anything depends on them.
 
     Raises
     ------
     OSError
         The disk is full or read-only.
     """
-    temporary = path.with_name(f".{path.name}.{uuid4().hex[:12]}{TEMPORARY}")
+    temporary = _temporary(path)
     try:
         with temporary.open("xb") as file:
             file.write(data)
@@ -93,6 +104,83 @@ def write_bytes(path: Path, data: bytes) -> None:
     except BaseException as error:
         _give_up(temporary, path, error)
         raise
+    if wait:
+        sync(path.parent)
+
+
+def write_aside(path: Path, data: bytes) -> Path:
+    """Write a file that `name_all` gives its name: so many files are flushed at once.
+
+    Parameters
+    ----------
+    path : Path
+        Name to be given, in a folder that exists.
+    data : bytes
+        All of its content.
+
+    Returns
+    -------
+    Path
+        Temporary name.
+
+    Raises
+    ------
+    OSError
+        The disk is full or read-only.
+    """
+    temporary = _temporary(path)
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+    except BaseException as error:
+        _give_up(temporary, path, error)
+        raise
+    return temporary
+
+
+def name_all(written: Mapping[Path, Path]) -> None:
+    """Flush files, and then give them their names.
+
+    Parameters
+    ----------
+    written : mapping of Path to Path
+        Temporary name, from `write_aside`, to the name to be given.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a"
+    >>> name_all({write_aside(path, b"whole"): path})
+    >>> path.read_bytes()
+    b'whole'
+    """
+    sync_all(written)
+    for temporary, path in written.items():
+        temporary.replace(path)
+    sync_all({path.parent for path in written.values()})
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that must not exist, through no link, and wait until it is on the disk.
+
+    Parameters
+    ----------
+    path : Path
+        File to make, in a folder that exists. A kill may leave it empty.
+    data : bytes
+        All of its content.
+
+    Raises
+    ------
+    FileExistsError
+        Something of that name is there.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    with os.fdopen(os.open(path, flags, 0o644), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    sync(path.parent)
 
 
 def _give_up(temporary: Path, path: Path, error: BaseException) -> None:
@@ -135,6 +223,24 @@ def write_text(path: Path, text: str) -> Path:
     return path
 
 
+def make_folders(*folders: Path) -> None:
+    """Make folders, and those that hold them, and wait until their names are on the disk.
+
+    Parameters
+    ----------
+    *folders : Path
+        They may exist.
+    """
+    holding: dict[Path, None] = {}
+    for folder in folders:
+        missing = folder
+        while not missing.exists():
+            missing = missing.parent
+            holding[missing] = None
+        folder.mkdir(parents=True, exist_ok=True)
+    sync_all(holding)
+
+
 def sync(path: Path) -> None:
     """Wait until the content of a file, or the list of names in a folder, is on the disk.
 
@@ -142,12 +248,38 @@ def sync(path: Path) -> None:
     ----------
     path : Path
         File or folder.
+
+    Raises
+    ------
+    OSError
+        The disk fails. Not where a file system cannot flush a folder, or a user may not list it.
     """
-    handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EACCES) or not path.is_dir():
+            raise
+
+
+def sync_all(paths: Iterable[Path]) -> None:
+    """Wait until files and folders are on the disk, as `sync` does, many at once.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        In any order: nothing is promised on which comes first.
+    """
+    some = list(paths)
+    if len(some) < 2:
+        for path in some:
+            sync(path)
+        return
+    with ThreadPoolExecutor(min(_AT_ONCE, len(some))) as pool:
+        list(pool.map(sync, some))
 
 
 def sync_tree(folder: Path) -> None:
@@ -158,111 +290,52 @@ def sync_tree(folder: Path) -> None:
     folder : Path
         Top of the tree.
     """
-    for parent, _, names in os.walk(folder, topdown=False):
-        for path in [*(Path(parent) / name for name in names), Path(parent)]:
-            sync(path)
+    files, folders = [], []
+    for parent, _, names in os.walk(folder):
+        folders.append(Path(parent))
+        for path in (Path(parent) / name for name in names):
+            if stat.S_ISREG(path.lstat().st_mode):  # not what a link leads to
+                files.append(path)
+    sync_all(files)
+    sync_all(folders)
 
 
-def put_in_place(new: Path, target: Path) -> None:
-    """Rename the folder (or file) `new` to `target`, and remove the former `target`.
-
-    If `target` existed before, a complete folder has this name at every moment (on systems that
-    can exchange two names in one step; on others see `restore`).
+def give_name(new: Path, path: Path) -> None:
+    """Rename a complete file or folder, once it is on the disk.
 
     Parameters
     ----------
     new : Path
-        Complete, and on the disk already (`sync_tree`).
-    target : Path
+        Under a temporary name.
+    path : Path
+        Name to take, on the same file system. A file that has it is replaced.
+
+    Raises
+    ------
+    OSError
+        A folder that is not empty has this name, or the disk fails.
+    """
+    if new.is_dir():
+        sync_tree(new)
+    else:
+        sync(new)
+    move(new, path)
+
+
+def move(path: Path, to: Path) -> None:
+    """Rename what needs not be flushed itself, and wait until the disk knows it by the new name.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder.
+    to : Path
         Name to take, on the same file system.
-
-    Raises
-    ------
-    OSError
-        If it cannot be renamed; `target` is then as it was.
     """
-    if not target.exists():
-        new.rename(target)
-        sync(target.parent)
-    elif _exchange(new, target):
-        sync(target.parent)
-        remove(new)
-    else:  # this system cannot exchange names: `restore` repairs a kill between the two renames
-        old = target.with_name(f".{target.name}.{uuid4().hex[:12]}{_OLD}")
-        target.rename(old)
-        new.rename(target)
-        sync(target.parent)
-        remove(old)
-
-
-def restore(target: Path) -> None:
-    """Rename the old folder back to `target`, if `put_in_place` was killed between two renames.
-
-    This happens only on systems that cannot exchange two names in one step.
-
-    Parameters
-    ----------
-    target : Path
-        As given to `put_in_place`.
-    """
-    # Only names that `put_in_place` gives: a folder called .x.old is somebody else's.
-    name = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{12}}{re.escape(_OLD)}")
-    for old in target.parent.iterdir() if target.parent.is_dir() else ():
-        if name.fullmatch(old.name) and not old.is_symlink():
-            if target.exists():
-                remove(old)
-            else:
-                old.rename(target)
-
-
-def swap(work: Path, part: str, target: Path) -> None:
-    """Replace `target` by the finished folder ``work/part``, and remove `work`.
-
-    `work` is renamed first, so that no other process continues in it. If this process dies,
-    `swap_undone` finds it under that name.
-
-    Parameters
-    ----------
-    work : Path
-        Working folder.
-    part : str
-        Name of the finished folder in it.
-    target : Path
-        Name that the finished folder takes, on the same file system.
-
-    Raises
-    ------
-    OSError
-        If it cannot be renamed; `target` is then as it was.
-    """
-    whole = work.with_name(work.name + _WHOLE)
-    work.rename(whole)
-    put_in_place(whole / part, target)
-    remove(whole)
-
-
-def swap_undone(base: Path, part: str, is_new: Callable[[Path, str], bool], *, keep: bool) -> None:
-    """Clean up after a process that died in `swap`.
-
-    Parameters
-    ----------
-    base : Path
-        Folder that contains the working folders.
-    part : str
-        As given to `swap`.
-    is_new : callable
-        ``is_new(folder, name)``: whether the folder under ``part`` was made in the working
-        folder `name`. If not, it is the old target, already exchanged with the new one.
-    keep : bool
-        Whether a new folder that was not yet exchanged is kept: its working folder then gets
-        its former name back, so that `swap` can be repeated. Otherwise both are removed.
-    """
-    for whole in base.glob(f"*{_WHOLE}"):
-        work = whole.with_name(whole.name.removesuffix(_WHOLE))
-        if keep and not work.exists() and is_new(whole / part, work.name):
-            whole.rename(work)
-        else:
-            remove(whole)
+    path.replace(to)
+    sync(to.parent)  # first, so that a loss of power between the two leaves both names, not none
+    if path.parent != to.parent:
+        sync(path.parent)
 
 
 def remove(path: Path) -> None:
@@ -279,12 +352,14 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _exchange(a: Path, b: Path) -> bool:
-    """Exchange two names in one step (Linux renameat2); return False if the system cannot."""
-    sys.audit("physioprep.exchange", os.fspath(a), os.fspath(b))
-    try:
-        rename = ctypes.CDLL(None, use_errno=True).renameat2
-    except (OSError, AttributeError):
-        return False
-    done = rename(_AT_FDCWD, os.fsencode(a), _AT_FDCWD, os.fsencode(b), _RENAME_EXCHANGE)
-    return bool(done == 0)
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that killed writers left in a folder, and in those inside it.
+
+    Parameters
+    ----------
+    folder : Path
+        That nobody else writes to now.
+    """
+    for path in folder.rglob(f"*{TEMPORARY}*"):
+        if _LEFTOVER.fullmatch(path.name):
+            remove(path)

@@ -185,7 +185,6 @@ def embed(
     from physiomodels.embeddings.of_store import embed_store
     from physiomodels.training.run_card import unfinished
 
-    out.parent.mkdir(parents=True, exist_ok=True)
     with console.progress_bar("embed") as advance:
         if (source / "manifest.parquet").is_file():
             if per != "window":

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from physioprep.atomic import put_in_place, restore, sync_tree
+from physioprep.atomic import make_folders, sync_tree
 from physioprep.errors import PhysioprepError
+from physioprep.exchange import put_in_place, restore
 from physioprep.lock import hold, lock_of
 from physioprep.outputs import Kind, check_output, claim_empty, discard, partial_of
 
@@ -63,7 +64,7 @@ def new_folder(
     """
     sources = list(inputs)
     check_output(target, kind, overwrite=overwrite, inputs=sources, error=error)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(target.parent)
     with hold(lock_of(target), target) as held:
         restore(target)
         check_output(target, kind, overwrite=overwrite, error=error)

@@ -8,14 +8,13 @@ folder of that name without it belongs to somebody else. Nothing is written thro
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from physioprep.atomic import remove
+from physioprep.atomic import remove, sync, write_new
 from physioprep.errors import PhysioprepError
 from physioprep.hashes import HASHES, kind_of
 from physioprep.remote import is_remote
@@ -284,14 +283,8 @@ def claim(folder: Path, error: type[PhysioprepError] = PhysioprepError) -> Path:
             ) from None
         if (folder / MARK).exists():
             return folder
-    handle = os.open(
-        folder / MARK, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o644
-    )
-    try:
-        os.write(handle, _MARK_TEXT.encode())
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    write_new(folder / MARK, _MARK_TEXT.encode())
+    sync(folder.parent)
     return folder
 
 
@@ -374,4 +367,6 @@ def discard(folder: Path) -> None:
     for path in folder.iterdir():
         if path.name != MARK:
             remove(path)
+    sync(folder)  # after a loss of power, too, nothing is left without the mark
     remove(folder)
+    sync(folder.parent)

@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 from urllib.parse import quote
 
 from physioprep import web
-from physioprep.atomic import temporary_file
+from physioprep.atomic import make_folders, temporary_file
 from physioprep.file_systems import CONCURRENCY, check_address, file_system
 from physioprep.limits import MAX_DOWNLOAD_BYTES, MAX_JSON_BYTES, MAX_OBJECT_BYTES, check
 from physioprep.listings import listing as listing
@@ -173,7 +173,7 @@ def download(url: str, path: Path, spend: Callable[[int], object] = lambda n: No
         The server refuses, or all attempts failed.
     """
     limit = MAX_DOWNLOAD_BYTES
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(path.parent)
     with temporary_file(path) as temporary:
 
         def copy() -> None:

@@ -15,10 +15,10 @@ PACKAGES = (ROOT / "physioprep", ROOT / "models" / "physiomodels")
 # layer, and within every package, no circle is allowed: see `all_circles`. One thing bends: the
 # runner (parallel) names the functions of its tasks, which lie above it, as text.
 LAYERS = [
-    {"atomic", "outputs", "lock", "new_folder", "pictures", "versions", "errors", "limits",
-     "documents", "recording", "samples", "facts", "facts_yaml", "hashes", "manifest", "query",
-     "retry", "file_systems", "remote", "remote_zarr", "plain_text", "suggest", "web", "listings",
-     "zarr_metadata", "strays"},
+    {"atomic", "exchange", "outputs", "lock", "new_folder", "pictures", "versions", "errors",
+     "limits", "documents", "recording", "samples", "facts", "facts_yaml", "hashes", "manifest",
+     "query", "retry", "file_systems", "remote", "remote_zarr", "plain_text", "suggest", "web",
+     "listings", "zarr_metadata", "zarr_files", "strays"},
     {"parallel"},
     {"readers"},
     {"harmonise", "corpora", "simulation"},

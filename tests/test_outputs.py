@@ -146,7 +146,7 @@ def test_a_foreign_working_folder_is_neither_used_nor_removed(tmp_path: Path) ->
 
 def test_an_old_folder_of_another_program_is_left_alone(tmp_path: Path) -> None:
     """Today's and older names of `put_in_place`: only its own unpredictable ones are touched."""
-    from physioprep.atomic import restore
+    from physioprep.exchange import restore
 
     mine = home(tmp_path / ".x.old")
     restore(tmp_path / "x")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from physioprep.atomic import sync
+from physioprep.atomic import give_name, make_folders
 from physioprep.corpora.transfer import transfer
 from physioprep.errors import CorpusError, UnreadableFileError
 from physioprep.facts import Facts, Version, load_facts
@@ -124,7 +124,7 @@ def fetch(
     """
     if corpus in WEIGHTS:
         home, digest = WEIGHTS[corpus]
-        Path(out).mkdir(parents=True, exist_ok=True)
+        make_folders(Path(out))
         target = Path(out) / PurePosixPath(urllib.parse.urlsplit(home).path).name
         budget = _budget(corpus, Path(out), max_bytes)
         new = download(
@@ -144,7 +144,7 @@ def fetch(
         raise CorpusError(f"{corpus} is not on PhysioNet: download it from {facts.url}")
     base = base if base.endswith("/") else f"{base}/"
     folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     budget = _budget(corpus, folder, max_bytes)
     parts = claim(folder / _PARTS, CorpusError)
     sums = parts / SUMS
@@ -165,7 +165,7 @@ def fetch(
     downloaded = _fetch_all(
         *(folder, base, wanted, workers, retries, wait_s, progress, budget), mend=mend
     )
-    sums.replace(folder / SUMS)
+    give_name(sums, folder / SUMS)
     discard(parts)
     log.info("%s %s: %d files downloaded", corpus, chosen.version, downloaded)
     return FetchResult(folder, chosen.version, downloaded, len(wanted) - downloaded)
@@ -262,7 +262,7 @@ def download(
     """
     if _is_right(target, sha256, mend=mend):
         return False
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(target.parent)
     own = None
     if part is None:
         own = claim(partial_of(target), CorpusError)
@@ -277,13 +277,12 @@ def download(
     try:
         retrying(url, attempt, attempts=retries + 1, first_pause_s=wait_s)
         _is_right(target, sha256, mend=mend)  # another file may have appeared meanwhile
-        part.replace(target)
+        give_name(part, target)
     except UnreadableFileError as error:
         raise CorpusError(f"{url}: {error.cause}") from None
     finally:
         if own is not None and not part.exists():
             discard(own)
-    sync(target.parent)
     return True
 
 

@@ -5,7 +5,6 @@ Only the standard library, so that corpora can be downloaded without the extra `
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
 import threading
@@ -94,8 +93,6 @@ def _append(
             _check_size(reply.url, before + got, limit)
             spend(len(block))
             file.write(block)
-        file.flush()
-        os.fsync(file.fileno())
     if n_stated is not None and got < n_stated:
         raise ConnectionError(f"{got} of {stated} bytes came")
 

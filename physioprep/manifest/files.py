@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from physioprep import limits
-from physioprep.atomic import temporary_file, write_text
+from physioprep.atomic import make_folders, temporary_file, write_text
 from physioprep.documents import load_json
 from physioprep.errors import ManifestError
 from physioprep.manifest.croissant import describe
@@ -77,7 +77,7 @@ def write_manifest(frame: pd.DataFrame, path: str | Path, *, overwrite: bool = F
     path = Path(path)
     check_manifest_output(path, overwrite=overwrite)
     validate(frame)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(path.parent)
     if path.suffix == ".parquet":
         import pyarrow.parquet as pq
 

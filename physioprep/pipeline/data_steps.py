@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from physioprep import console
+from physioprep.atomic import make_folders
 from physioprep.errors import RecipeError
 from physioprep.pipeline.gather import gather
 from physioprep.pipeline.outputs import refuse_outside
@@ -316,7 +317,7 @@ def view(place: Place, *, store: str, records: int | Sequence[str], out: str) ->
         records = [str(record) for record in opened.records["record_id"].iloc[:records]]
     for record in records:  # a hostile corpus may name one ../../x
         refuse_outside(place.out, f"{out}/{record}.png", f"view: record {record}")
-    (place.out / out).mkdir(parents=True, exist_ok=True)
+    make_folders(place.out / out)
     for record in records:
         plot_record(opened, record, place.out / out / f"{record}.png")
     return {"pictures": len(records)}

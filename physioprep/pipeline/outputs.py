@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from physioprep.atomic import write_text
+from physioprep.atomic import make_folders, remove_leftovers, write_text
 from physioprep.errors import RecipeError
 from physioprep.lock import Held, hold
 
@@ -172,8 +172,9 @@ def keep_outputs(out: Path, raw: Path, pipeline: str) -> Iterator[Outputs]:
         raise RecipeError(
             f"{folder}: exists, but was not made by physioprep; choose another folder"
         )
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     with hold(folder / ".lock", out) as held:
+        remove_leftovers(folder)
         yield Outputs(out, pipeline, held)
 
 

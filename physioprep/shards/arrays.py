@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from physioprep.samples import MISSING_INT16
 from physioprep.shards.plan import Plan
 from physioprep.store.format.layout import array_name
+from physioprep.zarr_files import Files, write_files
 
 #: Names of chunk files, as ``c.7.0.0``: folders for each index would make four times the entries.
 _KEYS: dict[str, Any] = {"name": "default", "separator": "."}
@@ -20,12 +20,12 @@ _KEYS: dict[str, Any] = {"name": "default", "separator": "."}
 def create_arrays(
     root: Path, plan: Plan, n_windows: int, per_chunk: int, per_block: int, attrs: dict[str, Any]
 ) -> None:
-    """Create the empty Zarr group.
+    """Create the empty Zarr group; chunks that an earlier run wrote stay.
 
     Parameters
     ----------
     root : Path
-        Folder that becomes the shards.
+        Folder that becomes the shards; it may exist.
     plan : Plan
     n_windows, per_chunk : int
         Windows in all, and per signal chunk.
@@ -35,8 +35,10 @@ def create_arrays(
         Attributes of the root group.
     """
     import zarr
+    from zarr.storage import MemoryStore
 
-    group = zarr.create_group(str(root), zarr_format=3, overwrite=True, attributes=attrs)
+    files: Files = {}
+    group = zarr.create_group(MemoryStore(files), zarr_format=3, attributes=attrs)
     block = per_chunk * per_block
 
     def small(where: Any, name: str, dtype: Any, width: tuple[int, ...], **attributes: Any) -> None:
@@ -69,27 +71,7 @@ def create_arrays(
     for label in plan.labels:
         attributes = {} if label.categories is None else {"categories": list(label.categories)}
         small(group, array_name(label.name), label.values.dtype, (), **attributes)
-
-
-def recreate_arrays(work: Path, shards: Path, *args: Any) -> None:
-    """Write the metadata of an earlier run's arrays again; their chunks stay.
-
-    Parameters
-    ----------
-    work : Path
-        Working folder.
-    shards : Path
-        The arrays, in it.
-    *args
-        As for `create_arrays`.
-    """
-    again = work / "arrays"
-    create_arrays(again, *args)
-    for new in again.rglob("zarr.json"):
-        old = shards / new.relative_to(again)
-        old.parent.mkdir(parents=True, exist_ok=True)
-        new.replace(old)
-    shutil.rmtree(again)
+    write_files(root, files)
 
 
 def _create_signal(group: Any, codec: Any, shape: tuple[int, ...], per_chunk: int) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -242,10 +241,8 @@ class ShardFiles:
                     file.unlink(missing_ok=True)
                 else:
                     return content
-            # Fetched under a name of its own: two threads or processes may fetch the same.
-            part = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
-            remote.download(remote.join(str(self.root), name), part)
-            part.replace(file)
+            # It has its name when it is whole: two threads or processes may fetch the same.
+            remote.download(remote.join(str(self.root), name), file)
             fetched = True
             self._make_room(cache, file)
         raise ShardError(f"{cache}: another process keeps removing the files of this cache")

@@ -158,7 +158,7 @@ def write_sums(folder: Path, known: Sums) -> None:
         What was summed when it was written; all other files are read.
     """
     rest = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    wanted = [n for n in rest if n not in known and n != TABLE and not n.endswith(".partial")]
+    wanted = [name for name in rest if name not in known and name != TABLE]
     write_text(folder / TABLE, format_sums({**known, **sums_of(folder, wanted)}))
 
 

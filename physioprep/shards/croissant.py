@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from physioprep.atomic import write_text
 from physioprep.manifest.croissant import CROISSANT_CONTEXT
 
 
@@ -60,7 +61,7 @@ def write_croissant(folder: Path, attrs: dict[str, Any], counts: dict[str, str])
         }
     ]
     text = json.dumps(description, indent=1, ensure_ascii=False)
-    (folder / "croissant.json").write_text(text + "\n")
+    write_text(folder / "croissant.json", text + "\n")
 
 
 def _description(attrs: dict[str, Any], counts: dict[str, str]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.atomic import TEMPORARY
+from physioprep.atomic import TEMPORARY, give_name, move
 from physioprep.samples import MISSING_INT16
 from physioprep.shards.checksums import seal, sums_of, unchanged
 from physioprep.shards.job import Job, plan_of, work_of
@@ -87,7 +87,7 @@ def cut_run(job: Job, run: int) -> None:
         candidates = _choose(plan, candidates, left_out)
     _spill(plan, candidates, temporary, left_out)
     try:
-        temporary.rename(target)  # the journal entry: a spill under this name is whole
+        give_name(temporary, target)  # the journal entry: a spill under this name is whole
     except OSError:
         if not target.exists():
             raise
@@ -168,7 +168,7 @@ def is_spilled(folder: Path) -> bool:
     if differ:
         _log.warning("%s: %s; it is cut again", folder, differ[0])
         gone = folder.with_suffix(f".{os.urandom(4).hex()}{TEMPORARY}")
-        folder.rename(gone)
+        move(folder, gone)
         shutil.rmtree(gone)
     return not differ
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.atomic import temporary_file, write_text
+from physioprep.atomic import TEMPORARY, give_name, remove, temporary_file
 from physioprep.errors import ShardError
 from physioprep.shards.checksums import seal, sums_of, unchanged, unseal
 from physioprep.shards.label_plan import LabelPlan
@@ -25,7 +25,7 @@ from physioprep.shards.spec import ShardSpec
 
 Job = Mapping[str, Any]
 _FOLDER: Final = "plan"
-#: Written last: says that the plan's arrays are complete, and what the labels' codes mean.
+#: Says what the plan's arrays are, and what the labels' codes mean.
 _INDEX: Final = "plan.json"
 _ARRAYS: Final = ("record", "start_s", "runs")
 
@@ -87,16 +87,21 @@ def write_plan(work: Path, plan: Plan) -> None:
     folder, places = work / _FOLDER, plan.places
     if _is_plan(folder):
         return
-    folder.mkdir(exist_ok=True)
-    for name in _ARRAYS:
-        save_array(folder / f"{name}.npy", getattr(places, name))
+    new = folder.with_suffix(TEMPORARY)
+    for old in (new, folder):  # of a run that was killed, or damaged since
+        remove(old)
+    new.mkdir()
+    arrays = {name: getattr(places, name) for name in _ARRAYS}
     labels = []
     for number, label in enumerate(places.window_labels):
-        save_array(folder / f"label_{number}.npy", label.values)
+        arrays[f"label_{number}"] = label.values
         labels.append({"name": label.name, "categories": label.categories, "stated": label.stated})
     index = {"labels": labels, "left_out": places.left_out}
-    sums = sums_of(folder, [path.name for path in folder.glob("*.npy")])
-    write_text(folder / _INDEX, seal({**index, "files": sums}))
+    for name, values in arrays.items():
+        np.save(new / f"{name}.npy", values, allow_pickle=False)
+    sums = sums_of(new, [path.name for path in new.iterdir()])
+    (new / _INDEX).write_text(seal({**index, "files": sums}))
+    give_name(new, folder)
 
 
 def _is_plan(folder: Path) -> bool:

@@ -12,13 +12,14 @@ from typing import Any, Final, Unpack
 import numpy as np
 
 from physioprep import outputs
+from physioprep.atomic import make_folders, remove, remove_leftovers
 from physioprep.errors import ShardError
 from physioprep.lock import Held
 from physioprep.outputs import check_output
 from physioprep.parallel.cluster import Announce, one_cluster
 from physioprep.parallel.run import choose_scheduler, run_tasks
 from physioprep.shards import write
-from physioprep.shards.arrays import create_arrays, recreate_arrays
+from physioprep.shards.arrays import create_arrays
 from physioprep.shards.checksums import is_intact
 from physioprep.shards.chunking import choose_windows_per_chunk, chunks_per_block
 from physioprep.shards.croissant import write_croissant
@@ -201,7 +202,7 @@ def _plan_with_peaks(
 ) -> Plan:
     """Detect R peaks in the chosen records, and plan with them; a killed run's are kept."""
     n_tasks = len(plan_peaks(sources, spec).tasks) - 1
-    (work / "peaks").mkdir(exist_ok=True)
+    make_folders(work / "peaks")
     replace(engine, progress=None).run("shard-peaks", n_tasks, job)
     return plan_windows(sources, spec, gather_peaks(work, n_tasks), job["detector"])
 
@@ -239,10 +240,9 @@ def _execute(target: Path, work: Path, job: Job, engine: _Engine) -> ShardResult
     attrs = _attributes(plan, result, per_chunk, per_block)
     arrays = (plan, n_windows, per_chunk, per_block, attrs)
     if not (work / "journal").exists():
-        create_arrays(work / SHARDS, *arrays)
-        (work / "journal").mkdir()
-    else:
-        recreate_arrays(work, work / SHARDS, *arrays)
+        remove(work / SHARDS)
+    create_arrays(work / SHARDS, *arrays)
+    make_folders(work / "journal")
     layout = {"per_chunk": per_chunk, "per_block": per_block, "categories": categories}
     engine.part(n_runs, n_blocks, 2 * n_runs).run("shard-write", n_blocks, {**job, **layout})
     write.add_statistics(work, plan, n_blocks)
@@ -252,6 +252,7 @@ def _execute(target: Path, work: Path, job: Job, engine: _Engine) -> ShardResult
         for m in plan.modalities
     }
     write_croissant(work / SHARDS, attrs, held)
+    remove_leftovers(work / SHARDS)
     write.write_table(work, n_blocks)
     return result
 

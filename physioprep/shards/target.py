@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from physioprep import outputs
-from physioprep.atomic import restore, swap, swap_undone, sync, sync_tree, write_text
+from physioprep.atomic import make_folders, move, sync_tree, write_text
 from physioprep.errors import ShardError
+from physioprep.exchange import restore, swap, swap_undone
 from physioprep.lock import Held, hold, lock_of
 from physioprep.outputs import MARK, check_output, claim, discard, partial_of
 from physioprep.shards.result import ShardResult
@@ -51,7 +52,7 @@ def hold_target(target: Path) -> Iterator[Held]:
     StoreError
         If another process holds it.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(target.parent)
     with hold(lock_of(target), target) as held:
         restore(target)
         yield held
@@ -85,12 +86,14 @@ def open_work(target: Path, sha256: str) -> Path:
     for other in sorted(base.iterdir(), key=lambda path: path.name != _DONE):
         if other != work and other.name != MARK:
             # Renamed first: a later run must never continue a folder that is half removed.
-            gone = other if other.name == _DONE else other.replace(base / _DONE)
+            gone = base / _DONE
+            if other != gone:
+                move(other, gone)
             if gone.is_dir():
                 shutil.rmtree(gone, ignore_errors=True)
             else:
                 gone.unlink()
-    (work / "spill").mkdir(parents=True, exist_ok=True)
+    make_folders(work / "spill")
     return work
 
 
@@ -124,12 +127,9 @@ def finish(work: Path, result: ShardResult) -> None:
         What `finished` gives back.
     """
     shards = work / SHARDS
-    for leftover in shards.rglob("*.partial"):  # of a write of zarr that was killed
-        leftover.unlink()
     sync_tree(shards)
     note = {"inode": shards.stat().st_ino, "result": result.to_dict()}
     write_text(work / _FINISHED, json.dumps(note))
-    sync(work)
 
 
 def commit(work: Path, target: Path, *, overwrite: bool) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.atomic import write_text
+from physioprep.atomic import name_all, temporary_file, write_aside, write_text
 from physioprep.errors import ShardError
-from physioprep.shards.checksums import seal, sums_of, unchanged, unseal, write_sums
+from physioprep.shards.checksums import crc_of_bytes, seal, unchanged, unseal, write_sums
 from physioprep.shards.job import Job, plan_of, work_of
 from physioprep.shards.label_plan import LabelPlan
 from physioprep.shards.modality import ModalityPlan
@@ -22,6 +23,10 @@ from physioprep.shards.plan import Plan
 from physioprep.shards.quality import channel_sums
 from physioprep.shards.spec import SCHEMA, SCHEMA_VERSION
 from physioprep.store.format.layout import array_name
+from physioprep.zarr_files import METADATA, Files, read_metadata, write_files
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _log = logging.getLogger(__name__)
 
@@ -46,9 +51,10 @@ def write_block(job: Job, block: int) -> None:
         Number of the block.
     """
     import zarr
+    from zarr.storage import MemoryStore
 
     work, per_chunk, per_block = work_of(job), job["per_chunk"], job["per_block"]
-    entry = work / "journal" / f"{block:06d}.json"
+    entry, shards = work / "journal" / f"{block:06d}.json", work / "shards"
     if _is_written(entry, work):
         return
     plan = plan_of(job).with_categories(job["categories"])
@@ -58,7 +64,8 @@ def write_block(job: Job, block: int) -> None:
     ]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*not.*in the Zarr version 3 specification.*")
-        group: Any = zarr.open_group(str(work / "shards"), mode="r+")
+        files = read_metadata(shards)
+        group: Any = zarr.open_group(MemoryStore(files), mode="r+", zarr_format=3)
         arrays = {
             (modality.name, name): group[f"{modality.name}/{name}"]
             for modality in plan.modalities
@@ -71,7 +78,9 @@ def write_block(job: Job, block: int) -> None:
     group["start_s"][where] = plan.start_s[order["candidate"]]
     for label in plan.labels:
         group[array_name(label.name)][where] = label.of(record, order["candidate"])
-    statistics = {}
+    statistics: dict[str, Any] = {}
+    written: dict[Path, Path] = {}
+    sums: dict[str, tuple[int, int]] = {}
     for modality in plan.modalities:
         scale = _gather(work, order, f"{modality.name}.scale")
         present = _gather(work, order, f"{modality.name}.present")
@@ -82,12 +91,26 @@ def write_block(job: Job, block: int) -> None:
             some = slice(low, min(low + per_chunk, len(order)))
             signal = _gather_signal(work, order[some], modality)
             arrays[modality.name, "signal"][first + some.start : first + some.stop] = signal
+            written |= _write_aside(shards, files, sums)
             totals[:3] += _totals(signal, scale[some])
         totals[3] = present.sum(axis=0) * modality.n_samples
         statistics[modality.name] = totals.tolist()
-    files = _block_files(plan, block, range(first // per_chunk, -(-where.stop // per_chunk)))
-    sums = sums_of(work / "shards", files)
+    written |= _write_aside(shards, files, sums)
+    for name in _block_files(plan, block, range(first // per_chunk, -(-where.stop // per_chunk))):
+        if name not in sums:  # nothing but fill values: Zarr has no file for that
+            (shards / name).unlink(missing_ok=True)
+    name_all(written)  # on the disk before the entry that names them
     write_text(entry, seal({"statistics": statistics, "files": sums}))
+
+
+def _write_aside(shards: Path, files: Files, sums: dict[str, tuple[int, int]]) -> dict[Path, Path]:
+    """Write the chunks that are in memory, note their checksums, and let go of them."""
+    written = {}
+    for name in [name for name in files if not name.endswith(METADATA)]:
+        content = files.pop(name).to_bytes()
+        sums[name] = len(content), crc_of_bytes(content)
+        written[write_aside(shards / name, content)] = shards / name
+    return written
 
 
 def _is_written(entry: Path, work: Path) -> bool:
@@ -164,6 +187,7 @@ def add_statistics(work: Path, plan: Plan, n_blocks: int) -> None:
         Number of blocks, all written.
     """
     import zarr
+    from zarr.storage import MemoryStore
 
     n_windows = len(np.load(work / ORDER_FILE, mmap_mode="r", allow_pickle=False))
     totals = {m.name: np.zeros((4, len(m.channels))) for m in plan.modalities}
@@ -175,7 +199,9 @@ def add_statistics(work: Path, plan: Plan, n_blocks: int) -> None:
         some = np.maximum(count, 1)
         mean = total / some
         std = np.sqrt(np.maximum(squares / some - mean**2, 0))
-        group = zarr.open_group(str(work / "shards" / name), mode="r+")
+        folder = work / "shards" / name
+        files = {METADATA: read_metadata(folder)[METADATA]}
+        group = zarr.open_group(MemoryStore(files), mode="r+", zarr_format=3)
         group.attrs["statistics"] = {
             "n_samples": count.astype(int).tolist(),
             "mean": np.where(count > 0, mean, 0).tolist(),
@@ -184,6 +210,7 @@ def add_statistics(work: Path, plan: Plan, n_blocks: int) -> None:
         # With these a reader need not search for missing samples and channels.
         group.attrs["all_valid"] = bool((count == there).all())
         group.attrs["all_present"] = bool((there == n_windows * modality.n_samples).all())
+        write_files(folder, files)
 
 
 def _entry(work: Path, block: int) -> dict[str, Any]:
@@ -220,15 +247,27 @@ def write_manifest(work: Path, plan: Plan) -> None:
         Working folder, all blocks written.
     plan : Plan
     """
+    import pyarrow.parquet as pq
+
+    tables = _manifest_tables(work, plan)
+    first = next(tables)
+    with (
+        temporary_file(work / "shards" / "manifest.parquet") as temporary,
+        pq.ParquetWriter(temporary, first.schema) as writer,
+    ):
+        for table in chain([first], tables):
+            writer.write_table(table)
+
+
+def _manifest_tables(work: Path, plan: Plan) -> Iterator[pa.Table]:
+    """Yield the rows of the manifest, some at a time."""
     import pandas as pd
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     order = np.load(work / ORDER_FILE, mmap_mode="r", allow_pickle=False)
     names = [n for n in ("corpus", "record_id", "subject_id", "split") if n in plan.records]
     texts = {name: plan.records[name].astype("string") for name in names}
     store = plan.records["store"].to_numpy(np.int32)
-    writer: pq.ParquetWriter | None = None
     for low in range(0, len(order), _MANIFEST_ROWS):
         some = order[low : low + _MANIFEST_ROWS]
         record = plan.record[some["candidate"]]
@@ -246,12 +285,7 @@ def write_manifest(work: Path, plan: Plan) -> None:
             for name in ("max_abs", "min_std"):
                 columns[f"{modality.name}_{name}"] = _gather(work, some, f"{modality.name}.{name}")
         table = pa.Table.from_pandas(pd.DataFrame(columns), preserve_index=False)
-        table = table.replace_schema_metadata(None)
-        if writer is None:
-            writer = pq.ParquetWriter(work / "shards" / "manifest.parquet", table.schema)
-        writer.write_table(table)
-    assert writer is not None
-    writer.close()
+        yield table.replace_schema_metadata(None)
 
 
 def _valid(work: Path, order: NDArray[Any], name: str) -> NDArray[np.float32]:

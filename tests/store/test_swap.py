@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import physioprep as pp
-from physioprep import atomic
+from physioprep import atomic, exchange
 
 KILLER = Path(__file__).with_name("kill_each_step.py")
 
@@ -56,9 +56,9 @@ def folder_of(path: Path, text: str) -> Path:
 @pytest.mark.parametrize("can_exchange", [True, False])
 def test_put_in_place(tmp_path: Path, can_exchange: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not can_exchange:
-        monkeypatch.setattr(atomic, "_exchange", lambda a, b: False)
+        monkeypatch.setattr(exchange, "_exchange", lambda a, b: False)
     target = folder_of(tmp_path / "t", "old")
-    atomic.put_in_place(folder_of(tmp_path / "n", "new"), target)
+    exchange.put_in_place(folder_of(tmp_path / "n", "new"), target)
     assert (target / "a.txt").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["t"]
 
@@ -73,7 +73,7 @@ def test_two_renames_are_healed(tmp_path: Path, step: int, monkeypatch: pytest.M
     target = folder_of(tmp_path / "t", "old")
     new = folder_of(tmp_path / "n", "new")
     calls = iter(range(1, 100))
-    rename, remove = Path.rename, atomic.remove
+    rename, remove = Path.replace, exchange.remove
 
     def counted(function):
         def call(*arguments):
@@ -83,13 +83,13 @@ def test_two_renames_are_healed(tmp_path: Path, step: int, monkeypatch: pytest.M
 
         return call
 
-    monkeypatch.setattr(atomic, "_exchange", lambda a, b: False)
-    monkeypatch.setattr(Path, "rename", counted(rename))
-    monkeypatch.setattr(atomic, "remove", counted(remove))
+    monkeypatch.setattr(exchange, "_exchange", lambda a, b: False)
+    monkeypatch.setattr(Path, "replace", counted(rename))
+    monkeypatch.setattr(exchange, "remove", counted(remove))
     with pytest.raises(Killed):
-        atomic.put_in_place(new, target)
+        exchange.put_in_place(new, target)
     monkeypatch.undo()
-    atomic.restore(target)
+    exchange.restore(target)
     assert (target / "a.txt").read_text() in ("old", "new")
     assert {path.name for path in tmp_path.iterdir()} <= {"t", "n"}
 

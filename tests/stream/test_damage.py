@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from physioprep.atomic import put_in_place
 from physioprep.errors import ShardError
+from physioprep.exchange import put_in_place
 from physioprep.shards import open_shards, shard
 from physioprep.shards.checksums import TABLE
 from physioprep.stream import ShardStream

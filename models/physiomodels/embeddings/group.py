@@ -13,6 +13,7 @@ from physioprep.errors import ModelError
 from physioprep.hashes import write_hashes
 from physioprep.new_folder import new_folder
 from physioprep.outputs import EMBEDDINGS, PICTURE, check_output
+from physioprep.zarr_files import Files, write_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,11 +83,13 @@ def write_group(
         ``unfinished_pretraining`` says so.
     """
     import zarr
+    from zarr.storage import MemoryStore
 
+    files: Files = {}
     attributes = {"schema": SCHEMA, "schema_version": 1, "modalities": modalities}
     if (so_far := unfinished(Path(model))) is not None:
         attributes["unfinished_pretraining"] = so_far
-    group = zarr.create_group(str(folder), attributes=attributes)
+    group = zarr.create_group(MemoryStore(files), attributes=attributes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # zarr's, on its string type
         _column(group, "embedding", vectors)
@@ -96,7 +99,8 @@ def write_group(
                 values = values.astype(object).where(values.notna(), "").astype(str)
             _column(group, name, values.to_numpy())
         # so that listing the arrays does not meet SHA256SUMS, of which zarr warns
-        zarr.consolidate_metadata(str(folder))
+        zarr.consolidate_metadata(group.store)
+    write_files(folder, files)
     write_hashes(folder)
 
 

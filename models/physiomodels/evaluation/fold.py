@@ -29,7 +29,7 @@ from physiomodels.model.weights import damage_of
 from physiomodels.training.classifier import build, load_encoder
 from physiomodels.training.finetune import fit, predict
 from physiomodels.training.pretrain import pretrain
-from physioprep.atomic import remove, write_text
+from physioprep.atomic import make_folders, remove, write_bytes, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +113,7 @@ def prepare(job: Mapping[str, Any], item: tuple[str, int]) -> None:
         remove(target)
     with _on_one_thread():
         pretrain(held.pretrain_shards, target, run.config, where=run.where, device=held.device)
-    (target / _DONE).touch()
+    write_bytes(target / _DONE, b"")
 
 
 def is_pretrained(folder: Path) -> bool:
@@ -164,7 +164,7 @@ def run_fold(job: Mapping[str, Any], item: tuple[int, int, int]) -> None:
         },
         device=held.device,
     )
-    task.losses.mkdir(parents=True, exist_ok=True)
+    make_folders(task.losses)
     with _on_one_thread():
         keep_table(kept, _predict_fold(task))
 

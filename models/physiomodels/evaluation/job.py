@@ -16,7 +16,7 @@ import numpy as np
 from physiomodels.config import EvaluateConfig, PretrainConfig, as_dict, load_config
 from physiomodels.evaluation.plan import Plan, Pretraining
 from physiomodels.evaluation.protocol import Fold
-from physioprep.atomic import temporary_file, write_text
+from physioprep.atomic import make_folders, temporary_file, write_text
 from physioprep.errors import ModelError
 from physioprep.shards import open_shards
 
@@ -59,9 +59,7 @@ def write_job(
         The job of `physioprep.parallel.run.run_tasks`.
     """
     tasks = work / _JOB.parent
-    tasks.mkdir(parents=True, exist_ok=True)
-    (work / "folds").mkdir(exist_ok=True)
-    cache.mkdir(parents=True, exist_ok=True)
+    make_folders(tasks, work / "folds", cache)
     distinct = list(distinct_pretrainings(plans).values())
     content = {
         "shards": str(shards.path),

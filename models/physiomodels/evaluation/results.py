@@ -17,7 +17,7 @@ from physiomodels.evaluation.work import fold_file, kept_losses
 from physiomodels.training.classifier import load_encoder
 from physiomodels.training.reconstruction import reconstruct
 from physiomodels.training.run_card import card_of
-from physioprep.atomic import remove, write_text
+from physioprep.atomic import make_folders, remove, sync_tree, write_text
 from physioprep.errors import ModelError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def write_results(
     import pandas as pd
 
     remove(folder)
-    (folder / "loss").mkdir(parents=True)
+    make_folders(folder / "loss")
     kept = [fold_file(work, number, repeat, fold) for repeat, fold in plan.folds]
     predictions = pd.concat([pd.read_parquet(path) for path in kept], ignore_index=True)
     seen = plan.provenance + _whom_encoders_saw(plan, cache)
@@ -138,7 +138,8 @@ def write_results(
     if config.label_shares:
         draw_curves(results, folder / "label_efficiency.png")
         write_text(folder / "label_efficiency.json", json.dumps(arms, indent=2))
-    write_text(folder / _RESULTS, json.dumps(results, indent=2))
+    sync_tree(folder)
+    write_text(folder / _RESULTS, json.dumps(results, indent=2))  # says that all others are there
 
 
 def _whom_encoders_saw(plan: Plan, cache: Path) -> list[dict[str, Any]]:

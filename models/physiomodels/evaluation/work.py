@@ -22,16 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from physioprep import outputs
-from physioprep.atomic import (
-    TEMPORARY,
-    restore,
-    swap,
-    swap_undone,
-    sync_tree,
-    temporary_file,
-    write_text,
-)
+from physioprep.atomic import TEMPORARY, make_folders, move, sync_tree, temporary_file, write_text
 from physioprep.errors import ModelError
+from physioprep.exchange import restore, swap, swap_undone
 from physioprep.hashes import HASHES, write_hashes
 from physioprep.lock import Held, hold, lock_of
 from physioprep.outputs import check_output, claim, discard, partial_of
@@ -76,7 +69,7 @@ def working_folder(
         If another process works on `target`.
     """
     base = partial_of(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(target.parent)
     with hold(lock_of(target), target) as held:
         restore(target)
         check_output(target, outputs.RESULTS, overwrite=True, replaces=False, error=ModelError)
@@ -89,11 +82,12 @@ def working_folder(
         else:
             check_output(target, outputs.RESULTS, overwrite=overwrite, error=ModelError)
             work = base / name
-            work.mkdir(parents=True, exist_ok=True)
+            make_folders(work)
             yield work, held
             mark = {"schema": outputs.RESULTS_SCHEMA, "plan_sha256": digest}
             note = write_text(work / outputs.RESULTS_MARK, json.dumps(mark))
-            note.replace(work / PART / note.name)  # a killed write leaves nothing in the results
+            # a killed write leaves nothing in the results
+            move(note, work / PART / note.name)
             for left in (work / PART).glob(f".{HASHES}.*{TEMPORARY}"):  # of a killed write
                 left.unlink()
             write_hashes(work / PART)
@@ -142,7 +136,7 @@ def keep_table(path: Path, table: pd.DataFrame) -> None:
     table : pandas.DataFrame
         Its index is kept.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(path.parent)
     with temporary_file(path) as temporary:
         table.to_parquet(temporary, write_page_checksum=True)
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from physioprep.atomic import write_bytes
+from physioprep.atomic import make_folders, write_bytes
 from physioprep.errors import ModelError, StoreError
 from physioprep.hashes import sha256_of, write_hashes
 from physioprep.store.sums import listed_hashes
@@ -92,7 +92,7 @@ def save_folder(model: nn.Module, config: Mapping[str, Any], folder: Path) -> No
     """
     from safetensors.torch import save
 
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder)
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     files = {
         "config.json": json.dumps(dict(config), indent=2).encode(),

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from physioprep.atomic import put_in_place, restore, sync_tree
+from physioprep.atomic import make_folders, sync_tree
 from physioprep.errors import ModelError
+from physioprep.exchange import put_in_place, restore
 from physioprep.outputs import MARK, claim_empty, discard, partial_of
 
 _NEW: Final = "new"
@@ -55,7 +56,7 @@ def beside(out: Path) -> Path:
     ModelError
         A working folder of that name is not ours.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(out.parent)
     new = claim_empty(partial_of(out), ModelError) / _NEW
     new.mkdir()
     return new

@@ -19,8 +19,9 @@ from physiomodels.training.reconstruction import reconstruct
 from physiomodels.training.run_card import run_card, run_digest
 from physiomodels.training.run_state import CHECKPOINT, PretrainingRun
 from physiomodels.training.tensorboard import open_board, write_scalars
-from physioprep.atomic import restore, temporary_file, write_text
+from physioprep.atomic import make_folders, remove_leftovers, temporary_file, write_text
 from physioprep.errors import ModelError
+from physioprep.exchange import restore
 from physioprep.lock import Held, hold, lock_of
 from physioprep.outputs import ENCODER, MARK, check_output, claim
 from physioprep.shards import open_shards
@@ -150,10 +151,11 @@ def _held(out: Path, shards: Shards) -> Iterator[Held | None]:
         yield None
         return
     check_output(out, ENCODER, overwrite=True, inputs=[shards.path], error=ModelError)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(out.parent)
     with hold(lock_of(out), out) as held:
         restore(out)
         check_output(out, ENCODER, overwrite=True, error=ModelError)
+        remove_leftovers(out)
         yield held
 
 

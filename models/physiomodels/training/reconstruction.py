@@ -13,7 +13,7 @@ from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.masking import DualMask
 from physiomodels.model.patches import to_patches
 from physiomodels.training.data import open_stream
-from physioprep.atomic import temporary_file
+from physioprep.atomic import make_folders, temporary_file
 from physioprep.outputs import PICTURE, Kind, check_output
 from physioprep.pictures import save_picture
 from physioprep.shards import open_shards
@@ -86,7 +86,7 @@ def reconstruct(
         "channels": np.array(held.channels)[present if present.any() else slice(None)],
         "rate_hz": np.array(held.rate_hz),
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(out.parent)
     with temporary_file(out.with_suffix(".npz")) as path:
         np.savez_compressed(path, allow_pickle=False, **arrays)
     corpora = opened.windows["corpus"].dropna().unique()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.atomic import write_bytes
+from physioprep.atomic import sync_all, write_bytes
 from physioprep.errors import PhysioprepError
 from physioprep.readers.unexpected import unexpected_traceback
 from physioprep.recording import not_read_flags
@@ -149,6 +149,8 @@ class _Block:
             self.flags,
             self.arrays | _annotations(self.notes),
         )
+        # The shards have their names on the disk before the entry that says so.
+        to_target(sync_all, {(self.work / STORE / name).parent for name in self.outputs})
         to_target(write_entry, self.work / JOURNAL, entry)
         return BlockResult(self.block, len(self.records), len(self.failed))
 
@@ -261,7 +263,7 @@ class _Block:
         if data is None:
             to_target((self.work / STORE / name).unlink, missing_ok=True)
         else:
-            to_target(write_bytes, self.work / STORE / name, data)
+            to_target(write_bytes, self.work / STORE / name, data, wait=False)
             self.outputs[name] = (hashlib.sha256(data).hexdigest(), len(data))
         self.n_written[layout.name] += 1
 

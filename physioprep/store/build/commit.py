@@ -9,12 +9,12 @@ import hashlib
 import os
 import shutil
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physioprep.atomic import sync, sync_all
 from physioprep.errors import CorpusError
 from physioprep.hashes import HASHES
 from physioprep.samples import MISSING_INT16
@@ -98,6 +98,7 @@ def _link(old: Path, new: Path, names: list[str]) -> None:
             os.link(old / name, target)
         except OSError:
             shutil.copy2(old / name, target)
+            sync(target)
 
 
 def _clear(store: Path, plan: Plan) -> None:
@@ -236,26 +237,17 @@ def _write_quarantine(path: Path, rows: list[dict[str, str]]) -> str:
 
 def _write_hashes(store: Path, hashes: Mapping[str, str]) -> None:
     """Write SHA256SUMS, and flush every file of the store to the disk."""
-    folders, new = [], []
+    folders, new = [], [store / HASHES]
     for folder, _, names in os.walk(store):
-        folders.append(folder)
+        folders.append(Path(folder))
         within = os.path.relpath(folder, store).replace(os.sep, "/")
         for name in names:
             relative = name if within == "." else f"{within}/{name}"
             if "/signal/c/" not in relative:
-                new.append(os.path.join(folder, name))  # noqa: PTH118
+                new.append(Path(folder, name))
             elif relative not in hashes:  # a shard of an abandoned plan
                 os.unlink(os.path.join(folder, name))  # noqa: PTH108, PTH118
     text = "".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes))
     (store / HASHES).write_bytes(text.encode())
-    with ThreadPoolExecutor(8) as pool:  # syncing files in parallel is faster than one by one
-        list(pool.map(_sync, [*new, str(store / HASHES)]))
-        list(pool.map(_sync, folders))
-
-
-def _sync(path: str) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_all(new)  # the shards were flushed when they were written
+    sync_all(folders)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physioprep.atomic import temporary_file, write_bytes
+from physioprep.atomic import make_folders, temporary_file, write_bytes
 from physioprep.store.build.plan import Plan
 from physioprep.store.build.trace import TRACES
 from physioprep.store.build.work import JOB, JOURNAL, STORE, TABLE, Job, encode_job
@@ -95,10 +95,8 @@ def prepare(
     root : str or Path, optional
         Folder or URL of the raw files; by default as in the manifest.
     """
-    for folder in (JOURNAL, TRACES, STORE):
-        (work / folder).mkdir(parents=True, exist_ok=True)
-    for layout in plan.layouts:
-        (work / STORE / layout.name / "signal" / "c" / "0").mkdir(parents=True, exist_ok=True)
+    shards = [work / STORE / layout.name / "signal" / "c" / "0" for layout in plan.layouts]
+    make_folders(work / JOURNAL, work / TRACES, *shards)
     write_table(work / TABLE, plan, manifest, root)
     job = Job(
         plan.sha256,

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physioprep import outputs
-from physioprep.atomic import restore, swap, swap_undone, write_bytes
+from physioprep.atomic import make_folders, write_bytes
 from physioprep.errors import StoreError
+from physioprep.exchange import restore, swap, swap_undone
 from physioprep.lock import Held, hold, lock_of
 from physioprep.outputs import check_output, partial_of
 from physioprep.store.build.job_table import prepare
@@ -75,7 +76,7 @@ class FolderTarget:
         Held
             Says whether the lock is still held.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(self.path.parent)
         with hold(lock_of(self.path), self.path) as held:
             restore(self.path)
             yield held

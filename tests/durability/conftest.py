@@ -1,0 +1,3 @@
+"""Scripts that the tests start: each needs a process of its own."""
+
+collect_ignore = ["kill_calls.py", "lose_power.py", "lossy_disk.py", "verbs.py"]
