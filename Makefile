@@ -18,7 +18,8 @@ demo: $(READY)
 test: $(READY) lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
 
-# The long forms: dozens of kills of a running ingest, clusters that lose workers.
+# The long forms: kills at every system call, losses of power at every point, clusters that lose
+# workers.
 endurance: $(READY)
 	$(BIN)/python -m pytest -m long
 

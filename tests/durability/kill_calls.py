@@ -58,7 +58,7 @@ verb, folder = VERBS[job["verb"]], Path(job["folder"])
 inputs, place = folder / "inputs", folder / "place"
 os.fsync = lambda handle: None  # a kill loses nothing that was written
 place.mkdir()
-prepare(inputs, trains=False)
+prepare(inputs, trains=verb.trains)
 before = None
 if verb.old is not None:
     verb.old(inputs, place / "out")

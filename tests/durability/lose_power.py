@@ -21,7 +21,7 @@ inputs, place, saved = folder / "inputs", folder / "place", folder / "saved"
 os.fsync = lambda handle: None  # the disk of the tests is `LossyDisk`; this one takes its time
 place.mkdir()
 saved.mkdir()
-prepare(inputs, trains=False)
+prepare(inputs, trains=verb.trains)
 before = None
 if verb.old is not None:
     verb.old(inputs, place / "out")

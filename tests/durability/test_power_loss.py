@@ -47,12 +47,23 @@ def test_a_loss_of_power_at_any_point_costs_only_a_repetition(
     assert "out" in answer["named"] or verb == "pipeline"
 
 
-@pytest.mark.parametrize("verb", ["scan", "simulate", "fetch"])
+@pytest.mark.parametrize(
+    "verb", ["scan", "simulate", "fetch", "pretrain", "finetune", "embed", "evaluate"]
+)
 def test_other_outputs_are_on_the_disk_before_they_have_a_name(tmp_path: Path, verb: str) -> None:
     answer = start("lose_power.py", tmp_path, verb, 1 if verb == "scan" else 0)
     assert answer["problems"] == []
     assert answer["wrong"] == []
     assert answer["named"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("verb", ["pretrain", "embed", "evaluate"])
+def test_a_loss_of_power_costs_a_training_only_a_repetition(tmp_path: Path, verb: str) -> None:
+    """Compared are weights, embeddings, predictions: other files hold times."""
+    answer = start("lose_power.py", tmp_path, verb, 5)
+    assert answer["problems"] == answer["wrong"] == []
+    assert answer["lost"] > 30
 
 
 @pytest.mark.parametrize("spread", [SPREAD, pytest.param(1, marks=LONG)])

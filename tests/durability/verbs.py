@@ -30,6 +30,7 @@ class Verb:
     old: Run | None = None
     markers: str = r"^out$"
     compared: str = "**/*"
+    trains: bool = False
 
 
 def write_raw(folder: Path) -> None:
@@ -138,6 +139,15 @@ def fetch(inputs: Path, out: Path) -> None:
         server.shutdown()
 
 
+def _training(verb: str) -> Run:
+    def run(inputs: Path, out: Path) -> None:
+        import training
+
+        getattr(training, verb)(inputs, out)
+
+    return run
+
+
 JOURNAL = r"^out$|\.entry$|journal/\d+\.json$|spill/\d+$|finished\.json$"
 VERBS = {
     "scan": Verb(scan, scan, markers=r"^out\.csv$"),
@@ -149,6 +159,20 @@ VERBS = {
     "shard": Verb(_shard(2.0), markers=JOURNAL),
     "shard-replacing": Verb(_shard(2.0), _shard(1.0), markers=JOURNAL),
     "simulate": Verb(simulate),
+    "pretrain": Verb(
+        _training("pretrain"),
+        markers=r"(last|best)/card\.json$|^out/card\.json$",
+        compared="**/*.safetensors",
+        trains=True,
+    ),
+    "finetune": Verb(_training("finetune"), trains=True),
+    "embed": Verb(_training("embed"), _training("embed"), trains=True),
+    "evaluate": Verb(
+        _training("evaluate"),
+        markers=r"^out$|folds/\d+/\d+-\d+\.parquet$|complete$|results\.json$",
+        compared="**/*.parquet",
+        trains=True,
+    ),
     "fetch": Verb(fetch, markers=r"SHA256SUMS\.txt$"),
     "pipeline": Verb(pipeline, markers=r"\.steps/\d+-\w+\.json$", compared="out/**/*"),
 }
@@ -158,7 +182,8 @@ def contents(folder: Path, compared: str) -> dict[str, bytes]:
     """All files by name, without what measures time."""
     found = {}
     for path in sorted(folder.glob(compared)):
-        if path.is_file() and not path.name.endswith(".lock") and ".steps" not in path.parts:
+        skipped = path.name.endswith(".lock") or TEMPORARY.fullmatch(path.name)
+        if path.is_file() and not skipped and ".steps" not in path.parts:
             found[path.relative_to(folder).as_posix()] = _without_seconds(path)
     return found
 
