@@ -50,6 +50,8 @@ class _OneLineErrors(TyperGroup):
         except MemoryError as error:
             _unexpected(ctx, error, "does not fit into memory: use a machine or a limit with more")
         except Exception as error:
+            if "can't start new thread" in str(error):
+                _unexpected(ctx, error, "no more threads or memory: raise ulimit -u or -v")
             text = f"{type(error).__name__}: {error}"[:500]
             _unexpected(ctx, error, f"{text} (unexpected; -v before the verb shows where)")
 

@@ -91,7 +91,7 @@ MAX_INDEX_PAGES: Final = _limit(100_000)
 #: Characters of one line of a table.
 MAX_LINE_BYTES: Final = _limit(1 << 20)
 #: Address space (``ulimit -v``) below which numerical libraries hang while they load.
-MIN_ADDRESS_SPACE_BYTES: Final = 512 << 20
+MIN_ADDRESS_SPACE_BYTES: Final = 2 << 30
 #: Folders within folders of a corpus.
 MAX_FOLDER_DEPTH: Final = 100
 #: Values of a manifest in Parquet, those within lists counted singly: this many, or this many
