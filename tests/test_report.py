@@ -6,6 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import physioprep as pp
+from physioprep.pipeline.gather import gather
 from physioprep.pipeline.report import Content, Picture, draw_losses, was_found, write_report
 
 PIXEL = bytes.fromhex(
@@ -81,3 +83,18 @@ def test_losses_are_drawn_one_panel_per_training() -> None:
     assert one.startswith(b"\x89PNG")
     assert four.startswith(b"\x89PNG")
     assert one != four
+
+
+def test_records_that_a_recipe_excludes_are_not_counted_as_quarantined(tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "out"
+    raw.mkdir()
+    for name, lead in (("a", "II"), ("b", "EEG Cz")):
+        signal = f"{name}.dat 16 200 16 0 1 10 0 {lead}"
+        (raw / f"{name}.hea").write_text(f"{name} 1 200 4\n{signal}\n")
+        (raw / f"{name}.dat").write_bytes(bytes([1, 0, 2, 0, 3, 0, 4, 0]))
+    (out / ".steps").mkdir(parents=True)
+    pp.ingest(pp.scan(raw, "folder"), out / "s.zarr", "ecg-200hz")
+    (out / ".steps" / "2-ingest.json").write_text('{"summary": {"store": "s.zarr"}}')
+    content = gather(raw, out, "t", simulated=False)
+    assert "1 recordings ingested, 0 in quarantine, 1 excluded by the recipe" in content.verdict
+    assert content.quarantine[0]["record"] == "folder/b"

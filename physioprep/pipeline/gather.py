@@ -66,13 +66,15 @@ def gather(raw: Path, out: Path, title: str, *, simulated: bool) -> Content:
         for store in stores
         for row in store.quarantine.itertuples()
     ]
+    n_excluded = sum(store.attrs.get("n_excluded", 0) for store in stores)
+    excluded = f", {n_excluded} excluded by the recipe" if n_excluded else ""
     audited = f"{len(findings)} findings of the audit" if audits else "not audited"
     mark = "SIMULATED. " if simulated else ""
     return Content(
         title=title,
         simulated=simulated,
         verdict=f"{sum(len(store) for store in stores)} recordings ingested, "
-        f"{len(quarantine)} in quarantine, {audited}.",
+        f"{len(quarantine) - n_excluded} in quarantine{excluded}, {audited}.",
         tables=[
             result_table([_read_json(out / path)], f"{title}: {path}") for path in results(out)
         ],
