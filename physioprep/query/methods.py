@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from physioprep.errors import QueryError
+from physioprep.patterns import matches
 
 if TYPE_CHECKING:
     import pandas as pd
 
     Column = pd.Series[Any]
-
-#: Characters of a regular expression.
-MAX_PATTERN: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -58,49 +56,20 @@ def _contains(
 
 
 def _match(column: Column, pat: str, case: bool = True, na: bool = False) -> Column:
-    return _search(column, pat, case, na, r"\A(?:{})")
+    return _search(column, pat, case, na, "match")
 
 
 def _fullmatch(column: Column, pat: str, case: bool = True, na: bool = False) -> Column:
-    return _search(column, pat, case, na, r"\A(?:{})\z")
+    return _search(column, pat, case, na, "fullmatch")
 
 
-def _search(column: Column, pat: str, case: bool, na: bool, frame: str = "{}") -> Column:
-    """Search with RE2, whose time is linear in the text, whatever the pattern.
-
-    Raises
-    ------
-    QueryError
-        If the pattern is too long, is none, or needs what RE2 lacks.
-    """
+def _search(column: Column, pat: str, case: bool, na: bool, how: str = "search") -> Column:
+    """Search with RE2, whose time is linear in the text, whatever the pattern."""
     import pandas as pd
-    import pyarrow as pa
-    import pyarrow.compute as pc
 
-    if len(pat) > MAX_PATTERN:
-        raise QueryError(f"a regular expression is longer than {MAX_PATTERN} characters")
-    if "{," in pat or "[[:" in pat:  # RE2 takes them for something else than Python does
-        raise QueryError(
-            f"regular expression {pat!r}: write {{0,n}} for {{,n}}, and no [[:class:]]"
-        )
-    try:
-        re.compile(pat)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise QueryError(f"regular expression {pat!r}: {error}") from None
-    texts = [value if isinstance(value, str) else None for value in column]
-    try:
-        array = pa.array(texts, pa.large_string())
-    except UnicodeEncodeError:  # half a surrogate pair, out of a file name that is no UTF-8
-        clean = [t and t.encode("utf-8", "replace").decode() for t in texts]
-        array = pa.array(clean, pa.large_string())
-    try:
-        found = pc.match_substring_regex(array, frame.format(pat), ignore_case=not case)
-    except pa.ArrowInvalid as error:
-        cause = str(error).removeprefix("Invalid regular expression: ")
-        raise QueryError(
-            f"regular expression {pat!r}: {cause} (no look-around, no back-references)"
-        ) from None
-    held = found.fill_null(na).to_numpy(zero_copy_only=False).astype(bool)
+    held = matches(column.tolist(), pat, how, QueryError, case=case)
+    if na:
+        held = held | np.array([not isinstance(value, str) for value in column], bool)
     return pd.Series(held, index=column.index)
 
 

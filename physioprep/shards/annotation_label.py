@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from physioprep.documents import load_yaml
+from physioprep.documents import load_yaml, read_text
 from physioprep.errors import ShardError
+from physioprep.patterns import matches
 
 RULES: Final = ("majority", "any", "centre")
 
@@ -31,7 +31,8 @@ class AnnotationLabel:
     categories : mapping of str to str, sequence of (str, str), or None
         Regular expressions and the category of each. An annotation has the category of the
         first expression that matches the whole of its text (or code); annotations that match
-        none do not count. None: the text (or code) itself is the category.
+        none do not count. None: the text (or code) itself is the category. As in queries, there
+        is no look-around and no back-reference.
     rule : {"majority", "any", "centre"}
         ``"majority"``: the category that holds for most of the window (for instants: that most
         annotations in the window have). ``"any"``: the first of `categories` that occurs in the
@@ -79,10 +80,7 @@ class AnnotationLabel:
             if not good:
                 raise ShardError(cause)
         for pattern, _ in self.pairs or ():
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ShardError(f"{about}: {pattern!r}: {error}") from None
+            matches((), pattern, "fullmatch", lambda cause: ShardError(f"{about}: {cause}"))
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...] | None:
@@ -160,15 +158,13 @@ def read_annotation_labels(file: Path) -> tuple[AnnotationLabel, ...]:
     Raises
     ------
     ShardError
-        If the file is not such a mapping, or a value is not allowed.
-    OSError
-        If the file cannot be read.
+        If the file cannot be read, is not such a mapping, or a value is not allowed.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ShardError(f"{file}: not YAML: {error}") from None
+    text = read_text(file, lambda cause: ShardError(f"{file}: {cause}"))
     labels = load_yaml(text, lambda cause: ShardError(f"{file}: {cause}"))
     if not isinstance(labels, dict) or not all(isinstance(each, dict) for each in labels.values()):
         raise ShardError(f"{file}: not a mapping of label names to their fields")
-    return parse_annotation_labels(labels)
+    try:
+        return parse_annotation_labels(labels)
+    except ShardError as error:
+        raise ShardError(f"{file}: {error}") from None
