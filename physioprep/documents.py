@@ -8,12 +8,55 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from physioprep import limits
 
 #: Makes the error to raise, of its cause.
 Refuse = Callable[[str], Exception]
+
+
+def read_text(path: Path, refuse: Refuse, *, limit: int = limits.MAX_YAML_BYTES) -> str:
+    """Return the text of a file that somebody sends.
+
+    Parameters
+    ----------
+    path : Path
+    refuse : callable
+        Returns the error to raise, given its cause: not there, not UTF-8, over the limit.
+    limit : int
+        Most bytes that it may have; of a device no more are read.
+
+    Returns
+    -------
+    str
+        Without the mark that some editors put before UTF-8; every line ends in a line feed.
+
+    Raises
+    ------
+    Exception
+        What `refuse` returns.
+
+    Examples
+    --------
+    >>> read_text(Path("/dev/zero"), ValueError)
+    Traceback (most recent call last):
+        ...
+    ValueError: more than 4194304 bytes
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            raise refuse(f"more than {limit} bytes")
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise refuse(f"not UTF-8: {error}") from None
+    except OSError as error:
+        raise refuse(error.strerror or str(error)) from None
+    except ValueError as error:  # a NUL in the name
+        raise refuse(str(error)) from None
 
 
 def load_yaml(text: str, refuse: Refuse) -> Any:

@@ -88,6 +88,14 @@ MAX_DOWNLOAD_BYTES: Final = _limit(64 << 30)
 #: Names in the listing of a server, and index pages that are asked for.
 MAX_LISTED: Final = _limit(5_000_000)
 MAX_INDEX_PAGES: Final = _limit(100_000)
+#: Samples of a filter's impulse response: a high-pass of 0.001 Hz at 1 kHz has 3.3 million.
+MAX_FILTER_TAPS: Final = _limit(4_000_000)
+#: A table beside the recordings of a corpus: its bytes, its rows, and the cells that are kept.
+MAX_TABLE_BYTES: Final = _limit(1 << 30)
+MAX_TABLE_ROWS: Final = _limit(2_000_000)
+MAX_TABLE_CELLS: Final = _limit(8_000_000)
+#: Any other text beside recordings: summaries, lists, checksums of a corpus.
+MAX_TEXT_BYTES: Final = _limit(256 << 20)
 #: Characters of one line of a table.
 MAX_LINE_BYTES: Final = _limit(1 << 20)
 #: Address space (``ulimit -v``) below which numerical libraries hang while they load.
@@ -98,6 +106,9 @@ MAX_FOLDER_DEPTH: Final = 100
 #: times the bytes of the file.
 MAX_MANIFEST_VALUES: Final = _limit(20_000_000)
 MAX_MANIFEST_VALUES_PER_BYTE: Final = _limit(50)
+#: Windows of shards, and bytes of one chunk.
+MAX_WINDOWS: Final = _limit(10_000_000_000)
+MAX_CHUNK_BYTES: Final = _limit(1 << 30)
 #: Records of a store.
 MAX_STORE_RECORDS: Final = _limit(1_000_000_000)
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from physioprep.facts import Facts
 
 if TYPE_CHECKING:
     from physioprep.recording import Header
+
+#: Characters of a name or unit that the facts' expressions are tried on: no true one is longer,
+#: and some expressions take time by the square of the length.
+LONGEST_NAME: Final = 256
 
 
 def faults_by_record(facts: Facts) -> Callable[[str], list[str]]:
@@ -86,9 +90,10 @@ def faults_by_signal(facts: Facts) -> Callable[[Header], list[str]]:
         if not known:
             return []
         channels = [
-            pair
+            (channel, unit)
             for group in header.groups
-            for pair in zip(group.channels, group.units, strict=True)
+            for channel, unit in zip(group.channels, group.units, strict=True)
+            if len(channel) <= LONGEST_NAME and len(unit) <= LONGEST_NAME
         ]
         return [
             fault_id

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from physioprep.corpora import corpus_module
 from physioprep.corpora.entry import Entry
-from physioprep.corpora.faults import faults_by_record, faults_by_signal
+from physioprep.corpora.faults import LONGEST_NAME, faults_by_record, faults_by_signal
 from physioprep.errors import PhysioprepError
 from physioprep.facts import Facts, load_facts
 from physioprep.hashes import kind_of
-from physioprep.readers.confinement import is_inside
+from physioprep.readers.confinement import confined_to, is_inside
 from physioprep.readers.unexpected import unexpected_place, unexpected_traceback
 from physioprep.recording import not_read_flags
 
@@ -119,9 +119,10 @@ class _HeaderReader:
             return self.without_header(entry, entry.error)
         try:
             header = readers.read_header(f"{self._prefix}{entry.path}", root=self._folder)
-            if self._describe is not None:
-                entry = self._describe(entry, header)
-            groups = self._groups(header)
+            with confined_to(self._folder):
+                if self._describe is not None:
+                    entry = self._describe(entry, header)
+                groups = self._groups(header)
         except (PhysioprepError, OSError) as refused:
             return self.without_header(entry, self._relative(str(refused)))
         except Exception as bug:  # one odd file must not cost the scan of a million
@@ -235,8 +236,9 @@ def _modality_function(
     roles = [(re.compile(role.match), role.modality) for role in facts.channels]
 
     def modality(channel: str, unit: str, header: Header) -> str:
-        for match, role in roles:
-            if match.fullmatch(channel.strip()):
+        name = channel.strip()
+        for match, role in roles if len(name) <= LONGEST_NAME else ():
+            if match.fullmatch(name):
                 return role
         found = own(channel, unit, header) if own is not None else None
         return found if found is not None else modality_of(channel, unit)

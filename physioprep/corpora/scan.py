@@ -18,6 +18,7 @@ from physioprep.facts import Facts, load_facts
 from physioprep.manifest import make_manifest
 from physioprep.parallel.cluster import Announce, one_cluster
 from physioprep.parallel.run import choose_scheduler, run_tasks
+from physioprep.readers.confinement import confined_to
 from physioprep.remote import is_remote
 
 if TYPE_CHECKING:
@@ -162,7 +163,8 @@ def _scan_headers(
         raise CorpusError(f"{folder}: the name of this folder is not UTF-8: rename it")
     if pattern is not None and corpus != "folder":
         raise CorpusError(f"a pattern is for corpus folder; {corpus} knows its own subjects")
-    entries = module.find(folder) if pattern is None else module.find(folder, pattern)
+    with confined_to(folder):
+        entries = module.find(folder) if pattern is None else module.find(folder, pattern)
     if not entries:
         raise CorpusError(f"{folder}: no recording of {corpus} here (looked for {facts.layout})")
     entries = _unique([named_in_utf8(entry) for entry in entries])

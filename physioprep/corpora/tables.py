@@ -5,20 +5,24 @@ from __future__ import annotations
 import csv
 import logging
 import math
-import re
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep import limits
 from physioprep.errors import CorpusError
+from physioprep.readers.regular import open_file
 
 log = logging.getLogger(__name__)
 
 
-def read_table(path: Path, *, delimiter: str = ",", header: bool = True) -> list[dict[str, str]]:
+def read_table(
+    path: Path, *, delimiter: str = ",", header: bool = True, needs: Sequence[str] = ()
+) -> list[dict[str, str]]:
     """Read a table beside the recordings, every cell as text without surrounding blanks.
 
     Parameters
@@ -27,6 +31,8 @@ def read_table(path: Path, *, delimiter: str = ",", header: bool = True) -> list
     delimiter : str
     header : bool
         Whether the first line names the columns; else they are ``"0"``, ``"1"``, ...
+    needs : sequence of str
+        Columns that the table must have.
 
     Returns
     -------
@@ -37,24 +43,67 @@ def read_table(path: Path, *, delimiter: str = ",", header: bool = True) -> list
     Raises
     ------
     CorpusError
-        The file exists but is no such table.
+        The file exists but is no such table, or lacks a column.
+    UnreadableFileError
+        It is over a limit of `physioprep.limits`, or outside the folder of the corpus.
     """
     if not path.is_file():
         log.warning("%s is absent: its columns stay null", path.name)
         return []
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = list(csv.reader(file, delimiter=delimiter))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise CorpusError(f"{path}: not a table: {error}") from None
-    lines = [[cell.strip() for cell in line] for line in lines if line]
-    if not lines:
-        raise CorpusError(f"{path}: an empty table")
-    names = lines.pop(0) if header else [str(i) for i in range(len(lines[0]))]
-    for number, line in enumerate(lines, start=2 if header else 1):
+    rows: list[dict[str, str]] = []
+    names: list[str] | None = None
+    for number, line in enumerate(lines_of(path, delimiter), start=1):
+        line = [cell.strip() for cell in line]
+        if names is None:
+            names = line if header else [str(place) for place in range(len(line))]
+            missing = [name for name in needs if name not in names]
+            if missing:
+                raise CorpusError(f"{path}: no column {missing[0]!r}")
+            if header:
+                continue
         if len(line) != len(names):
             raise CorpusError(f"{path}: row {number} has {len(line)} cells, not {len(names)}")
-    return [dict(zip(names, line, strict=True)) for line in lines]
+        limits.check(path, (len(rows) + 1) * len(names), limits.MAX_TABLE_CELLS, "cells")
+        rows.append(dict(zip(names, line, strict=True)))
+    if names is None:
+        raise CorpusError(f"{path}: an empty table")
+    return rows
+
+
+def lines_of(
+    path: Path, delimiter: str = ",", keep: Callable[[str], object] | None = None
+) -> Iterator[list[str]]:
+    """Yield the cells of each line of a table, within limits; empty lines are left out.
+
+    Parameters
+    ----------
+    path : Path
+    delimiter : str
+    keep : callable, optional
+        Of a line's text: whether it belongs to the table; no comment, for example.
+
+    Yields
+    ------
+    list of str
+
+    Raises
+    ------
+    CorpusError
+        The file is no table in UTF-8.
+    UnreadableFileError
+        It is over a limit of `physioprep.limits`, outside the folder of the corpus, or no file.
+    """
+    with os.fdopen(open_file(path), encoding="utf-8-sig", newline="") as file:
+        size = os.fstat(file.fileno()).st_size
+        limits.check(path, size, limits.MAX_TABLE_BYTES, "bytes")
+        text = file if keep is None else filter(keep, file)
+        try:
+            for number, line in enumerate(filter(None, csv.reader(text, delimiter=delimiter))):
+                limits.check(path, number, limits.MAX_TABLE_ROWS, "rows")
+                limits.check(path, len(line), limits.MAX_COLUMNS, "columns")
+                yield line
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise CorpusError(f"{path}: not a table: {error}") from None
 
 
 def text(cell: str | None) -> str | None:
@@ -170,9 +219,10 @@ def comments(metadata: Mapping[str, Any]) -> dict[str, str]:
     """
     out: dict[str, str] = {}
     for line in metadata.get("comments", ()):
-        found = re.match(r"\s*<?([A-Za-z][^:>]*)>?\s*:\s*(.*)", line)
-        if found:
-            out.setdefault(found[1].strip().lower(), found[2].strip())
+        key, colon, value = line.partition(":")
+        key = key.strip().removeprefix("<").removesuffix(">").strip().lower()
+        if colon and key[:1].isascii() and key[:1].isalpha() and ">" not in key:
+            out.setdefault(key, value.strip())
     return out
 
 

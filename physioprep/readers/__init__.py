@@ -8,7 +8,6 @@ outside the folder of the corpus. Formats that libraries parse are read in a pro
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -16,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from physioprep.errors import UnreadableFileError
 from physioprep.limits import one_error
-from physioprep.readers.confinement import is_inside, own_folder
+from physioprep.readers.confinement import check_confined, confined_to, own_folder
 from physioprep.readers.regular import opened
 
 if TYPE_CHECKING:
     from physioprep.recording import Header, Recording
 
-__all__ = ["FORMATS", "detect_format", "read_header", "read_recording"]
+__all__ = ["FORMATS", "detect_format", "list_parts", "read_header", "read_recording"]
 
 #: The module that reads each format; modules are imported on first use.
 FORMATS: dict[str, str] = {
@@ -197,12 +196,38 @@ def read_header(
     return header
 
 
+def list_parts(path: str | Path, *, root: str | Path | None = None) -> list[str]:
+    """List the recordings of an HDF5 file that only the file itself knows (CODE-15%).
+
+    Parameters
+    ----------
+    path : path-like
+    root : path-like, optional
+        As for `read_header`.
+
+    Returns
+    -------
+    list of str
+        What follows ``#`` in the path of each, in the order of the file.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file is missing, damaged, or of no known structure.
+    """
+    from physioprep.readers.guard import read_guarded
+
+    folder = own_folder(path) if root is None else os.fspath(root)
+    with one_error(path), confined_to(folder, os.fspath(path) if root is None else None):
+        check_confined(path)
+        parts: list[str] = read_guarded(FORMATS["hdf5"], str(path), root=folder, act="list_parts")
+        return parts
+
+
 def _read(
     path: str | Path, format: str | None, root: str | Path | None, *, header: bool, verify: bool
 ) -> Any:
     """Read a recording or its header in this process or another, and see that it is confined."""
-    from physioprep.readers.guard import is_guarded, read_guarded
-
     name = os.fspath(path)
     if "#" in name:
         from physioprep.readers.parts import split_part
@@ -210,29 +235,29 @@ def _read(
         file = os.fspath(split_part(name)[0])
     else:
         file = name
-    if root is not None:
-        _confine((file,), os.fspath(root), None)
+    folder, but = (own_folder(file), file) if root is None else (os.fspath(root), None)
+    with confined_to(folder, but):
+        check_confined(file)
+        found = _read_confined(path, name, format, folder, header=header, verify=verify)
+        for each in found.files:  # those that libraries opened
+            check_confined(each)
+    return found
+
+
+def _read_confined(
+    path: str | Path, name: str, format: str | None, folder: str, *, header: bool, verify: bool
+) -> Any:
+    from physioprep.readers.guard import is_guarded, read_guarded
+
     format = format or detect_format(path)
     if format not in FORMATS:
         known = ", ".join(sorted(FORMATS))
         raise UnreadableFileError(path, f"unknown format {format!r}; known are {known}")
-    folder = own_folder(file) if root is None else os.fspath(root)
     if is_guarded(format):
-        found = read_guarded(FORMATS[format], name, root=folder, header=header, verify=verify)
-    else:
-        reader = _module(format)
-        where = Path(path)
-        found = reader.read_header(where) if header else reader.read(where, verify=verify)
-    _confine(map(str, found.files), folder, file if root is None else None)
-    return found
-
-
-def _confine(names: Iterable[str], folder: str, but: str | None) -> None:
-    """Refuse files outside a folder, but for the one that was asked for by its name."""
-    for name in names:
-        if not is_inside(name, folder) and (but is None or name not in (but, f"{but}.hea")):
-            which = "its corpus" if but is None else "the recording (root= names a larger one)"
-            raise UnreadableFileError(name, f"lies outside the folder of {which}")
+        act = "read_header" if header else "read"
+        return read_guarded(FORMATS[format], name, root=folder, act=act, verify=verify)
+    reader, where = _module(format), Path(path)
+    return reader.read_header(where) if header else reader.read(where, verify=verify)
 
 
 @cache

@@ -159,8 +159,8 @@ def is_guarded(format: str) -> bool:
     return format in GUARDED and not _inside
 
 
-def read_guarded(module: str, path: str, *, root: str | None, header: bool, verify: bool) -> Any:
-    """Read a recording or its header in a separate process.
+def read_guarded(module: str, path: str, *, root: str | None, act: str, verify: bool = True) -> Any:
+    """Read a recording, its header or the list of a file's parts in a separate process.
 
     Parameters
     ----------
@@ -169,14 +169,14 @@ def read_guarded(module: str, path: str, *, root: str | None, header: bool, veri
     path : str
     root : str or None
         Folder of the corpus; by default that of the file.
-    header : bool
-        Only the header.
+    act : {"read", "read_header", "list_parts"}
+        Function of the module.
     verify : bool
         As for `physioprep.readers.read_recording`.
 
     Returns
     -------
-    Recording or Header
+    Recording, Header or list of str
 
     Raises
     ------
@@ -185,7 +185,7 @@ def read_guarded(module: str, path: str, *, root: str | None, header: bool, veri
     """
     children = _of_this_process()
     request = {
-        **{"module": module, "path": path, "root": root, "header": header, "verify": verify},
+        **{"module": module, "path": path, "root": root, "act": act, "verify": verify},
         "cwd": None if os.path.isabs(path) else os.getcwd(),  # noqa: PTH109, PTH117 (hot path)
         "limits": parser_limits.chosen().to_json(),
     }
@@ -225,8 +225,10 @@ def _cause_of(error: BaseException, code: int, seconds: float) -> str:
     if isinstance(error, MemoryError):
         return "does not fit into memory"
     if code in (-signal.SIGALRM, -signal.SIGXCPU):
-        of_what = " of processor time" if code == -signal.SIGXCPU else ""
-        return f"its reader took longer than {seconds:.0f} s{of_what} ({VARIABLE}=2 doubles)"
+        allowed = f"{seconds:.0f} s"
+        if code == -signal.SIGXCPU:
+            allowed = f"{parser_limits.chosen().cpu_s:.2g} s of processor time and 1 s per MiB"
+        return f"its reader took longer than {allowed} ({VARIABLE}=2 doubles)"
     if code < 0 and isinstance(error, EOFError):
         with contextlib.suppress(ValueError):
             return f"its reader crashed ({signal.Signals(-code).name})"

@@ -19,6 +19,7 @@ from physioprep.readers import frames, guard, notes, parser_limits, watch
 from physioprep.readers.parts import split_part
 
 _READERS: Final = "physioprep.readers."
+_ACTS: Final = ("read_header", "list_parts")
 #: What a reader imports when it reads; imported before its limits begin.
 _LIBRARIES: Final = {
     "mat": ("scipy.io", "scipy.sparse", "h5py"),
@@ -68,11 +69,13 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     try:
         parser_limits.begin(parser_limits.Limits(**request["limits"]), _size(split_part(path)[0]))
         with watch.confined(path, request["root"]), notes.collected() as found:
-            if request["header"]:
-                result = reader.read_header(path)
-            else:
+            if request["act"] == "read":
                 result = reader.read(path, verify=request["verify"])
-        return {"result": notes.with_notes(result, found)}
+            elif request["act"] in _ACTS:
+                result = getattr(reader, request["act"])(path)
+            else:
+                raise ValueError(request["act"])
+        return {"result": result if isinstance(result, list) else notes.with_notes(result, found)}
     except UnreadableFileError as error:
         origin = _origin(error.__cause__)
         return {"error": [type(error).__name__, error.path, error.cause, origin]}

@@ -6,13 +6,17 @@ found from the names of the datasets.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.hdf5_check import check_hdf5
 from physioprep.readers.parts import header_of, split_part, stamp
-from physioprep.readers.structures import Container, read_structure
+from physioprep.readers.structures import Container, list_structure, read_structure
 from physioprep.recording import Header, Recording
+
+T = TypeVar("T")
 
 
 def read_header(path: Path) -> Header:
@@ -67,6 +71,31 @@ def read(path: Path, verify: bool = True) -> Recording:
     >>> read(Path(f"{path}#77")).groups[0].digital.shape
     (12, 4096)
     """
+    return _of_structure(path, read_structure)
+
+
+def list_parts(path: Path) -> list[str]:
+    """List the recordings of an HDF5 file.
+
+    Parameters
+    ----------
+    path : Path
+        ``file.hdf5``.
+
+    Returns
+    -------
+    list of str
+        Names of the parts, in the order of the file.
+
+    Raises
+    ------
+    UnreadableFileError
+        As `read`.
+    """
+    return _of_structure(path, list_structure)
+
+
+def _of_structure(path: Path, act: Callable[[Container], T | None]) -> T:
     import h5py
 
     file, part = split_part(path)
@@ -74,11 +103,11 @@ def read(path: Path, verify: bool = True) -> Recording:
     try:
         with h5py.File(file, "r") as opened:
             check_hdf5(opened, file)
-            recording = read_structure(Container(opened, path, file, part, "hdf5"))
-            names = ", ".join(sorted(opened))[:80] if recording is None else ""
+            found = act(Container(opened, path, file, part, "hdf5"))
+            names = ", ".join(sorted(opened))[:80] if found is None else ""
     except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
         text = " ".join(str(error).split())[:200]
         raise UnreadableFileError(path, f"not a readable HDF5 file ({text})") from error
-    if recording is None:
+    if found is None:
         raise UnreadableFileError(path, f"HDF5 datasets of no known corpus: {names}")
-    return recording
+    return found

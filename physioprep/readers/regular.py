@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.hashes import kind_of
+from physioprep.readers.confinement import check_confined
 
 # Without O_NONBLOCK, opening a pipe waits for its writer.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -34,7 +35,8 @@ def open_file(path: str | Path) -> int:
     Raises
     ------
     UnreadableFileError
-        The file is missing, may not be read, or is a folder, pipe, socket or device.
+        The file is missing, may not be read, or is a folder, pipe, socket or device; or it lies
+        outside the folder that this thread is confined to.
 
     Examples
     --------
@@ -43,6 +45,7 @@ def open_file(path: str | Path) -> int:
         ...
     physioprep.errors.UnreadableFileError: /dev/zero: a device, not a file
     """
+    check_confined(path)
     try:
         file = os.open(path, _FLAGS)  # half the time of a file object
     except ValueError as error:  # a NUL in the name
@@ -153,7 +156,7 @@ def read_bytes(path: str | Path, limit: int, what: str = "bytes") -> NDArray[np.
         return data
 
 
-def read_text(path: str | Path, limit: int) -> str:
+def read_text(path: str | Path, limit: int, errors: str = "strict") -> str:
     """Return the text of a regular file.
 
     Parameters
@@ -162,6 +165,8 @@ def read_text(path: str | Path, limit: int) -> str:
         UTF-8.
     limit : int
         Most bytes that it may have, one of `physioprep.limits`.
+    errors : str
+        What becomes of bytes that are not UTF-8, as for `bytes.decode`.
 
     Returns
     -------
@@ -173,6 +178,6 @@ def read_text(path: str | Path, limit: int) -> str:
         As `read_bytes`, or the bytes are not UTF-8.
     """
     try:
-        return read_bytes(path, limit).tobytes().decode()
+        return read_bytes(path, limit).tobytes().decode("utf-8-sig", errors)
     except UnicodeDecodeError as error:
         raise UnreadableFileError(path, f"not UTF-8 ({error})") from None

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from physioprep.errors import UnreadableFileError
 from physioprep.recording import Recording
 
+T = TypeVar("T")
 _KNOWN = "physioprep.corpora.known"
 
 
@@ -62,6 +63,9 @@ class Structure:
         Takes the content of a container; True if it has this structure.
     read : callable
         Takes a `Container` and returns the `physioprep.recording.Recording` of its part.
+    parts : callable, optional
+        Takes a `Container`, of any part; returns the names of its recordings, where only the file
+        knows them.
 
     Examples
     --------
@@ -71,6 +75,7 @@ class Structure:
 
     matches: Callable[[Mapping[str, Any]], bool]
     read: Callable[[Container], Recording]
+    parts: Callable[[Container], list[str]] | None = None
 
 
 def read_structure(container: Container) -> Recording | None:
@@ -96,10 +101,39 @@ def read_structure(container: Container) -> Recording | None:
     >>> read_structure(Container({"x": 1}, path, path, "", "mat")) is None
     True
     """
+    return _of_structure(container, lambda structure: structure.read(container))
+
+
+def list_structure(container: Container) -> list[str] | None:
+    """List the recordings of a container by the first known structure that the content has.
+
+    Parameters
+    ----------
+    container : Container
+        Its part does not matter.
+
+    Returns
+    -------
+    list of str or None
+        None if no corpus has this structure, or its module lists the recordings by itself.
+
+    Raises
+    ------
+    UnreadableFileError
+        As `read_structure`.
+    """
+
+    def parts(structure: Structure) -> list[str] | None:
+        return None if structure.parts is None else structure.parts(container)
+
+    return _of_structure(container, parts)
+
+
+def _of_structure(container: Container, act: Callable[[Structure], T]) -> T | None:
     try:
         for structure in _structures(container.format):
             if structure.matches(container.content):
-                return structure.read(container)
+                return act(structure)
     except (
         *(AttributeError, IndexError, KeyError, OSError),
         *(RuntimeError, TypeError, ValueError),

@@ -321,4 +321,4 @@ def test_code15(tmp_path: Path):
 def test_code15_names_a_part_that_is_no_hdf5(tmp_path: Path):
     (tmp_path / "exams_part1.hdf5").write_bytes(b"torn")
     row = scan(tmp_path, "code15", hashes=False).iloc[0]
-    assert row["error"].startswith("exams_part1.hdf5: no HDF5 with exam_id")
+    assert row["error"].startswith("exams_part1.hdf5: no list of exams: not a readable HDF5 file")

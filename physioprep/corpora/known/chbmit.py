@@ -10,19 +10,18 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from physioprep import limits
 from physioprep.corpora.entry import Entry, walk
 from physioprep.corpora.tables import age, annotation_columns, sex
 from physioprep.errors import CorpusError
+from physioprep.readers.regular import read_text
 from physioprep.recording import Header
 
 #: WFDB annotations ``chbNN_MM.edf.seizures`` beside an EDF file.
 ANNOTATION_ENDING = ".seizures"
 _NAME = re.compile(r"(?:.*/)?((chb\d\d)[a-z]?_\d+\+?)\.edf")
-_FILE = re.compile(r"File Name:\s*(\S+\.edf)\s*\n(.*?)(?=\n\s*File Name:|\Z)", re.DOTALL)
-_COUNT = re.compile(r"Number of Seizures in File:\s*(\d+)")
-_TIMES = re.compile(
-    r"Seizure\s*\d*\s*Start Time:\s*(\d+)\s*seconds\s*Seizure\s*\d*\s*End Time:\s*(\d+)\s*seconds"
-)
+_COUNT = re.compile(r"Number of Seizures in File: ?(\d{1,6})")
+_TIME = re.compile(r"Seizure ?\d* ?(Start|End) Time: ?(\d{1,9}) ?seconds")
 
 
 def find(root: Path) -> list[Entry]:
@@ -144,13 +143,18 @@ def _summary(folder: Path) -> dict[str, list[tuple[float, float]]]:
     """Return the (start, end) in s of each file's seizures, from the summaries of a case."""
     out: dict[str, list[tuple[float, float]]] = {}
     for path in sorted(folder.glob("chb*-summary.txt")):
-        text = path.read_text(encoding="utf-8", errors="replace").replace("\r", "")
-        for name, block in _FILE.findall(text):
-            stated = _COUNT.search(block)
-            times = [(float(start), float(end)) for start, end in _TIMES.findall(block)]
+        text = read_text(path, limits.MAX_TEXT_BYTES, "replace")
+        for block in text.split("File Name:")[1:]:
+            lines = [" ".join(line.split()) for line in block.splitlines()]
+            stated = [int(found[1]) for line in lines if (found := _COUNT.fullmatch(line))]
+            times = [
+                [float(found[2]) for line in lines if (found := _TIME.fullmatch(line[:80]))
+                 if found[1] == which]
+                for which in ("Start", "End")
+            ]  # fmt: skip
             # a file whose count and times disagree counts as not summarised
-            if stated is not None and int(stated[1]) == len(times):
-                out[name] = times
+            if lines[0].endswith(".edf") and stated and set(map(len, times)) == {stated[0]}:
+                out[lines[0]] = list(zip(*times, strict=True))
     return out
 
 
@@ -158,7 +162,8 @@ def _people(path: Path) -> dict[str, tuple[float | None, str | None]]:
     """Return age and sex of each case; the table is separated by tabs or blanks."""
     if not path.is_file():
         return {}
-    rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+    text = read_text(path, limits.MAX_TEXT_BYTES, "replace")
+    rows = [line.split() for line in text.splitlines()]
     return {
         row[0]: (age(row[2]), sex(row[1]))
         for row in rows

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from physioprep.corpora.entry import Entry, wfdb_paths, with_labels
-from physioprep.corpora.tables import read_table
+from physioprep.corpora.tables import number, read_table
+from physioprep.errors import CorpusError
 from physioprep.recording import Header
 
 
@@ -21,14 +22,22 @@ def find(root: Path) -> list[Entry]:
     -------
     list of Entry
         With ``alarm`` (kind) and ``true_alarm`` (1 or 0).
+
+    Raises
+    ------
+    CorpusError
+        The table has a verdict that is no number.
     """
-    rows = {row["0"]: row for row in read_table(root / "ALARMS", header=False)}
+    rows = {row["0"]: row for row in read_table(root / "ALARMS", header=False, needs="012")}
     entries = []
     for entry in wfdb_paths(root):
         row = rows.get(entry.record_id)
         labels: dict[str, str | float | None] = {"alarm": None, "true_alarm": None}
         if row is not None:
-            labels = {"alarm": row["1"], "true_alarm": float(row["2"])}
+            verdict = number(row["2"])
+            if verdict is None:
+                raise CorpusError(f"{root / 'ALARMS'}: {row['0']}: {row['2'][:40]!r} is no verdict")
+            labels = {"alarm": row["1"], "true_alarm": verdict}
         entries.append(with_labels(entry, labels))
     return entries
 

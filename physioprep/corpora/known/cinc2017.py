@@ -47,6 +47,6 @@ def _labels(root: Path, version: str) -> Mapping[str, str]:
     names = (f"REFERENCE-v{version}.csv", *(("REFERENCE.csv",) if version == "3" else ()))
     for path in walk(root):
         if path.rpartition("/")[2] in names:
-            rows = read_table(root / path, header=False)
+            rows = read_table(root / path, header=False, needs="01")
             return {row["0"]: RHYTHM[row["1"]] for row in rows if row["1"] in RHYTHM}
     return {}

@@ -14,6 +14,7 @@ import numpy as np
 from physioprep.corpora.entry import Entry, walk
 from physioprep.corpora.tables import age, number, read_table
 from physioprep.errors import UnreadableFileError
+from physioprep.readers import list_parts
 from physioprep.readers.parts import numbered, stamp, unscaled
 from physioprep.readers.structures import Container, Structure
 from physioprep.recording import Header, Recording
@@ -41,25 +42,21 @@ def find(root: Path) -> list[Entry]:
     list of Entry
         With patient, age, sex and labels; a part that is no HDF5 is one entry with its error.
     """
-    import h5py
-
-    rows = {row["exam_id"]: row for row in read_table(root / "exams.csv")}
+    rows = {row["exam_id"]: row for row in read_table(root / "exams.csv", needs=("exam_id",))}
     entries = []
     for path in walk(root):
         if not _PART.fullmatch(path):
             continue
         try:
-            with h5py.File(root / path, "r") as part:
-                ids = [int(exam) for exam in part["exam_id"][:]]
-        except (OSError, KeyError) as error:
+            exams = list_parts(root / path, root=root)
+        except UnreadableFileError as error:
             name = path.rpartition("/")[2]
-            entries.append(Entry(name, path, error=f"{path}: no HDF5 with exam_id: {error}"))
+            entries.append(Entry(name, path, error=f"{path}: no list of exams: {error.cause}"))
             continue
-        for exam in ids:
-            if exam != 0:
-                entry = Entry(str(exam), f"{path}#{exam}", session=str(exam))
-                row = rows.get(str(exam))
-                entries.append(entry if row is None else _with_row(entry, row))
+        for exam in exams:
+            entry = Entry(exam, f"{path}#{exam}", session=exam)
+            row = rows.get(exam)
+            entries.append(entry if row is None else _with_row(entry, row))
     return entries
 
 
@@ -110,6 +107,10 @@ def _matches(content: Mapping[str, Any]) -> bool:
     return "exam_id" in content and "tracings" in content
 
 
+def _parts(container: Container) -> list[str]:
+    return [str(exam) for exam in _ids(container.content, stamp(container.file)[2]) if exam]
+
+
 def _read(container: Container) -> Recording:
     """Return one exam of ``tracings`` (exam, sample, lead), its zero padding included.
 
@@ -144,11 +145,16 @@ def _rows(name: str, modified_ns: int, size: int) -> dict[int, int]:
     import h5py
 
     with h5py.File(name, "r") as opened:
-        ids: Any = opened["exam_id"]
-        if ids.size * ids.dtype.itemsize > max(1 << 24, 4 * size):
-            raise ValueError(f"{ids.size} exam ids in {size} bytes")
-        return {int(exam): row for row, exam in enumerate(ids[()].ravel()) if exam}
+        return {exam: row for row, exam in enumerate(_ids(opened, size)) if exam}
+
+
+def _ids(content: Mapping[str, Any], size: int) -> list[int]:
+    """Return the exam id of each row of a part of `size` bytes."""
+    ids = content["exam_id"]
+    if ids.size * ids.dtype.itemsize > max(1 << 24, 4 * size):
+        raise ValueError(f"{ids.size} exam ids in {size} bytes")
+    return [int(exam) for exam in ids[()].ravel()]
 
 
 #: Structure of ``exams_partN.hdf5``; parts ``#<exam_id>``.
-STRUCTURE = Structure(_matches, _read)
+STRUCTURE = Structure(_matches, _read, _parts)

@@ -37,7 +37,9 @@ def find(root: Path) -> list[Entry]:
     list of Entry
         With ``dx``: up to three classes of `CLASSES`, joined by ``+``.
     """
-    rows = {row["Recording"]: row for row in read_table(root / "REFERENCE.csv")}
+    rows = {
+        row["Recording"]: row for row in read_table(root / "REFERENCE.csv", needs=("Recording",))
+    }
     entries = []
     for path in walk(root):
         found = _NAME.fullmatch(path)

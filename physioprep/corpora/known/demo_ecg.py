@@ -22,7 +22,7 @@ def find(root: Path) -> list[Entry]:
     list of Entry
         With subject, age, sex and ``rhythm``.
     """
-    rows = {row["record"]: row for row in read_table(root / "subjects.csv")}
+    rows = {row["record"]: row for row in read_table(root / "subjects.csv", needs=("record",))}
     entries = []
     for entry in wfdb_paths(root):
         row = rows.get(entry.record_id, {})

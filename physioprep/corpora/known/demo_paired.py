@@ -24,7 +24,7 @@ def find(root: Path) -> list[Entry]:
     list of Entry
         With subject, age, sex and ``condition`` (``rest`` or ``task``).
     """
-    rows = read_table(root / "participants.tsv", delimiter="\t")
+    rows = read_table(root / "participants.tsv", delimiter="\t", needs=("participant_id",))
     people = {row["participant_id"]: row for row in rows}
     entries = []
     for path in walk(root):

@@ -27,7 +27,9 @@ def find(root: Path) -> list[Entry]:
         With subject, age, sex, ``condition``, ``quality`` (``good`` or ``bad`` at counting) and
         ``subtractions`` (number in 4 minutes).
     """
-    people = {row["Subject"]: row for row in read_table(root / "subject-info.csv")}
+    people = {
+        row["Subject"]: row for row in read_table(root / "subject-info.csv", needs=("Subject",))
+    }
     entries = []
     for path in walk(root):
         found = _NAME.fullmatch(path)

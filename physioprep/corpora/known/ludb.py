@@ -22,7 +22,7 @@ def find(root: Path) -> list[Entry]:
     list of Entry
         With ``rhythm``, ``axis``, ``conduction``, age and sex; each record is one subject.
     """
-    rows = {row["ID"]: row for row in read_table(root / "ludb.csv")}
+    rows = {row["ID"]: row for row in read_table(root / "ludb.csv", needs=("ID",))}
     entries = []
     for entry in wfdb_paths(root):
         row = rows.get(entry.record_id, {})

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import replace
 from pathlib import Path
 
 from physioprep.corpora.entry import Entry, wfdb_paths
-from physioprep.corpora.tables import log, text
+from physioprep.corpora.tables import lines_of, log, text
 from physioprep.errors import CorpusError
 
 _NAME = re.compile(r"(?:.*/)?p(\d+)/s(\d+)/\d+\.\w+")
+_REPORT = re.compile(r"report_\d{1,4}", re.ASCII)
 _TABLE = "machine_measurements.csv"
 
 
@@ -49,15 +49,14 @@ def _reports(path: Path) -> dict[str, str | None]:
     if not path.is_file():
         log.warning("%s is absent: machine reports stay null", path.name)
         return {}
-    with path.open(encoding="utf-8-sig", newline="") as file:  # 800,000 rows: never all at once
-        rows = csv.DictReader(file)
-        lines = sorted(
-            (name for name in rows.fieldnames or () if re.fullmatch(r"report_\d+", name)),
-            key=lambda name: int(name[7:]),
-        )
-        if not lines or "study_id" not in (rows.fieldnames or ()):
-            raise CorpusError(f"{path}: no columns study_id and report_0 ...")
-        return {
-            row["study_id"]: text("; ".join(row[name] for name in lines if text(row[name])))
-            for row in rows
-        }
+    rows = lines_of(path)  # 800,000 rows: never all at once
+    names = next(rows, [])
+    said = [(int(name[7:]), at) for at, name in enumerate(names) if _REPORT.fullmatch(name)]
+    if not said or "study_id" not in names:
+        raise CorpusError(f"{path}: no columns study_id and report_0 ...")
+    places, study = [at for _, at in sorted(said)], names.index("study_id")
+    reports = {}
+    for row in rows:
+        row += [""] * (len(names) - len(row))
+        reports[row[study]] = text("; ".join(row[at] for at in places if text(row[at])))
+    return reports

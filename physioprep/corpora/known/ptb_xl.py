@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from physioprep.corpora.entry import Entry, wfdb_paths
 from physioprep.corpora.tables import age, number, read_table, text
+from physioprep.documents import load_json
 from physioprep.errors import CorpusError
 
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
@@ -19,6 +19,8 @@ RHYTHMS = frozenset(
     | {"SVARR", "BIGU", "AFLT", "SVTAC", "PSVT", "TRIGU"}
 )
 _SEX = {"0": "M", "1": "F"}  # so coded in ptbxl_database.csv
+_NEEDS = ("ecg_id", "patient_id", "age", "sex", "strat_fold", "scp_codes")
+_STATEMENT = ("", "diagnostic", "diagnostic_class")
 _OVER_89 = 300.0  # the code for ages above 89
 
 
@@ -40,10 +42,10 @@ def find(root: Path) -> list[Entry]:
     CorpusError
         A row of the database has statements that are no mapping.
     """
-    rows = {row["ecg_id"]: row for row in read_table(root / "ptbxl_database.csv")}
+    rows = {row["ecg_id"]: row for row in read_table(root / "ptbxl_database.csv", needs=_NEEDS)}
     classes = {
         row[""]: row["diagnostic_class"]
-        for row in read_table(root / "scp_statements.csv")
+        for row in read_table(root / "scp_statements.csv", needs=_STATEMENT)
         if row["diagnostic"] in ("1", "1.0")
     }
     entries = []
@@ -80,10 +82,15 @@ def _with_row(entry: Entry, row: Mapping[str, str], classes: Mapping[str, str]) 
 
 def _codes(row: Mapping[str, str]) -> dict[str, float]:
     """Return SCP-ECG statement to likelihood in per cent."""
-    try:
-        codes = ast.literal_eval(row["scp_codes"])
-        return {str(code): float(likelihood) for code, likelihood in codes.items()}
-    except (ValueError, SyntaxError, AttributeError, TypeError):
-        raise CorpusError(
-            f"ptbxl_database.csv: ecg_id {row['ecg_id']}: scp_codes {row['scp_codes']!r} is no dict"
-        ) from None
+    cell = row["scp_codes"]
+    wrong = CorpusError(
+        f"ptbxl_database.csv: ecg_id {row['ecg_id']}: scp_codes {cell[:80]!r} is no dict of numbers"
+    )
+    # A dict of Python of texts and numbers is JSON but for its quotes.
+    codes = load_json(cell.replace("'", '"'), lambda _: wrong)
+    if not isinstance(codes, dict):
+        raise wrong
+    found = {code: number(str(likelihood)) for code, likelihood in codes.items()}
+    if None in found.values():
+        raise wrong
+    return {code: float(value) for code, value in found.items() if value is not None}

@@ -73,12 +73,12 @@ def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
         A row is not channel, start, end, label.
     """
     beside = path.with_suffix(".rec")
-    rows = read_table(beside, header=False)
+    rows = read_table(beside, header=False, needs="0123")
     try:
         channel = [int(row["0"]) for row in rows]
         onset = [float(row["1"]) for row in rows]
         duration = [float(row["2"]) - float(row["1"]) for row in rows]
         events = [EVENTS[int(float(row["3"]))] for row in rows]
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         raise CorpusError(f"{beside}: rows are not channel, start, end, label 1 to 6") from None
     return annotation_columns(onset, duration, events, "rec", channel)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.corpora.entry import Entry, walk, with_labels
 from physioprep.corpora.known.tueg import entry_of
-from physioprep.corpora.tables import annotation_columns
+from physioprep.corpora.tables import annotation_columns, lines_of
 from physioprep.errors import CorpusError
 from physioprep.recording import Header
 
 _SPLIT = re.compile(r"(?:.*/)?(train|dev|eval)/")
 _SEIZURE = "seiz"
+_COLUMNS = ("channel", "start_time", "stop_time", "label")
 
 
 def find(root: Path) -> list[Entry]:
@@ -94,14 +95,15 @@ def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
 
 def _events(path: Path) -> list[tuple[str, float, float, str]]:
     """Return (channel, start s, end s, label) of each row below the ``#`` comments."""
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    rows = list(csv.DictReader(line for line in lines if line.strip() and line[0] != "#"))
+    rows = lines_of(path, keep=lambda line: line.strip() and line[0] != "#")
     try:
-        return [
-            (row["channel"], float(row["start_time"]), float(row["stop_time"]), row["label"])
-            for row in rows
-        ]
-    except (KeyError, ValueError, TypeError):
+        names = next(rows, [])
+        channel, start, stop, label = (names.index(name) for name in _COLUMNS)
+        events = [(row[channel], float(row[start]), float(row[stop]), row[label]) for row in rows]
+        if not np.isfinite([event[1:3] for event in events]).all():
+            raise ValueError
+        return events
+    except (IndexError, ValueError):
         raise CorpusError(
             f"{path}: not a CSV with the columns channel, start_time, stop_time, label"
         ) from None

@@ -144,6 +144,8 @@ def read_source(
         A file is damaged, could not be copied to this machine, or lies outside the folder of its
         corpus.
     """
+    from physioprep.readers.confinement import confined_to
+
     _check_copied(record)
     _check_inside(record)
     path = Path(record["root"]) / record["path"]
@@ -152,7 +154,8 @@ def read_source(
         from physioprep.corpora.fix import fix_recording
 
         recording = fix_recording(recording, record["corpus"], record["faults"])
-    return _with_annotations(recording, _annotation_reader(record["corpus"]), path)
+    with confined_to(record["root"]):
+        return _with_annotations(recording, _annotation_reader(record["corpus"]), path)
 
 
 def _with_annotations(
