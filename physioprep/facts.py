@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from physioprep.documents import read_text
 from physioprep.errors import CorpusError
 from physioprep.facts_yaml import build, read_mapping
 from physioprep.suggest import did_you_mean
@@ -329,7 +330,7 @@ def load_facts(name: str) -> Facts:
     if name not in list_corpora():
         hint = did_you_mean(name, list_corpora()) or f"; known: {', '.join(list_corpora())}"
         raise CorpusError(f"unknown corpus {name!r}{hint}")
-    return parse_facts(name, path.read_text(encoding="utf-8"))
+    return parse_facts(name, read_text(path, lambda cause: CorpusError(f"{path}: {cause}")))
 
 
 def parse_facts(name: str, text: str) -> Facts:
@@ -367,8 +368,11 @@ def parse_facts(name: str, text: str) -> Facts:
         ("versions", Version),
         ("faults", Fault),
     ):
+        entries = raw.get(key, [])
+        if not isinstance(entries, list):
+            raise CorpusError(f"{where}: {key!r} is no list")
         raw[key] = tuple(
-            build(kind, entry, f"{where}: {key}[{i}]") for i, entry in enumerate(raw.get(key, ()))
+            build(kind, each, f"{where}: {key}[{i}]") for i, each in enumerate(entries)
         )
     facts: Facts = build(Facts, raw, where)
     if facts.access not in ACCESS:

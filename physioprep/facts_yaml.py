@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from physioprep.documents import load_yaml
 from physioprep.errors import CorpusError
@@ -62,7 +63,7 @@ def build(kind: type[Any], value: object, where: str) -> Any:
     Raises
     ------
     CorpusError
-        `value` is no mapping, has an unknown field, or lacks one.
+        `value` is no mapping, has an unknown field, lacks one, or a value of another type.
 
     Examples
     --------
@@ -81,7 +82,28 @@ def build(kind: type[Any], value: object, where: str) -> Any:
             del raw[key]  # an explicit null is the default, so that YAML can say "not known"
         if key not in raw and not optional:
             raise CorpusError(f"{where}: {key!r} is missing")
-    return kind(**{key: _freeze(item) for key, item in raw.items()})
+    held = {key: _freeze(item) for key, item in raw.items()}
+    hints = get_type_hints(kind)
+    for key, item in held.items():
+        if not _fits(item, hints[key]):
+            raise CorpusError(f"{where}: {key!r} is {str(item)[:80]!r}, of another type")
+    return kind(**held)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Return whether a frozen value is of a type, with those of its items."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(item, inner[0]) for item in value)
+    if origin in (dict, Mapping):
+        return isinstance(value, dict) and all(_fits(item, inner[1]) for item in value.values())
+    if origin is not None:  # a union
+        return any(_fits(value, one) for one in inner)
+    return hint is Any or isinstance(value, hint)
 
 
 def _freeze(value: Any) -> Any:

@@ -117,6 +117,6 @@ def test_a_fault_is_told_by_names_and_units_only():
     parsed = parse_facts("mine", MINIMAL + fault % 'name: "-", unit: NU')
     assert parsed.faults[0].signal == {"name": "-", "unit": "NU"}
     with pytest.raises(CorpusError, match="'signal' has a name and a unit only"):
-        parse_facts("mine", MINIMAL + fault % "rate: 128")
+        parse_facts("mine", MINIMAL + fault % "rate: high")
     with pytest.raises(CorpusError, match=r"channel pattern '\('"):
         parse_facts("mine", MINIMAL + fault % 'name: "("')

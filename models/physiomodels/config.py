@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from physiomodels.model.masking import DualMask
-from physioprep.documents import load_yaml
+from physioprep.documents import load_yaml, read_text
 from physioprep.errors import ModelError
 from physioprep.suggest import did_you_mean
 
@@ -227,10 +227,7 @@ def load_config(kind: type[T], source: str | Path | Mapping[str, Any]) -> T:
     if isinstance(source, Mapping):
         return _build(kind, source, kind.__name__)
     path = _file_of(kind, source)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{source}: {str(error).splitlines()[0]}") from error
+    text = read_text(path, lambda cause: ModelError(f"{source}: {cause}"))
     loaded = load_yaml(text, lambda cause: ModelError(f"{source}: {cause}"))
     if not isinstance(loaded, Mapping):
         raise ModelError(f"{source}: no mapping of fields to values")
@@ -303,7 +300,10 @@ def _fit(hint: Any, value: Any, where: str) -> Any:
         except ValueError:
             pass
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ModelError(f"{where} is too large a number") from None
     kind = origin or hint
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise ModelError(f"{where} is {value!r}, not {getattr(kind, '__name__', kind)}")

@@ -17,6 +17,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep import limits
 from physioprep.errors import RecipeError
 
 #: A Hamming window's transition band is this many times the kernel's reciprocal duration.
@@ -108,11 +109,21 @@ def _lowpass(cut_hz: float, transition_hz: float, rate_hz: float) -> NDArray[np.
 
     `scipy.signal.firwin` gives the same; importing it costs more than ingesting 1,000 records.
     """
-    taps = round(_HAMMING_FACTOR * rate_hz / transition_hz)
+    taps = round(_length(_HAMMING_FACTOR * rate_hz / transition_hz, cut_hz))
     taps += 1 - taps % 2
     lag = np.arange(taps) - taps // 2
     response = np.sinc(2 * cut_hz / rate_hz * lag) * np.hamming(taps)
     return np.asarray(response / response.sum(), np.float64)
+
+
+def _length(taps: float, edge_hz: float) -> float:
+    """Return the length of a kernel; raise `RecipeError` where it is none, or over the limit."""
+    if not 0 < taps <= limits.MAX_FILTER_TAPS:
+        raise RecipeError(
+            f"a filter edge at {edge_hz:g} Hz takes a kernel of {taps:.3g} samples, over the limit "
+            f"of {limits.MAX_FILTER_TAPS}"
+        )
+    return taps
 
 
 def _sum_centred(parts: Sequence[tuple[float, NDArray[np.float64]]]) -> NDArray[np.float64]:
@@ -162,7 +173,9 @@ def _butterworth_kernel(spec: Filter, rate_hz: float) -> NDArray[np.float64]:
         sos = butter(spec.order, edges, "bandpass", fs=rate_hz, output="sos")
     slowest = max(abs(np.roots(section[3:])).max() for section in sos)
     # Long enough that what wraps around the inverse transform is below rounding.
-    n = 1 << int(np.ceil(np.log2(-80 / np.log(slowest))))
+    edge_hz = min(spec.notch_hz or [e for e in (spec.low_hz, spec.high_hz) if e is not None])
+    length = -80 / np.log(slowest) if 0 < slowest < 1 else np.inf
+    n = 1 << int(np.ceil(np.log2(_length(length, edge_hz))))
     gain = np.abs(freqz_sos(sos, worN=np.linspace(0, np.pi, n + 1))[1]) ** 2
     response = np.fft.fftshift(np.fft.irfft(gain))
     rest = np.cumsum(np.abs(response[::-1]))[: n - 1]  # symmetric: both tails are alike

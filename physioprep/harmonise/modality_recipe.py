@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -344,9 +345,14 @@ def typed_at(content: Mapping[str, Any], key: str, kind: type, default: Any, whe
     """
     value = content.get(key, default)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        try:
+            value = float(value)
+        except OverflowError:
+            raise RecipeError(f"{where}: `{key}` is too large a number") from None
     if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
         raise RecipeError(f"{where}: `{key}` is {value!r}, not a {kind.__name__}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RecipeError(f"{where}: `{key}` is {value}")
     return value
 
 

@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from physioprep.documents import load_yaml
+from physioprep.documents import load_yaml, read_text
 from physioprep.errors import RecipeError
 from physioprep.harmonise.modality_recipe import (
     ModalityRecipe,
@@ -191,7 +191,13 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         hint = did_you_mean(text, list_recipes())
         known = ", ".join(list_recipes())
         raise RecipeError(f"no recipe {text!r}{hint or ':'} give a YAML file or one of {known}")
-    return _parse(path.read_text(encoding="utf-8"), str(path))
+    content = read_text(path, lambda cause: RecipeError(f"{path}: {cause}"))
+    try:
+        return _parse(content, str(path))
+    except RecipeError as error:
+        if str(path) in str(error):
+            raise
+        raise RecipeError(f"{path}: {error}") from None
 
 
 def list_recipes() -> list[str]:

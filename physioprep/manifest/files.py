@@ -187,6 +187,10 @@ def read_manifest(path: str | Path, *, shared: bool = False) -> pd.DataFrame:
     return frame
 
 
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
+
+
 def _arrow_type(kind: str) -> pa.DataType:
     import pyarrow as pa
 
@@ -220,14 +224,15 @@ def _read_parquet(path: Path, *, shared: bool) -> pd.DataFrame:
 
     try:
         file = pq.ParquetFile(path, page_checksum_verification=True)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ManifestError(f"{path}: not a Parquet file: {error}") from None
+    except (pa.ArrowException, ValueError, OSError) as error:
+        raise ManifestError(f"{path}: not a Parquet file: {_one_line(error)}") from None
     stated = (file.schema_arrow.metadata or {}).get(_METADATA.encode())
     if stated is None:
         raise ManifestError(f"{path}: a Parquet file, but no manifest")
     if stated != str(SCHEMA_VERSION).encode():
+        version = stated.decode("utf-8", "replace")
         raise ManifestError(
-            f"{path}: manifest schema {stated.decode()}, this version reads {SCHEMA_VERSION}"
+            f"{path}: manifest schema {version}, this version reads {SCHEMA_VERSION}"
         )
     n_values = sum(
         file.metadata.row_group(group).column(column).num_values
@@ -244,9 +249,9 @@ def _read_parquet(path: Path, *, shared: bool) -> pd.DataFrame:
         for name in file.schema_arrow.names:  # one at a time, so that Arrow's copy is small
             try:
                 column = file.read(columns=[name])[name]
-            except (pa.ArrowInvalid, OSError) as error:
-                raise ManifestError(f"{path}: damaged: {error}") from None
-            out[name] = _series(name, column, shared=shared and name in GROUP_COLUMNS)
+                out[name] = _series(name, column, shared=shared and name in GROUP_COLUMNS)
+            except (pa.ArrowException, ValueError, OSError) as error:
+                raise ManifestError(f"{path}: damaged: {_one_line(error)}") from None
     return pd.DataFrame(out, copy=False)
 
 
@@ -304,7 +309,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
         # every cell as text first: pandas' guessing would make numbers of record ids
         raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
     except (ValueError, pd.errors.ParserError) as error:
-        raise ManifestError(f"{path}: not a CSV table: {error}") from None
+        raise ManifestError(f"{path}: not a CSV table: {_one_line(error)}") from None
     out: dict[str, Any] = {}
     for name in map(str, raw.columns):
         cells = [cell if cell != "" else None for cell in raw[name].tolist()]
@@ -312,7 +317,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
         try:
             out[name] = make_series(name, kind, _parse(kind, cells))
         except ValueError as error:
-            raise ManifestError(f"{path}: column {name}: {error}") from None
+            raise ManifestError(f"{path}: column {name}: {_one_line(error)}") from None
     return pd.DataFrame(out)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from physioprep.atomic import write_text
-from physioprep.documents import load_yaml
+from physioprep.documents import load_yaml, read_text
 from physioprep.errors import PhysioprepError, RecipeError
 from physioprep.facts import data_folder
 from physioprep.hashes import HASHES, sha256_of
@@ -87,12 +87,7 @@ def load_pipeline(path: str | Path) -> Pipeline:
     path = Path(path)
     if not path.suffix and not path.exists():
         path = data_folder("pipelines") / f"{path}.yaml"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise RecipeError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path}: not YAML: {error}") from error
+    text = read_text(path, lambda cause: RecipeError(f"{path}: {cause}"))
     content = load_yaml(text, lambda cause: RecipeError(f"{path}: {cause}"))
     if not isinstance(content, dict) or not isinstance(content.get("steps"), list):
         raise RecipeError(f"{path}: a pipeline is a mapping with a list of `steps`")
