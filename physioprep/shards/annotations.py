@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
+from physioprep.patterns import matches
 from physioprep.query import query_mask
 from physioprep.shards.annotation_label import AnnotationLabel
 from physioprep.shards.source import Source
+from physioprep.store.damage import named
 from physioprep.store.listed import zarr_place
 
 if TYPE_CHECKING:
@@ -48,13 +49,14 @@ def read_annotations(sources: Sequence[Source]) -> pd.DataFrame:
 
     frames, first = [], 0
     for source in sources:
-        root = zarr.open_group(zarr_place(source.path), mode="r")
-        held: Any = root.get("annotations")
-        if held is not None:
-            columns = {name: np.asarray(held[name][...]) for name in (*_NUMBERS, "record")}
-            columns |= {name: np.asarray(held[name][...]).astype(object) for name in _TEXTS}
-            columns["record"] = columns["record"].astype(np.int64) + first
-            frames.append(pd.DataFrame(columns))
+        with named(source.path):
+            root = zarr.open_group(zarr_place(source.path), mode="r")
+            held: Any = root.get("annotations")
+            if held is not None:
+                columns = {name: np.asarray(held[name][...]) for name in (*_NUMBERS, "record")}
+                columns |= {name: np.asarray(held[name][...]).astype(object) for name in _TEXTS}
+                columns["record"] = columns["record"].astype(np.int64) + first
+                frames.append(pd.DataFrame(columns))
         first += len(source.records)
     if not frames:
         empty = {name: np.empty(0, object if name in _TEXTS else float) for name in _TEXTS}
@@ -162,11 +164,10 @@ def _categorise(
         code = {text: number for number, text in enumerate(names)}
     else:
         names = tuple(dict.fromkeys(name for _, name in label.pairs))
-        patterns = [(re.compile(p), names.index(name)) for p, name in label.pairs]
         code = {}
-        for text in found:
-            matching = (number for pattern, number in patterns if pattern.fullmatch(text))
-            code[text] = next(matching, -1)
+        for pattern, name in label.pairs[::-1]:  # the first that matches is written last, and wins
+            held = matches(found, pattern, "fullmatch", ShardError)
+            code |= {text: names.index(name) for text, yes in zip(found, held, strict=True) if yes}
     return np.array([code.get(text, -1) for text in texts], np.int64), names
 
 

@@ -20,6 +20,7 @@ from physioprep.shards.cache import ShardFiles
 from physioprep.shards.decode import ArrayLayout, decode_blosc, decode_pcodec, view_chunk
 from physioprep.shards.metadata import (
     ShardModality,
+    check_claims,
     read_layout,
     read_modality,
 )
@@ -339,9 +340,9 @@ def open_shards(
     files = ShardFiles(root)
     try:
         attrs = _metadata(files, "")["attributes"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise ShardError(f"{path}: no shards folder, or its zarr.json is damaged") from None
-    if attrs.get("schema") != SCHEMA:
+    if not isinstance(attrs, dict) or attrs.get("schema") != SCHEMA:
         raise ShardError(f"{path}: schema {attrs.get('schema')!r}, not {SCHEMA!r}")
     if attrs.get("schema_version") != SCHEMA_VERSION:
         raise ShardError(
@@ -353,13 +354,14 @@ def open_shards(
     files = files.with_sums()
     try:
         return _opened(root, files)
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, AttributeError) as error:
         raise ShardError(f"{path}: its metadata are damaged: {error}") from None
 
 
 def _opened(root: Path | str, files: ShardFiles) -> Shards:
     attrs = _metadata(files, "")["attributes"]
     modalities = {name: read_modality(files, name) for name in attrs["modalities"]}
+    check_claims(files, attrs, modalities.values())
     per_chunk = attrs["layout"]["windows_per_chunk"]
     small = ("record", "start_s", *attrs["labels"])
     arrays = {name: read_layout(files, array_name(name)) for name in small}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from physioprep.errors import ShardError, StoreError
 from physioprep.remote import fetch, join
+from physioprep.store.damage import named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,4 +174,5 @@ def read_samples(path: str | Path, start: int, stop: int) -> NDArray[Any]:
             raise StoreError(f"{path}/signal/zarr.json: {error.strerror}") from None
     else:
         generation = fetch(join(path, "signal/zarr.json"))
-    return np.asarray(_signal(path, generation)[:, start:stop])
+    with named(path):
+        return np.asarray(_signal(path, generation)[:, start:stop])

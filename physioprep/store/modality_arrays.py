@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from physioprep.errors import StoreError
 from physioprep.samples import to_physical
+from physioprep.store.damage import named
 
 
 class ModalityArrays:
@@ -51,7 +52,8 @@ class ModalityArrays:
         tuple of str
             ``"ecg"``, ``"eeg"``, ...; with the rate, if the store has several for a modality.
         """
-        return tuple(self.attrs["modalities"])
+        with named(self.path):
+            return tuple(map(str, self.attrs["modalities"]))
 
     @property
     def native(self) -> bool:
@@ -62,7 +64,8 @@ class ModalityArrays:
         bool
             False if its recipe filters or resamples.
         """
-        return bool(self.attrs["recipe"].get("native", False))
+        with named(self.path):
+            return bool(self.attrs["recipe"].get("native", False))
 
     def channels(self, modality: str) -> tuple[str, ...]:
         """Return the names of the channels of a modality.
@@ -77,7 +80,8 @@ class ModalityArrays:
         tuple of str
             In the order of the channel axis of its arrays.
         """
-        return tuple(self._modality(modality).attrs["channels"])
+        with named(self.path):
+            return tuple(map(str, self._modality(modality).attrs["channels"]))
 
     def units(self, modality: str) -> tuple[str, ...]:
         """Return the physical unit of each channel of a modality.
@@ -92,7 +96,8 @@ class ModalityArrays:
         tuple of str
             In the order of `channels`.
         """
-        return tuple(self._modality(modality).attrs["units"])
+        with named(self.path):
+            return tuple(map(str, self._modality(modality).attrs["units"]))
 
     def rate_hz(self, modality: str) -> float:
         """Return the sampling rate of a modality.
@@ -107,7 +112,8 @@ class ModalityArrays:
         float
             Hz.
         """
-        return float(self._modality(modality).attrs["sampling_frequency"])
+        with named(self.path):
+            return float(self._modality(modality).attrs["sampling_frequency"])
 
     def table(self, modality: str, name: str) -> NDArray[Any]:
         """Return a per-record array of a modality, complete.
@@ -128,7 +134,8 @@ class ModalityArrays:
         """
         key = f"{modality}/{name}"
         if key not in self._arrays:
-            self._arrays[key] = np.asarray(self._modality(modality)[name][...])
+            with named(self.path):
+                self._arrays[key] = np.asarray(self._modality(modality)[name][...])
         out: NDArray[Any] = self._arrays[key]
         return out
 
@@ -167,7 +174,8 @@ class ModalityArrays:
             raise StoreError(f"{self.path}: no modality {modality!r}; it has {known}")
         key = f"{modality}/"
         if key not in self._arrays:
-            self._arrays[key] = self.group[modality]
+            with named(self.path):
+                self._arrays[key] = self.group[modality]
         return self._arrays[key]
 
     def _samples(self, number: int, modality: str, start: int, stop: int | None) -> NDArray[Any]:
@@ -178,8 +186,10 @@ class ModalityArrays:
             raise StoreError(f"{self.path}: no sample {start} in a record of {length} samples")
         key = f"{modality}/signal/"
         if key not in self._arrays:
-            self._arrays[key] = self._modality(modality)["signal"]
-        return np.asarray(self._arrays[key][:, first + start : first + max(start, stop)])
+            with named(self.path):
+                self._arrays[key] = self._modality(modality)["signal"]
+        with named(self.path):
+            return np.asarray(self._arrays[key][:, first + start : first + max(start, stop)])
 
     def _physical(
         self, number: int, modality: str, digital: NDArray[Any], slots: Any
@@ -187,4 +197,5 @@ class ModalityArrays:
         scale = self.table(modality, "scale")[number][slots]
         offset = self.table(modality, "offset")[number][slots]
         invalid = self.table(modality, "invalid")[number][slots]
-        return to_physical(digital, scale, offset, invalid)  # NaN scale: the channel is absent
+        with named(self.path):  # NaN scale: the channel is absent
+            return to_physical(digital, scale, offset, invalid)

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from physioprep.documents import load_json
-from physioprep.errors import StoreError
-from physioprep.limits import MAX_STORE_RECORDS
+from physioprep.errors import PhysioprepError, StoreError
+from physioprep.limits import MAX_EXPANDED_BYTES, MAX_STORE_RECORDS, check_expansion
 from physioprep.remote import fetch, join, place
+from physioprep.store.damage import named
 from physioprep.store.exchange import STORE, noted, work_of
-from physioprep.store.format.layout import RECORDS, SCHEMA, SCHEMA_VERSION
+from physioprep.store.format.layout import ANNOTATIONS, RECORDS, SCHEMA, SCHEMA_VERSION
 from physioprep.store.listed import zarr_place
 from physioprep.store.read import Store
 
@@ -37,8 +38,11 @@ def open_store(path: str | Path) -> Store:
     ------
     StoreError
         `path` is no store, or a store of another schema.
-    UnreadableFileError
-        A URL cannot be read, now or when the store is used.
+    PhysioprepError
+        A URL cannot be read, now or when the store is used; the metadata ask for what is not
+        allowed.
+    OSError
+        A file may not be read.
 
     Examples
     --------
@@ -48,7 +52,6 @@ def open_store(path: str | Path) -> Store:
     physioprep.errors.StoreError: nowhere.zarr: no store here
     """
     import zarr
-    from zarr.errors import GroupNotFoundError
 
     path = place(path)
     if not _has_root(path):
@@ -57,8 +60,11 @@ def open_store(path: str | Path) -> Store:
         group = zarr.open_group(zarr_place(path), mode="r")
     except json.JSONDecodeError:
         raise StoreError(f"{path}: its zarr.json is not JSON") from None
-    except (GroupNotFoundError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise StoreError(f"{path}: not a Zarr group: {str(error)[:300]}") from None
+    except (PhysioprepError, OSError):
+        raise
+    except Exception as error:  # Zarr raises many classes on odd metadata
+        cause = " ".join(str(error).split())[:300]
+        raise StoreError(f"{path}: not a Zarr group: {cause}") from None
     schema, number = group.attrs.get("schema"), group.attrs.get("schema_version")
     if schema != SCHEMA:
         raise StoreError(f"{path}: not a physioprep store (its schema is {schema!r})")
@@ -66,7 +72,8 @@ def open_store(path: str | Path) -> Store:
         raise StoreError(
             f"{path}: store schema {number}, this version of physioprep reads {SCHEMA_VERSION}"
         )
-    _check_claims(path, group)
+    with named(path):
+        _check_claims(path, group)
     return Store(path, group)
 
 
@@ -98,6 +105,17 @@ def _check_claims(path: str | Path, group: Any) -> None:
             and array.shape[0] != stated
         ):
             raise StoreError(f"{path}: {name} states {array.shape[0]} records, the store {stated}")
+    notes = {name.rpartition("/")[2]: array.shape for name, array in _arrays(group, [ANNOTATIONS])}
+    rows = {shape for name, shape in notes.items() if name not in ("start", "length")}
+    if any(notes.get(name, (stated,)) != (stated,) for name in ("start", "length")):
+        raise StoreError(f"{path}: annotations: not of {stated} records")
+    if len(rows) > 1:
+        raise StoreError(f"{path}: annotations: its arrays differ in length")
+    for name, n in ((RECORDS, stated), *((ANNOTATIONS, shape[0]) for shape in rows)):
+        if isinstance(path, Path) and 8 * n > MAX_EXPANDED_BYTES:
+            files = (path / name).rglob("*")
+            stored = sum(file.stat().st_size for file in files if file.is_file())
+            check_expansion(path / name, 8 * n, stored, "decompressed")
 
 
 def _arrays(group: Any, names: list[str]) -> Iterator[tuple[str, Any]]:

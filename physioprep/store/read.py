@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import StoreError
+from physioprep.store.damage import named
 from physioprep.store.format.columns import KIND, decode_column
 from physioprep.store.format.layout import ANNOTATIONS, QUARANTINE, RECORDS, array_name
 from physioprep.store.listed import read_listed, zarr_place
@@ -49,12 +50,13 @@ class Store(ModalityArrays):
         """
         import pandas as pd
 
-        group = self.group[RECORDS]
-        columns = {}
-        for name in group.attrs["columns"]:
-            array = group[array_name(name)]
-            columns[name] = decode_column(name, np.asarray(array[...]), array.attrs[KIND])
-        return pd.DataFrame(columns)
+        with named(self.path):
+            group = self.group[RECORDS]
+            columns = {}
+            for name in group.attrs["columns"]:
+                array = group[array_name(name)]
+                columns[name] = decode_column(name, np.asarray(array[...]), array.attrs[KIND])
+            return pd.DataFrame(columns)
 
     @cached_property
     def quarantine(self) -> pd.DataFrame:
@@ -78,6 +80,9 @@ class Store(ModalityArrays):
             frame = pd.read_parquet(BytesIO(read_listed(self.path, QUARANTINE)))
         except FileNotFoundError:
             raise StoreError(f"{self.path}: {QUARANTINE} is missing") from None
+        except (ValueError, OSError) as error:
+            cause = " ".join(str(error).split())[:200]
+            raise StoreError(f"{self.path}/{QUARANTINE}: damaged ({cause})") from None
         # The file has the column only if one of its rows has a traceback.
         return frame if "traceback" in frame else frame.assign(traceback="")
 
@@ -146,9 +151,10 @@ class Store(ModalityArrays):
         StoreError
             The record is not in the store or lacks the modality.
         """
-        number = self.index(record_id)
-        slots = self._slots(number, modality)
-        return self._samples(number, modality, 0, None)[slots]
+        with named(self.path):
+            number = self.index(record_id)
+            slots = self._slots(number, modality)
+            return self._samples(number, modality, 0, None)[slots]
 
     def record(self, record_id: str) -> xr.Dataset:
         """Return a record as labelled physical values.
@@ -174,31 +180,36 @@ class Store(ModalityArrays):
         """
         import xarray as xr
 
-        number = self.index(record_id)
-        having = [m for m in self.modalities if self.table(m, "length")[number] > 0]
-        lengths = {(self.rate_hz(m), int(self.table(m, "length")[number])) for m in having}
-        variables: dict[str, Any] = {}
-        coordinates: dict[str, Any] = {}
-        for modality in having:
-            alone = len(self.modalities) == 1
-            channel_dim = "channel" if alone else f"{modality}_channel"
-            time_dim = "time" if alone or len(lengths) == 1 else f"{modality}_time"
-            slots = self._slots(number, modality)
-            digital = self._samples(number, modality, 0, None)[slots]
-            names = self._modality(modality).attrs["unit_names"]
-            units = [names[code] for code in self.table(modality, "unit")[number][slots]]
-            rate = self.rate_hz(modality)
-            attributes: dict[str, Any] = {"sampling_rate": rate, "units": units[0]}
-            if len(set(units)) > 1:
-                attributes["units"] = units
-            variables[modality] = (
-                (channel_dim, time_dim),
-                self._physical(number, modality, digital, slots),
-                attributes,
-            )
-            coordinates[channel_dim] = [self.channels(modality)[slot] for slot in slots]
-            coordinates[time_dim] = (time_dim, np.arange(digital.shape[1]) / rate, {"units": "s"})
-        return xr.Dataset(variables, coordinates, self.records.iloc[number].to_dict())
+        with named(self.path):
+            number = self.index(record_id)
+            having = [m for m in self.modalities if self.table(m, "length")[number] > 0]
+            lengths = {(self.rate_hz(m), int(self.table(m, "length")[number])) for m in having}
+            variables: dict[str, Any] = {}
+            coordinates: dict[str, Any] = {}
+            for modality in having:
+                alone = len(self.modalities) == 1
+                channel_dim = "channel" if alone else f"{modality}_channel"
+                time_dim = "time" if alone or len(lengths) == 1 else f"{modality}_time"
+                slots = self._slots(number, modality)
+                digital = self._samples(number, modality, 0, None)[slots]
+                names = self._modality(modality).attrs["unit_names"]
+                units = [names[code] for code in self.table(modality, "unit")[number][slots]]
+                rate = self.rate_hz(modality)
+                attributes: dict[str, Any] = {"sampling_rate": rate, "units": units[0]}
+                if len(set(units)) > 1:
+                    attributes["units"] = units
+                variables[modality] = (
+                    (channel_dim, time_dim),
+                    self._physical(number, modality, digital, slots),
+                    attributes,
+                )
+                coordinates[channel_dim] = [self.channels(modality)[slot] for slot in slots]
+                coordinates[time_dim] = (
+                    time_dim,
+                    np.arange(digital.shape[1]) / rate,
+                    {"units": "s"},
+                )
+            return xr.Dataset(variables, coordinates, self.records.iloc[number].to_dict())
 
     def annotations(self, record_id: str, modality: str | None = None) -> pd.DataFrame:
         """Return the annotations of a record.
@@ -230,19 +241,20 @@ class Store(ModalityArrays):
         from physioprep.recording import ANNOTATION_COLUMNS
 
         number = self.index(record_id)
-        group = self.group[ANNOTATIONS]
-        first, n = int(group["start"][number]), int(group["length"][number])
-        columns = {}
-        for name, dtype in ANNOTATION_COLUMNS.items():
-            values = np.asarray(group[name][first : first + n])
-            columns[name] = values.astype(object) if dtype is object else values
-        columns["source_sample"] = columns["sample"]
-        rate_hz = self._rate_of_record(number, modality)
-        if rate_hz is None:
-            columns["sample"] = np.full(n, -1, np.int64)
-        else:
-            columns["sample"] = np.rint(columns["onset"] * rate_hz).astype(np.int64)
-        return pd.DataFrame(columns)
+        with named(self.path):
+            group = self.group[ANNOTATIONS]
+            first, n = int(group["start"][number]), int(group["length"][number])
+            columns = {}
+            for name, dtype in ANNOTATION_COLUMNS.items():
+                values = np.asarray(group[name][first : first + n])
+                columns[name] = values.astype(object) if dtype is object else values
+            columns["source_sample"] = columns["sample"]
+            rate_hz = self._rate_of_record(number, modality)
+            if rate_hz is None:
+                columns["sample"] = np.full(n, -1, np.int64)
+            else:
+                columns["sample"] = np.rint(columns["onset"] * rate_hz).astype(np.int64)
+            return pd.DataFrame(columns)
 
     def _rate_of_record(self, number: int, modality: str | None) -> float | None:
         """Return the sampling rate of a record's modality, or of all; None if they differ."""
@@ -275,35 +287,36 @@ class Store(ModalityArrays):
         StoreError
             The record is not in the store.
         """
-        number = self.index(record_id)
-        row = self.records.iloc[number]
-        samples = {}
-        for modality in self.modalities:
-            length = int(self.table(modality, "length")[number])
-            if length:
-                slots = self._slots(number, modality)
-                first = int(self.table(modality, "start")[number])
-                saturated = self.table(modality, "n_saturated")[number][slots]
-                samples[modality] = {
-                    "channels": [self.channels(modality)[slot] for slot in slots],
-                    "rate_hz": self.rate_hz(modality),
-                    "first": first,
-                    "stop": first + length,
-                    "n_saturated": int(saturated.sum()),
-                }
-        return {
-            "record": f"{row['corpus']}/{row['record_id']}",
-            "files": list(zip(row["files"], row["file_sha256"], strict=True)),
-            "format": row["format"],
-            "source_channels": row["channels"],
-            "samples": samples,
-            "recipe": self.attrs["recipe"]["name"],
-            "recipe_sha256": self.attrs["recipe_sha256"],
-            "plan_sha256": self.attrs["plan_sha256"],
-            "software": dict(self.attrs["software"]),
-            "faults": row["faults"],
-            "flags": row["flags"],
-        }
+        with named(self.path):
+            number = self.index(record_id)
+            row = self.records.iloc[number]
+            samples = {}
+            for modality in self.modalities:
+                length = int(self.table(modality, "length")[number])
+                if length:
+                    slots = self._slots(number, modality)
+                    first = int(self.table(modality, "start")[number])
+                    saturated = self.table(modality, "n_saturated")[number][slots]
+                    samples[modality] = {
+                        "channels": [self.channels(modality)[slot] for slot in slots],
+                        "rate_hz": self.rate_hz(modality),
+                        "first": first,
+                        "stop": first + length,
+                        "n_saturated": int(saturated.sum()),
+                    }
+            return {
+                "record": f"{row['corpus']}/{row['record_id']}",
+                "files": list(zip(row["files"], row["file_sha256"], strict=True)),
+                "format": row["format"],
+                "source_channels": row["channels"],
+                "samples": samples,
+                "recipe": self.attrs["recipe"]["name"],
+                "recipe_sha256": self.attrs["recipe_sha256"],
+                "plan_sha256": self.attrs["plan_sha256"],
+                "software": dict(self.attrs["software"]),
+                "faults": row["faults"],
+                "flags": row["flags"],
+            }
 
     def tree(self) -> xr.DataTree:
         """Return the whole store as an xarray.DataTree.

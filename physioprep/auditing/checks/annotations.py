@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Input, Key, Name
 from physioprep.auditing.measure.measured import Measured
+from physioprep.store.damage import named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,11 +114,13 @@ def store_annotations(one: Input, name: Name) -> list[Finding]:
         ``annotation-time``, one per recording.
     """
     assert one.store is not None
-    group = one.store.group["annotations"]
-    start, length = (np.asarray(group[part][...]) for part in ("start", "length"))
+    with named(one.store.path):
+        group = one.store.group["annotations"]
+        start, length = (np.asarray(group[part][...]) for part in ("start", "length"))
     if not int(length.sum()):
         return []
-    onset, duration = (np.asarray(group[part][...], np.float64) for part in ("onset", "duration"))
+    with named(one.store.path):
+        onset, duration = (np.asarray(group[name][...], float) for name in ("onset", "duration"))
     ends = one.records["duration_s"].to_numpy(np.float64)
     out = []
     for row in np.flatnonzero(length):
