@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import brainvision
 from physioprep.readers.hdf5_check import check_hdf5
 from physioprep.readers.parser_limits import allow
 from physioprep.readers.parts import header_of, stamp, unscaled
+from physioprep.readers.regular import read_text
 from physioprep.recording import Header, Recording
 
 #: Endings that MNE reads here; EDF and BDF only with ``format="mne"``.
@@ -28,6 +31,8 @@ _NEIGHBOURS = (
     *(".eeg", ".vmrk", ".avg", ".amrk", ".dat", ".fdt", ".pnt", ".log", ".21e", ".pat"),
     *(".21E", ".PNT", ".LOG", ".PAT"),
 )
+#: MNE's time for a BrainVision marker of 26 bytes, in that for as many bytes of samples.
+_MARKERS = 4
 _UNITS = {107: "V", 112: "T", 201: "T/m", 101: "S", 114: "degC", 6: "M"}  # FIFF_UNIT_*
 
 
@@ -93,7 +98,13 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
     if path.suffix == ".eeg":  # BrainVision's samples, if its header is beside them
         headers = [path.with_suffix(suffix) for suffix in brainvision.HEADERS]
         path = next((header for header in headers if header.is_file()), path)
-    stated = brainvision.parse_header(path) if path.suffix in brainvision.HEADERS else None
+    markers = path.with_suffix(".vmrk")
+    stated = None
+    if path.suffix in brainvision.HEADERS:
+        _check_brainvision(path)
+        stated = brainvision.parse_header(path)
+        if markers.is_file():  # MNE takes 30 us for each
+            allow(_MARKERS * markers.stat().st_size)
     try:
         with brainvision.unique_names() as renamed:
             # of a damaged .cnt, MNE names the cause only if called for one of the two formats
@@ -103,8 +114,11 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
         notes = []
         if stated is not None:
             notes = brainvision.check_size(path, stated, Path(raw.filenames[0]), strict=strict)
-        allow(sum(file.stat().st_size for file in _files(path, raw) if file != path))
+        others = (file for file in _files(path, raw) if file not in (path, markers))
+        allow(sum(file.stat().st_size for file in others))
+        limits.check(path, len(raw.ch_names), limits.MAX_CHANNELS, "channels")
         data = raw.get_data() if samples else np.empty((len(raw.ch_names), 0))
+        return _recording(path, raw, data, renamed, notes)
     except UnreadableFileError:
         raise
     except MemoryError:
@@ -114,6 +128,11 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
         text = "no cause given" if 'File "' in text else text  # a traceback within a message
         cause = f"MNE cannot read it ({type(error).__name__}: {text})"
         raise UnreadableFileError(path, cause) from error
+
+
+def _recording(
+    path: Path, raw: Any, data: NDArray[Any], renamed: Mapping[str, str], notes: list[str]
+) -> Recording:
     units = [_UNITS.get(int(channel["unit"]), "") for channel in raw.info["chs"]]
     names = [renamed.get(name, name) for name in raw.ch_names]
     group = unscaled(names, units, float(raw.info["sfreq"]), data, path)
@@ -142,6 +161,16 @@ def _check_hdf5(path: Path) -> None:
         except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
             text = " ".join(str(error).split())[:200]
             raise UnreadableFileError(path, f"not a readable HDF5 file ({text})") from error
+
+
+def _check_brainvision(path: Path) -> None:
+    """Refuse a header that states more channels than the limit, which MNE would list."""
+    text = read_text(path, limits.MAX_TEXT_BYTES, "replace")
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        if key.strip().lower() == "numberofchannels" and value.strip().isdecimal():
+            number = int(value) if len(value) < 20 else 10**19
+            limits.check(path, number, limits.MAX_CHANNELS, "channels")
 
 
 def _is_riff(path: Path) -> bool:

@@ -31,7 +31,7 @@ class Limits:
         MiB beyond what the libraries take; and 64 bytes more per byte of the file.
     """
 
-    cpu_s: float = 15.0
+    cpu_s: float = 4.0
     wall_s: float = 120.0
     memory_mib: float = 1024.0
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.wfdb_formats import INVALID
+from physioprep.readers.wfdb_formats import FORMATS, INVALID
 from physioprep.readers.wfdb_header import RecordHeader, SignalLine
 from physioprep.recording import GroupHeader, SignalGroup
 
@@ -153,6 +153,10 @@ def _check_segment(
         raise UnreadableFileError(
             segment_path, f"{segment.frame_rate} Hz in a record of {record.frame_rate} Hz"
         )
+    for number, line in enumerate(() if is_layout else segment.signals):
+        if line.format not in ((0,) if line.file == "~" else FORMATS):
+            cause = f"signal {number} has the unknown storage format {line.format}"
+            raise UnreadableFileError(segment_path, cause)
     if not is_layout and segment.n_frames not in (0, length):
         raise UnreadableFileError(
             segment_path, f"{segment.n_frames} samples, {path.name} says {length}"
