@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from physioprep.documents import read_text
 from physioprep.errors import CorpusError
-from physioprep.facts_yaml import build, read_mapping
+from physioprep.facts_yaml import build, build_all, read_mapping
 from physioprep.suggest import did_you_mean
 
 #: What is done about a known fault: ``fix`` (corrected where a recipe harmonises, never in
@@ -368,12 +368,7 @@ def parse_facts(name: str, text: str) -> Facts:
         ("versions", Version),
         ("faults", Fault),
     ):
-        entries = raw.get(key, [])
-        if not isinstance(entries, list):
-            raise CorpusError(f"{where}: {key!r} is no list")
-        raw[key] = tuple(
-            build(kind, each, f"{where}: {key}[{i}]") for i, each in enumerate(entries)
-        )
+        raw[key] = build_all(kind, raw.get(key, []), f"{where}: {key}")
     facts: Facts = build(Facts, raw, where)
     if facts.access not in ACCESS:
         raise CorpusError(f"{where}: access {facts.access!r} is not one of {', '.join(ACCESS)}")

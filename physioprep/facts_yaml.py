@@ -43,6 +43,33 @@ def _mapping(value: object, where: str) -> dict[str, Any]:
     return dict(value)
 
 
+def build_all(kind: type[Any], values: object, where: str) -> tuple[Any, ...]:
+    """Make a frozen dataclass of each mapping in a list.
+
+    Parameters
+    ----------
+    kind : type
+        The dataclass.
+    values : object
+        A list of mappings.
+    where : str
+        What it is, for the error.
+
+    Returns
+    -------
+    tuple
+        Of type `kind`.
+
+    Raises
+    ------
+    CorpusError
+        It is no list, or `build` refuses an item.
+    """
+    if not isinstance(values, list):
+        raise CorpusError(f"{where}: no list")
+    return tuple(build(kind, each, f"{where}[{i}]") for i, each in enumerate(values))
+
+
 def build(kind: type[Any], value: object, where: str) -> Any:
     """Make a frozen dataclass of a mapping; a misspelt key is an error, not ignored.
 
