@@ -5,6 +5,7 @@ MNE parses; its samples are returned unchanged, in SI units (V, not µV), as flo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
