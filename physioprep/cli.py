@@ -131,6 +131,7 @@ def scan(
     as_json: Json = False,
 ) -> None:
     """List the recordings of a corpus in a manifest: one row per recording, none left out."""
+    from physioprep.corpora.not_taken import by_kind, in_words
     from physioprep.manifest import check_manifest_output
 
     check_manifest_output(out, overwrite=overwrite)  # before the work that makes it
@@ -147,6 +148,7 @@ def scan(
             announce=console.say_dashboard,
         )
     pp.write_manifest(manifest, out, overwrite=overwrite)
+    kinds = by_kind(manifest.attrs.get("notes", ()))
     bad = manifest[manifest["error"].notna()]
     console.show(
         {
@@ -155,6 +157,7 @@ def scan(
             "subjects": int(manifest["subject_id"].nunique()),
             "hours": round(float(manifest["duration_s"].sum()) / 3600, 3),
             "not readable": len(bad),
+            "not taken": kinds if as_json else in_words(kinds) or "nothing",
         },
         as_json,
     )

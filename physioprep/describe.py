@@ -180,6 +180,7 @@ def _describe_manifest(path: Path) -> dict[str, Any]:
         "modalities": sorted(modalities),
         "labels": labels,
         "not readable": int(frame["error"].notna().sum()),
+        "not taken": sum(note.startswith("not taken: ") for note in frame.attrs.get("notes", ())),
     }
 
 

@@ -10,10 +10,14 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
+from physioprep.corpora.not_taken import current_walk
 from physioprep.hashes import kind_of
 from physioprep.limits import MAX_FOLDER_DEPTH
 
 log = logging.getLogger(__name__)
+
+#: Endings of folders that are one recording: EGI, CTF, MEF.
+FOLDER_ENDINGS: Final = (".mff", ".ds", ".mefd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +166,9 @@ def walk(root: Path) -> Iterator[str]:
     What cannot be a recording is left out with an error in the log, and the scan continues: pipes,
     sockets, devices, folders that may not be read or are nested deeper than
     `physioprep.limits.MAX_FOLDER_DEPTH`, links to folders that are walked anyway. A link that
-    leads nowhere is yielded, since the file that it names may not be downloaded yet.
+    leads nowhere is yielded, since the file that it names may not be downloaded yet. A folder that
+    is one recording (`FOLDER_ENDINGS`) is yielded like a file. `physioprep.corpora.not_taken` is
+    told of all.
 
     Parameters
     ----------
@@ -183,6 +189,7 @@ def walk(root: Path) -> Iterator[str]:
     ...     list(walk(Path(folder)))
     ['a/1.hea']
     """
+    seen = current_walk()
     top = os.path.realpath(root)
     linked: set[str] = set()  # folders outside that links have led to
     ahead = [_listing(os.fspath(root), "")]  # of the open folders, the rest of each
@@ -195,18 +202,20 @@ def walk(root: Path) -> Iterator[str]:
         if kind == "link":
             target = os.path.realpath(path)
             if _is_walked(target, top) or any(_is_walked(target, seen) for seen in linked):
-                log.error("skipped %s: a link to a folder that is scanned anyway", name)
+                _skip(name, "a link to a folder that is scanned anyway")
                 continue
             if os.path.commonpath([target, top]) == target:
-                log.error("skipped %s: a link to a folder that holds this one", name)
+                _skip(name, "a link to a folder that holds this one")
                 continue
             linked.add(target)
-        if kind in ("folder", "link"):
+        if kind in ("folder", "link") and not name.lower().endswith(FOLDER_ENDINGS):
             if len(ahead) > MAX_FOLDER_DEPTH:
-                log.error("skipped %s: over %d folders deep", name, MAX_FOLDER_DEPTH)
+                _skip(name, f"over {MAX_FOLDER_DEPTH} folders deep")
                 continue
             ahead.append(_listing(path, f"{name}/"))
         else:
+            if seen is not None:
+                seen.names.append(name)
             yield name
 
 
@@ -220,15 +229,23 @@ def _listing(folder: str, prefix: str) -> Iterator[tuple[str, str, str]]:
     except OSError as error:
         if not prefix:
             raise
-        log.error("skipped %s: %s", prefix, error.strerror)
+        _skip(prefix, error.strerror or str(error))
         return
     for item in found:
         if not item.name.startswith("."):
             name, (kind, cause) = prefix + item.name, _kind(item)
             if cause:
-                log.error("skipped %s: %s", name, cause)
+                _skip(name, cause)
             else:
                 yield name, item.path, kind
+        elif (seen := current_walk()) is not None:
+            seen.skipped[prefix + item.name] = "hidden"
+
+
+def _skip(name: str, cause: str) -> None:
+    log.error("skipped %s: %s", name, cause)
+    if (seen := current_walk()) is not None:
+        seen.skipped[name] = cause
 
 
 def _kind(item: os.DirEntry[str]) -> tuple[str, str]:

@@ -7,10 +7,11 @@ import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from physioprep.corpora import corpus_module
-from physioprep.corpora.entry import Entry
+from physioprep.corpora.entry import FOLDER_ENDINGS, Entry
 from physioprep.corpora.faults import LONGEST_NAME, faults_by_record, faults_by_signal
 from physioprep.errors import PhysioprepError
 from physioprep.facts import Facts, load_facts
@@ -179,7 +180,7 @@ class _HeaderReader:
     ) -> tuple[list[str], int | None, str | None]:
         """Return the files of a recording, their size, and what is missing of them."""
         if header is None:
-            names = [entry.path.partition("#")[0]]
+            names = self._in_folder(entry.path) or [entry.path.partition("#")[0]]
         else:
             prefix = self._prefix
             names = [str(path).removeprefix(prefix).replace(os.sep, "/") for path in header.files]
@@ -196,6 +197,13 @@ class _HeaderReader:
                 return names, None, f"{name}: {kind_of(status.st_mode)}, not a file"
             total += status.st_size
         return names, total, None
+
+    def _in_folder(self, name: str) -> list[str]:
+        """Return the files of a folder that is a recording by itself."""
+        if not name.lower().endswith(FOLDER_ENDINGS):
+            return []
+        found = sorted(item for item in Path(self._prefix + name).rglob("*") if item.is_file())
+        return [str(item).removeprefix(self._prefix).replace(os.sep, "/") for item in found]
 
     def _relative(self, text: str) -> str:
         return text.replace(self._prefix, "").replace(os.sep, "/")

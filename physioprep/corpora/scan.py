@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from physioprep.corpora import corpus_module
-from physioprep.corpora.entry import Entry, is_utf8, named_in_utf8
+from physioprep.corpora import corpus_module, not_taken
+from physioprep.corpora.entry import Entry, is_utf8, named_in_utf8, walk
 from physioprep.corpora.file_hashes import fill_hashes, hash_corpus
 from physioprep.corpora.headers import COLUMNS, Row, failed_row
 from physioprep.errors import CorpusError
@@ -19,6 +19,7 @@ from physioprep.manifest import make_manifest
 from physioprep.parallel.cluster import Announce, one_cluster
 from physioprep.parallel.run import choose_scheduler, run_tasks
 from physioprep.readers.confinement import confined_to
+from physioprep.readers.endings import RECORDINGS
 from physioprep.remote import is_remote
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def scan(
     Returns
     -------
     pandas.DataFrame
-        One row per recording, columns as in `physioprep.manifest.COLUMNS`.
+        One row per recording, columns as in `physioprep.manifest.COLUMNS`. ``attrs["notes"]``
+        names each file that was found and not taken, and why.
 
     Raises
     ------
@@ -109,7 +111,10 @@ def scan(
     physioprep.errors.CorpusError: /nowhere: no such folder
     """
     choose_scheduler(scheduler, workers, "sync", CorpusError)  # refuse it before any work
-    with one_cluster(scheduler, workers, announce, CorpusError) as client:
+    with (
+        not_taken.walking() as walked,
+        one_cluster(scheduler, workers, announce, CorpusError) as client,
+    ):
         runner = _Runner(scheduler, workers, progress, client, 2 if hashes else 1)
         if is_remote(root):
             columns = _scan_url(str(root).rstrip("/"), corpus, version, pattern, runner)
@@ -120,7 +125,12 @@ def scan(
                 fill_hashes(columns, _hash(str(folder), columns, _files_of(columns), runner))
     failed = sum(error is not None for error in columns["error"])
     log.info("%s: %d recordings, %d with an error", corpus, len(columns["record_id"]), failed)
-    return make_manifest(columns)
+    manifest = make_manifest(columns)
+    taken = [*_files_of(columns), *(path.partition("#")[0] for path in columns["path"])]
+    notes = not_taken.notes_of(walked, taken, RECORDINGS)
+    if notes:
+        manifest.attrs["notes"] = notes
+    return manifest
 
 
 def _scan_url(
@@ -166,7 +176,12 @@ def _scan_headers(
     with confined_to(folder):
         entries = module.find(folder) if pattern is None else module.find(folder, pattern)
     if not entries:
-        raise CorpusError(f"{folder}: no recording of {corpus} here (looked for {facts.layout})")
+        raise CorpusError(
+            f"{folder}: no recording of {corpus} here (looked for {facts.layout}){_found()}"
+        )
+    walked = not_taken.current_walk()
+    if walked is not None and not walked.names:  # its module goes by a table
+        walked.names.extend(walk(folder))
     entries = _unique([named_in_utf8(entry) for entry in entries])
     if version is None:
         version = _version_of(facts, module, folder)
@@ -178,6 +193,13 @@ def _scan_headers(
     columns["root"] = [str(folder)] * len(entries)
     _drop_parts_of_others(columns)
     return columns
+
+
+def _found() -> str:
+    """Return what a folder without a recording holds, as the end of a line."""
+    walked = not_taken.current_walk()
+    notes = not_taken.notes_of(walked, (), RECORDINGS) if walked is not None else []
+    return f"; it holds {not_taken.in_words(not_taken.by_kind(notes)[:5])}" if notes else ""
 
 
 def _read_headers(

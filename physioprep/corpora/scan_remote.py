@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from physioprep.corpora.not_taken import AN_ARCHIVE, current_walk
 from physioprep.errors import CorpusError
 from physioprep.limits import MAX_WFDB_HEADER_BYTES, Budget
 from physioprep.listings import SHOWN, bad_name
@@ -26,9 +27,10 @@ log = logging.getLogger(__name__)
 
 #: Most bytes that a scan copies; hashing copies more, one file at a time.
 LIMIT: Final = 16 << 30
-_HEADERS: Final = (".hea", ".vhdr")
-_EDF: Final = (".edf", ".bdf", ".rec")
+_HEADERS: Final = (".hea", ".vhdr", ".ahdr")
+#: Not copied: nothing in a scan looks into them.
 _ARCHIVES: Final = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".7z", ".rar", ".iso")
+_EDF: Final = (".edf", ".bdf", ".rec", ".edf+", ".bdf+")
 _HEAD: Final = 1 << 16
 #: Bytes of an EDF file that are held in memory at most.
 _MOST: Final = 64 << 20
@@ -79,6 +81,11 @@ def mirrored(url: str) -> Iterator[Mirror]:
     except FileNotFoundError:
         found = {}
     names = [name for name in _safe(found) if _is_wanted(name)]
+    if (walked := current_walk()) is not None:
+        left = set(found).difference(names)
+        archives = {name for name in left if name.lower().endswith(_ARCHIVES)}
+        walked.skipped |= dict.fromkeys(archives, AN_ARCHIVE)
+        walked.skipped |= dict.fromkeys(left - walked.skipped.keys(), "hidden")
     if not names:
         raise CorpusError(f"{url}: no such folder, or nothing in it")
     with TemporaryDirectory(prefix="physioprep-scan-") as temporary:
@@ -99,6 +106,8 @@ def _safe(found: Iterable[str]) -> list[str]:
             skipped.append((name, cause))
         else:
             out.append(name)
+    if (walked := current_walk()) is not None:
+        walked.skipped |= dict(skipped)
     for name, cause in skipped[:SHOWN]:
         log.error("skipped %s: %s", name, cause)
     if len(skipped) > SHOWN:
@@ -173,7 +182,7 @@ def _signal_files(folder: Path, header: str) -> set[str]:
     if (folder / header).stat().st_size > MAX_WFDB_HEADER_BYTES:
         return set()  # its reader says what is wrong
     lines = (folder / header).read_text(encoding="utf-8", errors="replace").splitlines()
-    if header.lower().endswith(".vhdr"):
+    if header.lower().endswith((".vhdr", ".ahdr")):
         named = [line.partition("=")[2] for line in lines if line.startswith("DataFile=")]
         stem = posixpath.basename(header).rpartition(".")[0]
         files = [name.strip().replace("$b", stem) for name in named]

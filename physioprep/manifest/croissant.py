@@ -44,6 +44,7 @@ def describe(frame: pd.DataFrame, table: Path) -> dict[str, Any]:
                 "source": {"fileObject": {"@id": "table"}, "extract": {"column": name}},
             }
         )
+    notes = frame.attrs.get("notes")
     names = sorted(set(frame["corpus"]))
     corpora = ", ".join(names)
     return {
@@ -52,6 +53,7 @@ def describe(frame: pd.DataFrame, table: Path) -> dict[str, Any]:
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": f"physioprep manifest of {corpora}",
         "description": f"{len(frame)} recordings of {corpora}: what each file holds.",
+        **({"comment": notes} if notes else {}),
         **_provenance([facts for facts in map(_known, names) if facts is not None]),
         "distribution": [
             {

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _ENDINGS: Final = (".parquet", ".csv", ".json")
 #: Key of the schema version in the metadata of a Parquet file.
 _METADATA: Final = "physioprep.manifest"
+#: Key of what the scan did not take, a list of texts as JSON.
+_NOTES: Final = "physioprep.notes"
 
 
 def write_manifest(frame: pd.DataFrame, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -214,6 +216,8 @@ def _to_arrow(frame: pd.DataFrame) -> pa.Table:
             raise ManifestError(f"manifest column {name} is not {kind}: {error}") from None
         schema.append(pa.field(name, _arrow_type(kind)))
     metadata = {_METADATA: str(SCHEMA_VERSION)}
+    if notes := frame.attrs.get("notes"):
+        metadata[_NOTES] = json.dumps(notes)
     return pa.Table.from_arrays(arrays, schema=pa.schema(schema, metadata=metadata))
 
 
@@ -252,7 +256,18 @@ def _read_parquet(path: Path, *, shared: bool) -> pd.DataFrame:
                 out[name] = _series(name, column, shared=shared and name in GROUP_COLUMNS)
             except (pa.ArrowException, ValueError, OSError) as error:
                 raise ManifestError(f"{path}: damaged: {_one_line(error)}") from None
-    return pd.DataFrame(out, copy=False)
+    frame = pd.DataFrame(out, copy=False)
+    said = file.schema_arrow.metadata.get(_NOTES.encode())
+    return _with_notes(frame, load_json(said, ManifestError) if said else None, path)
+
+
+def _with_notes(frame: pd.DataFrame, notes: Any, path: Path) -> pd.DataFrame:
+    """Put the notes of a scan where `physioprep.corpora.scan.scan` puts them."""
+    if notes:
+        if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+            raise ManifestError(f"{path}: its notes are not a list of texts")
+        frame.attrs["notes"] = notes
+    return frame
 
 
 def _series(name: str, column: pa.ChunkedArray, *, shared: bool) -> pd.Series[Any]:
@@ -343,11 +358,11 @@ def _read_croissant(path: Path) -> pd.DataFrame:
         content = load_json(path.read_bytes(), ManifestError)
         described = content["distribution"][0]
         table = path.parent / described["contentUrl"]
-        stated = described["sha256"]
+        stated, notes = described["sha256"], content.get("comment")
     except (ManifestError, ValueError, KeyError, IndexError, TypeError):
         raise ManifestError(f"{path}: not a Croissant description of a manifest") from None
     if not table.is_file():
         raise ManifestError(f"{path}: its table {table.name} is missing")
     if hashlib.sha256(table.read_bytes()).hexdigest() != stated:
         raise ManifestError(f"{path}: its table {table.name} is not the one that it describes")
-    return _read_csv(table)
+    return _with_notes(_read_csv(table), notes, path)

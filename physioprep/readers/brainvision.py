@@ -62,7 +62,7 @@ def parse_header(path: Path) -> BrainVisionHeader:
         The header is missing, or states more channels than `physioprep.limits.MAX_CHANNELS`.
     """
     said: dict[str, str] = {}
-    text = read_bytes(path, limits.MAX_WFDB_HEADER_BYTES, "bytes of header").tobytes()
+    text = read_bytes(path, limits.MAX_TEXT_BYTES, "bytes of header").tobytes()
     for line in text.decode("utf-8", "replace").partition("[Comment]")[0].splitlines():
         key, equals, value = line.partition("=")
         if equals and not line.startswith(";"):
@@ -79,7 +79,9 @@ def parse_header(path: Path) -> BrainVisionHeader:
 
 
 def _count(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isdecimal() and len(text) < 19 else None
+    if text is None or not (text.isascii() and text.isdecimal()):
+        return None
+    return int(text) if len(text) < 19 else 10**19
 
 
 def check_size(path: Path, header: BrainVisionHeader, samples: Path, *, strict: bool) -> list[str]:

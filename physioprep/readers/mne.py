@@ -20,7 +20,6 @@ from physioprep.readers import brainvision
 from physioprep.readers.hdf5_check import check_hdf5
 from physioprep.readers.parser_limits import allow
 from physioprep.readers.parts import header_of, stamp, unscaled
-from physioprep.readers.regular import read_text
 from physioprep.recording import Header, Recording
 
 #: Endings that MNE reads here; EDF and BDF only with ``format="mne"``.
@@ -102,7 +101,6 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
     markers = path.with_suffix(".vmrk")
     stated = None
     if path.suffix in brainvision.HEADERS:
-        _check_brainvision(path)
         stated = brainvision.parse_header(path)
         if markers.is_file():  # MNE takes 30 us for each
             allow(_MARKERS * markers.stat().st_size)
@@ -164,16 +162,6 @@ def _check_hdf5(path: Path) -> None:
             raise UnreadableFileError(path, f"not a readable HDF5 file ({text})") from error
 
 
-def _check_brainvision(path: Path) -> None:
-    """Refuse a header that states more channels than the limit, which MNE would list."""
-    text = read_text(path, limits.MAX_TEXT_BYTES, "replace")
-    for line in text.splitlines():
-        key, _, value = line.partition("=")
-        if key.strip().lower() == "numberofchannels" and value.strip().isdecimal():
-            number = int(value) if len(value) < 20 else 10**19
-            limits.check(path, number, limits.MAX_CHANNELS, "channels")
-
-
 def _is_riff(path: Path) -> bool:
     """Return True for ANT Neuro's .cnt, False for Neuroscan's."""
     with path.open("rb") as file:
@@ -181,6 +169,8 @@ def _is_riff(path: Path) -> bool:
 
 
 def _files(path: Path, raw: Any) -> tuple[Path, ...]:
+    if path.is_dir():  # one recording, with all that is in it
+        return tuple(sorted(file for file in path.rglob("*") if file.is_file()))
     named = [Path(name) for name in raw.filenames if name is not None]
     beside = [path.with_suffix(suffix) for suffix in _NEIGHBOURS]
     found = [file for file in (*named, *beside) if file.is_file()]

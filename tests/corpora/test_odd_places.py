@@ -63,11 +63,13 @@ def test_a_pipe_for_samples_is_refused(tmp_path: Path, storage: str) -> None:
         read_recording(tmp_path / "a")
 
 
-def test_a_pipe_for_annotations_is_refused(tmp_path: Path, wfdb: Callable[..., Path]) -> None:
+def test_a_pipe_for_annotations_is_noted_and_not_waited_for(
+    tmp_path: Path, wfdb: Callable[..., Path]
+) -> None:
     wfdb(tmp_path / "a", ["I"])
     os.mkfifo(tmp_path / "a.atr")
-    with pytest.raises(UnreadableFileError, match="a pipe"):
-        read_recording(tmp_path / "a")
+    (note,) = read_recording(tmp_path / "a").metadata["notes"]
+    assert note == "a.atr: not read as annotations (a pipe, not a file)"
 
 
 def test_a_pipe_is_not_hashed(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_folders_without_recordings_are_refused_in_one_line(tmp_path: Path):
         scan(tmp_path, "mitdb")
     with pytest.raises(CorpusError, match="no such folder"):
         scan(tmp_path / "absent", "mitdb")
-    with pytest.raises(CorpusError, match=r"unknown corpus 'mitbd'; known: "):
+    with pytest.raises(CorpusError, match=r"unknown corpus 'mitbd'; did you mean 'mitdb'"):
         scan(tmp_path, "mitbd")
     with pytest.raises(CorpusError, match="unknown corpus"):
         corpus_module("scan")

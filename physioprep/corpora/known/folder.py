@@ -19,19 +19,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from physioprep.corpora.entry import Entry, walk
+from physioprep.corpora.not_taken import ARCHIVES, TEXTS
 from physioprep.corpora.tables import age, read_table, sex
 from physioprep.errors import CorpusError
+from physioprep.readers.endings import RECORDINGS, is_edf
+from physioprep.readers.table import description_of
 
 log = logging.getLogger(__name__)
 
 TABLE = "records.csv"
-#: Endings of files that hold a recording, or the header of one.
-ENDINGS = (
-    *(".hea", ".edf", ".bdf", ".gdf", ".vhdr", ".set", ".fif", ".fif.gz", ".cnt", ".mff", ".nxe"),
-    *(".h5", ".hdf5", ".mat", ".dat", ".eeg", ".pkl", ".pickle"),
-)
 #: Endings of tables, which are recordings only with a YAML file beside them that describes them.
 _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".npy", ".npz")
+#: Endings of headers, and of the files that they may describe.
+_HEADERS = (".hea", ".vhdr", ".ahdr", ".lay")
+_OF_HEADERS = (".dat", ".mat", ".eeg", ".edf", ".rec")
 _ROW = ("subject_id", "session", "age", "sex", "split")
 
 
@@ -97,23 +98,24 @@ def _some(names: list[str]) -> str:
 
 def _readable(root: Path) -> list[str]:
     """List one file per recording: the header if it has one, else the data."""
-    from physioprep.readers.table import description_of
-
     paths = [path for path in walk(root) if path != TABLE]
-    headers = (".hea", ".vhdr")
-    with_header = {path.rpartition(".")[0] for path in paths if path.lower().endswith(headers)}
-    out = []
-    for path in paths:
-        low = path.lower()
-        if low.endswith(_TABLES):
-            keep = description_of(root / path) is not None
-        elif low.endswith((".dat", ".mat", ".eeg", ".edf")):  # a header may describe any of these
-            keep = path.rpartition(".")[0] not in with_header
-        else:
-            keep = low.endswith(ENDINGS)
-        if keep:
-            out.append(path)
-    return out
+    with_header = {path.rpartition(".")[0] for path in paths if path.lower().endswith(_HEADERS)}
+    return [path for path in paths if _is_recording(path, root, with_header)]
+
+
+def _is_recording(path: str, root: Path, with_header: set[str]) -> bool:
+    low = path.lower()
+    if low.endswith(_TABLES):
+        return description_of(root / path) is not None
+    if low.endswith(_HEADERS):
+        return True
+    if path.rpartition(".")[0] in with_header and low.endswith(_OF_HEADERS):
+        return False  # a header describes it
+    if low.endswith(RECORDINGS):
+        return True
+    if low.endswith((*TEXTS, *ARCHIVES)) or path.rpartition(".")[0] in with_header:
+        return False
+    return is_edf(root / path)
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
