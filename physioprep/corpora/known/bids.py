@@ -2,60 +2,207 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
+from numpy.typing import NDArray
+
+from physioprep.corpora.bids_channels import (
+    Channel,
+    Electrodes,
+    channel_flags,
+    modality_of_type,
+    read_channels,
+    read_electrodes,
+)
+from physioprep.corpora.bids_names import LEFT_OUT, BidsName, SideFiles, dataset_of, parse_name
+from physioprep.corpora.bids_people import People
+from physioprep.corpora.bids_tables import Events, read_events
 from physioprep.corpora.entry import Entry, walk
-from physioprep.corpora.tables import age, read_table, sex, text
+from physioprep.errors import CorpusError
+from physioprep.readers import mne
 from physioprep.recording import Header
 
-_NAME = re.compile(
-    r"(?:.*/)?(?P<stem>(?P<sub>sub-[A-Za-z0-9]+)(?:_(?P<ses>ses-[A-Za-z0-9]+))?"
-    r"(?P<more>(?:_[a-z]+-[A-Za-z0-9]+)*)_(?:eeg|ieeg|emg))\.(?:edf|bdf|vhdr|set|nwb|gdf)"
-)
-#: Channel types of the specification to modalities.
-TYPES = {
-    **dict.fromkeys(("EEG", "ECOG", "SEEG", "DBS"), "eeg"),
-    **dict.fromkeys(("EOG", "HEOG", "VEOG"), "eog"),
-    **{"ECG": "ecg", "EMG": "emg", "GSR": "gsr", "RESP": "resp", "TEMP": "temp", "PPG": "ppg"},
-}
+log = logging.getLogger(__name__)
+
+#: Folders that are one recording: EGI, CTF, MEF3.
+_FOLDERS: Final = re.compile(r"(.*?\.(?:mff|ds|mefd))(?:/.*)?", re.IGNORECASE)
+_ENDINGS: Final = (".edf", ".bdf", ".rec", ".edf+", ".bdf+", ".nwb", ".hea", *mne.SUFFIXES)
+#: Tables that belong to a recording, and are among its files.
+_SIDE: Final = ("events", "channels", "electrodes")
+#: Samples that no reader here reads: named, not listed.
+_PHYSIO: Final = re.compile(r".*_(?:physio|stim|motion|eeg|ieeg|emg|ecg)\.(?:tsv|tsv\.gz|csv|txt)")
+_NAMED: Final = 3
+# Per recording, while its header is looked at: the table of its channels.
+_CHANNELS: WeakKeyDictionary[Header, Mapping[str, Channel]] = WeakKeyDictionary()
 
 
 def find(root: Path) -> list[Entry]:
-    """List the recordings under ``sub-*`` with their row of participants.tsv.
+    """List the recordings of subjects, with what the dataset's tables say of them.
 
     Parameters
     ----------
     root : Path
-        Folder of the corpus.
+        Folder of the corpus: a dataset, or several side by side.
 
     Returns
     -------
     list of Entry
-        With subject, session, age, sex and ``task``; derivatives and source data are left out.
+        With subject, session, age, sex, and as labels the entities of the name and the other
+        columns of participants.tsv, sessions.tsv and scans.tsv. Derivatives and source data are
+        left out.
     """
-    rows = read_table(root / "participants.tsv", delimiter="\t")
-    people = {row["participant_id"]: row for row in rows if "participant_id" in row}
-    entries = []
-    for path in walk(root):
-        found = _NAME.fullmatch(path)
-        if found is None or path.startswith(("derivatives/", "sourcedata/")):
-            continue
-        person = people.get(found["sub"], {})
-        task = re.search(r"_task-([A-Za-z0-9]+)", found["more"])
-        entries.append(
-            Entry(
-                found["stem"],
-                path,
-                subject_id=found["sub"],
-                session=found["ses"],
-                age=age(person.get("age")),
-                sex=sex(person.get("sex")),
-                labels={"task": text(task[1]) if task else None},
-            )
-        )
+    paths, tables = _survey(root)
+    people, side = People(root, tables), SideFiles(tables)
+    datasets = {dataset_of(path) for path in paths}
+    entries = [_entry(path, people, side, several=len(datasets) > 1) for path in paths]
+    for table in sorted({people.participants(path) for path in paths} - set(tables)):
+        log.warning("%s is absent: its columns stay null", table)
+    bare = {entry.subject_id or "" for entry in entries if not people.has_row(entry.path)}
+    _say("%d subjects have no row in participants.tsv: %s", sorted(bare))
+    _say("%d problems of tables: %s", people.problems)
+    _say(
+        "%d recordings are not named as the specification says: %s",
+        [entry.path for entry in entries if "name-not-bids" in entry.flags],
+    )
     return entries
+
+
+def _say(text: str, names: Sequence[str]) -> None:
+    """Log a line with the first of several names, if there are any."""
+    if names:
+        more = len(names) - _NAMED
+        log.warning(text, len(names), "; ".join(names[:_NAMED]) + ("; ..." if more > 0 else ""))
+
+
+def _survey(root: Path) -> tuple[list[str], list[str]]:
+    """Return the recordings and tables under a folder; name what is left out."""
+    found: dict[str, None] = {}
+    tables, derived, outside, unread = [], [], [], []
+    for walked in walk(root):
+        inside = _FOLDERS.fullmatch(walked)
+        path = inside[1] if inside else walked
+        low = path.lower()
+        is_recording = low.endswith(_ENDINGS)
+        if not LEFT_OUT.isdisjoint(low.split("/")[:-1]):
+            if is_recording:
+                derived.append(path)
+        elif is_recording and _subject(path):
+            found[path] = None
+        elif is_recording:
+            outside.append(path)
+        elif low.endswith(".tsv") and not _PHYSIO.fullmatch(low):
+            tables.append(path)
+        elif _PHYSIO.fullmatch(low):
+            unread.append(path)
+    _say("%d recordings in derivatives and sourcedata are left out (scan these folders by "
+         "themselves): %s", list(dict.fromkeys(derived)))  # fmt: skip
+    _say("%d recordings are left out, being of no subject (sub-*): %s", outside)
+    _say("%d tables of samples are left out, since no reader reads them: %s", unread)
+    return _without_samples_of_headers(found), tables
+
+
+def _subject(path: str) -> str:
+    return parse_name(path).entities.get("sub", "")
+
+
+def _without_samples_of_headers(paths: Iterable[str]) -> list[str]:
+    """Leave out files of samples beside the header that describes them."""
+    paths = list(paths)
+    stems = {path.rpartition(".")[0] for path in paths if path.lower().endswith((".vhdr", ".ahdr"))}
+    return [
+        path
+        for path in paths
+        if not (path.lower().endswith(".eeg") and path.rpartition(".")[0] in stems)
+    ]
+
+
+def _entry(path: str, people: People, side: SideFiles, *, several: bool) -> Entry:
+    """Return a recording with what the tables say of it."""
+    name, person = parse_name(path), people.of(path)
+    flags = [] if name.is_regular else ["name-not-bids"]
+    sidecars = []
+    for suffix in _SIDE:
+        tables = side.nearest(path, suffix)
+        if len(tables) == 1 and not _is_of_all_parts(name, tables[0], suffix):
+            sidecars += tables
+        elif suffix != "electrodes":
+            flags += [f"not-read:{table}" for table in tables]
+        else:  # one per coordinate system
+            sidecars += tables
+    prefix = f"{dataset_of(path)}/" if several and dataset_of(path) else ""
+    session = name.entities.get("ses")
+    labels = {key: value for key, value in name.entities.items() if key not in ("", "sub", "ses")}
+    return Entry(
+        f"{prefix}{name.stem}",
+        path,
+        subject_id=f"{prefix}sub-{name.entities['sub']}",
+        session=None if session is None else f"ses-{session}",
+        age=person.age,
+        sex=person.sex,
+        labels={**person.labels, "task": None, **labels},
+        sidecars=tuple(sidecars),
+        flags=tuple(flags),
+    )
+
+
+def _is_of_all_parts(name: BidsName, table: str, suffix: str) -> bool:
+    """Return whether times count from the start of an earlier part of a recording."""
+    part = name.entities.get("split", "1").lstrip("0") or "0"
+    return suffix == "events" and part != "1" and "split" not in parse_name(table).entities
+
+
+def describe(entry: Entry, header: Header) -> Entry:
+    """Flag what the tables of a recording do not say, or say otherwise than its file.
+
+    Parameters
+    ----------
+    entry : Entry
+    header : Header
+
+    Returns
+    -------
+    Entry
+        With flags of the channels (see `physioprep.corpora.bids_channels.channel_flags`),
+        ``events-left-out:2`` (events without a time), ``events-outside:3`` (before the start or
+        after the end) and ``not-read:…`` (tables that cannot be read, which are then not among
+        its files).
+    """
+    root = Path(str(header.path).removesuffix(entry.path))
+    flags, lost = list(entry.flags), []
+    for table in entry.sidecars:
+        kind = parse_name(table).suffix
+        try:
+            if kind == "channels":
+                channels, problems = read_channels(root / table, root)
+                _CHANNELS[header] = channels
+                flags += channel_flags(header, channels)
+                flags += [f"{kind}.tsv:{problem}" for problem in problems]
+            elif kind == "events":
+                flags += _event_flags(read_events(root / table, root), header)
+            else:
+                problems = read_electrodes(root / table, root, None).problems
+                flags += [f"{kind}.tsv:{problem}" for problem in problems]
+        except CorpusError as error:
+            log.warning("%s", str(error).replace(f"{root}/", ""))
+            flags.append(f"not-read:{table}")
+            lost.append(table)
+    sidecars = tuple(table for table in entry.sidecars if table not in lost)
+    return replace(entry, flags=tuple(flags), sidecars=sidecars)
+
+
+def _event_flags(events: Events, header: Header) -> list[str]:
+    """Return flags of the events that are lost, or can be in no window."""
+    onset = events.columns["onset"]
+    n_outside = int(((onset < 0) | (onset >= header.duration_s)).sum())
+    is_known = all(group.n_samples >= 0 for group in header.groups)
+    flags = [f"events-left-out:{events.n_left_out}"] if events.n_left_out else []
+    return [*flags, f"events-outside:{n_outside}"] if n_outside and is_known else flags
 
 
 def modality(channel: str, unit: str, header: Header) -> str | None:
@@ -68,21 +215,109 @@ def modality(channel: str, unit: str, header: Header) -> str | None:
     unit : str
         Not used: the type decides.
     header : Header
-        Of the recording; channels.tsv is beside its file.
+        Of the recording, after `describe`.
 
     Returns
     -------
     str or None
-        None where the table or the channel is missing.
+        None where the table, the channel or its type is missing, or the type is in no word of the
+        specification: name and unit decide then.
     """
-    stem = str(header.path)[: str(header.path).rindex("_")]
-    kind = _types(Path(f"{stem}_channels.tsv")).get(channel)
-    return None if kind is None else TYPES.get(kind, "other")
+    return modality_of_type(_CHANNELS.get(header, {}).get(channel.strip()))
 
 
-@lru_cache(maxsize=64)
-def _types(path: Path) -> dict[str, str]:
-    if not path.is_file():
+def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
+    """Return the events of a recording, from the events.tsv that belongs to it.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+
+    Returns
+    -------
+    mapping of str to ndarray
+        The columns of `physioprep.recording.ANNOTATION_COLUMNS`; the source is ``"events.tsv"``.
+        Empty where there is no events.tsv, or one for each of several parts.
+
+    Raises
+    ------
+    CorpusError
+        The table cannot be read.
+    """
+    root, name = _dataset(path), parse_name(_relative(path))
+    tables = _side_files(path).nearest(_relative(path), "events")
+    if len(tables) != 1 or _is_of_all_parts(name, tables[0], "events"):
         return {}
-    rows = read_table(path, delimiter="\t")
-    return {row["name"]: row["type"].upper() for row in rows if "name" in row and "type" in row}
+    return read_events(root / tables[0], root).columns
+
+
+def read_listed_annotations(path: Path, files: Sequence[Path]) -> Mapping[str, NDArray[Any]]:
+    """Return the events of a recording, from the events.tsv among its files in the manifest.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+    files : sequence of Path
+        All files of its row.
+
+    Returns
+    -------
+    mapping of str to ndarray
+        As `read_annotations`.
+
+    Raises
+    ------
+    CorpusError
+        The table cannot be read.
+    """
+    for file in files:
+        is_table = file != path and file.suffix.lower() == ".tsv"
+        if is_table and parse_name(file.name).suffix == "events":
+            return read_events(file, file.parent).columns
+    return {}
+
+
+def electrodes(path: Path) -> Electrodes | None:
+    """Return the positions of a recording's electrodes, from its electrodes.tsv.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+
+    Returns
+    -------
+    Electrodes or None
+        None where there is no table, or several (one per coordinate system).
+
+    Raises
+    ------
+    CorpusError
+        The table cannot be read.
+    """
+    root, tables = _dataset(path), _side_files(path).nearest(_relative(path), "electrodes")
+    if len(tables) != 1:
+        return None
+    stem, _, _ = tables[0].rpartition("_electrodes")
+    return read_electrodes(root / tables[0], root, root / f"{stem}_coordsystem.json")
+
+
+def _dataset(path: Path) -> Path:
+    """Return the folder of a recording's dataset."""
+    top = next((p for p in path.parents if p.name.lower().startswith("sub-")), None)
+    return path.parent if top is None else top.parent
+
+
+def _relative(path: Path) -> str:
+    return path.relative_to(_dataset(path)).as_posix()
+
+
+def _side_files(path: Path) -> SideFiles:
+    """Return the tables in the folders of a recording, up to that of its dataset."""
+    root = _dataset(path)
+    folders = [p for p in path.parents if p == root or root in p.parents]
+    return SideFiles(
+        file.relative_to(root).as_posix() for folder in folders for file in folder.glob("*.tsv")
+    )

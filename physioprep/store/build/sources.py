@@ -155,24 +155,31 @@ def read_source(
 
         recording = fix_recording(recording, record["corpus"], record["faults"])
     with confined_to(record["root"]):
-        return _with_annotations(recording, _annotation_reader(record["corpus"]), path)
+        return _with_annotations(recording, record, path)
 
 
-def _with_annotations(
-    recording: Recording, read: Callable[[Path], Mapping[str, NDArray[Any]]] | None, path: Path
-) -> Recording:
+def _with_annotations(recording: Recording, record: Mapping[str, Any], path: Path) -> Recording:
     """Return a recording with the annotations that its corpus keeps in separate files, if any."""
-    if read is None:
-        return recording
+    read, of_listed = _annotation_readers(record["corpus"])
     try:
-        notes = read(path)
+        if of_listed is not None:
+            notes = of_listed(path, [Path(record["root"]) / name for name in record["files"]])
+        elif read is not None:
+            notes = read(path)
+        else:
+            return recording
     except (CorpusError, UnreadableFileError) as error:  # the samples are not at fault
         metadata = dict(recording.metadata)
         metadata["notes"] = [*metadata.get("notes", ()), str(error)]
         metadata["not_read"] = [*metadata.get("not_read", ()), "annotations of its corpus"]
         return replace(recording, metadata=metadata)
     if len(next(iter(notes.values()), ())):
-        return replace(recording, annotation_columns=notes)
+        own = len(next(iter(recording.annotation_columns.values()), ()))
+        metadata = dict(recording.metadata)
+        if own:
+            said = f"{own} annotations of the file itself are replaced by those of its corpus"
+            metadata["notes"] = [*metadata.get("notes", ()), said]
+        return replace(recording, annotation_columns=notes, metadata=metadata)
     return recording
 
 
@@ -221,14 +228,23 @@ def _check_copied(record: Mapping[str, Any]) -> None:
 
 
 @lru_cache(maxsize=64)
-def _annotation_reader(corpus: str) -> Callable[[Path], Mapping[str, NDArray[Any]]] | None:
-    """Return the function that reads annotations a corpus keeps in separate files, if any."""
+def _annotation_readers(
+    corpus: str,
+) -> tuple[
+    Callable[[Path], Mapping[str, NDArray[Any]]] | None,
+    Callable[[Path, list[Path]], Mapping[str, NDArray[Any]]] | None,
+]:
+    """Return the functions that read annotations a corpus keeps in separate files, if any."""
     from physioprep.corpora import corpus_module
     from physioprep.facts import list_corpora
 
     if corpus not in list_corpora():  # a corpus of the user
-        return None
-    return getattr(corpus_module(corpus), "read_annotations", None)
+        return None, None
+    module = corpus_module(corpus)
+    return (
+        getattr(module, "read_annotations", None),
+        getattr(module, "read_listed_annotations", None),
+    )
 
 
 def check_sources(record: Mapping[str, Any]) -> list[tuple[str, int]]:
