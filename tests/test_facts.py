@@ -64,7 +64,7 @@ def test_simulated_corpora_say_so_loudly():
 def test_an_unknown_corpus_names_the_known():
     with pytest.raises(CorpusError, match="unknown corpus 'mitbd'; did you mean 'mitdb'"):
         load_facts("mitbd")
-    with pytest.raises(CorpusError, match="unknown corpus 'x'; known: .*mitdb"):
+    with pytest.raises(CorpusError, match=r"unknown corpus 'x'; known: .*mitdb"):
         load_facts("x")
     with pytest.raises(CorpusError, match=r"unknown corpus '\.\./pyproject'"):
         load_facts("../pyproject")

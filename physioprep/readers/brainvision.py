@@ -36,12 +36,15 @@ class BrainVisionHeader(NamedTuple):
         Whether each channel lies in one piece.
     n_stored : int
         Channels in the file of samples.
+    markers : Path or None
+        The list of markers: the one that the header names, else one of the header's name.
     """
 
     sample_bytes: int
     n_points: int | None
     is_vectorized: bool
     n_stored: int
+    markers: Path | None = None
 
 
 def parse_header(path: Path) -> BrainVisionHeader:
@@ -75,7 +78,15 @@ def parse_header(path: Path) -> BrainVisionHeader:
         _count(said.get("datapoints")),
         said.get("dataorientation") == "VECTORIZED",
         n_channels + path.name.lower().endswith(".ahdr"),  # which has a channel that is not named
+        _markers_of(path, said.get("markerfile", "")),
     )
+
+
+def _markers_of(path: Path, name: str) -> Path | None:
+    beside = path.with_suffix(".vmrk")
+    found = [file for file in (path.with_name(name), beside) if file.is_file()] if name else []
+    inside = [file for file in found if file.resolve().parent == path.resolve().parent]
+    return inside[0] if inside else None
 
 
 def _count(text: str | None) -> int | None:

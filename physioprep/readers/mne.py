@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers import brainvision
+from physioprep.readers import brainvision, brainvision_markers
 from physioprep.readers.hdf5_check import check_hdf5
 from physioprep.readers.parser_limits import allow
 from physioprep.readers.parts import header_of, stamp, unscaled
@@ -109,7 +109,7 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
             # of a damaged .cnt, MNE names the cause only if called for one of the two formats
             neuroscan = path.suffix.lower() == ".cnt" and not _is_riff(path)
             reader = mne.io.read_raw_cnt if neuroscan else mne.io.read_raw
-            raw = reader(path, preload=False, verbose="warning")
+            raw = reader(path, preload=False, verbose="warning", **_options(stated))
         notes = []
         if stated is not None:
             notes = brainvision.check_size(path, stated, Path(raw.filenames[0]), strict=strict)
@@ -117,7 +117,8 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
         allow(sum(file.stat().st_size for file in others))
         limits.check(path, len(raw.ch_names), limits.MAX_CHANNELS, "channels")
         data = raw.get_data() if samples else np.empty((len(raw.ch_names), 0))
-        return _recording(path, raw, data, renamed, notes)
+        recording = _recording(path, raw, data, renamed, notes)
+        return _with_markers(recording, stated, raw) if _options(stated) else recording
     except UnreadableFileError:
         raise
     except MemoryError:
@@ -127,6 +128,32 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
         text = "no cause given" if 'File "' in text else text  # a traceback within a message
         cause = f"MNE cannot read it ({type(error).__name__}: {text})"
         raise UnreadableFileError(path, cause) from error
+
+
+def _options(stated: brainvision.BrainVisionHeader | None) -> dict[str, Any]:
+    """Return the options with which MNE leaves out a long list of markers."""
+    markers = stated.markers if stated is not None else None
+    if markers is None or markers.stat().st_size < brainvision_markers.LONG_BYTES:
+        return {}
+    return {"overrides": {"marker_fname": False}}
+
+
+def _with_markers(
+    recording: Recording, stated: brainvision.BrainVisionHeader | None, raw: Any
+) -> Recording:
+    """Add the markers that `_options` left out."""
+    assert stated is not None
+    assert stated.markers is not None
+    rate_hz, n_samples = float(raw.info["sfreq"]), int(raw.n_times)
+    found = brainvision_markers.read_markers(stated.markers, rate_hz, n_samples)
+    notes = [*recording.metadata["notes"], *found.notes]
+    return replace(
+        recording,
+        files=tuple(dict.fromkeys([*recording.files, stated.markers])),
+        start_time=found.start,
+        metadata={**recording.metadata, "notes": notes},
+        annotation_columns=brainvision_markers.annotations_of(found),
+    )
 
 
 def _recording(
