@@ -131,7 +131,7 @@ def scan(
     as_json: Json = False,
 ) -> None:
     """List the recordings of a corpus in a manifest: one row per recording, none left out."""
-    from physioprep.corpora.not_taken import by_kind, in_words
+    from physioprep.corpora.not_taken import by_kind, in_words, without
     from physioprep.manifest import check_manifest_output
 
     check_manifest_output(out, overwrite=overwrite)  # before the work that makes it
@@ -147,8 +147,12 @@ def scan(
             progress=advance,
             announce=console.say_dashboard,
         )
+    own = [out, *([out.with_suffix(".csv")] if out.suffix == ".json" else [])]
+    notes = without(manifest.attrs.pop("notes", ()), root, own)
+    if notes:
+        manifest.attrs["notes"] = notes
     pp.write_manifest(manifest, out, overwrite=overwrite)
-    kinds = by_kind(manifest.attrs.get("notes", ()))
+    kinds = by_kind(notes)
     bad = manifest[manifest["error"].notna()]
     console.show(
         {

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 #: Archives and compressed files: what is in them is not looked at.
@@ -132,6 +133,37 @@ def _why(name: str, recordings: tuple[str, ...]) -> str:
 _START: Final = "not taken: "
 
 
+def without(notes: Sequence[str], root: str | Path, files: Iterable[Path]) -> list[str]:
+    """Leave out the notes of files that are the scan's own output.
+
+    Parameters
+    ----------
+    notes : sequence of str
+        Of `notes_of`.
+    root : path-like or str
+        Folder of the corpus, or its URL.
+    files : iterable of Path
+        What the scan writes.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> without(["not taken: m.csv: a text", "not taken: b: a text"], "raw", [Path("raw/m.csv")])
+    ['not taken: b: a text']
+    """
+    folder = Path(root).resolve()
+    own = [file.resolve() for file in files]
+    inside = [file.relative_to(folder) for file in own if file.is_relative_to(folder)]
+    return [note for note in notes if not note.startswith(tuple(_start(str(f)) for f in inside))]
+
+
+def _start(name: str) -> str:
+    return f"{_START}{_written(name)}: "
+
+
 def by_kind(notes: Sequence[str]) -> list[dict[str, Any]]:
     """Count the notes of a manifest by the ending of the file and the cause.
 
@@ -179,7 +211,7 @@ def in_words(kinds: Sequence[Mapping[str, Any]]) -> str:
     Examples
     --------
     >>> in_words(by_kind(["not taken: b.xyz: unknown kind", "not taken: README: a text"]))
-    '1 README (a text), 1 .xyz (unknown kind: b.xyz)'
+    '1 .xyz (unknown kind: b.xyz), 1 README (a text)'
     """
     said = []
     for kind in kinds:
