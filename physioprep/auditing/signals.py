@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,8 @@ class Signal:
         Channel names as the file has them; empty where unknown.
     uncalibrated : tuple of str
         Channels whose header states no gain; a store does not record it.
+    source_rate_hz : float or None
+        What the header of the source states, Hz, where `rate_hz` is that of a store; else None.
     """
 
     key: Key
@@ -58,6 +60,7 @@ class Signal:
     step: NDArray[np.float64] | None = None
     sources: tuple[str, ...] = ()
     uncalibrated: tuple[str, ...] = ()
+    source_rate_hz: float | None = None
 
 
 @dataclass(frozen=True)
@@ -195,13 +198,26 @@ def _of_store(one: Input, row: int) -> Iterator[Signal]:
         sources = store.group[modality].attrs.get("source_channels", {})
         written = tuple(str((sources.get(names[slot]) or [names[slot]])[0]) for slot in slots)
         scale = np.abs(np.asarray(store.table(modality, "scale")[row][slots], np.float64))
+        stated = _source_rate(store.records, row, kind)
         for first in range(0, length, round(PIECE_S * rate)):
             values = store.read(row, modality, first, first + round(PIECE_S * rate))[slots]
             yield Signal(
                 key, kind,
                 tuple(names[slot] for slot in slots), tuple(units[slot] for slot in slots),
-                rate, values, first / rate, scale, written,
+                rate, values, first / rate, scale, written, source_rate_hz=stated,
             )  # fmt: skip
+
+
+def _source_rate(records: pd.DataFrame, row: int, modality: str) -> float | None:
+    """Return the rate that the source states for a modality; None where it states several."""
+    if not {"modality", "sampling_rate"} <= set(records):
+        return None
+    kinds: Any = records["modality"].iat[row]
+    rates: Any = records["sampling_rate"].iat[row]
+    if kinds is None or rates is None:
+        return None
+    stated = {float(rate) for kind, rate in zip(kinds, rates, strict=True) if kind == modality}
+    return stated.pop() if len(stated) == 1 else None
 
 
 def _of_file(source: Source) -> tuple[Iterator[Signal], pd.DataFrame | None]:

@@ -5,15 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from physioprep.auditing.checks.leads import check_limb_relations
 from physioprep.auditing.measure.beats import find_beats, median_beat, to_analysis_rate
 from physioprep.auditing.measure.limb_leads import (
     FROM_I_II,
     LIMB,
-    MARGIN,
     LeadVerdict,
     judge_beat,
     limb_misfit,
 )
+from physioprep.auditing.measure.measure import measure
+from physioprep.auditing.signals import Signal
 
 CHEST = ("V1", "V2", "V3", "V4", "V5", "V6")
 TWELVE = LIMB + CHEST
@@ -71,6 +73,43 @@ def test_what_two_exchanges_would_mend_alike_and_neither_wholly_is_not_said(limb
     assert found.explained_by == (), "I and II exchanged leaves what III inverted leaves"
 
 
+@pytest.mark.parametrize("n_leads", [3, 4, 5, 6])
+def test_an_error_is_said_of_an_exchange_that_mends_and_of_no_other(
+    limb_leads, n_leads: int
+) -> None:
+    """Of leads that never agreed, an exchange may leave less by chance."""
+    alive, step = np.ones(n_leads, bool), np.zeros(n_leads)
+    named = mended = 0
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        chosen = np.sort(rng.choice(6, n_leads, replace=False))
+        leads = limb_leads[chosen]
+        noisy = leads + np.cumsum(rng.normal(0, 0.006, leads.shape), axis=1) / 5
+        noisy += rng.normal(0, 0.02, leads.shape)
+        names = [LIMB[place] for place in chosen]
+        found = limb_misfit(noisy, names, alive, step, 500.0)
+        assert found is not None
+        assert found.broken
+        named += bool(found.explained_by)
+        swapped = leads.copy()
+        swapped[[0, 1]] = swapped[[1, 0]]
+        found = limb_misfit(swapped, names, alive, step, 500.0)
+        assert found is not None
+        mended += found.mended and f"{names[0]} and {names[1]} exchanged" in found.explained_by
+    assert named == 0
+    assert mended >= 15, "what is really exchanged is found"
+
+
+def test_what_an_exchange_only_nearly_mends_is_a_warning(limb_leads) -> None:
+    leads = limb_leads + np.random.default_rng(0).normal(0, 0.03, limb_leads.shape)
+    leads[[0, 1]] = leads[[1, 0]]
+    for values, severity in ((leads, "warning"), (limb_leads[[1, 0, 2, 3, 4, 5]], "error")):
+        one = Signal(("x", "a"), "ecg", LIMB, ("mV",) * 6, 500.0, values.astype("f4"))
+        (found,) = check_limb_relations([measure(one)], lambda key: key[1])
+        assert (found.check, found.severity) == ("lead-swap", severity)
+        assert ("which leaves" in found.detail) is (severity == "warning")
+
+
 def test_a_foreign_signal_breaks_the_relations_without_an_explanation(limb_leads) -> None:
     leads = limb_leads.copy()
     leads[2] = np.roll(leads[2], 137)
@@ -93,7 +132,7 @@ def beat_of(signal: np.ndarray) -> np.ndarray:
 
 
 def believed(verdict: LeadVerdict | None) -> str | None:
-    return verdict.fault if verdict and verdict.margin >= MARGIN[verdict.kind] else None
+    return verdict.fault if verdict and verdict.believed else None
 
 
 def test_a_plausible_beat_is_left_alone(ecg_signal) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.signal import butter, resample, sosfiltfilt
 
 from physioprep.auditing.checks.amplitude import check_amplitude, check_clipping, check_units
 from physioprep.auditing.checks.flat import check_flat, check_missing
@@ -55,6 +56,45 @@ def test_a_wrong_sampling_rate(ecg, times: float) -> None:
     assert found & {"sampling-rate", "heart-rate"}
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("high_hz", [8, 12, 15])
+def test_beats_broadened_by_a_filter_are_no_wrong_rate(ecg, seed: int, high_hz: float) -> None:
+    sos = butter(4, high_hz, fs=500, output="sos")
+    one = measure(signal(sosfiltfilt(sos, ecg(seed), axis=1)))
+    assert one.rate_fit is not None
+    assert one.rate_fit.qrs_ms > 55, "the filter does what it is here for"
+    assert check_sampling_rate([one], name) == []
+
+
+def test_a_slow_heart_of_ordinary_beats_is_no_wrong_rate(ecg) -> None:
+    x = ecg(1, 30.0)
+    look = to_analysis_rate(x, 500.0)
+    beats = 5 * find_beats(look)
+    pieces = [x[:, beat - 150 : beat + 300] for beat in beats[1:-1]]
+    rest = np.random.default_rng(0).normal(0, 0.003, (12, 300))
+    slow = np.concatenate([part for piece in pieces for part in (piece, rest)], axis=1)
+    one = measure(signal(slow))
+    assert one.beats_per_min == pytest.approx(40, abs=3)
+    assert check_sampling_rate([one], name) == []
+
+
+@pytest.mark.parametrize(
+    ("stated", "stored"), [(1250.0, 200.0), (1250.0, 1250.0), (200.0, 200.0), (200.0, 500.0)]
+)
+def test_a_finding_names_the_rate_of_the_source_and_of_the_store(
+    ecg, stated: float, stored: float
+) -> None:
+    values = resample(ecg(1, 20.0), round(20 * 500 * stored / stated), axis=1)
+    one = measure(replace(signal(values, stored), source_rate_hz=stated))
+    (found,) = check_sampling_rate([one], name)
+    assert found.evidence["likelier_hz"] == pytest.approx(500, rel=0.25)
+    both = "" if stated == stored else f" ({stored:g} Hz in the store)"
+    assert f"is {stated:g} Hz{both} right, or is it" in found.detail
+    assert found.evidence["sampling_rate_hz"] == stated
+    assert found.evidence.get("store_rate_hz", stored) == stored
+    assert ("store_rate_hz" in found.evidence) is (stated != stored)
+
+
 def test_a_possible_heart_is_not_measured_again_at_other_rates(ecg, monkeypatch) -> None:
     from physioprep.auditing.measure import beat_durations
 
@@ -78,7 +118,7 @@ def test_a_possible_heart_is_not_measured_again_at_other_rates(ecg, monkeypatch)
     beats = find_beats(fast)
     wrong = beat_durations.rate_fit(one.values, 1000.0, median_beat(fast, beats), beats, usual)
     assert wrong is not None
-    assert looked == [500, 2000]
+    assert looked == [1000 * factor for factor in beat_durations.FACTORS]
     assert wrong.factor == 0.5
     assert wrong.gain > beat_durations.BELIEVED
     assert beat_durations.rate_fit(one.values[:7], 500.0, beat, beats) is None, "too few leads"

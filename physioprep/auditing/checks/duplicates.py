@@ -59,7 +59,8 @@ class Pair:
         Lag: time in `two` minus time in `one`.
     overlap_s : float
     inverted : bool
-    rates_hz : tuple of float
+    rates_hz, read_hz : tuple of float
+        As the sources state them, and as the signals were read (a store has its own rate).
     identical : bool
         Whether one is an affine copy of the other: equal up to gain and offset.
     """
@@ -72,6 +73,7 @@ class Pair:
     overlap_s: float
     inverted: bool
     rates_hz: tuple[float, float]
+    read_hz: tuple[float, float]
     identical: bool
 
 
@@ -222,12 +224,14 @@ def compare(one: Signal, two: Signal, delay_s: float) -> Pair | None:
     middle = float(np.median(np.abs(correlations)))
     if middle < SAME:
         return None
-    rates = (one.rate_hz, two.rate_hz)
+    read = (one.rate_hz, two.rate_hz)
+    rates = (one.source_rate_hz or read[0], two.source_rate_hz or read[1])
     identical = one.rate_hz == two.rate_hz and _affine_copy(one, two, shared, lag / _FINE_HZ)
     inverted = bool(np.median(correlations) < 0)
     return Pair(
-        one.key, two.key, one.modality, middle, lag / _FINE_HZ, overlap, inverted, rates, identical
-    )
+        one.key, two.key, one.modality, middle, lag / _FINE_HZ, overlap, inverted, rates, read,
+        identical,
+    )  # fmt: skip
 
 
 def _correlations(
@@ -313,6 +317,7 @@ def _finding(pairs: Sequence[Pair], group: Sequence[Key], identical: bool, name:
                 "overlap_s": round(pair.overlap_s, 2),
                 "inverted": pair.inverted,
                 "sampling_rates_hz": list(pair.rates_hz),
+                **({} if pair.rates_hz == pair.read_hz else {"read_at_hz": list(pair.read_hz)}),
             }
             for pair in pairs[:50]
         ],

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Name
-from physioprep.auditing.measure.limb_leads import MARGIN, judge_beat
+from physioprep.auditing.measure.limb_leads import judge_beat
 from physioprep.auditing.measure.measured import Measured
 
 
@@ -14,7 +14,8 @@ def check_limb_relations(measured: Iterable[Measured], name: Name) -> list[Findi
     """Find limb leads that break Einthoven's and Goldberger's relations.
 
     Where one exchange or inversion restores all relations, the finding is ``lead-swap`` or
-    ``lead-inverted``; else it is ``lead-inconsistent``.
+    ``lead-inverted``, an error; where one nearly does, a warning. Else it is
+    ``lead-inconsistent``.
 
     Parameters
     ----------
@@ -38,6 +39,7 @@ def check_limb_relations(measured: Iterable[Measured], name: Name) -> list[Findi
             "tolerance_mv": round(limb.tolerance_mv, 4),
             "worst_lead": limb.lead,
             "explained_by": list(limb.explained_by),
+            **({"left_mv": round(limb.left_mv, 4)} if limb.explained_by else {}),
             "by": "relations",
         }
         exchanged = [text for text in limb.explained_by if text.endswith("exchanged")]
@@ -54,7 +56,9 @@ def check_limb_relations(measured: Iterable[Measured], name: Name) -> list[Findi
                 f"limb leads deviate from III = II - I and the like by {limb.misfit_mv:.3f} mV "
                 f"(worst: {limb.lead})"
             )
-        severity = "warning" if check == "lead-inconsistent" else "error"
+        if limb.explained_by and not limb.mended:
+            text += f", which leaves {limb.left_mv:.3f} of {limb.misfit_mv:.3f} mV"
+        severity = "error" if limb.mended else "warning"
         out.append(Finding(check, severity, (name(one.key),), text, evidence))
     return out
 
@@ -79,7 +83,7 @@ def check_electrodes(measured: Iterable[Measured], name: Name) -> list[Finding]:
         if one.beat is None or (one.limb is not None and one.limb.broken):
             continue  # the broken relation is reported already
         verdict = judge_beat(one.beat, one.channels)
-        if verdict is None or verdict.margin < MARGIN[verdict.kind]:
+        if verdict is None or not verdict.believed:
             continue
         evidence = {"margin": round(verdict.margin, 3), "fault": verdict.fault, "by": "beat"}
         if verdict.kind == "inverted":

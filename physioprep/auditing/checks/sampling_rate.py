@@ -40,14 +40,14 @@ def check_heart_rate(measured: Iterable[Measured], name: Name) -> list[Finding]:
         rate = one.beats_per_min
         if not math.isfinite(rate) or low <= rate <= high:
             continue
-        detail = f"median heart rate {rate:.0f}/min at {one.rate_hz:g} Hz: is the rate right?"
-        evidence = {"beats_per_min": round(rate, 1), "sampling_rate_hz": one.rate_hz}
+        detail = f"median heart rate {rate:.0f}/min at {one.rate_text}: is the rate right?"
+        evidence = {"beats_per_min": round(rate, 1), **one.rates}
         out.append(Finding("heart-rate", "warning", (name(one.key),), detail, evidence))
     return out
 
 
 def check_sampling_rate(measured: Iterable[Measured], name: Name) -> list[Finding]:
-    """Find ECGs whose beat durations are much likelier at half or twice the sampling rate.
+    """Find ECGs whose heart rate and beat durations are much likelier at another sampling rate.
 
     Judged for eight leads or more: the QRS width of a single noisy lead is not reliable.
 
@@ -70,14 +70,14 @@ def check_sampling_rate(measured: Iterable[Measured], name: Name) -> list[Findin
             continue
         detail = (
             f"QRS of {scale.qrs_ms:.0f} ms (its steep part) at {60 / scale.interval_s:.0f} "
-            f"beats/min: is {one.rate_hz:g} Hz right, or is it {scale.factor * one.rate_hz:g} Hz?"
+            f"beats/min: is {one.rate_text} right, or is it {scale.factor * one.stated_hz:g} Hz?"
         )
         evidence = {
             "qrs_ms": round(scale.qrs_ms, 1),
             "beats_per_min": round(60 / scale.interval_s, 1),
             "st_t_s": round(scale.repolarisation_s, 3),
-            "sampling_rate_hz": one.rate_hz,
-            "likelier_hz": scale.factor * one.rate_hz,
+            **one.rates,
+            "likelier_hz": scale.factor * one.stated_hz,
             "log_likelihood_gain": round(scale.gain, 2),
         }
         out.append(Finding("sampling-rate", "warning", (name(one.key),), detail, evidence))
@@ -119,15 +119,15 @@ def check_mains(measured: Iterable[Measured], name: Name) -> list[Finding]:
             rate
             for rate in RATES_HZ
             for hz in MAINS_HZ
-            if rate != one.rate_hz and abs(line * rate / one.rate_hz / hz - 1) <= MAINS_SHARE
+            if rate != one.stated_hz and abs(line * rate / one.stated_hz / hz - 1) <= MAINS_SHARE
         ]
         if not true:
             continue
         detail = (
             f"a line at {line:g} Hz would be the mains if {true[0]} Hz were right, "
-            f"not {one.rate_hz:g} Hz"
+            f"not {one.rate_text}"
         )
         evidence = {"modality": one.modality, "lines_hz": list(one.lines_hz),
-                    "sampling_rate_hz": one.rate_hz, "rates_that_fit_hz": true}  # fmt: skip
+                    **one.rates, "rates_that_fit_hz": true}  # fmt: skip
         out.append(Finding("mains", "warning", (name(one.key),), detail, evidence))
     return out

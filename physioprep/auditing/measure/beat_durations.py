@@ -2,12 +2,16 @@
 
 A wrong rate scales the QRS complex, the RR interval and the time to the T wave alike; a fast heart
 shortens the second, a broad QRS lengthens the first. The joint distribution of the three over
-hearts gives their likelihood at the stated rate, and at half or twice that rate. Heavy tails
-(Student's t) keep rare hearts possible.
+hearts gives their likelihood at the stated rate, and at others. Heavy tails (Student's t) keep
+rare hearts possible.
+
+Low-pass filters and some simulators broaden the QRS complex and leave the heart rate. So a broad
+QRS alone is no evidence: the heart rate has to speak for the same correction; see `_supported`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,7 +36,12 @@ FREEDOM, FLOOR = 4.0, 0.005
 #: another is reported if it increases the log-likelihood by this much.
 DOUBTED, BELIEVED = 3.0, 1.0
 #: Factors by which a wrong rate may be corrected.
-FACTORS = (0.5, 2.0)
+FACTORS = (0.2, 0.4, 0.5, 2.0, 2.5)
+#: A rate is corrected upwards only where the heart beats slower than this, 1/min.
+SLOW_BPM = 50.0
+#: Far too high a rate leaves no beat to count, but this gain at a correction to a plausible heart
+#: rate, 1/min.
+CERTAIN, PLAUSIBLE_BPM = 5.0, (40.0, 150.0)
 #: Least number of leads for a reliable QRS duration; examined length of a recording, s.
 LEAST_LEADS, EXAMINED_S = 8, 30.0
 
@@ -47,7 +56,8 @@ class RateFit:
         Duration of the steep part of the QRS complex, RR interval, time from R to the middle of
         ST-T.
     factor : float
-        What the stated rate would have to be multiplied by; 1 where it fits.
+        What the stated rate would have to be multiplied by; 1 where it fits, or where the
+        durations do not agree that it is wrong.
     gain : float
         Increase of the log-likelihood by this factor.
     """
@@ -168,7 +178,7 @@ def rate_fit(
     middle: NDArray[np.float64] = MIDDLE,
     covariance: NDArray[np.float64] = COVARIANCE,
 ) -> RateFit | None:
-    """Test whether the durations of an ECG fit its sampling rate, or half or twice that better.
+    """Test whether the durations of an ECG fit its sampling rate, or one of `FACTORS` times it.
 
     Parameters
     ----------
@@ -200,7 +210,25 @@ def rate_fit(
             if other is None:
                 continue
             likelier = own - misfit(other, middle, covariance)
-            if likelier > gain:
+            if likelier > gain and _supported(logs, other, middle, factor, likelier):
                 best, gain = factor, likelier
     qrs, interval, late = np.exp(logs)
     return RateFit(float(qrs), float(interval), float(late), best, gain)
+
+
+def _supported(
+    logs: NDArray[np.float64],
+    other: NDArray[np.float64],
+    middle: NDArray[np.float64],
+    factor: float,
+    gain: float,
+) -> bool:
+    """Return whether the heart rate, too, speaks for another sampling rate.
+
+    `logs` and `other` are the durations at the stated rate and at `factor` times that.
+    """
+    nearer = np.abs(other - middle) < np.abs(logs - middle)
+    if factor > 1:  # filters broaden beats, and some sound hearts are slow: all three have to agree
+        return bool(nearer.all() and 60 / math.exp(logs[1]) < SLOW_BPM)
+    certain = gain >= CERTAIN and PLAUSIBLE_BPM[0] <= 60 / math.exp(other[1]) <= PLAUSIBLE_BPM[1]
+    return bool(nearer[1] or certain)

@@ -10,7 +10,8 @@ exchanged back shows a swap (compare Kors and van Herpen, Am J Cardiol 88, 2001)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -24,9 +25,11 @@ LIMB = ("I", "II", "III", "aVR", "aVL", "aVF")
 FROM_I_II = np.array([[1, 0], [0, 1], [-1, 1], [-0.5, -0.5], [1, -0.5], [-0.5, 1]])
 #: A larger deviation, absolute or relative to the amplitude of the limb leads, breaks a relation.
 TOLERANCE_MV, TOLERANCE_SHARE = 0.015, 0.03
-#: An exchange or inversion explains a misfit if it leaves at most this share of it, and every
-#: other one leaves more than this many times as much.
-MENDED, NEXT = 0.65, 1.15
+#: An exchange or inversion mends a misfit if it leaves no more than the tolerance; of three leads,
+#: which have one relation, also no more than this share of the misfit, as chance would. Where none
+#: does, one is named that leaves at most this share, by number of leads, while every other one
+#: leaves more than NEXT times as much.
+MENDED, NEXT = {3: 0.05, 4: 0.5, 5: 0.65, 6: 0.65}, 1.15
 #: Length of the moving average that is the baseline, s.
 BASELINE_S = 0.6
 EIGHT = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -49,6 +52,10 @@ _WEIGHT = np.ones(80)
 _WEIGHT[8:26], _WEIGHT[36:] = 2.0, 1.5  # P wave, ST-T
 #: Log ratio of misfits from which a swap or inversion is reported.
 MARGIN = {"limb": 0.15, "precordial": 0.5, "inverted": 0.2}
+#: Chest leads differ much between sound hearts: below this margin, QRS and ST-T have to show a swap
+#: each, by PART_MARGIN.
+CLEAR_MARGIN, PART_MARGIN = 0.65, 0.1
+_PARTS = slice(22, 40), slice(42, 80)
 
 
 @dataclass(frozen=True)
@@ -65,13 +72,26 @@ class LimbMisfit:
         The worst lead.
     explained_by : tuple of str
         Exchanges of names or inversions that restore all relations: ``"I and III exchanged"``,
-        ``"aVR inverted"``.
+        ``"aVR inverted"``; or the one that nearly does.
+    left_mv : float
+        The deviation that these leave; NaN where there are none.
     """
 
     misfit_mv: float
     tolerance_mv: float
     lead: str
     explained_by: tuple[str, ...]
+    left_mv: float = math.nan
+
+    @property
+    def mended(self) -> bool:
+        """Return whether `explained_by` restores the relations.
+
+        Returns
+        -------
+        bool
+        """
+        return self.left_mv <= self.tolerance_mv
 
     @property
     def broken(self) -> bool:
@@ -152,13 +172,23 @@ def limb_misfit(
     for one in range(len(rows)):
         sign = np.where(np.arange(len(rows)) == one, -1.0, 1.0)[:, None]
         left[f"{names[one]} inverted"] = float(_misfits(x * sign, FROM_I_II[rows]).max())
-    explained = [how for how, rest in left.items() if rest <= tolerance]
-    if not explained:  # leads with a small remaining deviation, such as by filters
-        best = min(left.values())
-        explained = [how for how, rest in left.items() if rest <= NEXT * best]
-        if best > MENDED * misfits[worst] or len(explained) > 1:
-            explained = []
-    return LimbMisfit(float(misfits[worst]), tolerance, names[worst], tuple(explained))
+    explained = _explained(left, float(misfits[worst]), tolerance, len(rows))
+    rest = max((left[how] for how in explained), default=math.nan)
+    return LimbMisfit(float(misfits[worst]), tolerance, names[worst], explained, rest)
+
+
+def _explained(
+    left: Mapping[str, float], misfit: float, tolerance: float, n_leads: int
+) -> tuple[str, ...]:
+    """Return the exchanges or inversions that mend a misfit, or the only one that nearly does."""
+    whole = tuple(how for how, rest in left.items() if rest <= tolerance)
+    if n_leads == 3:
+        return tuple(how for how in whole if left[how] <= MENDED[3] * misfit)
+    if whole:
+        return whole
+    best = min(left.values())
+    near = tuple(how for how, rest in left.items() if rest <= NEXT * best)
+    return near if best <= MENDED[n_leads] * misfit and len(near) == 1 else ()
 
 
 def _misfits(x: NDArray[np.float64], relations: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -215,11 +245,26 @@ class LeadVerdict:
         ``"left and right arm"``, ``"V2 and V3"``, ``"V5"``.
     margin : float
         Log of the ratio of misfits: 0.35 is 1.4 times.
+    parts : float
+        The same of QRS or ST-T alone, whichever is less.
     """
 
     kind: str
     fault: str
     margin: float
+    parts: float
+
+    @property
+    def believed(self) -> bool:
+        """Return whether the evidence is enough for a report.
+
+        Returns
+        -------
+        bool
+        """
+        if self.kind == "precordial" and self.margin < CLEAR_MARGIN and self.parts < PART_MARGIN:
+            return False
+        return self.margin >= MARGIN[self.kind]
 
 
 def beat_covariance(beats_mv: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
@@ -270,12 +315,22 @@ def judge_beat(
         return None
 
     precision = np.linalg.inv(covariance + 0.003 * np.trace(covariance) / 8 * np.eye(8))
+    misfits = _beat_misfits(rows, precision)
+    best = min(set(misfits) - {"none", _UNDECIDABLE}, key=lambda name: misfits[name])
+    margin = _margin(misfits, best)
+    if margin <= 0:
+        return None
+    parts = min(_margin(_beat_misfits(rows[:, part], precision), best) for part in _PARTS)
+    return LeadVerdict(_FAULTS[best][0], _REPORTED_AS.get(best, best), margin, parts)
+
+
+def _beat_misfits(rows: NDArray[np.float64], precision: NDArray[np.float64]) -> dict[str, float]:
+    """Return the log of the misfit as named ("none"), and after each fault is undone."""
     righted = _UNDO @ rows
     sizes = np.einsum("fls,fls->f", righted, righted)
     misfits = np.log(np.einsum("fls,fls->f", righted, precision @ righted) / sizes)
-    scores = dict(zip(("none", *_FAULTS), misfits.tolist(), strict=True))
-    as_named = min(scores.pop("none"), scores.pop(_UNDECIDABLE))
-    best = min(scores, key=lambda name: scores[name])
-    margin = as_named - scores[best]
-    fault = _REPORTED_AS.get(best, best)
-    return LeadVerdict(_FAULTS[best][0], fault, margin) if margin > 0 else None
+    return dict(zip(("none", *_FAULTS), misfits.tolist(), strict=True))
+
+
+def _margin(misfits: Mapping[str, float], fault: str) -> float:
+    return min(misfits["none"], misfits[_UNDECIDABLE]) - misfits[fault]

@@ -159,6 +159,7 @@ def measure(signal: Signal) -> Measured:
         "duration_s": values.shape[1] / signal.rate_hz, "missing": missing, "flat": flat,
         "clipped": clipped_share(values), "spread": spread * to_mv,
         "middle": middle * to_mv, "step": step, "uncalibrated": signal.uncalibrated,
+        "source_rate_hz": signal.source_rate_hz,
         "sources": signal.sources, "sentinels": _sentinels(values, signal.channels, spread, middle),
         "gap_s": _gap(values, missing) / signal.rate_hz,
     }  # fmt: skip

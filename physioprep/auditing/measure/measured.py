@@ -62,6 +62,8 @@ class Measured:
         Longest stretch in which all channels are missing.
     uncalibrated : tuple of str
         Channels whose header states no gain.
+    source_rate_hz : float or None
+        What the header of the source states, Hz, where `rate_hz` is that of a store.
     """
 
     key: Key
@@ -89,6 +91,42 @@ class Measured:
     sentinels: tuple[tuple[str, float, int], ...] = ()
     gap_s: float = 0.0
     uncalibrated: tuple[str, ...] = ()
+    source_rate_hz: float | None = None
+
+    @property
+    def stated_hz(self) -> float:
+        """Return the sampling rate that the source states.
+
+        Returns
+        -------
+        float
+            `rate_hz` where no other is known.
+        """
+        return self.rate_hz if self.source_rate_hz is None else self.source_rate_hz
+
+    @property
+    def rate_text(self) -> str:
+        """Return the stated rate for a message, with the store's where it is another.
+
+        Returns
+        -------
+        str
+            ``500 Hz``, ``500 Hz (200 Hz in the store)``.
+        """
+        here = "" if self.stated_hz == self.rate_hz else f" ({self.rate_hz:g} Hz in the store)"
+        return f"{self.stated_hz:g} Hz{here}"
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Return the rates as evidence of a finding.
+
+        Returns
+        -------
+        dict
+            ``sampling_rate_hz``, as the source states it, and ``store_rate_hz`` if it differs.
+        """
+        here = {} if self.stated_hz == self.rate_hz else {"store_rate_hz": self.rate_hz}
+        return {"sampling_rate_hz": self.stated_hz, **here}
 
 
 def middle_spread(one: Measured) -> float:
