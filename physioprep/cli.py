@@ -310,6 +310,7 @@ def audit(
         raise PhysioprepError("--drop and --fix write a manifest: give it a name with --out")
     if fail_on not in ("error", "warning"):
         raise PhysioprepError(f"--fail-on {fail_on}: write error or warning")
+    auditing.check_ids(drop or (), fix or ())
     inputs = (*paths, *(against or ()))
     for path, kind in ((report, PAGE), (json_out, FINDINGS), (quality, auditing.QUALITY)):
         if path:  # before the long audit
@@ -330,7 +331,7 @@ def audit(
         auditing.write_quality(found, quality)
     if out:
         kept = auditing.write_kept(found, out, drop=drop or (), fix=fix or (), overwrite=overwrite)
-        console.say(f"{out}: {len(kept)} records")
+        console.say(f"{out}: {auditing.describe_kept(found, kept, [*(drop or ()), *(fix or ())])}")
     console.print_table(
         f"Audit: {found.verdict}",
         ("severity", "check", "records", "detail"),

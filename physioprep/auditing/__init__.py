@@ -7,9 +7,11 @@ only. `write_json`, `write_html`, `write_quality` and `write_kept` write it to f
 
 from __future__ import annotations
 
+from physioprep.auditing.act import check_ids
 from physioprep.auditing.findings import AuditReport, Comparison, Finding
 from physioprep.auditing.report.quality_table import QUALITY
 from physioprep.auditing.report.write import (
+    describe_kept,
     refuse_existing,
     refuse_foreign,
     refuse_input,
@@ -21,6 +23,7 @@ from physioprep.auditing.report.write import (
 from physioprep.auditing.run import audit
 
 __all__ = [
-    "QUALITY", "AuditReport", "Comparison", "Finding", "audit", "refuse_existing",
-    "refuse_foreign", "refuse_input", "write_html", "write_json", "write_kept", "write_quality",
+    "QUALITY", "AuditReport", "Comparison", "Finding", "audit", "check_ids",
+    "describe_kept", "refuse_existing", "refuse_foreign", "refuse_input", "write_html",
+    "write_json", "write_kept", "write_quality",
 ]  # fmt: skip

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from physioprep.auditing.advice import ADVICE
 from physioprep.auditing.inputs import open_input
 from physioprep.errors import PhysioprepError
+from physioprep.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +22,42 @@ FIXABLE: Final = (
     "duplicate-file", "duplicate-signal", "near-duplicate", "duplicate-subject", "subject-leak",
     "duplicate-leak",
 )  # fmt: skip
+#: Records that a command line lists at most.
+LISTED: Final = 20
+
+
+def check_ids(drop: Collection[str] = (), fix: Collection[str] = ()) -> None:
+    """Refuse ids that are no checks, and checks that no change of a manifest corrects.
+
+    Parameters
+    ----------
+    drop, fix : collection of str
+        Ids of checks, as `drop` and `fix` take them.
+
+    Raises
+    ------
+    PhysioprepError
+        With the nearest id.
+
+    Examples
+    --------
+    >>> check_ids(["lead_swap"])
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.PhysioprepError: no check is called 'lead_swap'; did you mean 'lead-swap'?
+    """
+    for name in (*drop, *fix):
+        if name not in ADVICE:
+            near = did_you_mean(name.replace("_", "-").replace(" ", "-"), ADVICE)
+            raise PhysioprepError(
+                f"no check is called {name!r}{near or ' (docs/audit.md lists all)'}"
+            )
+    other = sorted(set(fix) - set(FIXABLE))
+    if other:
+        raise PhysioprepError(
+            f"{', '.join(other)}: no change of a manifest corrects that; "
+            f"these can be: {', '.join(FIXABLE)}"
+        )
 
 
 def manifest_of(paths: Sequence[Path]) -> pd.DataFrame:
@@ -74,6 +112,11 @@ def drop(
     -------
     pandas.DataFrame
 
+    Raises
+    ------
+    PhysioprepError
+        If there is no such check.
+
     Examples
     --------
     >>> from physioprep.auditing import Finding
@@ -82,6 +125,7 @@ def drop(
     >>> drop(frame, [Finding("flat-lead", "error", ("b",), "dead")], ["flat-lead"])["record_id"][0]
     'a'
     """
+    check_ids(drop=checks)
     named = {record for one in findings if one.check in checks for record in one.records}
     keep = ~_names(manifest).isin(named) & ~manifest["record_id"].isin(named)
     kept: pd.DataFrame = manifest[keep].reset_index(drop=True)
@@ -110,14 +154,9 @@ def fix(
     Raises
     ------
     PhysioprepError
-        If a check is not in `FIXABLE`.
+        If there is no such check, or it is not in `FIXABLE`.
     """
-    other = sorted(set(checks) - set(FIXABLE))
-    if other:
-        raise PhysioprepError(
-            f"{', '.join(other)}: no change of a manifest corrects that; "
-            f"these can be: {', '.join(FIXABLE)}"
-        )
+    check_ids(fix=checks)
     out = manifest.copy()
     gone: set[Any] = set()
     for one in findings:
@@ -151,7 +190,7 @@ def _names(frame: pd.DataFrame) -> Any:
     return frame["corpus"].astype(str) + "/" + frame["record_id"].astype(str)
 
 
-def commands(check: str, inputs: Sequence[Any], many: bool) -> list[str]:
+def commands(check: str, inputs: Sequence[Any], records: Collection[str]) -> list[str]:
     """Return command lines that act on the findings of a check.
 
     Parameters
@@ -159,28 +198,58 @@ def commands(check: str, inputs: Sequence[Any], many: bool) -> list[str]:
     check : str
         Id of the check.
     inputs : sequence of mapping
-        Of `AuditReport`: ``path``, ``kind`` and, where given, ``as_given``.
-    many : bool
-        Whether findings of this check name records at all.
+        Of `AuditReport`: ``path``, ``kind``, ``corpora``, and where known ``as_given``,
+        ``recipe``.
+    records : collection of str
+        What the findings of this check name.
 
     Returns
     -------
     list of str
-        Empty where no manifest can be changed.
+        Empty where no manifest can be changed. FOLDER stands for that of the raw files, which a
+        store does not keep, and RECIPE.yaml for a recipe that is not one of physioprep's.
 
     Examples
     --------
     >>> inputs = [{"path": "m.parquet", "kind": "manifest", "as_given": "data/m.parquet"}]
-    >>> commands("subject-leak", inputs, True)[0]
+    >>> commands("subject-leak", inputs, ["a"])[0]
     'physioprep audit data/m.parquet --fix subject-leak --out fixed.parquet'
     """
-    paths = [str(one.get("as_given", one["path"])) for one in inputs]
     tables = [one for one in inputs if one["kind"] in ("manifest", "store")]
-    if not many or not tables:
+    if not records or not tables:
         return []
-    base = f"physioprep audit {shlex.join(paths)}"
-    ways: list[Callable[[], str]] = []
-    if check in FIXABLE:
-        ways.append(lambda: f"{base} --fix {check} --out fixed.parquet")
-    ways.append(lambda: f"{base} --drop {check} --out kept.parquet")
-    return [way() for way in ways]
+    base = f"physioprep audit {shlex.join(_given(inputs))}"
+    out = [f"{base} --fix {check} --out fixed.parquet"] if check in FIXABLE else []
+    out.append(f"{base} --drop {check} --out kept.parquet")
+    stores = [one for one in tables if one["kind"] == "store"]
+    if not stores:
+        return out
+    if len(records) <= LISTED:
+        where = shlex.quote(_others_than(records, inputs))
+        out.append(
+            f"physioprep shard {shlex.join(_given(stores))} --out kept.shards --where {where}"
+        )
+    rooted = len(stores) < len(tables)
+    if len(stores) == 1 and (rooted or len(stores[0].get("corpora", ())) == 1):
+        recipe = stores[0].get("recipe") or "RECIPE.yaml"
+        again = f"physioprep ingest kept.parquet --out kept.zarr --recipe {shlex.quote(recipe)}"
+        out.append(again if rooted else f"{again} --root FOLDER")
+    return out
+
+
+def _given(inputs: Sequence[Any]) -> list[str]:
+    return [str(one.get("as_given", one["path"])) for one in inputs]
+
+
+def _others_than(records: Collection[str], inputs: Sequence[Any]) -> str:
+    """Return the query of `shard --where` that leaves records out."""
+    corpora = sorted({corpus for one in inputs for corpus in one.get("corpora", ())})
+    parts = []
+    for corpus in corpora:
+        full = [name for name in records if name.startswith(f"{corpus}/")]
+        own = sorted({name.removeprefix(f"{corpus}/") for name in full})
+        if len(corpora) < 2:  # then a name is the record's id, but for an audit against another
+            return f"record_id not in {sorted({*records, *own})}"
+        if own:
+            parts.append(f"not (corpus == {corpus!r} and record_id in {own})")
+    return " and ".join(parts)

@@ -80,7 +80,7 @@ class AuditReport:
     ----------
     inputs : tuple of mapping
         What was read: ``path``, ``as_given``, ``kind``, ``corpora``, ``records``,
-        ``signals_read``.
+        ``signals_read``, and of a store ``recipe``.
     findings : tuple of Finding
         By severity, then check.
     compared : tuple of Comparison

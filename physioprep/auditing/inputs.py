@@ -35,7 +35,8 @@ class Input:
         Manifest rows; of shards, one row per recording with ``corpus, record_id, subject_id,
         split``.
     refused : pandas.DataFrame
-        ``corpus, record_id, path, reason`` of recordings that a scan or an ingest refused.
+        ``corpus, record_id, path, reason`` of recordings that a scan or an ingest refused; of a
+        store, also ``stage``.
     store : Store or None
         Where samples are read from.
     windows : pandas.DataFrame or None
@@ -83,6 +84,22 @@ class Input:
             Sorted.
         """
         return tuple(sorted({str(name) for name in self.records["corpus"]}))
+
+    @property
+    def recipe(self) -> str | None:
+        """Return the name of a store's recipe.
+
+        Returns
+        -------
+        str or None
+            None where physioprep does not ship it.
+        """
+        from physioprep.harmonise.recipe import list_recipes, load_recipe
+
+        name = str((self.attrs or {}).get("recipe", {}).get("name"))
+        if name not in list_recipes():
+            return None
+        return name if load_recipe(name).sha256 == self.attrs["recipe_sha256"] else None
 
     @property
     def keys(self) -> list[Key]:
@@ -150,10 +167,7 @@ def _open_folder(path: Path) -> Input:
     from physioprep.store import open_store
 
     store = open_store(path)
-    refused = store.quarantine
-    # what the recipe asks nothing of can be read
-    refused = refused[refused["stage"] != "excluded"].reset_index(drop=True)
-    return Input(path, "store", store.records, refused, store, attrs=store.attrs)
+    return Input(path, "store", store.records, store.quarantine, store, attrs=store.attrs)
 
 
 def sampled(one: Input, n: int | None, seed: int = 0) -> Input:

@@ -13,6 +13,7 @@ from physioprep.auditing.checks.completeness import (
     check_empty,
     check_expected,
     check_known_faults,
+    check_left_out,
     check_unreadable,
 )
 from physioprep.auditing.checks.damage import check_damage
@@ -161,7 +162,7 @@ def _tables(
     findings: list[Finding] = []
     compared: list[Comparison] = []
     for one in inputs:
-        findings += check_unreadable(one.refused, name)
+        findings += check_unreadable(one.refused, name) + check_left_out(one.refused, name)
     findings = _once(findings)
     if "faults" in records:
         findings += check_known_faults(records, name)
@@ -303,6 +304,7 @@ def _describe(
         "corpora": list(one.corpora),
         "records": len(one.records),
         "signals_read": n_read,
+        **({} if one.store is None else {"recipe": one.recipe}),
     }
 
 

@@ -242,6 +242,13 @@ def _(folder: Path, ecg: Any, bad: bool) -> list[Finding]:
     return tabled(folder, record_id=["a"], error=["truncated" if bad else None])
 
 
+@case("not-ingested")
+def _(folder: Path, ecg: Any, bad: bool) -> list[Finding]:
+    one = pd.DataFrame({"corpus": ["x"], "record_id": ["a"], "path": ["a.edf"], "reason": ["why"],
+                        "stage": ["plan" if bad else "read"]})  # fmt: skip
+    return completeness.check_left_out(one, NAME) + completeness.check_unreadable(one, NAME)
+
+
 def shards(windows: pd.DataFrame, counted: int) -> Input:
     one = Input(Path("s"), "shards", windows, windows.iloc[:0], windows=windows)
     one.__dict__["statistics"] = {"ecg": (counted, 100)}  # what zarr's attributes would give

@@ -11,7 +11,7 @@ from scipy.signal import resample_poly
 
 import physioprep as pp
 from physioprep.auditing import AuditReport, audit, write_html, write_json
-from physioprep.auditing.report.advice import ADVICE
+from physioprep.auditing.advice import ADVICE
 from physioprep.errors import PhysioprepError
 
 LEADS = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]

@@ -12,8 +12,8 @@ import pytest
 
 import physioprep as pp
 from physioprep.auditing import audit
+from physioprep.auditing.advice import ADVICE
 from physioprep.auditing.checks import privacy, synchrony
-from physioprep.auditing.report.advice import ADVICE
 from physioprep.manifest import make_manifest
 from tests.auditing.cases import CASES, NAME
 from tests.auditing.signal_cases import TEN_TWENTY, eeg, of_ecg, of_eeg

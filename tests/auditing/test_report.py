@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from physioprep.auditing import AuditReport, Comparison, Finding
-from physioprep.auditing.report.advice import ADVICE
+from physioprep.auditing.advice import ADVICE
 from physioprep.auditing.report.page import render
 from physioprep.auditing.report.record_table import distributions
 from physioprep.manifest import make_manifest

@@ -24,8 +24,10 @@ def check_unreadable(refused: pd.DataFrame, name: Name) -> list[Finding]:
     Returns
     -------
     list of Finding
-        ``unreadable-file``, one per recording.
+        ``unreadable-file``, one per recording. Not those that were left out of a store because
+        of its recipe; see `check_left_out`.
     """
+    refused = refused[~_by_recipe(refused)]
     columns = (refused[column] for column in ("corpus", "record_id", "path", "reason"))
     return [
         Finding(
@@ -33,6 +35,46 @@ def check_unreadable(refused: pd.DataFrame, name: Name) -> list[Finding]:
         )
         for corpus, record, path, reason in zip(*columns, strict=True)
     ]
+
+
+def check_left_out(refused: pd.DataFrame, name: Name) -> list[Finding]:
+    """Report recordings that a store lacks because its recipe does not take them.
+
+    Parameters
+    ----------
+    refused : pandas.DataFrame
+        ``corpus, record_id, path, reason``, and of a store ``stage``.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``not-ingested``, one per cause: ``info`` where the recipe asks for none of the channels,
+        ``error`` where it cannot be applied.
+    """
+    groups: dict[tuple[str, str], list[str]] = {}
+    if "stage" not in refused:
+        return []
+    rows = refused[_by_recipe(refused)]
+    columns = (rows[column] for column in ("corpus", "record_id", "stage", "reason"))
+    for corpus, record, stage, reason in zip(*columns, strict=True):
+        severity, cause = "error", str(reason)
+        if stage == "excluded":
+            severity, cause = "info", cause.partition(" among: ")[0]
+        groups.setdefault((severity, cause), []).append(name((corpus, record)))
+    return [
+        Finding("not-ingested", severity, tuple(names), f"not in the store: {cause}")
+        for (severity, cause), names in groups.items()
+    ]
+
+
+def _by_recipe(refused: pd.DataFrame) -> pd.Series[bool]:
+    """Return which recordings were readable, and left out of a store because of its recipe."""
+    if "stage" not in refused:
+        return pd.Series(False, refused.index)
+    # later stages fail by the file: it is read while it is harmonised
+    return refused["stage"].isin(["plan", "excluded"])
 
 
 def check_known_faults(records: pd.DataFrame, name: Name) -> list[Finding]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physioprep.auditing.act import commands
-from physioprep.auditing.report.advice import ADVICE
+from physioprep.auditing.advice import ADVICE
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -94,14 +94,14 @@ def _groups(
 ) -> list[dict[str, Any]]:
     """Return the findings by severity and check, the worst first, with an example's picture."""
     out: dict[tuple[str, str], dict[str, Any]] = {}
-    names_any = {one.check: False for one in report.findings}
+    named: dict[str, set[str]] = {one.check: set() for one in report.findings}
     for one in report.findings:
-        names_any[one.check] |= bool(one.records)
+        named[one.check].update(one.records)
     for finding in report.findings:
         group = out.setdefault(
             (finding.severity, finding.check),
             {"severity": finding.severity, "check": finding.check, "findings": [], "more": 0,
-             "commands": commands(finding.check, report.inputs, names_any[finding.check])},
+             "commands": commands(finding.check, report.inputs, named[finding.check])},
         )  # fmt: skip
         if len(group["findings"]) >= FINDINGS:
             group["more"] += 1

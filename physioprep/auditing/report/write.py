@@ -190,14 +190,49 @@ def write_kept(
     Raises
     ------
     PhysioprepError
-        If a check cannot be fixed, neither a manifest nor a store was audited, or `path` exists
-        or is an input of the audit.
+        If there is no such check, one cannot be fixed, neither a manifest nor a store was audited,
+        or `path` exists or is an input of the audit.
     """
     from physioprep.manifest import write_manifest
 
+    act.check_ids(drop, fix)
     refuse_input(path, (*report.paths, *report.against))
     refuse_existing(path, overwrite=overwrite)
     frame = act.manifest_of(report.paths)
     frame = act.drop(act.fix(frame, report.findings, fix), report.findings, drop)
     write_manifest(frame, path, overwrite=overwrite)
     return frame
+
+
+def describe_kept(report: AuditReport, kept: pd.DataFrame, checks: Collection[str]) -> str:
+    """Say what a manifest of `write_kept` holds, and what its user has to know.
+
+    Parameters
+    ----------
+    report : AuditReport
+    kept : pandas.DataFrame
+        From `write_kept`.
+    checks : collection of str
+        Those that were dropped or fixed.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> kept = pd.DataFrame({"root": ["/data", "/data"]})
+    >>> describe_kept(AuditReport((), (), ()), kept, ["gap"])
+    '2 records; no finding of gap names a record'
+    """
+    said = [f"{len(kept)} records"]
+    named = {one.check for one in report.findings if one.records}
+    idle = [check for check in checks if check not in named]
+    if idle:
+        said.append(f"no finding of {', '.join(idle)} names a record")
+    if kept["root"].isna().any():
+        said.append(
+            "a store does not keep the folder of the raw files: give it to `ingest` (--root FOLDER)"
+        )
+    return "; ".join(said)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from physioprep.errors import StoreError, UnreadableFileError
+from physioprep.errors import ManifestError, StoreError, UnreadableFileError
 from physioprep.lock import Held
 from physioprep.parallel.cluster import Announce
 from physioprep.remote import is_remote, place
@@ -104,7 +104,8 @@ def ingest(
         folder, is being written by another process, cannot be written, or more records failed
         than allowed.
     ManifestError, RecipeError
-        The manifest or the recipe is not valid, or no such recipe exists.
+        The manifest or the recipe is not valid, no such recipe exists, or a record states no
+        folder (its ``root``) and `root` is not given.
 
     Examples
     --------
@@ -132,6 +133,8 @@ def ingest(
     path = place(target)
     if root is not None:
         root = place(root) if is_remote(root) else Path(root).absolute()
+    else:
+        _check_roots(manifest)
     destination: Target = FolderTarget(path) if isinstance(path, Path) else ObjectTarget(path)
     try:
         with destination.hold() as held:
@@ -157,6 +160,17 @@ def ingest(
         ) from error
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}") from error
+
+
+def _check_roots(manifest: pd.DataFrame) -> None:
+    """Refuse records of an unknown folder: a store keeps none, nor a manifest made from one."""
+    bare = manifest[manifest["root"].isna() & manifest["error"].isna()]
+    if len(bare):
+        names = f"{bare['corpus'].iloc[0]}/{bare['record_id'].iloc[0]}"
+        raise ManifestError(
+            f"{len(bare)} records, such as {names}, do not say in which folder their files are: "
+            "give it (--root FOLDER)"
+        )
 
 
 class _NeedsWiderError(Exception):

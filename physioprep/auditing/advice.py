@@ -158,6 +158,10 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "Two beat detectors disagree: noise rather than ECG.",
         "Leave it out, or filter by the quality score.",
     ),
+    "not-ingested": (
+        "Recordings are not in the store: its recipe asks for none of their channels, or failed.",
+        "Nothing, if they are not wanted; else take another recipe.",
+    ),
     "offset": (
         "An ECG lead is far from zero: a wrong baseline, or an electrode offset voltage.",
         "Compare the baseline in the header with the corpus' page, or remove the mean.",
@@ -179,7 +183,7 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "Ingest again from the sources.",
     ),
     "sampling-rate": (
-        "The beat durations would be much likelier at half or twice the sampling rate.",
+        "Heart rate and beat durations would be much likelier at another sampling rate.",
         "Compare the sampling rate of the header with the corpus' page.",
     ),
     "sentinel": (
