@@ -29,6 +29,7 @@ from physioprep.errors import UnreadableFileError
 from physioprep.readers.parts import header_of, stamp, unscaled
 from physioprep.readers.regular import read_text
 from physioprep.readers.table_columns import read_columns
+from physioprep.readers.table_text import check_end
 from physioprep.recording import Header, Recording, SignalGroup
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".npy", ".npz", ".mat")
@@ -95,7 +96,8 @@ def read(path: Path, verify: bool = True) -> Recording:
         ``.csv``, ``.tsv``, ``.txt``, ``.parquet``, ``.npy``, ``.npz`` or ``.mat``.
     verify : bool
         Raise unless a time column is evenly spaced: each time within half a step of an even
-        grid. If False, an uneven column gives the rate of its median step.
+        grid; and unless the last line of a text has as many cells as the first. If False, an
+        uneven column gives the rate of its median step.
 
     Returns
     -------
@@ -140,7 +142,8 @@ def read(path: Path, verify: bool = True) -> Recording:
     group = _scaled(
         unscaled(list(map(str, wanted)), units, float(rate), samples, path), about, file
     )
-    start, metadata = about.get("start_time"), {"layout": "table"}
+    metadata: dict[str, Any] = {"layout": "table", "notes": check_end(path, strict=verify)}
+    start = about.get("start_time")
     if start is not None and start.tzinfo is not None:  # manifests hold the local time of day
         metadata["time_zone"] = str(start.tzinfo)
         start = start.replace(tzinfo=None)

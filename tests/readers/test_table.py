@@ -106,3 +106,29 @@ def test_contradictions_are_one_error(tmp_path: Path, about: str | None, cause: 
     with pytest.raises(UnreadableFileError, match=cause) as caught:
         read_recording(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("suffix", "separator"), [(".csv", ","), (".tsv", "\t"), (".txt", " ")])
+def test_a_text_that_was_cut_is_noticed(tmp_path: Path, suffix: str, separator: str) -> None:
+    rows = [["a", "b"], *([f"{i}.125", f"-{i}.25"] for i in range(300))]
+    text = "".join(separator.join(row) + "\n" for row in rows).encode()
+    path = tmp_path / f"t{suffix}"
+    (tmp_path / "physioprep.yaml").write_text("sampling_rate: 100\nchannels: [a, b]\n")
+    path.write_bytes(text)
+    whole = read_recording(path)
+    assert whole.metadata["notes"] == []
+    for n_bytes in (1, 2, 9, 12, 1000, len(text) // 2, len(text) // 2 + 5):
+        path.write_bytes(text[:-n_bytes])
+        try:
+            recording = read_recording(path)
+        except UnreadableFileError:
+            continue
+        n_samples = recording.groups[0].n_samples
+        found, right = recording.groups[0].digital, whole.groups[0].digital[:, :n_samples]
+        assert np.array_equal(found[:, :-1], right[:, :-1])
+        if not text[:-n_bytes].endswith(b"\n"):
+            assert "may be cut off" in recording.metadata["notes"][0]
+    path.write_bytes(text[:-9])  # within the last line's first number
+    with pytest.raises(UnreadableFileError, match="last line has 1 of 2 cells"):
+        read_recording(path)
+    assert "1 of 2 cells" in read_recording(path, verify=False).metadata["notes"][0]

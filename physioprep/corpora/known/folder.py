@@ -24,6 +24,7 @@ from physioprep.corpora.tables import age, read_table, sex
 from physioprep.errors import CorpusError
 from physioprep.readers.endings import RECORDINGS, is_edf
 from physioprep.readers.table import description_of
+from physioprep.readers.table_text import TEXT_SUFFIXES, has_described_columns
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,15 @@ def _readable(root: Path) -> list[str]:
 def _is_recording(path: str, root: Path, with_header: set[str]) -> bool:
     low = path.lower()
     if low.endswith(_TABLES):
-        return description_of(root / path) is not None
+        description = description_of(root / path)
+        if description is None:
+            return False
+        own = description.stem == path.rpartition("/")[2].rpartition(".")[0]
+        return (
+            own
+            or not low.endswith(TEXT_SUFFIXES)
+            or has_described_columns(root / path, description)
+        )
     if low.endswith(_HEADERS):
         return True
     if path.rpartition(".")[0] in with_header and low.endswith(_OF_HEADERS):
