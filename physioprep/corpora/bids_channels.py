@@ -41,6 +41,8 @@ TYPES: Final = {
         "other",
     ),
 }
+#: Channels that readers take as annotations.
+_EVENTS: Final = ("TRIG", "STIM")
 _VOLTS: Final = ("V", "mV", "uV", "nV")
 _MOST: Final = 3
 
@@ -103,6 +105,32 @@ def read_channels(path: Path, root: Path) -> tuple[dict[str, Channel], list[str]
     return found, problems
 
 
+def channel_of(table: Mapping[str, Channel], name: str) -> Channel | None:
+    """Return the row of a channel, by its name or, where it has no other, its letters in any case.
+
+    Parameters
+    ----------
+    table : mapping of str to Channel
+        From `read_channels`.
+    name : str
+        In the file.
+
+    Returns
+    -------
+    Channel or None
+
+    Examples
+    --------
+    >>> channel_of({"Fp1": Channel("EEG")}, "FP1").kind
+    'EEG'
+    """
+    name = name.strip()
+    if name in table:
+        return table[name]
+    alike = [row for own, row in table.items() if own.lower() == name.lower()]
+    return alike[0] if len(alike) == 1 else None
+
+
 def modality_of_type(channel: Channel | None) -> str | None:
     """Return the modality by the type; None where the type says nothing.
 
@@ -147,8 +175,8 @@ def channel_flags(header: Header, table: Mapping[str, Channel]) -> list[str]:
     for group in header.groups:
         for name, own in zip(group.channels, group.units, strict=True):
             name = name.strip()
-            present.add(name)
-            row = table.get(name)
+            present.add(name.lower())
+            row = channel_of(table, name)
             if modality_of_type(row) is None:
                 untyped.append(name)
             if row is None:
@@ -167,7 +195,11 @@ def channel_flags(header: Header, table: Mapping[str, Channel]) -> list[str]:
         "bad-channel": bad,
         "unit-differs": unit,
         "rate-differs": rate,
-        "no-such-channel": sorted(set(table) - present),
+        "no-such-channel": [
+            name
+            for name, row in table.items()
+            if name.lower() not in present and row.kind not in _EVENTS
+        ],
     }
     return [f"{flag}:{_some(names)}" for flag, names in told.items() if names]
 

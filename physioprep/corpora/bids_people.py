@@ -76,6 +76,16 @@ class People:
             self._add(person, table, "filename", inside, "")
         return person
 
+    @property
+    def read(self) -> set[str]:
+        """Return the files that were read, relative to the corpus.
+
+        Returns
+        -------
+        set of str
+        """
+        return {name for table in self._read for name in (table, _about(table))}
+
     def participants(self, path: str) -> str:
         """Return the table of participants for a recording, whether or not it is there.
 
@@ -136,8 +146,7 @@ class People:
             return {}
         if table not in self._read:
             self._read[table] = self._by_key(table, key)
-            beside = self._root / f"{table.removesuffix('.tsv')}.json"
-            self._described[table] = read_json(beside, self._root)
+            self._described[table] = read_json(self._root / _about(table), self._root)
         return self._read[table]
 
     def _by_key(self, table: str, key: str) -> dict[str, dict[str, str]]:
@@ -165,3 +174,8 @@ class People:
     def _note(self, problem: str) -> None:
         if problem not in self.problems:
             self.problems.append(problem)
+
+
+def _about(table: str) -> str:
+    """Return the file that describes a table."""
+    return f"{table.rpartition('.')[0]}.json"

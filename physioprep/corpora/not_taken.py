@@ -44,11 +44,14 @@ class Walked:
     names : list of str
         Files, relative to the corpus.
     skipped : dict of str to str
-        What the walk itself left out, and why.
+        What the walk itself or the corpus's module left out, and why.
+    said : list of str
+        What else the module says of the corpus: it comes first in the manifest's notes.
     """
 
     names: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
 
 
 _walked: Final[ContextVar[Walked | None]] = ContextVar("_walked", default=None)

@@ -127,7 +127,7 @@ def scan(
     log.info("%s: %d recordings, %d with an error", corpus, len(columns["record_id"]), failed)
     manifest = make_manifest(columns)
     taken = [*_files_of(columns), *(path.partition("#")[0] for path in columns["path"])]
-    notes = not_taken.notes_of(walked, taken, RECORDINGS)
+    notes = [*walked.said, *not_taken.notes_of(walked, taken, RECORDINGS)]
     if notes:
         manifest.attrs["notes"] = notes
     return manifest

@@ -1,6 +1,5 @@
 """Datasets of BIDS: names, entities, what is listed and what is left out, side files."""
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,20 +111,37 @@ def test_odd_names_are_listed_with_what_can_be_understood(
     assert ("name-not-bids" in row["flags"]) == (not regular)
 
 
-def test_what_is_left_out_is_counted_and_named(dataset: Make, caplog: pytest.LogCaptureFixture):
+def test_what_is_left_out_is_named_in_the_notes_with_the_reason(dataset: Make):
     root = dataset(
         "sub-01/eeg/sub-01_task-rest_eeg.edf",
         "derivatives/clean/sub-01/eeg/sub-01_task-rest_desc-clean_eeg.edf",
         "sourcedata/sub-01/raw.edf",
         "stimuli/tone.edf",
-        **{"sub-01/eeg/sub-01_task-rest_physio.tsv.gz": "x"},
+        **{
+            "participants.tsv": "participant_id\tage\nsub-02\nsub-01\t3\n",
+            "participants.json": "{}",
+            "sub-01/eeg/sub-01_task-rest_physio.tsv.gz": "x",
+            "sub-01/eeg/sub-01_task-old_events.tsv": EVENTS,
+        },
     )
-    with caplog.at_level(logging.WARNING):
-        assert scanned(root).index.tolist() == ["sub-01_task-rest_eeg"]
-    said = caplog.text
-    assert "2 recordings in derivatives and sourcedata are left out" in said
-    assert "1 recordings are left out, being of no subject (sub-*): stimuli/tone.edf" in said
-    assert "sub-01/eeg/sub-01_task-rest_physio.tsv.gz" in said
+    manifest = pp.scan(root, "bids", hashes=False)
+    assert manifest["record_id"].tolist() == ["sub-01_task-rest_eeg"]
+    samples = "a table of samples, which no reader reads"
+    assert manifest.attrs["notes"] == [
+        "participants.tsv: row 2: 1 cells, not 2",
+        "not taken: derivatives/clean/sub-01/eeg/sub-01_task-rest_desc-clean_eeg.edf: "
+        "in derivatives, which is a dataset by itself",
+        "not taken: sourcedata/sub-01/raw.edf: in sourcedata, which is a dataset by itself",
+        "not taken: stimuli/tone.edf: of no subject (sub-*)",
+        "not taken: sub-01/eeg/sub-01_task-old_events.tsv: a text, table or picture",
+        f"not taken: sub-01/eeg/sub-01_task-rest_physio.tsv.gz: {samples}",
+    ]
+
+
+def test_an_edf_file_of_any_ending_is_listed(dataset: Make):
+    names = ("sub-01/eeg/sub-01_task-rest_eeg.raw", "sub-01/eeg/sub-01_task-rest_eeg.bak")
+    root = dataset(*names, **{"sub-01/eeg/sub-01_task-rest_eeg.dat": "no EDF"})
+    assert sorted(scanned(root)["path"]) == sorted(names)
 
 
 @pytest.mark.parametrize("folder", ["sub-01_task-rest_eeg.mff", "sub-01_task-rest_meg.ds"])

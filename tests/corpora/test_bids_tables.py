@@ -131,6 +131,8 @@ def test_other_columns_of_participants_sessions_and_scans_are_labels(
          {"eeg": ["Fp1", "Fp2"], "ecg": ["ECG1"]}, ["no-such-channel:Pz"]),
         ("name\ttype\nFp1\tEEG\nFp2\nECG1\tECG\n", {"eeg": ["Fp1", "Fp2"], "ecg": ["ECG1"]},
          ["type-by-name:Fp2", "channels.tsv:row 3: 1 cells, not 2"]),
+        ("name\ttype\nFP1\tEEG\nfp2\tEEG\nECG1\tECG\nStatus\tTRIG\n",
+         {"eeg": ["Fp1", "Fp2"], "ecg": ["ECG1"]}, []),
         ("label\ttype\nFp1\tEEG\n", {"eeg": ["Fp1", "Fp2"], "ecg": ["ECG1"]},
          ["not-read:task-rest_channels.tsv"]),
     ],

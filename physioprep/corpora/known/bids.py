@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,7 @@ from physioprep.corpora.bids_channels import (
     Channel,
     Electrodes,
     channel_flags,
+    channel_of,
     modality_of_type,
     read_channels,
     read_electrodes,
@@ -24,19 +25,20 @@ from physioprep.corpora.bids_names import LEFT_OUT, BidsName, SideFiles, dataset
 from physioprep.corpora.bids_people import People
 from physioprep.corpora.bids_tables import Events, read_events
 from physioprep.corpora.entry import Entry, walk
+from physioprep.corpora.not_taken import current_walk
 from physioprep.errors import CorpusError
 from physioprep.readers import mne
+from physioprep.readers.endings import is_edf
 from physioprep.recording import Header
 
 log = logging.getLogger(__name__)
 
-#: Folders that are one recording: EGI, CTF, MEF3.
-_FOLDERS: Final = re.compile(r"(.*?\.(?:mff|ds|mefd))(?:/.*)?", re.IGNORECASE)
 _ENDINGS: Final = (".edf", ".bdf", ".rec", ".edf+", ".bdf+", ".nwb", ".hea", *mne.SUFFIXES)
 #: Tables that belong to a recording, and are among its files.
 _SIDE: Final = ("events", "channels", "electrodes")
 #: Samples that no reader here reads: named, not listed.
 _PHYSIO: Final = re.compile(r".*_(?:physio|stim|motion|eeg|ieeg|emg|ecg)\.(?:tsv|tsv\.gz|csv|txt)")
+_OF_SIGNALS: Final = re.compile(r".*_(?:physio|eeg|ieeg|emg|ecg)\.(?!json$|txt$)[^.]+")
 _NAMED: Final = 3
 # Per recording, while its header is looked at: the table of its channels.
 _CHANNELS: WeakKeyDictionary[Header, Mapping[str, Channel]] = WeakKeyDictionary()
@@ -63,6 +65,10 @@ def find(root: Path) -> list[Entry]:
     entries = [_entry(path, people, side, several=len(datasets) > 1) for path in paths]
     for table in sorted({people.participants(path) for path in paths} - set(tables)):
         log.warning("%s is absent: its columns stay null", table)
+    walked = current_walk()
+    if walked is not None:  # what is in them is in the rows
+        walked.names = [name for name in walked.names if name not in people.read]
+        walked.said += people.problems
     bare = {entry.subject_id or "" for entry in entries if not people.has_row(entry.path)}
     _say("%d subjects have no row in participants.tsv: %s", sorted(bare))
     _say("%d problems of tables: %s", people.problems)
@@ -81,29 +87,28 @@ def _say(text: str, names: Sequence[str]) -> None:
 
 
 def _survey(root: Path) -> tuple[list[str], list[str]]:
-    """Return the recordings and tables under a folder; name what is left out."""
-    found: dict[str, None] = {}
-    tables, derived, outside, unread = [], [], [], []
-    for walked in walk(root):
-        inside = _FOLDERS.fullmatch(walked)
-        path = inside[1] if inside else walked
+    """Return the recordings and tables under a folder; say why others are left out."""
+    found, tables = [], []
+    left: dict[str, str] = {}
+    for path in walk(root):
         low = path.lower()
         is_recording = low.endswith(_ENDINGS)
-        if not LEFT_OUT.isdisjoint(low.split("/")[:-1]):
-            if is_recording:
-                derived.append(path)
+        beside = LEFT_OUT.intersection(low.split("/")[:-1])
+        if beside:
+            left[path] = f"in {min(beside)}, which is a dataset by itself"
         elif is_recording and _subject(path):
-            found[path] = None
+            found.append(path)
         elif is_recording:
-            outside.append(path)
-        elif low.endswith(".tsv") and not _PHYSIO.fullmatch(low):
-            tables.append(path)
+            left[path] = "of no subject (sub-*)"
         elif _PHYSIO.fullmatch(low):
-            unread.append(path)
-    _say("%d recordings in derivatives and sourcedata are left out (scan these folders by "
-         "themselves): %s", list(dict.fromkeys(derived)))  # fmt: skip
-    _say("%d recordings are left out, being of no subject (sub-*): %s", outside)
-    _say("%d tables of samples are left out, since no reader reads them: %s", unread)
+            left[path] = "a table of samples, which no reader reads"
+        elif low.endswith(".tsv"):
+            tables.append(path)
+        elif _subject(path) and _OF_SIGNALS.fullmatch(low) and is_edf(root / path):
+            found.append(path)
+    walked = current_walk()
+    if walked is not None:
+        walked.skipped |= left
     return _without_samples_of_headers(found), tables
 
 
@@ -111,9 +116,8 @@ def _subject(path: str) -> str:
     return parse_name(path).entities.get("sub", "")
 
 
-def _without_samples_of_headers(paths: Iterable[str]) -> list[str]:
+def _without_samples_of_headers(paths: list[str]) -> list[str]:
     """Leave out files of samples beside the header that describes them."""
-    paths = list(paths)
     stems = {path.rpartition(".")[0] for path in paths if path.lower().endswith((".vhdr", ".ahdr"))}
     return [
         path
@@ -223,7 +227,7 @@ def modality(channel: str, unit: str, header: Header) -> str | None:
         None where the table, the channel or its type is missing, or the type is in no word of the
         specification: name and unit decide then.
     """
-    return modality_of_type(_CHANNELS.get(header, {}).get(channel.strip()))
+    return modality_of_type(channel_of(_CHANNELS.get(header, {}), channel))
 
 
 def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
