@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers import brainvision, brainvision_markers
+from physioprep.readers import brainvision, brainvision_markers, gdf
 from physioprep.readers.hdf5_check import check_hdf5
 from physioprep.readers.parser_limits import allow
 from physioprep.readers.parts import header_of, stamp, unscaled
@@ -118,6 +118,8 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
         limits.check(path, len(raw.ch_names), limits.MAX_CHANNELS, "channels")
         data = raw.get_data() if samples else np.empty((len(raw.ch_names), 0))
         recording = _recording(path, raw, data, renamed, notes)
+        if path.suffix.lower() == ".gdf":
+            recording = gdf.note_lost_events(recording, raw)
         return _with_markers(recording, stated, raw) if _options(stated) else recording
     except UnreadableFileError:
         raise

@@ -114,6 +114,35 @@ def test_gdf(tmp_path: Path) -> None:
     assert read_header(path).groups[0].n_samples == RATE_HZ * SECONDS
 
 
+@pytest.mark.parametrize("n_bytes", [1, 11, 12])  # of others, MNE makes an error
+def test_cut_gdf_events_are_noted(tmp_path: Path, n_bytes: int) -> None:
+    path = tmp_path / "a.gdf"
+    gdf_file(path)
+    assert "not_read" not in read_recording(path).metadata
+    path.write_bytes(path.read_bytes()[:-n_bytes])
+    recording = read_recording(path)
+    expected = DIGITAL * 0.5e-6
+    np.testing.assert_allclose(recording.groups[0].physical(), expected, rtol=1e-9, atol=1e-12)
+    assert len(recording.annotations) == 0
+    assert recording.metadata["not_read"] == ["events"]
+    assert "table of events is cut off" in recording.metadata["notes"][-1]
+
+
+@pytest.mark.parametrize("name", ["a.gdf", "a.cnt", "a.EEG"])
+def test_a_cut_file_never_gives_wrong_samples(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    {"a.gdf": gdf_file, "a.cnt": cnt_file, "a.EEG": nihon_file}[name](path)
+    whole, raw = read_recording(path).groups[0].physical(), path.read_bytes()
+    for n_bytes in (1, 3, 64, 500, len(raw) // 3, len(raw) // 2, len(raw) - 100):
+        path.write_bytes(raw[:-n_bytes])
+        try:
+            recording = read_recording(path)
+        except UnreadableFileError:
+            continue
+        assert np.array_equal(recording.groups[0].physical(), whole)
+        assert recording.metadata["notes"]
+
+
 def test_neuroscan_cnt(tmp_path: Path) -> None:
     path = tmp_path / "a.cnt"
     cnt_file(path)
