@@ -12,6 +12,8 @@ from scipy.signal import resample_poly
 import physioprep as pp
 from physioprep.auditing import AuditReport, audit, write_html, write_json
 from physioprep.auditing.advice import ADVICE
+from physioprep.auditing.inputs import open_input
+from physioprep.auditing.signals import signals_of
 from physioprep.errors import PhysioprepError
 
 LEADS = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
@@ -113,6 +115,18 @@ def test_clean_recordings_are_silent(planted: dict[str, Path], kinds: list[str])
     assert report.verdict == "clean"
     assert report.exit_code("warning") == 0
     assert any(one.what == "signals" and one.n == 8 for one in report.compared)
+
+
+def test_findings_in_a_store_name_the_rates_of_its_sources(planted: dict[str, Path]) -> None:
+    signal = next(signals_of(open_input(planted["clean-store"])))
+    assert (signal.rate_hz, signal.source_rate_hz) == (200, 500)
+    (copy,) = (
+        f for f in audit([planted["faulty-store"]]).findings if f.records == ("altered", "r3")
+    )
+    (pair,) = copy.evidence["pairs"]
+    assert sorted(pair["sampling_rates_hz"]) == [250, 500]
+    assert pair["read_at_hz"] == [200, 200]
+    assert "at 250 and 500 Hz" in copy.detail
 
 
 def test_native_store_says_the_same(planted: dict[str, Path], tmp_path: Path) -> None:
