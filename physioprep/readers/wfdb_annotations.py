@@ -58,7 +58,7 @@ class Beside(NamedTuple):
     Attributes
     ----------
     files : list of Path
-        Those that are annotations by their content.
+        Those that are annotations by their content, or by one of `KNOWN_EXTENSIONS`.
     tables : list of dict
         Their columns; empty where only the files were asked for.
     notes : list of str
@@ -104,8 +104,8 @@ def look_beside(
     exclude : collection of str
         Names of files that are not annotations (signal files).
     rate_hz : float, optional
-        Frame rate of the record, Hz. Without it no annotations are read: of a file with one of
-        `KNOWN_EXTENSIONS` only the end is looked at, which is enough to tell a text.
+        Frame rate of the record, Hz. Without it no annotations are read, and no file with one of
+        `KNOWN_EXTENSIONS` is opened: a scan reads many headers.
     endings : tuple of str
         Of the names to look at.
 
@@ -120,16 +120,18 @@ def look_beside(
         if name in exclude or not name.endswith(endings):
             continue
         path, known = folder / name, extension in KNOWN_EXTENSIONS
-        try:
-            _check_end(path)
+        if known:  # whatever it holds
             found.files.append(path)
+        try:
             if rate_hz is not None:
+                _check_end(path)
                 found.tables.append(read_annotations(path, rate_hz, extension))
             elif not known:
+                _check_end(path)
                 _decode(read_bytes(path, limits.MAX_ANNOTATION_BYTES), path)
+            if not known:
+                found.files.append(path)
         except UnreadableFileError as error:
-            if not known and path in found.files:
-                found.files.remove(path)
             found.notes.append(f"{name}: not read as annotations ({error.cause})")
             if known:
                 found.not_read.append(name)
