@@ -4,6 +4,7 @@ Unknown is null, never 0 or an empty text. The content of a recording is in para
 with one element per (modality, sampling rate) signal group; see `COLUMNS` and `groups_of`.
 """
 
+from physioprep.manifest.conform import conform
 from physioprep.manifest.files import check_manifest_output, read_manifest, write_manifest
 from physioprep.manifest.schema import (
     COLUMNS,
@@ -23,6 +24,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "SignalInfo",
     "check_manifest_output",
+    "conform",
     "groups_of",
     "label_columns",
     "make_manifest",

@@ -15,6 +15,7 @@ from physioprep import limits
 from physioprep.atomic import make_folders, temporary_file, write_text
 from physioprep.documents import load_json
 from physioprep.errors import ManifestError
+from physioprep.manifest.conform import conform, conformed, data_columns
 from physioprep.manifest.croissant import describe
 from physioprep.manifest.decode import to_lists
 from physioprep.manifest.schema import (
@@ -47,7 +48,8 @@ def write_manifest(frame: pd.DataFrame, path: str | Path, *, overwrite: bool = F
     Parameters
     ----------
     frame : pandas.DataFrame
-        A valid manifest, see `validate`.
+        A valid manifest, see `validate`; also one that went through other tools, see
+        `physioprep.manifest.conform.conform`.
     path : path-like
         ``.parquet``; ``.csv`` (lists as JSON, and ``'`` before a text that a spreadsheet
         would run, see `physioprep.plain_text.guard_cell`); ``.json`` (Croissant 1.0 JSON-LD,
@@ -78,6 +80,7 @@ def write_manifest(frame: pd.DataFrame, path: str | Path, *, overwrite: bool = F
     """
     path = Path(path)
     check_manifest_output(path, overwrite=overwrite)
+    frame = conform(frame)
     validate(frame)
     make_folders(path.parent)
     if path.suffix == ".parquet":
@@ -147,7 +150,7 @@ _MANIFEST: Final = Kind("a manifest", _is_manifest)
 
 
 def read_manifest(path: str | Path, *, shared: bool = False) -> pd.DataFrame:
-    """Read a manifest written by `write_manifest`.
+    """Read a manifest written by `write_manifest`, also after pandas filtered and wrote it.
 
     In a CSV, a text label whose values all look like numbers comes back as numbers;
     Parquet keeps types exactly.
@@ -231,9 +234,9 @@ def _read_parquet(path: Path, *, shared: bool) -> pd.DataFrame:
     except (pa.ArrowException, ValueError, OSError) as error:
         raise ManifestError(f"{path}: not a Parquet file: {_one_line(error)}") from None
     stated = (file.schema_arrow.metadata or {}).get(_METADATA.encode())
-    if stated is None:
+    if stated is None and not set(COLUMNS) <= set(file.schema_arrow.names):
         raise ManifestError(f"{path}: a Parquet file, but no manifest")
-    if stated != str(SCHEMA_VERSION).encode():
+    if stated is not None and stated != str(SCHEMA_VERSION).encode():
         version = stated.decode("utf-8", "replace")
         raise ManifestError(
             f"{path}: manifest schema {version}, this version reads {SCHEMA_VERSION}"
@@ -250,13 +253,22 @@ def _read_parquet(path: Path, *, shared: bool) -> pd.DataFrame:
         )
     out: dict[str, Any] = {}
     with _without_collector():
-        for name in file.schema_arrow.names:  # one at a time, so that Arrow's copy is small
+        # one at a time, so that Arrow's copy is small
+        for name in data_columns(file.schema_arrow.names):
             try:
                 column = file.read(columns=[name])[name]
-                out[name] = _series(name, column, shared=shared and name in GROUP_COLUMNS)
+                out[name] = (
+                    _series(name, column, shared=shared and name in GROUP_COLUMNS)
+                    if stated
+                    else conformed(name, _kind(name, column.type), column.to_pylist())
+                )
+            except ManifestError as error:
+                raise ManifestError(f"{path}: {error}") from None
             except (pa.ArrowException, ValueError, OSError) as error:
                 raise ManifestError(f"{path}: damaged: {_one_line(error)}") from None
     frame = pd.DataFrame(out, copy=False)
+    if stated is None:
+        return conform(frame)
     said = file.schema_arrow.metadata.get(_NOTES.encode())
     return _with_notes(frame, load_json(said, ManifestError) if said else None, path)
 
@@ -274,7 +286,7 @@ def _series(name: str, column: pa.ChunkedArray, *, shared: bool) -> pd.Series[An
     import pandas as pd
     import pyarrow as pa
 
-    kind = COLUMNS[name][0] if name in COLUMNS else "label"
+    kind = _kind(name)
     if pa.types.is_floating(column.type):
         return pd.Series(column.to_numpy(), dtype="float64")
     if kind in ("text", "label") or kind.startswith("list"):
@@ -326,14 +338,19 @@ def _read_csv(path: Path) -> pd.DataFrame:
     except (ValueError, pd.errors.ParserError) as error:
         raise ManifestError(f"{path}: not a CSV table: {_one_line(error)}") from None
     out: dict[str, Any] = {}
-    for name in map(str, raw.columns):
+    for name in data_columns(raw.columns):
         cells = [cell if cell != "" else None for cell in raw[name].tolist()]
-        kind = COLUMNS[name][0] if name in COLUMNS else "label"
+        kind = _kind(name)
         try:
             out[name] = make_series(name, kind, _parse(kind, cells))
         except ValueError as error:
+<<<<<<< HEAD
             raise ManifestError(f"{path}: column {name}: {_one_line(error)}") from None
     return pd.DataFrame(out)
+=======
+            raise ManifestError(f"{path}: column {name}: {error}") from None
+    return conform(pd.DataFrame(out))
+>>>>>>> 33b0610 (Take manifests that pandas filtered, and let records be written and stores pickled, as users try to)
 
 
 def _parse(kind: str, cells: Sequence[str | None]) -> list[Any]:

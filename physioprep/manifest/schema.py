@@ -177,7 +177,7 @@ def make_manifest(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     n = len(columns["record_id"])
     labels = [name for name in columns if name.startswith("label_")]
     ordered: dict[str, Any] = {}
-    for name in _order(labels):
+    for name in order_of(labels):
         kind = COLUMNS[name][0] if name in COLUMNS else "label"
         values = columns.get(name)
         if values is None:
@@ -281,7 +281,18 @@ def _check_lists(frame: pd.DataFrame) -> None:
             raise ManifestError(f"record {record}: channels and units differ in length")
 
 
-def _order(labels: Sequence[str]) -> list[str]:
+def order_of(labels: Sequence[str]) -> list[str]:
+    """Return the columns of a manifest in their order.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Its ``label_*``.
+
+    Returns
+    -------
+    list of str
+    """
     names = list(COLUMNS)
     at = names.index(_LABELS_BEFORE)
     return [*names[:at], *labels, *names[at:]]

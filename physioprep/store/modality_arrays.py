@@ -29,6 +29,8 @@ class ModalityArrays:
 
     def __init__(self, path: str | Path, group: Any) -> None:
         self.path = path
+        #: The same from any working folder, for whoever opens it again.
+        self.home = path.absolute() if isinstance(path, Path) else path
         self.group = group
         self._arrays: dict[str, Any] = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import json
 import logging
 from collections.abc import Iterator
@@ -32,7 +33,8 @@ def open_store(path: str | Path) -> Store:
     Returns
     -------
     Store
-        Samples are read only when a method asks for them.
+        Samples are read only when a method asks for them. It can be pickled: what unpickles it
+        opens the store again, at the same place.
 
     Raises
     ------
@@ -75,6 +77,14 @@ def open_store(path: str | Path) -> Store:
     with named(path):
         _check_claims(path, group)
     return Store(path, group)
+
+
+def _reduced(store: Store) -> tuple[Any, tuple[str | Path]]:
+    """Pickle a store as its place: workers of Dask and of a DataLoader open it again."""
+    return open_store, (store.home,)
+
+
+copyreg.pickle(Store, _reduced)
 
 
 def _exchanged(path: str | Path) -> str:

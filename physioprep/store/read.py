@@ -15,6 +15,7 @@ from physioprep.store.format.columns import KIND, decode_column
 from physioprep.store.format.layout import ANNOTATIONS, QUARANTINE, RECORDS, array_name
 from physioprep.store.listed import read_listed, zarr_place
 from physioprep.store.modality_arrays import ModalityArrays
+from physioprep.store.record_attributes import attribute, record_attributes
 from physioprep.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -170,8 +171,9 @@ class Store(ModalityArrays):
             One float32 variable per modality, over (``channel``, ``time``) if the store has
             one modality and (``ecg_channel``, ``ecg_time``), ... if it has several;
             modalities of equal rate and length share ``time``. Channels that the record lacks
-            are left out; missing samples are NaN; time is in s. Attributes: the record's row
-            of `records`.
+            are left out; missing samples are NaN; time is in s. Attributes: the known values of
+            the record's row of `records`, lists and channels' differing units as JSON text, so
+            that ``to_netcdf`` and ``to_zarr`` can write them.
 
         Raises
         ------
@@ -195,21 +197,25 @@ class Store(ModalityArrays):
                 names = self._modality(modality).attrs["unit_names"]
                 units = [names[code] for code in self.table(modality, "unit")[number][slots]]
                 rate = self.rate_hz(modality)
-                attributes: dict[str, Any] = {"sampling_rate": rate, "units": units[0]}
-                if len(set(units)) > 1:
-                    attributes["units"] = units
+                one_unit = len(set(units)) == 1
+                attributes: dict[str, Any] = {
+                    "sampling_rate": rate,
+                    "units": units[0] if one_unit else attribute(units),
+                }
                 variables[modality] = (
                     (channel_dim, time_dim),
                     self._physical(number, modality, digital, slots),
                     attributes,
                 )
-                coordinates[channel_dim] = [self.channels(modality)[slot] for slot in slots]
+                # of no fixed length, for which Zarr has no specification
+                coordinates[channel_dim] = np.array(self.channels(modality), dtype=object)[slots]
                 coordinates[time_dim] = (
                     time_dim,
                     np.arange(digital.shape[1]) / rate,
                     {"units": "s"},
                 )
-            return xr.Dataset(variables, coordinates, self.records.iloc[number].to_dict())
+            row = self.records.iloc[number].to_dict()
+            return xr.Dataset(variables, coordinates, record_attributes(row))
 
     def annotations(self, record_id: str, modality: str | None = None) -> pd.DataFrame:
         """Return the annotations of a record.

@@ -36,7 +36,7 @@ Progress = Callable[[int, int], None]
 
 
 def ingest(
-    manifest: pd.DataFrame,
+    manifest: str | Path | pd.DataFrame,
     target: str | Path,
     recipe: str | Path | Recipe = "ecg-200hz",
     *,
@@ -59,8 +59,9 @@ def ingest(
 
     Parameters
     ----------
-    manifest : pandas.DataFrame
-        From `physioprep.scan` or `read_manifest`.
+    manifest : pandas.DataFrame or path-like
+        From `physioprep.scan` or `read_manifest`, or the file of one. Rows may be chosen and
+        ordered by pandas, their index as it is.
     target : path-like or str
         The store to make, ``NAME.zarr``, outside the raw folder; also a URL (``s3://``, ``gs://``).
     recipe : str, path-like or Recipe
@@ -121,13 +122,17 @@ def ingest(
     array([[1, 2, 3, 4, 5]], dtype=int16)
     """
     from physioprep.harmonise import Recipe, load_recipe
-    from physioprep.manifest import validate
+    from physioprep.manifest import conform, read_manifest, validate
 
     if on_error not in ("quarantine", "abort"):
         raise StoreError(f"on_error is 'quarantine' or 'abort', not {on_error!r}")
     if on_checksum not in (None, "quarantine", "flag"):
         raise StoreError(f"a failed checksum means 'quarantine' or 'flag', not {on_checksum!r}")
-    validate(manifest)
+    if isinstance(manifest, str | Path):
+        manifest = read_manifest(manifest, shared=True)
+    else:
+        manifest = conform(manifest)
+        validate(manifest)
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
     path = place(target)
