@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 import physioprep as pp
 from physioprep import cli_pipeline, cli_shard, cli_train, console
 from physioprep.cli_options import Json, Overwrite, Scheduler, Workers
+from physioprep.cli_words import Verbs
 from physioprep.errors import PhysioprepError
 from physioprep.limits import MIN_ADDRESS_SPACE_BYTES
 from physioprep.plain_text import shown
@@ -37,6 +38,8 @@ class _OneLineErrors(TyperGroup):
         except OSError as error:
             _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         except _WRONG_USE as error:  # it quotes arguments, such as names of files
+            if isinstance(error, typer.BadParameter) and _is_wrong_value(error):
+                _fail(error.format_message())
             error.message = shown(error.message)
             raise
         except KeyboardInterrupt:
@@ -56,6 +59,11 @@ class _OneLineErrors(TyperGroup):
             _unexpected(ctx, error, f"{text} (unexpected; -v before the verb shows where)")
 
 
+def _is_wrong_value(error: Any) -> bool:
+    """Return whether an option has a wrong value, rather than none: usage would not help."""
+    return error.param is not None and type(error).__name__ != "MissingParameter"
+
+
 def _unexpected(ctx: Any, error: BaseException, message: str) -> NoReturn:
     """Print an error that is none of ours; after its traceback where the log is verbose."""
     if ctx.params.get("verbose"):
@@ -69,7 +77,7 @@ def _fail(message: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-app = typer.Typer(
+app = Verbs(
     cls=_OneLineErrors,
     no_args_is_help=True,
     add_completion=False,
@@ -131,6 +139,7 @@ def scan(
     as_json: Json = False,
 ) -> None:
     """List the recordings of a corpus in a manifest: one row per recording, none left out."""
+    from physioprep.corpora.fit import misfits
     from physioprep.corpora.not_taken import by_kind, in_words, without
     from physioprep.manifest import check_manifest_output
 
@@ -153,7 +162,7 @@ def scan(
         manifest.attrs["notes"] = notes
     pp.write_manifest(manifest, out, overwrite=overwrite)
     kinds = by_kind(notes)
-    bad = manifest[manifest["error"].notna()]
+    bad, doubts = manifest[manifest["error"].notna()], misfits(manifest)
     console.show(
         {
             "manifest": out,
@@ -162,12 +171,15 @@ def scan(
             "hours": round(float(manifest["duration_s"].sum()) / 3600, 3),
             "not readable": len(bad),
             "not taken": kinds if as_json else in_words(kinds) or "nothing",
+            "does not fit": doubts,
         },
         as_json,
     )
+    for doubt in doubts if not as_json else ():
+        console.say(f"warning: {corpus}? {doubt}")
     for error in bad["error"]:
         console.say(f"not readable: {error}")
-    raise typer.Exit(1 if len(bad) else 0)
+    raise typer.Exit(1 if len(bad) or doubts else 0)
 
 
 @app.command(epilog="Example: physioprep ingest mitdb.parquet -o mitdb.zarr --recipe ecg-200hz")
@@ -183,7 +195,7 @@ def ingest(
     ] = None,
     on_error: Annotated[str, typer.Option(help="quarantine or abort.")] = "quarantine",
     max_failure_rate: Annotated[
-        float, typer.Option(help="Stop above this share of bad records.")
+        float, typer.Option(min=0, max=1, help="Stop above this share of bad records.")
     ] = 1.0,
     on_checksum: Annotated[
         str | None,
@@ -222,28 +234,40 @@ def ingest(
 
 @app.command(epilog="Example: physioprep info mitdb.zarr --record 208")
 def info(
-    store: Annotated[str, typer.Argument(help="A store (a URL too), shards or a manifest.")],
+    store: Annotated[
+        str, typer.Argument(help="A store (a URL too), shards, embeddings or a manifest.")
+    ],
     record: Annotated[str | None, typer.Option(help="Describe the origin of this record.")] = None,
     root: Annotated[
         Path | None, typer.Option(help="Folder of the raw files now; gives their bytes, too.")
     ] = None,
-    sample: Annotated[int | None, typer.Option(help="This sample of the record only.")] = None,
-    at: Annotated[float | None, typer.Option(help="The same as a time, s.")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=0, help="This sample of the record only.")
+    ] = None,
+    at: Annotated[float | None, typer.Option(min=0, help="The same as a time, s.")] = None,
     channel: Annotated[str | None, typer.Option(help="This channel only.")] = None,
+    records: Annotated[
+        bool, typer.Option("--records", help="List the ids of all records.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Describe a store, shards, a manifest or one record: content and origin."""
+    """Describe a store, shards, embeddings, a manifest or one record: content and origin."""
     if record is None and (root, sample, at, channel) != (None, None, None, None):
         raise typer.BadParameter("--root, --sample, --at and --channel need --record")
     console.show(
-        pp.info(store, record, root=root, sample=sample, at_s=at, channel=channel), as_json
+        pp.info(
+            store, record, root=root, sample=sample, at_s=at, channel=channel, all_records=records
+        ),
+        as_json,
     )
 
 
 @app.command(epilog="Example: physioprep view mitdb.zarr 208 -o 208.png --start 60")
 def view(
     store: Annotated[str, typer.Argument(help="A store, from `physioprep ingest`; a URL too.")],
-    record: Annotated[str, typer.Argument(help="A record id; `physioprep info` lists them.")],
+    record: Annotated[
+        str, typer.Argument(help="A record id; `physioprep info --records` lists them.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help=".png, .pdf or .svg")],
     start: Annotated[float, typer.Option(help="First second shown.")] = 0.0,
     duration: Annotated[float, typer.Option(help="Seconds shown.")] = 10.0,

@@ -9,8 +9,12 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 Workers = Annotated[
-    int | None, typer.Option(min=1, help="Parallel workers; default: one per processor core.")
+    int | None,
+    typer.Option(min=1, max=65_536, help="Parallel workers; default: one per processor core."),
 ]
+#: What NumPy and NeuroKit2 take.
+MAX_SEED = 2**32 - 1
+Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="The same seed gives the same bytes.")]
 Scheduler = Annotated[
     str | None,
     typer.Option(

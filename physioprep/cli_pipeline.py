@@ -10,15 +10,16 @@ import typer
 
 import physioprep as pp
 from physioprep import console
-from physioprep.cli_options import Device, Json, Overwrite, Scheduler, Workers
+from physioprep.cli_options import Device, Json, Overwrite, Scheduler, Seed, Workers
+from physioprep.cli_words import Verbs
 
-app = typer.Typer()
+app = Verbs()
 
 
 @app.command(epilog="Example: physioprep simulate build/demo/raw")
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to make.")],
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Write two small SIMULATED raw corpora (NeuroKit2) with planted faults, for `make demo`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +11,11 @@ import typer
 
 import physioprep as pp
 from physioprep import console
-from physioprep.cli_options import Json, Overwrite, Scheduler, Workers
+from physioprep.cli_options import MAX_SEED, Json, Overwrite, Scheduler, Workers
+from physioprep.cli_words import Verbs
+from physioprep.errors import PhysioprepError
 
-app = typer.Typer()
+app = Verbs()
 
 
 @app.command(epilog="Example: physioprep shard ptbxl.zarr -o ptbxl.shards --window 10 --seed 0")
@@ -23,7 +26,9 @@ def shard(
     stride: Annotated[
         float | None, typer.Option(help="Between starts, s; default: window.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the shuffle and all choices.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MAX_SEED, help="Seed of the shuffle and all choices.")
+    ] = 0,
     align: Annotated[
         str,
         typer.Option(
@@ -65,12 +70,14 @@ def shard(
         typer.Option(help="Published limits; cbramod: --trim 60 --max-abs eeg=100."),
     ] = None,
     trim: Annotated[
-        float | None, typer.Option(help="Cut from both ends of a record, s; default: 0.")
+        float | None, typer.Option(min=0, help="Cut from both ends of a record, s; default: 0.")
     ] = None,
     max_per_record: Annotated[
-        int | None, typer.Option(help="Maximal number of windows per record.")
+        int | None, typer.Option(min=1, help="Maximal number of windows per record.")
     ] = None,
-    min_valid: Annotated[float, typer.Option(help="Smallest fraction of valid samples.")] = 1.0,
+    min_valid: Annotated[
+        float, typer.Option(min=0, max=1, help="Smallest fraction of valid samples.")
+    ] = 1.0,
     max_abs: Annotated[list[str] | None, typer.Option(help="MODALITY=LIMIT in its unit.")] = None,
     min_std: Annotated[list[str] | None, typer.Option(help="MODALITY=LIMIT in its unit.")] = None,
     split: Annotated[list[str] | None, typer.Option(help="NAME=FRACTION of the subjects.")] = None,
@@ -84,11 +91,13 @@ def shard(
     ] = None,
     windows: Annotated[
         int | None,
-        typer.Option(help="With --weight: windows in all; default: most without repeating one."),
+        typer.Option(
+            min=1, help="With --weight: windows in all; default: most without repeating one."
+        ),
     ] = None,
     codec: Annotated[str, typer.Option(help="none (fastest), lz4, zstd or pcodec.")] = "none",
     windows_per_chunk: Annotated[
-        int, typer.Option(help="Maximal number; never over 16 MiB.")
+        int, typer.Option(min=1, help="Maximal number; never over 16 MiB.")
     ] = 1024,
     scheduler: Scheduler = None,
     workers: Workers = None,
@@ -142,9 +151,9 @@ def shard(
 @app.command(epilog="Example: physioprep stream ptbxl.shards --batch-size 256")
 def stream(
     shards: Annotated[Path, typer.Argument(help="Shards, from `physioprep shard`.")],
-    batch_size: Annotated[int, typer.Option(help="Windows per batch.")] = 256,
-    seed: Annotated[int, typer.Option(help="Seed of the order.")] = 0,
-    epochs: Annotated[int, typer.Option(help="Passes over the shards.")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows per batch.")] = 256,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the order.")] = 0,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the shards.")] = 1,
     where: Annotated[str | None, typer.Option(help="Pandas query on the windows.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -182,13 +191,10 @@ def _region(text: str) -> tuple[str | None, float | None, float | None]:
     try:
         if not colon:
             raise ValueError
-        return (
-            query.strip() or None,
-            float(start) if start.strip() else None,
-            float(stop) if stop.strip() else None,
-        )
+        ends = [_finite(end) if end.strip() else None for end in (start, stop)]
+        return query.strip() or None, ends[0], ends[1]
     except ValueError:
-        raise typer.BadParameter(f"{text!r} is not 'QUERY @ FROM:TO' in seconds") from None
+        raise PhysioprepError(f"--region {text!r} is not 'QUERY @ FROM:TO' in seconds") from None
 
 
 def _amounts(texts: list[str] | None) -> dict[str, float] | None:
@@ -198,7 +204,14 @@ def _amounts(texts: list[str] | None) -> dict[str, float] | None:
     for text in texts:
         name, _, amount = text.partition("=")
         try:
-            amounts[name] = float(amount)
+            amounts[name] = _finite(amount)
         except ValueError:
-            raise typer.BadParameter(f"{text!r} is not NAME=NUMBER") from None
+            raise PhysioprepError(f"{text!r} is not NAME=NUMBER") from None
     return amounts
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value

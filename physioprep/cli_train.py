@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from physioprep import console
-from physioprep.cli_options import Device, Json, Overwrite, Scheduler, Workers
+from physioprep.cli_options import MAX_SEED, Device, Json, Overwrite, Scheduler, Workers
+from physioprep.cli_words import Verbs
 from physioprep.errors import ModelError
 
-app = typer.Typer()
+app = Verbs()
 
 Config = Annotated[str | None, typer.Option(help="A YAML file.")]
 Where = Annotated[str | None, typer.Option(help="Pandas query on the windows.")]
@@ -31,8 +32,12 @@ def pretrain(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for weights, losses, card.")],
     config: Config = None,
     modality: Annotated[str | None, typer.Option(help="ecg or eeg; default: the config's.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes; default: the config's.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Default: the config's.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes; default: the config's.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=MAX_SEED, help="Default: the config's.")
+    ] = None,
     where: Where = None,
     device: Device = None,
     resume: Annotated[bool, typer.Option(help="Resume from the last checkpoint.")] = True,
@@ -125,7 +130,9 @@ def evaluate(
     ] = None,
     label_share: Annotated[
         list[float] | None,
-        typer.Option(help="Train on this share of the labels, too (0.01 ...); repeatable."),
+        typer.Option(
+            min=0, max=1, help="Train on this share of the labels, too (0.01 ...); repeatable."
+        ),
     ] = None,
     scheduler: Scheduler = None,
     workers: Workers = None,

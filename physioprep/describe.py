@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from physioprep.errors import PhysioprepError
+from physioprep.outputs import EMBEDDINGS
 from physioprep.remote import listing, place
+
+#: Ids of records that are listed unless all are asked for.
+_SHOWN_RECORDS: Final = 20
 
 
 def info(
@@ -17,14 +22,15 @@ def info(
     sample: int | None = None,
     at_s: float | None = None,
     channel: str | None = None,
+    all_records: bool = False,
 ) -> dict[str, Any]:
-    """Describe a manifest, a store or shards, or the origin of one record of a store.
+    """Describe a manifest, a store, shards or embeddings, or the origin of one record of a store.
 
     Parameters
     ----------
     path : path-like or str
-        A ``.parquet`` or ``.csv`` manifest, the folder of a store or of shards, or the URL of a
-        store.
+        A ``.parquet`` or ``.csv`` manifest, the folder of a store, of shards or of embeddings, or
+        the URL of a store.
     record : str, optional
         A record of a store: describe its origin instead, see `describe_record`.
     root : path-like, optional
@@ -35,6 +41,8 @@ def info(
         The same as a time, s from the record's start.
     channel : str, optional
         One stored channel.
+    all_records : bool
+        List the ids of all records, not only the first ones.
 
     Returns
     -------
@@ -51,17 +59,19 @@ def info(
         return describe_record(path, record, root=root, sample=sample, at_s=at_s, channel=channel)
     if (root, sample, at_s, channel) != (None, None, None, None):
         raise PhysioprepError("root, sample, at_s and channel need a record")
-    return describe_path(path)
+    return describe_path(path, all_records=all_records)
 
 
-def describe_path(path: str | Path) -> dict[str, Any]:
-    """Describe a manifest, a store or shards as a whole.
+def describe_path(path: str | Path, *, all_records: bool = False) -> dict[str, Any]:
+    """Describe a manifest, a store, shards or embeddings as a whole.
 
     Parameters
     ----------
     path : path-like or str
-        A ``.parquet`` or ``.csv`` manifest, the folder of a store or of shards, or the URL of a
-        store.
+        A ``.parquet`` or ``.csv`` manifest, the folder of a store, of shards or of embeddings, or
+        the URL of a store.
+    all_records : bool
+        List the ids of all records, not only the first ones.
 
     Returns
     -------
@@ -82,14 +92,16 @@ def describe_path(path: str | Path) -> dict[str, Any]:
     """
     path = place(path)
     if isinstance(path, str):
-        return _describe_store(path)
+        return _describe_store(path, all_records)
     if path.is_file():
-        return _describe_manifest(path)
+        return _describe_manifest(path, all_records)
     if not (path / "zarr.json").is_file():
         raise PhysioprepError(f"{path}: no manifest, store or shards here")
     if (path / "manifest.parquet").is_file():
-        return _describe_shards(path)
-    return _describe_store(path)
+        return _describe_shards(path, all_records)
+    if EMBEDDINGS.is_ours(path):
+        return _describe_embeddings(path, all_records)
+    return _describe_store(path, all_records)
 
 
 def describe_record(
@@ -165,7 +177,18 @@ def _known(value: Any) -> bool:
     return isinstance(value, list | tuple) or (value is not None and value == value)
 
 
-def _describe_manifest(path: Path) -> dict[str, Any]:
+def _record_ids(corpora: Iterable[str], records: Iterable[str], everything: bool) -> dict[str, Any]:
+    """Return the ids of records, without repetition; the first ones, unless all are wanted."""
+    pairs = list(dict.fromkeys(zip(corpora, records, strict=True)))
+    several = len({corpus for corpus, _ in pairs}) > 1
+    ids = [f"{corpus}/{record}" if several else record for corpus, record in pairs]
+    if everything or len(ids) <= _SHOWN_RECORDS:
+        return {"record ids": ids}
+    left = f"{len(ids) - _SHOWN_RECORDS} (--records lists all; in Python all_records=True)"
+    return {"record ids": ids[:_SHOWN_RECORDS], "more record ids": left}
+
+
+def _describe_manifest(path: Path, all_records: bool) -> dict[str, Any]:
     from physioprep.manifest import label_columns, read_manifest
 
     frame = read_manifest(path)
@@ -181,10 +204,11 @@ def _describe_manifest(path: Path) -> dict[str, Any]:
         "labels": labels,
         "not readable": int(frame["error"].notna().sum()),
         "not taken": sum(note.startswith("not taken: ") for note in frame.attrs.get("notes", ())),
+        **_record_ids(frame["corpus"], frame["record_id"], all_records),
     }
 
 
-def _describe_store(path: str | Path) -> dict[str, Any]:
+def _describe_store(path: str | Path, all_records: bool) -> dict[str, Any]:
     from physioprep.store import open_store
 
     store = open_store(path)
@@ -214,8 +238,7 @@ def _describe_store(path: str | Path) -> dict[str, Any]:
     facts["bytes"] = _size(path)
     facts["plan_sha256"] = store.attrs["plan_sha256"]
     facts["software"] = store.attrs["software"]
-    facts["record ids"] = list(store.records["record_id"].head(20))
-    return facts
+    return facts | _record_ids(store.records["corpus"], store.records["record_id"], all_records)
 
 
 def _size(path: str | Path) -> int | None:
@@ -225,7 +248,31 @@ def _size(path: str | Path) -> int | None:
     return None if None in sizes else sum(size or 0 for size in sizes)
 
 
-def _describe_shards(path: Path) -> dict[str, Any]:
+def _describe_embeddings(path: Path, all_records: bool) -> dict[str, Any]:
+    import zarr
+
+    try:
+        group: Any = zarr.open_group(str(path), mode="r")
+        n_vectors, n_features = group["embedding"].shape
+        columns = sorted(name for name in group.array_keys() if name != "embedding")
+        corpora, records = ([str(v) for v in group[name][:]] for name in ("corpus", "record_id"))
+    except (KeyError, ValueError, TypeError) as error:
+        raise PhysioprepError(f"{path}: damaged embeddings: {error}") from None
+    facts: dict[str, Any] = {
+        "embeddings": str(path),
+        "vectors": n_vectors,
+        "features": n_features,
+        "modalities": list(group.attrs["modalities"]),
+        "columns": columns,
+        "records": len(set(zip(corpora, records, strict=True))),
+    }
+    facts |= dict(group.attrs.get("provenance", {}))
+    if "unfinished_pretraining" in group.attrs:
+        facts["unfinished pretraining"] = group.attrs["unfinished_pretraining"]
+    return facts | _record_ids(corpora, records, all_records)
+
+
+def _describe_shards(path: Path, all_records: bool) -> dict[str, Any]:
     from physioprep.shards import open_shards
 
     shards = open_shards(path)
@@ -247,4 +294,4 @@ def _describe_shards(path: Path) -> dict[str, Any]:
         facts[label] = windows[label].value_counts().head(12).to_dict()
     facts["windows per chunk"] = shards.windows_per_chunk
     facts["plan_sha256"] = shards.attrs["plan_sha256"]
-    return facts
+    return facts | _record_ids(windows["corpus"], windows["record_id"], all_records)

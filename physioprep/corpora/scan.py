@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from physioprep.corpora import corpus_module, not_taken
 from physioprep.corpora.entry import Entry, is_utf8, named_in_utf8, walk
 from physioprep.corpora.file_hashes import fill_hashes, hash_corpus
+from physioprep.corpora.fit import misfits
 from physioprep.corpora.headers import COLUMNS, Row, failed_row
 from physioprep.errors import CorpusError
 from physioprep.facts import Facts, load_facts
@@ -60,7 +61,8 @@ def scan(
     r"""List the recordings of a folder: one manifest row each, from headers alone.
 
     A recording that cannot be scanned is a row with its ``error``. The manifest is the same for
-    every scheduler and number of workers.
+    every scheduler and number of workers. Where most recordings do not have the channels, rates
+    or number of the corpus, the log says so, and what the folder looks like.
 
     Parameters
     ----------
@@ -130,6 +132,8 @@ def scan(
     notes = [*walked.said, *not_taken.notes_of(walked, taken, RECORDINGS)]
     if notes:
         manifest.attrs["notes"] = notes
+    for doubt in misfits(manifest):
+        log.warning("%s? %s", corpus, doubt)
     return manifest
 
 

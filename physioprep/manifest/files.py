@@ -282,6 +282,15 @@ def _with_notes(frame: pd.DataFrame, notes: Any, path: Path) -> pd.DataFrame:
     return frame
 
 
+def _kind(name: str, stored: pa.DataType | None = None) -> str:
+    import pyarrow as pa
+
+    if name in COLUMNS:
+        return COLUMNS[name][0]
+    is_number = stored is not None and (pa.types.is_floating(stored) or pa.types.is_integer(stored))
+    return "number" if is_number else "label"
+
+
 def _series(name: str, column: pa.ChunkedArray, *, shared: bool) -> pd.Series[Any]:
     import pandas as pd
     import pyarrow as pa
@@ -344,13 +353,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
         try:
             out[name] = make_series(name, kind, _parse(kind, cells))
         except ValueError as error:
-<<<<<<< HEAD
             raise ManifestError(f"{path}: column {name}: {_one_line(error)}") from None
-    return pd.DataFrame(out)
-=======
-            raise ManifestError(f"{path}: column {name}: {error}") from None
     return conform(pd.DataFrame(out))
->>>>>>> 33b0610 (Take manifests that pandas filtered, and let records be written and stores pickled, as users try to)
 
 
 def _parse(kind: str, cells: Sequence[str | None]) -> list[Any]:

@@ -9,6 +9,7 @@ by TLS alone, with a key that exists in its own processes only.
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
@@ -37,6 +38,11 @@ Announce = Callable[[str], None]
 _RECOUNT_S: Final = 1.0
 #: Protocols that admit only who has the cluster's key, or this process alone.
 _CLOSED: Final = ("tls://", "wss://", "inproc://")
+#: Environment variable: seconds to wait for the first worker of a cluster.
+WAIT_VARIABLE: Final = "PHYSIOPREP_WAIT_FOR_WORKERS"
+_WAIT_S: Final = 60.0
+#: Seconds without a worker after which the user is told what is waited for.
+_SILENT_S: Final = 2.0
 
 
 @contextmanager
@@ -68,8 +74,8 @@ def connect(
     Raises
     ------
     PhysioprepError
-        No scheduler answers at the address, it does not accept the certificates, or the
-        connection was lost. Of class `error`.
+        No scheduler answers at the address, it does not accept the certificates, it gets no
+        worker, or the connection was lost. Of class `error`.
     """
     import dask
 
@@ -102,6 +108,7 @@ def connect(
         raise error(f"no Dask scheduler at {scheduler}: {cause}") from None
     with client:
         _announce(client, announce)
+        _await_worker(client, scheduler, error)
         try:
             yield client
         except (distributed.CancelledError, distributed.comm.CommClosedError) as cause:
@@ -161,6 +168,38 @@ def _security(scheduler: str, error: type[PhysioprepError]) -> Any:
             stacklevel=4,
         )
     return security
+
+
+def _await_worker(client: Any, scheduler: str, error: type[PhysioprepError]) -> None:
+    """Wait for the first worker, and say so; without one, nothing would ever begin."""
+    stated = os.environ.get(WAIT_VARIABLE, "")
+    try:
+        limit = float(stated or _WAIT_S)
+    except ValueError:
+        limit = math.nan
+    if not 0 <= limit < math.inf:
+        raise error(f"{WAIT_VARIABLE}={stated}: must be a number of seconds")
+    if _has_worker(client, min(_SILENT_S, limit)):
+        return
+    warnings.warn(
+        f"waiting for a worker to join the Dask scheduler at {scheduler}, which has none "
+        f"(for {limit:g} s; {WAIT_VARIABLE} changes that)",
+        stacklevel=4,
+    )
+    if not _has_worker(client, limit - _SILENT_S):
+        raise error(
+            f"the Dask scheduler at {scheduler} has had no worker for {limit:g} s: start some "
+            f"(dask worker {scheduler}), see docs/cluster.md; {WAIT_VARIABLE} changes the wait"
+        )
+
+
+def _has_worker(client: Any, within_s: float) -> bool:
+    end = time.monotonic() + within_s
+    while not client.nthreads():
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def _announce(client: Any, announce: Announce | None) -> None:

@@ -27,9 +27,14 @@ from physioprep.parallel.workers import (
     spawn_context,
     without_main,
 )
+from physioprep.suggest import did_you_mean
 
 #: Names of schedulers; an address (``tcp://…``) is valid, too.
 SCHEDULERS: Final = ("sync", "threads", "processes", "cluster")
+#: Protocols of addresses that Dask knows.
+PROTOCOLS: Final = ("tcp", "tls", "ws", "wss", "inproc", "ucx", "ucxx")
+#: More workers than any cluster of one run has: a typing error.
+MAX_WORKERS: Final = 65_536
 #: Tasks per round and worker of a local scheduler.
 _ROUND: Final = 128
 
@@ -67,18 +72,31 @@ def choose_scheduler(
     Raises
     ------
     PhysioprepError
-        Unknown scheduler. Of class `error`.
+        Unknown scheduler or protocol of an address, or no number of workers. Of class `error`.
 
     Examples
     --------
     >>> choose_scheduler(None, None, "threads"), choose_scheduler(None, 1, "threads")
     ('threads', 'sync')
     """
+    if workers is not None and (workers % 1 or not 1 <= workers <= MAX_WORKERS):
+        raise error(f"workers={workers}: 1 to {MAX_WORKERS}")
     if scheduler is None:
         return "sync" if workers == 1 else default
-    if scheduler not in SCHEDULERS and "://" not in scheduler:
+    protocol, separator, place = scheduler.partition("://")
+    if separator:
+        if protocol not in PROTOCOLS:
+            hint = did_you_mean(protocol, PROTOCOLS)
+            known = ", ".join(f"{each}://" for each in PROTOCOLS)
+            raise error(f"scheduler {scheduler!r}: no protocol {protocol!r}{hint or f': {known}'}")
+        if not place:
+            raise error(f"scheduler {scheduler!r}: an address is {protocol}://HOST:PORT")
+    elif scheduler not in SCHEDULERS:
         known = ", ".join(SCHEDULERS)
-        raise error(f"unknown scheduler {scheduler!r}: {known}, or an address (tcp://…)")
+        hint = did_you_mean(scheduler, SCHEDULERS)
+        raise error(
+            f"unknown scheduler {scheduler!r}{hint or ':'} {known}, or an address (tcp://…)"
+        )
     return scheduler
 
 

@@ -188,6 +188,9 @@ class ShardSpec:
             *self._alignment_checks(),
             *self._mixture_checks(),
         )
+        for name, value in vars(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ShardError(f"{name}={value}: no finite number")
         for good, cause in checks:
             if not good:
                 raise ShardError(cause)

@@ -185,7 +185,9 @@ class ModalityArrays:
         length = int(self.table(modality, "length")[number])
         stop = length if stop is None else min(stop, length)
         if not 0 <= start <= length:
-            raise StoreError(f"{self.path}: no sample {start} in a record of {length} samples")
+            raise StoreError(
+                f"{self.path}: sample {start} is not in the record, which has 0 to {length}"
+            )
         key = f"{modality}/signal/"
         if key not in self._arrays:
             with named(self.path):

@@ -150,8 +150,10 @@ def draw_record(
     if missing := [name for name in wanted if name not in store.modalities]:
         held = ", ".join(store.modalities)
         raise PhysioprepError(f"{store.path}: no modality {missing[0]!r} (it holds: {held})")
+    if not 0 <= start_s < math.inf:
+        raise PhysioprepError(f"start_s={start_s:g} is not a time after the record's start")
     if not 0 < duration_s <= MAX_PAGE_S:
-        raise PhysioprepError(f"duration {duration_s:g} s: draw between 0 and {MAX_PAGE_S:g} s")
+        raise PhysioprepError(f"duration_s={duration_s:g}: draw between 0 and {MAX_PAGE_S:g} s")
     number = store.index(record_id)
     row = dict(store.records.iloc[number])
     signals = [one for name in wanted for one in _cut(store, number, name, start_s, duration_s)]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from physiomodels.training.classifier import weights_files
 from physiomodels.training.run_card import unfinished
 from physioprep.errors import ModelError
-from physioprep.hashes import write_hashes
+from physioprep.hashes import sha256_of, write_hashes
 from physioprep.new_folder import new_folder
 from physioprep.outputs import EMBEDDINGS, PICTURE, check_output
 from physioprep.zarr_files import Files, write_files
@@ -59,12 +61,52 @@ def new_group(
         yield folder
 
 
+def provenance_of(
+    kind: str, source: str | Path, attrs: Mapping[str, Any], model: str | Path, **options: Any
+) -> dict[str, Any]:
+    """Describe where embeddings come from; by hashes, so that it is the same on any machine.
+
+    Parameters
+    ----------
+    kind : {"shards", "store"}
+        Of `source`.
+    source : path-like
+        Shards or store; its name is kept.
+    attrs : mapping
+        Attributes of its root group.
+    model : path-like
+        What the encoders were loaded from; its name is kept.
+    **options
+        How windows were chosen and cut.
+
+    Returns
+    -------
+    dict
+        JSON values: ``source``, ``model`` with the SHA-256 of each file that was loaded,
+        ``options`` and ``software``.
+    """
+    hashed = ("plan_sha256", "recipe_sha256")
+    files = weights_files(model)
+    names = ("physioprep", "torch", "numpy", "zarr")
+    return {
+        "source": {"kind": kind, "name": Path(source).name}
+        | {name: attrs[name] for name in hashed if name in attrs},
+        "model": {
+            "name": Path(model).name,
+            "sha256": {file.name: sha256_of(file) for file in files if file.is_file()},
+        },
+        "options": {name: value for name, value in options.items() if value is not None},
+        "software": {name: version(name) for name in names},
+    }
+
+
 def write_group(
     folder: Path,
     vectors: NDArray[np.float32],
     table: pd.DataFrame,
     modalities: list[str],
     model: str | Path,
+    provenance: Mapping[str, Any],
 ) -> None:
     """Write the Zarr group.
 
@@ -81,12 +123,19 @@ def write_group(
     model : path-like
         What the encoders were loaded from; if its pretraining is not finished, the attribute
         ``unfinished_pretraining`` says so.
+    provenance : mapping
+        From `provenance_of`: the attribute of this name.
     """
     import zarr
     from zarr.storage import MemoryStore
 
     files: Files = {}
-    attributes = {"schema": SCHEMA, "schema_version": 1, "modalities": modalities}
+    attributes: dict[str, Any] = {
+        "schema": SCHEMA,
+        "schema_version": 1,
+        "modalities": modalities,
+        "provenance": dict(provenance),
+    }
     if (so_far := unfinished(Path(model))) is not None:
         attributes["unfinished_pretraining"] = so_far
     group = zarr.create_group(MemoryStore(files), attributes=attributes)

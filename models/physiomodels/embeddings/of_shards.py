@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from physiomodels.embeddings.encoders import load_encoders, pooled
-from physiomodels.embeddings.group import new_group, write_group
+from physiomodels.embeddings.group import new_group, provenance_of, write_group
 from physiomodels.embeddings.picture import draw
 from physiomodels.embeddings.run import (
     BATCH,
@@ -114,7 +114,10 @@ def embed(
             announce=announce,
         )  # fmt: skip
         assert np.array_equal(numbers, windows)
-        write_group(folder, vectors, table, list(encoders), model)
+        origin = provenance_of(
+            "shards", opened.path, opened.attrs, model, modality=modality, where=where
+        )
+        write_group(folder, vectors, table, list(encoders), model, origin)
     if picture is not None:
         draw(vectors, table, Path(picture), projection)
     return Path(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 
 from physiomodels.embeddings.encoders import Encoders, load_encoders, pooled
-from physiomodels.embeddings.group import new_group, write_group
+from physiomodels.embeddings.group import new_group, provenance_of, write_group
 from physiomodels.embeddings.picture import draw
 from physiomodels.embeddings.run import (
     BATCH,
@@ -30,6 +31,7 @@ from physioprep.shards.cut import cut_candidates
 from physioprep.shards.plan import Plan, plan_windows
 from physioprep.shards.source import open_source
 from physioprep.shards.spec import ShardSpec
+from physioprep.store import open_store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,6 +94,8 @@ def embed_store(
     """
     if per not in ("window", "record"):
         raise ModelError(f'per "{per}": "window" or "record"')
+    if not 0 < window_s < math.inf:
+        raise ModelError(f"window_s={window_s:g}: no length of a window")
     with new_group(out, overwrite=overwrite, inputs=[store, model], picture=picture) as folder:
         encoders = dict(load_encoders(model, modality))
         plan = _lay_out(str(store), tuple(encoders), window_s, where)
@@ -120,7 +124,11 @@ def embed_store(
         else:
             table.insert(0, "window", kept)
             table["start_s"] = plan.start_s[kept]
-        write_group(folder, vectors, table, list(encoders), model)
+        origin = provenance_of(
+            "store", store, open_store(store).attrs, model, modality=modality, where=where,
+            window_s=window_s, per=per,
+        )  # fmt: skip
+        write_group(folder, vectors, table, list(encoders), model, origin)
     if picture is not None:
         draw(vectors, table, Path(picture), projection)
     return Path(out)

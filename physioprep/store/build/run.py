@@ -246,7 +246,7 @@ class _Run:
         if self.target.unfinished(plan, give_up=self.overwrite):
             raise StoreError(
                 f"{self.path}: it has an unfinished ingest of another manifest or recipe; "
-                "repeat its call to finish it, or overwrite it"
+                "repeat its call to finish it, or overwrite it (--overwrite)"
             )
         while True:
             try:
@@ -271,7 +271,7 @@ class _Run:
         if open_store(self.path).attrs["plan_sha256"] != plan.sha256:
             raise StoreError(
                 f"{self.path}: exists already, made from another manifest or recipe; "
-                "overwrite it, or give another name"
+                "overwrite it (--overwrite), or give another name"
             )
         return True
 

@@ -1,0 +1,160 @@
+"""Say errors in the words of the command line, and refuse numbers that no option means.
+
+Functions name their parameters; whoever typed a command knows its options. The options of the
+verb that runs say how one becomes the other, so that no message is written twice.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+import typer
+from typer.core import TyperCommand
+
+from physioprep.errors import PhysioprepError
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+#: Parameters whose option is spelt otherwise, beyond units and plurals.
+_ALIASES: Final = {
+    "n_windows": "windows",
+    "per_record": "max_per_record",
+    "label_shares": "label_share",
+    "window_s": "window",
+    "stride_s": "stride",
+    "before_s": "before",
+    "trim_s": "trim",
+    "start_s": "start",
+    "duration_s": "duration",
+    "at_s": "at",
+    "all_records": "records",
+}
+#: A hint for Python, in brackets: "(annotators=[...])", "(in Python overwrite=True)".
+_FOR_PYTHON: Final = re.compile(
+    r"(?:; in Python [a-z_]+=[^\s()]+)|(?: \((?:in Python )?[a-z_]+=[^()]*\))"
+)
+#: A name as functions have them, alone or with a value: not within a path, an address or quotes.
+_NAME: Final = re.compile(
+    r"(?<![\w./\\'\"`:-])([a-z]+(?:_[a-z]+)*)(?:(=)(?:'([^']*)'|\"([^\"]*)\"|([\w.+-]+))?)?(?![\w./\\-]*[\w/\\])"
+)
+
+
+class Verb(TyperCommand):
+    """A verb: numbers that are none (nan, inf) are refused before it runs."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb.
+
+        Parameters
+        ----------
+        ctx : Context
+            Of Typer, with the values of the options.
+
+        Returns
+        -------
+        object
+            What the verb returns.
+
+        Raises
+        ------
+        PhysioprepError
+            An option is no finite number; a parameter in a message is named as an option.
+        """
+        options = options_of(self.params)
+        for option in self.params:
+            name = str(option.name)
+            values = ctx.params.get(name)
+            for value in values if isinstance(values, list | tuple) else [values]:
+                if isinstance(value, float) and not math.isfinite(value):
+                    raise PhysioprepError(f"{options.get(name, name)} {value}: no finite number")
+        try:
+            return super().invoke(ctx)
+        except PhysioprepError as error:
+            said = in_options(str(error), options)
+            if said == str(error):
+                raise
+            raise PhysioprepError(said) from error
+
+
+class Verbs(typer.Typer):
+    """A Typer whose commands are of the class `Verb`."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[_Function], _Function]:
+        """Return the decorator of a verb.
+
+        Parameters
+        ----------
+        name : str, optional
+            Of the verb; by default that of its function.
+        **settings
+            As for `typer.Typer.command`.
+
+        Returns
+        -------
+        callable
+        """
+        return super().command(name, **{"cls": Verb, **settings})
+
+
+def options_of(params: Iterable[Any]) -> dict[str, str]:
+    """Return the options of a verb by the names that functions have for them.
+
+    Parameters
+    ----------
+    params : iterable of Parameter
+        Typer's; arguments are passed over.
+
+    Returns
+    -------
+    dict of str to str
+        ``{"overwrite": "--overwrite", "window": "--window", "window_s": "--window"}``.
+    """
+    own = {
+        str(each.name): max((o for o in each.opts), key=len)
+        for each in params
+        if any(o.startswith("--") for o in each.opts)
+    }
+    plural = {f"{name}s": option for name, option in own.items() if f"{name}s" not in own}
+    aliases = {name: own[option] for name, option in _ALIASES.items() if option in own}
+    return plural | aliases | own
+
+
+def in_options(message: str, options: Mapping[str, str]) -> str:
+    """Return a message in the words of the command line.
+
+    Parameters
+    ----------
+    message : str
+        Of an error of ours.
+    options : mapping of str to str
+        From `options_of`.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> options = {"overwrite": "--overwrite", "trim_s": "--trim", "align": "--align"}
+    >>> in_options("s.zarr: exists; replace it with overwrite=True", options)
+    's.zarr: exists; replace it with --overwrite'
+    >>> in_options("trim_s must not be negative; align='beat' finds none", options)
+    '--trim must not be negative; --align beat finds none'
+    >>> in_options("choose with --annotator (annotators=[...])", options)
+    'choose with --annotator'
+    >>> in_options("/data/trim_s/a.dat: align the windows", options)
+    '/data/trim_s/a.dat: align the windows'
+    """
+
+    def option(found: re.Match[str]) -> str:
+        name, sign = found[1], found[2]
+        # a word alone is a parameter only where no English word looks like it
+        if name not in options or not (sign or "_" in name):
+            return found[0]
+        value = next((part for part in found.groups()[2:] if part is not None), "")
+        said = options[name]
+        return said if value in ("", "True") else f"{said} {value}"
+
+    return _NAME.sub(option, _FOR_PYTHON.sub("", message))

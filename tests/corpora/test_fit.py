@@ -1,0 +1,76 @@
+"""A scan under the name of another corpus says so, and what the folder looks like."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import physioprep as pp
+from physioprep.cli import app
+from physioprep.corpora.fit import misfits
+from physioprep.simulation import LEADS, write_wfdb
+
+
+def records(folder: Path, n: int, *, rate_hz: int = 360, leads: tuple[str, ...] = ("MLII", "V5")):
+    """WFDB records named as those of mitdb."""
+    folder.mkdir(exist_ok=True)
+    for number in range(n):
+        write_wfdb(folder, str(100 + number), np.zeros((len(LEADS), 400)), rate_hz, [])
+        header = folder / f"{100 + number}.hea"
+        text = header.read_text()
+        for old, new in zip(LEADS, [*leads, *leads, *leads, *leads, *leads, *leads], strict=False):
+            text = text.replace(f" {old}\n", f" {new}\n")
+        header.write_text(text)
+    return pp.scan(folder, "mitdb", hashes=False)
+
+
+def test_leads_rates_and_counts_that_a_corpus_has_not_are_named(tmp_path: Path) -> None:
+    assert misfits(records(tmp_path / "right", 3)) == []
+    (doubt, _) = misfits(records(tmp_path / "rate", 3, rate_hz=500))
+    assert doubt == "3 of 3 recordings have Hz 500; mitdb: 360"
+    (doubt, _) = misfits(records(tmp_path / "leads", 3, leads=("a", "b")))
+    assert doubt == "3 of 3 recordings have channels a, b; mitdb: 2 of MLII, V1, V2, V4, V5"
+    (doubt, last) = misfits(records(tmp_path / "many", 49))
+    assert doubt == "49 recordings; mitdb has 48"
+    assert last == f"{tmp_path}/many looks like no corpus that is known; corpus folder takes any"
+
+
+def test_the_scan_says_it_in_summary_json_log_and_exit_code(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    records(tmp_path / "raw", 2, rate_hz=500)
+    assert "mitdb? 2 of 2 recordings have Hz 500" in caplog.text
+    command = ["scan", str(tmp_path / "raw"), "--corpus", "mitdb", "-o", str(tmp_path / "m.csv")]
+    done = CliRunner().invoke(app, [*command, "--json"])
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["does not fit"][0].startswith("2 of 2 recordings have Hz 500")
+    done = CliRunner().invoke(app, [*command, "--overwrite"])
+    assert done.exit_code == 1
+    assert "warning: mitdb? 2 of 2 recordings have Hz 500" in " ".join(done.stderr.split())
+    assert len(pp.read_manifest(tmp_path / "m.csv")) == 2  # written all the same
+
+
+REAL = {
+    "cinc2015": "cinc2015", "cinc2017": "cinc2017", "cinc2017_more": "cinc2017",
+    "cinc2021": "cinc2021", "cpsc2021": "cpsc2021", "drivedb": "drivedb", "ecgiddb": "ecgiddb",
+    "eegmat": "eegmat", "eegmmidb": "eegmmidb", "ludb": "ludb", "mitdb": "mitdb",
+    "nstdb": "nstdb", "ptbdb": "ptbdb",
+}  # fmt: skip
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize("folder", REAL)
+def test_no_real_corpus_is_doubted(shared_data: Path, folder: str) -> None:
+    assert misfits(pp.scan(shared_data / folder, REAL[folder], hashes=False)) == []
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(("folder", "named"), [("ludb", "mitdb"), ("mitdb", "ludb")])
+def test_real_corpora_are_recognised_under_another_name(
+    shared_data: Path, folder: str, named: str
+) -> None:
+    doubts = misfits(pp.scan(shared_data / folder, named, hashes=False))
+    assert len(doubts) > 1
+    assert f"looks like {folder}" in doubts[-1]
