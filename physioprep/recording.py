@@ -134,7 +134,8 @@ def not_read_flags(metadata: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     metadata : mapping
-        Of a header or recording; ``"not_read"`` lists what could not be read.
+        Of a header or recording; ``"not_read"`` lists what could not be read,
+        ``"n_replaced"`` counts annotations in whose place are those that the corpus keeps beside.
 
     Returns
     -------
@@ -145,7 +146,9 @@ def not_read_flags(metadata: Mapping[str, Any]) -> list[str]:
     >>> not_read_flags({"not_read": ["100.atr"]})
     ['not-read:100.atr']
     """
-    return [f"not-read:{name}" for name in metadata.get("not_read", ())]
+    flags = [f"not-read:{name}" for name in metadata.get("not_read", ())]
+    n_replaced = metadata.get("n_replaced", 0)
+    return [*flags, f"annotations-replaced:{n_replaced}"] if n_replaced else flags
 
 
 @dataclass(frozen=True, eq=False)

@@ -201,14 +201,29 @@ def channel_flags(header: Header, table: Mapping[str, Channel]) -> list[str]:
             if name.lower() not in present and row.kind not in _EVENTS
         ],
     }
-    return [f"{flag}:{_some(names)}" for flag, names in told.items() if names]
+    return [f"{flag}:{some_of(names)}" for flag, names in told.items() if names]
 
 
 def _unit(text: str) -> str:
     return text.strip().replace("µ", "u").replace("μ", "u")
 
 
-def _some(names: Iterable[str]) -> str:
+def some_of(names: Iterable[str]) -> str:
+    """Return the first of several names, and how many more there are.
+
+    Parameters
+    ----------
+    names : iterable of str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> some_of("abcde")
+    'a, b, c and 2 more'
+    """
     names = list(names)
     more = len(names) - _MOST
     return ", ".join(names[:_MOST]) + (f" and {more} more" if more > 0 else "")

@@ -21,6 +21,7 @@ from physioprep.readers.confinement import is_inside
 from physioprep.readers.regular import read_bytes
 
 _LINE: Final = re.compile(r"\r\n|\n|\r")  # str.splitlines splits at other characters, too
+_EVENT_COLUMNS: Final = ("onset", "duration", "trial_type", "stim_type", "value", "sample")
 _YEARS: Final = {"month": 12.0, "week": 365.25 / 7, "day": 365.25}
 _SEXES: Final = {
     **dict.fromkeys(("f", "female", "woman", "girl"), "F"),
@@ -287,10 +288,13 @@ class Events:
         See `physioprep.recording.ANNOTATION_COLUMNS`.
     n_left_out : int
         Rows without a time, or with another number of cells than columns.
+    other_columns : tuple of str
+        Columns that `columns` have no place for.
     """
 
     columns: dict[str, NDArray[Any]]
     n_left_out: int
+    other_columns: tuple[str, ...] = ()
 
 
 def read_events(path: Path, root: Path) -> Events:
@@ -344,7 +348,8 @@ def read_events(path: Path, root: Path) -> Events:
     columns["code"] = np.array([*values, None], object)[:-1]
     columns["sample"] = np.array([_sample(row) for _, row in timed], np.int64)
     bad = sum(problem.startswith("row ") for problem in table.problems)
-    return Events(columns, len(table.rows) - len(timed) + bad)
+    others = [name for name in (table.rows[0] if table.rows else ()) if name not in _EVENT_COLUMNS]
+    return Events(columns, len(table.rows) - len(timed) + bad, tuple(others))
 
 
 def _has_decimal_comma(onsets: list[str]) -> bool:

@@ -59,7 +59,9 @@ def test_events_become_annotations_of_the_store_and_align_windows(dataset: Make,
     assert found["duration"].iloc[1] == 0.5
 
 
-def test_events_replace_the_markers_of_the_file_and_a_note_says_so(shared_data: Path):
+def test_events_replace_the_markers_of_the_file_and_a_flag_says_so(
+    shared_data: Path, tmp_path: Path
+):
     from physioprep.store.build.sources import read_source
 
     manifest = pp.scan(shared_data / "formats_tiny_bids", "bids", hashes=False)
@@ -69,6 +71,9 @@ def test_events_replace_the_markers_of_the_file_and_a_note_says_so(shared_data: 
     assert recording.annotations["code"].tolist() == ["1", "2"]
     said = "1 annotations of the file itself are replaced by those of its corpus"
     assert said in recording.metadata["notes"]
+    pp.ingest(manifest, tmp_path / "s.zarr", "native", workers=1)
+    flags = pp.open_store(tmp_path / "s.zarr").records["flags"].iloc[0]
+    assert "annotations-replaced:1" in list(flags)
 
 
 def test_events_that_cannot_be_read_cost_neither_signals_nor_silence(dataset: Make, tmp_path: Path):
@@ -208,6 +213,12 @@ def test_events_outside_the_recording_are_counted(dataset: Make):
     table = "onset\tduration\n-1\t0\n1\t0\n2\t0\n900\t0\n"  # of 2 s
     row = scanned(dataset(**{"task-rest_events.tsv": table})).iloc[0]
     assert list(row["flags"]) == ["events-outside:3"]
+
+
+def test_columns_of_events_without_a_place_are_named(dataset: Make):
+    table = "onset\tduration\tresponse_time\tHED\n1\t0\t0.3\tn/a\n"
+    row = scanned(dataset(**{"task-rest_events.tsv": table})).iloc[0]
+    assert list(row["flags"]) == ["event-columns-left-out:response_time, hed"]
 
 
 def test_a_side_file_outside_the_corpus_is_not_read(dataset: Make, tmp_path: Path):

@@ -105,3 +105,22 @@ def test_inherited_events_are_those_of_mne_bids(written: Callable[..., Any]):
     table = where.copy().update(suffix="events", extension=".tsv").fpath
     table.rename(where.root / "task-rest_events.tsv")
     compare_events(where, mne_bids.read_raw_bids(where, verbose="error"))
+
+
+def test_a_fif_recording_in_several_files_is_one_with_its_events(tmp_path: Path):
+    folder = tmp_path / "sub-01" / "meg"
+    folder.mkdir(parents=True)
+    noise = np.random.default_rng(0).standard_normal((2, 300_000))
+    raw = mne.io.RawArray(noise, mne.create_info(["Fp1", "ECG"], 1000.0, ["eeg", "ecg"]))
+    options = {"split_naming": "bids", "split_size": "2MB", "verbose": "error"}
+    raw.save(folder / "sub-01_task-rest_meg.fif", **options)
+    (folder / "sub-01_task-rest_events.tsv").write_text("onset\tduration\n1\t0\n250\t0\n")
+    manifest = pp.scan(tmp_path, "bids", hashes=False)
+    row = manifest.iloc[0]
+    parts = sorted(path.name for path in folder.glob("*.fif"))
+    assert len(parts) > 1
+    assert len(manifest) == 1
+    assert [name.rpartition("/")[2] for name in row["files"]] == [
+        *parts, "sub-01_task-rest_events.tsv"
+    ]  # fmt: skip
+    assert (row["duration_s"], list(row["flags"])) == (300, [])

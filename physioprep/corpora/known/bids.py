@@ -20,6 +20,7 @@ from physioprep.corpora.bids_channels import (
     modality_of_type,
     read_channels,
     read_electrodes,
+    some_of,
 )
 from physioprep.corpora.bids_names import LEFT_OUT, BidsName, SideFiles, dataset_of, parse_name
 from physioprep.corpora.bids_people import People
@@ -173,9 +174,9 @@ def describe(entry: Entry, header: Header) -> Entry:
     -------
     Entry
         With flags of the channels (see `physioprep.corpora.bids_channels.channel_flags`),
-        ``events-left-out:2`` (events without a time), ``events-outside:3`` (before the start or
-        after the end) and ``not-read:…`` (tables that cannot be read, which are then not among
-        its files).
+        ``events-left-out:2`` (events without a time), ``event-columns-left-out:…`` (those that
+        annotations have no place for), ``events-outside:3`` (before the start or after the end)
+        and ``not-read:…`` (tables that cannot be read, which are then not among its files).
     """
     root = Path(str(header.path).removesuffix(entry.path))
     flags, lost = list(entry.flags), []
@@ -206,6 +207,8 @@ def _event_flags(events: Events, header: Header) -> list[str]:
     n_outside = int(((onset < 0) | (onset >= header.duration_s)).sum())
     is_known = all(group.n_samples >= 0 for group in header.groups)
     flags = [f"events-left-out:{events.n_left_out}"] if events.n_left_out else []
+    if events.other_columns:
+        flags.append(f"event-columns-left-out:{some_of(events.other_columns)}")
     return [*flags, f"events-outside:{n_outside}"] if n_outside and is_known else flags
 
 

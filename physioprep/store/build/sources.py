@@ -179,6 +179,7 @@ def _with_annotations(recording: Recording, record: Mapping[str, Any], path: Pat
         if own:
             said = f"{own} annotations of the file itself are replaced by those of its corpus"
             metadata["notes"] = [*metadata.get("notes", ()), said]
+            metadata["n_replaced"] = own
         return replace(recording, annotation_columns=notes, metadata=metadata)
     return recording
 
