@@ -120,11 +120,13 @@ def look_beside(
         if name in exclude or not name.endswith(endings):
             continue
         path, known = folder / name, extension in KNOWN_EXTENSIONS
-        if known:  # whatever it holds
+        is_file = os.path.isfile(path)  # noqa: PTH113 (hot path)
+        if known and is_file:  # whatever it holds
             found.files.append(path)
         try:
-            if rate_hz is not None:
+            if rate_hz is not None or not is_file:
                 _check_end(path)
+            if rate_hz is not None:
                 found.tables.append(read_annotations(path, rate_hz, extension))
             elif not known:
                 _check_end(path)

@@ -72,6 +72,21 @@ def test_a_pipe_for_annotations_is_noted_and_not_waited_for(
     assert note == "a.atr: not read as annotations (a pipe, not a file)"
 
 
+@pytest.mark.parametrize("odd", ["pipe", "loop", "nowhere"])
+def test_an_odd_annotation_file_does_not_cost_the_row(
+    tmp_path: Path, wfdb: Callable[..., Path], odd: str
+) -> None:
+    wfdb(tmp_path / "a", ["I"])
+    if odd == "pipe":
+        os.mkfifo(tmp_path / "a.atr")
+    else:
+        (tmp_path / "a.atr").symlink_to({"loop": "a.atr", "nowhere": "absent"}[odd])
+    frame = scan(tmp_path, "folder")
+    assert frame["error"].tolist() == [None]
+    assert frame["files"].tolist() == [["a.hea", "a.dat"]]
+    assert frame["flags"].tolist() == [["not-read:a.atr"]]
+
+
 def test_a_pipe_is_not_hashed(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a")
     with pytest.raises(OSError, match="a pipe"):
