@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 import physioprep as pp
 from physioprep.corpora.bids_channels import read_channels, read_electrodes
+from physioprep.corpora.bids_names import SideFiles, parse_name
+from physioprep.corpora.bids_people import People
 from physioprep.corpora.bids_tables import read_events, read_tsv
 from physioprep.errors import CorpusError
 
@@ -199,3 +201,33 @@ def test_any_bytes_are_a_table_or_one_clear_error(tmp_path: Path, data: bytes):
         read_electrodes(path, tmp_path, path)
     except CorpusError as error:
         assert str(error).startswith(f"{path}: ")  # noqa: PT017
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.text('participant_idagesxgender\tsub-01\n"n/a,.+', max_size=120).map(
+        lambda rest: f"participant_id\tage\tsex\nsub-01\t{rest}".encode()
+    )
+    | st.binary(max_size=200),
+    st.text('{}[]":,agesxUnitsLevels01 null', max_size=60)
+    | st.sampled_from(['{"age": 1, "sex": [], "gender": null}', '{"sex": {"Levels": [1]}}']),
+)
+def test_any_table_of_participants_leaves_the_recording(tmp_path: Path, table: bytes, about: str):
+    (tmp_path / "participants.tsv").write_bytes(table)
+    (tmp_path / "participants.json").write_text(about)
+    people = People(tmp_path, ["participants.tsv"])
+    person = people.of("sub-01/eeg/sub-01_task-rest_eeg.edf")
+    assert person.age is None or 0 < person.age < 120
+    assert person.sex in ("F", "M", None)
+    for problem in people.problems:
+        assert problem.startswith("participants.tsv: ")
+        assert "\n" not in problem
+
+
+@given(st.lists(st.text("subesrunta-_./01 é", min_size=1, max_size=30), max_size=4))
+def test_any_path_has_a_name_and_no_table_of_another_subject(parts: list[str]):
+    path = "/".join(part.strip("/") or "x" for part in [*parts, "sub-2_task-a_eeg.edf"])
+    name = parse_name(path)
+    assert name.entities["sub"] == "2"
+    tables = SideFiles(["sub-1_events.tsv", "task-b_events.tsv"])
+    assert tables.nearest(path, "events") == []
