@@ -146,7 +146,7 @@ def scanned(name: str, folder: Path) -> pd.DataFrame:
     if hasattr(module, "read_annotations"):
         for path in frame["path"]:
             columns = module.read_annotations(folder / path)
-            assert len({len(column) for column in columns.values()}) == 1
+            assert len({len(column) for column in columns.values()}) <= 1  # {}: there are none
     return frame
 
 
