@@ -73,7 +73,7 @@ def test_shards_and_weights_that_do_not_match(shards: Path, tmp_path: Path) -> N
     def tune(label: str = "label_condition", **encoders: object) -> None:
         finetune(shards, tmp_path / "out", CONFIG, label=label, encoders=encoders)  # type: ignore[arg-type]
 
-    with pytest.raises(ModelError, match="no label label_mood; did you mean .label_condition.*; the shards hold"):
+    with pytest.raises(ModelError, match=r"no label label_mood; did you mean .label_condition"):
         tune("label_mood", ecg=TINY)
     with pytest.raises(ModelError, match="the model takes ppg"):
         tune(ppg=TINY)
