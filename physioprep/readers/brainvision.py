@@ -84,7 +84,7 @@ def parse_header(path: Path) -> BrainVisionHeader:
 
 def _markers_of(path: Path, name: str) -> Path | None:
     beside = path.with_suffix(".vmrk")
-    found = [file for file in (path.with_name(name), beside) if file.is_file()] if name else []
+    found = [file for file in (path.parent / name, beside) if file.is_file()] if name else []
     inside = [file for file in found if file.resolve().parent == path.resolve().parent]
     return inside[0] if inside else None
 
