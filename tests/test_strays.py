@@ -40,7 +40,7 @@ def make_shards(manifest: pd.DataFrame, path: Path, overwrite: bool) -> None:
 def make_embeddings(manifest: pd.DataFrame, path: Path, overwrite: bool) -> None:
     with new_group(path, overwrite=overwrite, inputs=[], picture=None) as folder:
         table = pd.DataFrame({"window": range(4), "record_id": list("aabb")})
-        write_group(folder, np.ones((4, 3), np.float32), table, ["ecg"], "nowhere")
+        write_group(folder, np.ones((4, 3), np.float32), table, ["ecg"], "nowhere", {})
 
 
 def make_results(manifest: pd.DataFrame, path: Path, overwrite: bool) -> None:

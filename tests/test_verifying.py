@@ -46,7 +46,7 @@ def flip(file: Path) -> None:
 def test_embeddings(tmp_path: Path) -> None:
     vectors = np.arange(12, dtype=np.float32).reshape(4, 3)
     table = pd.DataFrame({"window": range(4), "record_id": list("aabb")})
-    write_group(tmp_path / "e.zarr", vectors, table, ["ecg"], "nowhere")
+    write_group(tmp_path / "e.zarr", vectors, table, ["ecg"], "nowhere", {})
     result = pp.verify(tmp_path / "e.zarr")
     assert (result.kind, result.problems) == ("embeddings", ())
     flip(tmp_path / "e.zarr" / "embedding" / "c" / "0" / "0")

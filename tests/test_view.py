@@ -202,8 +202,8 @@ def test_units_are_converted_to_millivolts() -> None:
     ("arguments", "message"),
     [
         ({"start_s": 30}, "nothing at 30 s"),
-        ({"duration_s": 0}, "duration 0 s"),
-        ({"duration_s": 1e4}, "duration 10000 s"),
+        ({"duration_s": 0}, "duration_s=0: draw between"),
+        ({"duration_s": 1e4}, "duration_s=10000: draw between"),
         ({"modality": "eeg"}, "no modality 'eeg'"),
         ({"record_id": "b"}, "no record b"),
         ({"out": "a.txt"}, "file extension of a picture is .png"),

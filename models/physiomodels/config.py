@@ -222,7 +222,7 @@ def load_config(kind: type[T], source: str | Path | Mapping[str, Any]) -> T:
     >>> load_config(PretrainConfig, {"epoch": 3})
     Traceback (most recent call last):
         ...
-    physioprep.errors.ModelError: PretrainConfig has no field epoch; it has accumulate, ...
+    physioprep.errors.ModelError: PretrainConfig has no field epoch; did you mean 'epochs'?
     """
     if isinstance(source, Mapping):
         return _build(kind, source, kind.__name__)

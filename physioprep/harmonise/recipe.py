@@ -181,7 +181,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     >>> load_recipe("ecg-20hz")
     Traceback (most recent call last):
         ...
-    physioprep.errors.RecipeError: no recipe 'ecg-20hz': give a YAML file or one of ...
+    physioprep.errors.RecipeError: no recipe 'ecg-20hz'; did you mean 'ecg-200hz'?: give a ...
     """
     text = str(name_or_path)
     if text in list_recipes():
@@ -190,7 +190,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     if not path.is_file():
         hint = did_you_mean(text, list_recipes())
         known = ", ".join(list_recipes())
-        raise RecipeError(f"no recipe {text!r}{hint or ':'} give a YAML file or one of {known}")
+        raise RecipeError(f"no recipe {text!r}{hint}: give a YAML file or one of {known}")
     content = read_text(path, lambda cause: RecipeError(f"{path}: {cause}"))
     try:
         return _parse(content, str(path))
