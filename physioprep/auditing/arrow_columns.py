@@ -44,7 +44,7 @@ def read_table(path: Path) -> pd.DataFrame:
     try:
         checked = {"page_checksum_verification": True}
         file = pq.ParquetFile(path, **checked) if path.suffix == ".parquet" else None
-    except (pa.ArrowInvalid, OSError):
+    except (pa.ArrowException, ValueError, OSError):
         file = None
     stated = None if file is None else file.schema_arrow.metadata
     if file is None or (stated or {}).get(b"physioprep.manifest") != str(SCHEMA_VERSION).encode():
@@ -53,7 +53,7 @@ def read_table(path: Path) -> pd.DataFrame:
     for name in file.schema_arrow.names:
         try:
             column = file.read([name], use_threads=False).column(0)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, ValueError, OSError) as error:
             raise ManifestError(f"{path}: damaged: {error}") from None
         kind = COLUMNS[name][0] if name in COLUMNS else "label"
         if pa.types.is_floating(column.type):

@@ -18,6 +18,7 @@ from physioprep.errors import ManifestError
 from physioprep.manifest.conform import conform, conformed, data_columns
 from physioprep.manifest.croissant import describe
 from physioprep.manifest.decode import to_lists
+from physioprep.manifest.footer import stated_values
 from physioprep.manifest.schema import (
     COLUMNS,
     GROUP_COLUMNS,
@@ -141,7 +142,7 @@ def _is_manifest(path: Path) -> bool:
             with path.open(encoding="utf-8") as file:
                 return file.readline().startswith("corpus,corpus_version,record_id,")
         name = load_json(path.read_bytes(), ManifestError)["name"]
-    except (ManifestError, pa.ArrowInvalid, OSError, ValueError, KeyError, TypeError):
+    except (ManifestError, pa.ArrowException, OSError, ValueError, KeyError, TypeError):
         return False
     return isinstance(name, str) and name.startswith("physioprep manifest of ")
 
@@ -241,11 +242,10 @@ def _read_parquet(path: Path, *, shared: bool) -> pd.DataFrame:
         raise ManifestError(
             f"{path}: manifest schema {version}, this version reads {SCHEMA_VERSION}"
         )
-    n_values = sum(
-        file.metadata.row_group(group).column(column).num_values
-        for group in range(file.metadata.num_row_groups)
-        for column in range(file.metadata.num_columns)
-    )
+    try:
+        n_values = stated_values(path)
+    except (ValueError, OSError) as error:
+        raise ManifestError(f"{path}: damaged: {_one_line(error)}") from None
     size = path.stat().st_size
     if n_values > max(limits.MAX_MANIFEST_VALUES, limits.MAX_MANIFEST_VALUES_PER_BYTE * size):
         raise ManifestError(

@@ -125,13 +125,14 @@ class Shards:
             If the table is missing or damaged.
         """
         import pandas as pd
+        from pyarrow import ArrowException
 
         try:
             content = self.files.content("manifest.parquet").tobytes()
             return pd.read_parquet(io.BytesIO(content))
         except FileNotFoundError:
             raise ShardError(f"{self.path}/manifest.parquet: the file is missing") from None
-        except (OSError, ValueError) as error:  # pyarrow's; shards without checksums
+        except (OSError, ValueError, ArrowException) as error:  # shards without checksums
             raise ShardError(f"{self.path}/manifest.parquet: damaged: {error}") from None
 
     def mask(self, where: str) -> NDArray[np.bool_]:

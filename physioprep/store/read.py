@@ -76,12 +76,13 @@ class Store(ModalityArrays):
             The store's quarantine table is missing or damaged.
         """
         import pandas as pd
+        from pyarrow import ArrowException
 
         try:
             frame = pd.read_parquet(BytesIO(read_listed(self.path, QUARANTINE)))
         except FileNotFoundError:
             raise StoreError(f"{self.path}: {QUARANTINE} is missing") from None
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ArrowException) as error:
             cause = " ".join(str(error).split())[:200]
             raise StoreError(f"{self.path}/{QUARANTINE}: damaged ({cause})") from None
         # The file has the column only if one of its rows has a traceback.

@@ -24,7 +24,7 @@ def _is_quality(path: Path) -> bool:
 
     try:
         return _MARK in (pq.read_schema(path).metadata or {})
-    except (pa.ArrowInvalid, OSError):
+    except (pa.ArrowException, ValueError, OSError):
         return False
 
 
