@@ -11,6 +11,8 @@ import torch
 
 from physiomodels.model.encoder import CrissCrossEncoder
 
+collect_ignore = ["kill_at_random.py"]  # a script
+
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:

@@ -90,8 +90,16 @@ def old_and_new(store: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 
 @pytest.mark.parametrize(
-    "case",
-    ["other plan", "same plan", "no old", pytest.param("no exchange", marks=pytest.mark.long)],
+    ("case", "every"),
+    [
+        ("other plan", 5),
+        ("same plan", 5),
+        ("no old", 3),
+        *(
+            pytest.param(case, 1, marks=pytest.mark.long)
+            for case in ("other plan", "same plan", "no old", "no exchange")
+        ),
+    ],
 )
 def test_killed_between_any_two_steps_of_the_commit(
     store: Path,
@@ -99,8 +107,12 @@ def test_killed_between_any_two_steps_of_the_commit(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     case: str,
+    every: int,
 ) -> None:
-    """The old or the new shards are whole at the target, and the next run brings the new."""
+    """The old or the new shards are whole at the target, and the next run brings the new.
+
+    Each `every`-th step in turn.
+    """
     monkeypatch.setattr(os, "fsync", lambda _: None)  # counted, but a disk takes its time
     if case == "no exchange":  # a file system or kernel without renameat2
         monkeypatch.setattr(exchange, "_exchange", lambda *_: False)
@@ -137,7 +149,7 @@ def test_killed_between_any_two_steps_of_the_commit(
         seen.add("old" if found == old else "new")
         shutil.rmtree(target)
         shutil.copytree(ready, tmp_path, dirs_exist_ok=True)
-        step += 1
+        step += every
     assert step > 20
     assert {"fsync", "replace", "rmdir"} <= set(taken)
     assert ("exchange" in taken) == (case != "no old")
