@@ -9,6 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from physioprep.hashes import read_regular
+
 #: ``belongs(name)``: whether a file, relative to the output and with ``/``, is of our making.
 Belongs = Callable[[str], bool]
 #: Groups, arrays and chunks of our Zarr groups.
@@ -57,7 +59,7 @@ def listed_in(table: str, *others: str) -> Callable[[Path], Belongs]:
 def _names_in(table: Path) -> frozenset[str] | None:
     """Return the names in a list of checksums; None where there is none, or it is damaged."""
     try:
-        lines = table.read_text(encoding="utf-8").splitlines()
+        lines = read_regular(table).decode().splitlines()
     except (OSError, ValueError):
         return None
     found = [_LINE.fullmatch(line) for line in lines if not line.startswith("# ")]

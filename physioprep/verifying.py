@@ -8,7 +8,7 @@ from typing import Final
 
 from physioprep import remote
 from physioprep.errors import PhysioprepError
-from physioprep.hashes import HASHES, sha256_of
+from physioprep.hashes import HASHES, listed_file, read_regular, sha256_of
 from physioprep.outputs import RESULTS_MARK
 from physioprep.shards.checksums import TABLE
 from physioprep.shards.spec import SCHEMA as SHARDS
@@ -62,7 +62,7 @@ def verify(path: str | Path, *, progress: Progress | None = None) -> VerifyResul
     if schema == _EMBEDDINGS:
         return verify_listed(path, "embeddings", progress=progress)
     if isinstance(path, Path) and damaged:
-        if (path / "zarr.json").is_file() and (path / HASHES).is_file():
+        if (path / "zarr.json").exists() and (path / HASHES).is_file():
             return verify_listed(path, "store", progress=progress)
         if (path / STEPS).is_dir():
             return _verify_outputs(path, progress)
@@ -104,8 +104,8 @@ def _verify_outputs(path: Path, progress: Progress | None) -> VerifyResult:
     problems, size, files = [], 0, _noted(path)
     for name, before in files.items():
         try:
-            now = sha256_of(path / name)
-            size += (path / name).stat().st_size
+            now = sha256_of(file := listed_file(path, name))
+            size += file.stat().st_size
         except OSError as error:
             missing = isinstance(error, FileNotFoundError)
             problems.append(f"{name}: {'missing' if missing else error.strerror}")
@@ -121,8 +121,8 @@ def _noted(path: Path) -> dict[str, str]:
     out: dict[str, str] = {}
     for note in sorted((path / STEPS).glob("*.json")):
         try:
-            out |= json.loads(note.read_bytes()).get("files", {})
-        except (ValueError, AttributeError, TypeError):
+            out |= json.loads(read_regular(note)).get("files", {})
+        except (OSError, ValueError, AttributeError, TypeError):
             raise PhysioprepError(f"{note}: damaged") from None
     return out
 

@@ -7,6 +7,7 @@ folder of bounded size where one is given.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -21,6 +22,8 @@ from numpy.typing import NDArray
 
 from physioprep import remote
 from physioprep.errors import ShardError
+from physioprep.hashes import open_regular, read_regular
+from physioprep.limits import MAX_TEXT_BYTES
 from physioprep.shards.checksums import TABLE, Sums, crc_of, stated_sums
 
 _log = logging.getLogger(__name__)
@@ -149,9 +152,11 @@ class ShardFiles:
         self, path: Path, name: str, start: int | None, stop: int | None, room: Room
     ) -> NDArray[np.uint8]:
         """Read from a disk. Not mapped: a mapped file that is cut kills the process (SIGBUS)."""
-        handle = os.open(path, os.O_RDONLY)
+        handle = open_regular(path)
         try:
             status = os.fstat(handle)
+            if name == TABLE and status.st_size > MAX_TEXT_BYTES:
+                raise OSError(errno.EFBIG, f"more than {MAX_TEXT_BYTES} bytes")
             known: _Known = (status.st_ino, status.st_size)
             if self.cache is None:  # the times of cached files are those of their last use
                 known += (status.st_mtime_ns,)
@@ -203,7 +208,7 @@ class ShardFiles:
 
     def _plain(self, name: str) -> bytes:
         if isinstance(self.root, Path):
-            return (self.root / name).read_bytes()
+            return read_regular(self.root / name)
         return remote.fetch(remote.join(self.root, name))
 
     def _compare_root(self, root: Path) -> None:
@@ -213,7 +218,7 @@ class ShardFiles:
             known = (status.st_ino, status.st_size, status.st_mtime_ns)
             if self._checked.get("") == known:
                 return
-            content = (root / "zarr.json").read_bytes()
+            content = read_regular(root / "zarr.json")
         except OSError:
             if not self._first:
                 raise

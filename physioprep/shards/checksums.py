@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from physioprep.atomic import write_text
 from physioprep.errors import ShardError
+from physioprep.hashes import listed_file, open_regular, read_regular
 
 #: The table in a shards folder; it lists every other file.
 TABLE: Final = "CRC32CSUMS"
@@ -81,7 +82,7 @@ def sum_of(path: Path) -> tuple[int, int]:
         The file is missing or cannot be read.
     """
     size, crc = 0, 0
-    with path.open("rb", buffering=0) as file:
+    with open(path, "rb", buffering=0, opener=open_regular) as file:
         while piece := file.read(_PIECE):
             size, crc = size + len(piece), int(extend(crc, piece))
     return size, crc
@@ -138,7 +139,9 @@ def difference(folder: Path, name: str, stated: tuple[int, int]) -> str:
         Begins with the name; "" where the file is as it was.
     """
     try:
-        if (folder / name).stat().st_size == stated[0] and sum_of(folder / name) == stated:
+        file = listed_file(folder, name)
+        other = file.is_file() and file.stat().st_size != stated[0]  # not worth reading
+        if not other and sum_of(file) == stated:
             return ""
     except FileNotFoundError:
         return f"{name}: missing"
@@ -315,7 +318,7 @@ def is_intact(folder: Path) -> bool:
     bool
     """
     try:
-        sums = stated_sums(lambda name: (folder / name).read_bytes(), str(folder))
+        sums = stated_sums(lambda name: read_regular(folder / name), str(folder))
     except (ShardError, OSError):
         return False
     return sums is not None and not differing(folder, sums)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from physioprep import remote
 from physioprep.errors import ShardError
+from physioprep.hashes import read_regular
 from physioprep.shards.checksums import TABLE, crc_of_bytes, difference, stated_sums
 from physioprep.store.verify import Progress, VerifyResult, names_below
 
@@ -33,7 +34,7 @@ def verify_shards(path: str | Path, *, progress: Progress | None = None) -> Veri
 
     def read(name: str) -> bytes:
         if isinstance(path, Path):
-            return (path / name).read_bytes()
+            return read_regular(path / name)
         return remote.fetch(remote.join(path, name))
 
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +22,7 @@ from zarr.storage import LocalStore, WrapperStore
 
 from physioprep import remote
 from physioprep.errors import StoreError
-from physioprep.hashes import HASHES, sha256_of
+from physioprep.hashes import HASHES, open_regular, sha256_of
 from physioprep.remote_zarr import UrlStore
 from physioprep.store.sums import listed_hashes
 from physioprep.zarr_metadata import CheckedStore
@@ -78,6 +79,11 @@ def _check(root: Path, key: str) -> None:
             raise StoreError(f"{root}/{key}: {error.strerror}") from None
         if not same:
             raise _wrong(root, key, "changed since it was written")
+    elif now is not None and not (root / key).is_dir():
+        try:
+            os.close(open_regular(root / key))  # Zarr would wait for the writer of a pipe
+        except OSError as error:
+            raise StoreError(f"{root}/{key}: {error.strerror}") from None
     if now is not None:
         _CHECKED[root, key] = now
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from physioprep import remote
 from physioprep.errors import StoreError
-from physioprep.hashes import HASHES, sha256_of
+from physioprep.hashes import HASHES, listed_file, parse_hashes, read_regular, sha256_of
 
 
 def stated_hashes(path: str | Path) -> dict[str, str]:
@@ -57,20 +56,14 @@ def listed_hashes(path: str | Path) -> dict[str, str] | None:
     where = f"{path}/{HASHES}"
     try:
         if isinstance(path, Path):
-            text = (path / HASHES).read_bytes().decode()
+            text = read_regular(path / HASHES).decode()
         else:
             text = remote.fetch(remote.join(path, HASHES)).decode()
+        return parse_hashes(text)
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise StoreError(f"{where}: {getattr(error, 'strerror', error) or error}") from None
-    out = {}
-    for line in text.splitlines():
-        match = re.fullmatch(r"([0-9a-f]{64})  (.+)", line)
-        if not match:
-            raise StoreError(f"{where}: not a list of hashes: {line[:80]!r}")
-        out[match[2]] = match[1]
-    return out
 
 
 def sums_sha256(path: str | Path) -> str:
@@ -88,7 +81,7 @@ def sums_sha256(path: str | Path) -> str:
     """
     try:
         if isinstance(path, Path):
-            content = (path / HASHES).read_bytes()
+            content = read_regular(path / HASHES)
         else:
             content = remote.fetch(remote.join(path, HASHES))
     except OSError:
@@ -115,9 +108,8 @@ def check_files(path: Path, hashes: dict[str, str], names: Iterable[str]) -> Non
     """
     for name in names:
         try:
-            damage = (
-                "changed since it was written" if sha256_of(path / name) != hashes[name] else ""
-            )
+            same = sha256_of(listed_file(path, name)) == hashes[name]
+            damage = "" if same else "changed since it was written"
         except FileNotFoundError:
             damage = "missing"
         except OSError as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from physioprep import remote
-from physioprep.hashes import HASHES
+from physioprep.hashes import HASHES, listed_file, open_regular, read_regular
 from physioprep.store.format.layout import SCHEMA
 from physioprep.store.open import open_store
 from physioprep.store.sums import stated_hashes
@@ -85,7 +85,7 @@ def schema_of(path: str | Path) -> object:
     """
     try:
         if isinstance(path, Path):
-            data = (path / "zarr.json").read_bytes()
+            data = read_regular(path / "zarr.json")
         else:
             data = remote.fetch(remote.join(path, "zarr.json"))
         return json.loads(data)["attributes"]["schema"]
@@ -140,7 +140,7 @@ def verify_listed(
 
 def _hash(path: str | Path, name: str) -> tuple[str, int]:
     if isinstance(path, Path):
-        with (path / name).open("rb") as stream:
+        with open(listed_file(path, name), "rb", opener=open_regular) as stream:
             found = hashlib.file_digest(stream, "sha256").hexdigest()
             return found, os.fstat(stream.fileno()).st_size
     data = remote.fetch(remote.join(path, name))

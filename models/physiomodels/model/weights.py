@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from physioprep.atomic import make_folders, write_bytes
 from physioprep.errors import ModelError, StoreError
-from physioprep.hashes import sha256_of, write_hashes
+from physioprep.hashes import listed_file, sha256_of, write_hashes
 from physioprep.store.sums import listed_hashes
 
 
@@ -128,7 +128,7 @@ def damage_of(folder: Path) -> list[str]:
     problems = []
     for name, stated in hashes.items():
         try:
-            if sha256_of(folder / name) != stated:
+            if sha256_of(listed_file(folder, name)) != stated:
                 problems.append(f"{name} is changed since it was written")
         except OSError as error:
             problems.append(f"{name}: {error.strerror}")

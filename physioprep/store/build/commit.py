@@ -16,7 +16,7 @@ import numpy as np
 
 from physioprep.atomic import sync, sync_all
 from physioprep.errors import CorpusError
-from physioprep.hashes import HASHES
+from physioprep.hashes import HASHES, format_hashes
 from physioprep.samples import MISSING_INT16
 from physioprep.store.build.expect import EXCLUDED
 from physioprep.store.build.gather import QUARANTINE_COLUMNS, Contents, gather, join, read_contents
@@ -247,7 +247,6 @@ def _write_hashes(store: Path, hashes: Mapping[str, str]) -> None:
                 new.append(Path(folder, name))
             elif relative not in hashes:  # a shard of an abandoned plan
                 os.unlink(os.path.join(folder, name))  # noqa: PTH108, PTH118
-    text = "".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes))
-    (store / HASHES).write_bytes(text.encode())
+    (store / HASHES).write_bytes(format_hashes(hashes).encode())
     sync_all(new)  # the shards were flushed when they were written
     sync_all(folders)
