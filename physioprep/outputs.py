@@ -102,6 +102,22 @@ def _is_trained(path: Path) -> bool:
     return began or (keys >= {"run", "modality", "config"} and "label" not in keys)
 
 
+def says_listed(folder: Path) -> bool:
+    """Return whether the card of a model says that a list of hashes is beside it.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a model.
+
+    Returns
+    -------
+    bool
+        False for models of earlier versions, and from elsewhere.
+    """
+    return _json_of(folder / "card.json").keys() >= LISTED.keys()
+
+
 STORE: Final = Kind(
     "a store", _zarr_schema("physioprep.store"), listed_in(HASHES, r"quarantine\.parquet")
 )
@@ -121,6 +137,8 @@ RESULTS: Final = Kind(
     lambda path: _json_of(path / RESULTS_MARK).get("schema") == RESULTS_SCHEMA,
     listed_in(HASHES, re.escape(RESULTS_MARK), rf"([^/]+/)*({_RESULTS})"),
 )
+#: In the card of a model: a list of hashes is beside it, so that a missing one is damage.
+LISTED: Final = {"hashes": HASHES}
 ENCODER: Final = Kind("an encoder", _is_trained)
 CLASSIFIER: Final = Kind("a classifier", _has_keys("card.json", "run", "label", "classes"))
 #: A page that names its maker.

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from physioprep import remote
 from physioprep.errors import PhysioprepError
 from physioprep.hashes import HASHES, listed_file, read_regular, sha256_of
-from physioprep.outputs import RESULTS_MARK
+from physioprep.outputs import RESULTS_MARK, says_listed
 from physioprep.shards.checksums import TABLE
 from physioprep.shards.spec import SCHEMA as SHARDS
 from physioprep.shards.verify import verify_shards
+from physioprep.store.sums import stated_hashes
 from physioprep.store.verify import Progress, VerifyResult, schema_of, verify_listed
 from physioprep.store.verify import verify as verify_store
 
@@ -78,18 +80,33 @@ def _models_in(path: Path) -> list[Path]:
     if not path.is_dir():
         return []
     found = {file.parent for name in (_WEIGHTS, HASHES) for file in path.rglob(name)}
+    found |= {file.parent for file in path.rglob("card.json") if says_listed(file.parent)}
     return sorted(folder for folder in found if not (folder / "zarr.json").exists())
 
 
 def _verify_model(path: Path, progress: Progress | None) -> VerifyResult:
     parts = []
     for number, folder in enumerate(folders := _models_in(path), 1):
-        if not (folder / HASHES).is_file():
+        if (folder / HASHES).is_file():
+            part = verify_listed(folder, "model", only_listed=True)
+            lines = _unlisted(folder, [each for each in folders if each.parent == folder])
+            parts.append(replace(part, problems=(*part.problems, *lines)))
+        elif says_listed(folder):
+            parts.append(VerifyResult(folder, 0, 0, (f"{HASHES}: missing",), "model"))
+        else:
             raise PhysioprepError(f"{folder}: has no {HASHES}: it cannot be verified")
-        parts.append(verify_listed(folder, "model", only_listed=True))
         if progress:
             progress(number, len(folders))
     return _joined(path, parts, "model")
+
+
+def _unlisted(folder: Path, below: list[Path]) -> list[str]:
+    """Return a line per file that the list of a model's folder must name, and does not."""
+    stated = stated_hashes(folder)
+    # the weights of a pretraining are below, and come with its first epoch
+    is_run = not (folder / _WEIGHTS).is_file() and (below or "card.json" in stated)
+    needed = ("card.json",) if is_run else ("config.json", _WEIGHTS)
+    return [f"{HASHES}: does not name {name}" for name in needed if name not in stated]
 
 
 def _verify_outputs(path: Path, progress: Progress | None) -> VerifyResult:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
 from physioprep.atomic import make_folders, write_bytes
 from physioprep.errors import ModelError, StoreError
-from physioprep.hashes import listed_file, sha256_of, write_hashes
+from physioprep.hashes import HASHES, listed_file, sha256_of, write_hashes
+from physioprep.outputs import says_listed
 from physioprep.store.sums import listed_hashes
+
+_FILES: Final = ("config.json", "model.safetensors")
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
@@ -103,13 +106,15 @@ def save_folder(model: nn.Module, config: Mapping[str, Any], folder: Path) -> No
     write_hashes(folder, files)  # for `physioprep verify`
 
 
-def damage_of(folder: Path) -> list[str]:
-    """Compare what `save_folder` wrote with its hashes.
+def damage_of(folder: Path, *, loaded: bool = False) -> list[str]:
+    """Compare the files of a model with its hashes.
 
     Parameters
     ----------
     folder : Path
         Also one without hashes, made elsewhere.
+    loaded : bool
+        Compare only the files that `load_folder` reads.
 
     Returns
     -------
@@ -122,11 +127,15 @@ def damage_of(folder: Path) -> list[str]:
         The list of hashes is damaged.
     """
     try:
-        hashes = listed_hashes(folder) or {}
+        hashes = listed_hashes(folder)
     except StoreError as error:
         raise ModelError(str(error)) from None
-    problems = []
+    if hashes is None:
+        return [f"{HASHES} is missing, which its card names"] if says_listed(folder) else []
+    problems = [f"{HASHES} does not name {name}" for name in _FILES if name not in hashes]
     for name, stated in hashes.items():
+        if loaded and name not in _FILES:
+            continue
         try:
             if sha256_of(listed_file(folder, name)) != stated:
                 problems.append(f"{name} is changed since it was written")
@@ -155,7 +164,7 @@ def load_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     ModelError
         If there is no saved model, it cannot be read, or a file is not the one that was saved.
     """
-    problems = damage_of(folder)
+    problems = damage_of(folder, loaded=True)
     if problems:
         raise ModelError(f"{folder}/{problems[0]}; `physioprep verify` lists all damage")
     try:

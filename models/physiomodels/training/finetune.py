@@ -20,12 +20,14 @@ from physiomodels.model.lora import lora_state, merge_lora
 from physiomodels.model.patches import Patches, to_patches
 from physiomodels.training.classifier import Classifier, build, classes_of, load_encoder
 from physiomodels.training.data import check_fit, open_stream, window_table
-from physiomodels.training.folder import carry_over
+from physiomodels.training.folder import carry_over, list_files
 from physiomodels.training.optimise import decay_groups, warmup_cosine
 from physiomodels.training.run_card import card_of, run_card
+from physioprep.atomic import write_text
 from physioprep.errors import ModelError
+from physioprep.hashes import HASHES
 from physioprep.new_folder import new_folder
-from physioprep.outputs import CLASSIFIER
+from physioprep.outputs import CLASSIFIER, LISTED
 from physioprep.shards import open_shards
 
 if TYPE_CHECKING:
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 _WARMUP: Final = 0.1  # of all steps
 _BATCH: Final = 64  # windows that are encoded at once where none is trained on
-_FILES: Final = ("config.json", "model.safetensors", "lora.safetensors", "loss.csv", "card.json")
+_FILES: Final = (
+    *("config.json", "model.safetensors", "lora.safetensors", "loss.csv", "card.json"), HASHES
+)  # fmt: skip
 #: Features and presence by modality, and targets.
 Encoded = tuple[dict[str, Tensor], dict[str, Tensor], Tensor]
 
@@ -123,7 +127,8 @@ def finetune(
             save_file({k: v.cpu() for k, v in additions.items()}, folder / "lora.safetensors")
         pd.DataFrame(history).to_csv(folder / "loss.csv", index=False)
         card = run_card(opened, where, config) | {"label": label, "classes": classes}
-        (folder / "card.json").write_text(json.dumps(card, indent=2), encoding="utf-8")
+        write_text(folder / "card.json", json.dumps(card | LISTED, indent=2))
+        list_files(folder, _FILES)
         carry_over(out, folder, _FILES)
     return classifier
 

@@ -11,6 +11,7 @@ from typing import Final
 from physioprep.atomic import make_folders, sync_tree
 from physioprep.errors import ModelError
 from physioprep.exchange import put_in_place, restore
+from physioprep.hashes import HASHES, write_hashes
 from physioprep.outputs import MARK, claim_empty, discard, partial_of
 
 _NEW: Final = "new"
@@ -76,6 +77,20 @@ def exchange(new: Path, out: Path, own: Collection[str]) -> None:
     sync_tree(new)
     put_in_place(new, out)
     discard(new.parent)
+
+
+def list_files(folder: Path, names: Collection[str]) -> None:
+    """Write the hashes of a model's files, for `physioprep verify`.
+
+    Parameters
+    ----------
+    folder : Path
+        Complete.
+    names : collection of str
+        Those that exist are listed.
+    """
+    held = [name for name in names if name != HASHES and (folder / name).is_file()]
+    write_hashes(folder, held)
 
 
 def carry_over(out: Path, new: Path, own: Collection[str]) -> None:

@@ -14,7 +14,7 @@ from physiomodels.model.device import choose_device
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.training import distributed as ranks
 from physiomodels.training.data import check_fit
-from physiomodels.training.folder import beside, exchange, replaced
+from physiomodels.training.folder import beside, exchange, list_files, replaced
 from physiomodels.training.reconstruction import reconstruct
 from physiomodels.training.run_card import run_card, run_digest
 from physiomodels.training.run_state import CHECKPOINT, PretrainingRun
@@ -22,8 +22,9 @@ from physiomodels.training.tensorboard import open_board, write_scalars
 from physioprep.atomic import make_folders, remove_leftovers, temporary_file, write_text
 from physioprep.errors import ModelError
 from physioprep.exchange import restore
+from physioprep.hashes import HASHES
 from physioprep.lock import Held, hold, lock_of
-from physioprep.outputs import ENCODER, MARK, check_output, claim
+from physioprep.outputs import ENCODER, LISTED, MARK, check_output, claim
 from physioprep.shards import open_shards
 
 if TYPE_CHECKING:
@@ -34,8 +35,12 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 #: What a run writes into its folder, and into each folder of weights.
-_OWN: Final = ("best", "last", "loss.csv", CHECKPOINT, "card.json", "tensorboard", "pictures")
-_WEIGHTS: Final = ("config.json", "model.safetensors", "card.json")
+_OWN: Final = (
+    *("best", "last", "loss.csv", CHECKPOINT, "card.json", HASHES), "tensorboard", "pictures"
+)  # fmt: skip
+_WEIGHTS: Final = ("config.json", "model.safetensors", "card.json", HASHES)
+#: What the list of a run's folder names: its own files, and the lists in the folders of weights.
+_LISTED: Final = ("loss.csv", CHECKPOINT, "card.json", f"best/{HASHES}", f"last/{HASHES}")
 
 
 @dataclass(frozen=True)
@@ -230,6 +235,7 @@ class _Output:
         if self.held is None:
             return
         self.held.check()
+        (self.folder / HASHES).unlink(missing_ok=True)  # as long as it does not hold
         if loss is not None:
             write_text(self.folder / "loss.csv", run.table().to_csv(index=False))
             best = min(row["loss"] for row in run.history)
@@ -237,9 +243,11 @@ class _Output:
                 with replaced(self.folder / name, _WEIGHTS) as folder:
                     run.encoder.save_pretrained(folder)
                     _write_card(folder, self.card | run.history[-1])
+                    list_files(folder, _WEIGHTS)
         with temporary_file(self.folder / CHECKPOINT) as path:
             run.write(state, path)
         _write_card(self.folder, self.card | {"epoch": run.epoch, "step": run.step})
+        list_files(self.folder, _LISTED)
         (self.folder / MARK).unlink(missing_ok=True)
         if self.folder != self.out:
             self._take_place(run.step)
@@ -262,4 +270,4 @@ class _Output:
 
 
 def _write_card(folder: Path, card: dict[str, Any]) -> None:
-    write_text(folder / "card.json", json.dumps(card, indent=2))
+    write_text(folder / "card.json", json.dumps(card | LISTED, indent=2))
