@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from physioprep.errors import UnreadableFileError
-from physioprep.plain_text import without_secrets
+from physioprep.plain_text import has_secret
 
 #: How long to wait for a connection, and for the next bytes of an answer, s.
 CONNECT_TIMEOUT_S = 15
@@ -53,7 +53,7 @@ def check_address(url: str) -> None:
     scheme = urlsplit(url).scheme.lower()
     if scheme not in _SCHEMES:
         raise UnreadableFileError(f"{scheme}://", "only http(s)://, s3:// and gs:// are opened")
-    if without_secrets(url) != url:
+    if has_secret(url):
         raise UnreadableFileError(
             url,
             "holds a password or token: put it into ~/.netrc, ~/.aws/credentials or the "

@@ -12,6 +12,7 @@ import re
 import unicodedata
 import warnings
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,15 +24,28 @@ _GUARDED: Final = re.compile(f"'+[{_FORMULA_START}]")
 _NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 #: Characters of a text in a picture, at most; longer ones need unbounded memory to draw.
 _DRAWN: Final = 300
-#: User and password of an address, and the parameters that admit whoever knows them.
+#: User and password of an address.
 # A password may hold "@"; one that also holds "/", "?" or "#" is told from a port by its letters.
 _USER: Final = re.compile(r"(?<=://)(?:[^/\s?#]*@|[^/\s?#@:\[\]]*:(?!\d*(?:[/?#\s]|$))[^\s@]*@)")
-_TOKEN: Final = re.compile(
-    r"([?&](?:x(?:-|%2d)(?:amz|goog)(?:-|%2d)(?:signature|credential|security(?:-|%2d)token)"
-    r"|awsaccesskeyid|googleaccessid|signature|sig|policy|(?:access_|auth_|id_)?token|(?:api_?)?key"
-    r"|password|secret)=)[^&#\s]+",
+#: The same without a scheme, as libraries quote it: user and ":", and the "@" before a server.
+_BARE_USER: Final = re.compile(r"(?:^|(?<=[('\"<\[=,]))[^/?#@:('\"<\[=,]+:(?!//)")
+_BEFORE_SERVER: Final = re.compile(r"@(?=[\w\[])")
+_WORD: Final = re.compile(r"\S+")
+#: Parameters of a query, a fragment or a path: what comes before the value, name, value.
+_PARAMETER: Final = re.compile(r"([?&#;]([^=?&#;/]+)=)([^&#]*)")
+#: Names of those that admit whoever knows their values, and of those that tell nobody anything.
+_SECRET: Final = re.compile(
+    r"x-(?:amz|goog)-(?:signature|credential|security-token)|awsaccesskeyid|googleaccessid"
+    r"|signature|sig|policy|code|auth|authorization|jwt|sas|credentials?|(?:\w+[_-])?secret"
+    r"|(?:\w+[_-])?token|(?:\w+[_-]?)?key|(?:\w+[_-])?(?:pass|passwd|password|pwd)|sessionid"
+    r"|jsessionid|phpsessid|sid",
     re.IGNORECASE,
 )
+_HARMLESS: Final = frozenset(
+    ("page", "part", "version", "versionid", "download", "format", "raw", "ref", "limit", "offset")
+)
+_NAME: Final = re.compile(r"[?&#;]([^=?&#;/]+)=[^&#;/]")
+_PLAIN_VALUE: Final = re.compile(r"[\w.+-]*[:,)'\"\]]*")
 
 
 def shown(text: object, keep: str = "") -> str:
@@ -75,21 +89,64 @@ def without_secrets(text: str) -> str:
     Parameters
     ----------
     text : str
-        An address, or any text that may quote one.
+        An address, or any text that may quote one, also without its scheme.
 
     Returns
     -------
     str
-        ``***`` stands for what was left out.
+        ``***`` stands for what was left out: users and passwords, and the values of all
+        parameters but a few that tell nothing, since any other name may be that of a key.
 
     Examples
     --------
     >>> without_secrets("https://me:pass@host/a?X-Amz-Signature=abc&part=1")
     'https://***@host/a?X-Amz-Signature=***&part=1'
+    >>> without_secrets("invalid address 'me:pass@host:1'")
+    "invalid address '***@host:1'"
     """
-    if "://" not in text:
+    if "://" not in text and "@" not in text:
         return text
-    return _TOKEN.sub(r"\1***", _USER.sub("***@", text))
+    if "@" in text:
+        text = _USER.sub("***@", text)
+    return _WORD.sub(_word_without_secrets, text)
+
+
+def _word_without_secrets(word: re.Match[str]) -> str:
+    text = word[0]
+    if "://" in text:
+        return _PARAMETER.sub(_parameter_without_secret, text)
+    ends = [found.start() for found in _BEFORE_SERVER.finditer(text)]
+    user = _BARE_USER.search(text, 0, ends[-1]) if ends else None
+    return f"{text[: user.start()]}***{text[ends[-1] :]}" if user else text
+
+
+def _parameter_without_secret(parameter: re.Match[str]) -> str:
+    before, name, value = parameter.groups()
+    if name.lower() in _HARMLESS and _PLAIN_VALUE.fullmatch(value):
+        return parameter[0]
+    return f"{before}***"
+
+
+def has_secret(url: str) -> bool:
+    """Return whether an address holds a password or a token.
+
+    Parameters
+    ----------
+    url : str
+        With its scheme.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> has_secret("https://host/a;token=abc/"), has_secret("https://host/a?part=1")
+    (True, False)
+    """
+    if _USER.search(url):
+        return True
+    return any(_SECRET.fullmatch(unquote(name)) for name in _NAME.findall(url))
 
 
 def _escape(character: str) -> str:
@@ -113,6 +170,29 @@ class PlainFormatter(logging.Formatter):
             Plain text.
         """
         return shown(super().format(record), keep="\n")
+
+
+def plain_value(value: object) -> object:
+    r"""Return what a page shows for the value of an expression in its template.
+
+    Parameters
+    ----------
+    value : object
+        Markup of our own stays as it is.
+
+    Returns
+    -------
+    object
+        Texts as `shown` gives them; to be escaped for HTML.
+
+    Examples
+    --------
+    >>> plain_value("\u202egnp.exe"), plain_value(3)
+    ('\\u202egnp.exe', 3)
+    """
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return shown(value, keep="\n")
 
 
 def make_logs_plain() -> None:

@@ -29,7 +29,7 @@ from physioprep.parallel.workers import (
     single_threaded_libraries,
     without_main,
 )
-from physioprep.plain_text import make_logs_plain
+from physioprep.plain_text import has_secret, make_logs_plain, without_secrets
 from physioprep.versions import software
 
 #: Function that receives the link of a cluster's dashboard.
@@ -105,7 +105,9 @@ def connect(
             scheduler, timeout="10s", set_as_default=False, security=security
         )
     except (OSError, ValueError) as cause:
-        raise error(f"no Dask scheduler at {scheduler}: {cause}") from None
+        # the library quotes parts of an address, of which no one knows what is a password
+        why = "" if has_secret(scheduler) else f": {cause}"
+        raise error(f"no Dask scheduler at {scheduler}{why}") from None
     with client:
         _announce(client, announce)
         _await_worker(client, scheduler, error)
@@ -163,8 +165,9 @@ def _security(scheduler: str, error: type[PhysioprepError]) -> Any:
         raise error(f"Dask's settings require encryption: {scheduler} has none, use tls://")
     else:
         warnings.warn(
-            f"The connection to {scheduler} is neither encrypted nor authenticated: whoever "
-            "reaches this port can run code as you. Use tls://, see docs/cluster.md",
+            f"The connection to {without_secrets(scheduler)} is neither encrypted nor "
+            "authenticated: whoever reaches this port can run code as you. Use tls://, "
+            "see docs/cluster.md",
             stacklevel=4,
         )
     return security
@@ -182,8 +185,8 @@ def _await_worker(client: Any, scheduler: str, error: type[PhysioprepError]) -> 
     if _has_worker(client, min(_SILENT_S, limit)):
         return
     warnings.warn(
-        f"waiting for a worker to join the Dask scheduler at {scheduler}, which has none "
-        f"(for {limit:g} s; {WAIT_VARIABLE} changes that)",
+        f"waiting for a worker to join the Dask scheduler at {without_secrets(scheduler)}, which "
+        f"has none (for {limit:g} s; {WAIT_VARIABLE} changes that)",
         stacklevel=4,
     )
     if not _has_worker(client, limit - _SILENT_S):

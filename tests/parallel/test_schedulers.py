@@ -9,6 +9,7 @@ import distributed
 import pytest
 
 from physioprep.errors import PhysioprepError, ShardError
+from physioprep.parallel.cluster import connect
 from physioprep.parallel.run import choose_scheduler, run_tasks
 
 
@@ -39,6 +40,17 @@ def test_a_scheduler_that_cannot_exist_is_refused_at_once(scheduler: str, cause:
         choose_scheduler(scheduler, None, "sync", ShardError)
     assert cause in str(raised.value)
     assert time.monotonic() - began < 1
+
+
+def test_the_password_of_a_scheduler_is_not_shown() -> None:
+    with (
+        pytest.warns(UserWarning, match=r"connection to tcp://\*\*\*@") as warned,
+        pytest.raises(ShardError, match=r"no Dask scheduler at tcp://\*\*\*@") as raised,
+        connect("tcp://user:TOPSECRET@127.0.0.1:1", 1, error=ShardError),
+    ):
+        pass
+    assert "TOPSECRET" not in str(raised.value)
+    assert not any("TOPSECRET" in str(each.message) for each in warned)
 
 
 @pytest.mark.parametrize("workers", [0, -1, 10**9, 1.5, float("nan"), float("inf")])
