@@ -44,6 +44,18 @@ def test_names_cannot_become_markup(page: str) -> None:
     assert page.count("&lt;script&gt;alert(1)") >= 5
 
 
+def test_characters_that_act_are_shown_as_escapes(tmp_path: Path) -> None:
+    odd, plain = "a\u202eb\u200bc\x1bd\x9be", r"a\u202eb\u200bc\x1bd\x9be"
+    content = Content(
+        odd, True, odd,
+        findings=[{"severity": "info", "check": odd, "records": [odd], "detail": odd}],
+        provenance={odd: odd},
+    )  # fmt: skip
+    page = write_report(tmp_path / "r.html", content).read_text(encoding="utf-8")
+    assert all(c.isprintable() or c in "\n\t" for c in page)
+    assert page.count(plain) >= 6
+
+
 def test_nothing_is_loaded_from_elsewhere(page: str) -> None:
     sources = re.findall(r"(?:src|href)=\"([^\"]*)\"", page)
     assert len(sources) == 2

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from physioprep.atomic import write_text
 from physioprep.outputs import PAGE, check_output
-from physioprep.plain_text import plain_figure
+from physioprep.plain_text import plain_figure, plain_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +99,9 @@ def write_report(out: str | Path, content: Content) -> Path:
     """
     import jinja2
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, finalize=plain_value
+    )
     source = files(__package__).joinpath("report.html.jinja").read_text(encoding="utf-8")
     html = environment.from_string(source).render(
         content=content,

@@ -12,6 +12,7 @@ from physioprep.auditing.report.page import render
 from physioprep.auditing.report.record_table import distributions
 from physioprep.manifest import make_manifest
 
+ODD = "a\u202eb\u200bc\x1bd\x9be\u2066"
 EVIL = "<script>alert(1)</script>"
 
 
@@ -52,6 +53,16 @@ def test_text_of_recordings_cannot_become_script() -> None:
     assert "<script>alert" not in page
 
 
+def test_characters_that_act_are_shown_as_escapes() -> None:
+    page = render(report_of(record=ODD))
+    assert all(c.isprintable() or c in "\n\t" for c in page)
+    assert page.count(r"a\u202eb\u200bc\x1bd\x9be\u2066") >= 3
+    rows = re.search(r'id="data">(.*?)</script>', page, re.DOTALL)
+    assert rows is not None
+    shown = r"a\u202eb\u200bc\x1bd\x9be\u2066"
+    assert json.loads(rows[1])["columns"][0][0] == shown, "what the script shows is plain, too"
+
+
 def test_the_page_needs_no_network() -> None:
     page = render(report_of())
     parser = Scripts()
@@ -67,7 +78,7 @@ def test_the_table_holds_every_record_as_written() -> None:
     assert embedded
     data = json.loads(embedded[1])
     columns = dict(zip(data["names"], data["columns"], strict=True))
-    assert columns["record"] == ["</script>&\u2028", "r1", "r2"]
+    assert columns["record"] == [r"</script>&\u2028", "r1", "r2"]
     assert columns["findings"][0] == "flat-lead"
 
 

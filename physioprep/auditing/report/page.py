@@ -14,6 +14,7 @@ import numpy as np
 
 from physioprep.auditing.act import commands
 from physioprep.auditing.advice import ADVICE
+from physioprep.plain_text import plain_value
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -127,7 +128,10 @@ def _template() -> Template:
     from jinja2 import Environment
 
     text = files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
-    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(text)
+    environment = Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=plain_value
+    )
+    return environment.from_string(text)
 
 
 def _rows(report: AuditReport) -> dict[str, Any]:
@@ -140,7 +144,7 @@ def _rows(report: AuditReport) -> dict[str, Any]:
     names = [
         name for name in table if name != "rates_hz" and any(v is not None for v in table[name])
     ]
-    columns = {name: list(table[name]) for name in names}
+    columns = {name: [plain_value(value) for value in table[name]] for name in names}
     if "record" in table:
         columns["findings"] = [", ".join(sorted(found.get(r, ()))) for r in table["record"]]
     return {"names": list(columns), "columns": list(columns.values())}
