@@ -128,7 +128,7 @@ def test_groups_of_a_row():
     ("change", "said"),
     [
         ({"record_id": ["r1", "r1"]}, "mine/r1 occurs twice"),
-        ({"path": ["a", None]}, "path is null"),
+        ({"path": ["a", None]}, "path is empty"),
         ({"modality": [["ecg"], []]}, "differ in length"),
         ({"units": [[["uV"], ["mV"]], []]}, "channels and units differ"),
         ({"label_score": [1.0, "high"]}, "label_score mixes types"),
@@ -138,6 +138,18 @@ def test_groups_of_a_row():
 def test_what_is_no_manifest_is_refused(change: dict, said: str):
     with pytest.raises(ManifestError, match=said):
         make_manifest(two_rows() | change)
+
+
+@pytest.mark.parametrize("column", ["corpus", "record_id", "path"])
+@pytest.mark.parametrize("empty", ["", "  ", None])
+def test_a_row_without_a_name_is_refused_and_named(column: str, empty: str | None):
+    frame = make_manifest(
+        {"corpus": ["mine"] * 2, "record_id": ["r1", "r2"], "path": ["1.edf", "2.edf"]}
+    )
+    frame.loc[1, column] = empty
+    other = "corpus mine" if column != "corpus" else "record_id r2"
+    with pytest.raises(ManifestError, match=rf"^manifest row 2: {column} is empty \(.*{other}"):
+        validate(frame)
 
 
 def test_missing_and_unknown_columns_are_named():

@@ -205,7 +205,7 @@ def validate(frame: pd.DataFrame) -> None:
     Raises
     ------
     ManifestError
-        If a column is missing or unknown, a corpus, record id or path is null, a record
+        If a column is missing or unknown, a corpus, record id or path is null or empty, a record
         occurs twice, the parallel lists of a row differ in length, a label is neither
         text nor number, or a root is an address that may not be opened or written down.
 
@@ -245,8 +245,10 @@ def check_columns(frame: pd.DataFrame) -> None:
                 f"manifest column {name[:40]}... has a label of over {_MAX_NAME_BYTES} bytes"
             )
     for name in ("corpus", "record_id", "path"):
-        if frame[name].isna().any():
-            raise ManifestError(f"manifest column {name} is null in a row")
+        empty = [not str(v).strip() or is_null(v) for v in frame[name].tolist()]
+        if any(empty):
+            row = empty.index(True)
+            raise ManifestError(f"manifest row {row + 1}: {name} is empty{_identified(frame, row)}")
     twice = frame.duplicated(["corpus", "record_id"])
     if twice.any():
         first = frame.loc[twice.idxmax()]
@@ -254,6 +256,15 @@ def check_columns(frame: pd.DataFrame) -> None:
     _check_roots(frame)
     for name in label_columns(frame):
         label_kind(name, frame[name])
+
+
+def _identified(frame: pd.DataFrame, row: int) -> str:
+    """Return what else tells which row it is, for a message."""
+    held = {name: str(frame[name].iloc[row]) for name in ("corpus", "record_id", "path")}
+    known = [
+        f"{name} {text}" for name, text in held.items() if text.strip(" \t") and text != "None"
+    ]
+    return f" ({', '.join(known)})" if known else ""
 
 
 def _check_roots(frame: pd.DataFrame) -> None:
