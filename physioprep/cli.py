@@ -336,6 +336,9 @@ def audit(
         raise PhysioprepError(f"--fail-on {fail_on}: write error or warning")
     auditing.check_ids(drop or (), fix or ())
     inputs = (*paths, *(against or ()))
+    auditing.refuse_same(
+        {"--report": report, "--json": json_out, "--quality": quality, "--out": out}
+    )
     for path, kind in ((report, PAGE), (json_out, FINDINGS), (quality, auditing.QUALITY)):
         if path:  # before the long audit
             auditing.refuse_foreign(path, kind, inputs)

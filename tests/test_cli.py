@@ -331,6 +331,17 @@ def test_a_scan_replaces_a_manifest_only_on_request(tmp_path: Path) -> None:
     assert (tmp_path / "n.csv").read_text() == "record_id,age\ngood,63\n"
 
 
+@pytest.mark.parametrize("other", ["--json", "--quality", "-o"])
+def test_an_audit_writes_no_file_twice(store: Path, tmp_path: Path, other: str) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    fix = ["--drop", "empty-file"] if other == "-o" else []
+    for again in ("r.html", "./r.html", "link/r.html"):
+        options = ["--report", tmp_path / "r.html", other, f"{tmp_path}/{again}", *fix]
+        code, _, err = physioprep("audit", store, *options)
+        assert (code, "both would write" in err.replace("\n", " ")) == (2, True), err
+    assert [each.name for each in tmp_path.iterdir()] == ["link"]
+
+
 @pytest.mark.realdata
 def test_ctrl_c_leaves_no_half_store_and_the_same_command_goes_on(
     shared_data: Path, tmp_path: Path

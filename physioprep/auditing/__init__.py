@@ -15,6 +15,7 @@ from physioprep.auditing.report.write import (
     refuse_existing,
     refuse_foreign,
     refuse_input,
+    refuse_same,
     write_html,
     write_json,
     write_kept,
@@ -24,6 +25,6 @@ from physioprep.auditing.run import audit
 
 __all__ = [
     "QUALITY", "AuditReport", "Comparison", "Finding", "audit", "check_ids",
-    "describe_kept", "refuse_existing", "refuse_foreign", "refuse_input", "write_html",
-    "write_json", "write_kept", "write_quality",
+    "describe_kept", "refuse_existing", "refuse_foreign", "refuse_input", "refuse_same",
+    "write_html", "write_json", "write_kept", "write_quality",
 ]  # fmt: skip

@@ -6,8 +6,9 @@ No writer ever writes over an input of the audit, and each file appears whole or
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,34 @@ def refuse_input(path: str | Path, inputs: Iterable[str | Path]) -> None:
         same = resolved.exists() and own.exists() and resolved.samefile(own)
         if same or resolved == own or own in resolved.parents:
             raise PhysioprepError(f"{path}: not written, it is an input of the audit ({one})")
+
+
+def refuse_same(outputs: Mapping[str, str | Path | None]) -> None:
+    """Refuse two outputs in one file: the later would replace the earlier.
+
+    Parameters
+    ----------
+    outputs : mapping of str to path-like
+        Option to the file that it writes; None where it is not given.
+
+    Raises
+    ------
+    PhysioprepError
+        Two are the same file, also under other names.
+
+    Examples
+    --------
+    >>> refuse_same({"--report": "audit.html", "--json": "./audit.html"})
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.PhysioprepError: --report and --json: both would write ./audit.html
+    """
+    given = [(option, path) for option, path in outputs.items() if path is not None]
+    for (option, one), (other, two) in combinations(given, 2):
+        here, there = Path(one), Path(two)
+        same = here.exists() and there.exists() and here.samefile(there)
+        if same or here.resolve() == there.resolve():
+            raise PhysioprepError(f"{option} and {other}: both would write {two}")
 
 
 def refuse_existing(path: str | Path, *, overwrite: bool) -> None:
