@@ -58,6 +58,47 @@ def test_a_wrong_scan(tmp_path: Path, raw: Path, wrong: dict[str, Any], message:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
+        (change(SCAN, out=["a.parquet", "../b.parquet"]), "out: ['a.parquet', '../b.parquet']: mu"),
+        (change(SCAN, out=3), "step 1, scan: out: 3: must be text"),
+        (change(SCAN, out=None), "out: None: must be text"),
+        (change(SCAN, out="a\0b"), "must be text"),
+        (change(SCAN, root={"a": 1}), "root: {'a': 1}: must be text"),
+        (change(SCAN, corpus=["demo-ecg"]), "corpus: ['demo-ecg']: must be text"),
+        (change(SCAN, high=["valence"]), "high: ['valence']: must be a mapping of texts"),
+        (change(INGEST, manifest=["m.parquet"]), "manifest: ['m.parquet']: must be text"),
+        (change(INGEST, recipe=3), "recipe: 3: must be text or a mapping"),
+        (change(SHARD, stores="s.zarr"), "stores: 's.zarr': must be a list of texts"),
+        (change(SHARD, stores=[["s.zarr"]]), "must be a list of texts"),
+        ({"audit": {"paths": {"s.zarr": 1}, "out": "a.json"}}, "must be a list of texts"),
+        ({"view": {"store": 3, "records": 1, "out": "p"}}, "store: 3: must be text"),
+        ({"pretrain": {"shards": ["s.shards"], "out": "e"}}, "shards: ['s.shards']: must be te"),
+        (
+            {"finetune": {"shards": "s", "out": "e", "label": "l", "encoders": ["e"]}},
+            "encoders: ['e']: must be a mapping of texts",
+        ),
+    ],
+)
+def test_an_argument_of_a_wrong_type(
+    tmp_path: Path, raw: Path, wrong: dict[str, Any], message: str
+) -> None:
+    assert message in refused(tmp_path, raw, wrong)
+
+
+def test_a_link_is_no_folder_for_a_run(tmp_path: Path, raw: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "absent")
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({"steps": [SCAN]}))
+    for name in ("link", "nowhere"):
+        with pytest.raises(RecipeError, match="is a symbolic link; give the real path"):
+            run(tmp_path / "recipe.yaml", raw, tmp_path / name)
+    assert not list((tmp_path / "elsewhere").iterdir())
+    assert not (tmp_path / "absent").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
         (change(INGEST, recipe="ecg-20hz"), "no recipe 'ecg-20hz'; did you mean"),
         (
             change(INGEST, recipe={"name": "x", "modalities": {"ecg": {"rates": 1}}}),

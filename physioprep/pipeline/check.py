@@ -8,7 +8,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from physioprep.errors import PhysioprepError, RecipeError
 from physioprep.pipeline.place import Place, Step
@@ -39,6 +40,62 @@ def check_arguments(step: Callable[..., Any], arguments: Arguments) -> None:
     for name in named:
         if parameters[name].default is inspect.Parameter.empty and name not in arguments:
             raise RecipeError(f"{name} is missing")
+
+
+def check_types(step: Callable[..., Any], arguments: Arguments, where: str) -> None:
+    """Check the types of a step's arguments: paths are text, several are a list of text.
+
+    Those of a configuration are checked where it is made.
+
+    Parameters
+    ----------
+    step : callable
+        One of `physioprep.pipeline.steps.STEPS`.
+    arguments : mapping
+        As the recipe has them.
+    where : str
+        For the message.
+
+    Raises
+    ------
+    RecipeError
+        One is of another type, or has a NUL character, which no path may have.
+    """
+    for name, hint in get_type_hints(step).items():
+        if name not in arguments or name in ("place", "return"):
+            continue
+        if not _is_of(arguments[name], hint):
+            raise RecipeError(f"{where}: {name}: {arguments[name]!r}: must be {_words(hint)}")
+
+
+def _is_of(value: Any, hint: Any) -> bool:
+    """Return whether a value of a recipe is of a type; of the few that steps name."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return True
+    if origin in (Union, UnionType):
+        return any(_is_of(value, one) for one in inner)
+    if origin is Sequence:
+        return isinstance(value, list | tuple) and all(_is_of(each, inner[0]) for each in value)
+    if origin is Mapping:
+        return isinstance(value, Mapping) and all(
+            _is_of(key, inner[0]) and _is_of(each, inner[1]) for key, each in value.items()
+        )
+    if hint is str:
+        return isinstance(value, str) and "\0" not in value
+    return isinstance(value, hint)
+
+
+def _words(hint: Any) -> str:
+    """Return the name of a type, for the message."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return " or ".join(_words(one) for one in inner if one is not NoneType)
+    if origin is Sequence:
+        return "a list of texts"
+    if origin is Mapping:
+        return "a mapping" if inner[1] is Any else "a mapping of texts"
+    return {str: "text", int: "a number"}.get(hint, str(hint))
 
 
 def check_names(given: Iterator[str] | Mapping[str, Any], known: Sequence[str]) -> None:

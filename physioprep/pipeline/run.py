@@ -21,7 +21,13 @@ from physioprep.documents import load_yaml, read_text
 from physioprep.errors import PhysioprepError, RecipeError
 from physioprep.facts import data_folder
 from physioprep.hashes import HASHES, sha256_of
-from physioprep.pipeline.check import check_arguments, check_names, check_records, check_steps
+from physioprep.pipeline.check import (
+    check_arguments,
+    check_names,
+    check_records,
+    check_steps,
+    check_types,
+)
 from physioprep.pipeline.outputs import Outputs, keep_outputs, made_by, refuse_outside
 from physioprep.pipeline.place import Place, Step
 from physioprep.shards.checksums import TABLE as CRC_TABLE
@@ -140,15 +146,22 @@ def run(
     Raises
     ------
     RecipeError
-        The recipe is faulty, `raw` does not exist, a step reads what is not there, an output of a
-        step would leave `out`, or what is there was not made by an earlier run of this pipeline.
+        The recipe is faulty, `raw` does not exist, `out` is a link, a step reads what is not
+        there, an output of a step would leave `out`, or what is there was not made by an earlier
+        run of this pipeline.
     PhysioprepError
         A step failed (the message says which file and why), or another process runs in `out`.
     """
+    from physioprep.pipeline.steps import STEPS
+
     recipe = pipeline if isinstance(pipeline, Pipeline) else load_pipeline(pipeline)
     raw, out = Path(raw), Path(out)
     if not raw.is_dir():
         raise RecipeError(f"{raw}: no such folder of raw data")
+    if out.is_symlink():
+        raise RecipeError(f"{out}: is a symbolic link; give the real path")
+    for number, step in enumerate(recipe.steps, 1):
+        check_types(STEPS[step.verb], step.arguments, f"{recipe.title}: step {number}, {step.verb}")
     made = [made_by(step.arguments) for step in recipe.steps]
     for number, (step, name) in enumerate(zip(recipe.steps, made, strict=True), 1):
         refuse_outside(out, name, f"{recipe.title}: step {number}, {step.verb}")
