@@ -43,8 +43,9 @@ class Kind:
     is_ours : callable
         ``is_ours(path)``: whether what is there is of this kind, and made by physioprep.
     belongs : callable, optional
-        ``belongs(path)`` tells the files in it that physioprep made from others, which would be
-        lost where it is replaced whole. Not for files, nor where others are carried over.
+        ``belongs(path)`` tells the files and empty folders in it that physioprep made from
+        others, which would be lost where it is replaced whole. Not for files, nor where others
+        are carried over.
     """
 
     words: str
@@ -129,7 +130,7 @@ SHARDS: Final = Kind(
 EMBEDDINGS: Final = Kind("embeddings", _zarr_schema("physiomodels.embeddings"), listed_in(HASHES))
 #: What an evaluation writes into the folder of each of its runs.
 _RESULTS: Final = (
-    r"results\.json|predictions\.parquet|label_efficiency\.(json|png)|loss/[^/]+\.csv"
+    r"results\.json|predictions\.parquet|label_efficiency\.(json|png)|loss/([^/]+\.csv)?"
     r"|reconstruction_[^/]+\.(png|npz)|encoders/[^/]+/[^/]+"
 )
 RESULTS: Final = Kind(

@@ -1,4 +1,4 @@
-"""Files in an output of ours that we did not put there: replacing it would lose them."""
+"""Files and folders in an output of ours that we did not put there: replacing loses them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from physioprep.hashes import read_regular
 
-#: ``belongs(name)``: whether a file, relative to the output and with ``/``, is of our making.
+#: ``belongs(name)``: whether a file, relative to the output and with ``/``, is of our making; so of
+#: an empty folder, whose name ends with ``/``.
 Belongs = Callable[[str], bool]
 #: Groups, arrays and chunks of our Zarr groups.
-_ZARR: Final = r"(?:[^/]+/){0,2}(?:zarr\.json|c(?:[./]\d+)*)"
+_ZARR: Final = r"(?:[^/]+/){0,2}(?:zarr\.json|c(?:[./]\d+)*/?)"
 #: A line of ``SHA256SUMS``, or of ``CRC32CSUMS``.
 _LINE: Final = re.compile(r"(?:[0-9a-f]{64}  |[0-9a-f]{8} \d+ )(?P<name>.+)")
 #: What file managers leave in every folder that somebody looks into.
@@ -51,7 +52,9 @@ def listed_in(table: str, *others: str) -> Callable[[Path], Belongs]:
         names = _names_in(path / table)
         if names is None:
             return lambda name: pattern.fullmatch(name) is not None
-        return (names | {table}).__contains__
+        folders = {f"{parent}/" for name in names for parent in PurePosixPath(name).parents}
+        ours = names | folders | {table}
+        return lambda name: name in ours or (name[-1:] == "/" and bool(pattern.fullmatch(name)))
 
     return found
 
@@ -97,6 +100,10 @@ def _strays(folder: Path, belongs: Belongs) -> Iterator[str]:
         top = Path(parent).relative_to(folder)
         links = [name for name in folders if (Path(parent) / name).is_symlink()]
         folders.sort()
+        if top.parts and not folders and _OF_SYSTEMS.issuperset(files):
+            whole = f"{top.as_posix()}/"
+            if not belongs(whole):
+                yield whole
         for name in sorted([*files, *links]):
             whole = (top / name).as_posix()
             if name not in _OF_SYSTEMS and not belongs(whole):

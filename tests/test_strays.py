@@ -93,6 +93,33 @@ def test_our_own_files_are_replaced(
     assert not (target / ".DS_Store").exists()
 
 
+@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize("listed", [True, False])
+def test_an_empty_folder_of_the_user_stays(
+    manifest: pd.DataFrame, tmp_path: Path, kind: str, listed: bool
+) -> None:
+    target, make = tmp_path / "made", MAKERS[kind]
+    make(manifest, target, False)
+    if not listed:
+        (target / (TABLE if kind == "shards" else "SHA256SUMS")).unlink()
+    (target / "mydir" / "to do").mkdir(parents=True)
+    (target / "seen").mkdir()
+    (target / "seen" / ".DS_Store").write_text("a file manager's")
+    with pytest.raises(PhysioprepError, match=r"\(mydir/to do/, seen/\); move that away"):
+        make(manifest, target, True)
+    assert (target / "mydir" / "to do").is_dir()
+
+
+def test_an_empty_folder_of_ours_is_replaced(tmp_path: Path) -> None:
+    for table in ("SHA256SUMS", None):
+        folder = tmp_path / str(table)
+        (folder / "label" / "loss").mkdir(parents=True)  # of an evaluation without training
+        (folder / "evaluation.json").write_text('{"schema": "physiomodels.evaluation"}')
+        if table:
+            (folder / table).write_text(f"{'0' * 64}  evaluation.json\n")
+        check_output(folder, RESULTS, overwrite=True)
+
+
 def test_an_array_of_the_user_in_a_store_is_his(manifest: pd.DataFrame, tmp_path: Path) -> None:
     target = tmp_path / "s.zarr"
     make_store(manifest, target, False)
