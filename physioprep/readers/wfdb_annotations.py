@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
+from physioprep.readers.confinement import check_confined
 from physioprep.readers.regular import opened, read_bytes
 from physioprep.recording import ANNOTATION_COLUMNS
 
@@ -121,9 +122,10 @@ def look_beside(
             continue
         path, known = folder / name, extension in KNOWN_EXTENSIONS
         is_file = os.path.isfile(path)  # noqa: PTH113 (hot path)
-        if known and is_file:  # whatever it holds
-            found.files.append(path)
         try:
+            if known and is_file:  # whatever it holds, but not what a link elsewhere leads to
+                check_confined(path)
+                found.files.append(path)
             if rate_hz is not None or not is_file:
                 _check_end(path)
             if rate_hz is not None:

@@ -87,6 +87,24 @@ def test_an_odd_annotation_file_does_not_cost_the_row(
     assert frame["flags"].tolist() == [["not-read:a.atr"]]
 
 
+@pytest.mark.parametrize("extension", ["atr", "odd"])
+def test_annotations_that_a_link_leads_out_for_are_noted(
+    tmp_path: Path, wfdb: Callable[..., Path], extension: str
+) -> None:
+    (tmp_path / "secret").write_bytes(b"root:x:0:0\0\0")
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    path = wfdb(folder / "a", ["I"])
+    (folder / f"a.{extension}").symlink_to(tmp_path / "secret")
+    frame = scan(folder, "folder")
+    assert frame["error"].tolist() == [None]
+    assert frame["files"].tolist() == [["a.hea", "a.dat"]]
+    flags = ["not-read:a.atr"] if extension == "atr" else []
+    assert frame["flags"].tolist() == [flags]
+    (note,) = read_recording(path).metadata["notes"]
+    assert note.startswith(f"a.{extension}: not read as annotations (lies outside the folder of ")
+
+
 def test_a_pipe_is_not_hashed(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a")
     with pytest.raises(OSError, match="a pipe"):
