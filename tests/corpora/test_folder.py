@@ -139,3 +139,11 @@ def test_a_name_that_is_not_utf8_costs_its_own_row(tmp_path: Path, edf, where: s
     pp.write_manifest(frame.reset_index()[scan(raw, "folder").columns], tmp_path / "m.parquet")
     result = pp.ingest(pp.read_manifest(tmp_path / "m.parquet"), tmp_path / "s.zarr", "native")
     assert (result.n_records, len(result.quarantined)) == (1, 1)
+
+
+def test_a_record_without_an_ending_has_the_name_of_its_file(tmp_path: Path, edf):
+    for name in ("f", "a.b/f", "a.b/g.edf"):
+        edf(tmp_path / "made.edf", ["EEG Fp1"])
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "made.edf").rename(tmp_path / name)
+    assert sorted(scan(tmp_path, "folder")["record_id"]) == ["a.b/f", "a.b/g", "f"]

@@ -63,7 +63,7 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
     entries: list[Entry] = []
     matched = 0
     for path in _readable(root):
-        record_id = path.rpartition(".")[0]
+        record_id = _without_ending(path)
         found = compiled.search(path) if compiled is not None else None
         matched += found is not None
         row = {**(found.groupdict() if found else {}), **table.get(record_id, {})}
@@ -91,6 +91,12 @@ def _compare(table: Mapping[str, Mapping[str, str]], found: list[str]) -> None:
     if bare:
         log.warning("%s: %d of %d recordings have no row: %s",
                     TABLE, len(bare), len(found), _some(bare))  # fmt: skip
+
+
+def _without_ending(path: str) -> str:
+    """Return a path without the ending of its file, which may have none."""
+    folder, slash, name = path.rpartition("/")
+    return folder + slash + (name.rpartition(".")[0] or name)
 
 
 def _some(names: list[str]) -> str:
