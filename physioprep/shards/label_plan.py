@@ -32,6 +32,8 @@ class LabelPlan:
         Whether `values` has one per candidate window; else one per record.
     stated : bool
         Whether the user listed the categories: they then stay, whether or not they occur.
+    recode : ndarray of int64, shape (category of `values` + 1,), optional
+        Code in `categories` of each code in `values`; the last is for -1, unknown.
     """
 
     name: str
@@ -39,6 +41,7 @@ class LabelPlan:
     categories: tuple[str, ...] | None
     per_window: bool = False
     stated: bool = False
+    recode: NDArray[np.int64] | None = None
 
     def of(self, record: NDArray[Any], candidate: NDArray[Any]) -> NDArray[Any]:
         """Return the labels of some candidates.
@@ -54,7 +57,7 @@ class LabelPlan:
             With the dtype of `values`.
         """
         values: NDArray[Any] = self.values[candidate if self.per_window else record]
-        return values
+        return values if self.recode is None else self.recode[values]
 
     def occurring(self, record: NDArray[Any], candidate: NDArray[Any]) -> tuple[str, ...] | None:
         """Return the categories that some candidates have; all of them where the user listed them.
@@ -89,9 +92,8 @@ class LabelPlan:
         if self.categories is None or categories is None or self.categories == tuple(categories):
             return self
         code = {name: number for number, name in enumerate(categories)}
-        # The last is for -1, unknown.
         new = np.array([*(code.get(name, -1) for name in self.categories), -1], np.int64)
-        return replace(self, values=new[self.values], categories=tuple(categories))
+        return replace(self, categories=tuple(categories), recode=new)
 
 
 def label_names(records: pd.DataFrame, spec: ShardSpec) -> list[str]:
