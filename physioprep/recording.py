@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -35,6 +35,50 @@ ANNOTATION_COLUMNS: dict[str, type] = {
     "subtype": np.int64,
     "num": np.int64,
 }
+
+
+def annotation_columns(
+    onset: Sequence[float] | NDArray[np.float64],
+    duration: Sequence[float] | NDArray[np.float64],
+    texts: Sequence[str],
+    source: str,
+    channel: Sequence[int] | None = None,
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of a table of annotations that have a time and a text only.
+
+    Parameters
+    ----------
+    onset, duration : sequence of float
+        s from the recording's start.
+    texts : sequence of str
+        Text of each.
+    source : str
+        File format or ending they are from.
+    channel : sequence of int, optional
+        By default -1, all channels.
+
+    Returns
+    -------
+    dict of str to ndarray
+        See `ANNOTATION_COLUMNS`.
+
+    Examples
+    --------
+    >>> annotation_columns([1.0], [2.5], ["seizure"], "summary")["duration"]
+    array([2.5])
+    """
+    n = len(onset)
+    return {
+        "onset": np.array(onset, np.float64),
+        "duration": np.array(duration, np.float64),
+        "text": np.array(texts, object),
+        "source": np.array([source] * n, object),
+        "code": np.array([""] * n, object),
+        "sample": np.full(n, -1, np.int64),
+        "channel": np.full(n, -1, np.int64) if channel is None else np.array(channel, np.int64),
+        "subtype": np.zeros(n, np.int64),
+        "num": np.zeros(n, np.int64),
+    }
 
 
 @dataclass(frozen=True, eq=False)

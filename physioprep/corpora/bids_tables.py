@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep import limits
-from physioprep.corpora.tables import annotation_columns
 from physioprep.errors import CorpusError, UnreadableFileError
 from physioprep.readers.confinement import is_inside
 from physioprep.readers.regular import read_bytes
+from physioprep.recording import annotation_columns
 
 _LINE: Final = re.compile(r"\r\n|\n|\r")  # str.splitlines splits at other characters, too
 _EVENT_COLUMNS: Final = ("onset", "duration", "trial_type", "stim_type", "value", "sample")

@@ -10,9 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from physioprep import limits
 from physioprep.errors import CorpusError
 from physioprep.readers.regular import open_file
@@ -224,47 +221,3 @@ def comments(metadata: Mapping[str, Any]) -> dict[str, str]:
         if colon and key[:1].isascii() and key[:1].isalpha() and ">" not in key:
             out.setdefault(key, value.strip())
     return out
-
-
-def annotation_columns(
-    onset: Sequence[float],
-    duration: Sequence[float],
-    texts: Sequence[str],
-    source: str,
-    channel: Sequence[int] | None = None,
-) -> dict[str, NDArray[Any]]:
-    """Return the columns of an annotation table that a corpus keeps in its own format.
-
-    Parameters
-    ----------
-    onset, duration : sequence of float
-        s from the recording's start.
-    texts : sequence of str
-        Text of each.
-    source : str
-        File format or ending they are from.
-    channel : sequence of int, optional
-        By default -1, all channels.
-
-    Returns
-    -------
-    dict of str to ndarray
-        See `physioprep.recording.ANNOTATION_COLUMNS`.
-
-    Examples
-    --------
-    >>> annotation_columns([1.0], [2.5], ["seizure"], "summary")["duration"]
-    array([2.5])
-    """
-    n = len(onset)
-    return {
-        "onset": np.array(onset, np.float64),
-        "duration": np.array(duration, np.float64),
-        "text": np.array(texts, object),
-        "source": np.array([source] * n, object),
-        "code": np.array([""] * n, object),
-        "sample": np.full(n, -1, np.int64),
-        "channel": np.full(n, -1, np.int64) if channel is None else np.array(channel, np.int64),
-        "subtype": np.zeros(n, np.int64),
-        "num": np.zeros(n, np.int64),
-    }

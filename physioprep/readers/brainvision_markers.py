@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,29 +125,3 @@ def _start(date: re.Match[str] | None) -> datetime | None:
         return datetime.strptime(date[1], "%Y%m%d%H%M%S%f")
     except ValueError:
         return None
-
-
-def annotations_of(markers: Markers) -> dict[str, Any]:
-    """Return markers as columns of an annotation table.
-
-    Parameters
-    ----------
-    markers : Markers
-
-    Returns
-    -------
-    dict of str to ndarray
-        See `physioprep.recording.ANNOTATION_COLUMNS`.
-    """
-    n = len(markers.text)
-    return {
-        "onset": markers.onset_s,
-        "duration": markers.duration_s,
-        "text": np.array([*markers.text, None], object)[:n],
-        "source": np.full(n, "mne", object),
-        "code": np.full(n, "", object),
-        "sample": np.full(n, -1, np.int64),
-        "channel": np.full(n, -1, np.int64),
-        "subtype": np.zeros(n, np.int64),
-        "num": np.zeros(n, np.int64),
-    }

@@ -20,7 +20,7 @@ from physioprep.readers import brainvision, brainvision_markers, gdf
 from physioprep.readers.hdf5_check import check_hdf5
 from physioprep.readers.parser_limits import allow
 from physioprep.readers.parts import header_of, stamp, unscaled
-from physioprep.recording import Header, Recording
+from physioprep.recording import Header, Recording, annotation_columns
 
 #: Endings that MNE reads here; EDF and BDF only with ``format="mne"``.
 SUFFIXES = (
@@ -104,12 +104,14 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
         stated = brainvision.parse_header(path)
         if markers.is_file():  # MNE takes 30 us for each
             allow(_MARKERS * markers.stat().st_size)
+    long_list = _long_list(stated)
     try:
         with brainvision.unique_names() as renamed:
             # of a damaged .cnt, MNE names the cause only if called for one of the two formats
             neuroscan = path.suffix.lower() == ".cnt" and not _is_riff(path)
             reader = mne.io.read_raw_cnt if neuroscan else mne.io.read_raw
-            raw = reader(path, preload=False, verbose="warning", **_options(stated))
+            options = {} if long_list is None else {"overrides": {"marker_fname": False}}
+            raw = reader(path, preload=False, verbose="warning", **options)
         notes = []
         if stated is not None:
             notes = brainvision.check_size(path, stated, Path(raw.filenames[0]), strict=strict)
@@ -120,7 +122,7 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
         recording = _recording(path, raw, data, renamed, notes)
         if path.suffix.lower() == ".gdf":
             recording = gdf.note_lost_events(recording, raw)
-        return _with_markers(recording, stated, raw) if _options(stated) else recording
+        return recording if long_list is None else _with_markers(recording, long_list, raw)
     except UnreadableFileError:
         raise
     except MemoryError:
@@ -132,29 +134,25 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
         raise UnreadableFileError(path, cause) from error
 
 
-def _options(stated: brainvision.BrainVisionHeader | None) -> dict[str, Any]:
-    """Return the options with which MNE leaves out a long list of markers."""
+def _long_list(stated: brainvision.BrainVisionHeader | None) -> Path | None:
+    """Return the list of markers if it is so long that our own code reads it, not MNE."""
     markers = stated.markers if stated is not None else None
     if markers is None or markers.stat().st_size < brainvision_markers.LONG_BYTES:
-        return {}
-    return {"overrides": {"marker_fname": False}}
+        return None
+    return markers
 
 
-def _with_markers(
-    recording: Recording, stated: brainvision.BrainVisionHeader | None, raw: Any
-) -> Recording:
-    """Add the markers that `_options` left out."""
-    assert stated is not None
-    assert stated.markers is not None
+def _with_markers(recording: Recording, markers: Path, raw: Any) -> Recording:
+    """Add a list of markers that MNE left out."""
     rate_hz, n_samples = float(raw.info["sfreq"]), int(raw.n_times)
-    found = brainvision_markers.read_markers(stated.markers, rate_hz, n_samples)
+    found = brainvision_markers.read_markers(markers, rate_hz, n_samples)
     notes = [*recording.metadata["notes"], *found.notes]
     return replace(
         recording,
-        files=tuple(dict.fromkeys([*recording.files, stated.markers])),
+        files=tuple(dict.fromkeys([*recording.files, markers])),
         start_time=found.start,
         metadata={**recording.metadata, "notes": notes},
-        annotation_columns=brainvision_markers.annotations_of(found),
+        annotation_columns=annotation_columns(found.onset_s, found.duration_s, found.text, "mne"),
     )
 
 
@@ -208,17 +206,7 @@ def _files(path: Path, raw: Any) -> tuple[Path, ...]:
 
 def _annotations(raw: Any, measured: Any) -> dict[str, Any]:
     table = raw.annotations
-    n = len(table)
     # with a measurement date, onsets count from it; without, from the first sample
     shift = float(raw.first_time) if measured is not None else 0.0
-    return {
-        "onset": np.asarray(table.onset, np.float64) - shift,
-        "duration": np.asarray(table.duration, np.float64),
-        "text": np.array([*map(str, table.description), None], object)[:n],
-        "source": np.full(n, "mne", object),
-        "code": np.full(n, "", object),
-        "sample": np.full(n, -1, np.int64),
-        "channel": np.full(n, -1, np.int64),
-        "subtype": np.zeros(n, np.int64),
-        "num": np.zeros(n, np.int64),
-    }
+    onset = np.asarray(table.onset, np.float64) - shift
+    return annotation_columns(onset, table.duration, list(map(str, table.description)), "mne")

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.corpora.entry import Entry, walk
-from physioprep.corpora.tables import age, annotation_columns, sex
+from physioprep.corpora.tables import age, sex
 from physioprep.errors import CorpusError
 from physioprep.readers.regular import read_text
-from physioprep.recording import Header
+from physioprep.recording import Header, annotation_columns
 
 #: WFDB annotations ``chbNN_MM.edf.seizures`` beside an EDF file.
 ANNOTATION_ENDING = ".seizures"

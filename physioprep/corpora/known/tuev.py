@@ -10,8 +10,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from physioprep.corpora.entry import Entry, walk
-from physioprep.corpora.tables import annotation_columns, read_table
+from physioprep.corpora.tables import read_table
 from physioprep.errors import CorpusError
+from physioprep.recording import annotation_columns
 
 #: Label number to event.
 EVENTS = {1: "SPSW", 2: "GPED", 3: "PLED", 4: "EYEM", 5: "ARTF", 6: "BCKG"}

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from physioprep.corpora.entry import Entry, walk, with_labels
 from physioprep.corpora.known.tueg import entry_of
-from physioprep.corpora.tables import annotation_columns, lines_of
+from physioprep.corpora.tables import lines_of
 from physioprep.errors import CorpusError
-from physioprep.recording import Header
+from physioprep.recording import Header, annotation_columns
 
 _SPLIT = re.compile(r"(?:.*/)?(train|dev|eval)/")
 _SEIZURE = "seiz"
