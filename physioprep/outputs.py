@@ -213,7 +213,7 @@ def check_output(
         if not empty:
             raise error(
                 f"{path}: exists, but is not {kind.words} of physioprep, so it is never replaced; "
-                "choose another name"
+                "choose another name, or remove it yourself"
             )
     elif not overwrite:
         raise error(f"{path}: exists; overwrite it (--overwrite) or choose another name")

@@ -1,5 +1,6 @@
 """A Parquet manifest with a flipped bit is an error, and never ends the process."""
 
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from physioprep.errors import ManifestError
 from physioprep.manifest import make_manifest, write_manifest
+from physioprep.manifest.files import check_manifest_output
 from physioprep.manifest.footer import stated_values
 
+KEY = b"physioprep.manifest"
 #: Flips random bits of a footer. In a process of its own: the fault was that it died.
 FLIPS = """
 import random, sys
@@ -47,6 +51,25 @@ def test_flipped_bits_of_a_footer(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-500:]
     assert int(done.stdout) > 300
+
+
+def test_a_damaged_manifest_is_still_ours_to_replace(tmp_path: Path) -> None:
+    path = manifest(tmp_path)
+    whole = path.read_bytes()
+    key = range(whole.rindex(KEY), whole.rindex(KEY) + len(KEY))
+    unreadable = 0
+    places = sorted(set(range(4, len(whole))) - set(key))
+    for place in random.Random(0).sample(places, 600):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        try:
+            pq.read_schema(path)
+        except (pa.ArrowException, OSError):
+            unreadable += 1
+            check_manifest_output(path, overwrite=True)
+    assert unreadable > 50
+    path.write_bytes(b"PAR1 of somebody else PAR1")
+    with pytest.raises(ManifestError, match="never replaced"):
+        check_manifest_output(path, overwrite=True)
 
 
 def test_the_values_of_a_footer(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def test_a_run_again_makes_anew_what_was_damaged_since(raw: Path, tmp_path: Path
     hurt = ("a.parquet", "a.zarr/records/record_id/c/0", "a.shards/ecg/signal/c.0.0.0")
     for number, name in enumerate(hurt):
         data = bytearray((out / name).read_bytes())
-        data[len(data) // 2] ^= 1
+        data[min(100, len(data) // 2)] ^= 1  # of the manifest: its data, not its footer
         (out / name).write_bytes(data)
         skipped = [result.skipped for result in run(recipe, raw, out)]
         assert skipped == [step != number for step in range(3)]

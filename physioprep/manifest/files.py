@@ -132,19 +132,28 @@ def check_manifest_output(path: str | Path, *, overwrite: bool = False) -> None:
 
 def _is_manifest(path: Path) -> bool:
     """Return whether a file was written by `write_manifest`, of whatever schema version."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         if path.suffix == ".parquet":
-            return _METADATA.encode() in (pq.read_schema(path).metadata or {})
+            return _is_parquet_manifest(path)
         if path.suffix == ".csv":
             with path.open(encoding="utf-8") as file:
                 return file.readline().startswith("corpus,corpus_version,record_id,")
         name = load_json(path.read_bytes(), ManifestError)["name"]
-    except (ManifestError, pa.ArrowException, OSError, ValueError, KeyError, TypeError):
+    except (ManifestError, OSError, ValueError, KeyError, TypeError):
         return False
     return isinstance(name, str) and name.startswith("physioprep manifest of ")
+
+
+def _is_parquet_manifest(path: Path) -> bool:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return _METADATA.encode() in (pq.read_schema(path).metadata or {})
+    except (pa.ArrowException, OSError, ValueError):
+        with path.open("rb") as file:
+            content = file.read()  # a damaged footer: its key still says whose file it is
+        return content.startswith(b"PAR1") and _METADATA.encode() in content
 
 
 _MANIFEST: Final = Kind("a manifest", _is_manifest)
