@@ -16,9 +16,9 @@ PACKAGES = (ROOT / "physioprep", ROOT / "models" / "physiomodels")
 # runner (parallel) names the functions of its tasks, which lie above it, as text.
 LAYERS = [
     {"atomic", "exchange", "outputs", "lock", "new_folder", "pictures", "versions", "errors",
-     "limits", "documents", "recording", "samples", "facts", "facts_yaml", "hashes", "manifest",
-     "query", "retry", "file_systems", "remote", "remote_zarr", "plain_text", "suggest", "web",
-     "listings", "patterns", "zarr_metadata", "zarr_files", "strays"},
+     "limits", "documents", "recording", "samples", "facts", "facts_parts", "facts_yaml", "hashes",
+     "manifest", "query", "retry", "file_systems", "remote", "remote_zarr", "plain_text", "splits",
+     "suggest", "web", "listings", "patterns", "zarr_metadata", "zarr_files", "strays"},
     {"parallel"},
     {"readers"},
     {"harmonise", "corpora", "simulation"},
