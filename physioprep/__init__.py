@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from physioprep.recording import Recording as Recording
     from physioprep.recording import SignalGroup as SignalGroup
     from physioprep.shards.annotation_label import AnnotationLabel as AnnotationLabel
-    from physioprep.shards.open import Shards as Shards
     from physioprep.shards.open import open_shards as open_shards
+    from physioprep.shards.opened import Shards as Shards
     from physioprep.shards.result import ShardResult as ShardResult
     from physioprep.shards.run import shard as shard
     from physioprep.shards.spec import ShardSpec as ShardSpec
@@ -79,7 +79,7 @@ else:
         "ShardResult": "physioprep.shards.result",
         "ShardSpec": "physioprep.shards.spec",
         "ShardStream": "physioprep.stream.stream",
-        "Shards": "physioprep.shards.open",
+        "Shards": "physioprep.shards.opened",
         "SignalGroup": "physioprep.recording",
         "StepResult": "physioprep.pipeline.run",
         "Store": "physioprep.store.read",

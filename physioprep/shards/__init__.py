@@ -4,10 +4,12 @@
 """
 
 from physioprep.shards.annotation_label import AnnotationLabel
-from physioprep.shards.open import Shards, open_shards
+from physioprep.shards.open import open_shards
+from physioprep.shards.opened import Shards
 from physioprep.shards.result import ShardResult
 from physioprep.shards.run import shard
 from physioprep.shards.spec import PRESETS, ShardFields, ShardSpec
+from physioprep.shards.target import Target
 
 __all__ = [
     "PRESETS",
@@ -16,6 +18,7 @@ __all__ = [
     "ShardResult",
     "ShardSpec",
     "Shards",
+    "Target",
     "open_shards",
     "shard",
 ]

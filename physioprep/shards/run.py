@@ -30,7 +30,7 @@ from physioprep.shards.result import ShardResult
 from physioprep.shards.shuffle import order_windows
 from physioprep.shards.source import Source, open_source
 from physioprep.shards.spec import ShardFields, ShardSpec, canonical_sha256
-from physioprep.shards.target import SHARDS, commit, finish, finished, hold_target, open_work
+from physioprep.shards.work_folder import SHARDS, commit, finish, finished, hold_target, open_work
 
 _log = logging.getLogger(__name__)
 

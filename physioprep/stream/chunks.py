@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
-from physioprep.shards.open import Shards, Take
+from physioprep.shards.opened import Shards, Take
 from physioprep.shards.order import EpochOrder, Layout, layout
 
 

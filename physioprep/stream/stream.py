@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
 from physioprep.samples import mark_missing
-from physioprep.shards.open import Shards, open_shards
+from physioprep.shards.open import open_shards
+from physioprep.shards.opened import Shards
 from physioprep.shards.order import LANES, Ints, rank_positions
 from physioprep.stream.base import AHEAD, THREADS, Batch, BatchStream
 from physioprep.stream.buffers import BufferPool

@@ -13,7 +13,7 @@ import pytest
 
 from physioprep import exchange
 from physioprep.shards import open_shards, run, shard
-from physioprep.shards.target import SHARDS
+from physioprep.shards.work_folder import SHARDS
 
 Files = dict[str, bytes]
 #: Calls that change what is on the disk, or wait for it.

@@ -154,8 +154,8 @@ def test_opened_shards_serve_many_streams(
         wanted += list(ShardStream(toy_shards, batch_size=16, where=where, epoch=epoch))
     shards = open_shards(toy_shards)
     ShardStream(shards, batch_size=16, where=where)
-    for name in ("_metadata", "query_mask"):
-        monkeypatch.setattr(f"physioprep.shards.open.{name}", None)
+    for name in ("open.read_metadata", "opened.query_mask"):
+        monkeypatch.setattr(f"physioprep.shards.{name}", None)
     assert open_shards(shards) is shards
     seen = []
     for epoch in (0, 1):
