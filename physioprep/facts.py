@@ -17,6 +17,7 @@ from physioprep.documents import read_text
 from physioprep.errors import CorpusError
 from physioprep.facts_parts import ACTIONS, ChannelRole, Fault, Label, Version
 from physioprep.facts_yaml import build, build_all, read_mapping
+from physioprep.splits.rule import Split, check_split
 from physioprep.suggest import did_you_mean
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Facts",
     "Fault",
     "Label",
+    "Split",
     "Version",
     "data_folder",
     "list_corpora",
@@ -81,6 +83,8 @@ class Facts:
     versions : tuple of Version
         Oldest first.
     faults : tuple of Fault
+    splits : tuple of Split
+        Published ones.
 
     Examples
     --------
@@ -113,6 +117,7 @@ class Facts:
     labels: tuple[Label, ...] = ()
     versions: tuple[Version, ...] = ()
     faults: tuple[Fault, ...] = ()
+    splits: tuple[Split, ...] = ()
 
     def version(self, version: str) -> Version:
         """Return the facts of one version.
@@ -158,6 +163,30 @@ class Facts:
             if known.id == fault_id:
                 return known
         raise CorpusError(f"{self.name} has no known fault {fault_id!r}")
+
+    def split(self, name: str) -> Split:
+        """Return one published split by name.
+
+        Parameters
+        ----------
+        name : str
+            `Split.name`.
+
+        Returns
+        -------
+        Split
+
+        Raises
+        ------
+        CorpusError
+            It is not listed.
+        """
+        names = [known.name for known in self.splits]
+        for known in self.splits:
+            if known.name == name:
+                return known
+        hint = did_you_mean(name, names) or f" (known: {', '.join(names) or 'none'})"
+        raise CorpusError(f"{self.name} has no split {name!r}{hint}")
 
 
 def data_folder(name: str) -> Path:
@@ -264,12 +293,14 @@ def parse_facts(name: str, text: str) -> Facts:
         ("labels", Label),
         ("versions", Version),
         ("faults", Fault),
+        ("splits", Split),
     ):
         raw[key] = build_all(kind, raw.get(key, []), f"{where}: {key}")
     facts: Facts = build(Facts, raw, where)
     if facts.access not in ACCESS:
         raise CorpusError(f"{where}: access {facts.access!r} is not one of {', '.join(ACCESS)}")
     _check_faults(facts, where)
+    _check_splits(facts, where)
     patterns = [role.match for role in facts.channels]
     patterns += [pattern for fault in facts.faults for pattern in fault.signal.values()]
     for pattern in patterns:
@@ -294,3 +325,14 @@ def _check_faults(facts: Facts, where: str) -> None:
         ):
             if not holds:
                 raise CorpusError(f"{where}: fault {fault.id!r}: {rule}")
+
+
+def _check_splits(facts: Facts, where: str) -> None:
+    """Raise `CorpusError` unless the names of splits are unique and their rules can be applied."""
+    names = [split.name for split in facts.splits]
+    for split in facts.splits:
+        if names.count(split.name) > 1:
+            raise CorpusError(f"{where}: split {split.name!r} is listed twice")
+        if not split.what or not split.citation:
+            raise CorpusError(f"{where}: split {split.name!r}: 'what' and 'citation' are needed")
+        check_split(split, f"{where}: split {split.name!r}")

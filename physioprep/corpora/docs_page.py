@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from physioprep.facts import Facts, Fault, Label, Version, list_corpora, load_facts
+from physioprep.facts import Facts, Fault, Label, Split, Version, list_corpora, load_facts
 
 _HEAD = """\
 # Corpora
@@ -99,6 +100,9 @@ def _section(facts: Facts) -> Iterator[str]:
     if facts.labels:
         yield from ("", "| label | meaning | coding | values |", "|---|---|---|---|")
         yield from map(_label, facts.labels)
+    if facts.splits:
+        yield from ("", "| `--split` | what | parts | citation |", "|---|---|---|---|")
+        yield from map(_split, facts.splits)
     if facts.faults:
         yield from ("", "| known fault | what | how it shows | records | done |")
         yield "|---|---|---|---|---|"
@@ -132,6 +136,35 @@ def _fault(fault: Fault) -> str:
     what = fault.what + (f" ({fault.citation})" if fault.citation else "")
     cells = (f"`{fault.id}`", what, fault.detected, records, fault.action)
     return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
+def _split(split: Split) -> str:
+    parts = "; ".join(f"{part}: {_rules(rules)}" for part, rules in split.parts.items())
+    cells = (f"`{split.name}`", split.what, parts, split.citation)
+    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
+def _rules(rules: Mapping[str, Any]) -> str:
+    """Return the rules of a part of a split in words."""
+    said = []
+    for name, value in rules.items():
+        if isinstance(value, tuple):
+            said.append(f"{name} {_listed(value)}")
+        elif name in ("column", "exactly"):
+            said += [f"`{column}` {_listed(values)}" for column, values in value.items()]
+        elif name == "order":
+            first, stop = ("" if end is None else f"{end:g}" for end in value["take"])
+            within = "".join(f", within `{column}`" for column in value.get("within", ()))
+            said.append(f"sorted `{value['of']}` [{first}:{stop}]{within}")
+        elif name == "csv":
+            said.append(f"`{value['column']}` of {value['file']} {_listed(value['values'])}")
+        else:
+            said.append("the rest" if name == "rest" else f"{name} `{value}`")
+    return ", ".join(said)
+
+
+def _listed(values: Iterable[Any]) -> str:
+    return " ".join(map(str, values)).replace("*", "\\*")
 
 
 def _cell(text: str) -> str:
