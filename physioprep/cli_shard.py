@@ -108,7 +108,7 @@ def shard(
     from dataclasses import asdict
 
     from physioprep.shards.annotation_label import read_annotation_labels
-    from physioprep.shards.spec import with_preset
+    from physioprep.shards.presets import with_preset
 
     spec = with_preset(
         preset,

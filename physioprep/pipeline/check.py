@@ -242,7 +242,8 @@ def _check_ingest(arguments: Arguments, place: Place) -> None:
 
 def _check_shard(arguments: Arguments, place: Place) -> None:
     from physioprep.pipeline.data_steps import region_of
-    from physioprep.shards.spec import ShardFields, ShardSpec
+    from physioprep.shards.fields import ShardFields
+    from physioprep.shards.spec import ShardSpec
 
     options = {name: value for name, value in arguments.items() if name not in ("stores", "out")}
     check_names(options, sorted(ShardFields.__annotations__))

@@ -4,11 +4,13 @@
 """
 
 from physioprep.shards.annotation_label import AnnotationLabel
+from physioprep.shards.fields import ShardFields
 from physioprep.shards.open import open_shards
 from physioprep.shards.opened import Shards
+from physioprep.shards.presets import PRESETS
 from physioprep.shards.result import ShardResult
 from physioprep.shards.run import shard
-from physioprep.shards.spec import PRESETS, ShardFields, ShardSpec
+from physioprep.shards.spec import ShardSpec
 from physioprep.shards.target import Target
 
 __all__ = [

@@ -23,13 +23,14 @@ from physioprep.shards.arrays import create_arrays
 from physioprep.shards.checksums import is_intact
 from physioprep.shards.chunking import choose_windows_per_chunk, chunks_per_block
 from physioprep.shards.croissant import write_croissant
+from physioprep.shards.fields import ShardFields
 from physioprep.shards.job import Job, forget, make_job, plan_of, save_array, write_plan
 from physioprep.shards.peaks import detector_name, gather_peaks, plan_peaks
 from physioprep.shards.plan import Plan, plan_sha256, plan_windows
 from physioprep.shards.result import ShardResult
 from physioprep.shards.shuffle import order_windows
 from physioprep.shards.source import Source, open_source
-from physioprep.shards.spec import ShardFields, ShardSpec, canonical_sha256
+from physioprep.shards.spec import ShardSpec, canonical_sha256
 from physioprep.shards.work_folder import SHARDS, commit, finish, finished, hold_target, open_work
 
 _log = logging.getLogger(__name__)

@@ -6,62 +6,19 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypedDict, Unpack, cast
+from typing import Any, Final, Unpack, cast
 
 from physioprep.errors import ShardError
 from physioprep.shards.annotation_label import AnnotationLabel, parse_annotation_labels
+from physioprep.shards.fields import Region, ShardFields
 
 #: ``attrs["schema"]`` and ``attrs["schema_version"]`` of a shards folder.
 SCHEMA: Final = "physioprep.shards"
 SCHEMA_VERSION: Final = 1
 CODECS: Final = ("none", "lz4", "zstd", "pcodec")
 ALIGNMENTS: Final = ("start", "annotation", "event", "beat", "r_peak")
-
-#: Where windows may lie: (records by pandas query or None, from s, to s); negative seconds
-#: count from the record's end, None is the record's start or end.
-Region = tuple[str | None, float | None, float | None]
-
-
-class ShardFields(TypedDict, total=False):
-    """Fields of a `ShardSpec` as keyword arguments; None means the default.
-
-    Sequences may be lists. `annotation_labels` may be a mapping of label names to the fields of
-    each, as a YAML file has it.
-    """
-
-    window_s: float | None
-    stride_s: float | None
-    seed: int | None
-    align: str | None
-    align_where: str | None
-    annotators: Sequence[str] | None
-    before_s: float | None
-    modalities: Sequence[str] | None
-    pairs: str | None
-    labels: Sequence[str] | None
-    annotation_labels: Sequence[AnnotationLabel] | Mapping[str, Mapping[str, Any]] | None
-    where: str | None
-    regions: Sequence[Region] | None
-    trim_s: float | None
-    max_per_record: int | None
-    min_valid: float | None
-    max_abs: Mapping[str, float] | None
-    min_std: Mapping[str, float] | None
-    split: Mapping[str, float] | None
-    stratify: str | Sequence[str] | None
-    weights: Sequence[float] | None
-    n_windows: int | None
-    codec: str | None
-    windows_per_chunk: int | None
-
-
-#: Limits that publications state, as arguments of `shard`. CBraMod (Wang et al., ICLR 2025,
-#: arXiv:2412.07236, section 3.1) cuts a minute off both ends and drops samples above 100 µV.
-PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "cbramod": {"trim_s": 60.0, "max_abs": {"eeg": 100.0}},
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -339,41 +296,6 @@ class ShardSpec:
         str
         """
         return canonical_sha256(self.to_dict())
-
-
-def with_preset(name: str | None, **fields: Unpack[ShardFields]) -> ShardSpec:
-    """Return the spec of `fields`; a preset gives those that are None or missing.
-
-    Parameters
-    ----------
-    name : str or None
-        A key of `PRESETS`. None: no preset.
-    **fields
-        See `ShardFields`. Mappings such as `max_abs` are merged with the preset's by key.
-
-    Returns
-    -------
-    ShardSpec
-
-    Raises
-    ------
-    ShardError
-        If there is no such preset, or a value is not allowed.
-
-    Examples
-    --------
-    >>> with_preset("cbramod", trim_s=0.0).max_abs
-    {'eeg': 100.0}
-    """
-    if name is not None and name not in PRESETS:
-        raise ShardError(f"preset {name!r} is none of {', '.join(PRESETS)}")
-    merged: dict[str, Any] = dict(PRESETS[name]) if name else {}
-    for key, value in fields.items():
-        if isinstance(value, Mapping):
-            merged[key] = {**merged.get(key, {}), **value}
-        elif value is not None:
-            merged[key] = value
-    return ShardSpec.of(**cast(ShardFields, merged))
 
 
 def canonical_sha256(value: Any) -> str:

@@ -13,10 +13,11 @@ import pytest
 
 import physioprep.shards
 from physioprep.errors import ShardError
+from physioprep.shards.fields import ShardFields
 from physioprep.shards.job import forget, make_job, plan_of, write_plan
 from physioprep.shards.plan import plan_sha256, plan_windows
 from physioprep.shards.source import open_source
-from physioprep.shards.spec import ShardFields, ShardSpec
+from physioprep.shards.spec import ShardSpec
 
 WriteStore = Callable[..., Path]
 SPECS: dict[str, dict[str, Any]] = {

@@ -1,0 +1,45 @@
+"""The arguments of `shard`, in any form in which they may be given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+from physioprep.shards.annotation_label import AnnotationLabel
+
+#: Where windows may lie: (records by pandas query or None, from s, to s); negative seconds
+#: count from the record's end, None is the record's start or end.
+Region = tuple[str | None, float | None, float | None]
+
+
+class ShardFields(TypedDict, total=False):
+    """Fields of a `ShardSpec` as keyword arguments; None means the default.
+
+    Sequences may be lists. `annotation_labels` may be a mapping of label names to the fields of
+    each, as a YAML file has it.
+    """
+
+    window_s: float | None
+    stride_s: float | None
+    seed: int | None
+    align: str | None
+    align_where: str | None
+    annotators: Sequence[str] | None
+    before_s: float | None
+    modalities: Sequence[str] | None
+    pairs: str | None
+    labels: Sequence[str] | None
+    annotation_labels: Sequence[AnnotationLabel] | Mapping[str, Mapping[str, Any]] | None
+    where: str | None
+    regions: Sequence[Region] | None
+    trim_s: float | None
+    max_per_record: int | None
+    min_valid: float | None
+    max_abs: Mapping[str, float] | None
+    min_std: Mapping[str, float] | None
+    split: Mapping[str, float] | None
+    stratify: str | Sequence[str] | None
+    weights: Sequence[float] | None
+    n_windows: int | None
+    codec: str | None
+    windows_per_chunk: int | None
