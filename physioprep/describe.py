@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from physioprep.errors import PhysioprepError
 from physioprep.outputs import EMBEDDINGS
 from physioprep.remote import listing, place
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Ids of records that are listed unless all are asked for.
 _SHOWN_RECORDS: Final = 20
@@ -188,12 +191,23 @@ def _record_ids(corpora: Iterable[str], records: Iterable[str], everything: bool
     return {"record ids": ids[:_SHOWN_RECORDS], "more record ids": left}
 
 
+def _most_frequent(labels: pd.Series[Any]) -> dict[Any, int]:
+    """Count the values of a label; each statement by itself, where a cell is a list of them."""
+    from pandas.api.types import is_list_like
+
+    labels = labels.dropna()
+    while len(labels) and is_list_like(labels.iloc[0]):
+        labels = labels.explode(ignore_index=True).dropna()
+    counts: dict[Any, int] = labels.value_counts().head(12).to_dict()
+    return counts
+
+
 def _describe_manifest(path: Path, all_records: bool) -> dict[str, Any]:
     from physioprep.manifest import label_columns, read_manifest
 
     frame = read_manifest(path)
     modalities = {modality for row in frame["modality"] for modality in row}
-    labels = {name: frame[name].value_counts().head(12).to_dict() for name in label_columns(frame)}
+    labels = {name: _most_frequent(frame[name]) for name in label_columns(frame)}
     return {
         "manifest": str(path),
         "corpora": sorted(frame["corpus"].dropna().unique()),
@@ -291,7 +305,7 @@ def _describe_shards(path: Path, all_records: bool) -> dict[str, Any]:
             "window_s": modality.n_samples / modality.rate_hz,
         }
     for label in shards.labels:
-        facts[label] = windows[label].value_counts().head(12).to_dict()
+        facts[label] = _most_frequent(windows[label])
     facts["windows per chunk"] = shards.windows_per_chunk
     facts["plan_sha256"] = shards.attrs["plan_sha256"]
     return facts | _record_ids(windows["corpus"], windows["record_id"], all_records)

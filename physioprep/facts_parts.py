@@ -60,12 +60,15 @@ class Label:
         Terminology: ``"SCP-ECG"``, ``"SNOMED CT"``, ``"AAMI EC57"``, ...
     values : mapping of str to str
         Meaning per code, where the list is short.
+    unit : str or None
+        Of a number: ``"years"``, ``"ms"``, ``"1/min"``, ...
     """
 
     name: str
     what: str
     coding: str | None = None
     values: Mapping[str, str] = field(default_factory=dict)
+    unit: str | None = None
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,8 @@ def _version(version: Version) -> str:
 
 def _label(label: Label) -> str:
     values = "; ".join(f"`{code}` {said}" for code, said in label.values.items())
-    cells = (f"`label_{label.name}`", label.what, label.coding or "", values)
+    what = f"{label.what} ({label.unit})" if label.unit else label.what
+    cells = (f"`label_{label.name}`", what, label.coding or "", values)
     return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
 
 

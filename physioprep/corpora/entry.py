@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 #: Endings of folders that are one recording: EGI, CTF, MEF.
 FOLDER_ENDINGS: Final = (".mff", ".ds", ".mefd")
+#: A label of a recording: a text, a number, several statements, or not stated.
+LabelValue = str | float | list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,8 @@ class Entry:
     sex : {'F', 'M'} or None
     split : str or None
         Official split or fold.
-    labels : mapping of str to (str, float or None)
-        Manifest columns without their ``label_``.
+    labels : mapping of str to (str, float, list of str or None)
+        Manifest columns without their ``label_``; a list holds several statements, [] says none.
     sidecars : tuple of str
         Files beyond those of the recording that belong to it (annotations), relative.
     faults : tuple of str
@@ -62,7 +65,7 @@ class Entry:
     age: float | None = None
     sex: str | None = None
     split: str | None = None
-    labels: Mapping[str, str | float | None] = field(default_factory=dict)
+    labels: Mapping[str, LabelValue] = field(default_factory=dict)
     sidecars: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
@@ -140,11 +143,14 @@ def named_in_utf8(entry: Entry) -> Entry:
     >>> odd.path, odd.error
     ('p\\udce9re.edf', 'p\\udce9re.edf: the name is not UTF-8: rename the file or its folder')
     """
-    fields_of = [entry.record_id, entry.path, *entry.sidecars, *map(str, entry.labels.values())]
+    said = (value if isinstance(value, list) else [str(value)] for value in entry.labels.values())
+    fields_of = [entry.record_id, entry.path, *entry.sidecars, *chain.from_iterable(said)]
     if all(map(is_utf8, [*fields_of, entry.subject_id or "", entry.session or ""])):
         return entry
 
     def escaped(name: Any) -> Any:
+        if isinstance(name, list):
+            return [escaped(each) for each in name]
         return name.encode(errors="backslashreplace").decode() if isinstance(name, str) else name
 
     path = escaped(entry.path)
@@ -314,14 +320,14 @@ def _name(stem: str) -> str:
     return stem.rpartition("/")[2]
 
 
-def with_labels(entry: Entry, labels: Mapping[str, str | float | None], **more: Any) -> Entry:
+def with_labels(entry: Entry, labels: Mapping[str, LabelValue], **more: Any) -> Entry:
     """Return `entry` with further labels, and any other fields replaced.
 
     Parameters
     ----------
     entry : Entry
         Stays as it is.
-    labels : mapping of str to (str, float or None)
+    labels : mapping of str to (str, float, list of str or None)
         Without ``label_``; they replace those of the same name.
     **more
         Other fields of the entry.

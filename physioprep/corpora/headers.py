@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from physioprep.corpora import corpus_module
-from physioprep.corpora.entry import FOLDER_ENDINGS, Entry
+from physioprep.corpora.entry import FOLDER_ENDINGS, Entry, LabelValue
 from physioprep.corpora.faults import LONGEST_NAME, faults_by_record, faults_by_signal
 from physioprep.errors import PhysioprepError
 from physioprep.facts import Facts, load_facts
@@ -40,14 +40,14 @@ class Row(NamedTuple):
     ----------
     values : tuple
         In the order of `COLUMNS`.
-    labels : mapping of str to (str, float or None)
+    labels : mapping of str to (str, float, list of str or None)
         Columns without their ``label_``.
     trace : str or None
         Traceback of an error that no reader raises on purpose.
     """
 
     values: tuple[Any, ...]
-    labels: Mapping[str, str | float | None]
+    labels: Mapping[str, LabelValue]
     trace: str | None
 
 

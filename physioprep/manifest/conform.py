@@ -10,8 +10,11 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from physioprep.errors import ManifestError
-from physioprep.manifest.schema import COLUMNS, is_null, make_series, order_of
+from physioprep.manifest.cells import is_null
+from physioprep.manifest.schema import COLUMNS, make_series, order_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,8 +129,10 @@ def _is_right(series: pd.Series[Any], kind: str) -> bool:
         return False
     if kind.startswith("list"):
         return all(value is None or _is_plain(value) for value in series.tolist())
-    types = {type(value) for value in series.tolist()} - {str, type(None)}
-    return not types
+    types = {type(value) for value in series.tolist()} - {type(None)}
+    if kind == "label" and types == {list}:
+        return all(value is None or _is_plain(value) for value in series.tolist())
+    return not types - {str}
 
 
 def _is_plain(value: Any) -> bool:
@@ -139,12 +144,12 @@ def _is_plain(value: Any) -> bool:
 
 def _value(value: Any, kind: str) -> Any:
     """Return a value of a cell as plain Python of its kind."""
-    if kind.startswith("list"):
-        if is_null(value):
-            return None
-        return [_value(each, kind[5:-1]) for each in _elements(value)]
     if is_null(value):
         return None
+    if kind.startswith("list"):
+        return [_value(each, kind[5:-1]) for each in _elements(value)]
+    if kind == "label" and not isinstance(value, str) and np.ndim(value):
+        return _value(value, "list[label]")
     if hasattr(value, "item") and kind != "time":
         value = value.item()  # numpy's number
     if kind == "text" and not isinstance(value, str):

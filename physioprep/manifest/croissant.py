@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from physioprep.errors import CorpusError
 from physioprep.facts import Facts, load_facts
-from physioprep.manifest.schema import COLUMNS, label_kind
+from physioprep.manifest.cells import label_kind
+from physioprep.manifest.schema import COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd

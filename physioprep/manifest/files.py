@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import csv
 import gc
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from physioprep import limits
 from physioprep.atomic import make_folders, temporary_file, write_text
 from physioprep.documents import load_json
 from physioprep.errors import ManifestError
+from physioprep.manifest.cells import is_null, label_kind
 from physioprep.manifest.conform import conform, conformed, data_columns
 from physioprep.manifest.croissant import describe
+from physioprep.manifest.csv_file import read_csv, write_csv
 from physioprep.manifest.decode import to_lists
 from physioprep.manifest.footer import stated_values
 from physioprep.manifest.schema import (
     COLUMNS,
     GROUP_COLUMNS,
     SCHEMA_VERSION,
-    is_null,
-    label_kind,
     make_series,
     validate,
 )
 from physioprep.outputs import Kind, check_output
-from physioprep.plain_text import guard_cell, unguard_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,9 +89,9 @@ def write_manifest(frame: pd.DataFrame, path: str | Path, *, overwrite: bool = F
         with temporary_file(path) as temporary:
             pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
     elif path.suffix == ".csv":
-        _write_csv(frame, path)
+        write_csv(frame, path)
     else:
-        _write_csv(frame, path.with_suffix(".csv"))
+        write_csv(frame, path.with_suffix(".csv"))
         text = json.dumps(describe(frame, path.with_suffix(".csv")), indent=1)
         write_text(path, text + "\n")
     return path
@@ -162,8 +160,8 @@ _MANIFEST: Final = Kind("a manifest", _is_manifest)
 def read_manifest(path: str | Path, *, shared: bool = False) -> pd.DataFrame:
     """Read a manifest written by `write_manifest`, also after pandas filtered and wrote it.
 
-    In a CSV, a text label whose values all look like numbers comes back as numbers;
-    Parquet keeps types exactly.
+    In a CSV, a text label whose values all look like numbers comes back as numbers, one whose
+    values are all JSON lists of texts as lists; Parquet keeps types exactly.
 
     Parameters
     ----------
@@ -189,7 +187,7 @@ def read_manifest(path: str | Path, *, shared: bool = False) -> pd.DataFrame:
         raise ManifestError(f"{path}: no such manifest")
     readers: dict[str, Callable[[Path], pd.DataFrame]] = {
         ".parquet": partial(_read_parquet, shared=shared),
-        ".csv": _read_csv,
+        ".csv": read_csv,
         ".json": _read_croissant,
     }
     if path.suffix not in readers:
@@ -296,7 +294,11 @@ def _kind(name: str, stored: pa.DataType | None = None) -> str:
 
     if name in COLUMNS:
         return COLUMNS[name][0]
-    is_number = stored is not None and (pa.types.is_floating(stored) or pa.types.is_integer(stored))
+    if stored is None:
+        return "label"
+    if pa.types.is_list(stored) or pa.types.is_large_list(stored):
+        return "list[text]"
+    is_number = pa.types.is_floating(stored) or pa.types.is_integer(stored)
     return "number" if is_number else "label"
 
 
@@ -324,63 +326,6 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _write_csv(frame: pd.DataFrame, path: Path) -> None:
-    import pandas as pd
-
-    flat: dict[str, Any] = {}
-    for name in map(str, frame.columns):
-        values = frame[name]
-        if name in COLUMNS and COLUMNS[name][0].startswith("list"):
-            values = pd.Series(
-                [None if v is None else json.dumps(v, ensure_ascii=False) for v in values],
-                dtype=object,
-            )
-        if values.dtype == object:
-            flat[name] = [guard_cell(v) if isinstance(v, str) else v for v in values]
-        else:
-            flat[name] = values.array
-    table = pd.DataFrame(flat)
-    # by itself, pandas does not quote a carriage return, which ends a row for whoever reads it
-    returns = any(isinstance(v, str) and "\r" in v for column in flat.values() for v in column)
-    quoting: Literal[0, 1] = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
-    with temporary_file(path) as temporary:
-        table.to_csv(temporary, index=False, date_format="%Y-%m-%dT%H:%M:%S.%f", quoting=quoting)
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        # every cell as text first: pandas' guessing would make numbers of record ids
-        raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    except (ValueError, pd.errors.ParserError) as error:
-        raise ManifestError(f"{path}: not a CSV table: {_one_line(error)}") from None
-    out: dict[str, Any] = {}
-    for name in data_columns(raw.columns):
-        cells = [cell if cell != "" else None for cell in raw[name].tolist()]
-        kind = _kind(name)
-        try:
-            out[name] = make_series(name, kind, _parse(kind, cells))
-        except ValueError as error:
-            raise ManifestError(f"{path}: column {name}: {_one_line(error)}") from None
-    return conform(pd.DataFrame(out))
-
-
-def _parse(kind: str, cells: Sequence[str | None]) -> list[Any]:
-    import pandas as pd
-
-    if kind.startswith("list"):
-        return [None if cell is None else load_json(cell, ValueError) for cell in cells]
-    if kind == "time":
-        return [None if cell is None else pd.Timestamp(cell) for cell in cells]
-    if kind == "label":
-        try:
-            return [None if cell is None else float(cell) for cell in cells]
-        except ValueError:
-            pass
-    return [None if cell is None else unguard_cell(cell) for cell in cells]
-
-
 def _read_croissant(path: Path) -> pd.DataFrame:
     import hashlib
 
@@ -395,4 +340,4 @@ def _read_croissant(path: Path) -> pd.DataFrame:
         raise ManifestError(f"{path}: its table {table.name} is missing")
     if hashlib.sha256(table.read_bytes()).hexdigest() != stated:
         raise ManifestError(f"{path}: its table {table.name} is not the one that it describes")
-    return _with_notes(_read_csv(table), notes, path)
+    return _with_notes(read_csv(table), notes, path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from physioprep.errors import ManifestError, UnreadableFileError
 from physioprep.file_systems import check_address
+from physioprep.manifest.cells import is_null, label_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 #: Version of the columns below; written to the metadata of Parquet files.
 SCHEMA_VERSION: Final = 1
 
-#: Column to (type, meaning), in order. ``label_*`` columns (text or number) come before
-#: ``age``. Types: ``text``, ``number`` (float64), ``integer`` (nullable), ``time``
+#: Column to (type, meaning), in order. ``label_*`` columns (text, number or list[text]) come
+#: before ``age``. Types: ``text``, ``number`` (float64), ``integer`` (nullable), ``time``
 #: (datetime64[us]), ``list[text]``, ``list[number]``, ``list[integer]``,
 #: ``list[list[text]]``.
 COLUMNS: Final[dict[str, tuple[str, str]]] = {
@@ -207,7 +208,8 @@ def validate(frame: pd.DataFrame) -> None:
     ManifestError
         If a column is missing or unknown, a corpus, record id or path is null or empty, a record
         occurs twice, the parallel lists of a row differ in length, a label is neither
-        text nor number, or a root is an address that may not be opened or written down.
+        text, number nor list of texts, or a root is an address that may not be opened or written
+        down.
 
     Examples
     --------
@@ -316,56 +318,6 @@ def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[order].reset_index(drop=True)
 
 
-def is_null(value: object) -> bool:
-    """Return whether `value` is None, NaN, NaT or pandas' NA.
-
-    Parameters
-    ----------
-    value : object
-        Of a cell.
-
-    Returns
-    -------
-    bool
-    """
-    if value is None or isinstance(value, str | list):
-        return value is None
-    if isinstance(value, float):
-        return math.isnan(value)
-    return type(value).__name__ in ("NAType", "NaTType")
-
-
-def label_kind(name: str, series: pd.Series[Any]) -> str:
-    """Return the type of a label column.
-
-    Parameters
-    ----------
-    name : str
-        Column, for the error.
-    series : pandas.Series
-        Its values.
-
-    Returns
-    -------
-    {'text', 'number'}
-
-    Raises
-    ------
-    ManifestError
-        Texts and numbers are mixed, or there is anything else.
-    """
-    import pandas as pd
-
-    if pd.api.types.is_numeric_dtype(series):
-        return "number"
-    present = [value for value in series.tolist() if not is_null(value)]
-    if all(isinstance(value, str) for value in present):
-        return "text"
-    if all(isinstance(value, int | float) for value in present):
-        return "number"
-    raise ManifestError(f"label column {name} mixes types; texts or numbers, not both")
-
-
 def make_series(name: str, kind: str, values: Sequence[Any]) -> pd.Series[Any]:
     """Return a column of the type that its kind has in `COLUMNS`.
 
@@ -374,7 +326,7 @@ def make_series(name: str, kind: str, values: Sequence[Any]) -> pd.Series[Any]:
     name : str
         Column, for the error.
     kind : str
-        A type of `COLUMNS`, or ``"label"`` (text or number).
+        A type of `COLUMNS`, or ``"label"`` (text, number or list[text]).
     values : sequence
         Plain Python values; null as None or NaN.
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from physioprep.manifest.schema import is_null
+from physioprep.manifest.cells import is_null
 
 #: Whole numbers beyond it do not fit in an attribute of netCDF 3.
 _MAX_INT32: Final = 2**31 - 1

@@ -160,7 +160,7 @@ def check_expected(records: pd.DataFrame, expect: str) -> list[Finding]:
         if column not in own:
             out.append(Finding("incomplete", "error", (), f"no {column}", {"expect": expect}))
             continue
-        seen = own[column].value_counts()
+        seen = own[column].explode().value_counts()  # each of several statements counts
         for value, wanted in counts.items():
             n = int(sum(count for key, count in seen.items() if str(key) == str(value)))
             if n != wanted:

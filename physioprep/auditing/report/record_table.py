@@ -97,7 +97,7 @@ def distributions(records: pd.DataFrame) -> dict[str, dict[str, int]]:
             out["Leads"] = {str(one["values"]): one["counts"] for one in found[:MOST]}
     for column in records:
         if str(column).startswith("label_") and records[column].notna().any():
-            counts = records[column].dropna().astype(str).value_counts()
+            counts = records[column].explode().dropna().astype(str).value_counts()
             out[str(column).removeprefix("label_")] = {
                 str(value): int(n) for value, n in counts.head(MOST).items()
             }

@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.manifest import COLUMNS
-from physioprep.manifest.schema import is_null, label_kind, make_series
+from physioprep.manifest.cells import is_null, label_kind
+from physioprep.manifest.schema import make_series
 
 if TYPE_CHECKING:
     import pandas as pd
