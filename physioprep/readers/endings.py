@@ -43,3 +43,24 @@ def is_edf(path: str | Path) -> bool:
     if len(head) < _HEAD or head[:8] not in (b"0       ", b"\xffBIOSEMI"):
         return False
     return head[184:192].strip().isdigit() and head[252:256].strip(b" \0").isdigit()
+
+
+def without_ending(path: str) -> str:
+    """Return a path without the ending of its file; a file without an ending keeps its name.
+
+    Parameters
+    ----------
+    path : str
+        With ``/``. A dot in the name of a folder ends nothing.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> without_ending("site.1/r2.edf"), without_ending("site.1/r2")
+    ('site.1/r2', 'site.1/r2')
+    """
+    folder, slash, name = path.rpartition("/")
+    return folder + slash + (name.rpartition(".")[0] or name)

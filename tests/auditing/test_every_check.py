@@ -128,6 +128,14 @@ def test_records_that_a_list_names_and_nobody_has(tmp_path: Path) -> None:
         assert sum(f.check == "missing-file" for f in found) == n
 
 
+def test_a_dot_in_the_name_of_a_folder_is_no_ending_of_a_record(tmp_path: Path) -> None:
+    (tmp_path / "RECORDS").write_text("site\nsite.1/r2\n")
+    found = tabled(tmp_path, record_id=["r2"], path=["site.1/r2"], root=[str(tmp_path)],
+                   error=["x"])  # fmt: skip
+    (missing,) = (f for f in found if f.check == "missing-file")
+    assert missing.evidence["files"] == ["site"]
+
+
 def test_evaluation_records_inside_the_corpus_they_were_cut_of(tmp_path: Path) -> None:
     one = table(tmp_path, "a.parquet", corpus=["tueg"], record_id=["aaaaaaaa_s001_t000"],
                 subject_id=["aaaaaaaa"])  # fmt: skip

@@ -155,6 +155,17 @@ def test_what_mne_reads_is_listed(tmp_path: Path, wfdb, ending: str) -> None:
     assert f"a{ending}" in frame.loc[f"a{ending}", "error"]
 
 
+def test_a_header_describes_files_of_its_own_folder_only(tmp_path: Path, wfdb, edf) -> None:
+    wfdb(tmp_path / "a")
+    wfdb(tmp_path / "x" / "c")
+    for name in ("a.b/plain", "a.b/c.edf", "x/plain", "x.1/c", "a.b/deep.er/a"):
+        edf(tmp_path / name, ["EEG Fp1"])
+    frame = scan(tmp_path, "folder", hashes=False)
+    found = ["a.b/c.edf", "a.b/deep.er/a", "a.b/plain", "a.hea", "x.1/c", "x/c.hea", "x/plain"]
+    assert sorted(frame["path"]) == found
+    assert frame.attrs == {}
+
+
 def test_the_line_names_a_few_of_each_kind() -> None:
     notes = [f"not taken: {i}.xyz: unknown kind" for i in range(9)]
     assert in_words(by_kind(notes)) == "9 .xyz (unknown kind: 0.xyz, 1.xyz, 2.xyz, …)"

@@ -10,6 +10,7 @@ from physioprep.auditing.findings import Comparison, Finding
 from physioprep.auditing.inputs import Name
 from physioprep.errors import CorpusError
 from physioprep.facts import load_facts
+from physioprep.readers.endings import without_ending
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,7 +133,7 @@ def _whose(path: Path, corpus: str) -> list[Finding]:
 def _listing(path: Path, folder: Path, rows: pd.DataFrame) -> list[Finding]:
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
     wanted = {line for line in lines if line and not line.endswith("/")}
-    there = {str(file).rpartition(".")[0] or str(file) for file in rows["path"]}
+    there = {without_ending(str(file)) for file in rows["path"]}
     there |= {str(file) for file in rows["path"]}
     missing = sorted(
         line for line in wanted - there

@@ -22,7 +22,7 @@ from physioprep.corpora.entry import Entry, walk
 from physioprep.corpora.not_taken import ARCHIVES, TEXTS
 from physioprep.corpora.tables import age, read_table, sex
 from physioprep.errors import CorpusError
-from physioprep.readers.endings import RECORDINGS, is_edf
+from physioprep.readers.endings import RECORDINGS, is_edf, without_ending
 from physioprep.readers.table import description_of
 from physioprep.readers.table_text import TEXT_SUFFIXES, has_described_columns
 
@@ -63,7 +63,7 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
     entries: list[Entry] = []
     matched = 0
     for path in _readable(root):
-        record_id = _without_ending(path)
+        record_id = without_ending(path)
         found = compiled.search(path) if compiled is not None else None
         matched += found is not None
         row = {**(found.groupdict() if found else {}), **table.get(record_id, {})}
@@ -93,12 +93,6 @@ def _compare(table: Mapping[str, Mapping[str, str]], found: list[str]) -> None:
                     TABLE, len(bare), len(found), _some(bare))  # fmt: skip
 
 
-def _without_ending(path: str) -> str:
-    """Return a path without the ending of its file, which may have none."""
-    folder, slash, name = path.rpartition("/")
-    return folder + slash + (name.rpartition(".")[0] or name)
-
-
 def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
 
@@ -106,7 +100,7 @@ def _some(names: list[str]) -> str:
 def _readable(root: Path) -> list[str]:
     """List one file per recording: the header if it has one, else the data."""
     paths = [path for path in walk(root) if path != TABLE]
-    with_header = {path.rpartition(".")[0] for path in paths if path.lower().endswith(_HEADERS)}
+    with_header = {without_ending(path) for path in paths if path.lower().endswith(_HEADERS)}
     return [path for path in paths if _is_recording(path, root, with_header)]
 
 
@@ -124,11 +118,13 @@ def _is_recording(path: str, root: Path, with_header: set[str]) -> bool:
         )
     if low.endswith(_HEADERS):
         return True
-    if path.rpartition(".")[0] in with_header and low.endswith(_OF_HEADERS):
+    stem = without_ending(path)
+    has_header = stem != path and stem in with_header
+    if has_header and low.endswith(_OF_HEADERS):
         return False  # a header describes it
     if low.endswith(RECORDINGS):
         return True
-    if low.endswith((*TEXTS, *ARCHIVES)) or path.rpartition(".")[0] in with_header:
+    if low.endswith((*TEXTS, *ARCHIVES)) or has_header:
         return False
     return is_edf(root / path)
 
