@@ -34,6 +34,8 @@ def open_shards(
     Returns
     -------
     Shards
+        It can be pickled: what unpickles it reads at the same place, from any working folder,
+        and other shards there are an error.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def open_shards(
     if isinstance(path, Shards):
         return path
     root = remote.place(path)
-    files = ShardFiles(root)
+    files = ShardFiles(root.absolute() if isinstance(root, Path) else root)
     try:
         attrs = read_metadata(files, "")["attributes"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

@@ -58,6 +58,21 @@ class Shards:
     _masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict, init=False, repr=False)
 
     @property
+    def home(self) -> Path | str:
+        """Where the shards are, the same from any working folder.
+
+        Returns
+        -------
+        Path or str
+            An absolute path, or the URL.
+        """
+        return self.files.root
+
+    def __getstate__(self) -> dict[str, Any]:
+        # who unpickles it may be in another folder; what it reads is compared with `files.sums`
+        return vars(self) | {"path": self.home}
+
+    @property
     def n_chunks(self) -> int:
         """Number of signal chunks.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copyreg
+import hashlib
 import json
 import logging
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ def open_store(path: str | Path) -> Store:
     -------
     Store
         Samples are read only when a method asks for them. It can be pickled: what unpickles it
-        opens the store again, at the same place.
+        opens the store again, at the same place; another store there is an error.
 
     Raises
     ------
@@ -59,7 +60,8 @@ def open_store(path: str | Path) -> Store:
     if not _has_root(path):
         path = _exchanged(path)
     try:
-        group = zarr.open_group(zarr_place(path), mode="r")
+        home = path.absolute() if isinstance(path, Path) else path  # whoever changes folders later
+        group = zarr.open_group(zarr_place(home), mode="r")
     except json.JSONDecodeError:
         raise StoreError(f"{path}: its zarr.json is not JSON") from None
     except (PhysioprepError, OSError):
@@ -79,9 +81,25 @@ def open_store(path: str | Path) -> Store:
     return Store(path, group)
 
 
-def _reduced(store: Store) -> tuple[Any, tuple[str | Path]]:
+def _reduced(store: Store) -> tuple[Any, tuple[str | Path, str]]:
     """Pickle a store as its place: workers of Dask and of a DataLoader open it again."""
-    return open_store, (store.home,)
+    return _reopened, (store.home, _identity(store))
+
+
+def _reopened(home: str | Path, identity: str) -> Store:
+    """Open a store that was pickled, and no other one that took its place."""
+    store = open_store(home)
+    if _identity(store) != identity:
+        raise StoreError(
+            f"{home}: the store that was pickled is gone, or another one has taken its place; "
+            "open it again"
+        )
+    return store
+
+
+def _identity(store: Store) -> str:
+    """Return a hash of what a store says of itself: records, recipe, plan, software."""
+    return hashlib.sha256(json.dumps(dict(store.attrs), sort_keys=True).encode()).hexdigest()
 
 
 copyreg.pickle(Store, _reduced)

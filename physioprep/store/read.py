@@ -79,7 +79,7 @@ class Store(ModalityArrays):
         from pyarrow import ArrowException
 
         try:
-            frame = pd.read_parquet(BytesIO(read_listed(self.path, QUARANTINE)))
+            frame = pd.read_parquet(BytesIO(read_listed(self.home, QUARANTINE)))
         except FileNotFoundError:
             raise StoreError(f"{self.path}: {QUARANTINE} is missing") from None
         except (ValueError, OSError, ArrowException) as error:
@@ -335,7 +335,7 @@ class Store(ModalityArrays):
         """
         import xarray as xr
 
-        return xr.open_datatree(zarr_place(self.path), engine="zarr")
+        return xr.open_datatree(zarr_place(self.home), engine="zarr")
 
     def _slots(self, number: int, modality: str) -> NDArray[np.intp]:
         slots = np.flatnonzero(self.table(modality, "present")[number])

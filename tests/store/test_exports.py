@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import pickle
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -85,6 +86,35 @@ def test_a_store_and_shards_pickle_into_other_processes(
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         there = pool.submit(np.array, pool.submit(pp.Store.read, store, 3, "ecg", 0, 5).result())
         assert np.array_equal(there.result(), read, equal_nan=True)
+
+
+def test_pickles_lead_to_what_was_pickled_and_to_nothing_else(
+    manifest: pd.DataFrame, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    shutil.copytree(undisturbed, here / "s.zarr")
+    pp.ingest(manifest[10:], there / "s.zarr")
+    for folder in (here, there):
+        pp.shard(folder / "s.zarr", folder / "w", window_s=2, modalities=["ecg"])
+    monkeypatch.chdir(here)
+    store, shards = pp.open_store("s.zarr"), pp.open_shards("w")
+    monkeypatch.chdir(there)  # before they are pickled
+    sent = pickle.dumps(store), pickle.dumps(shards)
+    assert len(store) == len(store.records)  # read now
+    assert np.array_equal(store.digital("r3", "ecg"), pp.open_store(undisturbed).digital("r3", "ecg"))
+    monkeypatch.chdir(tmp_path)
+    again, windows = map(pickle.loads, sent)
+    assert again.path == here / "s.zarr"
+    assert windows.path == windows.home == here / "w"
+    whole = pp.open_shards(here / "w")
+    assert np.array_equal(windows.read(0, "ecg"), whole.read(0, "ecg"), equal_nan=True)
+    shutil.rmtree(here / "w")
+    (there / "w").rename(here / "w")
+    with pytest.raises(pp.ShardError, match="others have taken their place"):
+        pickle.loads(sent[1]).read(0, "ecg")
+    pp.ingest(manifest[10:], here / "s.zarr", overwrite=True)
+    with pytest.raises(pp.StoreError, match="another one has taken its place"):
+        pickle.loads(sent[0])
 
 
 def test_ingest_takes_the_file_of_a_manifest_and_rows_that_pandas_chose(

@@ -104,7 +104,7 @@ def embed(
         table = window_table(opened, where).sort_values("window")
         scheduler, device = choose_place(scheduler, workers, device, len(table))
         job = job_of(
-            str(Path(model).resolve()), modality, device, shards=str(opened.path), where=where
+            str(Path(model).resolve()), modality, device, shards=str(opened.home), where=where
         )
         windows = table["window"].to_numpy()
         starts = np.flatnonzero(np.diff(windows // opened.windows_per_chunk, prepend=-1)).tolist()

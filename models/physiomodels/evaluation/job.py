@@ -62,8 +62,8 @@ def write_job(
     make_folders(tasks, work / "folds", cache)
     distinct = list(distinct_pretrainings(plans).values())
     content = {
-        "shards": str(shards.path),
-        "pretrain_shards": str(pretrain_shards.path),
+        "shards": str(shards.home),
+        "pretrain_shards": str(pretrain_shards.home),
         "cache": str(cache),
         "device": device,
         "torch": version("torch"),
