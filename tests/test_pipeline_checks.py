@@ -9,6 +9,7 @@ import yaml
 from physioprep.errors import RecipeError
 from physioprep.pipeline.run import load_pipeline, run
 from physioprep.simulation import simulate
+from tests.store.test_result import write
 
 SCAN = {"scan": {"corpus": "demo-ecg", "root": "demo-ecg", "out": "m.parquet"}}
 INGEST = {"ingest": {"manifest": "m.parquet", "recipe": "ecg-200hz", "out": "s.zarr"}}
@@ -104,6 +105,11 @@ def test_a_link_is_no_folder_for_a_run(tmp_path: Path, raw: Path) -> None:
             change(INGEST, recipe={"name": "x", "modalities": {"ecg": {"rates": 1}}}),
             "unknown key 'rates'",
         ),
+        (
+            change(INGEST, on_checksum="flags"),
+            "step 2, ingest: on_checksum: 'flags': quarantine or flag; did you mean 'flag'?",
+        ),
+        (change(INGEST, on_checksum=True), "on_checksum: True: must be text"),
         (
             change(INGEST, manifest="n.parquet"),
             "no step before makes n.parquet; did you mean 'm.parquet'?",
@@ -218,3 +224,16 @@ def test_the_shipped_recipe_that_reads_another_ones_says_so(tmp_path: Path, raw:
     with pytest.raises(RecipeError, match=r"step 4, evaluate: weights\.ecg: no step before makes"):
         run(recipe, raw, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("chosen", [None, "quarantine", "flag"])
+def test_a_step_chooses_what_a_failed_checksum_means(tmp_path: Path, chosen: str | None) -> None:
+    write(tmp_path / "raw" / "bad", ("II",), wrong=5)
+    write(tmp_path / "raw" / "good", ("II",))
+    scan = change(SCAN, corpus="folder", root=".")
+    ingest = change(INGEST, **({} if chosen is None else {"on_checksum": chosen}))
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({"steps": [scan, ingest]}))
+    summary = run(tmp_path / "recipe.yaml", tmp_path / "raw", tmp_path / "out")[1].summary
+    flagged = chosen == "flag"
+    assert (summary["records"], summary["quarantined"]) == ((2, 0) if flagged else (1, 1))
+    assert summary["flagged"] == ({"checksum-failed": 1} if flagged else {})

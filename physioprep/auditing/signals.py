@@ -72,14 +72,20 @@ class Source:
     key : tuple of str
         (corpus, record id).
     path : Path
-        Of the store, or of the recording's file.
+        Of the store, or of the recording's file; ``file#part`` inside a container file.
     row : int, optional
         Row of the store; None for a file.
+    root : Path, optional
+        Folder of the corpus, for a file.
+    faults : tuple of str
+        Ids of the known faults of the recording, for a file.
     """
 
     key: Key
     path: Path
     row: int | None = None
+    root: Path | None = None
+    faults: tuple[str, ...] = ()
 
 
 def source_of(one: Input, row: int) -> Source | None:
@@ -105,7 +111,9 @@ def source_of(one: Input, row: int) -> Source | None:
     error, root, path = (one.records[column].at[row] for column in ("error", "root", "path"))
     if isinstance(error, str) or not isinstance(root, str):
         return None
-    return Source(key, Path(root) / str(path).partition("#")[0])
+    known: Any = one.records["faults"].at[row] if "faults" in one.records else ()
+    faults = () if known is None or isinstance(known, float) else tuple(map(str, known))
+    return Source(key, Path(root) / str(path), root=Path(root), faults=faults)
 
 
 def read_source(source: Source) -> Iterator[Signal]:
@@ -221,9 +229,10 @@ def _source_rate(records: pd.DataFrame, row: int, modality: str) -> float | None
 
 
 def _of_file(source: Source) -> tuple[Iterator[Signal], pd.DataFrame | None]:
-    from physioprep.readers import read_recording
+    from physioprep.corpora.reading import read_of_corpus
 
-    recording = read_recording(source.path)
+    root = source.root or source.path.parent
+    recording = read_of_corpus(source.path, source.key[0], source.faults, root=root)
     return _pieces(recording, source.key), recording.annotations
 
 

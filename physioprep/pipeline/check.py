@@ -234,10 +234,15 @@ def _check_scan(arguments: Arguments, place: Place) -> None:
 
 
 def _check_ingest(arguments: Arguments, place: Place) -> None:
+    from physioprep.corpora.reading import ON_CHECKSUM
     from physioprep.harmonise.recipe import Recipe, load_recipe
 
     recipe = arguments["recipe"]
     load_recipe(recipe) if isinstance(recipe, str) else Recipe.from_dict(recipe)
+    chosen = arguments.get("on_checksum")
+    if chosen is not None and chosen not in ON_CHECKSUM:
+        hint = did_you_mean(chosen, ON_CHECKSUM)
+        raise RecipeError(f"on_checksum: {chosen!r}: {' or '.join(ON_CHECKSUM)}{hint}")
 
 
 def _check_shard(arguments: Arguments, place: Place) -> None:

@@ -144,7 +144,10 @@ def high_rule(name: str, rule: str) -> tuple[str, float]:
     return found[1], float(found[2])
 
 
-def ingest(place: Place, *, manifest: str, recipe: str | Mapping[str, Any], out: str) -> Summary:
+def ingest(
+    place: Place, *, manifest: str, recipe: str | Mapping[str, Any], out: str,
+    on_checksum: str | None = None,
+) -> Summary:  # fmt: skip
     """Ingest `manifest` by `recipe` into the store `out`.
 
     Parameters
@@ -157,6 +160,9 @@ def ingest(place: Place, *, manifest: str, recipe: str | Mapping[str, Any], out:
         Name of a recipe, or its content as in a YAML file.
     out : str
         Store to make, in the output folder; an older one is replaced.
+    on_checksum : {"quarantine", "flag"}, optional
+        A record whose samples fail the checksum of their header; default: as the corpus's facts
+        say.
 
     Returns
     -------
@@ -176,8 +182,8 @@ def ingest(place: Place, *, manifest: str, recipe: str | Mapping[str, Any], out:
     chosen = recipe if isinstance(recipe, str) else Recipe.from_dict(recipe)
     with console.progress_bar(f"ingest {out}") as advance:
         result = ingest_manifest(
-            frame, place.out / out, chosen, overwrite=True, scheduler=place.scheduler,
-            workers=place.workers, progress=advance,
+            frame, place.out / out, chosen, overwrite=True, on_checksum=on_checksum,
+            scheduler=place.scheduler, workers=place.workers, progress=advance,
         )  # fmt: skip
     return result.summary() | {"store": out}
 

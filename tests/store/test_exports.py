@@ -101,7 +101,9 @@ def test_pickles_lead_to_what_was_pickled_and_to_nothing_else(
     monkeypatch.chdir(there)  # before they are pickled
     sent = pickle.dumps(store), pickle.dumps(shards)
     assert len(store) == len(store.records)  # read now
-    assert np.array_equal(store.digital("r3", "ecg"), pp.open_store(undisturbed).digital("r3", "ecg"))
+    assert np.array_equal(
+        store.digital("r3", "ecg"), pp.open_store(undisturbed).digital("r3", "ecg")
+    )
     monkeypatch.chdir(tmp_path)
     again, windows = map(pickle.loads, sent)
     assert again.path == here / "s.zarr"

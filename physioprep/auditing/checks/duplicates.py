@@ -83,7 +83,7 @@ def check_files(records: pd.DataFrame, name: Name) -> tuple[list[Finding], list[
     Parameters
     ----------
     records : pandas.DataFrame
-        Manifest rows, one per recording. With ``files`` and ``file_sha256``.
+        Manifest rows, one per recording. With ``path``, ``files`` and ``file_sha256``.
     name : callable
         Writes the name of a recording; see `namer`.
 
@@ -99,15 +99,16 @@ def check_files(records: pd.DataFrame, name: Name) -> tuple[list[Finding], list[
     rows, hashes = flattened(kept["file_sha256"])
     suspects = np.flatnonzero(_repeated(hashes))
     files = flattened(kept["files"])[1].take(suspects).to_pylist()
-    owners: dict[str, dict[Key, str]] = {}
+    owners: dict[tuple[str, str], dict[Key, str]] = {}
     for row, digest, file in zip(
         rows[suspects].tolist(), hashes.take(suspects).to_pylist(), files, strict=True
     ):
         if digest and PurePosixPath(file).suffix.lower() not in _NO_SAMPLES:
             key: Key = str(kept["corpus"].iat[row]), str(kept["record_id"].iat[row])
-            owners.setdefault(digest, {})[key] = file
+            part = _part(str(kept["path"].iat[row]), file)
+            owners.setdefault((digest, part), {})[key] = file
     findings, groups, seen = [], [], set()
-    for digest, group in owners.items():
+    for (digest, _), group in owners.items():
         keys = tuple(sorted(group))
         if len(keys) < 2 or keys in seen:
             continue
@@ -118,6 +119,12 @@ def check_files(records: pd.DataFrame, name: Name) -> tuple[list[Finding], list[
         detail = f"one file under {len(names)} names"
         findings.append(Finding("duplicate-file", "error", names, detail, evidence))
     return findings, groups
+
+
+def _part(path: str, file: str) -> str:
+    """Return which part of a container file a recording is; "" where it is the whole file."""
+    whole, _, part = path.rpartition("#")
+    return part if whole == file else ""
 
 
 def _repeated(hashes: Any) -> NDArray[np.bool_]:

@@ -127,7 +127,7 @@ def ingest(
     if on_error not in ("quarantine", "abort"):
         raise StoreError(f"on_error is 'quarantine' or 'abort', not {on_error!r}")
     if on_checksum not in (None, "quarantine", "flag"):
-        raise StoreError(f"a failed checksum means 'quarantine' or 'flag', not {on_checksum!r}")
+        raise StoreError(f"on_checksum is 'quarantine' or 'flag', not {on_checksum!r}")
     if isinstance(manifest, str | Path):
         manifest = read_manifest(manifest, shared=True)
     else:

@@ -16,12 +16,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from physioprep.errors import (
-    ChecksumError,
-    CorpusError,
-    PhysioprepError,
-    UnreadableFileError,
-)
+from physioprep.errors import CorpusError, PhysioprepError, UnreadableFileError
 from physioprep.hashes import sha256_of
 from physioprep.remote import download, is_remote, join
 
@@ -185,33 +180,20 @@ def _with_annotations(recording: Recording, record: Mapping[str, Any], path: Pat
 
 
 def _read(record: Mapping[str, Any], path: Path, on_checksum: str, *, verify: bool) -> Recording:
+    from physioprep.corpora.reading import read_of_corpus
     from physioprep.readers import read_recording
 
     form, root = record["format"], record["root"]
     try:
-        return read_recording(path, format=form, root=root, verify=verify)
-    except ChecksumError as error:
-        if on_checksum != "flag" and (on_checksum or not _is_known_checksum(record)):
-            raise
-        recording = read_recording(path, format=form, root=root, verify=False)
-        noted = {**recording.metadata, "checksum_failed": reason_of(error, record)}
-        return replace(recording, metadata=noted)
+        return read_of_corpus(
+            path, record["corpus"], record.get("faults"), root=root, format=form,
+            on_checksum=on_checksum, verify=verify,
+        )  # fmt: skip
     except UnreadableFileError as error:
         if not error.in_annotations:
             raise
         # the file has the right length; what is lost is on the record: see `not_read_flags`
         return read_recording(path, format=form, root=root, verify=False)
-
-
-def _is_known_checksum(record: Mapping[str, Any]) -> bool:
-    """Return whether the facts of its corpus say that a record is kept with a wrong checksum."""
-    from physioprep.facts import list_corpora, load_facts
-
-    if not record.get("faults") or record["corpus"] not in list_corpora():
-        return False
-    facts = load_facts(record["corpus"])
-    known = {fault.id for fault in facts.faults if fault.on_checksum == "flag"}
-    return not known.isdisjoint(record["faults"])
 
 
 def _check_inside(record: Mapping[str, Any]) -> None:

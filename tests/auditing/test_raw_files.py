@@ -1,0 +1,69 @@
+"""Raw files of a manifest are read as an ingest reads them: facts, parts of containers, roots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+import physioprep as pp
+from physioprep.auditing import audit
+from physioprep.facts import load_facts
+from tests.auditing.conftest import make_ecg
+from tests.store.test_result import write
+
+
+def named(manifest: Path, check: str) -> list[tuple[str, ...]]:
+    return [found.records for found in audit(manifest).findings if found.check == check]
+
+
+def test_known_wrong_checksums_are_a_known_fault_and_not_unreadable(tmp_path: Path) -> None:
+    records = load_facts("ecgiddb").fault("checksum").records
+    assert len(records) == 11
+    for name in (*records, "Person_13/rec_1"):  # the last is not named by the facts
+        write(tmp_path / "raw" / name, ("ECG I", "ECG I filtered"), wrong=7)
+    pp.write_manifest(pp.scan(tmp_path / "raw", "ecgiddb"), tmp_path / "m.parquet")
+    report = audit(tmp_path / "m.parquet")
+    unreadable = [f.records for f in report.findings if f.check == "unreadable-file"]
+    assert unreadable == [("Person_13/rec_1",)]
+    (said,) = (f for f in report.findings if "do not have the checksum" in f.detail)
+    assert (said.check, said.severity, set(said.records)) == ("known-fault", "info", set(records))
+    assert {key[1] for key in (m.key for m in report.measured)} == set(records)
+
+
+def test_a_store_of_flagged_records_can_be_derived_again(tmp_path: Path) -> None:
+    write(tmp_path / "raw" / "bad", ("II",), wrong=5)
+    manifest = pp.scan(tmp_path / "raw", "folder")
+    pp.write_manifest(manifest, tmp_path / "m.parquet")
+    pp.ingest(manifest, tmp_path / "s.zarr", on_checksum="flag")
+    found = audit([tmp_path / "s.zarr", tmp_path / "m.parquet"]).findings
+    assert not [f for f in found if f.check == "recipe-mismatch"]
+
+
+def test_parts_of_a_container_file_are_read_and_are_no_duplicates(tmp_path: Path) -> None:
+    folder = tmp_path / "code15"
+    for name in ("exams_part0.hdf5", "exams_part1.hdf5"):  # the second is a copy of the first
+        folder.mkdir(exist_ok=True)
+        with h5py.File(folder / name, "w") as file:
+            file["exam_id"] = np.array([11, 77, 0])
+            ecgs = [make_ecg(n, rate_hz=400.0).T for n in (1, 2)]
+            file["tracings"] = np.stack([*ecgs, np.zeros_like(ecgs[0])]).astype(np.float32)
+    head = "exam_id,age,is_male,1dAVb,RBBB,patient_id,timey,normal_ecg,trace_file\n"
+    row = "{},38,True,False,False,5236{},2.1,True,exams_part0.hdf5\n"
+    (folder / "exams.csv").write_text(head + row.format(11, 1) + row.format(77, 2))
+    frame = pp.scan(folder, "code15")
+    assert frame["error"].isna().all()
+    pp.write_manifest(frame[:2], tmp_path / "m.parquet")
+    found = audit(tmp_path / "m.parquet")
+    assert {one.key[1] for one in found.measured} == {"11", "77"}
+    assert not {f.check for f in found.findings} & {"unreadable-file", "duplicate-file"}
+    copies = frame[:2].assign(
+        record_id=["x", "y"],
+        path=[path.replace("part0", "part1") for path in frame["path"][:2]],
+        files=[["exams_part1.hdf5"]] * 2,
+    )
+    pp.write_manifest(copies, tmp_path / "n.parquet")
+    report = audit([tmp_path / "m.parquet", tmp_path / "n.parquet"])
+    twice = [f.records for f in report.findings if f.check == "duplicate-file"]
+    assert twice == [("11", "x"), ("77", "y")]
