@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
+
+#: Bytes by which room for compressed chunks grows.
+_FRAME = 1 << 20
+#: Returns an array of a shape and dtype to write into.
+Take = Callable[[tuple[int, ...], Any], NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,3 +118,38 @@ def decode_pcodec(frame: NDArray[np.uint8], out: NDArray[np.int16], name: str) -
     except Exception as error:  # its own errors have no common class
         raise ShardError(f"{name}: damaged: {error}") from None
     np.copyto(out, values.reshape(out.shape))
+
+
+def room_in(whole: NDArray[np.int16], n_bytes: int) -> NDArray[np.uint8]:
+    """Return the bytes of `whole`, or, for a file of another size, others.
+
+    Parameters
+    ----------
+    whole : ndarray of int16
+    n_bytes : int
+        Size of the file.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n_bytes,)
+    """
+    if n_bytes != whole.nbytes:
+        return np.empty(n_bytes, np.uint8)
+    return whole.reshape(-1).view(np.uint8)
+
+
+def room_for(take: Take, n_bytes: int) -> NDArray[np.uint8]:
+    """Return room for a frame: of few sizes, so that it is taken from a pool again.
+
+    Parameters
+    ----------
+    take : callable
+        See `Take`.
+    n_bytes : int
+        Size of the frame.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n_bytes,)
+    """
+    return take((-(-n_bytes // _FRAME) * _FRAME,), np.uint8)[:n_bytes]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 from physioprep.errors import ShardError
 from physioprep.query import query_mask
 from physioprep.samples import MISSING_INT16, to_physical
-from physioprep.shards import tables
+from physioprep.shards import decode, tables
 from physioprep.shards.cache import ShardFiles
-from physioprep.shards.decode import ArrayLayout, decode_blosc, decode_pcodec, view_chunk
+from physioprep.shards.decode import ArrayLayout, Take
 from physioprep.shards.metadata import ShardModality
 from physioprep.shards.target import Target, label_name, read_target
 from physioprep.store.format.layout import array_name
@@ -24,11 +23,6 @@ from physioprep.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: Bytes by which room for compressed chunks grows.
-_FRAME = 1 << 20
-#: Returns an array of a shape and dtype to write into.
-Take = Callable[[tuple[int, ...], Any], NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -369,15 +363,15 @@ class Shards:
         whole = take(array.chunk, np.dtype("<i2"))
         try:
             if held.codec == "none":
-                content = self.files.content(key, room=partial(_room_in, whole))
-                return view_chunk(content, array, name)[: stop - start]
-            frame = self.files.content(key, room=partial(_room_of, take))
+                content = self.files.content(key, room=partial(decode.room_in, whole))
+                return decode.view_chunk(content, array, name)[: stop - start]
+            frame = self.files.content(key, room=partial(decode.room_for, take))
         except FileNotFoundError:
             return self._absent(modality, start, stop, key)
         if held.codec == "blosc":
-            decode_blosc(frame, whole, name)
+            decode.decode_blosc(frame, whole, name)
         else:
-            decode_pcodec(frame, whole, name)
+            decode.decode_pcodec(frame, whole, name)
         return whole[: stop - start]
 
     def _absent(self, modality: str, start: int, stop: int, key: str) -> NDArray[np.int16]:
@@ -401,15 +395,3 @@ class Shards:
         str
         """
         return f"{modality}/signal/c.{chunk_index}.0.0"
-
-
-def _room_in(whole: NDArray[np.int16], n_bytes: int) -> NDArray[np.uint8]:
-    """Return the bytes of `whole`, or, for a file of another size, others."""
-    if n_bytes != whole.nbytes:
-        return np.empty(n_bytes, np.uint8)
-    return whole.reshape(-1).view(np.uint8)
-
-
-def _room_of(take: Take, n_bytes: int) -> NDArray[np.uint8]:
-    """Return room for a frame: of few sizes, so that it is taken from a pool again."""
-    return take((-(-n_bytes // _FRAME) * _FRAME,), np.uint8)[:n_bytes]

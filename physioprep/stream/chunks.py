@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
-from physioprep.shards.opened import Shards, Take
+from physioprep.shards.decode import Take
+from physioprep.shards.opened import Shards
 from physioprep.shards.order import EpochOrder, Layout, layout
 
 
