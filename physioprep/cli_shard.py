@@ -80,7 +80,17 @@ def shard(
     ] = 1.0,
     max_abs: Annotated[list[str] | None, typer.Option(help="MODALITY=LIMIT in its unit.")] = None,
     min_std: Annotated[list[str] | None, typer.Option(help="MODALITY=LIMIT in its unit.")] = None,
-    split: Annotated[list[str] | None, typer.Option(help="NAME=FRACTION of the subjects.")] = None,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=FRACTION of the subjects; a published split (see physioprep corpora NAME); "
+            "chronological: early to late within each subject; or a YAML file of rules."
+        ),
+    ] = None,
+    raw: Annotated[
+        Path | None,
+        typer.Option(help="Raw files of the corpus, where --split needs a table of the publisher."),
+    ] = None,
     stratify: Annotated[
         list[str] | None,
         typer.Option(help="Column (label_…, corpus, site) whose values are divided equally."),
@@ -107,6 +117,7 @@ def shard(
     """Cut stores into fixed windows, shuffled once, in blocks ready to stream."""
     from dataclasses import asdict
 
+    from physioprep.cli_split import split_of
     from physioprep.shards.annotation_label import read_annotation_labels
     from physioprep.shards.presets import with_preset
 
@@ -130,7 +141,7 @@ def shard(
         min_valid=min_valid,
         max_abs=_amounts(max_abs),
         min_std=_amounts(min_std),
-        split=_amounts(split),
+        split=split_of(split, stores, raw),
         stratify=stratify,
         weights=weight,
         n_windows=windows,

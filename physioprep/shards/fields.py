@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from physioprep.shards.annotation_label import AnnotationLabel
+from physioprep.shards.split_choice import Choice
 
 #: Where windows may lie: (records by pandas query or None, from s, to s); negative seconds
 #: count from the record's end, None is the record's start or end.
@@ -37,7 +38,7 @@ class ShardFields(TypedDict, total=False):
     min_valid: float | None
     max_abs: Mapping[str, float] | None
     min_std: Mapping[str, float] | None
-    split: Mapping[str, float] | None
+    split: Choice | None
     stratify: str | Sequence[str] | None
     weights: Sequence[float] | None
     n_windows: int | None

@@ -19,6 +19,7 @@ from physioprep.atomic import TEMPORARY, give_name, remove, temporary_file
 from physioprep.errors import ShardError
 from physioprep.shards.checksums import seal, sums_of, unchanged, unseal
 from physioprep.shards.label_plan import LabelPlan
+from physioprep.shards.named_split import Parted
 from physioprep.shards.plan import Places, Plan, plan_sha256, rebuild_plan
 from physioprep.shards.source import Source, open_source
 from physioprep.shards.spec import ShardSpec
@@ -96,7 +97,10 @@ def write_plan(work: Path, plan: Plan) -> None:
     for number, label in enumerate(places.window_labels):
         arrays[f"label_{number}"] = label.values
         labels.append({"name": label.name, "categories": label.categories, "stated": label.stated})
-    index = {"labels": labels, "left_out": places.left_out}
+    index: dict[str, Any] = {"labels": labels, "left_out": places.left_out}
+    if places.parted is not None:
+        arrays["part"] = places.parted.part
+        index["split"] = places.parted.notes
     for name, values in arrays.items():
         np.save(new / f"{name}.npy", values, allow_pickle=False)
     sums = sums_of(new, [path.name for path in new.iterdir()])
@@ -199,7 +203,10 @@ def _read_plan(
     record, start_s, runs = (
         np.load(folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS
     )
-    places = Places(record, start_s, runs, tuple(labels), index["left_out"])
+    parted = None
+    if "split" in index:
+        parted = Parted(np.load(folder / "part.npy", allow_pickle=False), index["split"])
+    places = Places(record, start_s, runs, tuple(labels), index["left_out"], parted)
     return rebuild_plan(sources, spec, places, sha256)
 
 

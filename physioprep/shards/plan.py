@@ -20,9 +20,11 @@ from physioprep.shards.candidates import (
 )
 from physioprep.shards.label_plan import LabelPlan, label_names, record_label
 from physioprep.shards.modality import ModalityPlan, unite_modalities
+from physioprep.shards.named_split import Parted, needs_annotations, part_windows, split_content
 from physioprep.shards.source import Source
 from physioprep.shards.spec import ShardSpec, canonical_sha256
 from physioprep.shards.split import split_subjects, stratify_subjects
+from physioprep.shards.split_choice import choice_parts, is_fractions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +44,8 @@ class Places:
         As in `Plan`.
     window_labels : tuple of LabelPlan
         The labels of windows, without those of records.
+    parted : Parted or None
+        As in `Plan`.
     """
 
     record: NDArray[np.int32]
@@ -49,6 +53,7 @@ class Places:
     runs: NDArray[np.int64]
     window_labels: tuple[LabelPlan, ...]
     left_out: dict[str, int]
+    parted: Parted | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +81,9 @@ class Plan:
         Records that `where` keeps.
     sha256 : str
         Hash of all that decides the result.
+    parted : Parted or None
+        The part of each candidate in a split by name or rules; ``split`` of `records` is then
+        null.
     """
 
     spec: ShardSpec
@@ -89,6 +97,7 @@ class Plan:
     left_out: dict[str, int]
     n_chosen: int
     sha256: str
+    parted: Parted | None = None
 
     def with_categories(self, categories: Mapping[str, Sequence[str] | None]) -> Plan:
         """Return the plan with the categories that its labels have in the shards.
@@ -114,7 +123,24 @@ class Plan:
         Places
         """
         window_labels = tuple(label for label in self.labels if label.per_window)
-        return Places(self.record, self.start_s, self.runs, window_labels, self.left_out)
+        return Places(
+            self.record, self.start_s, self.runs, window_labels, self.left_out, self.parted
+        )
+
+    def split_of(self, candidate: NDArray[Any]) -> NDArray[np.object_]:
+        """Return the split of some candidates, where windows have their own.
+
+        Parameters
+        ----------
+        candidate : ndarray of int, shape (window,)
+
+        Returns
+        -------
+        ndarray of object (str or None), shape (window,)
+        """
+        assert self.parted is not None
+        names = np.array([*choice_parts(self.spec.split), None], object)
+        return np.asarray(names[self.parted.part[candidate]], object)
 
 
 def plan_sha256(sources: Sequence[Source], spec: ShardSpec, detector: str | None = None) -> str:
@@ -133,7 +159,14 @@ def plan_sha256(sources: Sequence[Source], spec: ShardSpec, detector: str | None
         SHA-256 as 64 hexadecimal digits.
     """
     identity = {"spec": spec.to_dict(), "stores": [source.identity for source in sources]}
+    content = split_content(_corpora(sources), spec)
+    if content is not None:
+        identity["split"] = content
     return canonical_sha256(identity if detector is None else identity | {"detector": detector})
+
+
+def _corpora(sources: Sequence[Source]) -> list[str]:
+    return [str(name) for source in sources for name in source.records["corpus"].unique()]
 
 
 def plan_windows(
@@ -166,7 +199,11 @@ def plan_windows(
     sources = tuple(sources)
     modalities = unite_modalities(sources, spec)
     records = unite_records(sources)
-    needed = spec.annotation_labels or spec.align in ("annotation", "event", "beat")
+    needed = (
+        spec.annotation_labels
+        or spec.align in ("annotation", "event", "beat")
+        or needs_annotations(_corpora(sources), spec)
+    )
     table = read_annotations(sources) if needed else None
     onsets = peaks
     if table is not None and spec.align in ("annotation", "event", "beat"):
@@ -192,6 +229,7 @@ def plan_windows(
         runs=_runs(laid.record, modalities),
         window_labels=tuple(labels),
         left_out=laid.left_out,
+        parted=part_windows(records, spec, laid.record, laid.start_s, table),
     )
     sha256 = plan_sha256(sources, spec, detector)
     return _assemble(sources, spec, modalities, records, places, sha256)
@@ -233,6 +271,7 @@ def _assemble(
     places: Places,
     sha256: str,
 ) -> Plan:
+    n_chosen = int(chosen_records(records, spec).sum())  # `where` may ask for their own split
     records["split"] = _splits(records, spec, np.unique(places.record))
     labels = [record_label(records, name) for name in label_names(records, spec)]
     return Plan(
@@ -245,8 +284,9 @@ def _assemble(
         start_s=places.start_s,
         runs=places.runs,
         left_out=places.left_out,
-        n_chosen=int(chosen_records(records, spec).sum()),
+        n_chosen=n_chosen,
         sha256=sha256,
+        parted=places.parted,
     )
 
 
@@ -291,6 +331,8 @@ def _splits(records: pd.DataFrame, spec: ShardSpec, having: NDArray[np.int32]) -
         if "split" not in records:
             return None
         return records["split"]
+    if not isinstance(spec.split, Mapping) or not is_fractions(spec.split):
+        return None  # each window has its own
     # A record whose subject is unknown counts as a subject of its own.
     subject = records["subject_id"].fillna(records["record_id"]).astype(str)
     corpora, subjects = records["corpus"].astype(str).tolist(), subject.tolist()

@@ -35,6 +35,10 @@ class ShardResult:
         What each store gives, where weights were given.
     plan_sha256 : str
         Hash of the plan: of the spec and of the stores.
+    split : mapping or None
+        Of a split by name or rules: its ``name``, what its ``parts`` hold, what is ``in_no_part``,
+        the names that it lists and no record has (``missing``), and the windows ``at_a_border``
+        that overlap an earlier part.
     """
 
     path: Path
@@ -47,6 +51,7 @@ class ShardResult:
     left_out: Mapping[str, int]
     mixture: tuple[Share, ...]
     plan_sha256: str
+    split: Mapping[str, Any] | None = None
 
     def summary(self) -> dict[str, object]:
         """Return it as plain JSON types under readable names.
@@ -69,6 +74,7 @@ class ShardResult:
                 f"{self.n_unknown_subject}, each a subject of its own"
             )
         facts |= {f"left out: {reason}": count for reason, count in self.left_out.items()}
+        facts |= _split_facts(self.split or {})
         for number, share in enumerate(self.mixture):
             facts[f"store {number}"] = (
                 f"{share.drawn} windows of {share.available} (weight {share.weight:.4g})"
@@ -84,6 +90,8 @@ class ShardResult:
         """
         values = dataclasses.asdict(self)
         del values["path"]
+        if self.split is None:  # shards without a split by name or rules keep their attributes
+            del values["split"]
         return values
 
     @classmethod
@@ -102,3 +110,30 @@ class ShardResult:
         """
         mixture = tuple(Share(**share) for share in values["mixture"])
         return cls(path=path, **{**values, "mixture": mixture})
+
+
+#: Names that a line lists.
+_SHOWN = 5
+
+
+def _split_facts(split: Mapping[str, Any]) -> dict[str, object]:
+    """Return the lines about a split by name or rules."""
+    if not split:
+        return {}
+    facts: dict[str, object] = {"split": split["name"]}
+    held = {**split["parts"], "in no part": split["in_no_part"]}
+    for name, counts in held.items():
+        if counts["windows"]:
+            facts[f"split: {name}"] = (
+                f"{counts['windows']} windows of {counts['records']} records, "
+                f"{counts['subjects']} subjects"
+            )
+    missing = split["missing"]
+    if missing:
+        more = " ..." if len(missing) > _SHOWN else ""
+        facts["split: listed and not there"] = (
+            f"{len(missing)}: {', '.join(missing[:_SHOWN])}{more}"
+        )
+    if split["at_a_border"]:
+        facts["split: overlapping an earlier part"] = f"{split['at_a_border']} windows, in none"
+    return facts

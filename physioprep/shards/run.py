@@ -25,6 +25,7 @@ from physioprep.shards.chunking import choose_windows_per_chunk, chunks_per_bloc
 from physioprep.shards.croissant import write_croissant
 from physioprep.shards.fields import ShardFields
 from physioprep.shards.job import Job, forget, make_job, plan_of, save_array, write_plan
+from physioprep.shards.named_split import count_parts
 from physioprep.shards.peaks import detector_name, gather_peaks, plan_peaks
 from physioprep.shards.plan import Plan, plan_sha256, plan_windows
 from physioprep.shards.result import ShardResult
@@ -237,7 +238,10 @@ def _execute(target: Path, work: Path, job: Job, engine: _Engine) -> ShardResult
         left_out=left_out,
         mixture=mixture,
         plan_sha256=plan.sha256,
-    )
+        split=None if plan.parted is None else count_parts(
+            plan.spec, plan.parted, plan.records, record, order["candidate"]
+        ),
+    )  # fmt: skip
     attrs = _attributes(plan, result, per_chunk, per_block)
     arrays = (plan, n_windows, per_chunk, per_block, attrs)
     if not (work / "journal").exists():

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Unpack, cast
 
 from physioprep.errors import ShardError
+from physioprep.shards import split_choice
 from physioprep.shards.annotation_label import AnnotationLabel, parse_annotation_labels
 from physioprep.shards.fields import Region, ShardFields
 
@@ -67,8 +68,9 @@ class ShardSpec:
     max_abs, min_std : mapping of str to float
         Limits per modality, in its units: windows with a larger absolute value, or with a
         channel of smaller standard deviation, are left out.
-    split : mapping of str to float or None
-        Fractions by name; subjects are assigned by a hash. None keeps the records' own split.
+    split : mapping, str or None
+        Fractions by name (subjects are assigned by a hash), the name of a published split,
+        ``"chronological"``, or rules by part (docs/shards.md). None keeps the records' own split.
     stratify : tuple of str
         Columns of the records (``label_*``, ``corpus``, ``site`` ...): each split gets its
         fraction of the subjects of every combination of values.
@@ -110,7 +112,7 @@ class ShardSpec:
     min_valid: float = 1.0
     max_abs: Mapping[str, float] = field(default_factory=dict)
     min_std: Mapping[str, float] = field(default_factory=dict)
-    split: Mapping[str, float] | None = None
+    split: split_choice.Choice | None = None
     stratify: tuple[str, ...] = ()
     weights: tuple[float, ...] | None = None
     n_windows: int | None = None
@@ -118,6 +120,7 @@ class ShardSpec:
     windows_per_chunk: int = 1024
 
     def __post_init__(self) -> None:
+        cause = split_choice.choice_cause(self.split)
         checks = (
             (self.window_s > 0 and self.step_s > 0, "window and stride must be longer than 0 s"),
             (self.seed >= 0, "the seed must not be negative"),
@@ -134,14 +137,10 @@ class ShardSpec:
                 "max_per_record is at least 1",
             ),
             (
-                self.split is None or abs(sum(self.split.values()) - 1) < 1e-6,
-                "the fractions of a split must sum to 1",
+                not self.stratify or split_choice.is_fractions(self.split),
+                "stratify needs a split by fractions",
             ),
-            (
-                self.split is None or all(share >= 0 for share in self.split.values()),
-                "the fractions of a split must not be negative",
-            ),
-            (not self.stratify or self.split is not None, "stratify needs a split"),
+            (not cause, cause),
             *self._alignment_checks(),
             *self._mixture_checks(),
         )
@@ -216,7 +215,8 @@ class ShardSpec:
             "regions": lambda regions: tuple(tuple(region) for region in regions),
             "weights": lambda weights: tuple(map(float, weights)),
             **dict.fromkeys(("modalities", "labels", "stratify", "annotators"), tuple),
-            **dict.fromkeys(("max_abs", "min_std", "split"), dict),
+            **dict.fromkeys(("max_abs", "min_std"), dict),
+            "split": split_choice.parse_choice,
         }
         for name in convert.keys() & given.keys():
             given[name] = convert[name](given[name])
@@ -254,8 +254,7 @@ class ShardSpec:
         values = dataclasses.asdict(self) | {"stride_s": self.step_s}
         for label, held in zip(values["annotation_labels"], self.annotation_labels, strict=True):
             label["categories"] = held.pairs
-        if self.split is not None:  # the order matters, and a JSON object does not keep it
-            values["split"] = list(self.split.items())
+        values["split"] = split_choice.choice_json(self.split)
         if self.annotators is None:  # shards made before there was the field keep their hash
             del values["annotators"]
         return dict(json.loads(json.dumps(values)))

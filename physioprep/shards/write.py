@@ -274,6 +274,8 @@ def _manifest_tables(work: Path, plan: Plan) -> Iterator[pa.Table]:
         columns: dict[str, Any] = {"window": np.arange(low, low + len(some))}
         for name, values in texts.items():
             columns[name] = pd.array(values.to_numpy()[record], dtype="string")
+        if plan.parted is not None:
+            columns["split"] = pd.array(plan.split_of(some["candidate"]), dtype="string")
         for label in plan.labels:
             columns[label.name] = _label_column(label, record, some["candidate"])
         columns["store"] = store[record]

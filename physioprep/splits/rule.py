@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from physioprep.errors import CorpusError
+from physioprep.query import query_columns
 from physioprep.splits.names import expand
 from physioprep.suggest import did_you_mean
 
@@ -65,6 +66,19 @@ class Split:
         bool
         """
         return any(set(OF_WINDOWS) & set(rules) for rules in self.parts.values())
+
+    @property
+    def counts_trials(self) -> bool:
+        """Whether the rules name trials by their numbers.
+
+        Returns
+        -------
+        bool
+        """
+        return any(
+            "trials" in rules or "event" in query_columns(rules.get("windows", "True"), "windows")
+            for rules in self.parts.values()
+        )
 
     @property
     def content(self) -> dict[str, Any]:
