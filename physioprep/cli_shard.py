@@ -26,6 +26,13 @@ def shard(
     stride: Annotated[
         float | None, typer.Option(help="Between starts, s; default: window.")
     ] = None,
+    epoch: Annotated[
+        float | None,
+        typer.Option(help="Label each epoch of this length, s, in windows of whole epochs."),
+    ] = None,
+    unknown_epochs: Annotated[
+        str, typer.Option(help="keep, or drop windows with an epoch of unknown label.")
+    ] = "keep",
     seed: Annotated[
         int, typer.Option(min=0, max=MAX_SEED, help="Seed of the shuffle and all choices.")
     ] = 0,
@@ -52,7 +59,13 @@ def shard(
     pairs: Annotated[
         str, typer.Option(help="complete, or any: keep unpaired windows.")
     ] = "complete",
-    label: Annotated[list[str] | None, typer.Option(help="label_* column; default: all.")] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="label_* column, age or sex; NAME=A,B states classes; default: all."),
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="label_* column kept as the text of each record.")
+    ] = None,
     annotation_labels: Annotated[
         Path | None,
         typer.Option(help="YAML file: labels of each window, out of annotations (docs/shards.md)."),
@@ -125,6 +138,8 @@ def shard(
         preset,
         window_s=window,
         stride_s=stride,
+        epoch_s=epoch,
+        unknown_epochs=unknown_epochs,
         seed=seed,
         align=align,
         align_where=align_where,
@@ -132,7 +147,8 @@ def shard(
         before_s=before,
         modalities=modality,
         pairs=pairs,
-        labels=label,
+        labels=_labels(label),
+        texts=text,
         annotation_labels=read_annotation_labels(annotation_labels) if annotation_labels else None,
         where=where,
         regions=[_region(text) for text in region] if region else None,
@@ -194,6 +210,14 @@ def stream(
         },
         as_json,
     )
+
+
+def _labels(texts: list[str] | None) -> dict[str, list[str] | None] | None:
+    """Return the categories of each label: ``scp=NORM,MI`` states some, ``scp`` none."""
+    if not texts:
+        return None
+    parts = (text.partition("=") for text in texts)
+    return {name: held.split(",") if equals else None for name, equals, held in parts}
 
 
 def _region(text: str) -> tuple[str | None, float | None, float | None]:

@@ -12,7 +12,7 @@ from physioprep.documents import load_yaml, read_text
 from physioprep.errors import ShardError
 from physioprep.patterns import matches
 
-RULES: Final = ("majority", "any", "centre")
+RULES: Final = ("majority", "any", "centre", "all")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,17 +33,21 @@ class AnnotationLabel:
         first expression that matches the whole of its text (or code); annotations that match
         none do not count. None: the text (or code) itself is the category. As in queries, there
         is no look-around and no back-reference.
-    rule : {"majority", "any", "centre"}
+    rule : {"majority", "any", "centre", "all"}
         ``"majority"``: the category that holds for most of the window (for instants: that most
         annotations in the window have). ``"any"``: the first of `categories` that occurs in the
         window at all. ``"centre"``: the category that holds at the window's middle (for
-        instants: of the annotation nearest to the middle, within 0.15 s).
+        instants: of the annotation nearest to the middle, within 0.15 s). ``"all"``: every
+        category that occurs in the window, so that the label is several classes at once.
     lasts : bool
         True: an annotation holds for its stated duration; if none is stated, until the next
         annotation of the same source and code (WFDB rhythm changes), or the record's end. Where
         several hold, the one that began last decides. False: it is an instant (beats).
     otherwise : str or None
-        Category where no annotation holds. None: unknown.
+        Category where no annotation holds. None: unknown. With rule ``"all"`` also ``""``: none
+        of the categories holds there, and there is no further one.
+    spans : bool
+        Keep the annotations' intervals beside the windows, for event scoring: `Shards.spans`.
 
     Raises
     ------
@@ -64,6 +68,7 @@ class AnnotationLabel:
     rule: str = "majority"
     lasts: bool = True
     otherwise: str | None = None
+    spans: bool = False
 
     def __post_init__(self) -> None:
         about = f"annotation label {self.name!r}"
@@ -74,6 +79,10 @@ class AnnotationLabel:
             (
                 self.rule != "any" or bool(self.categories),
                 f"{about}: rule 'any' needs categories, in the order in which they win",
+            ),
+            (
+                self.rule == "all" or self.otherwise != "",
+                f"{about}: otherwise is a category; '' is for rule 'all'",
             ),
         )
         for good, cause in checks:

@@ -127,21 +127,12 @@ def label_windows(
     ShardError
         If the query is wrong, or keeps no annotation of any category.
     """
-    chosen = choose(table, label.where)
-    texts = chosen[label.of].astype(str).to_numpy(object)
-    category, names = _categorise(label, texts)
-    if not (category >= 0).any():
-        raise ShardError(f"annotation label {label.name!r}: the stores hold no such annotation")
-    kept = chosen[category >= 0]
-    category = category[category >= 0]
-    none = -1
-    if label.otherwise is not None:
-        names = tuple(dict.fromkeys((*names, label.otherwise)))
-        none = names.index(label.otherwise)
+    kept, category, names = labelling(label, table)
+    none = -1 if label.otherwise is None else names.index(label.otherwise)
     codes = np.full(len(record), none, np.int64)
     onset, end = kept["onset"].to_numpy(np.float64), kept["end"].to_numpy(np.float64)
     decide = _of_spans if label.lasts else _of_instants
-    for windows, notes in _by_record(record, kept["record"].to_numpy(np.int64)):
+    for windows, notes in by_record(record, kept["record"].to_numpy(np.int64)):
         codes[windows] = decide(
             label.rule,
             category[notes],
@@ -153,6 +144,71 @@ def label_windows(
             none,
         )
     return codes, names
+
+
+def labelling(
+    label: AnnotationLabel, table: pd.DataFrame
+) -> tuple[pd.DataFrame, NDArray[np.int64], tuple[str, ...]]:
+    """Return the annotations that have a category of a label.
+
+    Parameters
+    ----------
+    label : AnnotationLabel
+    table : pandas.DataFrame
+        From `read_annotations`.
+
+    Returns
+    -------
+    kept : pandas.DataFrame
+        Some rows of `table`.
+    category : ndarray of int64, shape (row of `kept`,)
+    names : tuple of str
+        Of the categories, with that of where no annotation holds.
+
+    Raises
+    ------
+    ShardError
+        If the query is wrong, or keeps no annotation of any category.
+    """
+    chosen = choose(table, label.where)
+    category, names = _categorise(label, chosen[label.of].astype(str).to_numpy(object))
+    if not (category >= 0).any():
+        raise ShardError(f"annotation label {label.name!r}: the stores hold no such annotation")
+    if label.otherwise:
+        names = tuple(dict.fromkeys((*names, label.otherwise)))
+    return chosen[category >= 0], category[category >= 0], names
+
+
+def occurs(
+    onset: NDArray[np.float64],
+    end: NDArray[np.float64],
+    start_s: NDArray[np.float64],
+    window_s: float,
+    *,
+    lasts: bool,
+) -> NDArray[np.bool_]:
+    """Return in which windows one of some annotations of a record occurs.
+
+    Parameters
+    ----------
+    onset, end : ndarray of float64, shape (annotation,)
+        s; onsets ascending.
+    start_s : ndarray of float64, shape (window,)
+    window_s : float
+        Length of a window, s.
+    lasts : bool
+        Whether they hold from onset to end, or are instants.
+
+    Returns
+    -------
+    ndarray of bool, shape (window,)
+    """
+    if not lasts:
+        first = np.searchsorted(onset, start_s - _TINY_S)
+        return np.searchsorted(onset, start_s + window_s - _TINY_S) > first
+    held = end > onset
+    begun = np.searchsorted(onset[held], start_s + window_s - _TINY_S, "left")
+    return begun > np.searchsorted(np.sort(end[held]), start_s + _TINY_S, "right")
 
 
 def _categorise(
@@ -171,10 +227,20 @@ def _categorise(
     return np.array([code.get(text, -1) for text in texts], np.int64), names
 
 
-def _by_record(
-    record: NDArray[np.int32], noted: NDArray[np.int64]
-) -> Iterator[tuple[slice, slice]]:
-    """Yield windows and annotations of each record that has both."""
+def by_record(record: NDArray[np.int32], noted: NDArray[np.int64]) -> Iterator[tuple[slice, slice]]:
+    """Yield windows and annotations of each record that has both.
+
+    Parameters
+    ----------
+    record : ndarray of int32, shape (window,)
+        Row of the plan's records, ascending.
+    noted : ndarray of int64, shape (annotation,)
+        The same of annotations.
+
+    Yields
+    ------
+    windows, annotations : slice
+    """
     for number in np.intersect1d(record, noted).tolist():
         bounds = (np.searchsorted(rows, (number, number + 1)) for rows in (record, noted))
         (first, stop), (begin, close) = bounds
@@ -194,10 +260,8 @@ def _of_spans(
     if rule == "any":
         codes = np.full(len(start_s), none, np.int64)
         for number in range(n_categories)[::-1]:  # the first category is written last, and wins
-            own = (category == number) & (end > onset)
-            begun = np.searchsorted(np.sort(onset[own]), start_s + window_s - _TINY_S, "left")
-            over = np.searchsorted(np.sort(end[own]), start_s + _TINY_S, "right")
-            codes[begun > over] = number
+            own = category == number
+            codes[occurs(onset[own], end[own], start_s, window_s, lasts=True)] = number
         return codes
     edges = np.unique(np.concatenate((onset, end[np.isfinite(end)])))
     # State of each piece between two edges; the last begun of several overwrites the others.

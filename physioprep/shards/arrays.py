@@ -41,7 +41,14 @@ def create_arrays(
     group = zarr.create_group(MemoryStore(files), zarr_format=3, attributes=attrs)
     block = per_chunk * per_block
 
-    def small(where: Any, name: str, dtype: Any, width: tuple[int, ...], **attributes: Any) -> None:
+    def small(
+        where: Any,
+        name: str,
+        dtype: Any,
+        width: tuple[int, ...],
+        axes: tuple[str, ...] = ("channel",),
+        **attributes: Any,
+    ) -> None:
         where.create_array(
             name=name,
             shape=(n_windows, *width),
@@ -49,7 +56,7 @@ def create_arrays(
             dtype=dtype,
             compressors=None,
             chunk_key_encoding=_KEYS,
-            dimension_names=("window", "channel")[: 1 + len(width)],
+            dimension_names=("window", *axes[: len(width)]),
             attributes=attributes,
         )
 
@@ -69,8 +76,17 @@ def create_arrays(
     small(group, "record", np.int32, ())
     small(group, "start_s", np.float64, (), units="s")
     for label in plan.labels:
-        attributes = {} if label.categories is None else {"categories": list(label.categories)}
-        small(group, array_name(label.name), label.values.dtype, (), **attributes)
+        attributes: dict[str, Any] = {}
+        if label.categories is not None:
+            attributes["categories"] = list(label.categories)
+        if label.unit is not None:
+            attributes["unit"] = label.unit
+        axes: tuple[str, ...] = ("epoch",)
+        if label.kind == "classes":
+            attributes["kind"] = label.kind
+            axes = ("epoch", "class")[-len(label.width) :]
+        name, dtype = array_name(label.name), label.values.dtype
+        small(group, name, dtype, label.width, axes, **attributes)
     write_files(root, files)
 
 

@@ -87,9 +87,14 @@ def _fields(table: Path) -> list[dict[str, Any]]:
     import pyarrow.parquet as pq
 
     def kind(type_: pa.DataType) -> str:
+        while pa.types.is_list(type_):
+            type_ = type_.value_type
         if pa.types.is_integer(type_):
             return "sc:Integer"
         return "sc:Float" if pa.types.is_floating(type_) else "sc:Text"
+
+    def several(type_: pa.DataType) -> dict[str, bool]:
+        return {"repeated": True} if pa.types.is_list(type_) else {}
 
     return [
         {
@@ -97,6 +102,7 @@ def _fields(table: Path) -> list[dict[str, Any]]:
             "@id": f"windows/{field.name}",
             "name": field.name,
             "dataType": kind(field.type),
+            **several(field.type),
             "source": {
                 "fileObject": {"@id": "windows-table"},
                 "extract": {"column": field.name},

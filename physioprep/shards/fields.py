@@ -17,11 +17,14 @@ class ShardFields(TypedDict, total=False):
     """Fields of a `ShardSpec` as keyword arguments; None means the default.
 
     Sequences may be lists. `annotation_labels` may be a mapping of label names to the fields of
-    each, as a YAML file has it.
+    each, as a YAML file has it; `labels` a mapping of label names to the categories of each, or
+    to None for those that occur.
     """
 
     window_s: float | None
     stride_s: float | None
+    epoch_s: float | None
+    unknown_epochs: str | None
     seed: int | None
     align: str | None
     align_where: str | None
@@ -29,7 +32,9 @@ class ShardFields(TypedDict, total=False):
     before_s: float | None
     modalities: Sequence[str] | None
     pairs: str | None
-    labels: Sequence[str] | None
+    labels: Sequence[str] | Mapping[str, Sequence[str] | None] | None
+    label_categories: Mapping[str, Sequence[str]] | None
+    texts: Sequence[str] | None
     annotation_labels: Sequence[AnnotationLabel] | Mapping[str, Mapping[str, Any]] | None
     where: str | None
     regions: Sequence[Region] | None

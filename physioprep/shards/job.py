@@ -96,7 +96,8 @@ def write_plan(work: Path, plan: Plan) -> None:
     labels = []
     for number, label in enumerate(places.window_labels):
         arrays[f"label_{number}"] = label.values
-        labels.append({"name": label.name, "categories": label.categories, "stated": label.stated})
+        said = {name: getattr(label, name) for name in ("name", "categories", "stated", "kind")}
+        labels.append(said)
     index: dict[str, Any] = {"labels": labels, "left_out": places.left_out}
     if places.parted is not None:
         arrays["part"] = places.parted.part
@@ -197,9 +198,8 @@ def _read_plan(
     labels = []
     for number, label in enumerate(index["labels"]):
         values = np.load(folder / f"label_{number}.npy", allow_pickle=False)
-        categories = tuple(label["categories"])
-        stated = label["stated"]
-        labels.append(LabelPlan(label["name"], values, categories, per_window=True, stated=stated))
+        said = {**label, "categories": label["categories"] and tuple(label["categories"])}
+        labels.append(LabelPlan(values=values, per_window=True, **said))
     record, start_s, runs = (
         np.load(folder / f"{name}.npy", allow_pickle=False) for name in _ARRAYS
     )

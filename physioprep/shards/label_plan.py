@@ -4,36 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.errors import ShardError
-from physioprep.shards.spec import ShardSpec
-
-if TYPE_CHECKING:
-    import pandas as pd
+from physioprep.shards.target import NOT_STATED
 
 
 @dataclass(frozen=True, eq=False)
 class LabelPlan:
-    """A label of each record, or of each window.
+    """A label of each record, of each window, or of each epoch of a window.
 
     Parameters
     ----------
     name : str
         With its ``label_``.
-    values : ndarray, shape (record,) or (candidate,)
-        int64 codes with -1 for unknown, or float32 with NaN.
+    values : ndarray, shape (record,) or (candidate,), or with further axes
+        int64 codes with -1 for unknown, float32 with NaN, or uint8 with 255; then an axis for
+        the epochs of a window, where each has its own label, and one for several classes.
     categories : tuple of str or None
         What the codes mean; None where the label is a number.
     per_window : bool
         Whether `values` has one per candidate window; else one per record.
     stated : bool
         Whether the user listed the categories: they then stay, whether or not they occur.
-    recode : ndarray of int64, shape (category of `values` + 1,), optional
-        Code in `categories` of each code in `values`; the last is for -1, unknown.
+    recode : ndarray of int64, optional
+        Of a class: code in `categories` of each code in `values`; the last is for -1, unknown.
+        Of several classes: number in `values` of each of `categories`.
+    kind : {"class", "classes", "number"}
+        See `Target`.
+    unit : str or None
+        Of a number.
     """
 
     name: str
@@ -42,6 +44,20 @@ class LabelPlan:
     per_window: bool = False
     stated: bool = False
     recode: NDArray[np.int64] | None = None
+    kind: str = "class"
+    unit: str | None = None
+
+    @property
+    def width(self) -> tuple[int, ...]:
+        """Length of the axes after that of the windows.
+
+        Returns
+        -------
+        tuple of int
+        """
+        if self.kind == "classes" and self.categories is not None:
+            return (*self.values.shape[1:-1], len(self.categories))
+        return self.values.shape[1:]
 
     def of(self, record: NDArray[Any], candidate: NDArray[Any]) -> NDArray[Any]:
         """Return the labels of some candidates.
@@ -53,11 +69,26 @@ class LabelPlan:
 
         Returns
         -------
-        ndarray, shape (window,)
+        ndarray, shape (window,) and `width`
             With the dtype of `values`.
         """
         values: NDArray[Any] = self.values[candidate if self.per_window else record]
-        return values if self.recode is None else self.recode[values]
+        if self.recode is None:
+            return values
+        return values[..., self.recode] if self.kind == "classes" else self.recode[values]
+
+    def is_known(self) -> NDArray[np.bool_]:
+        """Return where the label is known.
+
+        Returns
+        -------
+        ndarray of bool
+            Of the shape of `values`, without an axis of classes.
+        """
+        if self.kind == "classes":
+            known: NDArray[np.bool_] = (self.values != NOT_STATED).all(axis=-1)
+            return known
+        return ~np.isnan(self.values) if self.kind == "number" else self.values >= 0
 
     def occurring(self, record: NDArray[Any], candidate: NDArray[Any]) -> tuple[str, ...] | None:
         """Return the categories that some candidates have; all of them where the user listed them.
@@ -70,11 +101,17 @@ class LabelPlan:
         Returns
         -------
         tuple of str or None
-            In the order of `categories`.
+            In the order of `categories`. Of several classes all, where none occurs.
         """
         if self.categories is None or self.stated:
             return self.categories
-        held = np.unique(self.of(record, candidate))
+        values = self.of(record, candidate)
+        if self.kind == "classes":
+            flat = values.reshape(-1, len(self.categories))
+            there = (flat == 1).any(axis=0)
+            held = np.flatnonzero(there | ~there.any())  # an array needs at least one column
+        else:
+            held = np.unique(values)
         return tuple(self.categories[code] for code in held[held >= 0])
 
     def with_categories(self, categories: Sequence[str] | None) -> LabelPlan:
@@ -91,65 +128,9 @@ class LabelPlan:
         """
         if self.categories is None or categories is None or self.categories == tuple(categories):
             return self
-        code = {name: number for number, name in enumerate(categories)}
-        new = np.array([*(code.get(name, -1) for name in self.categories), -1], np.int64)
+        if self.kind == "classes":
+            new = np.array([self.categories.index(name) for name in categories], np.int64)
+        else:
+            code = {name: number for number, name in enumerate(categories)}
+            new = np.array([*(code.get(name, -1) for name in self.categories), -1], np.int64)
         return replace(self, categories=tuple(categories), recode=new)
-
-
-def label_names(records: pd.DataFrame, spec: ShardSpec) -> list[str]:
-    """Return the label columns of the records that a spec asks for.
-
-    Parameters
-    ----------
-    records : pandas.DataFrame
-        Records of all stores.
-    spec : ShardSpec
-
-    Returns
-    -------
-    list of str
-        With their ``label_``; of a spec without `labels` all that hold one value per record.
-
-    Raises
-    ------
-    ShardError
-        If a column is missing.
-    """
-    held = [str(name) for name in records.columns if str(name).startswith("label_")]
-    if spec.labels is None:
-        return [name for name in held if _is_plain(records[name])]
-    names = [name if name.startswith("label_") else f"label_{name}" for name in spec.labels]
-    for name in names:
-        if name not in held:
-            raise ShardError(f"no store has a column {name}, only {', '.join(held) or 'no labels'}")
-    return names
-
-
-def _is_plain(column: pd.Series[Any]) -> bool:
-    return not any(isinstance(value, list | tuple | np.ndarray) for value in column)
-
-
-def record_label(records: pd.DataFrame, name: str) -> LabelPlan:
-    """Return a label of the records as codes of its sorted categories, or as numbers.
-
-    Parameters
-    ----------
-    records : pandas.DataFrame
-        Records of all stores.
-    name : str
-        Column.
-
-    Returns
-    -------
-    LabelPlan
-    """
-    import pandas as pd
-
-    column = records[name]
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        return LabelPlan(name, column.to_numpy(np.float32, na_value=np.nan), None)
-    texts = [None if pd.isna(value) else str(value) for value in column]
-    categories = tuple(sorted({text for text in texts if text is not None}))
-    code = {category: number for number, category in enumerate(categories)}
-    codes = np.array([-1 if text is None else code[text] for text in texts], np.int64)
-    return LabelPlan(name, codes, categories)

@@ -53,10 +53,10 @@ def unite_modalities(sources: tuple[Source, ...], spec: ShardSpec) -> tuple[Moda
     for name in (*wanted, *spec.max_abs, *spec.min_std):
         if name not in held:
             raise ShardError(f"no store holds modality {name!r}, only {', '.join(sorted(held))}")
-    return tuple(_modality(name, sources, spec.window_s) for name in wanted)
+    return tuple(_modality(name, sources, spec) for name in wanted)
 
 
-def _modality(name: str, sources: tuple[Source, ...], window_s: float) -> ModalityPlan:
+def _modality(name: str, sources: tuple[Source, ...], spec: ShardSpec) -> ModalityPlan:
     unit_of: dict[str, str] = {}
     rates: dict[float, Source] = {}
     for source in sources:
@@ -74,13 +74,20 @@ def _modality(name: str, sources: tuple[Source, ...], window_s: float) -> Modali
         found = ", ".join(f"{rate:g} Hz in {source.path}" for rate, source in rates.items())
         raise ShardError(f"{name} has several sampling rates: {found}")
     rate_hz = next(iter(rates))
-    n_samples = round(window_s * rate_hz)
-    if abs(n_samples - window_s * rate_hz) > 1e-6 * n_samples:
-        raise ShardError(
-            f"a window of {window_s:g} s is no whole number of {name} samples at {rate_hz:g} Hz"
-        )
+    n_samples = _samples("a window", spec.window_s, name, rate_hz)
+    if spec.epoch_s is not None:
+        _samples("an epoch", spec.epoch_s, name, rate_hz)
     place = {lead: number for number, lead in enumerate(ECG_LEADS)}
     channels = tuple(sorted(unit_of, key=lambda channel: place.get(channel, len(place))))
     return ModalityPlan(
         name, channels, tuple(unit_of[channel] for channel in channels), rate_hz, n_samples
     )
+
+
+def _samples(what: str, length_s: float, name: str, rate_hz: float) -> int:
+    n_samples = round(length_s * rate_hz)
+    if abs(n_samples - length_s * rate_hz) > 1e-6 * n_samples:
+        raise ShardError(
+            f"{what} of {length_s:g} s is no whole number of {name} samples at {rate_hz:g} Hz"
+        )
+    return n_samples

@@ -50,6 +50,7 @@ class Shards:
     arrays: dict[str, ArrayLayout]
     files: ShardFiles
     _masks: dict[str, NDArray[np.bool_]] = field(default_factory=dict, init=False, repr=False)
+    _texts: dict[str, list[str | None]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def home(self) -> Path | str:
@@ -99,7 +100,8 @@ class Shards:
     def _named(self, label: str, held: tuple[str, ...], what: str) -> str:
         name = label_name(label, held)
         if name is None:
-            hint = did_you_mean(label, held) or f"; it has {', '.join(held) or 'none'}"
+            full = label if label.startswith("label_") else f"label_{label}"
+            hint = did_you_mean(full, held) or f"; it has {', '.join(held) or 'none'}"
             raise ShardError(f"{self.path}: no {what} {label}{hint}")
         return name
 
@@ -147,7 +149,7 @@ class Shards:
             If there is no such label.
         """
         target = self.target(label)
-        return target.categories if target.kind in ("class", "classes") else None
+        return None if target.kind in ("number", "text") else target.categories
 
     def values(self, label: str) -> NDArray[Any]:
         """Return a label of every window.
@@ -167,8 +169,7 @@ class Shards:
         ShardError
             If there is no such label, it is a text, or damaged.
         """
-        name = self.target(label).name
-        if name in self.text_labels:
+        if (name := self.target(label).name) in self.text_labels:
             raise ShardError(f"{self.path}: {name} is a text of each record: see `texts`")
         step = max(1, self.arrays[name].chunk[0])
         starts = range(0, self.n_windows, step)
@@ -187,7 +188,7 @@ class Shards:
         -------
         list of (str or None)
             One per record of the stores, as ``record`` of the arrays and of a batch counts
-            them; None where there is no text, or no window of the record.
+            them; None where there is no text, or no window of the record. Read once.
 
         Raises
         ------
@@ -195,8 +196,10 @@ class Shards:
             If there is no such text, or the table is damaged.
         """
         name = self._named(label, self.text_labels, "text")
-        column = tables.read_table(self.files, tables.TEXTS)[name]
-        return [text if isinstance(text, str) else None for text in column.tolist()]
+        if name not in self._texts:
+            column = tables.read_table(self.files, tables.TEXTS)[name].tolist()
+            self._texts[name] = [text if isinstance(text, str) else None for text in column]
+        return self._texts[name]
 
     def spans(self, label: str) -> pd.DataFrame:
         """Return the intervals of the annotations that made a label, for event scoring.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,9 @@ class ShardResult:
         Of a split by name or rules: its ``name``, what its ``parts`` hold, what is ``in_no_part``,
         the names that it lists and no record has (``missing``), and the windows ``at_a_border``
         that overlap an earlier part.
+    unlisted : mapping of str to mapping of str to int
+        By label, categories of records with a window that are not among the stated ones, and in
+        how many records.
     """
 
     path: Path
@@ -52,6 +55,7 @@ class ShardResult:
     mixture: tuple[Share, ...]
     plan_sha256: str
     split: Mapping[str, Any] | None = None
+    unlisted: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def summary(self) -> dict[str, object]:
         """Return it as plain JSON types under readable names.
@@ -79,6 +83,9 @@ class ShardResult:
             facts[f"store {number}"] = (
                 f"{share.drawn} windows of {share.available} (weight {share.weight:.4g})"
             )
+        for label, counts in self.unlisted.items():
+            said = ", ".join(f"{name} ({count})" for name, count in counts.items())
+            facts[f"{label}: not among the categories"] = said
         return facts | {"plan_sha256": self.plan_sha256}
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,6 +99,8 @@ class ShardResult:
         del values["path"]
         if self.split is None:  # shards without a split by name or rules keep their attributes
             del values["split"]
+        if not self.unlisted:  # shards made before it was counted keep their bytes
+            del values["unlisted"]
         return values
 
     @classmethod

@@ -28,11 +28,13 @@ from physioprep.shards.job import Job, forget, make_job, plan_of, save_array, wr
 from physioprep.shards.named_split import count_parts
 from physioprep.shards.peaks import detector_name, gather_peaks, plan_peaks
 from physioprep.shards.plan import Plan, plan_sha256, plan_windows
+from physioprep.shards.record_labels import unlisted
 from physioprep.shards.result import ShardResult
 from physioprep.shards.shuffle import order_windows
 from physioprep.shards.source import Source, open_source
 from physioprep.shards.spec import ShardSpec, canonical_sha256
 from physioprep.shards.work_folder import SHARDS, commit, finish, finished, hold_target, open_work
+from physioprep.shards.write_tables import write_spans, write_texts
 
 _log = logging.getLogger(__name__)
 
@@ -241,6 +243,7 @@ def _execute(target: Path, work: Path, job: Job, engine: _Engine) -> ShardResult
         split=None if plan.parted is None else count_parts(
             plan.spec, plan.parted, plan.records, record, order["candidate"]
         ),
+        unlisted=unlisted(plan.records, plan.spec, used),
     )  # fmt: skip
     attrs = _attributes(plan, result, per_chunk, per_block)
     arrays = (plan, n_windows, per_chunk, per_block, attrs)
@@ -252,6 +255,8 @@ def _execute(target: Path, work: Path, job: Job, engine: _Engine) -> ShardResult
     engine.part(n_runs, n_blocks, 2 * n_runs).run("shard-write", n_blocks, {**job, **layout})
     write.add_statistics(work, plan, n_blocks)
     write.write_manifest(work, plan)
+    write_texts(work / SHARDS, plan, used)
+    write_spans(work / SHARDS, plan, used)
     held = {
         m.name: f"{len(m.channels)} channels at {m.rate_hz:g} Hz ({', '.join(m.channels)})"
         for m in plan.modalities

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Unpack, cast
 
@@ -20,6 +20,16 @@ SCHEMA: Final = "physioprep.shards"
 SCHEMA_VERSION: Final = 1
 CODECS: Final = ("none", "lz4", "zstd", "pcodec")
 ALIGNMENTS: Final = ("start", "annotation", "event", "beat", "r_peak")
+#: Fields that came later, with what they are without being given: shards made before keep their
+#: hash and their bytes.
+_LATER: Final[Mapping[str, Any]] = {
+    "annotators": None,
+    "epoch_s": None,
+    "unknown_epochs": "keep",
+    "label_categories": {},
+    "texts": [],
+}
+_LATER_OF_LABELS: Final[Mapping[str, Any]] = {"spans": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +42,11 @@ class ShardSpec:
         Length of a window, s.
     stride_s : float or None
         Distance between the starts of two windows, s. None: the length of a window.
+    epoch_s : float or None
+        Cut each window into epochs of this length, s, which divides the window's: the
+        annotations then label each epoch, and the stream gives (batch, epoch, channel, time).
+    unknown_epochs : {"keep", "drop"}
+        Whether windows with an epoch that an annotation label leaves unknown are kept.
     seed : int
         Seeds the shuffle and the choice of windows under `max_per_record`.
     align : {"start", "annotation", "event", "beat", "r_peak"}
@@ -52,7 +67,12 @@ class ShardSpec:
     pairs : {"complete", "any"}
         With several modalities, keep only windows that have them all, or any.
     labels : tuple of str or None
-        ``label_*`` columns of the records to carry over; None means all.
+        ``label_*`` columns of the records to carry over, or ``age`` and ``sex``; None means
+        all ``label_*``.
+    label_categories : mapping of str to tuple of str
+        Categories of some of these labels, by their codes. Else those that occur, sorted.
+    texts : tuple of str
+        ``label_*`` columns that are texts (reports): kept once a record, see `Shards.texts`.
     annotation_labels : tuple of AnnotationLabel
         Labels of each window, made from the annotations.
     where : str or None
@@ -96,6 +116,8 @@ class ShardSpec:
 
     window_s: float = 10.0
     stride_s: float | None = None
+    epoch_s: float | None = None
+    unknown_epochs: str = "keep"
     seed: int = 0
     align: str = "start"
     align_where: str | None = None
@@ -104,6 +126,8 @@ class ShardSpec:
     modalities: tuple[str, ...] | None = None
     pairs: str = "complete"
     labels: tuple[str, ...] | None = None
+    label_categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    texts: tuple[str, ...] = ()
     annotation_labels: tuple[AnnotationLabel, ...] = ()
     where: str | None = None
     regions: tuple[Region, ...] | None = None
@@ -142,6 +166,7 @@ class ShardSpec:
             ),
             (not cause, cause),
             *self._alignment_checks(),
+            *self._target_checks(),
             *self._mixture_checks(),
         )
         for name, value in vars(self).items():
@@ -167,6 +192,31 @@ class ShardSpec:
                 f"before_s is for windows at an onset or beat, not for align={self.align!r}",
             ),
             (len(set(names)) == len(names), "two annotation labels have the same name"),
+        )
+
+    def _target_checks(self) -> tuple[tuple[bool, str], ...]:
+        epoch_s, n_epochs = self.epoch_s, self.n_epochs or 0
+        given = self.label_categories
+        stray = [name for name in given if self.labels is not None and name not in self.labels]
+        return (
+            (
+                epoch_s is None
+                or (n_epochs > 0 and abs(n_epochs * epoch_s - self.window_s) < 1e-6 * epoch_s),
+                f"a window of {self.window_s:g} s is no whole number of epochs of {epoch_s} s",
+            ),
+            (
+                self.unknown_epochs in ("keep", "drop"),
+                f"unknown_epochs is 'keep' or 'drop', not {self.unknown_epochs!r}",
+            ),
+            (
+                self.unknown_epochs == "keep" or bool(epoch_s and self.annotation_labels),
+                "unknown_epochs='drop' needs epoch_s and annotation_labels",
+            ),
+            (
+                all(names and len(set(names)) == len(names) for names in given.values()),
+                "the categories of a label: at least one, and none twice",
+            ),
+            (not stray, f"label_categories: {', '.join(stray)} is not among the labels"),
         )
 
     def _mixture_checks(self) -> tuple[tuple[bool, str], ...]:
@@ -208,13 +258,18 @@ class ShardSpec:
         """
         given: dict[str, Any] = {key: value for key, value in fields.items() if value is not None}
         given["stride_s"] = given.get("stride_s") or given.get("window_s", cls.window_s)
-        if isinstance(given.get("stratify"), str):
-            given["stratify"] = (given["stratify"],)
+        for name in ("stratify", "labels", "texts"):
+            if isinstance(given.get(name), str):
+                given[name] = (given[name],)
+        if isinstance(given.get("labels"), Mapping):
+            stated = {name: held for name, held in given["labels"].items() if held is not None}
+            given["label_categories"] = {**given.get("label_categories", {}), **stated}
         convert: dict[str, Any] = {
+            "label_categories": _category_lists,
             "annotation_labels": parse_annotation_labels,
             "regions": lambda regions: tuple(tuple(region) for region in regions),
             "weights": lambda weights: tuple(map(float, weights)),
-            **dict.fromkeys(("modalities", "labels", "stratify", "annotators"), tuple),
+            **dict.fromkeys(("modalities", "labels", "texts", "stratify", "annotators"), tuple),
             **dict.fromkeys(("max_abs", "min_std"), dict),
             "split": split_choice.parse_choice,
         }
@@ -231,6 +286,18 @@ class ShardSpec:
         float
         """
         return self.stride_s or self.window_s
+
+    @property
+    def n_epochs(self) -> int | None:
+        """Epochs of a window; None where windows are not cut into epochs.
+
+        Returns
+        -------
+        int or None
+        """
+        if self.epoch_s is None:
+            return None
+        return round(self.window_s / self.epoch_s) if self.epoch_s > 0 else 0
 
     @property
     def lead_s(self) -> float:
@@ -254,10 +321,12 @@ class ShardSpec:
         values = dataclasses.asdict(self) | {"stride_s": self.step_s}
         for label, held in zip(values["annotation_labels"], self.annotation_labels, strict=True):
             label["categories"] = held.pairs
+            for name, value in _LATER_OF_LABELS.items():
+                if label[name] == value:
+                    del label[name]
         values["split"] = split_choice.choice_json(self.split)
-        if self.annotators is None:  # shards made before there was the field keep their hash
-            del values["annotators"]
-        return dict(json.loads(json.dumps(values)))
+        plain: dict[str, Any] = json.loads(json.dumps(values))
+        return {k: v for k, v in plain.items() if k not in _LATER or v != _LATER[k]}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ShardSpec:
@@ -295,6 +364,13 @@ class ShardSpec:
         str
         """
         return canonical_sha256(self.to_dict())
+
+
+def _category_lists(held: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    for name, names in held.items():
+        if isinstance(names, str) or not all(isinstance(each, str) for each in names):
+            raise ShardError(f"label {name}: its categories are a list of texts, not {names!r}")
+    return {name: tuple(names) for name, names in held.items()}
 
 
 def canonical_sha256(value: Any) -> str:

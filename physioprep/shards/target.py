@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -80,6 +80,28 @@ def label_name(label: str, known: Sequence[str]) -> str | None:
     """
     name = label if label.startswith("label_") else f"label_{label}"
     return name if name in known else None
+
+
+def epochs_of(attrs: Mapping[str, Any]) -> int | None:
+    """Return how many epochs a window of shards has.
+
+    Parameters
+    ----------
+    attrs : mapping
+        Attributes of the root group.
+
+    Returns
+    -------
+    int or None
+        None where windows are not cut into epochs.
+
+    Examples
+    --------
+    >>> epochs_of({"spec": {"window_s": 600.0, "epoch_s": 30.0}})
+    20
+    """
+    spec = attrs["spec"]
+    return round(spec["window_s"] / spec["epoch_s"]) if spec.get("epoch_s") else None
 
 
 def read_target(files: ShardFiles, name: str) -> Target:

@@ -17,10 +17,11 @@ from physioprep.atomic import name_all, temporary_file, write_aside, write_text
 from physioprep.errors import ShardError
 from physioprep.shards.checksums import crc_of_bytes, seal, unchanged, unseal, write_sums
 from physioprep.shards.job import Job, plan_of, work_of
-from physioprep.shards.label_plan import LabelPlan
+from physioprep.shards.label_columns import label_column
 from physioprep.shards.modality import ModalityPlan
 from physioprep.shards.plan import Plan
 from physioprep.shards.quality import channel_sums
+from physioprep.shards.record_labels import text_names
 from physioprep.shards.spec import SCHEMA, SCHEMA_VERSION
 from physioprep.store.format.layout import array_name
 from physioprep.zarr_files import METADATA, Files, read_metadata, write_files
@@ -123,8 +124,9 @@ def _is_written(entry: Path, work: Path) -> bool:
 
 def _block_files(plan: Plan, block: int, chunks: range) -> list[str]:
     """Return the names of the files that `write_block` makes."""
-    small = ["record", "start_s", *(array_name(label.name) for label in plan.labels)]
-    names = [f"{name}/c.{block}" for name in small]
+    names = [f"{name}/c.{block}" for name in ("record", "start_s")]
+    for label in plan.labels:
+        names.append(f"{array_name(label.name)}/c.{block}" + ".0" * len(label.width))
     for modality in plan.modalities:
         names += [f"{modality.name}/{name}/c.{block}.0" for name in ("scale", "present")]
         names += [f"{modality.name}/signal/c.{chunk}.0.0" for chunk in chunks]
@@ -277,7 +279,7 @@ def _manifest_tables(work: Path, plan: Plan) -> Iterator[pa.Table]:
         if plan.parted is not None:
             columns["split"] = pd.array(plan.split_of(some["candidate"]), dtype="string")
         for label in plan.labels:
-            columns[label.name] = _label_column(label, record, some["candidate"])
+            columns[label.name] = label_column(label, record, some["candidate"])
         columns["store"] = store[record]
         columns["start_s"] = plan.start_s[some["candidate"]]
         columns["quality"] = np.minimum.reduce(
@@ -297,16 +299,6 @@ def _valid(work: Path, order: NDArray[Any], name: str) -> NDArray[np.float32]:
     return values.astype(np.float32)
 
 
-def _label_column(label: LabelPlan, record: NDArray[Any], candidate: NDArray[Any]) -> Any:
-    import pandas as pd
-
-    values = label.of(record, candidate)
-    if label.categories is None:
-        return values
-    # -1, unknown, is the last.
-    return pd.array(np.array([*label.categories, None], object)[values], dtype="string")
-
-
 def root_attributes(plan: Plan, layout: Mapping[str, int], found: Mapping[str, Any]) -> Any:
     """Return the attributes of the root group.
 
@@ -323,6 +315,11 @@ def root_attributes(plan: Plan, layout: Mapping[str, int], found: Mapping[str, A
     dict
         JSON values.
     """
+    further: dict[str, Any] = {}
+    if plan.spec.texts:
+        further["texts"] = text_names(plan.records, plan.spec)
+    if spans := [f"label_{label.name}" for label in plan.spec.annotation_labels if label.spans]:
+        further["spans"] = spans
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -334,4 +331,5 @@ def root_attributes(plan: Plan, layout: Mapping[str, int], found: Mapping[str, A
         "modalities": [modality.name for modality in plan.modalities],
         "labels": [label.name for label in plan.labels],
         "layout": dict(layout),
+        **further,
     }

@@ -130,8 +130,8 @@ class Chunk:
         Number of the chunk's first window.
     signals : dict of str to ChunkSignal
         Per modality.
-    labels : dict of str to ndarray, shape (window,)
-        Per ``label_*``, all windows of the chunk.
+    labels : dict of str to ndarray, shape (window, ...)
+        Per ``label_*``, all windows of the chunk; ``record`` is the number of the record.
     """
 
     number: int
@@ -195,6 +195,7 @@ def read_chunk(
         for name in modalities
     }
     labels = {name: shards.rows(name, first, stop) for name in shards.labels}
+    labels["record"] = shards.rows("record", first, stop).astype(np.int64)
     return Chunk(number, rows, first, signals, labels)
 
 

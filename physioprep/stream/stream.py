@@ -16,9 +16,11 @@ from physioprep.samples import mark_missing
 from physioprep.shards.open import open_shards
 from physioprep.shards.opened import Shards
 from physioprep.shards.order import LANES, Ints, rank_positions
+from physioprep.shards.target import epochs_of
 from physioprep.stream.base import AHEAD, THREADS, Batch, BatchStream
 from physioprep.stream.buffers import BufferPool
 from physioprep.stream.chunks import Chunk, Slots, read_chunk, select
+from physioprep.stream.sequences import by_epochs
 from physioprep.stream.transforms import physical
 
 #: Threads where shards are in an object store: most of them wait for an answer.
@@ -82,8 +84,11 @@ class ShardStream(BatchStream):
     dict of str to Tensor
         ``<modality>`` float32 (batch, channel, time), physical units; missing samples are
         NaN, absent channels 0. ``present_<modality>`` bool (batch, channel), and ``present``
-        too if there is one modality only. ``label_*`` int64 (-1 unknown) or float32 (NaN
-        unknown). ``index`` int64: numbers of the windows in the shards.
+        too if there is one modality only. ``label_*`` int64 (-1 unknown), float32 (NaN
+        unknown), or for several classes uint8 (batch, class) with 255 for what is not stated.
+        Of windows of epochs the modalities are (batch, epoch, channel, time), and what the
+        annotations label (batch, epoch), (batch, epoch, class). ``index`` int64: numbers of
+        the windows in the shards; ``record`` int64: numbers of their records.
 
     Raises
     ------
@@ -128,6 +133,7 @@ class ShardStream(BatchStream):
                     f"{self.shards.path}: no modality {name!r}; it has {', '.join(held)}"
                 )
         self.modalities = tuple(modalities or held)
+        self.n_epochs = epochs_of(self.shards.attrs)
         self.raw = raw
         self.selection = select(self.shards, where)
         # Kept from epoch to epoch: new memory costs several times as much as filling it.
@@ -161,7 +167,32 @@ class ShardStream(BatchStream):
 
     def _finish(self, batch: Batch) -> Batch:
         batch = super()._finish(batch)
-        return physical(batch) if self.sends_raw and not self.raw else batch
+        if self.sends_raw and not self.raw:
+            batch = physical(batch)
+        return batch | {name: by_epochs(batch[name], self.n_epochs) for name in self.modalities}
+
+    def texts(self, batch: Batch, label: str) -> list[str | None]:
+        """Return the texts of a batch's records, such as reports.
+
+        Parameters
+        ----------
+        batch : dict of str to Tensor
+            Of this stream.
+        label : str
+            A label that is a text, with or without its ``label_``.
+
+        Returns
+        -------
+        list of (str or None)
+            One a window; None where the record has none.
+
+        Raises
+        ------
+        ShardError
+            If the shards hold no such text.
+        """
+        held = self.shards.texts(label)
+        return [held[number] for number in batch["record"].tolist()]
 
     @property
     def sends_raw(self) -> bool:
@@ -236,7 +267,7 @@ class _Filler:
         arrays: dict[str, NDArray[Any]] = {"index": index}
         for name in stream.modalities:
             self._fill(arrays, name, groups, row, len(position))
-        for name in stream.shards.labels:
+        for name in ("record", *stream.shards.labels):
             arrays[name] = _gather([(read.labels[name], here) for read, here in groups], row)
         if len(stream.modalities) == 1:
             arrays["present"] = arrays[f"present_{stream.modalities[0]}"]

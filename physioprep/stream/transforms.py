@@ -3,7 +3,8 @@
 Each is a plain function from a batch of `ShardStream` to a new batch; the given one is not
 changed. Random numbers are an integer hash of (seed, epoch, window number): a window is
 transformed in the same way in any batch, rank, run or device, and differently in the next epoch.
-Absent channels stay 0, missing samples stay NaN.
+Absent channels stay 0, missing samples stay NaN. Windows of epochs, (batch, epoch, channel, time),
+are transformed as the whole windows that they are.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor
 from physioprep.errors import ShardError
 from physioprep.samples import MISSING_INT16
 from physioprep.stream.random_numbers import uniform
+from physioprep.stream.sequences import over_windows
 
 Batch = dict[str, Tensor]
 
@@ -44,12 +46,15 @@ def physical(batch: Batch) -> Batch:
     for name in [name for name in batch if f"{name}_scale" in batch]:
         digital, present = batch[name], batch[f"present_{name}"][..., None]
         scale = scaled.pop(f"{name}_scale")[..., None]
+        if digital.dim() == 4:  # all epochs of a window alike
+            present, scale = present[:, None], scale[:, None]
         value = digital.to(torch.float32) * scale
         value = value.masked_fill(digital == MISSING_INT16, math.nan)
         scaled[name] = value.masked_fill(~present, 0.0)
     return scaled
 
 
+@over_windows
 def rescale(batch: Batch, modality: str, factor: float) -> Batch:
     """Multiply a modality by a constant: CBraMod takes EEG in units of 100 µV, factor 0.01.
 
@@ -69,6 +74,7 @@ def rescale(batch: Batch, modality: str, factor: float) -> Batch:
     return {**batch, modality: batch[modality] * factor}
 
 
+@over_windows
 def zscore(batch: Batch, modality: str, *, per_channel: bool = True) -> Batch:
     """Give each window zero mean and unit standard deviation.
 
@@ -94,6 +100,7 @@ def zscore(batch: Batch, modality: str, *, per_channel: bool = True) -> Batch:
     return _standardise(batch, modality, per_channel, robust=False)
 
 
+@over_windows
 def robust_scale(batch: Batch, modality: str, *, per_channel: bool = True) -> Batch:
     """Give each window zero median and unit interquartile range.
 
@@ -150,6 +157,7 @@ def fill_missing(batch: Batch, modality: str, value: float = 0.0) -> Batch:
     return {**batch, modality: torch.nan_to_num(batch[modality], nan=value)}
 
 
+@over_windows
 def lead_dropout(batch: Batch, modality: str, rate: float, *, seed: int, epoch: int) -> Batch:
     """Make each channel absent with probability `rate`; one present channel always remains.
 
@@ -218,9 +226,12 @@ def random_crop(batch: Batch, modality: str, n_samples: int, *, seed: int, epoch
     Raises
     ------
     ShardError
-        The windows are shorter than `n_samples`, or it is not positive.
+        The windows are shorter than `n_samples`, or it is not positive; or they are cut into
+        epochs, which a crop would move away from their labels.
     """
     signal = batch[modality]
+    if signal.dim() == 4:
+        raise ShardError(f"random_crop: {modality} is cut into epochs, whose labels would not fit")
     slack = signal.shape[-1] - n_samples
     if slack < 0 or n_samples < 1:
         raise ShardError(f"a crop of {n_samples} samples out of windows of {signal.shape[-1]}")
@@ -231,6 +242,7 @@ def random_crop(batch: Batch, modality: str, n_samples: int, *, seed: int, epoch
     return {**batch, modality: signal.gather(2, place)}
 
 
+@over_windows
 def flip_polarity(batch: Batch, modality: str, rate: float, *, seed: int, epoch: int) -> Batch:
     """Invert whole windows with probability `rate`.
 
@@ -254,6 +266,7 @@ def flip_polarity(batch: Batch, modality: str, rate: float, *, seed: int, epoch:
     return {**batch, modality: batch[modality] * sign}
 
 
+@over_windows
 def baseline_wander(
     batch: Batch,
     modality: str,
@@ -290,6 +303,7 @@ def baseline_wander(
     )
 
 
+@over_windows
 def mains_noise(
     batch: Batch,
     modality: str,
@@ -352,6 +366,7 @@ def _add_sine(
     return {**batch, modality: signal + gain[..., None] * sine[:, None]}
 
 
+@over_windows
 def time_mask(batch: Batch, modality: str, max_samples: int, *, seed: int, epoch: int) -> Batch:
     """Set one random part of each window to 0 in all channels.
 

@@ -18,6 +18,7 @@ from physioprep.shards.plan import Plan, plan_windows
 from physioprep.shards.source import open_source
 from physioprep.shards.spec import ShardSpec, canonical_sha256
 from physioprep.stream.base import Batch, BatchStream
+from physioprep.stream.sequences import by_epochs
 
 if TYPE_CHECKING:
     from physioprep.store.read import Store
@@ -41,6 +42,8 @@ class WindowStream(BatchStream):
         Windows per batch and rank.
     window_s : float
         Length of a window, s; shorter records are left out.
+    epoch_s : float, optional
+        Give each window as epochs of this length, s: (batch, epoch, channel, time).
     per_record : int
         Windows per record and epoch.
     seed, rank, world_size
@@ -57,8 +60,9 @@ class WindowStream(BatchStream):
     Yields
     ------
     dict of str to Tensor
-        As `ShardStream`; ``index`` is ``record * per_record + k``, with the record's row in
-        ``stream.plan.records``; ``start_s`` float64 is the start in the record, s.
+        As `ShardStream`; ``index`` is ``record * per_record + k``, where ``record`` is the
+        record's row in ``stream.plan.records``; ``start_s`` float64 is the start in the record,
+        s.
 
     Raises
     ------
@@ -74,6 +78,7 @@ class WindowStream(BatchStream):
         *,
         batch_size: int,
         window_s: float = 10.0,
+        epoch_s: float | None = None,
         per_record: int = 1,
         seed: int = 0,
         rank: int | None = None,
@@ -88,7 +93,7 @@ class WindowStream(BatchStream):
         if per_record < 1:
             raise ShardError("per_record must be positive")
         chosen = None if modalities is None else tuple(modalities)
-        spec = ShardSpec(window_s=window_s, modalities=chosen, where=where)
+        spec = ShardSpec(window_s=window_s, epoch_s=epoch_s, modalities=chosen, where=where)
         self.plan = plan_windows([open_source(store)], spec)
         self.per_record = per_record
         # A record is a chunk: it has `per_record` windows, or none if it is left out.
@@ -145,11 +150,12 @@ class _Filler:
         index = record * stream.per_record + number
         start_s = self._places(index) * self._latest_s[record]
         batch = {"index": torch.from_numpy(index), "start_s": torch.from_numpy(start_s)}
+        batch["record"] = torch.from_numpy(record)
         for modality in stream.plan.modalities:
             cut = cut_candidates(stream.plan, modality, record.astype(np.int32), start_s)
             value = to_physical(cut.signal, cut.scale, invalid=MISSING_INT16)
             value[~cut.present] = 0
-            batch[modality.name] = torch.from_numpy(value)
+            batch[modality.name] = by_epochs(torch.from_numpy(value), stream.plan.spec.n_epochs)
             batch[f"present_{modality.name}"] = torch.from_numpy(cut.present)
         if len(stream.plan.modalities) == 1:
             batch["present"] = batch[f"present_{stream.plan.modalities[0].name}"]
