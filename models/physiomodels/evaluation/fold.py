@@ -26,6 +26,7 @@ from physiomodels.evaluation.protocol import Fold
 from physiomodels.evaluation.work import fold_file, is_kept, keep_table
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.weights import damage_of
+from physiomodels.training.checkpoint import CHECKPOINT, damage_of_checkpoint
 from physiomodels.training.classifier import build, load_encoder
 from physiomodels.training.finetune import fit, predict
 from physiomodels.training.pretrain import pretrain
@@ -108,7 +109,7 @@ def prepare(job: Mapping[str, Any], item: tuple[str, int]) -> None:
     target = held.cache / run.name
     if is_pretrained(target):
         return
-    if (target / _DONE).is_file():
+    if (target / _DONE).is_file() or damage_of_checkpoint(target / CHECKPOINT):
         log.warning("%s: damaged, made again", target)
         remove(target)
     with _on_one_thread():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,11 +14,16 @@ from physiomodels.config import PretrainConfig
 from physiomodels.model.device import choose_device
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.training import distributed as ranks
+from physiomodels.training.checkpoint import (
+    CHECKPOINT,
+    damage_of_checkpoint,
+    write_checkpoint,
+)
 from physiomodels.training.data import check_fit
 from physiomodels.training.folder import beside, exchange, list_files, replaced
 from physiomodels.training.reconstruction import reconstruct
 from physiomodels.training.run_card import run_card, run_digest
-from physiomodels.training.run_state import CHECKPOINT, PretrainingRun
+from physiomodels.training.run_state import PretrainingRun
 from physiomodels.training.tensorboard import open_board, write_scalars
 from physioprep.atomic import make_folders, remove_leftovers, temporary_file, write_text
 from physioprep.errors import ModelError
@@ -32,6 +38,8 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
     from physioprep.shards import Shards
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 #: What a run writes into its folder, and into each folder of weights.
@@ -114,8 +122,8 @@ def pretrain(
     Raises
     ------
     ModelError
-        If shards and configuration do not fit, the checkpoint is of another run, or `out` holds
-        anything but a pretraining.
+        If shards and configuration do not fit, the checkpoint is damaged or of another run, or
+        `out` holds anything but a pretraining.
     StoreError
         If another process trains into `out`.
     """
@@ -167,7 +175,7 @@ def _held(out: Path, shards: Shards) -> Iterator[Held | None]:
 def can_resume(
     out: str | Path, shards: str | Path | Shards, config: PretrainConfig, where: str | None
 ) -> bool:
-    """Return whether `pretrain` left a checkpoint of this very run.
+    """Return whether `pretrain` left a checkpoint of this very run, undamaged.
 
     Parameters
     ----------
@@ -190,7 +198,12 @@ def can_resume(
     except (OSError, ValueError):
         return False
     same = card.get("run") == run_digest(open_shards(shards), where, config)
-    return same and (folder / CHECKPOINT).is_file()
+    if not same or not (folder / CHECKPOINT).is_file():
+        return False
+    damage = damage_of_checkpoint(folder / CHECKPOINT)
+    if damage is not None:
+        log.warning("%s; made again", damage)
+    return damage is None
 
 
 class _Output:
@@ -245,7 +258,7 @@ class _Output:
                     _write_card(folder, self.card | run.history[-1])
                     list_files(folder, _WEIGHTS)
         with temporary_file(self.folder / CHECKPOINT) as path:
-            run.write(state, path)
+            write_checkpoint(state, path)
         _write_card(self.folder, self.card | {"epoch": run.epoch, "step": run.step})
         list_files(self.folder, _LISTED)
         (self.folder / MARK).unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from physiomodels.config import PretrainConfig
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.patches import to_patches
 from physiomodels.training import distributed as ranks
+from physiomodels.training.checkpoint import read_checkpoint
 from physiomodels.training.data import open_stream
 from physiomodels.training.optimise import decay_groups, warmup_cosine
 from physioprep.errors import ModelError
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from physioprep.shards import Shards
 
 logger = logging.getLogger(__name__)
-#: Name of the checkpoint in a run's folder.
-CHECKPOINT: Final = "checkpoint.pt"
 _COUNTERS: Final = (
     "epoch", "step", "batch", "epoch_loss", "epoch_s", "epoch_windows", "history"
 )  # fmt: skip
@@ -210,7 +209,7 @@ class PretrainingRun:
         Returns
         -------
         dict
-            For `write` and `restore`.
+            For `restore`.
         """
         return {
             "run": run,
@@ -222,38 +221,22 @@ class PretrainingRun:
             "counters": {name: getattr(self, name) for name in _COUNTERS},
         }
 
-    @staticmethod
-    def write(state: dict[str, Any], path: Path) -> None:
-        """Write a checkpoint.
-
-        Parameters
-        ----------
-        state : dict
-            From `state`.
-        path : Path
-            Written as it is: give it a temporary name.
-        """
-        torch.save(state, path)
-
     def restore(self, path: Path, card: dict[str, Any]) -> None:
         """Go on from a checkpoint.
 
         Parameters
         ----------
         path : Path
-            Written by `write`.
+            Written by `physiomodels.training.checkpoint.write_checkpoint`.
         card : dict
             Of this run: the checkpoint must be of the same.
 
         Raises
         ------
         ModelError
-            If it cannot be read, or is of another run.
+            If it cannot be read, is damaged, or is of another run.
         """
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:
-            raise ModelError(f"{path}: no readable checkpoint") from error
+        state = read_checkpoint(path)
         if state["run"] != card["run"]:
             raise ModelError(f"{path}: a checkpoint of another configuration or of other shards")
         self.encoder.load_state_dict(state["encoder"])
