@@ -9,6 +9,7 @@ by TLS alone, with a key that exists in its own processes only.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
 import platform
@@ -41,8 +42,14 @@ _CLOSED: Final = ("tls://", "wss://", "inproc://")
 #: Environment variable: seconds to wait for the first worker of a cluster.
 WAIT_VARIABLE: Final = "PHYSIOPREP_WAIT_FOR_WORKERS"
 _WAIT_S: Final = 60.0
-#: Seconds without a worker after which the user is told what is waited for.
+#: Seconds for an answer of a scheduler.
+_ANSWER_S: Final = 10
+#: The same, with that of what takes the connection: distributed waits for it without end.
+_LATEST_S: Final = 15
+#: Seconds without a worker after which the user is told what is waited for: at the beginning, and
+#: in a run, where a worker that died is started again.
 _SILENT_S: Final = 2.0
+_SILENT_IN_RUN_S: Final = 15.0
 
 
 @contextmanager
@@ -101,12 +108,15 @@ def connect(
         return
     security = _security(scheduler, error)
     try:
+        # A client that gets no answer cannot be closed, and complains as it is collected.
+        asyncio.run(_knock(scheduler, security))
         client = distributed.Client(
-            scheduler, timeout="10s", set_as_default=False, security=security
+            scheduler, timeout=_ANSWER_S, set_as_default=False, security=security
         )
-    except (OSError, ValueError) as cause:
+    except Exception as cause:  # of what something else answers, any class may come
         # the library quotes parts of an address, of which no one knows what is a password
-        why = "" if has_secret(scheduler) else f": {cause}"
+        why = f": {cause}" if isinstance(cause, OSError | ValueError) else ": it is something else"
+        why = "" if has_secret(scheduler) else why
         raise error(f"no Dask scheduler at {scheduler}{why}") from None
     with client:
         _announce(client, announce)
@@ -173,8 +183,21 @@ def _security(scheduler: str, error: type[PhysioprepError]) -> Any:
     return security
 
 
-def _await_worker(client: Any, scheduler: str, error: type[PhysioprepError]) -> None:
-    """Wait for the first worker, and say so; without one, nothing would ever begin."""
+async def _knock(scheduler: str, security: Any) -> None:
+    """Connect to a scheduler, and hang up; OSError where none answers."""
+    core: Any = import_module("distributed.comm.core")
+    how = security.get_connection_args("client")
+    try:
+        comm = await asyncio.wait_for(core.connect(scheduler, timeout=_ANSWER_S, **how), _LATEST_S)
+    except TimeoutError:
+        raise OSError(f"no answer in {_LATEST_S} s") from None
+    comm.abort()
+
+
+def _await_worker(
+    client: Any, scheduler: str, error: type[PhysioprepError], silent_s: float = _SILENT_S
+) -> None:
+    """Wait for a worker where there is none, and say so: nothing would ever begin, or go on."""
     stated = os.environ.get(WAIT_VARIABLE, "")
     try:
         limit = float(stated or _WAIT_S)
@@ -182,14 +205,21 @@ def _await_worker(client: Any, scheduler: str, error: type[PhysioprepError]) -> 
         limit = math.nan
     if not 0 <= limit < math.inf:
         raise error(f"{WAIT_VARIABLE}={stated}: must be a number of seconds")
-    if _has_worker(client, min(_SILENT_S, limit)):
+    if _has_worker(client, min(silent_s, limit)):
         return
-    warnings.warn(
-        f"waiting for a worker to join the Dask scheduler at {without_secrets(scheduler)}, which "
-        f"has none (for {limit:g} s; {WAIT_VARIABLE} changes that)",
-        stacklevel=4,
-    )
-    if not _has_worker(client, limit - _SILENT_S):
+    if limit > silent_s:
+        warnings.warn(
+            "waiting for a worker to join the Dask scheduler at "
+            f"{without_secrets(scheduler)}, which has none (for {limit:g} s; "
+            f"{WAIT_VARIABLE} changes that)",
+            stacklevel=4,
+        )
+    if not _has_worker(client, limit - silent_s):
+        if client.cluster is not None:
+            raise error(
+                f"all workers of the local cluster are lost (killed, or out of memory), and none "
+                f"came back for {limit:g} s: what is done is kept, repeat the call to continue"
+            )
         raise error(
             f"the Dask scheduler at {scheduler} has had no worker for {limit:g} s: start some "
             f"(dask worker {scheduler}), see docs/cluster.md; {WAIT_VARIABLE} changes the wait"
@@ -245,7 +275,8 @@ def run_on_cluster(
     Raises
     ------
     PhysioprepError
-        A worker has other software versions than this process. Of class `error`.
+        A worker has other software versions than this process, or all workers are lost and none
+        comes back in time. Of class `error`.
     """
     distributed: Any = import_module("distributed")
     waiting, numbers = iter(items), count()
@@ -268,6 +299,7 @@ def run_on_cluster(
             futures.add(future)
         if not running:
             return suspects
+        _await_result(futures, client, error)
         future = next(futures)
         item = running.pop(future.key)
         try:
@@ -279,6 +311,21 @@ def run_on_cluster(
                 raise error(outcome)
             finished(item, outcome)
         future.release()
+
+
+def _await_result(futures: Any, client: Any, error: type[PhysioprepError]) -> None:
+    """Wait until a task has ended, as long as there are workers."""
+    looked_at = time.monotonic()
+    while not futures.has_ready() and futures.count():
+        with futures.thread_condition:
+            futures.thread_condition.wait(0.1)
+        if time.monotonic() - looked_at >= _RECOUNT_S:
+            try:
+                _await_worker(client, client.scheduler.address, error, _SILENT_IN_RUN_S)
+            except OSError as cause:  # for `connect`, as a task that is lost with its scheduler
+                distributed: Any = import_module("distributed")
+                raise distributed.comm.CommClosedError(str(cause)) from cause
+            looked_at = time.monotonic()
 
 
 def perform_in_worker(

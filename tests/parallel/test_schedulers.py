@@ -1,9 +1,13 @@
 """A scheduler that cannot work is told at once; one without workers is waited for, not for ever."""
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import distributed
 import pytest
@@ -96,3 +100,88 @@ def test_a_wrong_wait_is_one_line(
     monkeypatch.setenv("PHYSIOPREP_WAIT_FOR_WORKERS", stated)
     with pytest.raises(PhysioprepError, match=f"PHYSIOPREP_WAIT_FOR_WORKERS={stated}"):
         run_tasks("sleep", [0], {}, lambda *_: None, scheduler=idle.scheduler_address)
+
+
+def test_a_local_cluster_that_loses_all_workers_ends_in_one_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PHYSIOPREP_WAIT_FOR_WORKERS", "3")
+    done: list[float] = []
+    with connect("cluster", 1, error=ShardError) as client:
+        later = threading.Timer(3, client.cluster.scale, [0])
+        later.start()
+        with (
+            pytest.raises(ShardError, match=r"all workers of the local cluster are lost .* 3 s"),
+            time_limit(60),
+        ):
+            run_tasks(
+                "sleep", [0, 60], {}, lambda item, _: done.append(item), client=client,
+                error=ShardError,
+            )  # fmt: skip
+        later.join()
+    assert done == [0]
+
+
+def test_workers_that_come_back_go_on(
+    idle: distributed.LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHYSIOPREP_WAIT_FOR_WORKERS", "30")
+    done: list[float] = []
+
+    def finished(item: float, result: float) -> None:
+        done.append(item)
+        if len(done) == 1:
+            idle.scale(0)
+            threading.Timer(4, idle.scale, [1]).start()
+
+    idle.scale(1)
+    with warnings.catch_warnings(), time_limit(60):
+        warnings.simplefilter("ignore")
+        run_tasks("sleep", [0, 1, 1.1], {}, finished, scheduler=idle.scheduler_address)
+    assert sorted(done) == [0, 1, 1.1]
+
+
+@pytest.mark.parametrize("said", ["HTTP/1.0 400 Bad Request\\r\\n" * 9, ""])
+def test_something_else_at_an_address_is_one_error_and_leaves_nothing_behind(said: str) -> None:
+    """A client that was half made said "Exception ignored" 20 s after the error."""
+    code = (
+        "import distributed, gc, socket, threading, warnings\n"
+        "server = socket.create_server(('127.0.0.1', 0))\n"
+        "def answer():\n"
+        "    for taken in iter(server.accept, None):\n"
+        "        kept.append(taken)\n"
+        f"        taken[0].sendall(b'{said}')\n"
+        "kept = []\n"
+        "threading.Thread(target=answer, daemon=True).start()\n"
+        "warnings.simplefilter('ignore')\n"
+        "from physioprep.errors import PhysioprepError\n"
+        "from physioprep.parallel import cluster\n"
+        "cluster._LATEST_S = 3\n"
+        "try:\n"
+        "    with cluster.connect(f'tcp://127.0.0.1:{server.getsockname()[1]}', 1): pass\n"
+        "except PhysioprepError as error: print(error)\n"
+        "gc.collect()\n"
+        "print([each for each in gc.get_objects() if isinstance(each, distributed.Client)])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=90
+    )
+    assert done.stdout.startswith("no Dask scheduler at tcp://127.0.0.1:")
+    assert done.stdout.splitlines()[1] == "[]"
+    assert done.stderr == ""
+
+
+@contextmanager
+def time_limit(seconds: int) -> Iterator[None]:
+    """Fail, rather than wait for ever."""
+
+    def late(*_: object) -> None:
+        pytest.fail(f"not done in {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
