@@ -97,14 +97,15 @@ def finetune(
     """Train a classifier on pretrained encoders; two are fused by concatenation."""
     from physiomodels.config import FinetuneConfig, load_config
     from physiomodels.training.finetune import finetune as train
+    from physiomodels.training.run_card import unfinished_in_words
 
-    settings = load_config(FinetuneConfig, config or {})
+    settings, encoders = load_config(FinetuneConfig, config or {}), _named(encoder)
     with console.progress_bar("finetune") as advance:
         train(
-            shards, out, settings, label=label, encoders=_named(encoder), where=where,
+            shards, out, settings, label=label, encoders=encoders, where=where,
             device=device, overwrite=overwrite, progress=advance,
         )  # fmt: skip
-    console.print_facts({"classifier": out})
+    console.print_facts({"classifier": str(out)} | unfinished_in_words(encoders))
 
 
 @app.command(epilog="Example: physioprep evaluate task.shards -o results --config eegmat")
@@ -146,14 +147,15 @@ def evaluate(
     from physiomodels.config import EvaluateConfig, load_config
     from physiomodels.evaluation.result_table import result_table
     from physiomodels.evaluation.targets import evaluate_targets
+    from physiomodels.training.run_card import unfinished_in_words
 
-    settings = load_config(EvaluateConfig, config)
+    settings, sources = load_config(EvaluateConfig, config), _named(weights or [])
     if label_share:
         settings = replace(settings, label_shares=tuple(label_share))
     with console.progress_bar("evaluate") as advance:
         found = evaluate_targets(
             shards, out, settings, labels=label, protocols=protocol,
-            pretrain_shards=pretrain_shards, weights=_named(weights or []), scheduler=scheduler,
+            pretrain_shards=pretrain_shards, weights=sources, scheduler=scheduler,
             workers=workers, device=device, overwrite=overwrite, progress=advance,
             announce=console.say_dashboard,
         )  # fmt: skip
@@ -165,6 +167,8 @@ def evaluate(
         return
     table = result_table(results, str(shards))
     console.print_table(table["title"], table["columns"], table["rows"], caption=table["caption"])
+    if half := unfinished_in_words(sources):
+        console.print_facts(half)
 
 
 @app.command(epilog="Example: physioprep embed task.zarr -m ecg-encoder -o embeddings.zarr")
@@ -190,7 +194,7 @@ def embed(
     """Write the embedding of every window or record, with the manifest's columns beside it."""
     from physiomodels.embeddings.of_shards import embed as embed_shards
     from physiomodels.embeddings.of_store import embed_store
-    from physiomodels.training.run_card import unfinished
+    from physiomodels.training.run_card import unfinished_in_words
 
     with console.progress_bar("embed") as advance:
         if (source / "manifest.parquet").is_file():
@@ -211,6 +215,4 @@ def embed(
     facts: dict[str, object] = {"embeddings": out}
     if picture:
         facts["picture"] = picture
-    if (so_far := unfinished(model)) is not None:
-        facts["encoder"] = f"pretraining not finished: {so_far}"
-    console.print_facts(facts)
+    console.print_facts(facts | unfinished_in_words({"": model}))

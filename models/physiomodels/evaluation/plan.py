@@ -18,7 +18,7 @@ from physiomodels.evaluation.baseline import MODALITIES
 from physiomodels.evaluation.protocol import Fold, grouped_by, make_folds
 from physiomodels.training.classifier import classes_of, load_encoder, weights_files
 from physiomodels.training.data import check_fit, subject_keys, where_subjects, window_table
-from physiomodels.training.run_card import card_of, run_digest
+from physiomodels.training.run_card import card_of, run_digest, unfinished
 from physioprep.errors import ModelError
 
 if TYPE_CHECKING:
@@ -238,6 +238,8 @@ def _provenance(modality: str, source: Path, windows: pd.DataFrame) -> dict[str,
         If one is among them.
     """
     entry: dict[str, Any] = {"modality": modality, "weights": source.name}
+    if (so_far := unfinished(source)) is not None:
+        entry["unfinished_pretraining"] = so_far
     card = card_of(source)
     if card is None:
         logger.warning("%s: no run card: whom this %s encoder saw is unknown", source, modality)

@@ -22,7 +22,7 @@ from physiomodels.training.classifier import Classifier, build, classes_of, load
 from physiomodels.training.data import check_fit, open_stream, window_table
 from physiomodels.training.folder import carry_over, list_files
 from physiomodels.training.optimise import decay_groups, warmup_cosine
-from physiomodels.training.run_card import card_of, run_card
+from physiomodels.training.run_card import card_of, run_card, unfinished_in_words
 from physioprep.atomic import write_text
 from physioprep.errors import ModelError
 from physioprep.hashes import HASHES
@@ -67,7 +67,8 @@ def finetune(
     out : path-like
         Folder: ``config.json``, ``model.safetensors``, ``loss.csv``, ``card.json``; of mode "lora"
         also ``lora.safetensors``, the additions alone (merged into the model beside it). It
-        appears whole, at the end.
+        appears whole, at the end. The card says under ``unfinished_pretraining`` which encoders
+        are half-trained.
     config : FinetuneConfig, optional
         Fusion, mode and training.
     label : str
@@ -127,6 +128,8 @@ def finetune(
             save_file({k: v.cpu() for k, v in additions.items()}, folder / "lora.safetensors")
         pd.DataFrame(history).to_csv(folder / "loss.csv", index=False)
         card = run_card(opened, where, config) | {"label": label, "classes": classes}
+        if half := unfinished_in_words(encoders):
+            card["unfinished_pretraining"] = half
         write_text(folder / "card.json", json.dumps(card | LISTED, indent=2))
         list_files(folder, _FILES)
         carry_over(out, folder, _FILES)

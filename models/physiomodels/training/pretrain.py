@@ -28,7 +28,7 @@ from physiomodels.training.tensorboard import open_board, write_scalars
 from physioprep.atomic import make_folders, remove_leftovers, temporary_file, write_text
 from physioprep.errors import ModelError
 from physioprep.exchange import restore
-from physioprep.hashes import HASHES
+from physioprep.hashes import HASHES, read_regular
 from physioprep.lock import Held, hold, lock_of
 from physioprep.outputs import ENCODER, LISTED, MARK, check_output, claim
 from physioprep.shards import open_shards
@@ -194,7 +194,7 @@ def can_resume(
     """
     folder = Path(out)
     try:
-        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+        card = json.loads(read_regular(folder / "card.json"))
     except (OSError, ValueError):
         return False
     same = card.get("run") == run_digest(open_shards(shards), where, config)

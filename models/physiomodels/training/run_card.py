@@ -6,12 +6,14 @@ import hashlib
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physiomodels.config import as_dict
 from physiomodels.training.data import window_table
+from physioprep.hashes import read_regular
 from physioprep.shards import open_shards
 
 if TYPE_CHECKING:
@@ -111,11 +113,31 @@ def unfinished(folder: Path) -> str | None:
     """
     top = folder.parent if folder.name in ("best", "last") else folder
     try:
-        card = json.loads((top / "card.json").read_text(encoding="utf-8"))
+        card = json.loads(read_regular(top / "card.json"))
         done, epochs = int(card["epoch"]), int(card["config"]["epochs"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return f"{done} of {epochs} epochs" if done < epochs else None
+
+
+def unfinished_in_words(models: Mapping[str, Any]) -> dict[str, str]:
+    """Say which encoders come from a pretraining that is not finished.
+
+    Parameters
+    ----------
+    models : mapping of str to object
+        By modality, which may be empty: what is no path has no card.
+
+    Returns
+    -------
+    dict of str to str
+        Lines for a summary: ``{"encoder ecg": "pretraining not finished: 1 of 3 epochs"}``.
+    """
+    return {
+        f"encoder {name}".strip(): f"pretraining not finished: {so_far}"
+        for name, model in models.items()
+        if isinstance(model, str | Path) and (so_far := unfinished(Path(model))) is not None
+    }
 
 
 def _identity(shards: Shards, where: str | None, config: Any) -> dict[str, Any]:
