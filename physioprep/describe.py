@@ -265,8 +265,10 @@ def _size(path: str | Path) -> int | None:
 def _describe_embeddings(path: Path, all_records: bool) -> dict[str, Any]:
     import zarr
 
+    from physioprep.store.listed import zarr_place
+
     try:
-        group: Any = zarr.open_group(str(path), mode="r")
+        group: Any = zarr.open_group(zarr_place(path), mode="r")
         n_vectors, n_features = group["embedding"].shape
         columns = sorted(name for name in group.array_keys() if name != "embedding")
         corpora, records = ([str(v) for v in group[name][:]] for name in ("corpus", "record_id"))

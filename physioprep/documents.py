@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from physioprep import limits
+from physioprep.hashes import open_regular
 
 #: Makes the error to raise, of its cause.
 Refuse = Callable[[str], Exception]
@@ -24,9 +25,10 @@ def read_text(path: Path, refuse: Refuse, *, limit: int = limits.MAX_YAML_BYTES)
     ----------
     path : Path
     refuse : callable
-        Returns the error to raise, given its cause: not there, not UTF-8, over the limit.
+        Returns the error to raise, given its cause: not there, a pipe, not UTF-8, over
+        the limit.
     limit : int
-        Most bytes that it may have; of a device no more are read.
+        Most bytes that it may have.
 
     Returns
     -------
@@ -43,10 +45,10 @@ def read_text(path: Path, refuse: Refuse, *, limit: int = limits.MAX_YAML_BYTES)
     >>> read_text(Path("/dev/zero"), ValueError)
     Traceback (most recent call last):
         ...
-    ValueError: more than 4194304 bytes
+    ValueError: a device, not a file
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=open_regular) as file:
             data = file.read(limit + 1)
         if len(data) > limit:
             raise refuse(f"more than {limit} bytes")

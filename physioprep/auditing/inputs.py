@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physioprep.errors import PhysioprepError
+from physioprep.hashes import read_regular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,7 +147,7 @@ def _open_folder(path: Path) -> Input:
     import pandas as pd
 
     try:
-        attributes = json.loads((path / "zarr.json").read_text(encoding="utf-8"))["attributes"]
+        attributes = json.loads(read_regular(path / "zarr.json"))["attributes"]
         schema = attributes["schema"]
     except (OSError, ValueError, KeyError, TypeError):
         raise PhysioprepError(f"{path}: neither a manifest, a store nor shards") from None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from physioprep.corpora import corpus_module
+from physioprep.corpora.faults import LONGEST_NAME
 from physioprep.errors import PhysioprepError
 from physioprep.facts import Facts, list_corpora, load_facts
 from physioprep.manifest import groups_of
@@ -96,10 +97,14 @@ def _other_channels(rows: pd.DataFrame, facts: Facts) -> list[list[str]]:
     out = []
     for groups in _groups(rows):
         names = [name.strip() for group in groups for name in group.channels]
-        other = [name for name in names if not any(each.fullmatch(name) for each in known)]
+        other = [name for name in names if not _is_known(name, known)]
         if 2 * len(other) > len(names):
             out.append(other)
     return out
+
+
+def _is_known(name: str, known: list[re.Pattern[str]]) -> bool:
+    return len(name) <= LONGEST_NAME and any(each.fullmatch(name) for each in known)
 
 
 def _other_rates(rows: pd.DataFrame, facts: Facts) -> list[list[str]]:

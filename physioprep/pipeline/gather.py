@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from physioprep import limits
+from physioprep.corpora.entry import walk
+from physioprep.documents import load_json, read_text
+from physioprep.errors import PhysioprepError
 from physioprep.pipeline.report import Content, Picture
 from physioprep.versions import __version__
 
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from physioprep.store.read import Store
+
+_PLANTED: Final = "PLANTED_FAULTS.json"
 
 
 def results(out: Path) -> list[str]:
@@ -57,7 +63,8 @@ def gather(raw: Path, out: Path, title: str, *, simulated: bool) -> Content:
 
     audits = sorted(out.glob("audit*.json"))
     findings = [finding for path in audits for finding in _read_json(path)["findings"]]
-    faults = [f for path in sorted(raw.rglob("PLANTED_FAULTS.json")) for f in _read_json(path)]
+    planted = sorted(name for name in walk(raw) if name.rpartition("/")[2] == _PLANTED)
+    faults = [fault for name in planted for fault in _read_json(raw / name)]
     notes = [_read_json(path) for path in out.glob(".steps/*-ingest.json")]
     ingested = sorted(note["summary"]["store"] for note in notes if note["summary"])
     stores = [open_store(out / name) for name in ingested]
@@ -92,7 +99,13 @@ def gather(raw: Path, out: Path, title: str, *, simulated: bool) -> Content:
 
 
 def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    refuse = partial(_refuse, path)
+    text = read_text(path, refuse, limit=limits.MAX_TEXT_BYTES)
+    return load_json(text, refuse)
+
+
+def _refuse(path: Path, cause: str) -> PhysioprepError:
+    return PhysioprepError(f"{path}: {cause}")
 
 
 def _pictures(out: Path, mark: str) -> list[Picture]:

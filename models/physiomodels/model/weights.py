@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from physioprep.atomic import make_folders, write_bytes
 from physioprep.errors import ModelError, StoreError
-from physioprep.hashes import HASHES, listed_file, sha256_of, write_hashes
+from physioprep.hashes import HASHES, listed_file, read_regular, sha256_of, write_hashes
 from physioprep.outputs import says_listed
 from physioprep.store.sums import listed_hashes
 
@@ -168,7 +168,7 @@ def load_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if problems:
         raise ModelError(f"{folder}/{problems[0]}; `physioprep verify` lists all damage")
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads(read_regular(folder / "config.json"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder}: no saved model (config.json: {error})") from error
     if not isinstance(config, dict):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 
 from physioprep.auditing.arrow_columns import flattened
@@ -35,6 +37,24 @@ def check_unreadable(refused: pd.DataFrame, name: Name) -> list[Finding]:
         )
         for corpus, record, path, reason in zip(*columns, strict=True)
     ]
+
+
+def unreadable_list(path: Path, error: Exception) -> Finding:
+    """Report a table of labels or a publisher's list that is none.
+
+    Parameters
+    ----------
+    path : Path
+    error : Exception
+        Why.
+
+    Returns
+    -------
+    Finding
+        ``unreadable-file``, of no recording.
+    """
+    detail = str(error).replace(str(path), path.name)
+    return Finding("unreadable-file", "error", (), detail, {"path": str(path)})
 
 
 def check_left_out(refused: pd.DataFrame, name: Name) -> list[Finding]:

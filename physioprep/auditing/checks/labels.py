@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from physioprep.auditing.checks.completeness import unreadable_list
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Input, Name
+from physioprep.corpora.entry import walk
+from physioprep.corpora.tables import lines_of
+from physioprep.errors import PhysioprepError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,13 +78,20 @@ def listed(table: Path, column: str | int) -> set[str]:
     -------
     set of str
         Without folders and file extensions.
+
+    Raises
+    ------
+    PhysioprepError
+        The file is no table, or over a limit of `physioprep.limits`.
     """
-    with table.open(encoding="utf-8", newline="") as file:
-        if isinstance(column, int):
-            cells: Iterable[str] = (row[column] for row in csv.reader(file) if len(row) > column)
-        else:
-            cells = (row.get(column) or "" for row in csv.DictReader(file))
-        return {cell.rpartition("/")[2].partition(".")[0] for cell in cells if cell.strip()}
+    lines = lines_of(table)
+    if isinstance(column, str):
+        header = next(lines, [])
+        if column not in header:
+            return set()
+        column = header.index(column)
+    cells = (line[column] for line in lines if len(line) > column)
+    return {cell.rpartition("/")[2].partition(".")[0] for cell in cells if cell.strip()}
 
 
 def check_orphans(records: pd.DataFrame) -> list[Finding]:
@@ -94,7 +105,7 @@ def check_orphans(records: pd.DataFrame) -> list[Finding]:
     Returns
     -------
     list of Finding
-        ``label-orphan``, one per table.
+        ``label-orphan``, one per table; ``unreadable-file`` for one that is none.
     """
     out: list[Finding] = []
     if "root" not in records:
@@ -105,8 +116,15 @@ def check_orphans(records: pd.DataFrame) -> list[Finding]:
         pattern, column = TABLES[str(corpus)]
         there = {str(path).rpartition("/")[2].partition(".")[0] for path in rows["path"]}
         there |= set(rows["record_id"].astype(str))
-        for table in sorted(Path(str(root)).rglob(pattern)):
-            orphans = sorted(listed(table, column) - there)
+        names = (
+            name for name in walk(Path(str(root))) if fnmatchcase(name.split("/")[-1], pattern)
+        )
+        for table in (Path(str(root)) / name for name in sorted(names)):
+            try:
+                orphans = sorted(listed(table, column) - there)
+            except PhysioprepError as error:
+                out.append(unreadable_list(table, error))
+                continue
             if orphans:
                 detail = f"{len(orphans)} labels in {table.name} belong to no record here"
                 evidence = {"corpus": corpus, "table": table.name, "labels_of": orphans[:20],

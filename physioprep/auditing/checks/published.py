@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from physioprep import limits
+from physioprep.auditing.checks.completeness import unreadable_list
 from physioprep.auditing.findings import Comparison, Finding
 from physioprep.auditing.inputs import Name
-from physioprep.errors import CorpusError
+from physioprep.errors import CorpusError, UnreadableFileError
 from physioprep.facts import load_facts
+from physioprep.hashes import sha256_of
 from physioprep.readers.endings import without_ending
+from physioprep.readers.regular import read_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +34,11 @@ def read_sums(path: Path) -> dict[str, str]:
     dict of str to str
         SHA-256 (64 hexadecimal digits, lower case) by file name; other lines are left out.
 
+    Raises
+    ------
+    UnreadableFileError
+        It is no file, or over a limit of `physioprep.limits`.
+
     Examples
     --------
     >>> import tempfile
@@ -39,7 +48,7 @@ def read_sums(path: Path) -> dict[str, str]:
     True
     """
     out = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in read_text(path, limits.MAX_TEXT_BYTES, "replace").splitlines():
         digest, _, name = line.strip().partition(" ")
         if len(digest) == 64 and name.strip():
             out[name.strip().lstrip("*").removeprefix("./")] = digest.lower()
@@ -61,7 +70,8 @@ def check_published(records: pd.DataFrame, name: Name) -> tuple[list[Finding], l
     Returns
     -------
     findings : list of Finding
-        ``checksum``, ``missing-file`` and ``extra-file``.
+        ``checksum``, ``missing-file`` and ``extra-file``; ``unreadable-file`` for a list that is
+        none.
     compared : list of Comparison
         One per list of sums.
     """
@@ -74,12 +84,19 @@ def check_published(records: pd.DataFrame, name: Name) -> tuple[list[Finding], l
         if not folder.is_dir():
             continue
         for sums in sorted(folder.glob("SHA256SUMS*")):
-            found, comparison = _sums(sums, folder, str(corpus), rows, name)
+            try:
+                found, comparison = _sums(sums, folder, str(corpus), rows, name)
+            except UnreadableFileError as error:
+                findings.append(unreadable_list(sums, error))
+                continue
             findings += found
             compared.append(comparison)
         listing = folder / "RECORDS"
         if listing.is_file():
-            findings += _listing(listing, folder, rows)
+            try:
+                findings += _listing(listing, folder, rows)
+            except UnreadableFileError as error:
+                findings.append(unreadable_list(listing, error))
     return findings, compared
 
 
@@ -103,7 +120,7 @@ def _sums(
         detail = f"{', '.join(wrong)}: differs from the file that {path.name} lists"
         evidence = {"files": wrong, "sums": path.name}
         out.append(Finding("checksum", "error", (name((corpus, record)),), detail, evidence))
-    missing = [file for file in sums if not (folder / file).is_file()]
+    missing = [file for file in sums if not _is_file(folder, file)]
     if missing:
         detail = f"{len(missing)} of {len(sums)} files that {path.name} lists are missing"
         evidence = {"corpus": corpus, "files": missing[:_NAMED], "n": len(missing)}
@@ -124,20 +141,24 @@ def _whose(path: Path, corpus: str) -> list[Finding]:
         known = {one.sha256sums for one in load_facts(corpus).versions if one.sha256sums}
     except CorpusError:
         return []
-    if not known or hashlib.sha256(path.read_bytes()).hexdigest() in known:
+    if not known or sha256_of(path) in known:
         return []
     detail = f"{path.name} is not that of a known version of {corpus}"
     return [Finding("checksum", "warning", (), detail, {"corpus": corpus, "sums": path.name})]
 
 
+def _is_file(folder: Path, name: str) -> bool:
+    return os.path.isfile(folder / name)  # noqa: PTH113 (False, not an error, of an odd name)
+
+
 def _listing(path: Path, folder: Path, rows: pd.DataFrame) -> list[Finding]:
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [line.strip() for line in read_text(path, limits.MAX_TEXT_BYTES).splitlines()]
     wanted = {line for line in lines if line and not line.endswith("/")}
     there = {without_ending(str(file)) for file in rows["path"]}
     there |= {str(file) for file in rows["path"]}
     missing = sorted(
         line for line in wanted - there
-        if not (folder / line).is_file() and not (folder / f"{line}.hea").is_file()
+        if not _is_file(folder, line) and not _is_file(folder, f"{line}.hea")
     )  # fmt: skip
     if not missing:
         return []
