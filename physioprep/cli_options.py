@@ -6,15 +6,19 @@ from typing import Annotated
 
 import typer
 
+from physioprep.bounds import SEED
+
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 Workers = Annotated[
     int | None,
     typer.Option(min=1, max=65_536, help="Parallel workers; default: one per processor core."),
 ]
-#: What NumPy and NeuroKit2 take.
-MAX_SEED = 2**32 - 1
-Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="The same seed gives the same bytes.")]
+MAX_SEED = int(SEED.most)
+Seed = Annotated[
+    int,
+    typer.Option(min=SEED.least, max=MAX_SEED, help="The same seed gives the same bytes."),
+]
 Scheduler = Annotated[
     str | None,
     typer.Option(

@@ -11,6 +11,7 @@ import typer
 
 import physioprep as pp
 from physioprep import console
+from physioprep.bounds import COUNT, SEED
 from physioprep.cli_options import MAX_SEED, Json, Overwrite, Scheduler, Workers
 from physioprep.cli_words import Verbs
 from physioprep.errors import PhysioprepError
@@ -34,7 +35,7 @@ def shard(
         str, typer.Option(help="keep, or drop windows with an epoch of unknown label.")
     ] = "keep",
     seed: Annotated[
-        int, typer.Option(min=0, max=MAX_SEED, help="Seed of the shuffle and all choices.")
+        int, typer.Option(min=SEED.least, max=MAX_SEED, help="Seed of the shuffle and all choices.")
     ] = 0,
     align: Annotated[
         str,
@@ -178,9 +179,9 @@ def shard(
 @app.command(epilog="Example: physioprep stream ptbxl.shards --batch-size 256")
 def stream(
     shards: Annotated[Path, typer.Argument(help="Shards, from `physioprep shard`.")],
-    batch_size: Annotated[int, typer.Option(min=1, help="Windows per batch.")] = 256,
-    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the order.")] = 0,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the shards.")] = 1,
+    batch_size: Annotated[int, typer.Option(min=COUNT.least, help="Windows per batch.")] = 256,
+    seed: Annotated[int, typer.Option(min=SEED.least, max=MAX_SEED, help="Seed of the order.")] = 0,
+    epochs: Annotated[int, typer.Option(min=COUNT.least, help="Passes over the shards.")] = 1,
     where: Annotated[str | None, typer.Option(help="Pandas query on the windows.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from physioprep import console
+from physioprep.bounds import COUNT, SEED, SHARE
 from physioprep.cli_options import MAX_SEED, Device, Json, Overwrite, Scheduler, Workers
 from physioprep.cli_words import Verbs
 from physioprep.errors import ModelError
@@ -33,10 +34,10 @@ def pretrain(
     config: Config = None,
     modality: Annotated[str | None, typer.Option(help="ecg or eeg; default: the config's.")] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes; default: the config's.")
+        int | None, typer.Option(min=COUNT.least, help="Passes; default: the config's.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=MAX_SEED, help="Default: the config's.")
+        int | None, typer.Option(min=SEED.least, max=MAX_SEED, help="Default: the config's.")
     ] = None,
     where: Where = None,
     device: Device = None,
@@ -132,7 +133,9 @@ def evaluate(
     label_share: Annotated[
         list[float] | None,
         typer.Option(
-            min=0, max=1, help="Train on this share of the labels, too (0.01 ...); repeatable."
+            min=SHARE.least,
+            max=SHARE.most,
+            help="Train on this share of the labels, too (0.01 ...); repeatable.",
         ),
     ] = None,
     scheduler: Scheduler = None,

@@ -18,7 +18,7 @@ LAYERS = [
     {"atomic", "exchange", "outputs", "lock", "new_folder", "pictures", "versions", "errors",
      "limits", "documents", "recording", "samples", "facts", "facts_parts", "facts_yaml", "hashes",
      "manifest", "query", "retry", "file_systems", "remote", "remote_zarr", "plain_text", "splits",
-     "suggest", "web", "listings", "patterns", "zarr_metadata", "zarr_files", "strays"},
+     "bounds", "suggest", "web", "listings", "patterns", "zarr_metadata", "zarr_files", "strays"},
     {"parallel"},
     {"readers"},
     {"harmonise", "corpora", "simulation"},

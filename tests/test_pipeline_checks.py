@@ -1,5 +1,6 @@
 """What is wrong with a recipe is said before its first step runs, with the nearest right name."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,18 @@ def test_a_wrong_later_step(tmp_path: Path, raw: Path, wrong: dict[str, Any], me
             "did you mean 'depth'?",
         ),
         (
+            {"pretrain": {"shards": "s.shards", "out": "e", "epochs": 0}},
+            "step 4, pretrain: PretrainConfig.epochs is 0: at least 1",
+        ),
+        (
+            {"pretrain": {"shards": "s.shards", "out": "e", "lr": math.nan}},
+            "PretrainConfig.lr is nan: above 0",
+        ),
+        (
+            {"evaluate": {"shards": "s.shards", "out": "r", "config": {"finetune": {"lr": -1}}}},
+            "step 4, evaluate: EvaluateConfig.finetune.lr is -1.0: above 0",
+        ),
+        (
             {"evaluate": {"shards": "s.shards", "out": "r", "config": "dmeo"}},
             "no config 'dmeo'; did you mean 'demo'?",
         ),
@@ -188,6 +201,18 @@ def test_a_wrong_later_step(tmp_path: Path, raw: Path, wrong: dict[str, Any], me
                 }
             },
             "unknown key `ratio`",
+        ),
+        (
+            {
+                "reconstruct": {
+                    "encoder": "s.shards",
+                    "shards": "s.shards",
+                    "modality": "ecg",
+                    "out": "x.png",
+                    "mask": {"patch_ratio": "much"},
+                }
+            },
+            "DualMask.patch_ratio is 'much', not float",
         ),
     ],
 )

@@ -8,9 +8,19 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from physiomodels.model.masking import DualMask
+from physioprep.bounds import (
+    COUNT,
+    DROPPED,
+    POSITIVE,
+    SEED,
+    SHARE,
+    SOME,
+    ZERO_OR_MORE,
+    check_bounds,
+)
 from physioprep.documents import load_yaml, read_text
 from physioprep.errors import ModelError
 from physioprep.suggest import did_you_mean
@@ -18,8 +28,15 @@ from physioprep.suggest import did_you_mean
 T = TypeVar("T")
 
 
+class _Bounded:
+    """A configuration whose numbers are looked at as it is made."""
+
+    def __post_init__(self) -> None:
+        check_bounds(type(self), vars(self), type(self).__name__, ModelError)
+
+
 @dataclass(frozen=True)
-class EncoderConfig:
+class EncoderConfig(_Bounded):
     """Sizes of a `CrissCrossEncoder`; the defaults train in seconds on two cores (our choice).
 
     Parameters
@@ -30,21 +47,21 @@ class EncoderConfig:
         As for `physiomodels.CrissCrossEncoder`.
     """
 
-    patch_size: int = 200
-    d_model: int = 64
-    depth: int = 3
-    heads: int = 4
-    ffn: int = 128
-    dropout: float = 0.1
-    attention_dropout: float = 0.0
-    position_kernel: tuple[int, int] = (19, 7)
-    conv_stride: int | None = None
+    patch_size: Annotated[int, COUNT] = 200
+    d_model: Annotated[int, COUNT] = 64
+    depth: Annotated[int, COUNT] = 3
+    heads: Annotated[int, COUNT] = 4
+    ffn: Annotated[int, COUNT] = 128
+    dropout: Annotated[float, DROPPED] = 0.1
+    attention_dropout: Annotated[float, DROPPED] = 0.0
+    position_kernel: tuple[Annotated[int, COUNT], Annotated[int, COUNT]] = (19, 7)
+    conv_stride: Annotated[int, COUNT] | None = None
     learned_mask_token: bool = False
     init: str = "sound"
 
 
 @dataclass(frozen=True)
-class PretrainConfig:
+class PretrainConfig(_Bounded):
     """Pretraining by reconstruction of hidden patches.
 
     Parameters
@@ -73,22 +90,22 @@ class PretrainConfig:
     modality: str = "ecg"
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     mask: DualMask = field(default_factory=DualMask)
-    epochs: int = 10
-    batch_size: int = 32
-    accumulate: int = 1
-    lr: float = 1e-3
-    weight_decay: float = 0.05
-    warmup: float = 0.1
-    clip: float = 1.0
+    epochs: Annotated[int, COUNT] = 10
+    batch_size: Annotated[int, COUNT] = 32
+    accumulate: Annotated[int, COUNT] = 1
+    lr: Annotated[float, POSITIVE] = 1e-3
+    weight_decay: Annotated[float, ZERO_OR_MORE] = 0.05
+    warmup: Annotated[float, SHARE] = 0.1
+    clip: Annotated[float, POSITIVE] = 1.0
     bf16: bool = False
-    visible_weight: float = 0.0
-    spectral_weight: float = 0.0
-    checkpoint_every: int = 0
-    seed: int = 0
+    visible_weight: Annotated[float, ZERO_OR_MORE] = 0.0
+    spectral_weight: Annotated[float, ZERO_OR_MORE] = 0.0
+    checkpoint_every: Annotated[int, ZERO_OR_MORE] = 0
+    seed: Annotated[int, SEED] = 0
 
 
 @dataclass(frozen=True)
-class FinetuneConfig:
+class FinetuneConfig(_Bounded):
     """Training of a classifier on labelled windows.
 
     Parameters
@@ -123,23 +140,23 @@ class FinetuneConfig:
     mode: str = "full"
     fusion: str = "concat"
     pooling: str = "mean"
-    epochs: int = 10
-    batch_size: int = 32
-    lr: float = 1e-3
-    encoder_lr: float = 3e-4
-    weight_decay: float = 0.05
-    clip: float = 1.0
-    hidden: int = 32
-    dropout: float = 0.2
-    modality_dropout: float = 0.1
+    epochs: Annotated[int, COUNT] = 10
+    batch_size: Annotated[int, COUNT] = 32
+    lr: Annotated[float, POSITIVE] = 1e-3
+    encoder_lr: Annotated[float, ZERO_OR_MORE] = 3e-4
+    weight_decay: Annotated[float, ZERO_OR_MORE] = 0.05
+    clip: Annotated[float, POSITIVE] = 1.0
+    hidden: Annotated[int, ZERO_OR_MORE] = 32
+    dropout: Annotated[float, DROPPED] = 0.2
+    modality_dropout: Annotated[float, SHARE] = 0.1
     class_weights: bool = True
-    lora_rank: int = 4
-    lora_alpha: float = 8.0
-    seed: int = 0
+    lora_rank: Annotated[int, COUNT] = 4
+    lora_alpha: Annotated[float, POSITIVE] = 8.0
+    seed: Annotated[int, SEED] = 0
 
 
 @dataclass(frozen=True)
-class EvaluateConfig:
+class EvaluateConfig(_Bounded):
     """Comparison of signals and of pretrained with random weights.
 
     Parameters
@@ -182,15 +199,15 @@ class EvaluateConfig:
     where: str | None = None
     protocol: str = "subject-grouped"
     stratify: tuple[str, ...] = ()
-    label_shares: tuple[float, ...] = ()
-    folds: int = 5
-    repeats: int = 3
+    label_shares: tuple[Annotated[float, SOME], ...] = ()
+    folds: Annotated[int, COUNT] = 5
+    repeats: Annotated[int, COUNT] = 3
     pretrain: dict[str, PretrainConfig] = field(default_factory=dict)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
     weights: tuple[str, ...] = ("pretrained", "random")
     baseline: bool = True
-    bootstrap: int = 1000
-    seed: int = 0
+    bootstrap: Annotated[int, COUNT] = 1000
+    seed: Annotated[int, SEED] = 0
 
 
 def load_config(kind: type[T], source: str | Path | Mapping[str, Any]) -> T:
@@ -212,8 +229,8 @@ def load_config(kind: type[T], source: str | Path | Mapping[str, Any]) -> T:
     Raises
     ------
     ModelError
-        If a file cannot be read, a field does not exist, or a value has another type; the message
-        names it.
+        If a file cannot be read, a field does not exist, or a value has another type or is out of
+        bounds; the message names it.
 
     Examples
     --------
@@ -278,6 +295,7 @@ def _build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
         hint = did_you_mean(str(unknown[0]), hints)
         raise ModelError(f"{where} has no field {unknown[0]}{hint or f'; it has {known}'}")
     fields = {name: _fit(hints[name], value, f"{where}.{name}") for name, value in values.items()}
+    check_bounds(kind, fields, where, ModelError)
     return kind(**fields)
 
 
@@ -291,7 +309,10 @@ def _fit(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         return _build(typing.cast(type[Any], hint), value, where)
     if origin is tuple and isinstance(value, (list, tuple)):
-        return tuple(value)
+        kinds = arguments[:1] * len(value) if arguments[1:] == (...,) else arguments
+        if len(value) != len(kinds):
+            raise ModelError(f"{where} is {value!r}, not {len(kinds)} values")
+        return tuple(_fit(one, item, where) for one, item in zip(kinds, value, strict=True))
     if origin is dict and isinstance(value, Mapping):
         return {key: _fit(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     if hint is float and isinstance(value, str):  # YAML reads 1e-3 as text

@@ -288,10 +288,11 @@ def _check_evaluate(arguments: Arguments, place: Place) -> None:
 def _check_reconstruct(arguments: Arguments, place: Place) -> None:
     from dataclasses import fields
 
+    from physiomodels.config import load_config
     from physiomodels.model.masking import DualMask
 
     check_names(arguments["mask"], [field.name for field in fields(DualMask)])
-    DualMask(**arguments["mask"])
+    load_config(DualMask, arguments["mask"])
 
 
 _CHECKS: Mapping[str, Callable[[Arguments, Place], None]] = {

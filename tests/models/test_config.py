@@ -1,10 +1,18 @@
+import dataclasses
+import math
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 
-from physiomodels.config import EvaluateConfig, PretrainConfig, load_config
+from physiomodels.config import (
+    EncoderConfig,
+    EvaluateConfig,
+    FinetuneConfig,
+    PretrainConfig,
+    load_config,
+)
 from physiomodels.model.patches import to_patches
 from physiomodels.training.data import subject_keys, where_subjects
 from physioprep.errors import ModelError
@@ -31,6 +39,33 @@ def test_a_yaml_file_becomes_a_frozen_configuration(tmp_path: Path) -> None:
         ("lr: fast", "PretrainConfig.lr is 'fast', not float"),
         ("epochs: 1.5", "PretrainConfig.epochs is 1.5, not int"),
         ("epochs: true", "PretrainConfig.epochs is True, not int"),
+        *[
+            (f"{key}: {value}", f"PretrainConfig.{key} is {shown}: {bound}")
+            for key, value, shown, bound in (
+                ("epochs", "0", "0", "at least 1"),
+                ("epochs", "-3", "-3", "at least 1"),
+                ("batch_size", "0", "0", "at least 1"),
+                ("accumulate", "0", "0", "at least 1"),
+                ("lr", "-1e-3", "-0.001", "above 0"),
+                ("lr", ".nan", "nan", "above 0"),
+                ("lr", ".inf", "inf", "above 0"),
+                ("lr", "nan", "nan", "above 0"),
+                ("weight_decay", "-1", "-1.0", "at least 0"),
+                ("warmup", "1.5", "1.5", "0 to 1"),
+                ("clip", "0", "0.0", "above 0"),
+                ("visible_weight", "-.inf", "-inf", "at least 0"),
+                ("checkpoint_every", "-1", "-1", "at least 0"),
+                ("seed", "-1", "-1", "0 to 4294967295"),
+                ("seed", str(2**70), str(2**70), "0 to 4294967295"),
+            )
+        ],
+        ("encoder: {dropout: 1}", "PretrainConfig.encoder.dropout is 1.0: at least 0 and below 1"),
+        ("encoder: {depth: 0}", "PretrainConfig.encoder.depth is 0: at least 1"),
+        ("encoder: {position_kernel: [-19, 7]}", "encoder.position_kernel is -19: at least 1"),
+        ("encoder: {position_kernel: [19]}", "encoder.position_kernel is [19], not 2 values"),
+        ("encoder: {position_kernel: [a, b]}", "encoder.position_kernel is 'a', not int"),
+        ("mask: {patch_ratio: .nan}", "each within 0 to 1"),
+        ("mask: {seed: -1}", "PretrainConfig.mask.seed is -1: 0 to"),
         ("mask: {ratio: 1}", "PretrainConfig.mask has no field ratio"),
         ("mask: {patch_ratio: 2}", "each within 0 to 1"),
         ("- a", "no mapping"),
@@ -45,6 +80,43 @@ def test_a_wrong_value_is_named_with_its_file(tmp_path: Path, text: str, message
     assert message in str(caught.value)
     with pytest.raises(ModelError, match=r"absent\.yaml"):
         load_config(PretrainConfig, tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "message"),
+    [
+        (FinetuneConfig, {"lr": -1}, "FinetuneConfig.lr is -1.0: above 0"),
+        (FinetuneConfig, {"encoder_lr": -1}, "FinetuneConfig.encoder_lr is -1.0: at least 0"),
+        (FinetuneConfig, {"lora_rank": 0}, "FinetuneConfig.lora_rank is 0: at least 1"),
+        (FinetuneConfig, {"modality_dropout": 2}, "modality_dropout is 2.0: 0 to 1"),
+        (EvaluateConfig, {"repeats": 0}, "EvaluateConfig.repeats is 0: at least 1"),
+        (EvaluateConfig, {"label_shares": [math.nan]}, "label_shares is nan: above 0"),
+        (EvaluateConfig, {"label_shares": [0]}, "label_shares is 0.0: above 0 and at most 1"),
+        (EvaluateConfig, {"modalities": [1]}, "EvaluateConfig.modalities is 1, not str"),
+        (EvaluateConfig, {"finetune": {"epochs": 0}}, "EvaluateConfig.finetune.epochs is 0"),
+        (
+            EvaluateConfig,
+            {"pretrain": {"ecg": {"epochs": 0}}},
+            "EvaluateConfig.pretrain.ecg.epochs is 0: at least 1",
+        ),
+    ],
+)
+def test_a_number_out_of_bounds_is_named_with_its_bound(
+    kind: type[object], values: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ModelError) as caught:
+        load_config(kind, values)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [EncoderConfig, PretrainConfig, FinetuneConfig, EvaluateConfig])
+def test_every_number_of_a_configuration_has_bounds(kind: type[object]) -> None:
+    """In Python too: no field, also not a new one, takes a number that is none."""
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if isinstance(field.default, int | float) and not isinstance(field.default, bool):
+            for value in (math.nan, math.inf, -1):
+                with pytest.raises(ModelError, match=f"{kind.__name__}.{field.name} is {value}:"):
+                    kind(**{field.name: value})
 
 
 def test_a_name_that_is_not_shipped_is_answered_with_those_that_are() -> None:

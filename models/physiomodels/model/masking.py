@@ -7,10 +7,12 @@ three ratios mean here is our choice, and docs/models.md shows it drawn.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from physioprep.bounds import SEED, check_bounds
 from physioprep.errors import ModelError
 from physioprep.stream.random_numbers import GOLDEN, mix
 
@@ -60,7 +62,7 @@ class DualMask:
     patch_ratio: float = 0.5
     span: int = 1
     exact: bool = True
-    seed: int = 0
+    seed: Annotated[int, SEED] = 0
 
     def __post_init__(self) -> None:
         ratios = (self.spatial_ratio, self.temporal_ratio, self.patch_ratio)
@@ -68,6 +70,7 @@ class DualMask:
             raise ModelError(f"mask ratios {ratios}: each within 0 to 1, and one above 0")
         if self.span < 1:
             raise ModelError(f"mask span {self.span}: at least 1 patch")
+        check_bounds(DualMask, vars(self), "mask", ModelError)
 
     def __call__(
         self,
