@@ -229,11 +229,14 @@ def _plan_modality(
     names = _unique([name for _, _, name in inputs])
     order = order_channels(names, modality)
     inputs, names = [inputs[i] for i in order], [names[i] for i in order]
-    factors, input_units = [], []
-    for g, c, _ in inputs:
-        unit, scale = _unit_of(groups[g].channels[c], groups[g].units[c], modality, recipe)
-        factors.append(scale)
-        input_units.append(recipe.units or unit)
+    units = _units_of(groups, modality, inputs, names, recipe)
+    if None in units:
+        inputs, names = (
+            [each for each, unit in zip(given, units, strict=True) if unit is not None]
+            for given in (inputs, names)
+        )
+    known = [unit for unit in units if unit is not None]
+    input_units = [recipe.units or unit for unit, _ in known]
     source = {name: groups[g].channels[c] for name, (g, c, _) in zip(names, inputs, strict=True)}
     unit_of = dict(zip(names, input_units, strict=True))
     channels = output_channels(names, modality, recipe)
@@ -254,9 +257,47 @@ def _plan_modality(
         n_samples=max(lengths, default=-1),
         inputs=tuple((g, c) for g, c, _ in inputs),
         input_channels=tuple(names),
-        factors=tuple(factors),
+        factors=tuple(scale for _, scale in known),
         derived=tuple(name not in source for name in channels),
     )
+
+
+def _units_of(
+    groups: Sequence[_Shape],
+    modality: str,
+    inputs: Sequence[tuple[int, int, str]],
+    names: Sequence[str],
+    recipe: ModalityRecipe,
+) -> list[tuple[str, float] | None]:
+    """Return unit and factor of each input; None for unknown units of inputs without any use."""
+    units: list[tuple[str, float] | None] = []
+    unknown: dict[str, UnknownUnitError] = {}
+    for name, (g, c, _) in zip(names, inputs, strict=True):
+        try:
+            units.append(_unit_of(groups[g].channels[c], groups[g].units[c], modality, recipe))
+        except UnknownUnitError as error:
+            units.append(None)
+            unknown[name] = error
+    if unknown:
+        wanted = output_channels(names, modality, recipe)
+        used = {*wanted, *reference_electrodes(names, recipe.reference)}
+        if recipe.reference == "average":
+            used.update(rereferenced_channels(names, recipe.reference))
+        others = [name for name in names if name not in unknown]
+        for name, error in unknown.items():
+            if name in used or not _gives(others, wanted, modality, recipe):
+                raise error
+    return units
+
+
+def _gives(
+    names: Sequence[str], wanted: tuple[str, ...], modality: str, recipe: ModalityRecipe
+) -> bool:
+    """Return whether inputs give all channels that are wanted."""
+    try:
+        return output_channels(names, modality, recipe) == wanted
+    except RecipeError:  # nothing to form the reference of
+        return False
 
 
 def _unit_of(channel: str, unit: str, modality: str, recipe: ModalityRecipe) -> tuple[str, float]:

@@ -1,9 +1,12 @@
 """A channel that harmonising leaves away is named in a flag; one that is used is not."""
 
+import numpy as np
 import pytest
 
 from physioprep.harmonise import Recipe, harmonise, load_recipe
 from physioprep.harmonise.plan import NoChannelError, plan_groups
+from physioprep.harmonise.units import UnknownUnitError
+from physioprep.recording import SignalGroup
 from tests.harmonise.made import Build, Record, noise
 
 EEG = ("EEG Fp1", "EEG F7", "EEG T3", "EEG Cz", "EEG A1", "EEG A2", "EEG A2-A1")
@@ -88,3 +91,45 @@ def test_a_recording_without_a_channel_for_the_recipe_has_its_own_error(
     for recipe in (load_recipe("eeg-200hz"), of("ecg", channels=["V7"])):
         with pytest.raises(NoChannelError, match="among: I, II"):
             plan_groups([group], recipe)
+
+
+def mixed(make_group: Build, modality: str, good: tuple[str, ...], bad: str) -> list[SignalGroup]:
+    unit = "mV" if modality == "ecg" else "uV"
+    groups = [make_group(good, noise(len(good), 2000), unit=unit)]
+    return [*groups, make_group((bad,), noise(1, 2000, seed=5), unit="10uVolt?")]
+
+
+@pytest.mark.parametrize(
+    ("modality", "keys", "good", "bad", "is_used"),
+    [
+        ("ecg", {"channels": ["II", "V1"]}, ("II", "V1"), "V6", False),
+        ("ecg", {"channels": ["II", "V1"]}, ("II",), "V1", True),
+        ("ecg", {"channels": ["III"], "derive_leads": True}, ("I", "II"), "V1", False),
+        ("ecg", {"channels": ["III"], "derive_leads": True}, ("I",), "II", True),
+        ("ecg", {"channels": ["II"], "derive_leads": True}, ("I", "III"), "II", True),
+        ("ecg", {}, ("II",), "V1", True),
+        ("eeg", {"channels": ["Cz"]}, ("EEG Cz",), "EEG Fz", False),
+        ("eeg", {"channels": ["Cz"], "reference": "average"}, ("EEG Cz", "EEG Pz"), "EEG Fz", True),
+        ("eeg", {"reference": "average"}, ("EEG Cz", "EEG Pz"), "EEG A2-A1", False),
+        ("eeg", {"reference": "linked-mastoids"}, ("EEG Cz", "EEG A1", "EEG A2", "EEG M1"), "EEG M2",
+         True),
+        ("eeg", {"reference": "linked-mastoids"}, ("EEG Cz", "EEG M1", "EEG M2", "EEG A1"), "EEG A2",
+         True),
+        ("eeg", {"reference": "tcp"}, ("EEG Fp1", "EEG F7"), "EEG Fz", False),
+        ("eeg", {"reference": "tcp"}, ("EEG Fp1",), "EEG F7", True),
+    ],
+)  # fmt: skip
+def test_an_unknown_unit_costs_the_record_only_where_the_channel_is_used(
+    modality: str, keys: dict[str, object], good: tuple[str, ...], bad: str, is_used: bool,
+    make_group: Build, make_recording: Record,
+) -> None:  # fmt: skip
+    groups = mixed(make_group, modality, good, bad)
+    if is_used:
+        with pytest.raises(UnknownUnitError, match=f"'{bad}'.*not understood"):
+            harmonise(make_recording(*groups), of(modality, **keys))
+        return
+    found = harmonise(make_recording(*groups), of(modality, **keys))[modality]
+    assert f"channel-left-out:{bad}" in found.flags
+    alone = harmonise(make_recording(groups[0]), of(modality, **keys))[modality]
+    assert found.channels == alone.channels
+    assert np.array_equal(found.physical(), alone.physical(), equal_nan=True)
