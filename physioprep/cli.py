@@ -141,6 +141,7 @@ def scan(
     """List the recordings of a corpus in a manifest: one row per recording, none left out."""
     from physioprep.corpora.fit import misfits
     from physioprep.corpora.not_taken import by_kind, in_words, without
+    from physioprep.corpora.unknown_units import unit_lines
     from physioprep.manifest import check_manifest_output
 
     check_manifest_output(out, overwrite=overwrite)  # before the work that makes it
@@ -161,7 +162,7 @@ def scan(
     if notes:
         manifest.attrs["notes"] = notes
     pp.write_manifest(manifest, out, overwrite=overwrite)
-    kinds = by_kind(notes)
+    kinds, units = by_kind(notes), unit_lines(notes)
     bad, doubts = manifest[manifest["error"].notna()], misfits(manifest)
     console.show(
         {
@@ -171,6 +172,7 @@ def scan(
             "hours": round(float(manifest["duration_s"].sum()) / 3600, 3),
             "not readable": len(bad),
             "not taken": kinds if as_json else in_words(kinds) or "nothing",
+            "unit not understood": units if as_json else "; ".join(units) or "none",
             "does not fit": doubts,
         },
         as_json,

@@ -203,11 +203,14 @@ def _most_frequent(labels: pd.Series[Any]) -> dict[Any, int]:
 
 
 def _describe_manifest(path: Path, all_records: bool) -> dict[str, Any]:
+    from physioprep.corpora.unknown_units import unit_lines, unit_notes
     from physioprep.manifest import label_columns, read_manifest
 
     frame = read_manifest(path)
     modalities = {modality for row in frame["modality"] for modality in row}
     labels = {name: _most_frequent(frame[name]) for name in label_columns(frame)}
+    n_left = sum(note.startswith("not taken: ") for note in frame.attrs.get("notes", ()))
+    units = unit_notes(frame["record_id"], frame["channels"], frame["units"])
     return {
         "manifest": str(path),
         "corpora": sorted(frame["corpus"].dropna().unique()),
@@ -217,7 +220,8 @@ def _describe_manifest(path: Path, all_records: bool) -> dict[str, Any]:
         "modalities": sorted(modalities),
         "labels": labels,
         "not readable": int(frame["error"].notna().sum()),
-        "not taken": sum(note.startswith("not taken: ") for note in frame.attrs.get("notes", ())),
+        "not taken": "not kept in a CSV" if path.suffix == ".csv" else n_left,
+        "unit not understood": unit_lines(units),
         **_record_ids(frame["corpus"], frame["record_id"], all_records),
     }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -132,22 +134,41 @@ def _likeness(rows: pd.DataFrame, facts: Facts) -> list[str]:
     if not isinstance(root, str) or is_remote(root) or not Path(root).is_dir():
         return []
     like = []
-    for name in list_corpora():
-        other = load_facts(name)
-        if name in (*_ANY, facts.name) or not other.channels or not other.sampling_rates:
-            continue
-        if not _doubts(rows, other) and _has_layout(name, Path(root), set(rows["path"])):
-            like.append(name)
+    with _quiet():  # of tables that other corpora look for, nobody asked
+        for name in list_corpora():
+            other = load_facts(name)
+            if name in (*_ANY, facts.name) or not other.sampling_rates:
+                continue
+            if not _doubts(rows, other) and _has_layout(other, Path(root), set(rows["path"])):
+                like.append(name)
     if not like:
         return [f"{root} looks like no corpus that is known; corpus folder takes any"]
     return [f"{root} looks like {' or '.join(like)}"]
 
 
-def _has_layout(corpus: str, root: Path, paths: set[str]) -> bool:
-    """Return whether a corpus would find most of these recordings in the folder."""
-    module: Any = corpus_module(corpus)
+@contextmanager
+def _quiet() -> Iterator[None]:
+    log = logging.getLogger("physioprep.corpora")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
     try:
-        found = {entry.path for entry in module.find(root)}
+        yield
+    finally:
+        log.setLevel(before)
+
+
+def _has_layout(facts: Facts, root: Path, paths: set[str]) -> bool:
+    """Return whether a corpus would find most of these recordings in the folder.
+
+    One whose facts state no channels must know more of them: its tables and names say who they
+    are, or what; any WFDB record could be one of it else.
+    """
+    module: Any = corpus_module(facts.name)
+    try:
+        found = [entry for entry in module.find(root) if entry.path in paths]
     except (PhysioprepError, OSError, ValueError, KeyError):
         return False
-    return len(found & paths) > _DOUBT * len(paths)
+    told = [
+        each for each in found if facts.channels or each.subject_id or any(each.labels.values())
+    ]
+    return len(told) > _DOUBT * len(paths)

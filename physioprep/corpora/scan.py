@@ -14,6 +14,7 @@ from physioprep.corpora.entry import Entry, is_utf8, named_in_utf8, walk
 from physioprep.corpora.file_hashes import fill_hashes, hash_corpus
 from physioprep.corpora.fit import misfits
 from physioprep.corpora.headers import COLUMNS, Row, failed_row
+from physioprep.corpora.unknown_units import unit_notes
 from physioprep.errors import CorpusError
 from physioprep.facts import Facts, load_facts
 from physioprep.manifest import make_manifest
@@ -95,7 +96,8 @@ def scan(
     -------
     pandas.DataFrame
         One row per recording, columns as in `physioprep.manifest.COLUMNS`. ``attrs["notes"]``
-        names each file that was found and not taken, and why.
+        names each file that was found and not taken, and why; and each unit that is not
+        understood, with its channels.
 
     Raises
     ------
@@ -129,7 +131,10 @@ def scan(
     log.info("%s: %d recordings, %d with an error", corpus, len(columns["record_id"]), failed)
     manifest = make_manifest(columns)
     taken = [*_files_of(columns), *(path.partition("#")[0] for path in columns["path"])]
-    notes = [*walked.said, *not_taken.notes_of(walked, taken, RECORDINGS)]
+    units = unit_notes(*(columns[name] for name in ("record_id", "channels", "units")))
+    for note in units:
+        log.warning("%s: %s", corpus, note)
+    notes = [*walked.said, *units, *not_taken.notes_of(walked, taken, RECORDINGS)]
     if notes:
         manifest.attrs["notes"] = notes
     for doubt in misfits(manifest):

@@ -230,11 +230,8 @@ def _plan_modality(
     order = order_channels(names, modality)
     inputs, names = [inputs[i] for i in order], [names[i] for i in order]
     units = _units_of(groups, modality, inputs, names, recipe)
-    if None in units:
-        inputs, names = (
-            [each for each, unit in zip(given, units, strict=True) if unit is not None]
-            for given in (inputs, names)
-        )
+    inputs = [each for each, unit in zip(inputs, units, strict=True) if unit is not None]
+    names = [name for name, unit in zip(names, units, strict=True) if unit is not None]
     known = [unit for unit in units if unit is not None]
     input_units = [recipe.units or unit for unit, _ in known]
     source = {name: groups[g].channels[c] for name, (g, c, _) in zip(names, inputs, strict=True)}
@@ -284,9 +281,9 @@ def _units_of(
         if recipe.reference == "average":
             used.update(rereferenced_channels(names, recipe.reference))
         others = [name for name in names if name not in unknown]
-        for name, error in unknown.items():
+        for name, cause in unknown.items():
             if name in used or not _gives(others, wanted, modality, recipe):
-                raise error
+                raise cause
     return units
 
 

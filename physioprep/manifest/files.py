@@ -20,6 +20,7 @@ from physioprep.manifest.croissant import describe
 from physioprep.manifest.csv_file import read_csv, write_csv
 from physioprep.manifest.decode import to_lists
 from physioprep.manifest.footer import stated_values
+from physioprep.manifest.notes import say_lost, with_notes
 from physioprep.manifest.schema import (
     COLUMNS,
     GROUP_COLUMNS,
@@ -90,6 +91,7 @@ def write_manifest(frame: pd.DataFrame, path: str | Path, *, overwrite: bool = F
             pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
     elif path.suffix == ".csv":
         write_csv(frame, path)
+        say_lost(frame, path)
     else:
         write_csv(frame, path.with_suffix(".csv"))
         text = json.dumps(describe(frame, path.with_suffix(".csv")), indent=1)
@@ -277,16 +279,7 @@ def _read_parquet(path: Path, *, shared: bool) -> pd.DataFrame:
     if stated is None:
         return conform(frame)
     said = file.schema_arrow.metadata.get(_NOTES.encode())
-    return _with_notes(frame, load_json(said, ManifestError) if said else None, path)
-
-
-def _with_notes(frame: pd.DataFrame, notes: Any, path: Path) -> pd.DataFrame:
-    """Put the notes of a scan where `physioprep.corpora.scan.scan` puts them."""
-    if notes:
-        if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
-            raise ManifestError(f"{path}: its notes are not a list of texts")
-        frame.attrs["notes"] = notes
-    return frame
+    return with_notes(frame, load_json(said, ManifestError) if said else None, path)
 
 
 def _kind(name: str, stored: pa.DataType | None = None) -> str:
@@ -340,4 +333,4 @@ def _read_croissant(path: Path) -> pd.DataFrame:
         raise ManifestError(f"{path}: its table {table.name} is missing")
     if hashlib.sha256(table.read_bytes()).hexdigest() != stated:
         raise ManifestError(f"{path}: its table {table.name} is not the one that it describes")
-    return _with_notes(read_csv(table), notes, path)
+    return with_notes(read_csv(table), notes, path)

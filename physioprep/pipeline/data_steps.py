@@ -43,14 +43,19 @@ def scan(
     Returns
     -------
     dict
-        The manifest and its numbers of recordings, subjects, hours and unreadable files.
+        The manifest and its numbers of recordings, subjects, hours and unreadable files; in
+        words, what was not taken, which units are not understood, and what of the recordings is
+        not as the facts of the corpus say.
 
     Raises
     ------
     PhysioprepError
         The corpus is unknown or not in the folder, or a rule of `high` cannot be applied.
     """
+    from physioprep.corpora.fit import misfits
+    from physioprep.corpora.not_taken import by_kind, in_words
     from physioprep.corpora.scan import scan as scan_corpus
+    from physioprep.corpora.unknown_units import unit_lines
     from physioprep.manifest import write_manifest
 
     with console.progress_bar(f"scan {corpus}") as advance:
@@ -61,12 +66,16 @@ def scan(
     for name, rule in (high or {}).items():
         manifest[f"label_{name}_high"] = high_or_low(manifest, f"label_{name}", rule)
     write_manifest(manifest, place.out / out, overwrite=True)
+    notes = manifest.attrs.get("notes", ())
     return {
         "manifest": out,
         "recordings": len(manifest),
         "subjects": int(manifest["subject_id"].nunique()),
         "hours": round(float(manifest["duration_s"].sum()) / 3600, 2),
         "not readable": int(manifest["error"].notna().sum()),
+        "not taken": in_words(by_kind(notes)) or "nothing",
+        "unit not understood": "; ".join(unit_lines(notes)) or "none",
+        "does not fit": "; ".join(misfits(manifest)) or "nothing",
     }
 
 

@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 import physioprep as pp
 from physioprep.cli import app
 from physioprep.corpora.fit import misfits
+from physioprep.pipeline.place import Step
+from physioprep.pipeline.run import Pipeline, run
 from physioprep.simulation import LEADS, write_wfdb
 
 
@@ -56,8 +58,17 @@ REAL = {
     "cinc2015": "cinc2015", "cinc2017": "cinc2017", "cinc2017_more": "cinc2017",
     "cinc2021": "cinc2021", "cpsc2021": "cpsc2021", "drivedb": "drivedb", "ecgiddb": "ecgiddb",
     "eegmat": "eegmat", "eegmmidb": "eegmmidb", "ludb": "ludb", "mitdb": "mitdb",
-    "nstdb": "nstdb", "ptbdb": "ptbdb",
+    "nstdb": "nstdb", "ptbdb": "ptbdb", "ptbxl": "ptb-xl", "cpsc2018_cinc2020": "cinc2020",
+    "cpsc2018_matlab_struct": "cpsc2018", "eegmmidb_more": "eegmmidb",
+    "cinc2021_ptbxl_twins": "cinc2021", "formats_tiny_bids": "bids",
+    "slpdb_annotations_only": "slpdb",
 }  # fmt: skip
+NONE = "no corpus that is known; corpus folder takes any"
+#: Folder, the corpus that it is called, and what it is said to look like.
+RECOGNISED = [
+    ("ludb", "mitdb", "ludb"), ("mitdb", "ludb", "mitdb"), ("ptbxl", "ludb", "ptb-xl"),
+    ("cpsc2018_cinc2020", "cinc2017", NONE), ("cpsc2018_cinc2020", "ludb", NONE),
+]  # fmt: skip
 
 
 @pytest.mark.realdata
@@ -67,10 +78,25 @@ def test_no_real_corpus_is_doubted(shared_data: Path, folder: str) -> None:
 
 
 @pytest.mark.realdata
-@pytest.mark.parametrize(("folder", "named"), [("ludb", "mitdb"), ("mitdb", "ludb")])
+@pytest.mark.parametrize(("folder", "named", "like"), RECOGNISED)
 def test_real_corpora_are_recognised_under_another_name(
-    shared_data: Path, folder: str, named: str
+    shared_data: Path, folder: str, named: str, like: str
 ) -> None:
     doubts = misfits(pp.scan(shared_data / folder, named, hashes=False))
     assert len(doubts) > 1
-    assert f"looks like {folder}" in doubts[-1]
+    assert doubts[-1].endswith(f" looks like {like}")
+
+
+def test_a_step_of_a_run_says_it_in_its_summary(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    records(tmp_path / "raw", 2, rate_hz=500)
+    assert "absent" not in caplog.text  # of tables of the corpora that it is compared with
+    step = Step("scan", {"corpus": "mitdb", "out": "m.parquet"})
+    recipe = Pipeline("t", simulated=False, steps=(step,))
+    summary = run(recipe, tmp_path / "raw", tmp_path / "out")[0].summary
+    assert summary["does not fit"].startswith("2 of 2 recordings have Hz 500; mitdb: 360; ")
+    assert (summary["not taken"], summary["unit not understood"]) == ("nothing", "none")
+    again = run(recipe, tmp_path / "raw", tmp_path / "out")[0]
+    assert again.skipped
+    assert again.summary == summary

@@ -99,6 +99,9 @@ def mixed(make_group: Build, modality: str, good: tuple[str, ...], bad: str) -> 
     return [*groups, make_group((bad,), noise(1, 2000, seed=5), unit="10uVolt?")]
 
 
+MASTOIDS = {"reference": "linked-mastoids"}
+
+
 @pytest.mark.parametrize(
     ("modality", "keys", "good", "bad", "is_used"),
     [
@@ -111,10 +114,8 @@ def mixed(make_group: Build, modality: str, good: tuple[str, ...], bad: str) -> 
         ("eeg", {"channels": ["Cz"]}, ("EEG Cz",), "EEG Fz", False),
         ("eeg", {"channels": ["Cz"], "reference": "average"}, ("EEG Cz", "EEG Pz"), "EEG Fz", True),
         ("eeg", {"reference": "average"}, ("EEG Cz", "EEG Pz"), "EEG A2-A1", False),
-        ("eeg", {"reference": "linked-mastoids"}, ("EEG Cz", "EEG A1", "EEG A2", "EEG M1"), "EEG M2",
-         True),
-        ("eeg", {"reference": "linked-mastoids"}, ("EEG Cz", "EEG M1", "EEG M2", "EEG A1"), "EEG A2",
-         True),
+        ("eeg", MASTOIDS, ("EEG Cz", "EEG A1", "EEG A2", "EEG M1"), "EEG M2", True),
+        ("eeg", MASTOIDS, ("EEG Cz", "EEG M1", "EEG M2", "EEG A1"), "EEG A2", True),
         ("eeg", {"reference": "tcp"}, ("EEG Fp1", "EEG F7"), "EEG Fz", False),
         ("eeg", {"reference": "tcp"}, ("EEG Fp1",), "EEG F7", True),
     ],

@@ -1,0 +1,83 @@
+"""Units that a scan finds and does not understand: each is counted and named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Final
+
+from physioprep.harmonise.units import is_stated, is_understood
+
+_START: Final = "unit not understood: "
+_NAMED: Final = 3
+
+
+def unit_notes(
+    records: Iterable[str],
+    channels: Iterable[Sequence[Sequence[str]]],
+    units: Iterable[Sequence[Sequence[str]]],
+) -> list[str]:
+    """Return a note for each unit that is stated and not understood.
+
+    A recipe refuses a record for it, unless it drops the channel or says ``assume_unit``.
+
+    Parameters
+    ----------
+    records : iterable of str
+        Ids of recordings.
+    channels, units : iterable of sequence of sequence of str
+        Of each recording, by signal group, as in a manifest.
+
+    Returns
+    -------
+    list of str
+        Sorted; with the first channels and recordings.
+
+    Examples
+    --------
+    >>> unit_notes(["a", "b"], [[["V1", "II"]], [["II"]]], [[["10uV", "mV"]], [["mV"]]])
+    ["unit not understood: '10uV': channel V1 of 1 recording: a"]
+    """
+    found: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for record, names, given in zip(records, channels, units, strict=True):
+        for group_names, group_units in zip(names, given, strict=True):
+            for place in _unknown(tuple(group_units)):
+                held = found.setdefault(group_units[place], ({}, {}))
+                held[0][group_names[place]] = None
+                held[1][record] = None
+    return [
+        f"{_START}{unit!r}: channel{'s' * (len(held[0]) > 1)} {_some(list(held[0]))} of "
+        f"{len(held[1])} recording{'s' * (len(held[1]) > 1)}: {_some(list(held[1]))}"
+        for unit, held in sorted(found.items())
+    ]
+
+
+@lru_cache(maxsize=4096)
+def _unknown(units: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the places of units that are not understood; recordings share a few lists."""
+    return tuple(n for n, u in enumerate(units) if is_stated(u) and not is_understood(u))
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+
+
+def unit_lines(notes: Iterable[str]) -> list[str]:
+    """Return what the notes of a manifest say of units.
+
+    Parameters
+    ----------
+    notes : iterable of str
+        Those of `unit_notes`, and others.
+
+    Returns
+    -------
+    list of str
+        Without the beginning that they share.
+
+    Examples
+    --------
+    >>> unit_lines(["not taken: b: a text", "unit not understood: 'x': channel V1 of 1 record: a"])
+    ["'x': channel V1 of 1 record: a"]
+    """
+    return [note.removeprefix(_START) for note in notes if note.startswith(_START)]
