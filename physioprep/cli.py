@@ -309,6 +309,7 @@ def audit(
     expect: Annotated[
         str | None, typer.Option(help="CORPUS==VERSION: report what is missing.")
     ] = None,
+    split: Annotated[str | None, typer.Option(help="Published split to judge for leaks.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write findings as JSON.")] = None,
     fail_on: Annotated[str, typer.Option(help="error or warning.")] = "error",
@@ -349,8 +350,8 @@ def audit(
         auditing.refuse_existing(out, overwrite=overwrite)
     with console.progress_bar("audit") as advance:
         found = pp.audit(
-            paths, against=against or (), expect=expect, scheduler=scheduler, workers=workers,
-            progress=advance, announce=console.say_dashboard,
+            paths, against=against or (), expect=expect, split=split, scheduler=scheduler,
+            workers=workers, progress=advance, announce=console.say_dashboard,
         )  # fmt: skip
     if json_out:
         auditing.write_json(found, json_out)
@@ -374,6 +375,8 @@ def audit(
             for f in found.findings
         ],
     )
+    for line in found.split_leaks.get("lines", ()):
+        console.say(f"split: {line}")
     raise typer.Exit(found.exit_code(fail_on))
 
 

@@ -97,6 +97,9 @@ class AuditReport:
         What was measured of each recording and modality of the inputs.
     examples : mapping of str to Source
         By record: where to read the recordings that the report may draw.
+    split_leaks : mapping
+        What the split leaks: ``verdict``, ``lines`` and ``leaks``, as
+        `physioprep.auditing.checks.split_leaks.SplitVerdict` gives them; empty without a split.
 
     Examples
     --------
@@ -117,6 +120,7 @@ class AuditReport:
     against: tuple[Path, ...] = ()
     measured: tuple[Measured, ...] = ()
     examples: Mapping[str, Source] = field(default_factory=dict)
+    split_leaks: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -160,7 +164,7 @@ class AuditReport:
         -------
         dict
             ``schema`` (`SCHEMA`), ``verdict``, ``inputs``, ``findings``, ``compared``,
-            ``tables``, ``distributions``.
+            ``tables``, ``distributions``, and with a split ``split_leaks``.
         """
         return {
             "schema": SCHEMA,
@@ -172,6 +176,7 @@ class AuditReport:
             "compared": [{**asdict(one), "sets": list(one.sets)} for one in self.compared],
             "tables": dict(self.tables),
             "distributions": {name: dict(counts) for name, counts in self.distributions.items()},
+            **({"split_leaks": dict(self.split_leaks)} if self.split_leaks else {}),
         }
 
 

@@ -36,6 +36,7 @@ from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Input, Key, namer, open_input, sampled
 from physioprep.auditing.measure.measure import measure
 from physioprep.auditing.measure.measured import Measured, join
+from physioprep.auditing.named_split import with_split
 from physioprep.auditing.signals import Signal, recording_of
 from physioprep.errors import PhysioprepError
 from physioprep.parallel.run import choose_scheduler, run_tasks
@@ -122,7 +123,9 @@ class BlockFindings:
     read: list[Key]
 
 
-def open_inputs(paths: Sequence[Path], against: Sequence[Path], sample: int | None) -> AuditInputs:
+def open_inputs(
+    paths: Sequence[Path], against: Sequence[Path], sample: int | None, split: str | None = None
+) -> AuditInputs:
     """Open the inputs and decide where each recording is read: in a store rather than in files.
 
     Parameters
@@ -133,6 +136,8 @@ def open_inputs(paths: Sequence[Path], against: Sequence[Path], sample: int | No
         Sets to compare them against.
     sample : int or None
         Read the signals of this many recordings per input only; all where None.
+    split : str, optional
+        Published split to judge, instead of the records' own.
 
     Returns
     -------
@@ -144,6 +149,8 @@ def open_inputs(paths: Sequence[Path], against: Sequence[Path], sample: int | No
         If an input cannot be opened.
     """
     inputs = tuple(open_input(path) for path in paths)
+    if split is not None:
+        inputs = tuple(with_split(one, split) for one in inputs)
     others = tuple(open_input(path) for path in against)
     ours = _sources(inputs, sample)
     theirs = {key: at for key, at in _sources(others, sample).items() if key not in ours}

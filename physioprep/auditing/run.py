@@ -36,6 +36,7 @@ from physioprep.auditing.checks.leakage import (
 from physioprep.auditing.checks.privacy import check_privacy
 from physioprep.auditing.checks.published import check_published
 from physioprep.auditing.checks.rederive import check_recipe
+from physioprep.auditing.checks.split_leaks import shards_leaks, split_leaks
 from physioprep.auditing.checks.start_times import check_overlaps, check_start_times
 from physioprep.auditing.checks.synchrony import check_durations
 from physioprep.auditing.findings import AuditReport, Comparison, Finding, in_order
@@ -51,6 +52,7 @@ from physioprep.auditing.one_pass import (
 )
 from physioprep.auditing.report.record_table import distributions, record_table
 from physioprep.auditing.signals import Source, source_of
+from physioprep.shards.open import open_shards
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +63,7 @@ def audit(
     *,
     against: str | Path | Sequence[str | Path] = (),
     expect: str | None = None,
+    split: str | None = None,
     sample: int | None = None,
     scheduler: str | None = None,
     workers: int | None = None,
@@ -82,6 +85,8 @@ def audit(
         evaluation set.
     expect : str, optional
         ``CORPUS==VERSION``: report what is missing from that published version.
+    split : str, optional
+        Published split of the corpus to judge, instead of the records' own.
     sample : int, optional
         Read the signals of this many recordings per input only, always the same ones.
     scheduler, workers : str, int, optional
@@ -116,7 +121,7 @@ def audit(
     ('error', ['subject-leak'])
     """
     given = _paths(paths)
-    opened = open_inputs(given, _paths(against), sample)
+    opened = open_inputs(given, _paths(against), sample, split)
     inputs, others = opened.inputs, opened.others
     records, other_records = _merged(inputs), _merged(others)
     name = namer(many=opened.many)
@@ -137,7 +142,7 @@ def audit(
     findings += [finding for finding in unread if finding.records not in known]
     own = [one for one in signals.measured if one.key in opened.ours]
     findings += signals.findings + check_amplitude(own, name)
-    found, more = _duplicates(signals.measured, records, other_records, opened, name)
+    found, more, copies = _duplicates(signals.measured, records, other_records, opened, name)
     ordered = in_order(findings + found)
     return AuditReport(
         inputs=tuple(
@@ -152,7 +157,19 @@ def audit(
         against=tuple(one.path.absolute() for one in others),
         measured=tuple(own),
         examples=_examples(ordered, opened.ours, name),
+        split_leaks=_split_leaks(inputs, records, copies),
     )
+
+
+def _split_leaks(
+    inputs: Sequence[Input], records: pd.DataFrame, copies: Sequence[Sequence[Key]]
+) -> dict[str, Any]:
+    """Return the verdict on the split of the inputs; of shards alone, on that of their windows."""
+    if len(inputs) == 1 and inputs[0].windows is not None:
+        found = shards_leaks(open_shards(inputs[0].path), inputs[0].windows)
+    else:
+        found = split_leaks(records, twins=copies)
+    return {} if found.verdict == "one part" else found.to_dict()
 
 
 def _tables(
@@ -209,13 +226,13 @@ def _duplicates(
     other_records: pd.DataFrame,
     opened: AuditInputs,
     name: Name,
-) -> tuple[list[Finding], list[Comparison]]:
+) -> tuple[list[Finding], list[Comparison], list[Sequence[Key]]]:
     """Find duplicates among our recordings, and between them and those of `against`."""
     import pandas as pd
 
     tables = [frame for frame in (records, other_records) if len(frame)]
     if not tables:
-        return [], []
+        return [], [], []
     ours = set(zip(records["corpus"].tolist(), records["record_id"].tolist(), strict=True))
     everything = records if len(tables) == 1 else pd.concat(
         [frame.dropna(axis=1, how="all") for frame in tables], ignore_index=True
@@ -252,7 +269,7 @@ def _duplicates(
         compared.append(
             Comparison("signals", sets, "sha256, fingerprint, correlation", n, len(crossing))
         )
-    return findings, compared
+    return findings, compared, [group for _, group in groups]
 
 
 def _leak(group: Sequence[Key], by: str, evidence: dict[str, Any], name: Name) -> Finding:

@@ -158,3 +158,20 @@ def test_cbramods_preset_on_real_eeg(shared_data: Path, tmp_path: Path) -> None:
     assert set(zip(rows["record_id"], rows["start_s"], strict=True)) == wanted
     assert result.left_out == ({"above the amplitude limit": loud} if loud else {})
     assert wanted
+
+
+def test_de_chazals_split_of_the_records_at_hand(shared_data: Path, tmp_path: Path) -> None:
+    manifest = pp.scan(shared_data / "mitdb", "mitdb")
+    held = sorted(set(manifest["record_id"]) & {"102", "114", "207", "208"})
+    assert held == ["102", "114", "207", "208"]
+    pp.ingest(manifest[manifest["record_id"].isin(held)], tmp_path / "s.zarr", "ecg-200hz")
+    result = shard(tmp_path / "s.zarr", tmp_path / "s", window_s=60, split="de-chazal")
+    assert result.split is not None
+    assert set(result.split["parts"]) == {"train"}  # none of DS2 is here
+    assert result.split["parts"]["train"]["records"] == 3
+    assert result.split["in_no_part"]["records"] == 1  # 102 is paced
+    assert len(result.split["missing"]) == 41
+    windows = open_shards(result.path).windows
+    paced = windows["record_id"] == "102"
+    assert windows.loc[paced, "split"].isna().all()
+    assert (windows.loc[~paced, "split"] == "train").all()
