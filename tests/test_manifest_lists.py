@@ -1,5 +1,6 @@
 """Labels with several statements a record: lists stay lists in every form of a manifest."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import physioprep as pp
+from physioprep.auditing import audit
 from physioprep.corpora.entry import Entry, named_in_utf8
 from physioprep.describe import info
 from physioprep.errors import ManifestError
@@ -78,3 +81,36 @@ def test_numpy_lists_of_a_frame_are_lists(tmp_path: Path) -> None:
     frame["label_scp"] = [np.array(["a", "b"], object), None]
     path = write_manifest(frame, tmp_path / "m.parquet")
     assert read_manifest(path)["label_scp"].tolist() == [["a", "b"], None]
+
+
+def test_lists_from_manifest_to_shards(tmp_path: Path) -> None:
+    """Three WFDB records; the store keeps the lists, the audit takes them, shards code them."""
+    (tmp_path / "raw").mkdir()
+    for number in range(3):
+        samples = np.arange(2000, dtype="<i2") * (number + 1) % 97
+        (tmp_path / "raw" / f"r{number}.dat").write_bytes(samples.tobytes())
+        total = (int(samples.sum(dtype=np.int64)) + 0x8000) % 0x10000 - 0x8000
+        line = f"r{number}.dat 16 200/mV 16 0 0 {total} 0 I"
+        (tmp_path / "raw" / f"r{number}.hea").write_text(f"r{number} 1 200 2000\n{line}\n")
+    frame = pp.scan(tmp_path / "raw", "folder")
+    cells = [["AF", "PVC"], [], None]
+    frame["label_scp"] = cells
+    write_manifest(frame, tmp_path / "m.parquet")
+    pp.ingest(frame, tmp_path / "a.zarr", "native")
+    assert pp.open_store(tmp_path / "a.zarr").records["label_scp"].tolist() == cells
+    report = audit([tmp_path / "m.parquet", tmp_path / "a.zarr"])
+    assert not [one for one in report.findings if one.check == "label-version"]
+    pp.shard(
+        tmp_path / "a.zarr", tmp_path / "s", window_s=5, split={"x": 1.0}, stratify="label_scp"
+    )
+    shards = pp.open_shards(tmp_path / "s")
+    assert shards.categories("scp") == ("AF", "PVC")
+    coded = {"r0": [1, 1], "r1": [0, 0], "r2": [255, 255]}
+    wanted = [coded[name] for name in shards.windows["record_id"]]
+    assert shards.values("scp").tolist() == wanted
+    described = json.loads((tmp_path / "s" / "croissant.json").read_text())
+    fields = {field["name"]: field for field in described["recordSet"][0]["field"]}
+    assert fields["label_scp"]["repeated"] is True
+    assert fields["label_scp"]["dataType"] == "sc:Text"
+    asked = ["label_scp.str.join(' ').str.contains('AF')", "label_scp.isna()"]
+    assert [int(shards.mask(query).sum()) for query in asked] == [2, 2]

@@ -35,11 +35,10 @@ def by_epochs(signal: Tensor, n_epochs: int | None) -> Tensor:
              [[2, 3],
               [6, 7]]]])
     """
-    return (
-        signal
-        if n_epochs is None
-        else signal.reshape(*signal.shape[:-1], n_epochs, -1).transpose(1, 2)
-    )
+    if n_epochs is None:
+        return signal
+    *shape, time = signal.shape
+    return signal.reshape(*shape, n_epochs, time // n_epochs).transpose(1, 2)
 
 
 def whole_windows(signal: Tensor) -> Tensor:

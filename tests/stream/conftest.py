@@ -19,6 +19,12 @@ def _store_helpers() -> Any:
 
 
 @pytest.fixture(scope="session")
+def toy_helpers() -> Any:
+    """What writes toy stores: ``group`` and ``_write_store``."""
+    return _store_helpers()
+
+
+@pytest.fixture(scope="session")
 def toy_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Store of 20 records with ECG and EEG; each ECG sample tells record and time."""
     helpers = _store_helpers()
