@@ -2,6 +2,7 @@
 
 collect_ignore = [
     "attack.py",
+    "bids.py",
     "mutate.py",
     "native.py",
     "libraries.py",

@@ -1,11 +1,13 @@
 """Every reader and parser under thousands of damaged files: the right content, or one error.
 
 `make endurance` runs the long form, 23,000 mutants; `make test` a seeded sample of it. What counts
-as right is said by the judge of each subject (`native`, `libraries`, `documents`, `stores`).
+as right is said by the judge of each subject (`native`, `libraries`,
+`documents`, `bids`, `stores`).
 """
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import read_recording
 from tests.fuzz.attack import Subject, attack
+from tests.fuzz.bids import BIDS
 from tests.fuzz.documents import DOCUMENTS
 from tests.fuzz.libraries import LIBRARIES
 from tests.fuzz.native import NATIVE
@@ -24,7 +27,8 @@ from tests.fuzz.stores import STORES
 pytestmark = pytest.mark.filterwarnings("ignore")
 #: Kinds of subjects, mutants of each in the sample, and in the long form.
 KINDS: list[tuple[dict[str, Subject], int, int]] = [
-    (NATIVE, 10, 600), (LIBRARIES, 6, 300), (DOCUMENTS, 6, 200), (STORES, 2, 120),
+    (NATIVE, 10, 600), (LIBRARIES, 6, 300), (DOCUMENTS, 6, 200), (BIDS, 20, 600),
+    (STORES, 2, 120),
 ]  # fmt: skip
 SAMPLE = [(name, held[name], n) for held, n, _ in KINDS for name in held]
 LONG = [(name, held[name], first, n) for held, first, n in KINDS for name in held]
@@ -97,3 +101,30 @@ def test_a_wrong_reader_is_caught(
     subject = replace({**NATIVE, **LIBRARIES}[name], read=read)
     faults = attack(subject, tmp_path, range(200 if name == "flac" else 30), name)
     assert any(cause in fault for fault in faults), faults
+
+
+def a_row_less(path: Path) -> Any:
+    """As a reader that passes over rows which it does not like."""
+    path.write_bytes(b"\n".join(path.read_bytes().split(b"\n")[:-2]) + b"\n")
+    return BIDS[f"bids-{path.stem.rpartition('_')[2]}"].read(path)
+
+
+def people_of_others(path: Path) -> Any:
+    frame = BIDS["bids-people"].read(path)
+    return frame if path.name == "good" else frame.assign(age=frame["age"].tolist()[::-1])
+
+
+@pytest.mark.parametrize(
+    ("name", "read", "cause"),
+    [
+        ("bids-events", a_row_less, "left out of|events lost"),
+        ("bids-channels", a_row_less, "other channels"),
+        ("bids-electrodes", a_row_less, "other electrodes"),
+        ("bids-people", people_of_others, "age 41.0, not 27"),
+    ],
+)
+def test_a_wrong_reader_of_tables_is_caught(
+    tmp_path: Path, name: str, read: Any, cause: str
+) -> None:
+    faults = attack(replace(BIDS[name], read=read), tmp_path, range(80), name)
+    assert any(re.search(cause, fault) for fault in faults), faults
