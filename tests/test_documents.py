@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from physiomodels.config import PretrainConfig, load_config
+from physioprep.auditing import audit
 from physioprep.documents import read_text
 from physioprep.errors import PhysioprepError
 from physioprep.harmonise.recipe import load_recipe
@@ -18,16 +19,19 @@ READERS: dict[str, Callable[[Path], object]] = {
     "text": lambda path: read_text(path, lambda cause: PhysioprepError(f"{path}: {cause}")),
     "recipe": load_recipe,
     "pipeline": load_pipeline,
+    "audit": lambda path: audit([path]),
     "config": lambda path: load_config(PretrainConfig, path),
 }
 
 
 @pytest.mark.parametrize("reader", READERS)
 def test_a_pipe_is_refused(tmp_path: Path, reader: str) -> None:
-    os.mkfifo(tmp_path / "x.yaml")
-    cause = "give a YAML file" if reader == "recipe" else "a pipe, not a file"
-    with pytest.raises(PhysioprepError, match=rf"x\.yaml.*: {cause}"):
-        within_seconds(reader, tmp_path / "x.yaml")
+    name = "x.parquet" if reader == "audit" else "x.yaml"
+    os.mkfifo(tmp_path / name)
+    other = {"recipe": "give a YAML file", "audit": "no such manifest"}
+    cause = other.get(reader, "a pipe, not a file")
+    with pytest.raises(PhysioprepError, match=rf"{name}.*: .*{cause}"):
+        within_seconds(reader, tmp_path / name)
 
 
 def within_seconds(reader: str, path: Path) -> None:

@@ -43,7 +43,8 @@ def read_table(path: Path) -> pd.DataFrame:
 
     try:
         checked = {"page_checksum_verification": True}
-        file = pq.ParquetFile(path, **checked) if path.suffix == ".parquet" else None
+        wanted = path.suffix == ".parquet" and path.is_file()  # a pipe is waited for
+        file = pq.ParquetFile(path, **checked) if wanted else None
     except (pa.ArrowException, ValueError, OSError):
         file = None
     stated = None if file is None else file.schema_arrow.metadata
