@@ -151,7 +151,9 @@ def in_options(message: str, options: Mapping[str, str]) -> str:
     def option(found: re.Match[str]) -> str:
         name, sign = found[1], found[2]
         # a word alone is a parameter only where no English word looks like it
-        if name not in options or not (sign or "_" in name):
+        before = found.string[: found.start()]
+        is_needed = before.endswith(" needs ") and options.get(name) == f"--{name[:-1]}"
+        if name not in options or not (sign or "_" in name or is_needed):
             return found[0]
         value = next((part for part in found.groups()[2:] if part is not None), "")
         said = options[name]

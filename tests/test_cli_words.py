@@ -117,7 +117,7 @@ def test_absurd_numbers_of_workers_are_refused(
         ("shard", ["--max-abs", "eeg=nan"], "'eeg=nan' is not NAME=NUMBER"),
         ("shard", ["--split", "a=inf"], "'a=inf' is not NAME=NUMBER"),
         ("shard", ["--region", "@ nan:3"], "--region '@ nan:3'"),
-        ("shard", ["--windows", "5"], "--windows needs weights"),
+        ("shard", ["--windows", "5"], "--windows needs --weight"),
         (
             "shard",
             ["--before", "1"],
@@ -164,7 +164,8 @@ def test_a_picture_that_cannot_be_written_is_named_as_it_was_typed(
         ("replace it (in Python overwrite=True)", "replace it"),
         ("choose with --annotator (annotators=[...])", "choose with --annotator"),
         ("align='beat': no beats", "--align beat: no beats"),
-        ("n_windows needs weights", "--windows needs weights"),
+        ("n_windows needs weights", "--windows needs --weight"),
+        ("it needs split or at least seed", "it needs split or at least seed"),
         ("window_s=nan: no finite number", "--window nan: no finite number"),
         ("the windows and a seed of 3", "the windows and a seed of 3"),
         ("/x/trim_s/window_s.dat: trim_s", "/x/trim_s/window_s.dat: --trim"),
