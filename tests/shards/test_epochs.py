@@ -16,6 +16,7 @@ from physioprep.shards import AnnotationLabel, Target, open_shards, shard
 from physioprep.shards.spec import ShardSpec
 from physioprep.shards.window_labels import window_label
 from physioprep.verifying import verify
+from tests.shards.contents import digest
 
 MakeGroup = Callable[..., dict[str, Any]]
 WriteStore = Callable[..., Path]
@@ -241,3 +242,17 @@ def test_specs_without_the_new_fields_keep_their_hash() -> None:
     assert ShardSpec.from_dict(full.to_dict()) == full
     assert full.labels == ("b", "a")
     assert full.n_epochs == 2
+
+
+def test_any_workers_give_the_same_bytes(nights: Path, tmp_path: Path) -> None:
+    """Also where the tasks read the plan from the disk, in other processes."""
+    options: dict[str, Any] = {
+        "window_s": 4.0, "epoch_s": 2.0, "windows_per_chunk": 2, "unknown_epochs": "drop",
+        "annotation_labels": {"stage": {**STAGES, "spans": True}},
+    }  # fmt: skip
+    runs: list[dict[str, Any]] = [{"scheduler": "sync"}, {"scheduler": "processes", "workers": 2}]
+    for number, run in enumerate(runs):
+        shard(nights, tmp_path / str(number), **options, **run)
+    one, other = (digest(tmp_path / str(number)) for number in range(2))
+    assert one == other
+    assert {"spans.parquet", "label_stage/c.0.0"} <= one.keys()
