@@ -55,6 +55,48 @@ def test_rhythm_of_each_window_is_what_wfdb_reads(
     assert rows["label_rhythm"].nunique() > 3
 
 
+def test_beats_and_rhythm_of_each_epoch_are_what_wfdb_reads(
+    mitdb: Path, shared_data: Path, tmp_path: Path
+) -> None:
+    kinds = {"N": "NLRe", "V": "VE", "S": "AaJS"}
+    labels = {
+        "beats": {"of": "code", "lasts": False, "rule": "all", "spans": True,
+                  "categories": {f"[{codes}]": name for name, codes in kinds.items()}},
+        "rhythm": {"where": "code == '+'", "rule": "centre", "spans": True},
+    }  # fmt: skip
+    shard(mitdb, tmp_path / "s", window_s=30.0, epoch_s=1.0, annotation_labels=labels)
+    shards = open_shards(tmp_path / "s")
+    assert set(shards.categories("beats") or ()) == set(kinds)
+    beats, rhythm = shards.values("beats"), shards.values("rhythm")
+    names = np.array([*(shards.categories("rhythm") or ()), None], object)
+    rows = shards.windows.assign(record=shards.rows("record", 0, shards.n_windows))
+    n_beats = 0
+    for record, own in rows.groupby("record_id"):
+        notes = wfdb.rdann(str(shared_data / "mitdb" / str(record)), "atr")
+        symbols = np.array(notes.symbol, object)
+        state = np.full(650_000, None, object)
+        for sample, symbol, text in zip(notes.sample, symbols, notes.aux_note, strict=True):
+            if symbol == "+":
+                state[sample:] = text.rstrip("\0")
+        for row in own.itertuples():
+            for epoch in range(30):
+                first = round((row.start_s + epoch) * 360)
+                inside = (notes.sample >= first) & (notes.sample < first + 360)
+                held = {n for n, codes in kinds.items() if set(symbols[inside]) & set(codes)}
+                wanted = [int(n in held) for n in shards.categories("beats") or ()]
+                assert beats[row.Index, epoch].tolist() == (wanted if held else [255] * 3)
+                assert names[rhythm[row.Index, epoch]] == state[first + 180]
+        spans = shards.spans("beats")
+        own_spans = spans[spans["record"] == own["record"].iloc[0]]
+        for name, codes in kinds.items():
+            samples = notes.sample[np.isin(symbols, list(codes))]
+            found = own_spans[own_spans["category"] == name]
+            np.testing.assert_allclose(found["start_s"], samples / 360, atol=1e-9)
+            assert (found["stop_s"] == found["start_s"]).all()
+            n_beats += len(samples)
+    assert n_beats == len(shards.spans("beats")) > 4000
+
+
 def test_windows_around_beats_are_at_wfdbs_samples(
     mitdb: Path, shared_data: Path, tmp_path: Path
 ) -> None:
