@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +14,8 @@ from physioprep import console
 from physioprep.bounds import COUNT, SEED
 from physioprep.cli_options import MAX_SEED, Json, Overwrite, Scheduler, Workers
 from physioprep.cli_words import Verbs
-from physioprep.errors import PhysioprepError
+from physioprep.documents import load_yaml
+from physioprep.errors import PhysioprepError, ShardError
 
 app = Verbs()
 
@@ -31,9 +32,6 @@ def shard(
         float | None,
         typer.Option(help="Label each epoch of this length, s, in windows of whole epochs."),
     ] = None,
-    unknown_epochs: Annotated[
-        str, typer.Option(help="keep, or drop windows with an epoch of unknown label.")
-    ] = "keep",
     seed: Annotated[
         int, typer.Option(min=SEED.least, max=MAX_SEED, help="Seed of the shuffle and all choices.")
     ] = 0,
@@ -56,6 +54,25 @@ def shard(
         float | None,
         typer.Option(help="Of the window before onset or beat, s; default: 0, half at beats."),
     ] = None,
+    same_onset: Annotated[
+        str, typer.Option(help="once, or each: a window for each of several at one onset.")
+    ] = "once",
+    pad: Annotated[
+        str | None,
+        typer.Option(help="wrap, reflect or edge: windows at onsets may reach beyond the ends."),
+    ] = None,
+    more_windows: Annotated[
+        str | None,
+        typer.Option(
+            help="Oversample events: \"{where: text == 'seizure', step_s: 5}\" (docs/shards.md)."
+        ),
+    ] = None,
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            help="What events enclose: \"{where: text != 'W', before_s: 1800, after_s: 1800}\"."
+        ),
+    ] = None,
     modality: Annotated[list[str] | None, typer.Option(help="ecg, eeg …; default: all.")] = None,
     pairs: Annotated[
         str, typer.Option(help="complete, or any: keep unpaired windows.")
@@ -71,6 +88,9 @@ def shard(
         Path | None,
         typer.Option(help="YAML file: labels of each window, out of annotations (docs/shards.md)."),
     ] = None,
+    labelled_only: Annotated[
+        bool, typer.Option("--labelled-only", help="Only windows that such a label is known of.")
+    ] = False,
     where: Annotated[
         str | None,
         typer.Option(help="Pandas query on the manifest: \"split == 'train' and age >= 18\"."),
@@ -140,12 +160,16 @@ def shard(
         window_s=window,
         stride_s=stride,
         epoch_s=epoch,
-        unknown_epochs=unknown_epochs,
         seed=seed,
         align=align,
         align_where=align_where,
         annotators=annotator,
         before_s=before,
+        same_onset=same_onset,
+        pad=pad,
+        more_windows=_mapping("--more-windows", more_windows),
+        crop=_mapping("--crop", crop),
+        labelled_only=labelled_only,
         modalities=modality,
         pairs=pairs,
         labels=_labels(label),
@@ -251,3 +275,13 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(text)
     return value
+
+
+def _mapping(option: str, text: str | None) -> dict[str, Any] | None:
+    """Read an option that is a mapping, as YAML."""
+    if text is None:
+        return None
+    found = load_yaml(text, lambda cause: ShardError(f"{option}: {cause}"))
+    if not isinstance(found, dict):
+        raise ShardError(f"{option}: {text!r} is no mapping, as {{where: ..., before_s: ...}}")
+    return found

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import re
 import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from physioprep.atomic import write_text
 from physioprep.limits import MAX_TEXT_BYTES
@@ -285,3 +286,24 @@ def combine(files: Iterable[str], hashes: Iterable[str | None]) -> str:
     if len(lines) == 1:
         return lines[0].partition(" ")[0]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def canonical_sha256(value: Any) -> str:
+    """Hash plain JSON types; the order of keys does not matter.
+
+    Parameters
+    ----------
+    value : JSON value
+
+    Returns
+    -------
+    str
+        SHA-256 as 64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> canonical_sha256({"a": 1, "b": 2}) == canonical_sha256({"b": 2, "a": 1})
+    True
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

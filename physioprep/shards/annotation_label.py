@@ -12,7 +12,7 @@ from physioprep.documents import load_yaml, read_text
 from physioprep.errors import ShardError
 from physioprep.patterns import matches
 
-RULES: Final = ("majority", "any", "centre", "all")
+RULES: Final = ("majority", "any", "centre", "all", "own")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class AnnotationLabel:
         Becomes the array and column ``label_<name>``.
     where : str or None
         Pandas query on the annotations (``onset, duration, text, source, code, channel,
-        subtype, num``) that selects which ones count. None: all.
+        subtype, num``, and the columns of their records) that selects which ones count. None: all.
     of : {"text", "code"}
         Which field of an annotation names its category.
     categories : mapping of str to str, sequence of (str, str), or None
@@ -33,12 +33,19 @@ class AnnotationLabel:
         first expression that matches the whole of its text (or code); annotations that match
         none do not count. None: the text (or code) itself is the category. As in queries, there
         is no look-around and no back-reference.
-    rule : {"majority", "any", "centre", "all"}
+    cases : mapping of str to str, sequence of (str, str), or None
+        In place of `of` and `categories`: the query that makes an annotation one of a category,
+        by category; the first that holds decides. Queries are as in `where`, so that a category
+        can depend on annotation and record together.
+    number : bool
+        The text is a number, and so is the label: the value that holds at most, not a category.
+    rule : {"majority", "any", "centre", "all", "own"}
         ``"majority"``: the category that holds for most of the window (for instants: that most
         annotations in the window have). ``"any"``: the first of `categories` that occurs in the
         window at all. ``"centre"``: the category that holds at the window's middle (for
         instants: of the annotation nearest to the middle, within 0.15 s). ``"all"``: every
         category that occurs in the window, so that the label is several classes at once.
+        ``"own"``: that of the annotation that the window is aligned to.
     lasts : bool
         True: an annotation holds for its stated duration; if none is stated, until the next
         annotation of the same source and code (WFDB rhythm changes), or the record's end. Where
@@ -69,6 +76,8 @@ class AnnotationLabel:
     lasts: bool = True
     otherwise: str | None = None
     spans: bool = False
+    cases: Mapping[str, str] | Sequence[tuple[str, str]] | None = None
+    number: bool = False
 
     def __post_init__(self) -> None:
         about = f"annotation label {self.name!r}"
@@ -77,9 +86,18 @@ class AnnotationLabel:
             (self.of in ("text", "code"), f"{about}: of is 'text' or 'code', not {self.of!r}"),
             (self.rule in RULES, f"{about}: rule {self.rule!r} is none of {', '.join(RULES)}"),
             (
-                self.rule != "any" or bool(self.categories),
+                self.rule != "any" or bool(self.categories or self.cases),
                 f"{about}: rule 'any' needs categories, in the order in which they win",
             ),
+            (
+                not (self.cases and self.categories),
+                f"{about}: give categories or cases, not both",
+            ),
+            (
+                not self.number or not (self.cases or self.categories or self.otherwise),
+                f"{about}: a number has no categories",
+            ),
+            (not self.number or self.rule != "all", f"{about}: a number is one at a time"),
             (
                 self.rule == "all" or self.otherwise != "",
                 f"{about}: otherwise is a category; '' is for rule 'all'",
@@ -99,20 +117,35 @@ class AnnotationLabel:
         -------
         tuple of (str, str), or None
         """
-        if self.categories is None:
-            return None
-        held = self.categories
-        items = held.items() if isinstance(held, Mapping) else held
-        return tuple((str(pattern), str(name)) for pattern, name in items)
+        return _pairs(self.categories)
+
+    @property
+    def queries(self) -> tuple[tuple[str, str], ...] | None:
+        """Categories and the query of each, in order; None where there are none.
+
+        Returns
+        -------
+        tuple of (str, str), or None
+        """
+        return _pairs(self.cases)
 
     def normalised(self) -> AnnotationLabel:
-        """Return the same label with its categories as a tuple of pairs.
+        """Return the same label with its categories and cases as tuples of pairs.
 
         Returns
         -------
         AnnotationLabel
         """
-        return dataclasses.replace(self, categories=self.pairs)
+        return dataclasses.replace(self, categories=self.pairs, cases=self.queries)
+
+
+def _pairs(
+    held: Mapping[str, str] | Sequence[tuple[str, str]] | None,
+) -> tuple[tuple[str, str], ...] | None:
+    if held is None:
+        return None
+    items = held.items() if isinstance(held, Mapping) else held
+    return tuple((str(first), str(second)) for first, second in items)
 
 
 def parse_annotation_labels(

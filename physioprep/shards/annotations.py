@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
 from physioprep.patterns import matches
-from physioprep.query import query_mask
+from physioprep.query import query_columns, query_mask
 from physioprep.shards.annotation_label import AnnotationLabel
 from physioprep.shards.source import Source
 from physioprep.store.damage import named
@@ -42,7 +42,7 @@ def read_annotations(sources: Sequence[Source]) -> pd.DataFrame:
     pandas.DataFrame
         Columns of `Recording.annotations` but ``sample``, in order of ``record`` (row of the
         plan's records) and ``onset``; ``end``, s, is when it stops: after its duration, else
-        with the next of the same source and code, else inf.
+        with the next of the same source and code, else inf; ``note`` is its number.
     """
     import pandas as pd
     import zarr
@@ -66,7 +66,41 @@ def read_annotations(sources: Sequence[Source]) -> pd.DataFrame:
     table = table.sort_values(["record", "onset"], kind="stable", ignore_index=True)
     following = table.groupby(["record", "source", "code"])["onset"].shift(-1).fillna(np.inf)
     stated = table["onset"] + table["duration"]
-    return table.assign(end=stated.where(table["duration"].notna(), following))
+    end = stated.where(table["duration"].notna(), following)
+    return table.assign(end=end, note=np.arange(len(table)))
+
+
+def with_columns_of_records(
+    table: pd.DataFrame, records: pd.DataFrame, queries: Sequence[str]
+) -> pd.DataFrame:
+    """Give annotations the columns of their records that queries name.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `read_annotations`.
+    records : pandas.DataFrame
+        Records of all stores.
+    queries : sequence of str
+        On the annotations. A name that is one of their columns means that.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    QueryError
+        A text is no query.
+    """
+    names = {name for query in queries for name in query_columns(query, "annotations")}
+    rows = table["record"].to_numpy(np.int64)
+    found = {
+        name: records[name].iloc[rows].set_axis(table.index)
+        for name in sorted(names - set(table.columns))
+        if name in records
+    }
+    return table.assign(**found)
 
 
 def choose(table: pd.DataFrame, where: str | None) -> pd.DataFrame:
@@ -77,7 +111,7 @@ def choose(table: pd.DataFrame, where: str | None) -> pd.DataFrame:
     table : pandas.DataFrame
         From `read_annotations`.
     where : str or None
-        Pandas query on the columns of `Recording.annotations`. None: all.
+        Pandas query on the columns of `Recording.annotations` and of their records. None: all.
 
     Returns
     -------
@@ -91,7 +125,7 @@ def choose(table: pd.DataFrame, where: str | None) -> pd.DataFrame:
     """
     if where is None:
         return table
-    asked = table.drop(columns=["record", "end"])
+    asked = table.drop(columns=["record", "end", "note"], errors="ignore")
     return table[query_mask(asked, where, "annotations")].reset_index(drop=True)
 
 
@@ -101,6 +135,7 @@ def label_windows(
     record: NDArray[np.int32],
     start_s: NDArray[np.float64],
     window_s: float,
+    note: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return the label that the annotations give each window.
 
@@ -115,6 +150,8 @@ def label_windows(
         From the record's start, s; ascending within a record.
     window_s : float
         Length of a window, s.
+    note : ndarray of int64, shape (window,), optional
+        Number of the annotation that a window is aligned to, -1 where there is none.
 
     Returns
     -------
@@ -130,6 +167,9 @@ def label_windows(
     kept, category, names = labelling(label, table)
     none = -1 if label.otherwise is None else names.index(label.otherwise)
     codes = np.full(len(record), none, np.int64)
+    if label.rule == "own" and note is not None:
+        code_of = dict(zip(kept["note"].tolist(), category.tolist(), strict=True))
+        return np.array([code_of.get(each, none) for each in note.tolist()], np.int64), names
     onset, end = kept["onset"].to_numpy(np.float64), kept["end"].to_numpy(np.float64)
     decide = _of_spans if label.lasts else _of_instants
     for windows, notes in by_record(record, kept["record"].to_numpy(np.int64)):
@@ -171,7 +211,7 @@ def labelling(
         If the query is wrong, or keeps no annotation of any category.
     """
     chosen = choose(table, label.where)
-    category, names = _categorise(label, chosen[label.of].astype(str).to_numpy(object))
+    category, names = _categorise(label, chosen)
     if not (category >= 0).any():
         raise ShardError(f"annotation label {label.name!r}: the stores hold no such annotation")
     if label.otherwise:
@@ -212,8 +252,16 @@ def occurs(
 
 
 def _categorise(
-    label: AnnotationLabel, texts: NDArray[Any]
+    label: AnnotationLabel, table: pd.DataFrame
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    if label.queries is not None:
+        asked = table.drop(columns=["record", "end", "note"], errors="ignore")
+        names = tuple(dict.fromkeys(name for name, _ in label.queries))
+        category = np.full(len(table), -1, np.int64)
+        for name, query in label.queries[::-1]:  # the first that holds is written last, and wins
+            category[query_mask(asked, query, "annotations")] = names.index(name)
+        return category, names
+    texts = table[label.of].astype(str).to_numpy(object)
     found = sorted(set(texts.tolist()))
     if label.pairs is None:
         names = tuple(text for text in found if text)

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.errors import ShardError
 from physioprep.query import query_mask
-from physioprep.shards.annotations import BEAT_CODES, choose
-from physioprep.shards.annotators import check_one_annotator, of_annotators
 from physioprep.shards.modality import ModalityPlan
+from physioprep.shards.more_windows import Crop, MoreWindows
+from physioprep.shards.onsets import Onsets
 from physioprep.shards.source import Source
 from physioprep.shards.spec import ShardSpec
 
@@ -22,24 +21,7 @@ if TYPE_CHECKING:
 
 #: Far shorter than a sample, and longer than the rounding error of seconds.
 _TINY: Final = 1e-6
-_PLACE: Final = np.dtype([("record", np.int64), ("start", np.float64)])
-
-
-@dataclass(frozen=True, eq=False)
-class Onsets:
-    """Onsets that windows are aligned to.
-
-    Parameters
-    ----------
-    record : ndarray of int64, shape (onset,)
-        Row of the plan's records.
-    onset_s, end_s : ndarray of float64, shape (onset,)
-        From the record's start, s; `end_s` is inf where no end is known.
-    """
-
-    record: NDArray[np.int64]
-    onset_s: NDArray[np.float64]
-    end_s: NDArray[np.float64]
+_PLACE: Final = np.dtype([("record", np.int64), ("start", np.float64), ("note", np.int64)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +34,32 @@ class Candidates:
         Row of the plan's records, in order.
     start_s : ndarray of float64, shape (candidate,)
         From the record's start, s; ascending within a record.
+    note : ndarray of int64, shape (candidate,)
+        Number of the annotation that it is aligned to; -1 where there is none.
     left_out : dict of str to int
         Onsets without a candidate window, by reason.
     """
 
     record: NDArray[np.int32]
     start_s: NDArray[np.float64]
+    note: NDArray[np.int64]
     left_out: dict[str, int]
+
+    def of(self, kept: NDArray[np.bool_], reason: str) -> Candidates:
+        """Return some of them, and count the others.
+
+        Parameters
+        ----------
+        kept : ndarray of bool, shape (candidate,)
+        reason : str
+            Why the others are left out.
+
+        Returns
+        -------
+        Candidates
+        """
+        left_out = count_all(self.left_out, {reason: int((~kept).sum())})
+        return Candidates(self.record[kept], self.start_s[kept], self.note[kept], left_out)
 
 
 def chosen_records(records: pd.DataFrame, spec: ShardSpec) -> NDArray[np.bool_]:
@@ -84,48 +85,14 @@ def chosen_records(records: pd.DataFrame, spec: ShardSpec) -> NDArray[np.bool_]:
     return query_mask(records, spec.where, "records")
 
 
-def annotated_onsets(table: pd.DataFrame, records: pd.DataFrame, spec: ShardSpec) -> Onsets:
-    """Return the annotations that windows are aligned to.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `read_annotations`.
-    records : pandas.DataFrame
-        Records of all stores.
-    spec : ShardSpec
-
-    Returns
-    -------
-    Onsets
-
-    Raises
-    ------
-    ShardError
-        If there is no such annotation, a record has beats of several annotators, or the query
-        is wrong.
-    """
-    beats = spec.align == "beat"
-    if beats:
-        table = table[table["code"].isin(BEAT_CODES)].reset_index(drop=True)
-    counting = of_annotators(table, records, spec.annotators, spec.align_where)
-    chosen = choose(counting, spec.align_where)
-    if not len(chosen):
-        what = "annotated heart beat (align='r_peak' detects them)" if beats else "annotation"
-        asked = f" with {spec.align_where!r}" if spec.align_where else ""
-        raise ShardError(f"align={spec.align!r}: the stores hold no {what}{asked}")
-    if beats:
-        check_one_annotator(chosen, records)
-    columns = (chosen[name].to_numpy(np.float64) for name in ("onset", "end"))
-    return Onsets(chosen["record"].to_numpy(np.int64), *columns)
-
-
 def lay_windows(
     sources: tuple[Source, ...],
     modalities: tuple[ModalityPlan, ...],
     records: pd.DataFrame,
     spec: ShardSpec,
     onsets: Onsets | None,
+    more: Onsets | None = None,
+    cropped: Onsets | None = None,
 ) -> Candidates:
     """Lay out windows before any sample is read.
 
@@ -138,6 +105,10 @@ def lay_windows(
     spec : ShardSpec
     onsets : Onsets or None
         None where windows begin at the record's start.
+    more : Onsets, optional
+        Events within which `spec.more_windows` lays windows in addition.
+    cropped : Onsets, optional
+        Events that `spec.crop` keeps, with the time before the first and after the last.
 
     Returns
     -------
@@ -154,11 +125,17 @@ def lay_windows(
     end_s = ends_s.min(axis=0) if spec.pairs == "complete" else ends_s.max(axis=0)
     chosen = chosen_records(records, spec)
     spans = tuple(_spans(records, spec, chosen, end_s))
+    if spec.crop is not None and cropped is not None:
+        spans = tuple(_cropped(span, cropped, spec.crop, len(end_s)) for span in spans)
     left_out: dict[str, int] = {}
     if onsets is None:
         places = np.unique(np.concatenate([_tile(*span, spec) for span in spans]))
     else:
         places, left_out = _at_onsets(onsets, spans, end_s, chosen, spec)
+    if spec.more_windows is not None and more is not None:
+        extra = _more(more, spec.more_windows, spec.window_s, end_s, chosen)
+        extra = extra[_within(extra, spans, len(end_s), spec.window_s)]
+        places = np.unique(np.concatenate([places, extra]))
     record, start_s = places["record"], places["start"]
     inside = np.stack(
         [
@@ -167,9 +144,12 @@ def lay_windows(
         ]
     )
     good = inside.all(axis=0) if spec.pairs == "complete" else inside.any(axis=0)
+    if spec.pad is not None:
+        good = np.ones(len(record), bool)
     if onsets is not None:
         left_out[BEYOND] += int((~good).sum())
-    return Candidates(record[good].astype(np.int32), start_s[good], left_out)
+    note = places["note"][good]
+    return Candidates(record[good].astype(np.int32), start_s[good], note, left_out)
 
 
 #: Reasons why an onset has no window.
@@ -206,6 +186,41 @@ def _spans(
         yield rows, begin, _bound(to_s, end_s[rows], end_s[rows]) - spec.trim_s
 
 
+def _cropped(span: _Span, events: Onsets, crop: Crop, n_records: int) -> _Span:
+    """Keep of a region what lies from shortly before the first event to shortly after the last."""
+    rows, begin, stop = span
+    first, last = np.full(n_records, np.inf), np.full(n_records, -np.inf)
+    np.minimum.at(first, events.record, events.onset_s)
+    np.maximum.at(last, events.record, events.end_s)
+    begin = np.maximum(begin, first[rows] - crop.before_s)
+    stop = np.minimum(stop, last[rows] + crop.after_s)
+    held = stop > begin  # a record without such an event has no window
+    return rows[held], begin[held], stop[held]
+
+
+def _more(
+    events: Onsets,
+    more: MoreWindows,
+    window_s: float,
+    end_s: NDArray[np.float64],
+    chosen: NDArray[np.bool_],
+) -> NDArray[Any]:
+    """Lay windows `step_s` apart, that begin within an event or shortly before or after it."""
+    own = chosen[events.record]
+    record = events.record[own]
+    begin = np.maximum(events.onset_s[own] - more.before_s, 0.0)
+    stop = np.minimum(events.end_s[own] + more.after_s, end_s[record])
+    count = np.maximum(np.ceil((stop - begin) / more.step_s - _TINY), 0).astype(np.int64)
+    step = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    places = np.empty(len(step), _PLACE)
+    places["record"] = np.repeat(record, count)
+    places["start"] = np.repeat(begin, count) + step * more.step_s
+    places["note"] = np.repeat(events.note[own], count)
+    fits = places["start"] + window_s < end_s[places["record"]] + _TINY
+    kept: NDArray[Any] = places[fits]
+    return kept
+
+
 def _bound(value: float | None, default: Any, end_s: NDArray[np.float64]) -> NDArray[np.float64]:
     if value is None:
         value = default
@@ -217,7 +232,11 @@ def _bound(value: float | None, default: Any, end_s: NDArray[np.float64]) -> NDA
 
 
 def _tile(
-    rows: NDArray[Any], begin: NDArray[np.float64], stop: NDArray[np.float64], spec: ShardSpec
+    rows: NDArray[Any],
+    begin: NDArray[np.float64],
+    stop: NDArray[np.float64],
+    spec: ShardSpec,
+    note: NDArray[np.int64] | int = -1,
 ) -> NDArray[Any]:
     """Lay windows one after the other from `begin` on, as many as fit before `stop`."""
     count = np.floor((stop - begin - spec.window_s) / spec.step_s + _TINY).astype(np.int64) + 1
@@ -226,6 +245,7 @@ def _tile(
     places = np.empty(len(step), _PLACE)
     places["record"] = np.repeat(rows, count)
     places["start"] = np.repeat(begin, count) + step * spec.step_s
+    places["note"] = np.repeat(np.broadcast_to(note, len(rows)), count)
     return places
 
 
@@ -238,23 +258,32 @@ def _at_onsets(
 ) -> tuple[NDArray[Any], dict[str, int]]:
     """Lay windows at the onsets in the chosen records; count those that are left out."""
     own = chosen[onsets.record]
-    record, onset_s = onsets.record[own], onsets.onset_s[own]
+    record, onset_s, note = onsets.record[own], onsets.onset_s[own], onsets.note[own]
     if spec.align == "event":
         stop = np.minimum(onsets.end_s[own], end_s[record])
-        places = _tile(record, onset_s, stop, spec)
+        places = _tile(record, onset_s, stop, spec, note)
     else:
         places = np.empty(len(record), _PLACE)
-        places["record"], places["start"] = record, onset_s - spec.lead_s
+        places["record"], places["start"], places["note"] = record, onset_s - spec.lead_s, note
     unique = np.unique(places)
+    if spec.same_onset == "once":
+        first = np.diff(unique["record"], prepend=-1) != 0
+        unique = unique[first | (np.diff(unique["start"], prepend=np.nan) != 0)]
     left_out = {TWICE: len(places) - len(unique)}
-    start, last = unique["start"], end_s[unique["record"]] - spec.window_s
-    inside = (start > -_TINY) & (start < last + _TINY)
+    start, end = unique["start"], end_s[unique["record"]]
+    if spec.pad is None:
+        inside = (start > -_TINY) & (start < end - spec.window_s + _TINY)
+    else:  # the onset itself is in the record
+        inside = (start + spec.lead_s > -_TINY) & (start + spec.lead_s < end)
     left_out[BEYOND] = int((~inside).sum())
     kept = unique[inside]
     within = _within(kept, spans, len(end_s), spec.window_s)
+    if spec.pad is not None and not (spec.regions or spec.trim_s or spec.crop):
+        within[:] = True
     left_out[OUTSIDE] = int((~within).sum())
     kept = kept[within]
-    kept["start"] = np.maximum(kept["start"], 0.0)
+    if spec.pad is None:
+        kept["start"] = np.maximum(kept["start"], 0.0)
     return kept, left_out
 
 

@@ -248,29 +248,86 @@ def cut_candidates(
     group = source.groups.get(modality.name)
     if group is not None:
         first = np.round(start_s * modality.rate_hz).astype(np.int64)
-        inside = np.flatnonzero(first + modality.n_samples <= group.length[own])
+        inside = np.flatnonzero(_can_be_cut(first, modality.n_samples, group.length[own], plan))
         place = np.array([modality.channels.index(channel) for channel in group.channels])
-        cut = _cut_group(group, own[inside], first[inside], modality.n_samples)
+        cut = _cut_group(group, own[inside], first[inside], modality.n_samples, plan.spec.pad)
         for target, values in ((signal, cut.signal), (scale, cut.scale), (present, cut.present)):
             target[np.ix_(inside, place)] = values
     signal[~present], scale[~present] = MISSING_INT16, 1.0
     return Windows(signal, scale, present)
 
 
+def _can_be_cut(
+    first: NDArray[np.int64], n_samples: int, length: NDArray[np.int64], plan: Plan
+) -> NDArray[np.bool_]:
+    """Return which windows lie in their records, or can be padded."""
+    inside: NDArray[np.bool_] = first + n_samples <= length
+    return inside if plan.spec.pad is None else length > 0
+
+
 def _cut_group(
-    group: SourceGroup, record: NDArray[Any], first: NDArray[np.int64], n_samples: int
+    group: SourceGroup,
+    record: NDArray[Any],
+    first: NDArray[np.int64],
+    n_samples: int,
+    pad: str | None,
 ) -> Windows:
-    begin = group.start[record] + first
     digital = np.empty((len(record), len(group.channels), n_samples), group.dtype)
+    beyond = (first < 0) | (first + n_samples > group.length[record])
+    for row in np.flatnonzero(beyond).tolist():
+        place = padded(int(first[row]), n_samples, int(group.length[record[row]]), str(pad))
+        digital[row] = _gather(group, int(group.start[record[row]]), place)
+    whole = np.flatnonzero(~beyond)
+    begin = group.start[record[whole]] + first[whole]
     for low, high in _stretches(begin, n_samples, len(group.channels) * digital.itemsize):
         origin = int(begin[low])
         samples = read_samples(group.path, origin, int(begin[high - 1]) + n_samples)
         for row in range(low, high):
             offset = int(begin[row]) - origin
-            digital[row] = samples[:, offset : offset + n_samples]
+            digital[whole[row]] = samples[:, offset : offset + n_samples]
     scale, offset_ = group.scale[record], group.offset[record]
     signal, kept = to_int16(digital, scale, offset_, group.invalid[record])
     return Windows(signal, kept, group.present[record])
+
+
+def padded(first: int, n_samples: int, length: int, pad: str) -> NDArray[np.int64]:
+    """Return which samples of a record a window holds that reaches beyond its ends.
+
+    Parameters
+    ----------
+    first : int
+        Where the window begins; negative before the record.
+    n_samples, length : int
+        Samples of the window, and of the record.
+    pad : {"wrap", "reflect", "edge"}
+        As by `numpy.pad`.
+
+    Returns
+    -------
+    ndarray of int64, shape (sample,)
+
+    Examples
+    --------
+    >>> padded(-2, 4, 5, "wrap").tolist(), padded(-2, 4, 5, "reflect").tolist()
+    ([3, 4, 0, 1], [2, 1, 0, 1])
+    """
+    place = np.arange(first, first + n_samples)
+    if pad == "wrap":
+        return place % length
+    if pad == "edge" or length == 1:
+        return np.clip(place, 0, length - 1)
+    folded = place % (2 * length - 2)
+    return np.minimum(folded, 2 * length - 2 - folded)
+
+
+def _gather(group: SourceGroup, start: int, place: NDArray[np.int64]) -> NDArray[Any]:
+    """Read samples of a record one by one, neighbours together."""
+    parts = []
+    for piece in np.split(place, np.flatnonzero(np.abs(np.diff(place)) != 1) + 1):
+        low = int(piece.min())
+        samples = read_samples(group.path, start + low, start + int(piece.max()) + 1)
+        parts.append(samples[:, piece - low])
+    return np.concatenate(parts, axis=1)
 
 
 def _stretches(begin: NDArray[np.int64], n_samples: int, width: int) -> Iterator[tuple[int, int]]:

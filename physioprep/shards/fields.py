@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 from physioprep.shards.annotation_label import AnnotationLabel
+from physioprep.shards.more_windows import Crop, MoreWindows
 from physioprep.shards.split_choice import Choice
 
 #: Where windows may lie: (records by pandas query or None, from s, to s); negative seconds
@@ -24,12 +25,16 @@ class ShardFields(TypedDict, total=False):
     window_s: float | None
     stride_s: float | None
     epoch_s: float | None
-    unknown_epochs: str | None
+    labelled_only: bool | None
     seed: int | None
     align: str | None
     align_where: str | None
     annotators: Sequence[str] | None
     before_s: float | None
+    same_onset: str | None
+    pad: str | None
+    more_windows: MoreWindows | Mapping[str, Any] | None
+    crop: Crop | Mapping[str, Any] | None
     modalities: Sequence[str] | None
     pairs: str | None
     labels: Sequence[str] | Mapping[str, Sequence[str] | None] | None

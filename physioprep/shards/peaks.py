@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from physioprep.atomic import temporary_file
 from physioprep.errors import ShardError
 from physioprep.samples import to_physical
-from physioprep.shards.candidates import Onsets, chosen_records
+from physioprep.shards.candidates import chosen_records
 from physioprep.shards.job import Job, sources_of, work_of
+from physioprep.shards.onsets import Onsets
 from physioprep.shards.plan import unite_records
 from physioprep.shards.source import Source, SourceGroup, read_samples
 from physioprep.shards.spec import ShardSpec
@@ -241,4 +242,4 @@ def gather_peaks(work: Path, n_tasks: int) -> Onsets:
     onset = np.concatenate([each["onset"] for each in found])
     if not record.size:
         raise ShardError("align='r_peak': NeuroKit2 finds no R peak in any record")
-    return Onsets(record, onset, np.full(len(onset), np.inf))
+    return Onsets(record, onset, np.full(len(onset), np.inf), np.full(len(onset), -1))

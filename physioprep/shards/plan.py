@@ -10,25 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
-from physioprep.shards.annotations import read_annotations
-from physioprep.shards.annotators import of_annotators
-from physioprep.shards.candidates import (
-    Candidates,
-    Onsets,
-    annotated_onsets,
-    chosen_records,
-    count_all,
-    lay_windows,
-)
+from physioprep.hashes import canonical_sha256
+from physioprep.shards.candidates import chosen_records
 from physioprep.shards.label_plan import LabelPlan
+from physioprep.shards.lay import lay_labelled
 from physioprep.shards.modality import ModalityPlan, unite_modalities
 from physioprep.shards.named_split import Parted, needs_annotations, part_windows, split_content
+from physioprep.shards.onsets import Onsets
 from physioprep.shards.record_labels import label_names, record_label, text_names
 from physioprep.shards.source import Source
-from physioprep.shards.spec import ShardSpec, canonical_sha256
+from physioprep.shards.spec import ShardSpec
 from physioprep.shards.split import split_subjects, stratify_subjects
 from physioprep.shards.split_choice import choice_parts, is_fractions
-from physioprep.shards.window_labels import all_known, window_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +30,6 @@ if TYPE_CHECKING:
 _RUN_BYTES = 64 << 20
 _RUN_BYTES_MIN = 2 << 20
 #: Why a window of epochs is left out before its samples are read.
-UNKNOWN = "an epoch without a label"
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,21 +198,8 @@ def plan_windows(
     modalities = unite_modalities(sources, spec)
     records = unite_records(sources)
     text_names(records, spec)  # what is wrong with them shows before any work
-    needed = (
-        spec.annotation_labels
-        or spec.align in ("annotation", "event", "beat")
-        or needs_annotations(_corpora(sources), spec)
-    )
-    table = read_annotations(sources) if needed else None
-    onsets = peaks
-    if table is not None and spec.align in ("annotation", "event", "beat"):
-        onsets = annotated_onsets(table, records, spec)
-    laid = lay_windows(sources, modalities, records, spec, onsets)
-    if not laid.record.size:
-        raise ShardError(f"no record has a window of {spec.window_s:g} s that the options allow")
-    labels = _window_labels(laid, table, records, spec) if table is not None else ()
-    if spec.unknown_epochs == "drop":
-        laid, labels = _without_unknown(laid, labels)
+    needed = needs_annotations(_corpora(sources), spec)
+    laid, labels, table = lay_labelled(sources, modalities, records, spec, peaks, needed=needed)
     places = Places(
         record=laid.record,
         start_s=laid.start_s,
@@ -231,36 +210,6 @@ def plan_windows(
     )
     sha256 = plan_sha256(sources, spec, detector)
     return _assemble(sources, spec, modalities, records, places, sha256)
-
-
-def _window_labels(
-    laid: Candidates, table: pd.DataFrame, records: pd.DataFrame, spec: ShardSpec
-) -> tuple[LabelPlan, ...]:
-    taken = {*label_names(records, spec), *text_names(records, spec)}
-    labels = []
-    for asked in spec.annotation_labels:
-        if f"label_{asked.name}" in taken:
-            raise ShardError(
-                f"annotation label {asked.name!r}: a label label_{asked.name} of the records "
-                "exists already"
-            )
-        counting = of_annotators(table, records, spec.annotators, asked.where)
-        labels.append(window_label(asked, counting, laid.record, laid.start_s, spec))
-    return tuple(labels)
-
-
-def _without_unknown(
-    laid: Candidates, labels: tuple[LabelPlan, ...]
-) -> tuple[Candidates, tuple[LabelPlan, ...]]:
-    """Leave out windows with an epoch that a label leaves unknown, and count them."""
-    known = all_known(labels, len(laid.record))
-    left_out = count_all(laid.left_out, {UNKNOWN: int((~known).sum())})
-    if not known.any():
-        raise ShardError(
-            f"unknown_epochs='drop': each of the {len(known)} windows has an unknown epoch"
-        )
-    kept = replace(laid, record=laid.record[known], start_s=laid.start_s[known], left_out=left_out)
-    return kept, tuple(replace(label, values=label.values[known]) for label in labels)
 
 
 def rebuild_plan(sources: Sequence[Source], spec: ShardSpec, places: Places, sha256: str) -> Plan:

@@ -14,6 +14,7 @@ import numpy as np
 from physioprep import outputs
 from physioprep.atomic import make_folders, remove, remove_leftovers
 from physioprep.errors import ShardError
+from physioprep.hashes import canonical_sha256
 from physioprep.lock import Held
 from physioprep.outputs import check_output
 from physioprep.parallel.cluster import Announce, one_cluster
@@ -32,7 +33,7 @@ from physioprep.shards.record_labels import unlisted
 from physioprep.shards.result import ShardResult
 from physioprep.shards.shuffle import order_windows
 from physioprep.shards.source import Source, open_source
-from physioprep.shards.spec import ShardSpec, canonical_sha256
+from physioprep.shards.spec import ShardSpec
 from physioprep.shards.work_folder import SHARDS, commit, finish, finished, hold_target, open_work
 from physioprep.shards.write_tables import write_spans, write_texts
 

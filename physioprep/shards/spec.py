@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -11,25 +10,31 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Unpack, cast
 
 from physioprep.errors import ShardError
+from physioprep.hashes import canonical_sha256
 from physioprep.shards import split_choice
 from physioprep.shards.annotation_label import AnnotationLabel, parse_annotation_labels
 from physioprep.shards.fields import Region, ShardFields
+from physioprep.shards.more_windows import Crop, MoreWindows, parse_option
+from physioprep.shards.placing import placing_checks
 
 #: ``attrs["schema"]`` and ``attrs["schema_version"]`` of a shards folder.
 SCHEMA: Final = "physioprep.shards"
 SCHEMA_VERSION: Final = 1
 CODECS: Final = ("none", "lz4", "zstd", "pcodec")
-ALIGNMENTS: Final = ("start", "annotation", "event", "beat", "r_peak")
 #: Fields that came later, with what they are without being given: shards made before keep their
 #: hash and their bytes.
 _LATER: Final[Mapping[str, Any]] = {
     "annotators": None,
     "epoch_s": None,
-    "unknown_epochs": "keep",
+    "labelled_only": False,
+    "same_onset": "once",
+    "pad": None,
+    "more_windows": None,
+    "crop": None,
     "label_categories": {},
     "texts": [],
 }
-_LATER_OF_LABELS: Final[Mapping[str, Any]] = {"spans": False}
+_LATER_OF_LABELS: Final[Mapping[str, Any]] = {"spans": False, "cases": None, "number": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +50,8 @@ class ShardSpec:
     epoch_s : float or None
         Cut each window into epochs of this length, s, which divides the window's: the
         annotations then label each epoch, and the stream gives (batch, epoch, channel, time).
-    unknown_epochs : {"keep", "drop"}
-        Whether windows with an epoch that an annotation label leaves unknown are kept.
+    labelled_only : bool
+        Leave out windows that one of `annotation_labels` leaves unknown, or an epoch of them.
     seed : int
         Seeds the shuffle and the choice of windows under `max_per_record`.
     align : {"start", "annotation", "event", "beat", "r_peak"}
@@ -62,6 +67,16 @@ class ShardSpec:
     before_s : float or None
         Seconds of the window before the onset or beat. None: half the window around beats,
         none elsewhere. Negative begins after the onset.
+    same_onset : {"once", "each"}
+        Whether several annotations at one onset give one window, or one each.
+    pad : {"wrap", "reflect", "edge"} or None
+        Windows around an onset may reach beyond the record's ends; samples there are those of
+        the other end, mirrored (without the last one), or the last one, as by `numpy.pad`.
+        None: such windows are left out.
+    more_windows : MoreWindows or None
+        Windows in addition, at events of a rare class.
+    crop : Crop or None
+        Only the part of each record that events enclose.
     modalities : tuple of str or None
         Which ones; None means all that the stores hold.
     pairs : {"complete", "any"}
@@ -117,12 +132,16 @@ class ShardSpec:
     window_s: float = 10.0
     stride_s: float | None = None
     epoch_s: float | None = None
-    unknown_epochs: str = "keep"
+    labelled_only: bool = False
     seed: int = 0
     align: str = "start"
     align_where: str | None = None
     annotators: tuple[str, ...] | None = None
     before_s: float | None = None
+    same_onset: str = "once"
+    pad: str | None = None
+    more_windows: MoreWindows | None = None
+    crop: Crop | None = None
     modalities: tuple[str, ...] | None = None
     pairs: str = "complete"
     labels: tuple[str, ...] | None = None
@@ -165,7 +184,7 @@ class ShardSpec:
                 "stratify needs a split by fractions",
             ),
             (not cause, cause),
-            *self._alignment_checks(),
+            *placing_checks(self.align, self.align_where, self.before_s, self.same_onset, self.pad),
             *self._target_checks(),
             *self._mixture_checks(),
         )
@@ -175,24 +194,6 @@ class ShardSpec:
         for good, cause in checks:
             if not good:
                 raise ShardError(cause)
-
-    def _alignment_checks(self) -> tuple[tuple[bool, str], ...]:
-        names = [label.name for label in self.annotation_labels]
-        return (
-            (
-                self.align in ALIGNMENTS,
-                f"align {self.align!r} is none of {', '.join(ALIGNMENTS)}",
-            ),
-            (
-                self.align_where is None or self.align in ("annotation", "event", "beat"),
-                f"align_where chooses annotations; align={self.align!r} looks at none",
-            ),
-            (
-                self.before_s is None or self.align not in ("start", "event"),
-                f"before_s is for windows at an onset or beat, not for align={self.align!r}",
-            ),
-            (len(set(names)) == len(names), "two annotation labels have the same name"),
-        )
 
     def _target_checks(self) -> tuple[tuple[bool, str], ...]:
         epoch_s, n_epochs = self.epoch_s, self.n_epochs or 0
@@ -205,12 +206,17 @@ class ShardSpec:
                 f"a window of {self.window_s:g} s is no whole number of epochs of {epoch_s} s",
             ),
             (
-                self.unknown_epochs in ("keep", "drop"),
-                f"unknown_epochs is 'keep' or 'drop', not {self.unknown_epochs!r}",
+                not self.labelled_only or bool(self.annotation_labels),
+                "labelled_only needs annotation_labels",
             ),
             (
-                self.unknown_epochs == "keep" or bool(epoch_s and self.annotation_labels),
-                "unknown_epochs='drop' needs epoch_s and annotation_labels",
+                epoch_s is None or all(label.rule != "own" for label in self.annotation_labels),
+                "the rule 'own' labels windows, not epochs",
+            ),
+            (
+                len({label.name for label in self.annotation_labels})
+                == len(self.annotation_labels),
+                "two annotation labels have the same name",
             ),
             (
                 all(names and len(set(names)) == len(names) for names in given.values()),
@@ -269,6 +275,8 @@ class ShardSpec:
             "annotation_labels": parse_annotation_labels,
             "regions": lambda regions: tuple(tuple(region) for region in regions),
             "weights": lambda weights: tuple(map(float, weights)),
+            "more_windows": lambda held: parse_option(MoreWindows, held, "more_windows"),
+            "crop": lambda held: parse_option(Crop, held, "crop"),
             **dict.fromkeys(("modalities", "labels", "texts", "stratify", "annotators"), tuple),
             **dict.fromkeys(("max_abs", "min_std"), dict),
             "split": split_choice.parse_choice,
@@ -276,6 +284,20 @@ class ShardSpec:
         for name in convert.keys() & given.keys():
             given[name] = convert[name](given[name])
         return cls(**given)
+
+    @property
+    def annotation_queries(self) -> tuple[str, ...]:
+        """All queries on annotations.
+
+        Returns
+        -------
+        tuple of str
+        """
+        held = [self.align_where]
+        held += [option.where for option in (self.more_windows, self.crop) if option is not None]
+        for label in self.annotation_labels:
+            held += [label.where, *(query for _, query in label.queries or ())]
+        return tuple(query for query in held if query is not None)
 
     @property
     def step_s(self) -> float:
@@ -320,7 +342,7 @@ class ShardSpec:
         """
         values = dataclasses.asdict(self) | {"stride_s": self.step_s}
         for label, held in zip(values["annotation_labels"], self.annotation_labels, strict=True):
-            label["categories"] = held.pairs
+            label["categories"], label["cases"] = held.pairs, held.queries
             for name, value in _LATER_OF_LABELS.items():
                 if label[name] == value:
                     del label[name]
@@ -371,24 +393,3 @@ def _category_lists(held: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, .
         if isinstance(names, str) or not all(isinstance(each, str) for each in names):
             raise ShardError(f"label {name}: its categories are a list of texts, not {names!r}")
     return {name: tuple(names) for name, names in held.items()}
-
-
-def canonical_sha256(value: Any) -> str:
-    """Hash plain JSON types; the order of keys does not matter.
-
-    Parameters
-    ----------
-    value : JSON value
-
-    Returns
-    -------
-    str
-        SHA-256 as 64 hexadecimal digits.
-
-    Examples
-    --------
-    >>> canonical_sha256({"a": 1, "b": 2}) == canonical_sha256({"b": 2, "a": 1})
-    True
-    """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.errors import ShardError
 from physioprep.shards.annotation_label import AnnotationLabel
 from physioprep.shards.annotations import by_record, label_windows, labelling, occurs
 from physioprep.shards.label_plan import LabelPlan
@@ -23,6 +24,7 @@ def window_label(
     table: pd.DataFrame,
     record: NDArray[np.int32],
     start_s: NDArray[np.float64],
+    note: NDArray[np.int64],
     spec: ShardSpec,
 ) -> LabelPlan:
     """Return the label that the annotations give each window, or each of its epochs.
@@ -36,6 +38,8 @@ def window_label(
         Row of the plan's records, ascending.
     start_s : ndarray of float64, shape (window,)
         From the record's start, s; ascending within a record.
+    note : ndarray of int64, shape (window,)
+        Number of the annotation that a window is aligned to, -1 where there is none.
     spec : ShardSpec
 
     Returns
@@ -51,7 +55,7 @@ def window_label(
     kind = "classes" if asked.rule == "all" else "class"
     values: NDArray[Any]
     if spec.n_epochs is None or spec.epoch_s is None:
-        values, names = label(asked, table, record, start_s, spec.window_s)
+        values, names = label(asked, table, record, start_s, spec.window_s, note)
     else:
         begin = start_s[:, None] + np.arange(spec.n_epochs) * spec.epoch_s
         records = np.repeat(record, spec.n_epochs)
@@ -61,8 +65,11 @@ def window_label(
         values = np.empty_like(found)
         values[order] = found
         values = values.reshape(*begin.shape, *found.shape[1:])
-    stated = asked.pairs is not None
     name = f"label_{asked.name}"
+    if asked.number:
+        numbers = as_numbers(values, names, asked.name)
+        return LabelPlan(name, numbers, None, per_window=True, kind="number")
+    stated = bool(asked.pairs or asked.queries)
     return LabelPlan(name, values, names, per_window=True, stated=stated, kind=kind)
 
 
@@ -72,6 +79,7 @@ def label_classes(
     record: NDArray[np.int32],
     start_s: NDArray[np.float64],
     window_s: float,
+    note: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
     """Return all categories that occur in each window.
 
@@ -79,7 +87,7 @@ def label_classes(
     ----------
     label : AnnotationLabel
         With the rule ``"all"``.
-    table, record, start_s, window_s
+    table, record, start_s, window_s, note
         As for `label_windows`.
 
     Returns
@@ -109,6 +117,45 @@ def label_classes(
     elif label.otherwise:
         values[none, names.index(label.otherwise)] = 1
     return values, names
+
+
+def as_numbers(codes: NDArray[Any], names: Sequence[str], label: str) -> NDArray[np.float32]:
+    """Return the numbers that texts of annotations are.
+
+    Parameters
+    ----------
+    codes : ndarray of int64, any shape
+        Of `names`; -1 is unknown.
+    names : sequence of str
+        Texts.
+    label : str
+        For the error.
+
+    Returns
+    -------
+    ndarray of float32, shape as `codes`
+        NaN where unknown.
+
+    Raises
+    ------
+    ShardError
+        A text is no finite number.
+
+    Examples
+    --------
+    >>> as_numbers(np.array([1, -1]), ["0.25", "0.5"], "perclos").tolist()
+    [0.5, nan]
+    """
+    values = np.full(len(names) + 1, np.nan, np.float32)
+    for number, name in enumerate(names):
+        try:
+            values[number] = float(name)
+        except ValueError:
+            raise ShardError(f"annotation label {label!r}: {name!r} is no number") from None
+        if not np.isfinite(values[number]):
+            raise ShardError(f"annotation label {label!r}: {name!r} is no finite number")
+    found: NDArray[np.float32] = values[codes]
+    return found
 
 
 def all_known(labels: Sequence[LabelPlan], n_windows: int) -> NDArray[np.bool_]:

@@ -11,12 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
+from physioprep.hashes import canonical_sha256
 from physioprep.samples import MISSING_INT16, to_physical
 from physioprep.shards.cut import cut_candidates
 from physioprep.shards.order import EpochOrder, layout, rank_positions
 from physioprep.shards.plan import Plan, plan_windows
 from physioprep.shards.source import open_source
-from physioprep.shards.spec import ShardSpec, canonical_sha256
+from physioprep.shards.spec import ShardSpec
 from physioprep.stream.base import Batch, BatchStream
 from physioprep.stream.sequences import by_epochs
 

@@ -122,9 +122,7 @@ def test_windows_with_an_unknown_epoch_are_left_out_and_counted(
     options: dict[str, Any] = {"window_s": 8.0, "epoch_s": 4.0, "stride_s": 4.0, "workers": 1}
     labels = {"stage": STAGES}
     every = shard(nights, tmp_path / "all", annotation_labels=labels, **options)
-    few = shard(
-        nights, tmp_path / "few", annotation_labels=labels, unknown_epochs="drop", **options
-    )
+    few = shard(nights, tmp_path / "few", annotation_labels=labels, labelled_only=True, **options)
     rows = [open_shards(tmp_path / name).windows for name in ("all", "few")]
     whole = rows[0][[None not in list(cell) for cell in rows[0]["label_stage"]]]
     keys = ["record_id", "start_s"]
@@ -132,11 +130,11 @@ def test_windows_with_an_unknown_epoch_are_left_out_and_counted(
     pd.testing.assert_frame_equal(
         *(each[keys].sort_values(keys, ignore_index=True) for each in (whole, rows[1]))
     )
-    assert few.left_out == {"an epoch without a label": every.n_windows - few.n_windows}
+    assert few.left_out == {"without a label": every.n_windows - few.n_windows}
     assert (open_shards(tmp_path / "few").values("stage") >= 0).all()
-    with pytest.raises(ShardError, match="has an unknown epoch"):
+    with pytest.raises(ShardError, match="lacks a label"):
         shard(nights, tmp_path / "none", where="record_id == 'r003'", annotation_labels=labels,
-              unknown_epochs="drop", **options)  # fmt: skip
+              labelled_only=True, **options)  # fmt: skip
 
 
 @settings(deadline=None, max_examples=150)
@@ -158,9 +156,9 @@ def test_several_classes_of_any_annotations(data: st.DataObject) -> None:
     spec = ShardSpec(window_s=1.0)
     if not set(text) & {"a", "b"}:
         with pytest.raises(ShardError, match="hold no such annotation"):
-            window_label(label, table, *windows, spec)
+            window_label(label, table, *windows, np.full(len(windows[0]), -1), spec)
         return
-    plan = window_label(label, table, *windows, spec)
+    plan = window_label(label, table, *windows, np.full(len(windows[0]), -1), spec)
     names = ["a", "b", "none"] if otherwise == "none" else ["a", "b"]
     assert plan.categories == tuple(names)
     for (where, start), found in zip(starts, plan.values, strict=True):
@@ -213,8 +211,8 @@ def test_spans_are_the_annotations_of_records_with_windows(
         ({"epoch_s": -2.0}, "no whole number of epochs"),
         ({"epoch_s": 16.0}, "no whole number of epochs"),
         ({"epoch_s": 0.16}, "an epoch of 0.16 s is no whole number of eeg samples at 10 Hz"),
-        ({"unknown_epochs": "drop"}, "needs epoch_s and annotation_labels"),
-        ({"unknown_epochs": "leave"}, "unknown_epochs is 'keep' or 'drop', not 'leave'"),
+        ({"labelled_only": True}, "labelled_only needs annotation_labels"),
+        ({"annotation_labels": {"a": {"rule": "own"}}, "epoch_s": 4.0}, "not epochs"),
         ({"annotation_labels": {"a": {"otherwise": ""}}}, "otherwise is a category"),
         ({"annotation_labels": {"sick": {}}}, "label_sick of the records exists already"),
     ],
@@ -236,7 +234,7 @@ def test_specs_without_the_new_fields_keep_their_hash() -> None:
         "name", "where", "of", "categories", "rule", "lasts", "otherwise"
     }  # fmt: skip
     full = ShardSpec.of(
-        window_s=60.0, epoch_s=30.0, unknown_epochs="drop", labels={"b": ["x"], "a": None},
+        window_s=60.0, epoch_s=30.0, labelled_only=True, labels={"b": ["x"], "a": None},
         texts="report", annotation_labels={"x": {"rule": "all", "spans": True}},
     )  # fmt: skip
     assert ShardSpec.from_dict(full.to_dict()) == full
