@@ -153,6 +153,9 @@ def evaluate(
     from physiomodels.training.run_card import unfinished_in_words
 
     settings, sources = load_config(EvaluateConfig, config), _named(weights or [])
+    for share in label_share or ():
+        if share not in SHARE:
+            raise typer.BadParameter(f"--label-share {share:g}: {SHARE}")
     if label_share:
         settings = replace(settings, label_shares=tuple(label_share))
     with console.progress_bar("evaluate") as advance:
