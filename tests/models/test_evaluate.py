@@ -9,6 +9,7 @@ import pytest
 from physiomodels.config import EncoderConfig, EvaluateConfig, FinetuneConfig, PretrainConfig
 from physiomodels.evaluation.evaluate import evaluate
 from physiomodels.evaluation.metrics import METRICS
+from physiomodels.evaluation.result_table import result_table
 from physiomodels.evaluation.results import Evaluation
 from physiomodels.evaluation.targets import evaluate_targets
 from physiomodels.model.masking import DualMask
@@ -135,6 +136,9 @@ def test_within_subject_is_called_so(shards: Path, tmp_path: Path) -> None:
     results = evaluate(shards, tmp_path / "out", config).results
     assert results["protocol"] == "within-subject"
     assert "training AND in test" in results["protocol_means"]
+    assert results["split_leaks"]["verdict"] == "leaks"
+    assert "8 of 8 subjects are in train and test" in results["split_leaks"]["lines"][0]
+    assert "8 of 8 subjects are in train and test" in result_table([results], "toy")["caption"]
     assert {arm["weights"] for arm in results["arms"]} == {"random"}
 
 
@@ -146,6 +150,7 @@ def test_leave_one_subject_out_tests_each_alone(shards: Path, tmp_path: Path) ->
     found = evaluate(shards, tmp_path / "out", config)
     assert found.results["protocol"] == "leave-one-subject-out"
     assert found.results["n_folds"] == 8
+    assert found.results["split_leaks"]["verdict"] == "clean"
     assert (found.predictions.groupby("fold")["subject_id"].nunique() == 1).all()
     (arm,) = found.results["arms"]
     assert arm["metrics"]["auroc"]["pooled"] > 0.8

@@ -49,8 +49,18 @@ def result_table(results: Sequence[Mapping[str, Any]], title: str) -> dict[str, 
         "title": f"SIMULATED DATA. {title}" if simulated else title,
         "columns": (["target, protocol"] if several else []) + columns,
         "rows": rows,
-        "caption": _caption(results),
+        "caption": " ".join([_caption(results), *_leaks(results)]),
     }
+
+
+def _leaks(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say what training and test share; of each protocol once."""
+    said = dict.fromkeys(
+        f"{one['protocol']}: {'; '.join(one['split_leaks']['lines'])}."
+        for one in results
+        if "split_leaks" in one  # older results do not say it
+    )
+    return list(said)
 
 
 def _target(result: Mapping[str, Any]) -> str:

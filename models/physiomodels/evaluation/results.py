@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from physiomodels.config import as_dict
 from physiomodels.evaluation.label_efficiency import draw_curves
+from physiomodels.evaluation.leaks import fold_leaks
 from physiomodels.evaluation.plan import Plan
 from physiomodels.evaluation.protocol import grouped_by
 from physiomodels.evaluation.summary import describe, summarise
@@ -38,8 +39,9 @@ class Evaluation:
     results : dict
         ``protocol``, ``arms`` (each with ``modalities``, ``weights`` and ``metrics``), ``gains``
         (of pretraining over random weights and over features), ``label_efficiency`` (arms at every
-        share of the labels), ``class_balance``, ``pretraining`` (whom each encoder saw); the
-        content of ``results.json``. `physiomodels.evaluation.summary.summarise` says which
+        share of the labels), ``class_balance``, ``split_leaks`` (what training and
+        test share), ``pretraining`` (whom each encoder saw); the content of ``results.json``.
+        `physiomodels.evaluation.summary.summarise` says which
         spreads there are.
     predictions : pandas.DataFrame
         One row per test window, fold and arm; the content of ``predictions.parquet``.
@@ -129,6 +131,7 @@ def write_results(
         "arms": [arm for arm in arms if arm["label_share"] == 1.0],
         "gains": [gain for gain in gains if gain["label_share"] == 1.0],
         "label_efficiency": arms if config.label_shares else [],
+        "split_leaks": fold_leaks(shards, plan.windows, plan.folds),
         "pretraining": seen,
         "config": as_dict(config),
         "plan_sha256": head["plan_sha256"],
