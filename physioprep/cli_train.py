@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from physioprep import console
-from physioprep.bounds import COUNT, SEED, SHARE
+from physioprep.bounds import COUNT, SEED, SHARE, SOME
 from physioprep.cli_options import MAX_SEED, Device, Json, Overwrite, Scheduler, Workers
 from physioprep.cli_words import Verbs
 from physioprep.errors import ModelError
@@ -154,8 +154,8 @@ def evaluate(
 
     settings, sources = load_config(EvaluateConfig, config), _named(weights or [])
     for share in label_share or ():
-        if share not in SHARE:
-            raise typer.BadParameter(f"--label-share {share:g}: {SHARE}")
+        if share not in SOME:
+            raise typer.BadParameter(f"--label-share {share:g}: {SOME}")
     if label_share:
         settings = replace(settings, label_shares=tuple(label_share))
     with console.progress_bar("evaluate") as advance:
