@@ -155,7 +155,7 @@ def evaluate(
     settings, sources = load_config(EvaluateConfig, config), _named(weights or [])
     for share in label_share or ():
         if share not in SOME:
-            raise typer.BadParameter(f"--label-share {share:g}: {SOME}")
+            raise ModelError(f"--label-share {share:g}: {SOME}")
     if label_share:
         settings = replace(settings, label_shares=tuple(label_share))
     with console.progress_bar("evaluate") as advance:
