@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.atomic import temporary_file
-from physioprep.shards.annotations import labelling, read_annotations
+from physioprep.shards.annotations import labelling, read_annotations, with_columns_of_records
 from physioprep.shards.annotators import of_annotators
-from physioprep.shards.plan import Plan
+from physioprep.shards.plan import Plan, unite_records
 from physioprep.shards.record_labels import text_names
 from physioprep.shards.tables import SPANS, TEXTS
 
@@ -68,10 +68,12 @@ def write_spans(folder: Path, plan: Plan, used: NDArray[np.int64]) -> None:
     if not asked:
         return
     end_s = _ends(plan)
+    records = unite_records(plan.sources)  # with their own split, as the labels were made
     table = read_annotations(plan.sources)
+    table = with_columns_of_records(table, records, plan.spec.annotation_queries)
     frames = []
     for label in asked:
-        counting = of_annotators(table, plan.records, plan.spec.annotators, label.where)
+        counting = of_annotators(table, records, plan.spec.annotators, label.where)
         kept, category, names = labelling(label, counting)
         record = kept["record"].to_numpy(np.int64)
         start = kept["onset"].to_numpy(np.float64)

@@ -44,7 +44,10 @@ def nights(
     rows.sort(key=lambda row: row[:2])
     group = make_group(eeg, channels=["Cz", "O1"], unit="µV", rate_hz=RATE)
     folder = tmp_path_factory.mktemp("nights")
-    columns = {"label_sick": ["yes", "no", None, "no", "yes"]}
+    columns: dict[str, Any] = {
+        "label_sick": ["yes", "no", None, "no", "yes"],
+        "split": ["early", "late", "early", "late", "late"],
+    }
     return write_store(folder / "a.zarr", {"eeg": group}, columns, annotations=rows)
 
 
@@ -204,6 +207,24 @@ def test_spans_are_the_annotations_of_records_with_windows(
     assert any("spans.parquet" in line for line in verify(tmp_path / "s").problems)
 
 
+def test_spans_of_queries_on_records(nights: Path, tmp_path: Path) -> None:
+    """As the labels: with the records' own columns, and the split that they had."""
+    labels = {
+        "event": {**EVENTS, "where": "source == 'x' and label_sick == 'no'", "spans": True},
+        "case": {"cases": {"sick": "source == 'x' and label_sick == 'yes'"}, "spans": True},
+        "split": {**EVENTS, "where": "source == 'x' and split == 'early'", "spans": True},
+    }
+    shard(nights, tmp_path / "s", window_s=4.0, annotation_labels=labels, split={"a": 1.0})
+    shards, notes = open_shards(tmp_path / "s"), annotations(nights)
+    assert set(shards.windows["split"]) == {"a"}
+    for label, numbers in (("event", [1]), ("case", [0, 4]), ("split", [0, 2])):
+        own = notes[(notes["source"] == "x") & notes["record"].isin(numbers)]
+        found = shards.spans(label)
+        assert found["start_s"].tolist() == own["onset"].tolist()
+        assert found["record"].tolist() == own["record"].tolist()
+    assert set(shards.spans("case")["category"]) == {"sick"}
+
+
 @pytest.mark.parametrize(
     ("options", "cause"),
     [
@@ -245,7 +266,7 @@ def test_specs_without_the_new_fields_keep_their_hash() -> None:
 def test_any_workers_give_the_same_bytes(nights: Path, tmp_path: Path) -> None:
     """Also where the tasks read the plan from the disk, in other processes."""
     options: dict[str, Any] = {
-        "window_s": 4.0, "epoch_s": 2.0, "windows_per_chunk": 2, "unknown_epochs": "drop",
+        "window_s": 4.0, "epoch_s": 2.0, "windows_per_chunk": 2, "labelled_only": True,
         "annotation_labels": {"stage": {**STAGES, "spans": True}},
     }  # fmt: skip
     runs: list[dict[str, Any]] = [{"scheduler": "sync"}, {"scheduler": "processes", "workers": 2}]
