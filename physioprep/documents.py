@@ -1,5 +1,9 @@
 """YAML and JSON that somebody sends: read within limits, every fault one clear error.
 
+Plain scalars of YAML mean what YAML 1.2's core schema says, so that ``yes``, ``4:10`` and ``1_000``
+stay texts and ``1e3`` is a number. Dates and merges are read, too. A number that begins with a
+needless 0 is an id, and stays text: ``007``. A key that a mapping has twice is an error.
+
 A few bytes of YAML can stand for billions of values, by aliases and merges, and brackets can be
 nested deeper than a parser's stack. Both are counted before anything is built.
 """
@@ -7,15 +11,32 @@ nested deeper than a parser's stack. Both are counted before anything is built.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from physioprep import limits
 from physioprep.hashes import open_regular
 
 #: Makes the error to raise, of its cause.
 Refuse = Callable[[str], Exception]
+
+_TAG: Final = "tag:yaml.org,2002:"
+#: What a plain scalar is: its tag, the pattern and the characters that it can begin with.
+_CORE: Final = (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "-+0123456789.",
+    ),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("merge", "<<", "<"),
+)
 
 
 def read_text(path: Path, refuse: Refuse, *, limit: int = limits.MAX_YAML_BYTES) -> str:
@@ -69,12 +90,13 @@ def load_yaml(text: str, refuse: Refuse) -> Any:
     text : str
         One document. Aliases count as often as they are used.
     refuse : callable
-        Returns the error to raise, given its cause: too large, nested too deep, not YAML.
+        Returns the error to raise, given its cause: too large, nested too deep, a key twice,
+        not YAML.
 
     Returns
     -------
     Any
-        Mappings, lists, texts, numbers, dates, None.
+        Mappings, lists, texts, numbers, booleans, dates, None; see the module.
 
     Raises
     ------
@@ -85,6 +107,12 @@ def load_yaml(text: str, refuse: Refuse) -> Any:
     --------
     >>> load_yaml("rates: [1, 2]", ValueError)
     {'rates': [1, 2]}
+    >>> load_yaml("{subject: 007, used: yes}", ValueError)
+    {'subject': '007', 'used': 'yes'}
+    >>> load_yaml("{rate: 250, rate: 500}", ValueError)
+    Traceback (most recent call last):
+        ...
+    ValueError: not YAML: the key 'rate' is there twice (lines 1 and 1)
     >>> load_yaml("a: &a [*a]", ValueError)
     Traceback (most recent call last):
         ...
@@ -94,15 +122,64 @@ def load_yaml(text: str, refuse: Refuse) -> Any:
 
     if len(text) > limits.MAX_YAML_BYTES:
         raise refuse(f"{len(text)} characters, over the limit of {limits.MAX_YAML_BYTES}")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader = _core_loader()
     try:
         cause = _excess(yaml, text, loader)
         if cause is None:
-            return yaml.load(text, Loader=loader)
+            reading = loader(text)
+            root = reading.get_single_node()
+            if root is None:
+                return None
+            cause = next(_keys_twice(yaml, root, reading), None)
+            if cause is None:
+                return reading.construct_document(root)
     # The constructors of numbers and dates raise many classes.
     except Exception as error:
         raise refuse(f"not YAML: {' '.join(str(error).split())[:300]}") from error
     raise refuse(f"not YAML: {cause}")
+
+
+@cache
+def _core_loader() -> Any:
+    """Return PyYAML's safe loader, with the scalars of YAML 1.2's core schema."""
+    import yaml
+
+    class CoreLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        """PyYAML alone reads YAML 1.1: 010 is 8, 4:10 is 250, yes is true."""
+
+        yaml_implicit_resolvers = {  # noqa: RUF012
+            first: [(tag, pattern) for tag, pattern in held if tag == f"{_TAG}timestamp"]
+            for first, held in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
+    for tag, pattern, first in _CORE:
+        CoreLoader.add_implicit_resolver(f"{_TAG}{tag}", re.compile(f"(?:{pattern})\\Z"), first)
+    return CoreLoader
+
+
+def _keys_twice(yaml: Any, root: Any, loader: Any) -> Iterator[str]:
+    """Yield which keys a mapping has twice, before merges put other keys beside them."""
+    todo, seen = [root], {id(root)}
+    while todo:
+        node = todo.pop()
+        if isinstance(node, yaml.MappingNode):
+            lines: dict[Any, int] = {}
+            for key, _ in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    continue
+                held = loader.construct_object(key) if key.tag != f"{_TAG}merge" else key.value
+                line = key.start_mark.line + 1
+                if held in lines:
+                    text = str(key.value)[:60]
+                    yield f"the key {text!r} is there twice (lines {lines[held]} and {line})"
+                lines[held] = line
+            parts = [part for pair in node.value for part in pair]
+        else:
+            parts = node.value if isinstance(node, yaml.SequenceNode) else []
+        for part in parts:
+            if id(part) not in seen:  # an alias is its anchor's node
+                seen.add(id(part))
+                todo.append(part)
 
 
 def _excess(yaml: Any, text: str, loader: Any) -> str | None:

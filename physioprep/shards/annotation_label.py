@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -103,11 +103,23 @@ class AnnotationLabel:
                 f"{about}: otherwise is a category; '' is for rule 'all'",
             ),
         )
-        for good, cause in checks:
+        for good, cause in (*self._types(about), *checks):
             if not good:
                 raise ShardError(cause)
         for pattern, _ in self.pairs or ():
             matches((), pattern, "fullmatch", lambda cause: ShardError(f"{about}: {cause}"))
+
+    def _types(self, about: str) -> Iterator[tuple[bool, str]]:
+        """Yield whether each field is of its type, and what to say where it is not."""
+        for key in ("lasts", "spans"):
+            value = getattr(self, key)
+            yield isinstance(value, bool), f"{about}: {key} is true or false, not {value!r}"
+        held = self.categories
+        names = [*(held.values() if isinstance(held, Mapping) else (n for _, n in held or ()))]
+        for value in (*names, *([] if self.otherwise is None else [self.otherwise])):
+            # 1e5 would become '100000.0'
+            text = isinstance(value, str | int) and not isinstance(value, bool)
+            yield text, f"{about}: category {value!r} is no text; write it in quotes"
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...] | None:
