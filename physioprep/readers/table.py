@@ -3,7 +3,8 @@ r"""Read a user's own table (CSV, Parquet, NumPy, MATLAB), described by a small 
 The description is ``name.yaml`` beside the table, or one ``physioprep.yaml`` for all tables
 of the folder::
 
-    sampling_rate: 250          # Hz; or 'time: t', a column of seconds
+    sampling_rate: 250          # Hz; or 'time: t', a column of times
+    time_unit: s                # of times that are numbers: s, ms, us or ns; default s
     channels: {I: lead_1, II: lead_2}   # name: column; a list where both are the same
     units: mV                   # one for all, or a list
     gain: 200                   # optional; physical = (stored - baseline) / gain
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +36,9 @@ from physioprep.recording import Header, Recording, SignalGroup
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".npy", ".npz", ".mat")
 _KEYS = frozenset(
     {"sampling_rate", "time", "channels", "units", "gain", "baseline", "missing", "start_time"}
-    | {"variable", "axes"}
+    | {"variable", "axes", "time_unit"}
 )
+_UNITS: Final = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 
 def description_of(path: Path) -> Path | None:
@@ -132,8 +134,13 @@ def read(path: Path, verify: bool = True) -> Recording:
     time = about.get("time")
     names = [*wanted.values(), *([time] if time is not None else [])]
     limits.check(file, len(names), limits.MAX_CHANNELS, "channels")
-    columns = read_columns(path, about, names)
-    rate = _rate_of(columns.pop(), path, verify) if time is not None else about["sampling_rate"]
+    notes: list[str] = []
+    columns = read_columns(path, about, names, notes)
+    notes += check_end(path, strict=verify)
+    unit = about.get("time_unit")
+    rate = (
+        _rate_of(columns.pop(), path, unit, verify) if time is not None else about["sampling_rate"]
+    )
     units = about.get("units", "")
     units = [str(unit) for unit in units] if isinstance(units, list) else [str(units)] * len(wanted)
     if len(units) != len(wanted):
@@ -142,7 +149,7 @@ def read(path: Path, verify: bool = True) -> Recording:
     group = _scaled(
         unscaled(list(map(str, wanted)), units, float(rate), samples, path), about, file
     )
-    metadata: dict[str, Any] = {"layout": "table", "notes": check_end(path, strict=verify)}
+    metadata: dict[str, Any] = {"layout": "table", "notes": notes}
     start = about.get("start_time")
     if start is not None and start.tzinfo is not None:  # manifests hold the local time of day
         metadata["time_zone"] = str(start.tzinfo)
@@ -162,6 +169,9 @@ def _describe(file: Path) -> dict[str, Any]:
     _check_channels(about["channels"], file)
     if ("sampling_rate" in about) == ("time" in about):
         raise UnreadableFileError(file, "states both or neither of sampling_rate and time")
+    unit = about.get("time_unit", "s")
+    if unit not in _UNITS or ("time_unit" in about and "time" not in about):
+        raise UnreadableFileError(file, f"time_unit is {unit!r}: s, ms, us or ns, of a column time")
     numbers = ("sampling_rate", "gain", "baseline", "missing")
     for key in numbers:
         values = about.get(key, 1)
@@ -204,30 +214,40 @@ def _usable(key: str, value: float) -> bool:
     return key == "missing" or abs(value) < 1e300
 
 
-def _rate_of(time: NDArray[Any], path: Path, verify: bool) -> float:
-    time = _seconds(time, path)
+def _rate_of(time: NDArray[Any], path: Path, unit: str | None, verify: bool) -> float:
+    """Return the rate of a column of times, in the unit that the description states of numbers."""
+    is_unsure = time.dtype.kind in "iuf" and unit is None
+    time = _seconds(time, unit, path)
     steps = np.diff(time)
     if len(steps) == 0 or not np.isfinite(steps).all() or steps.min() <= 0:
         raise UnreadableFileError(path, "its times do not increase")
     # from first to last, so that the rounding of single times cancels
     even = (time[-1] - time[0]) / len(steps)
+    step = float(np.median(steps))
+    if is_unsure and step >= 1:  # ms, or numbers of samples, more often than a slow signal
+        cause = f"its times are {step:g} apart: state their unit in the description (time_unit: ms)"
+        raise UnreadableFileError(path, f"{cause}, or sampling_rate in place of time")
     if np.abs(time - time[0] - even * np.arange(len(time))).max() <= 0.5 * even:
         return float(round(1 / even, 6))
     if verify:
         raise UnreadableFileError(path, "its time column is not evenly spaced: samples are missing")
-    return float(round(1 / float(np.median(steps)), 6))
+    return float(round(1 / step, 6))
 
 
-def _seconds(time: NDArray[Any], path: Path) -> NDArray[np.float64]:
-    """Return times as s: numbers as they are, texts by ISO 8601.
+def _seconds(time: NDArray[Any], unit: str | None, path: Path) -> NDArray[np.float64]:
+    """Return times as s: numbers by their unit, durations as they are, texts by ISO 8601.
 
     Raises
     ------
     UnreadableFileError
-        They are neither.
+        They are neither, or have another unit than the one stated.
     """
     if time.dtype.kind in "iuf":
-        return time.astype(np.float64)
+        return time.astype(np.float64) / _UNITS[unit or "s"]
+    if unit is not None:
+        raise UnreadableFileError(path, f"time_unit is {unit!r}, but its times are no numbers")
+    if time.dtype.kind == "m":
+        return time / np.timedelta64(1, "s")
     import pandas as pd
 
     try:

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.regular import opened
+from physioprep.readers.table_rows import check_rows
 
-_PIECE = 1 << 20  # bytes of a table looked at at a time
 
-
-def read_columns(path: Path, about: dict[str, Any], names: list[Any]) -> list[NDArray[Any]]:
+def read_columns(
+    path: Path, about: dict[str, Any], names: list[Any], notes: list[str]
+) -> list[NDArray[Any]]:
     """Read the columns that a description names.
 
     Parameters
@@ -29,6 +30,8 @@ def read_columns(path: Path, about: dict[str, Any], names: list[Any]) -> list[ND
         The description, for ``variable`` and ``axes``.
     names : list
         Names or numbers of columns.
+    notes : list of str
+        What to note is added to it: of an array, the columns that are in no `names`.
 
     Returns
     -------
@@ -47,18 +50,19 @@ def read_columns(path: Path, about: dict[str, Any], names: list[Any]) -> list[ND
     try:
         suffix = path.suffix.lower()
         if suffix in (".npy", ".npz", ".mat"):
-            return _array_columns(_array(path, about), about, names, path)
+            return _array_columns(_array(path, about), about, names, path, notes)
         if suffix == ".parquet":
             return _parquet_columns(path, about, [str(name) for name in names])
         import pandas as pd
 
-        separator = "," if suffix == ".csv" else "\t" if suffix == ".tsv" else r"\s+"
-        _check_lines(path, {",": b",", "\t": b"\t"}.get(separator))
+        separator = {".csv": ",", ".tsv": "\t"}.get(suffix)
+        check_rows(path, separator, map(str, names))
         # An empty line is a row whose values are missing: left out, it would shift all later ones.
         before, after = _empty_lines_around(path)
         frame = pd.read_csv(
-            path, sep=separator, usecols=[str(name) for name in names], skip_blank_lines=False,
-            skiprows=before,
+            path, sep=separator or r"\s+", usecols=[str(name) for name in names],
+            skip_blank_lines=False, skiprows=before,
+            float_precision="round_trip",  # by itself, the last bit may differ from Python's
         )  # fmt: skip
         frame = frame.iloc[: len(frame) - after]
         return [frame[str(name)].to_numpy() for name in names]
@@ -91,7 +95,7 @@ def _parquet_columns(path: Path, about: dict[str, Any], names: list[str]) -> lis
 
 
 def _numbers(column: Any) -> NDArray[Any]:
-    """Return a column of numbers as it is; of times, timestamps or durations as s from the first.
+    """Return a column of numbers as it is; of timestamps or durations, the time since the first.
 
     Raises
     ------
@@ -108,23 +112,7 @@ def _numbers(column: Any) -> NDArray[Any]:
     count = np.asarray(column.cast(pa.int64() if kind.bit_width == 64 else pa.int32()))
     if column.null_count:
         raise ValueError("a time is missing")
-    per_second = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
-    return (count.astype(np.int64) - int(count[0])) / per_second
-
-
-def _check_lines(path: Path, separator: bytes | None) -> None:
-    """Refuse a table of too many columns or too long lines: the parser is slow on both."""
-    length = 0
-    with open(path, "rb") as file:  # noqa: PTH123
-        while piece := file.read(_PIECE):
-            ends = piece.replace(b"\r", b"\n").split(b"\n")
-            longest = max(len(ends[0]) + length, *map(len, ends[1:]), 0)
-            limits.check(path, longest, limits.MAX_LINE_BYTES, "bytes in a line")
-            length = len(ends[-1]) + (length if len(ends) == 1 else 0)
-        file.seek(0)
-        first = file.readline()
-        n_columns = len(first.split(separator)) if separator is None else first.count(separator) + 1
-        limits.check(path, n_columns, limits.MAX_COLUMNS, "columns")
+    return (count.astype(np.int64) - int(count[0])).astype(f"m8[{kind.unit}]")
 
 
 def _empty_lines_around(path: Path) -> tuple[int, int]:
@@ -191,7 +179,7 @@ def _check_array(file: BinaryIO | Any, path: Path, n_bytes: int) -> None:
 
 
 def _array_columns(
-    array: NDArray[Any], about: dict[str, Any], names: list[Any], path: Path
+    array: NDArray[Any], about: dict[str, Any], names: list[Any], path: Path, notes: list[str]
 ) -> list[NDArray[Any]]:
     axes = about.get("axes", "sample channel")
     if axes not in ("sample channel", "channel sample"):
@@ -205,4 +193,13 @@ def _array_columns(
     numbers = list(range(len(names))) if None in listed else listed
     if len(rows) != len(names) and None in listed:
         raise UnreadableFileError(path, f"{len(rows)} channels, {len(names)} are described")
+    left = sorted(set(range(len(rows))) - set(numbers))
+    if left:
+        shape = f"{rows.shape[1]} samples of {len(rows)} channels"
+        if len(rows) > rows.shape[1]:
+            other = "channel sample" if axes == "sample channel" else "sample channel"
+            cause = f"by axes {axes!r} {shape}, {len(names)} of them described; or {other!r}?"
+            raise UnreadableFileError(path, cause)
+        some = ", ".join(map(str, left[:5])) + (" ..." if len(left) > 5 else "")
+        notes.append(f"{len(left)} of {len(rows)} columns are not described: {some}")
     return [np.asarray(rows[number]) for number in numbers]
