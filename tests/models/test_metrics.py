@@ -1,15 +1,60 @@
 import numpy as np
 import pytest
+import torch
 from sklearn import metrics
+from torchmetrics import classification as tm
 
-from physiomodels.evaluation.metrics import (
-    METRICS,
-    bootstrap,
-    interval,
-    ranking,
-    scores,
-    seed_interval,
-)
+from physiomodels.metrics.bootstrap import Floats, Ints, Texts, interval, seed_interval
+from physiomodels.metrics.bootstrap import bootstrap as bootstrap_of
+from physiomodels.metrics.one_class import METRICS, Fast, ranking, reported, scores
+
+
+def bootstrap(
+    groups: Texts, labels: Ints, repeats: Floats, draws: int, seed: int = 0
+) -> dict[str, Floats]:
+    """Return the draws of each metric of one class."""
+    return bootstrap_of(groups, [Fast(labels, p) for p in repeats], draws, seed)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 5])
+@pytest.mark.parametrize("never", [None, 1, "said"])
+def test_the_fast_path_is_scikit_learn(n_classes: int, never: int | str | None) -> None:
+    """Also where a class is never true, or never true nor answered."""
+    rng = np.random.default_rng(7)
+    for _ in range(20):
+        labels = rng.integers(0, n_classes, 60)
+        p = np.round(rng.dirichlet(np.ones(n_classes), 60), 1)
+        if never is not None:
+            labels[labels == 1] = 0
+        if never == "said":
+            p[:, 1] = 0
+        fast, slow = scores(labels, p), reported(labels, p)
+        assert tuple(fast) == tuple(slow) == METRICS
+        for name, value in slow.items():
+            assert fast[name] == pytest.approx(value, abs=1e-6, nan_ok=True), name
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_scores_are_those_of_torchmetrics(n_classes: int) -> None:
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, n_classes, 300)
+    p = rng.dirichlet(np.ones(n_classes), 300) + 0.3 * np.eye(n_classes)[labels]
+    p /= p.sum(1, keepdims=True)
+    found, many = reported(labels, p), {"num_classes": n_classes}
+    answer, truth = torch.from_numpy(p), torch.from_numpy(labels)
+    judges = {
+        "accuracy": tm.MulticlassAccuracy(**many, average="micro"),
+        "balanced_accuracy": tm.MulticlassAccuracy(**many, average="macro"),
+        "kappa": tm.MulticlassCohenKappa(**many),
+        "macro_f1": tm.MulticlassF1Score(**many, average="macro"),
+        "weighted_f1": tm.MulticlassF1Score(**many, average="weighted"),
+        "auroc": tm.MulticlassAUROC(**many, average="macro"),
+        "ece": tm.MulticlassCalibrationError(**many, n_bins=10, norm="l1"),
+    }
+    if n_classes > 2:
+        judges["auprc"] = tm.MulticlassAveragePrecision(**many, average="macro")
+    for name, judge in judges.items():
+        assert found[name] == pytest.approx(float(judge(answer, truth)), abs=1e-6), name
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -32,6 +77,9 @@ def test_scores_are_scikit_learns(n_classes: int) -> None:
         "f1": metrics.f1_score(labels, answers, average=average),
         "balanced_accuracy": metrics.balanced_accuracy_score(labels, answers),
         "kappa": metrics.cohen_kappa_score(labels, answers),
+        "accuracy": metrics.accuracy_score(labels, answers),
+        "macro_f1": metrics.f1_score(labels, answers, average="macro"),
+        "weighted_f1": metrics.f1_score(labels, answers, average="weighted"),
     }
     assert tuple(found) == METRICS
     for name, value in expected.items():
@@ -90,8 +138,9 @@ def test_bootstrap_leaves_out_draws_without_a_class() -> None:
     found = bootstrap(subjects, np.array([0, 1, 1]), p[None], 300)
     assert 0 < len(found["auroc"]) < 300
     assert np.isfinite(found["auroc"]).all()
-    empty = interval(bootstrap(subjects, np.array([0, 1, 1]), p[None], 0)["auroc"])
-    assert np.isnan(empty).all()
+    assert bootstrap(subjects, np.array([0, 1, 1]), p[None], 0) == {}
+    assert np.isnan(interval(np.array([]))).all()
+    assert interval(np.array([np.nan, 2.0, np.nan])) == (2.0, 2.0)
 
 
 def test_ranking_counts_ties_as_scikit_learn_does() -> None:

@@ -1,0 +1,1 @@
+"""Metrics of predictions, by kind of target, and their confidence intervals."""
