@@ -95,7 +95,7 @@ def finetune(
     device: Device = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Train a classifier on pretrained encoders; two are fused by concatenation."""
+    """Train on pretrained encoders for a class, several, or a number; two signals are fused."""
     from physiomodels.config import FinetuneConfig, load_config
     from physiomodels.training.finetune import finetune as train
     from physiomodels.training.run_card import unfinished_in_words
@@ -126,8 +126,15 @@ def evaluate(
     protocol: Annotated[
         list[str] | None,
         typer.Option(
-            help="subject-grouped, leave-one-subject-out, within-subject or record-grouped; "
-            "repeatable. Default: the config's."
+            help="subject-grouped, leave-one-subject-out, within-subject, record-grouped; by the "
+            "shards' split fixed or chronological; repeatable. Default: the config's."
+        ),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="auroc, kappa, f_max, r2 ...; the first leads the table and chooses epochs; "
+            "repeatable. Default: the config's, or those of the label's kind."
         ),
     ] = None,
     label_share: Annotated[
@@ -158,6 +165,8 @@ def evaluate(
             raise ModelError(f"--label-share {share:g}: {SOME}")
     if label_share:
         settings = replace(settings, label_shares=tuple(label_share))
+    if metric:
+        settings = replace(settings, metrics=tuple(metric))
     with console.progress_bar("evaluate") as advance:
         found = evaluate_targets(
             shards, out, settings, labels=label, protocols=protocol,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from physiomodels.model.fusion import FusionClassifier as FusionClassifier
     from physiomodels.model.masking import DualMask as DualMask
     from physiomodels.training.finetune import finetune as finetune
-    from physiomodels.training.finetune import predict as predict
+    from physiomodels.training.predict import predict as predict
     from physiomodels.training.pretrain import pretrain as pretrain
 else:
     _HOME = {
@@ -28,7 +28,7 @@ else:
         "embed": "physiomodels.embeddings.of_shards",
         "evaluate": "physiomodels.evaluation.evaluate",
         "finetune": "physiomodels.training.finetune",
-        "predict": "physiomodels.training.finetune",
+        "predict": "physiomodels.training.predict",
         "pretrain": "physiomodels.training.pretrain",
     }
 

@@ -128,7 +128,8 @@ class FinetuneConfig(_Bounded):
     modality_dropout : float
         Chance that a training window loses one of its two modalities.
     class_weights : bool
-        Weight classes inversely to their frequency among the training windows.
+        Weight classes inversely to their frequency among the training windows; not several
+        classes at once.
     lora_rank : int
         Rank of the additions of mode "lora".
     lora_alpha : float
@@ -164,13 +165,19 @@ class EvaluateConfig(_Bounded):
     label : str
         ``label_...`` column of the window manifest.
     positive : str or None
-        Of two classes, the one whose F1 and AUPRC are given. None: the last.
+        Of two classes, the one whose F1, AUPRC and events are given. None: the last.
+    metrics : tuple of str
+        Given of each arm; the first is the main one: it leads tables, and chooses the best epoch
+        where the protocol has validation windows. Empty: those of the kind of target
+        (`physiomodels.metrics.choice`).
     modalities : tuple of str
         Compared alone and together.
     where : str or None
         Query on the window manifest: only these windows are evaluated.
-    protocol : {"subject-grouped", "leave-one-subject-out", "within-subject", "record-grouped"}
-        What training and test have in common: see `physiomodels.evaluation.protocol.make_folds`.
+    protocol : str
+        What training and test have in common: "subject-grouped", "leave-one-subject-out",
+        "within-subject", "record-grouped" (`physiomodels.evaluation.protocol.make_folds`); or
+        "fixed" and "chronological", which follow the shards' column ``split``.
     stratify : tuple of str
         Labels whose combinations are spread evenly over the folds; evaluations of several labels
         that name the same ones here share their folds. Empty: the label itself.
@@ -178,7 +185,7 @@ class EvaluateConfig(_Bounded):
         Shares of the training labels to train with, in addition to all of them, for a curve of
         how many labels are needed; see `physiomodels.evaluation.label_efficiency`.
     folds, repeats : int
-        Folds per repeat; repeats, each with folds and weights of its own seed.
+        Folds per repeat (of a split, one); repeats, each with folds and weights of its own seed.
     pretrain : dict of str to PretrainConfig
         By modality; defaults for those left out.
     finetune : FinetuneConfig
@@ -186,7 +193,8 @@ class EvaluateConfig(_Bounded):
     weights : tuple of str
         "pretrained", "random", or both.
     baseline : bool
-        Whether logistic regression on band power and heart rate is compared, too.
+        Whether logistic regression (of a number, ridge regression) on band power and heart rate
+        is compared, too.
     bootstrap : int
         Draws of subjects for the confidence intervals.
     seed : int
@@ -195,6 +203,7 @@ class EvaluateConfig(_Bounded):
 
     label: str = "label_condition"
     positive: str | None = None
+    metrics: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ("eeg", "ecg")
     where: str | None = None
     protocol: str = "subject-grouped"

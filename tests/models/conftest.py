@@ -93,3 +93,72 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     shard(store, folder / "shards", window_s=5.0, pairs="any", windows_per_chunk=8, workers=1)
     return folder / "shards"
+
+
+STATES = ("calm", "quick", "wild")
+HZ = (1.0, 4.0, 9.0)
+N_EPOCHS, EPOCH_S = 4, 5.0
+
+
+def add_label(path: Path, name: str, values: np.ndarray, **attributes: Any) -> None:
+    """Write a label of every window into shards, as `Shards.target` reads it."""
+    import json
+
+    import zarr
+
+    array = zarr.create_array(
+        str(path / name), shape=values.shape, dtype=values.dtype, chunks=values.shape,
+        compressors=None, attributes=attributes,
+        chunk_key_encoding={"name": "default", "separator": "."},
+    )  # fmt: skip
+    array[...] = values
+    file = path / "zarr.json"
+    held = json.loads(file.read_text())
+    held["attributes"]["labels"].append(name)
+    held.pop("consolidated_metadata", None)
+    file.write_text(json.dumps(held))
+    for sums in path.glob("*SUMS"):  # as shards of an earlier version
+        sums.unlink()
+
+
+@pytest.fixture(scope="session")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SIMULATED: 48 windows of 12 subjects, four epochs of 5 s each, every epoch in one of three
+    states that differ in their rhythm; labels of all kinds, and a split."""
+    from physioprep.shards import open_shards, shard
+
+    helpers = _store_helpers()
+    rng = np.random.default_rng(11)
+    states = rng.integers(0, 3, (24, 2, N_EPOCHS))  # record, window, epoch
+    states[::2] = np.minimum(states[::2], 1)  # every other record is never wild
+    t = np.arange(500) / 100
+    waves = [
+        np.concatenate([900 * np.sin(2 * np.pi * HZ[s] * (t + rng.random())) for s in one.ravel()])
+        for one in states
+    ]
+    signals = [(w + 90 * rng.normal(size=len(w))).astype(np.int16)[None] for w in waves]
+    folder = tmp_path_factory.mktemp("asked")
+    store = helpers._write_store(
+        folder / "store.zarr",
+        {"ecg": helpers.group(signals, channels=["I"], rate_hz=100.0)},
+        {"label_wild": ["yes" if (one == 2).any() else "no" for one in states]},
+    )
+    split = {"train": 0.5, "validation": 0.25, "test": 0.25}
+    path = folder / "shards"
+    shard(store, path, window_s=20.0, windows_per_chunk=8, split=split, workers=1)
+    table = open_shards(path).windows
+    record = table["record_id"].str[1:].astype(int).to_numpy()
+    state = states[record, (table["start_s"] / 20).astype(int)]
+    stage = state.astype(np.int64)
+    stage[::5, 1] = -1  # unscored
+    stage[7] = -1
+    add_label(path, "label_stage", stage, kind="class", categories=list(STATES))
+    found = np.stack([(state == 1).any(1), (state == 2).any(1), state[:, 0] == 0], 1)
+    found = found.astype(np.uint8)
+    found[::4, 1] = 255
+    found[9] = 255
+    add_label(path, "label_found", found, kind="classes", categories=["quick", "wild", "begins"])
+    rate = np.array(HZ)[state].mean(1).astype(np.float32)
+    rate[3] = np.nan
+    add_label(path, "label_rate", rate, kind="number", unit="Hz")
+    return path

@@ -11,8 +11,9 @@ import zarr
 
 from physiomodels.config import EncoderConfig, EvaluateConfig, FinetuneConfig, PretrainConfig
 from physiomodels.evaluation.evaluate import evaluate
-from physiomodels.training.classifier import classes_of
-from physiomodels.training.finetune import finetune, predict
+from physiomodels.training.finetune import finetune
+from physiomodels.training.labels import classes_of
+from physiomodels.training.predict import predict
 from physioprep.errors import ModelError
 from physioprep.shards import open_shards, shard
 

@@ -11,7 +11,8 @@ from physiomodels.model.fusion import FusionClassifier
 from physiomodels.model.patches import Patches, to_patches
 from physiomodels.training.classifier import Classifier, load_encoder
 from physiomodels.training.data import open_stream, where_subjects, window_table
-from physiomodels.training.finetune import finetune, predict
+from physiomodels.training.finetune import finetune
+from physiomodels.training.predict import predict
 from physiomodels.training.pretrain import pretrain
 from physioprep.errors import ModelError
 
@@ -63,7 +64,7 @@ def test_frozen_encoders_stay_and_the_cache_is_the_stream(
     cached = finetune(shards, tmp_path / "a", config, **arguments).model.heads.state_dict()
     for old, new in zip(before, encoder.parameters(), strict=True):
         assert torch.equal(old, new)
-    monkeypatch.setattr("physiomodels.training.finetune._embed_once", lambda *_: None)
+    monkeypatch.setattr("physiomodels.training.fit.encode_once", lambda *_: None)
     streamed = finetune(shards, tmp_path / "b", config, **arguments).model.heads.state_dict()
     for name, value in cached.items():  # one batch of all windows: their order does not matter
         torch.testing.assert_close(value, streamed[name], atol=1e-5, rtol=1e-4)

@@ -10,7 +10,8 @@ from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.lora import add_lora, load_lora, lora_state, merge_lora
 from physiomodels.model.weights import load_weights
 from physiomodels.training.classifier import Classifier, load_encoder
-from physiomodels.training.finetune import finetune, predict
+from physiomodels.training.finetune import finetune
+from physiomodels.training.predict import predict
 from physioprep.errors import ModelError
 
 Make = Callable[..., CrissCrossEncoder]

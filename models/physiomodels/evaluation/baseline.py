@@ -1,4 +1,4 @@
-"""The plain baseline: logistic regression on band power and heart rate of the same windows."""
+"""The plain baseline: regression on band power and heart rate of the same windows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physiomodels.training.data import open_stream
+from physiomodels.training.data import by_epoch, open_stream
+from physiomodels.training.kinds import NOT_STATED
 from physioprep.shards import open_shards
 
 if TYPE_CHECKING:
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
 
     from physioprep.shards import Shards
 
+Floats = NDArray[np.float64]
+
 #: Hz.
 BANDS = {"delta": (1, 4), "theta": (4, 8), "alpha": (8, 13), "beta": (13, 30), "gamma": (30, 45)}
 #: Signals that have features.
 MODALITIES = ("eeg", "ecg", "ppg")
 #: Strengths of the regularisation to choose from, inside the training windows.
 STRENGTHS = (1e-3, 1e-2, 1e-1)
+#: Penalties of ridge regression to choose from.
+PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 _WITHOUT_CHOICE = 1e-2  # where too few labels are left for a choice
 
 
@@ -121,7 +126,12 @@ def heart_rate(signal: NDArray[Any], rate_hz: float, modality: str = "ecg") -> d
     return dict(zip(names, map(float, values), strict=True))
 
 
-def features(shards: str | Path | Shards, modality: str, where: str | None = None) -> pd.DataFrame:
+def features(
+    shards: str | Path | Shards,
+    modality: str,
+    where: str | None = None,
+    n_epochs: int | None = None,
+) -> pd.DataFrame:
     """Compute the features of all windows of shards.
 
     Parameters
@@ -133,11 +143,14 @@ def features(shards: str | Path | Shards, modality: str, where: str | None = Non
         the first lead present; "ppg": the same of the first channel present.
     where : str, optional
         Query on the window manifest.
+    n_epochs : int, optional
+        Epochs of a window that have features of their own.
 
     Returns
     -------
     pandas.DataFrame
-        One row per window, indexed by its number; NaN where a feature cannot be computed.
+        One row per window, or per epoch of it, indexed by the window's number; NaN where a feature
+        cannot be computed.
     """
     import pandas as pd
 
@@ -146,16 +159,102 @@ def features(shards: str | Path | Shards, modality: str, where: str | None = Non
     second = held.channels.index("II") if "II" in held.channels else 0
     rows, numbers = [], []
     for batch in open_stream(opened, [modality], 64, where=where, shuffle=False):
-        present = batch[f"present_{modality}"].numpy()
-        for n, signal in enumerate(batch[modality].numpy()):
+        cut = by_epoch(batch, [modality], n_epochs)
+        present = cut[f"present_{modality}"].numpy()
+        for n, signal in enumerate(cut[modality].numpy()):
             if modality == "eeg":
                 known = np.where(present[n][:, None], signal, np.nan)
                 rows.append(band_power(known, held.rate_hz))
             else:
                 lead = second if present[n][second] else int(present[n].argmax())
                 rows.append(heart_rate(signal[lead], held.rate_hz, modality))
-        numbers.append(batch["index"].numpy().copy())
+        numbers.append(np.repeat(batch["index"].numpy(), n_epochs or 1))
     return pd.DataFrame(rows, index=np.concatenate(numbers))
+
+
+def answer(
+    kind: str,
+    train: Floats,
+    truth: NDArray[Any],
+    subjects: NDArray[np.object_],
+    test: Floats,
+    n_outputs: int,
+) -> Floats:
+    """Fit the baseline of a kind of target, and answer the test windows.
+
+    Parameters
+    ----------
+    kind : {"class", "classes", "number"}
+        One class by `logistic`; several by one `logistic` each, against all windows that state its
+        absence; a number by `ridge`.
+    train : ndarray of float64, shape (window, feature)
+        Features of the training windows; NaN where missing.
+    truth : ndarray, shape (window,) or (window, class)
+        Of the training windows: codes, flags (255 not stated) or numbers.
+    subjects : ndarray of str, shape (window,)
+        Of the training windows.
+    test : ndarray of float64, shape (window, feature)
+        Features of the test windows.
+    n_outputs : int
+        Columns of the result.
+
+    Returns
+    -------
+    ndarray of float64, shape (window, output)
+        Probabilities, or numbers. A class that all training windows have, or none, has that
+        share.
+    """
+    if kind == "class":
+        return logistic(train, truth, subjects, test, n_outputs)
+    if kind == "number":
+        return ridge(train, truth.astype(np.float64), subjects, test)[:, None]
+    found = np.zeros((len(test), n_outputs))
+    for code in range(n_outputs):
+        stated = truth[:, code] != NOT_STATED
+        flags = truth[stated, code].astype(np.int64)
+        if len(np.unique(flags)) < 2:
+            found[:, code] = flags[0] if len(flags) else 0.0
+        else:
+            alone = logistic(train[stated], flags, subjects[stated], test, 2)
+            found[:, code] = alone[:, 1]
+    return found
+
+
+def ridge(train: Floats, truth: Floats, subjects: NDArray[np.object_], test: Floats) -> Floats:
+    """Fit ridge regression and predict the test windows.
+
+    Missing values are replaced by the training median, features are standardised. The strength of
+    the penalty is chosen by cross-validation over the training subjects, where there are at least
+    two; else it is 1.
+
+    Parameters
+    ----------
+    train, truth, subjects, test
+        As for `answer`; `truth` are numbers.
+
+    Returns
+    -------
+    ndarray of float64, shape (window,)
+    """
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import GridSearchCV, GroupKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    model: Any = make_pipeline(
+        SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), Ridge(1.0)
+    )
+    people = subjects.astype(str)
+    n_people = len(np.unique(people))
+    if n_people > 1:
+        folds = list(GroupKFold(min(3, n_people)).split(train, truth, people))
+        grid = {"ridge__alpha": PENALTIES}
+        model = GridSearchCV(model, grid, scoring="neg_mean_squared_error", cv=folds)
+    with threadpool_limits(1):
+        model.fit(train, truth)
+    return np.asarray(model.predict(test), np.float64)
 
 
 def logistic(
@@ -194,7 +293,7 @@ def logistic(
     from sklearn.model_selection import GridSearchCV, GroupKFold
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     pipeline = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True),  # one that no window has

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from physiomodels.config import EvaluateConfig
-from physiomodels.evaluation.fold import arms_of, is_pretrained
+from physiomodels.evaluation.arms import arms_of
+from physiomodels.evaluation.fold import is_pretrained
 from physiomodels.evaluation.job import distinct_pretrainings, write_job
 from physiomodels.evaluation.plan import Plan, digest, make_plan
 from physiomodels.evaluation.results import Evaluation, are_written, load_results, write_results

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 from physiomodels.config import EvaluateConfig, PretrainConfig, as_dict, load_config
 from physiomodels.evaluation.plan import Plan, Pretraining
 from physiomodels.evaluation.protocol import Fold
+from physiomodels.metrics.choice import Scoring
 from physioprep.atomic import make_folders, temporary_file, write_text
 from physioprep.errors import ModelError
 from physioprep.shards import open_shards
@@ -68,11 +69,17 @@ def write_job(
         "device": device,
         "torch": version("torch"),
         "pretrainings": [[one.name, as_dict(one.config), one.where] for one in distinct],
-        "features": sorted({(f, m, p.config.where) for p in plans for m, f in p.features.items()}),
+        "features": sorted(
+            {
+                (file, name, plan.config.where, plan.labels.target.n_epochs)
+                for plan in plans
+                for name, file in plan.features.items()
+            }
+        ),
         "evaluations": [
             {
                 "config": as_dict(plan.config),
-                "classes": plan.classes,
+                "scoring": asdict(plan.scoring),
                 "features": {name: str(cache / file) for name, file in plan.features.items()},
                 "encoders": {
                     f"{repeat}-{fold}": _encoders(plan, cache, repeat, fold)
@@ -117,12 +124,13 @@ def _encoders(plan: Plan, cache: Path, repeat: int, fold: int) -> dict[str, str]
 
 
 def _fold_table(folds: Mapping[tuple[int, int], Fold]) -> pd.DataFrame:
-    """List the test rows of every fold; all others are training rows."""
+    """List the test and validation rows of every fold; all others are training rows."""
     import pandas as pd
 
     parts = [
-        pd.DataFrame({"repeat": repeat, "fold": fold, "row": split.test})
+        pd.DataFrame({"repeat": repeat, "fold": fold, "part": part, "row": rows})
         for (repeat, fold), split in folds.items()
+        for part, rows in (("test", split.test), ("validation", split.validation))
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -141,8 +149,8 @@ class Job:
         Where models run.
     pretrainings : tuple of Pretraining
         By number.
-    features : tuple of (str, str, str or None)
-        File, modality, query on the windows; by number.
+    features : tuple of (str, str, str or None, int or None)
+        File, modality, query on the windows, epochs per window; by number.
     evaluations : tuple of Evaluated
         By number.
     """
@@ -153,7 +161,7 @@ class Job:
     pretrain_shards: Shards
     device: str
     pretrainings: tuple[Pretraining, ...]
-    features: tuple[tuple[str, str, str | None], ...]
+    features: tuple[tuple[str, str, str | None, int | None], ...]
     evaluations: tuple[Evaluated, ...]
 
 
@@ -165,8 +173,8 @@ class Evaluated:
     ----------
     config : EvaluateConfig
         Label, protocol, training.
-    classes : tuple of str
-        What codes mean.
+    scoring : Scoring
+        Classes and metrics.
     encoders : dict of str to dict of str to str
         By ``repeat-fold`` and modality: the pretrained encoder's path.
     features : dict of str to str
@@ -176,7 +184,7 @@ class Evaluated:
     """
 
     config: EvaluateConfig
-    classes: tuple[str, ...]
+    scoring: Scoring
     encoders: dict[str, dict[str, str]]
     features: dict[str, str]
     tables: tuple[Path, Path]
@@ -194,12 +202,16 @@ class Evaluated:
         windows : pandas.DataFrame
             Of all folds.
         fold : Fold
-            Rows of training and of test.
+            Rows of training, of test and of validation.
         """
         windows, folds = (_read_table(path) for path in self.tables)
-        chosen = (folds["repeat"] == repeat) & (folds["fold"] == fold)
-        test = folds.loc[chosen, "row"].to_numpy(np.int64)
-        return windows, Fold(np.setdiff1d(np.arange(len(windows)), test), test)
+        held = folds[(folds["repeat"] == repeat) & (folds["fold"] == fold)]
+        test, validation = (
+            held.loc[held["part"] == part, "row"].to_numpy(np.int64)
+            for part in ("test", "validation")
+        )
+        train = np.setdiff1d(np.arange(len(windows)), held["row"])
+        return windows, Fold(train, test, validation)
 
 
 def read_job(job: Mapping[str, Any]) -> Job:
@@ -242,11 +254,14 @@ def _read_job(folder: str, sha256: str) -> Job:
             Pretraining(name, load_config(PretrainConfig, config), where)
             for name, config, where in content["pretrainings"]
         ),
-        features=tuple((file, name, where) for file, name, where in content["features"]),
+        features=tuple((f, name, where, n) for f, name, where, n in content["features"]),
         evaluations=tuple(
             Evaluated(
                 config=load_config(EvaluateConfig, one["config"]),
-                classes=tuple(one["classes"]),
+                scoring=Scoring(
+                    **one["scoring"]
+                    | {key: tuple(one["scoring"][key]) for key in ("classes", "metrics")}
+                ),
                 encoders=one["encoders"],
                 features=one["features"],
                 tables=(tasks / f"windows-{n}.parquet", tasks / f"folds-{n}.parquet"),

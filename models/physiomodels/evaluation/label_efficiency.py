@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physiomodels.evaluation.result_table import metric_name
 from physioprep.pictures import save_picture
 
 _COLOURS = {"pretrained": "#1f5a92", "random": "0.55", "features": "#c1762d"}
-_NAMES = {"auroc": "AUROC"}
 
 
 def label_order(
@@ -116,7 +116,7 @@ def draw_curves(results: Mapping[str, Any], out: str | Path, metric: str = "auro
     out : path-like
         Picture file.
     metric : str
-        One of `physiomodels.evaluation.metrics.METRICS`.
+        One of those in the results.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def draw_curves(results: Mapping[str, Any], out: str | Path, metric: str = "auro
         panel.set_title(name.replace("+", " + ").upper(), fontsize="medium")
         panel.set_xlabel("% of the training labels")
         panel.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylabel(f"{_NAMES.get(metric, metric)} (mean ± SD over folds)")
+    panels[0].set_ylabel(f"{metric_name(metric)} (mean ± SD over folds)")
     panels[0].legend(frameon=False)
     mark = "SIMULATED. " if results.get("simulated") else ""
     figure.suptitle(

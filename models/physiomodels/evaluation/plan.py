@@ -15,11 +15,16 @@ import numpy as np
 
 from physiomodels.config import EvaluateConfig, PretrainConfig, as_dict
 from physiomodels.evaluation.baseline import MODALITIES
-from physiomodels.evaluation.protocol import Fold, grouped_by, make_folds
-from physiomodels.training.classifier import classes_of, load_encoder, weights_files
-from physiomodels.training.data import check_fit, subject_keys, where_subjects, window_table
+from physiomodels.evaluation.protocol import Fold
+from physiomodels.evaluation.windows import choose_windows, folds_of, outside, unit_of
+from physiomodels.metrics.choice import Scoring, choose_metrics
+from physiomodels.metrics.spans import METRICS as SPANS
+from physiomodels.training.classifier import load_encoder, weights_files
+from physiomodels.training.data import check_fit
+from physiomodels.training.labels import Labels
 from physiomodels.training.run_card import card_of, run_digest, unfinished
 from physioprep.errors import ModelError
+from physioprep.shards.target import epochs_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,10 +68,12 @@ class Plan:
     windows : pandas.DataFrame
         Labelled windows, one row per window: columns of the manifest, ``subject`` (or record),
         ``code``, ``stratum``.
-    classes : tuple of str
-        What the codes mean.
-    positive : int
-        Code of the positive class.
+    labels : Labels
+        Target and what is known of it.
+    scoring : Scoring
+        How predictions are scored.
+    unit : {"subject", "record"}
+        What ``subject`` names.
     folds : dict of (repeat, fold) to Fold
         Rows of `windows`.
     pretrainings : dict of (repeat, fold, modality) to Pretraining
@@ -82,8 +89,9 @@ class Plan:
     name: str
     config: EvaluateConfig
     windows: pd.DataFrame
-    classes: tuple[str, ...]
-    positive: int
+    labels: Labels
+    scoring: Scoring
+    unit: str
     folds: dict[tuple[int, int], Fold]
     pretrainings: dict[tuple[int, int, str], Pretraining]
     sources: dict[str, str]
@@ -120,23 +128,27 @@ def make_plan(
     ModelError
         If shards, label, protocol and weights do not fit together.
     """
-    windows, classes = _windows(shards, config)
-    if config.positive is not None and config.positive not in classes:
-        raise ModelError(f"positive {config.positive!r}: {config.label} is one of {classes}")
-    _check_fit(shards, pretrain_shards, config, sources)
+    _check(config)
+    windows, labels = choose_windows(shards, config)
+    scoring = _scoring(shards, config, labels)
+    _check_fit(shards, pretrain_shards, config, sources, labels.target.n_epochs)
+    unit = unit_of(config.protocol, windows)
+    folds = folds_of(windows, config)
     provenance = [_provenance(name, Path(path), windows) for name, path in sources.items()]
-    folds = _folds(windows, config)
     return Plan(
         name=name,
         config=config,
         windows=windows,
-        classes=classes,
-        positive=classes.index(config.positive or classes[-1]),
+        labels=labels,
+        scoring=scoring,
+        unit=unit,
         folds=folds,
-        pretrainings=_pretrainings(windows, folds, pretrain_shards, config, sources),
+        pretrainings=_pretrainings(
+            windows, unit, folds, (pretrain_shards, shards), config, sources
+        ),
         sources=dict(sources),
         provenance=provenance,
-        features=_feature_files(shards, config),
+        features=_feature_files(shards, config, labels.target.n_epochs),
     )
 
 
@@ -180,8 +192,7 @@ def _identity(shards: Shards) -> str:
     return str(shards.attrs.get("plan_sha256") or shards.path)
 
 
-def _windows(shards: Shards, config: EvaluateConfig) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return the labelled windows with `subject` (or record), `code` and `stratum`; the classes."""
+def _check(config: EvaluateConfig) -> None:
     unknown = set(config.weights) - {"pretrained", "random"}
     if unknown:
         raise ModelError(f"weights are pretrained or random, not {', '.join(sorted(unknown))}")
@@ -189,38 +200,58 @@ def _windows(shards: Shards, config: EvaluateConfig) -> tuple[pd.DataFrame, tupl
         raise ModelError("the configuration names no modalities")
     if any(not 0 < share <= 1 for share in config.label_shares):
         raise ModelError(f"label_shares {config.label_shares}: each above 0 and at most 1")
-    classes_of(shards, config.label)  # raises where there is no such label
-    table = window_table(shards, config.where)
-    table = table[table[config.label].notna()].sort_values("window").reset_index(drop=True)
-    if not len(table):
-        matches = f" matches {config.where}" if config.where else ""
-        raise ModelError(f"{shards.path}: no window with a {config.label}{matches}")
-    classes = classes_of(shards, config.label, set(table[config.label].unique()))
-    codes = {name: code for code, name in enumerate(classes)}
-    table["code"] = table[config.label].map(codes).astype(np.int64)
-    if grouped_by(config.protocol) == "record":
-        table["subject"] = table["corpus"].astype(str) + "/" + table["record_id"].astype(str)
-    else:
-        table["subject"] = subject_keys(table)
-    strata = config.stratify or (config.label,)
-    for name in strata:
-        classes_of(shards, name)
-    joint = table[list(strata)].astype(str).agg("|".join, axis=1)
-    table["stratum"] = joint.astype("category").cat.codes.astype(np.int64)
-    return table, classes
+
+
+def _scoring(shards: Shards, config: EvaluateConfig, labels: Labels) -> Scoring:
+    classes, target = labels.classes, labels.target
+    if config.positive is not None and config.positive not in classes:
+        raise ModelError(f"positive {config.positive!r}: {config.label} is one of {classes}")
+    held = next(iter(shards.modalities.values()))
+    positive = classes.index(config.positive or classes[-1]) if classes else 0
+    metrics = choose_metrics(config.metrics, target.kind, classes, sequence=target.is_sequence)
+    events = None
+    if set(metrics) & set(SPANS) and target.name in shards.attrs.get("spans", ()):
+        events = _events(shards, target.name, classes[positive])
+    return Scoring(
+        kind=target.kind,
+        classes=classes,
+        positive=positive,
+        metrics=metrics,
+        length_s=held.n_samples / held.rate_hz / (target.n_epochs or 1),
+        events=events,
+    )
+
+
+def _events(shards: Shards, label: str, category: str) -> dict[str, list[tuple[float, float]]]:
+    """Return the intervals of a category by ``corpus/record``."""
+    spans = shards.spans(label)
+    table = shards.windows
+    names = (table["corpus"].astype(str) + "/" + table["record_id"].astype(str)).to_numpy(object)
+    name_of = dict(zip(shards.rows("record", 0, shards.n_windows).tolist(), names, strict=True))
+    found: dict[str, list[tuple[float, float]]] = {}
+    own = spans[spans["category"] == category]
+    columns = (own[name].tolist() for name in ("record", "start_s", "stop_s"))
+    for record, start, stop in zip(*columns, strict=True):
+        if record in name_of:  # else it has no window
+            found.setdefault(name_of[record], []).append((start, stop))
+    return found
 
 
 def _check_fit(
-    shards: Shards, pretrain_shards: Shards, config: EvaluateConfig, sources: Mapping[str, str]
+    shards: Shards,
+    pretrain_shards: Shards,
+    config: EvaluateConfig,
+    sources: Mapping[str, str],
+    n_epochs: int | None,
 ) -> None:
     for name in config.modalities:
         if name in sources:
-            check_fit(shards, name, load_encoder(sources[name]).patch_size, None)
+            check_fit(shards, name, load_encoder(sources[name]).patch_size, None, n_epochs)
             continue
         size = _settings(config, name).encoder.patch_size
-        rate = check_fit(shards, name, size, None)
+        rate = check_fit(shards, name, size, None, n_epochs)
         if "pretrained" in config.weights:
-            check_fit(pretrain_shards, name, size, rate)
+            check_fit(pretrain_shards, name, size, rate, epochs_of(pretrain_shards.attrs))
 
 
 def _settings(config: EvaluateConfig, modality: str) -> PretrainConfig:
@@ -258,21 +289,11 @@ def _provenance(modality: str, source: Path, windows: pd.DataFrame) -> dict[str,
     return entry | {"run": card.get("run"), "where": card.get("where"), "saw": "no test window"}
 
 
-def _folds(windows: pd.DataFrame, config: EvaluateConfig) -> dict[tuple[int, int], Fold]:
-    groups, strata = windows["subject"].to_numpy(object), windows["stratum"].to_numpy(np.int64)
-    return {
-        (repeat, number): split
-        for repeat in range(config.repeats)
-        for number, split in enumerate(
-            make_folds(groups, strata, config.protocol, config.folds, config.seed + repeat)
-        )
-    }
-
-
 def _pretrainings(
     windows: pd.DataFrame,
+    unit: str,
     folds: Mapping[tuple[int, int], Fold],
-    shards: Shards,
+    both: tuple[Shards, Shards],
     config: EvaluateConfig,
     sources: Mapping[str, str],
 ) -> dict[tuple[int, int, str], Pretraining]:
@@ -280,8 +301,11 @@ def _pretrainings(
     if "pretrained" not in config.weights:
         return {}
     found = {}
+    shards, evaluated = both  # to pretrain on; to evaluate
+    same = _identity(shards) == _identity(evaluated)
     for (repeat, fold), split in folds.items():
-        where = outside(config, windows.iloc[split.test])
+        held_out = windows.iloc[np.concatenate([split.test, split.validation])]
+        where = outside(config, held_out, unit, same=same)
         for name in config.modalities:
             if name not in sources:
                 settings = replace(_settings(config, name), seed=config.seed + repeat)
@@ -290,36 +314,11 @@ def _pretrainings(
     return found
 
 
-def outside(config: EvaluateConfig, test: pd.DataFrame) -> str | None:
-    """Return a query for pretraining windows that tell nothing about the test windows.
-
-    Parameters
-    ----------
-    config : EvaluateConfig
-        Its protocol counts.
-    test : pandas.DataFrame
-        Test windows: ``corpus``, ``record_id``, ``subject``.
-
-    Returns
-    -------
-    str or None
-        None under "within-subject": the same people are in training and test anyway, and the
-        test windows take part in pretraining without their labels.
-    """
-    if config.protocol == "within-subject":
-        return None
-    if config.protocol == "record-grouped":
-        return " and ".join(
-            f"(corpus != {corpus!r} or record_id not in {sorted(set(rows['record_id']))!r})"
-            for corpus, rows in test.groupby("corpus")
-        )
-    return where_subjects(set(test["subject"]), inside=False)
-
-
-def _feature_files(shards: Shards, config: EvaluateConfig) -> dict[str, str]:
+def _feature_files(shards: Shards, config: EvaluateConfig, n_epochs: int | None) -> dict[str, str]:
     """Name the files of the baseline's features by what they hold."""
     if not config.baseline:
         return {}
-    key = hashlib.sha256(f"{_identity(shards)}|{config.where}".encode()).hexdigest()[:16]
+    of = f"{_identity(shards)}|{config.where}" + (f"|{n_epochs} epochs" if n_epochs else "")
+    key = hashlib.sha256(of.encode()).hexdigest()[:16]
     names = [name for name in config.modalities if name in MODALITIES]
     return {name: f"features-{name}-{key}.parquet" for name in names}

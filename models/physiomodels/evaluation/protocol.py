@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,16 @@ PROTOCOLS = {
     "within-subject": "windows of each subject are in training AND in test: says nothing of others",
     "record-grouped": "no record is in training and test; where a subject has several records, or "
     "subjects are unknown, the same person may be on both sides",
+    "fixed": "a published split: trained on train, the best epoch chosen on validation where there "
+    "is one, tested once on test; each repeat has its own seeds, the same windows",
+    "chronological": "early windows of each subject in train, late ones in test: says nothing of "
+    "others; trained, chosen and tested once as the shards' split says",
 }
+#: Protocols that follow the shards' column ``split``; their parts, by what each is for.
+FROM_SPLIT = ("fixed", "chronological")
+PARTS = ("train", "validation", "test")
+#: Protocols under which the same people are trained on and tested on purpose.
+SHARED = ("within-subject", "chronological")
 
 
 def grouped_by(protocol: str) -> str:
@@ -45,6 +54,27 @@ def grouped_by(protocol: str) -> str:
     return "record" if protocol == "record-grouped" else "subject"
 
 
+def fixed_fold(parts: Texts) -> Fold:
+    """Return the one fold of a published split.
+
+    Parameters
+    ----------
+    parts : ndarray of str, shape (window,)
+        "train", "validation" or "test".
+
+    Returns
+    -------
+    Fold
+
+    Examples
+    --------
+    >>> fixed_fold(np.array(["train", "test", "validation", "train"], dtype=object))
+    Fold(train=array([0, 3]), test=array([1]), validation=array([2]))
+    """
+    train, validation, test = (np.flatnonzero(parts == part) for part in PARTS)
+    return Fold(train, test, validation)
+
+
 @dataclass(frozen=True, eq=False)
 class Fold:
     """One split: rows of the window table.
@@ -53,10 +83,13 @@ class Fold:
     ----------
     train, test : ndarray of int64
         Row numbers.
+    validation : ndarray of int64
+        Rows that choose the best epoch; none where the protocol has none.
     """
 
     train: Ints
     test: Ints
+    validation: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 def make_folds(subjects: Texts, labels: Ints, protocol: str, n_folds: int, seed: int) -> list[Fold]:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-#: Metrics shown with their standard deviation over folds, and as the mean only.
-_SPREAD = {"auroc": "AUROC", "balanced_accuracy": "balanced accuracy", "f1": "F1"}
-_MEAN = {"auprc": "AUPRC", "kappa": "kappa", "ece": "ECE"}
+#: What metrics are called in tables and pictures; others by their own names.
+NAMES: Final = {
+    **{"auroc": "AUROC", "auprc": "AUPRC", "f1": "F1", "ece": "ECE", "kappa": "kappa"},
+    **{"macro_f1": "macro F1", "weighted_f1": "weighted F1", "f_max": "F-max", "r2": "R²"},
+    **{"challenge2021": "Challenge 2021", "rmse": "RMSE", "mae": "MAE", "pearson": "Pearson r"},
+    **{"event_f1": "event F1", "sample_f1": "sample F1", "false_alarms_per_hour": "false alarms/h"},
+}
+#: Metrics of one class that are shown where the configuration names none.
+_SHOWN: Final = ("auroc", "balanced_accuracy", "f1", "auprc", "kappa", "ece")
+_SPREAD: Final = 3  # the first metrics are shown with their standard deviation, others without
 
 
 def result_table(results: Sequence[Mapping[str, Any]], title: str) -> dict[str, Any]:
@@ -26,11 +33,15 @@ def result_table(results: Sequence[Mapping[str, Any]], title: str) -> dict[str, 
     dict
         ``title``, ``columns``, ``rows`` (text) and ``caption``.
     """
+    results = [_with_metrics(one) for one in results]
     several = len(results) > 1
+    shown = list(dict.fromkeys(name for one in results for name in _shown(one)))
+    mains = list(dict.fromkeys(one["metrics"][0] for one in results))
+    several_mains = len(mains) > 1
     rows = []
     for one in results:
         named = [f"{_target(one)}, {one['protocol']}"] if several else []
-        ci = f"ci95_{one['grouped_by']}s"
+        ci, main = f"ci95_{one['grouped_by']}s", one["metrics"][0]
         for arm in one["arms"]:
             metrics = arm["metrics"]
             rows.append(
@@ -38,12 +49,15 @@ def result_table(results: Sequence[Mapping[str, Any]], title: str) -> dict[str, 
                     *named,
                     " + ".join(name.upper() for name in arm["modalities"]),
                     arm["weights"],
-                    *(_figure(metrics[name], "sd_folds") for name in _SPREAD),
-                    " to ".join(_short(end) for end in metrics["auroc"][ci]),
-                    *(_figure(metrics[name], None) for name in _MEAN),
+                    *(_figure(metrics.get(name), "sd_folds") for name in shown[:_SPREAD]),
+                    *([metric_name(main)] if several_mains else []),
+                    " to ".join(_short(end) for end in metrics[main][ci]),
+                    *(_figure(metrics.get(name), None) for name in shown[_SPREAD:]),
                 ]
             )
-    columns = ["signals", "weights", *_SPREAD.values(), "AUROC 95 %", *_MEAN.values()]
+    columns = ["signals", "weights", *map(metric_name, shown[:_SPREAD])]
+    columns += ["main metric", "its 95 %"] if several_mains else [f"{metric_name(mains[0])} 95 %"]
+    columns += map(metric_name, shown[_SPREAD:])
     simulated = any(one.get("simulated") for one in results)
     return {
         "title": f"SIMULATED DATA. {title}" if simulated else title,
@@ -63,12 +77,44 @@ def _leaks(results: Sequence[Mapping[str, Any]]) -> list[str]:
     return list(said)
 
 
+def metric_name(metric: str) -> str:
+    """Return what a metric is called in tables and pictures.
+
+    Parameters
+    ----------
+    metric : str
+        Its key in ``results.json``.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> metric_name("auroc"), metric_name("balanced_accuracy")
+    ('AUROC', 'balanced accuracy')
+    """
+    return NAMES.get(metric, metric.replace("_", " "))
+
+
+def _with_metrics(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return results with ``metrics``, which those of earlier versions lack."""
+    return result if "metrics" in result else {**result, "metrics": list(_SHOWN)}
+
+
+def _shown(result: Mapping[str, Any]) -> Sequence[str]:
+    chosen = result.get("config", {}).get("metrics")
+    of_class = result.get("target", {"kind": "class", "n_epochs": None})
+    plain = of_class["kind"] == "class" and of_class["n_epochs"] is None
+    return _SHOWN if plain and not chosen else result["metrics"]
+
+
 def _target(result: Mapping[str, Any]) -> str:
     return str(result["label"]).removeprefix("label_").replace("_", " ")
 
 
-def _figure(metric: Mapping[str, Any], spread: str | None) -> str:
-    if metric["mean"] is None:
+def _figure(metric: Mapping[str, Any] | None, spread: str | None) -> str:
+    if metric is None or metric["mean"] is None:
         return "-"
     of = f" ± {metric[spread]:.3f}" if spread and metric[spread] is not None else ""
     return f"{metric['mean']:.3f}{of}"
@@ -82,29 +128,54 @@ def _caption(results: Sequence[Mapping[str, Any]]) -> str:
     """Say who was tested, how classes are balanced, and what the columns mean."""
     means = {one["protocol"]: one["protocol_means"] for one in results}
     protocols = " ".join(f"{name}: {meaning}." for name, meaning in means.items())
-    sizes = dict.fromkeys(
-        f"{_people(one)}, {one['n_windows']} windows, {one['n_folds']} folds, {one['repeats']} "
-        "repeat(s), each with its own folds and seeds."
-        for one in results
-    )
-    balances = dict.fromkeys(
-        f"{_target(one)}: "
-        + ", ".join(
-            f"{name} {count} ({100 * count / one['n_windows']:.0f} %)"
-            for name, count in one["class_balance"].items()
-        )
-        for one in results
-    )
+    sizes = dict.fromkeys(_size(one) for one in results)
+    balances = dict.fromkeys(text for text in map(_balance, results) if text)
+    of_classes = f" Windows per class: {'; '.join(balances)}." if balances else ""
     groups = " or ".join(dict.fromkeys(f"{one['grouped_by']}s" for one in results))
     modalities = {name for one in results for arm in one["arms"] for name in arm["modalities"]}
     parts = ["EEG band power"] if "eeg" in modalities else []
     if modalities & {"ecg", "ppg"}:
         parts.append("heart rate and its variability (NeuroKit2)")
+    mains = " or ".join(dict.fromkeys(metric_name(one["metrics"][0]) for one in results))
+    kinds = {one.get("target", {}).get("kind") for one in results}
+    models = ["ridge"] if "number" in kinds else []
+    models += ["logistic"] if kinds - {"number"} else []
     return (
-        f"{protocols} {' '.join(sizes)} Windows per class: {'; '.join(balances)}. Mean ± standard "
-        f"deviation over all folds; 95 % interval, by bootstrap over {groups}, of the AUROC of all "
-        f"folds' predictions together. features: logistic regression on {' and on '.join(parts)}."
+        f"{protocols} {' '.join(sizes)}{of_classes} Mean ± standard deviation over all folds and "
+        f"repeats; 95 % interval, by bootstrap over {groups}, of the {mains} of all folds' "
+        f"predictions together. features: {' or '.join(models)} regression on "
+        f"{' and on '.join(parts)}."
     )
+
+
+def _size(result: Mapping[str, Any]) -> str:
+    """Say who was tested how often; of a split, who is in which part."""
+    split, repeats = result.get("split"), result["repeats"]
+    if not split:
+        return (
+            f"{_people(result)}, {result['n_windows']} windows, {result['n_folds']} folds, "
+            f"{repeats} repeat(s), each with its own folds and seeds."
+        )
+    unit = result["grouped_by"]
+    held = {name: part for name, part in split.items() if name != "shared"}
+    parts = ", ".join(
+        f"{name} {part['n_windows']} windows of {part[f'n_{unit}s']} {unit}s"
+        for name, part in held.items()
+    )
+    both = [f"{len(who)} {unit}s in {pair}" for pair, who in split["shared"].items() if who]
+    shared = f" Shared: {'; '.join(both)}." if both else ""
+    return f"{parts}; {repeats} repeat(s), each with its own seeds; {result['selection']}.{shared}"
+
+
+def _balance(result: Mapping[str, Any]) -> str:
+    counts = result["class_balance"]
+    if not counts:
+        return ""
+    n = sum(counts.values())
+    several = result.get("target", {}).get("kind") == "classes"
+    n = result["n_windows"] if several else n
+    each = (f"{name} {count} ({100 * count / n:.0f} %)" for name, count in counts.items())
+    return f"{_target(result)}: {', '.join(each)}"
 
 
 def _people(result: Mapping[str, Any]) -> str:

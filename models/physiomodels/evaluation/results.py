@@ -12,7 +12,7 @@ from physiomodels.config import as_dict
 from physiomodels.evaluation.label_efficiency import draw_curves
 from physiomodels.evaluation.leaks import fold_leaks
 from physiomodels.evaluation.plan import Plan
-from physiomodels.evaluation.protocol import grouped_by
+from physiomodels.evaluation.protocol import FROM_SPLIT, SHARED
 from physiomodels.evaluation.summary import describe, summarise
 from physiomodels.evaluation.work import fold_file, kept_losses
 from physiomodels.training.classifier import load_encoder
@@ -126,8 +126,8 @@ def write_results(
         shutil.copyfile(path, folder / "loss" / path.name)
     _keep_encoders(plan, cache, shards, folder)
     config = plan.config
-    arms, gains = summarise(predictions, config, len(plan.classes), plan.positive)
-    results = describe(plan.windows, plan.classes, plan.positive, config, head["simulated"]) | {
+    arms, gains = summarise(predictions, config, plan.scoring, plan.unit)
+    results = describe(plan, head["simulated"]) | {
         "arms": [arm for arm in arms if arm["label_share"] == 1.0],
         "gains": [gain for gain in gains if gain["label_share"] == 1.0],
         "label_efficiency": arms if config.label_shares else [],
@@ -139,7 +139,7 @@ def write_results(
     }
     predictions.to_parquet(folder / _PREDICTIONS, index=False)
     if config.label_shares:
-        draw_curves(results, folder / "label_efficiency.png")
+        draw_curves(results, folder / "label_efficiency.png", plan.scoring.main)
         write_text(folder / "label_efficiency.json", json.dumps(arms, indent=2))
     sync_tree(folder)
     write_text(folder / _RESULTS, json.dumps(results, indent=2))  # says that all others are there
@@ -148,13 +148,14 @@ def write_results(
 def _whom_encoders_saw(plan: Plan, cache: Path) -> list[dict[str, Any]]:
     """Return, fold by fold, who was tested and which of them the encoder's card names."""
     entries = []
-    unit = grouped_by(plan.config.protocol)
+    unit, protocol = plan.unit, plan.config.protocol
+    may_share = {*SHARED, *FROM_SPLIT}  # a published split may have somebody on both sides
     for (repeat, fold, name), run in plan.pretrainings.items():
         tested = set(plan.windows["subject"].iloc[plan.folds[repeat, fold].test])
         card = card_of(cache / run.name) or {}
         saw = {*card["subjects"], *card["records_without_subject"]}
         shared = sorted(tested & saw)
-        if shared and plan.config.protocol != "within-subject":
+        if shared and protocol not in may_share:
             raise ModelError(f"pretraining saw test {unit}s {shared}")  # cannot happen
         entry = {"repeat": repeat, "fold": fold, "modality": name, "n_windows": card["n_windows"]}
         entry |= {"n_subjects": len(card["subjects"])}

@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physiomodels.config import EvaluateConfig
-from physiomodels.evaluation.metrics import METRICS, bootstrap, interval, scores, seed_interval
-from physiomodels.evaluation.protocol import PROTOCOLS, grouped_by
+from physiomodels.evaluation.plan import Plan
+from physiomodels.evaluation.protocol import FROM_SPLIT, PROTOCOLS
+from physiomodels.evaluation.windows import balance, parts_of
+from physiomodels.metrics.bootstrap import bootstrap, interval, seed_interval
+from physiomodels.metrics.choice import Scoring, score, score_classes, scorer
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: Which weights are compared with which.
 PAIRS = (("pretrained", "random"), ("pretrained", "features"))
+_NONE: Final = np.empty(0)
 
 
 def summarise(
-    predictions: pd.DataFrame, config: EvaluateConfig, n_classes: int, positive: int
+    predictions: pd.DataFrame, config: EvaluateConfig, scoring: Scoring, unit: str
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the metrics of each arm of an evaluation, and differences between arms.
 
     Parameters
     ----------
     predictions : pandas.DataFrame
-        ``repeat``, ``fold``, ``modalities``, ``weights``, ``label_share``, ``window``, ``subject``,
-        ``code``, ``p_0`` ...: every window once per arm and repeat.
+        ``repeat``, ``fold``, ``modalities``, ``weights``, ``label_share``, ``window``, ``subject``
+        and those of `physiomodels.metrics.choice`: every window (of a sequence: every epoch) once
+        per arm and repeat.
     config : EvaluateConfig
-        Protocol, bootstrap draws and seed.
-    n_classes, positive : int
-        As for `physiomodels.evaluation.metrics.scores`.
+        Bootstrap draws and seed.
+    scoring : Scoring
+        Kind of target and metrics.
+    unit : {"subject", "record"}
+        What is drawn for intervals.
 
     Returns
     -------
@@ -41,23 +48,24 @@ def summarise(
         repeats of the mean over folds, ``sd_folds``, ``sd_repeats``, ``ci95_seeds`` (Student's
         interval of the mean over repeats; both None of a single one), ``pooled`` (the metric of all
         folds' predictions together, mean over repeats), and ``ci95_subjects`` of that by bootstrap
-        (``ci95_records`` under a protocol that groups by record).
+        (``ci95_records`` where records are drawn); and ``classes``: what
+        `physiomodels.metrics.choice.score_classes` says of each, mean over repeats.
     gains : list of dict
         ``modalities``, ``label_share``, ``of`` and ``over`` (weights), and ``metrics``: by name the
         same spreads of the difference, repeat by repeat and draw by draw.
     """
-    columns = [f"p_{code}" for code in range(n_classes)]
-    ci = f"ci95_{grouped_by(config.protocol)}s"
+    ci = f"ci95_{unit}s"
     arms, gains = [], []
     keys = ["modalities", "label_share"]
     for (modalities, share), group in predictions.groupby(keys, sort=False):
         named = {"modalities": str(modalities).split("+"), "label_share": float(str(share))}
         spreads = {
-            str(weights): _Spread(rows, columns, config, positive)
+            str(weights): _Spread(rows, config, scoring)
             for weights, rows in group.groupby("weights", sort=False)
         }
         for weights, spread in spreads.items():
-            arms.append(named | {"weights": weights, "metrics": spread.metrics(ci)})
+            arm = named | {"weights": weights, "metrics": spread.metrics(ci)}
+            arms.append(arm | {"classes": spread.classes})
         for of, over in PAIRS:
             if of in spreads and over in spreads:
                 metrics = spreads[of].gain(spreads[over], ci)
@@ -65,25 +73,13 @@ def summarise(
     return arms, gains
 
 
-def describe(
-    windows: pd.DataFrame,
-    classes: tuple[str, ...],
-    positive: int,
-    config: EvaluateConfig,
-    simulated: bool,
-) -> dict[str, Any]:
+def describe(plan: Plan, simulated: bool) -> dict[str, Any]:
     """Return what was evaluated, and how: the head of ``results.json``.
 
     Parameters
     ----------
-    windows : pandas.DataFrame
-        All evaluated windows.
-    classes : tuple of str
-        What codes mean.
-    positive : int
-        Code of the positive class.
-    config : EvaluateConfig
-        Label, protocol, folds.
+    plan : Plan
+        The evaluation.
     simulated : bool
         As for `physiomodels.evaluate`.
 
@@ -94,60 +90,62 @@ def describe(
     """
     from physioprep.viewing.record import is_simulated
 
+    windows, config, target = plan.windows, plan.config, plan.labels.target
     corpora = windows["corpus"].dropna().unique()
     known = windows["subject_id"].notna().all()
     subjects = (windows["corpus"].astype(str) + "/" + windows["subject_id"].astype(str)).nunique()
-    counts = np.bincount(windows["code"], minlength=len(classes))
+    split = config.protocol in FROM_SPLIT
     return {
         "schema": 2,
         "simulated": simulated or any(is_simulated(corpus) for corpus in corpora),
         "label": config.label,
-        "classes": classes,
-        "class_balance": dict(zip(classes, counts.tolist(), strict=True)),
+        "target": {"kind": target.kind, "unit": target.unit, "n_epochs": target.n_epochs},
+        "classes": plan.labels.classes,
+        "class_balance": balance(plan.labels, windows),
+        "metrics": plan.scoring.metrics,
         "protocol": config.protocol,
         "protocol_means": PROTOCOLS[config.protocol],
-        "grouped_by": grouped_by(config.protocol),
+        "grouped_by": plan.unit,
+        "split": parts_of(windows, plan.labels, plan.unit) if split else None,
+        "selection": _selection(plan),
         "n_windows": len(windows),
         "n_subjects": int(subjects) if known else None,
         "n_records": len(windows.drop_duplicates(["corpus", "record_id"])),
-        "n_folds": int(windows["subject"].nunique())
-        if config.protocol == "leave-one-subject-out"
-        else config.folds,
+        "n_folds": len(plan.folds) // config.repeats,
         "repeats": config.repeats,
-        "positive": classes[positive],
+        "positive": plan.labels.classes[plan.scoring.positive] if plan.labels.classes else None,
     }
+
+
+def _selection(plan: Plan) -> str:
+    """Say which epoch of a training is tested."""
+    if any(len(fold.validation) for fold in plan.folds.values()):
+        return f"the epoch with the best {plan.scoring.main} on validation"
+    return "the last epoch"
 
 
 class _Spread:
     """The metrics of one arm: by fold, by repeat, pooled, and by draw of subjects."""
 
-    def __init__(
-        self, rows: pd.DataFrame, columns: Sequence[str], config: EvaluateConfig, positive: int
-    ) -> None:
+    def __init__(self, rows: pd.DataFrame, config: EvaluateConfig, scoring: Scoring) -> None:
         import pandas as pd
 
-        def score(held: pd.DataFrame) -> dict[str, float]:
-            truth = held["code"].to_numpy(np.int64)
-            return scores(truth, held[list(columns)].to_numpy(float), positive)
-
         folds = [
-            {"repeat": repeat} | score(held)
+            {"repeat": repeat} | score(held, scoring)
             for (repeat, _), held in rows.groupby(["repeat", "fold"])
         ]
+        self.names = scoring.metrics
         self.folds = pd.DataFrame(folds)
-        self.repeats = self.folds.groupby("repeat")[list(METRICS)].mean()
-        ordered = rows.sort_values(["repeat", "window"])
-        first = ordered[ordered["repeat"] == ordered["repeat"].iloc[0]]
-        shape = (len(self.repeats), len(first), len(columns))
-        pooled = [score(held) for _, held in ordered.groupby("repeat")]
-        self.pooled = pd.DataFrame(pooled).mean()
+        self.repeats = self.folds.groupby("repeat")[list(self.names)].mean()
+        order = ["repeat", "window", *(["epoch"] if "epoch" in rows else [])]
+        repeats = [held for _, held in rows.sort_values(order).groupby("repeat")]
+        self.pooled = pd.DataFrame([score(held, scoring) for held in repeats]).mean()
+        self.classes = _mean_of([score_classes(held, scoring) for held in repeats])
         self.draws = bootstrap(
-            first["subject"].to_numpy(object),
-            first["code"].to_numpy(np.int64),
-            ordered[list(columns)].to_numpy(float).reshape(shape),
+            repeats[0]["subject"].to_numpy(object),
+            [scorer(held, scoring) for held in repeats],
             config.bootstrap,
             config.seed,
-            positive,
         )
 
     def metrics(self, ci: str) -> dict[str, dict[str, Any]]:
@@ -157,20 +155,23 @@ class _Spread:
             | {
                 "sd_folds": _number(self.folds[name].std()),
                 "pooled": _number(self.pooled[name]),
-                ci: [_number(end) for end in interval(self.draws[name])],
+                ci: [_number(end) for end in interval(self.draws.get(name, _NONE))],
             }
-            for name in METRICS
+            for name in self.names
         }
 
     def gain(self, other: _Spread, ci: str) -> dict[str, dict[str, Any]]:
         """Return what `summarise` says of the difference to another arm."""
+        draws = {
+            name: self.draws.get(name, _NONE) - other.draws.get(name, _NONE) for name in self.names
+        }
         return {
             name: _spread((self.repeats[name] - other.repeats[name]).to_numpy(float))
             | {
                 "pooled": _number(self.pooled[name] - other.pooled[name]),
-                ci: [_number(end) for end in interval(self.draws[name] - other.draws[name])],
+                ci: [_number(end) for end in interval(draws[name])],
             }
-            for name in METRICS
+            for name in self.names
         }
 
 
@@ -182,6 +183,21 @@ def _spread(repeats: NDArray[np.float64]) -> dict[str, Any]:
         "sd_repeats": _number(known.std(ddof=1)) if len(known) > 1 else None,
         "ci95_seeds": [_number(end) for end in seed_interval(known)],
     }
+
+
+def _mean_of(repeats: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, float | None]]:
+    """Return the mean over repeats of what is said of each class."""
+    return {
+        name: {
+            key: value if key.startswith("n_") else _mean([one[name][key] for one in repeats])
+            for key, value in repeats[0][name].items()
+        }
+        for name in repeats[0]
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return _number(float(np.mean(values)))
 
 
 def _number(value: float) -> float | None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from physiomodels.model.encoder import CrissCrossEncoder
+from physiomodels.model.heads import make_head
 from physiomodels.model.patches import Patches
 from physioprep.errors import ModelError
 
@@ -23,7 +24,12 @@ class FusionClassifier(nn.Module):
     Parameters
     ----------
     n_classes : int
-        Classes.
+        Outputs: classes, or 1 of a number.
+    kind : {"class", "classes", "number"}
+        What the outputs mean: see `physiomodels.training.kinds`.
+    n_epochs : int or None
+        Epochs of a window that is a sequence: each is encoded and answered, with the others in
+        view of the head.
     fusion : {"concat", "gated", "cross-attention", "late"}
         "concat" (the paper's, arXiv 2512.15250): embeddings side by side under one head. "gated":
         their sum, weighted per window (Arevalo et al., arXiv 1702.01992, with a softmax over the
@@ -59,10 +65,15 @@ class FusionClassifier(nn.Module):
     torch.Size([3, 2])
     """
 
+    centre: Tensor
+    spread: Tensor
+
     def __init__(
         self,
         *,
         n_classes: int = 2,
+        kind: str = "class",
+        n_epochs: int | None = None,
         fusion: str = "concat",
         pooling: str = "mean",
         hidden: int = 32,
@@ -78,6 +89,8 @@ class FusionClassifier(nn.Module):
             )
         self.config: dict[str, Any] = {
             "n_classes": n_classes,
+            "kind": kind,
+            "n_epochs": n_epochs,
             "fusion": fusion,
             "pooling": pooling,
             "hidden": hidden,
@@ -86,6 +99,10 @@ class FusionClassifier(nn.Module):
             "encoders": {name: encoder.config for name, encoder in encoders.items()},
         }
         self.fusion, self.modality_dropout = fusion, modality_dropout
+        self.kind, self.n_epochs = kind, n_epochs
+        if kind == "number":  # of the training windows: the outputs are deviations in units of it
+            self.register_buffer("centre", torch.zeros(()))
+            self.register_buffer("spread", torch.ones(()))
         self.encoders = nn.ModuleDict(encoders)
         widths = {name: encoder.d_model for name, encoder in encoders.items()}
         self.pools = nn.ModuleDict({name: _Pool(width, pooling) for name, width in widths.items()})
@@ -105,7 +122,9 @@ class FusionClassifier(nn.Module):
             "cross-attention": [2 * common * len(widths)],
             "late": list(widths.values()),
         }[fusion]
-        self.heads = nn.ModuleList(_head(width, hidden, n_classes, dropout) for width in inputs)
+        self.heads = nn.ModuleList(
+            make_head(width, hidden, n_classes, dropout, n_epochs) for width in inputs
+        )
 
     @property
     def separable(self) -> bool:
@@ -123,12 +142,13 @@ class FusionClassifier(nn.Module):
         Parameters
         ----------
         inputs : mapping of str to Patches
-            By modality; one may be missing, and so may all patches of a window.
+            By modality; one may be missing, and so may all patches of a window. Of a sequence the
+            epochs of all windows, one after another, in the place of windows.
 
         Returns
         -------
-        Tensor, shape (window, class)
-            Logits.
+        Tensor, shape (window, class); of a sequence (window, epoch, class)
+            Logits, or deviations of a number.
         """
         return self.answer(*self.encode(inputs))
 
@@ -144,8 +164,8 @@ class FusionClassifier(nn.Module):
 
         Returns
         -------
-        Tensor, shape (window, class)
-            Logits.
+        Tensor, shape (window, class); of a sequence (window, epoch, class)
+            Logits, or deviations of a number.
         """
         available = torch.stack([flags.flatten(1).any(1) for flags in present.values()], dim=1)
         available = self._drop(available)
@@ -158,15 +178,19 @@ class FusionClassifier(nn.Module):
             logits = [head(e) for head, e in zip(self.heads, pooled.values(), strict=True)]
             weight = torch.where(available.any(1, keepdim=True), available, True).float()
             weight = weight / weight.sum(1, keepdim=True)
-            return (torch.stack(logits, dim=1) * weight[..., None]).sum(1)
+            return self._by_window((torch.stack(logits, dim=1) * weight[..., None]).sum(1))
         if self.fusion == "cross-attention":
             joint = self._cross_attend(features, present, pooled, available)
         elif self.fusion == "gated":
             joint = self._gate(pooled, available)
         else:
             joint = torch.cat(list(pooled.values()), dim=1)
-        logits_of_all: Tensor = self.heads[0](joint)
-        return logits_of_all
+        return self._by_window(self.heads[0](joint))
+
+    def _by_window(self, outputs: Tensor) -> Tensor:
+        if self.n_epochs is None:
+            return outputs
+        return outputs.reshape(-1, self.n_epochs, outputs.shape[-1])
 
     @torch.no_grad()
     def standardise(self, encoded: Iterable[tuple[Mapping[str, Tensor], ...]]) -> None:
@@ -314,11 +338,3 @@ def mean_over(features: Tensor, present: Tensor) -> Tensor:
     weight = present.flatten(1).to(features.dtype)
     weight = weight / weight.sum(1, keepdim=True).clamp(min=1)
     return torch.sum(features.flatten(1, 2) * weight[..., None], dim=1)
-
-
-def _head(width: int, hidden: int, n_classes: int, dropout: float) -> nn.Module:
-    if hidden == 0:
-        return nn.Linear(width, n_classes)
-    return nn.Sequential(
-        nn.Linear(width, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, n_classes)
-    )

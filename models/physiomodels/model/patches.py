@@ -41,7 +41,8 @@ def to_patches(
     ----------
     batch : mapping of str to Tensor
         As `physioprep.ShardStream` yields: ``batch[modality]`` (batch, channel, time) in mV or µV,
-        NaN where a sample is missing, and ``present_<modality>`` (batch, channel).
+        NaN where a sample is missing, and ``present_<modality>`` (batch, channel). The epochs of a
+        window are joined; `physiomodels.training.data.by_epoch` makes them rows instead.
     modality : str
         "ecg", "eeg", ...
     patch_size : int
@@ -69,9 +70,11 @@ def to_patches(
     (torch.Size([2, 2, 2, 200]), 0.5)
     """
     if modality not in batch:
-        held = ", ".join(key for key, value in batch.items() if value.ndim == 3)
+        held = ", ".join(key for key, value in batch.items() if value.ndim >= 3)
         raise ModelError(f"the model takes {modality}; the shards hold {held}")
     signal = batch[modality].to(device, non_blocking=True)
+    if signal.ndim == 4:  # (batch, epoch, channel, time): the whole window again
+        signal = signal.transpose(1, 2).flatten(2)
     if signal.shape[-1] % patch_size:
         raise ModelError(
             f"windows of {signal.shape[-1]} samples cannot be cut into patches of {patch_size}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from physiomodels.config import EncoderConfig, FinetuneConfig
 from physiomodels.model.encoder import CrissCrossEncoder
@@ -13,11 +13,6 @@ from physiomodels.model.fusion import FusionClassifier
 from physiomodels.model.lora import add_lora
 from physiomodels.model.weights import load_folder, load_state, save_folder
 from physioprep.errors import ModelError
-from physioprep.shards import open_shards
-from physioprep.suggest import did_you_mean
-
-if TYPE_CHECKING:
-    from physioprep.shards import Shards
 
 #: What is trained: everything; low-rank additions and the head; the head; a linear head.
 MODES = ("full", "lora", "frozen", "probe")
@@ -34,7 +29,7 @@ class Classifier:
     label : str
         ``label_...`` column that it predicts.
     classes : tuple of str
-        What its outputs mean, in order.
+        What its outputs mean, in order; empty of a number. The kind of target is the model's.
     rates_hz : mapping of str to float
         Sampling rate per modality that it was trained at, Hz.
     """
@@ -134,51 +129,13 @@ def weights_files(source: str | Path) -> list[Path]:
     return [folder / "config.json", folder / "model.safetensors"]
 
 
-def classes_of(
-    shards: str | Path | Shards, label: str, held: Collection[str] | None = None
-) -> tuple[str, ...]:
-    """Return the classes of a label.
-
-    Parameters
-    ----------
-    shards : path-like or Shards
-        With the label.
-    label : str
-        ``label_...`` column.
-    held : collection of str, optional
-        The classes that occur in the chosen windows. By default all of the shards.
-
-    Returns
-    -------
-    tuple of str
-        In the order of the shards' codes, those of `held` alone.
-
-    Raises
-    ------
-    ModelError
-        If the shards lack the label, it is a number, or there are fewer than two classes.
-    """
-    opened = open_shards(shards)
-    if label not in opened.labels:
-        held = ", ".join(opened.labels) or "none"
-        hint = did_you_mean(label, opened.labels)
-        raise ModelError(f"{opened.path}: no label {label}{hint}; the shards hold {held}")
-    classes = opened.categories(label)
-    if classes is None or len(classes) < 2:
-        raise ModelError(f"{opened.path}: {label} needs at least two classes")
-    if held is None:
-        return classes
-    kept = tuple(name for name in classes if name in held)
-    if len(kept) < 2:
-        found = ", ".join(kept) or "none"
-        raise ModelError(
-            f"{opened.path}: the chosen windows have fewer than two classes of {label} ({found})"
-        )
-    return kept
-
-
 def build(
-    encoders: Mapping[str, CrissCrossEncoder], n_classes: int, config: FinetuneConfig
+    encoders: Mapping[str, CrissCrossEncoder],
+    n_classes: int,
+    config: FinetuneConfig,
+    *,
+    kind: str = "class",
+    n_epochs: int | None = None,
 ) -> FusionClassifier:
     """Put a head on encoders, and low-rank additions into them where the mode is "lora".
 
@@ -190,6 +147,10 @@ def build(
         Outputs of the head.
     config : FinetuneConfig
         Fusion, head, and mode: what stays trainable.
+    kind : {"class", "classes", "number"}
+        Of the target.
+    n_epochs : int, optional
+        Epochs of a window, where each has its own label.
 
     Returns
     -------
@@ -204,6 +165,8 @@ def build(
         raise ModelError(f'mode "{config.mode}": one of {", ".join(MODES)}')
     model = FusionClassifier(
         n_classes=n_classes,
+        kind=kind,
+        n_epochs=n_epochs,
         fusion=config.fusion,
         pooling=config.pooling,
         hidden=0 if config.mode == "probe" else config.hidden,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from physioprep.shards import open_shards
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import Tensor
 
     from physioprep.shards import Shards
     from physioprep.stream import ShardStream
@@ -78,7 +79,11 @@ def window_table(shards: str | Path | Shards, where: str | None = None) -> pd.Da
 
 
 def check_fit(
-    shards: str | Path | Shards, modality: str, patch_size: int, rate_hz: float | None
+    shards: str | Path | Shards,
+    modality: str,
+    patch_size: int,
+    rate_hz: float | None,
+    n_epochs: int | None = None,
 ) -> float:
     """Return the sampling rate of a modality after checking that an encoder can take it.
 
@@ -92,6 +97,8 @@ def check_fit(
         Samples per patch.
     rate_hz : float or None
         Sampling rate that the encoder was trained at, Hz; None where it is unknown.
+    n_epochs : int, optional
+        Epochs of a window that are encoded one by one.
 
     Returns
     -------
@@ -116,12 +123,84 @@ def check_fit(
             f"{opened.path}: {modality} at {found.rate_hz:g} Hz; "
             f"the model was made at {rate_hz:g} Hz"
         )
-    if found.n_samples % patch_size:
+    n_samples, what = found.n_samples // (n_epochs or 1), "epochs" if n_epochs else "windows"
+    if n_samples % patch_size:
         raise ModelError(
-            f"{opened.path}: {modality} windows of {found.n_samples} samples cannot be cut into "
+            f"{opened.path}: {modality} {what} of {n_samples} samples cannot be cut into "
             f"patches of {patch_size}"
         )
     return found.rate_hz
+
+
+def by_epoch(
+    batch: Mapping[str, Tensor], modalities: Iterable[str], n_epochs: int | None
+) -> dict[str, Tensor]:
+    """Return the signals of a batch with one row per window, or per epoch of its windows.
+
+    Parameters
+    ----------
+    batch : mapping of str to Tensor
+        Of a stream: signals (window, channel, time), or (window, epoch, channel, time) of shards
+        that have epochs.
+    modalities : iterable of str
+        Which signals.
+    n_epochs : int or None
+        Epochs to cut each window into. None: windows stay whole.
+
+    Returns
+    -------
+    dict of str to Tensor
+        Signals (row, channel, time) and their ``present_...`` (row, channel).
+
+    Examples
+    --------
+    >>> import torch
+    >>> batch = {"eeg": torch.zeros(2, 5, 3, 100), "present_eeg": torch.ones(2, 3)}
+    >>> by_epoch(batch, ["eeg"], 5)["eeg"].shape, by_epoch(batch, ["eeg"], None)["eeg"].shape
+    (torch.Size([10, 3, 100]), torch.Size([2, 3, 500]))
+    """
+    found: dict[str, Tensor] = {}
+    for name in modalities:
+        signal, present = batch[name], batch[f"present_{name}"]
+        if signal.ndim == 4:  # whole windows again
+            signal = signal.transpose(1, 2).flatten(2)
+        if n_epochs is not None:
+            parts = signal.reshape(*signal.shape[:2], n_epochs, -1)
+            signal = parts.transpose(1, 2).flatten(0, 1)
+            present = present.repeat_interleave(n_epochs, 0)
+        found |= {name: signal, f"present_{name}": present}
+    return found
+
+
+def pretraining_rows(batch: Mapping[str, Tensor], modality: str) -> dict[str, Tensor]:
+    """Return a batch as an encoder is pretrained on it: the epochs of a window one by one.
+
+    Parameters
+    ----------
+    batch : mapping of str to Tensor
+        Of a stream.
+    modality : str
+        Which signal.
+
+    Returns
+    -------
+    dict of str to Tensor
+        The signal, what is present of it, and ``index``: of an epoch a number of its own.
+
+    Examples
+    --------
+    >>> import torch
+    >>> batch = {"eeg": torch.zeros(1, 3, 2, 100), "present_eeg": torch.ones(1, 2),
+    ...          "index": torch.tensor([5])}
+    >>> rows = pretraining_rows(batch, "eeg")
+    >>> rows["eeg"].shape, rows["index"]
+    (torch.Size([3, 2, 100]), tensor([15, 16, 17]))
+    """
+    signal, index = batch[modality], batch["index"]
+    n_epochs = signal.shape[1] if signal.ndim == 4 else None
+    if n_epochs is not None:
+        index = (index[:, None] * n_epochs + index.new_tensor(range(n_epochs))).flatten()
+    return by_epoch(batch, [modality], n_epochs) | {"index": index}
 
 
 def subject_keys(windows: pd.DataFrame) -> pd.Series[str]:

@@ -32,6 +32,7 @@ from physioprep.hashes import HASHES, read_regular
 from physioprep.lock import Held, hold, lock_of
 from physioprep.outputs import ENCODER, LISTED, MARK, check_output, claim
 from physioprep.shards import open_shards
+from physioprep.shards.target import epochs_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,7 +132,8 @@ def pretrain(
     device = choose_device(device)
     opened = open_shards(shards)
     out = Path(out)
-    rate_hz = check_fit(opened, config.modality, config.encoder.patch_size, None)
+    n_epochs = epochs_of(opened.attrs)
+    rate_hz = check_fit(opened, config.modality, config.encoder.patch_size, None, n_epochs)
     card = run_card(opened, where, config) | {"modality": config.modality, "rate_hz": rate_hz}
     with ranks.joined(device), _held(out, opened) as held:
         run = PretrainingRun(opened, config, where, device)

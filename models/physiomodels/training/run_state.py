@@ -19,7 +19,7 @@ from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.patches import to_patches
 from physiomodels.training import distributed as ranks
 from physiomodels.training.checkpoint import read_checkpoint
-from physiomodels.training.data import open_stream
+from physiomodels.training.data import open_stream, pretraining_rows
 from physiomodels.training.optimise import decay_groups, warmup_cosine
 from physioprep.errors import ModelError
 
@@ -150,9 +150,10 @@ class PretrainingRun:
     def _loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, float, int]:
         """Return this process's share of the loss, the loss, and the windows, of all processes."""
         config = self.config
-        patches = to_patches(batch, config.modality, config.encoder.patch_size, self.device)
+        rows = pretraining_rows(batch, config.modality)
+        patches = to_patches(rows, config.modality, config.encoder.patch_size, self.device)
         mask = config.mask(
-            batch["index"].to(self.device),
+            rows["index"].to(self.device),
             *patches.x.shape[1:3],
             present=patches.present,
             epoch=self.epoch,
