@@ -33,3 +33,32 @@ Device = Annotated[
         "time."
     ),
 ]
+
+
+def by_modality(texts: list[str]) -> dict[str, str]:
+    """Return paths by modality from texts as ``ecg=FOLDER``.
+
+    Parameters
+    ----------
+    texts : list of str
+        As given on the command line.
+
+    Returns
+    -------
+    dict of str to str
+
+    Raises
+    ------
+    typer.BadParameter
+        One has no ``=``, or no path.
+
+    Examples
+    --------
+    >>> by_modality(["ecg=encoders/ecg"])
+    {'ecg': 'encoders/ecg'}
+    """
+    pairs = [text.partition("=") for text in texts]
+    wrong = [text for text, (_, _, path) in zip(texts, pairs, strict=True) if not path]
+    if wrong:
+        raise typer.BadParameter(f"{wrong[0]!r} is not MODALITY=PATH")
+    return {name: path for name, _, path in pairs}

@@ -10,8 +10,10 @@ import typer
 
 import physioprep as pp
 from physioprep import console
-from physioprep.cli_options import Device, Json, Overwrite, Scheduler, Seed, Workers
+from physioprep.cli_options import Device, Json, Overwrite, Scheduler, Seed, Workers, by_modality
 from physioprep.cli_words import Verbs
+from physioprep.pipeline.task import describe_task, list_tasks
+from physioprep.pipeline.task_result import task_tables
 
 app = Verbs()
 
@@ -33,6 +35,15 @@ def run(
     recipe: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped one.")],
     raw: Annotated[Path, typer.Option(help="Folder of the raw data.")],
     out: Annotated[Path, typer.Option(help="Folder for all that is made.")],
+    until: Annotated[
+        str | None, typer.Option(help="Verb of the last step to run, as shard; default: all.")
+    ] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Pretrained encoder for the evaluations, as eeg=FOLDER; once per modality."
+        ),
+    ] = None,
     scheduler: Scheduler = None,
     workers: Workers = None,
     device: Device = None,
@@ -50,18 +61,46 @@ def run(
             console.say(f"      {done}{facts}")
 
     results = pp.run(
-        recipe, raw, out, overwrite=overwrite, scheduler=scheduler, workers=workers,
-        device=device, on_step=announce,
+        recipe, raw, out, until=until, weights=by_modality(weights or []), overwrite=overwrite,
+        scheduler=scheduler, workers=workers, device=device, on_step=announce,
     )  # fmt: skip
     if as_json:
         typer.echo(json.dumps([vars(result) for result in results], indent=1, default=str))
         return
-    for result in results:
-        table = result.summary.get("table")
-        if table:
-            console.print_table(
-                table["title"], table["columns"], table["rows"], caption=table.get("caption")
-            )
+    tables = [result.summary.get("table") for result in results]
+    for table in filter(None, [*tables, *task_tables(out)]):
+        console.print_table(
+            table["title"], table["columns"], table["rows"], caption=table.get("caption")
+        )
     for result in results:
         if "report" in result.summary:
             console.print_line(f"report: {out / result.summary['report']}")
+
+
+@app.command(epilog="Example: physioprep tasks --raw ~/data")
+def tasks(
+    name: Annotated[str | None, typer.Argument(help="One task; default: all.")] = None,
+    raw: Annotated[
+        Path | None, typer.Option(help="Folder with raw corpora: says what is missing there.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List published tasks: windows, split, metrics, and which raw files are there.
+
+    `physioprep run tasks/NAME` rebuilds one from its raw files.
+    """
+    found = [describe_task(each, raw) for each in ([name] if name else list_tasks())]
+    if as_json:
+        typer.echo(json.dumps(found[0] if name else found, indent=1))
+    elif name:
+        console.show(found[0], as_json=False)
+    else:
+        columns = ["task", "corpus", "label", "split", "published windows"]
+        rows = [[each[column] for column in columns] for each in found]
+        if raw is not None:
+            columns.append("raw files")
+            rows = [
+                [*row, "; ".join(each["missing"]) or "there"]
+                for row, each in zip(rows, found, strict=True)
+            ]
+        console.print_table("published tasks", columns, rows)

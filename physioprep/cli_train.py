@@ -9,7 +9,15 @@ import typer
 
 from physioprep import console
 from physioprep.bounds import COUNT, SEED, SHARE, SOME
-from physioprep.cli_options import MAX_SEED, Device, Json, Overwrite, Scheduler, Workers
+from physioprep.cli_options import (
+    MAX_SEED,
+    Device,
+    Json,
+    Overwrite,
+    Scheduler,
+    Workers,
+    by_modality,
+)
 from physioprep.cli_words import Verbs
 from physioprep.errors import ModelError
 
@@ -17,14 +25,6 @@ app = Verbs()
 
 Config = Annotated[str | None, typer.Option(help="A YAML file.")]
 Where = Annotated[str | None, typer.Option(help="Pandas query on the windows.")]
-
-
-def _named(texts: list[str]) -> dict[str, str]:
-    pairs = [text.partition("=") for text in texts]
-    wrong = [text for text, (name, _, path) in zip(texts, pairs, strict=True) if not path]
-    if wrong:
-        raise typer.BadParameter(f"{wrong[0]!r} is not MODALITY=PATH")
-    return {name: path for name, _, path in pairs}
 
 
 @app.command(epilog="Example: physioprep pretrain ptbxl.shards -o ecg-encoder --modality ecg")
@@ -100,7 +100,7 @@ def finetune(
     from physiomodels.training.finetune import finetune as train
     from physiomodels.training.run_card import unfinished_in_words
 
-    settings, encoders = load_config(FinetuneConfig, config or {}), _named(encoder)
+    settings, encoders = load_config(FinetuneConfig, config or {}), by_modality(encoder)
     with console.progress_bar("finetune") as advance:
         train(
             shards, out, settings, label=label, encoders=encoders, where=where,
@@ -159,7 +159,7 @@ def evaluate(
     from physiomodels.evaluation.targets import evaluate_targets
     from physiomodels.training.run_card import unfinished_in_words
 
-    settings, sources = load_config(EvaluateConfig, config), _named(weights or [])
+    settings, sources = load_config(EvaluateConfig, config), by_modality(weights or [])
     for share in label_share or ():
         if share not in SOME:
             raise ModelError(f"--label-share {share:g}: {SOME}")

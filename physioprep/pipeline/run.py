@@ -30,6 +30,9 @@ from physioprep.pipeline.check import (
 )
 from physioprep.pipeline.outputs import Outputs, keep_outputs, made_by, refuse_outside
 from physioprep.pipeline.place import Place, Step
+from physioprep.pipeline.task import Task, check_files, parse_task
+from physioprep.pipeline.task_result import NAME as TASK_RESULT
+from physioprep.pipeline.task_result import write_task
 from physioprep.shards.checksums import TABLE as CRC_TABLE
 from physioprep.suggest import did_you_mean
 from physioprep.versions import __version__
@@ -49,11 +52,14 @@ class Pipeline:
         True where the raw data come from a simulator; every output then says SIMULATED.
     steps : tuple of Step
         Run in order.
+    task : Task or None
+        The published task that the steps rebuild.
     """
 
     title: str
     simulated: bool
     steps: tuple[Step, ...]
+    task: Task | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ def load_pipeline(path: str | Path) -> Pipeline:
     Parameters
     ----------
     path : path-like
-        A YAML file, or the name of a shipped one (``"demo"``, ``"eegmat"``).
+        A YAML file, or the name of a shipped one (``"demo"``, ``"tasks/mental-arithmetic"``).
 
     Returns
     -------
@@ -91,18 +97,31 @@ def load_pipeline(path: str | Path) -> Pipeline:
     ['scan', 'ingest']
     """
     path = Path(path)
-    if not path.suffix and not path.exists():
-        path = data_folder("pipelines") / f"{path}.yaml"
+    if not path.suffix and not path.is_file():
+        path = _shipped(str(path))
     text = read_text(path, lambda cause: RecipeError(f"{path}: {cause}"))
     content = load_yaml(text, lambda cause: RecipeError(f"{path}: {cause}"))
     if not isinstance(content, dict) or not isinstance(content.get("steps"), list):
         raise RecipeError(f"{path}: a pipeline is a mapping with a list of `steps`")
     try:
-        check_names(content, ("title", "simulated", "steps"))
+        check_names(content, ("title", "simulated", "task", "steps"))
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
     steps = tuple(_check_step(path, number, raw) for number, raw in enumerate(content["steps"], 1))
-    return Pipeline(str(content.get("title", path.stem)), bool(content.get("simulated")), steps)
+    task = parse_task(content["task"], path) if "task" in content else None
+    title = str(content.get("title", path.stem))
+    return Pipeline(title, bool(content.get("simulated")), steps, task)
+
+
+def _shipped(name: str) -> Path:
+    """Return the file of a shipped recipe, by its name; a task may be named with its folder."""
+    folder = data_folder("pipelines")
+    known = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")}
+    for each in (name, f"tasks/{name}"):
+        if each in known:
+            return folder / f"{each}.yaml"
+    hint = did_you_mean(name, sorted({*known, *(each.rpartition("/")[2] for each in known)}))
+    raise RecipeError(f"{name}: no such file, nor a shipped recipe{hint}")
 
 
 def run(
@@ -110,6 +129,8 @@ def run(
     raw: str | Path,
     out: str | Path,
     *,
+    until: str | None = None,
+    weights: Mapping[str, str | Path] | None = None,
     overwrite: bool = False,
     scheduler: str | None = None,
     workers: int | None = None,
@@ -128,7 +149,12 @@ def run(
         Folder of the raw corpora.
     out : path-like
         Folder for all that is made. A stopped run continues with the step that was stopped; what
-        was made before is hashed, and made again where it is damaged.
+        was made before is hashed, and made again where it is damaged. A task ends in its
+        ``task.json``.
+    until : str, optional
+        Verb of the last step to run, as ``"shard"``: the steps up to the last one of this verb.
+    weights : mapping of str to path-like, optional
+        By modality: a pretrained encoder for the evaluations, beside random weights.
     overwrite : bool
         Do every step again.
     scheduler, workers : optional
@@ -155,6 +181,7 @@ def run(
     from physioprep.pipeline.steps import STEPS
 
     recipe = pipeline if isinstance(pipeline, Pipeline) else load_pipeline(pipeline)
+    recipe = replace(recipe, steps=_with_weights(_up_to(recipe, until), weights or {}))
     raw, out = Path(raw), Path(out)
     if not raw.is_dir():
         raise RecipeError(f"{raw}: no such folder of raw data")
@@ -170,8 +197,45 @@ def run(
         workers=workers, device=device,
     )  # fmt: skip
     check_steps(recipe.steps, place)
+    files = check_files(recipe.task, raw, recipe.title) if recipe.task else []
+    for lack in filter(None, (each.lack for each in files)):
+        log.warning("%s: %s", raw, lack)
     with keep_outputs(out, raw, recipe.title) as outputs:
-        return _run_steps(recipe, place, made, outputs, overwrite, on_step)
+        if recipe.task:
+            outputs.begin(TASK_RESULT, recipe.title)
+        results = _run_steps(recipe, place, made, outputs, overwrite, on_step)
+        if recipe.task:
+            write_task(recipe.task, place, recipe.steps, files, until)
+        return results
+
+
+def _up_to(recipe: Pipeline, until: str | None) -> tuple[Step, ...]:
+    """Return the steps up to the last one of a verb."""
+    if until is None:
+        return recipe.steps
+    verbs = [step.verb for step in recipe.steps]
+    if until not in verbs:
+        hint = did_you_mean(until, verbs) or f"; its steps: {', '.join(dict.fromkeys(verbs))}"
+        raise RecipeError(f"{recipe.title}: no step `{until}`{hint}")
+    return recipe.steps[: len(verbs) - verbs[::-1].index(until)]
+
+
+def _with_weights(steps: Sequence[Step], weights: Mapping[str, str | Path]) -> tuple[Step, ...]:
+    """Return the steps, their evaluations with given encoders beside random weights."""
+    if not weights:
+        return tuple(steps)
+    given = {name: str(Path(path).absolute()) for name, path in weights.items()}
+    changed = []
+    for step in steps:
+        if step.verb == "evaluate":
+            config = step.arguments["config"]
+            if isinstance(config, Mapping):
+                config = {**config, "weights": ["pretrained", "random"]}
+            step = replace(step, arguments={**step.arguments, "config": config, "weights": given})
+        changed.append(step)
+    if not any(step.verb == "evaluate" for step in changed):
+        raise RecipeError("weights: the recipe has no step `evaluate` that would use them")
+    return tuple(changed)
 
 
 def _run_steps(

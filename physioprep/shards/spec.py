@@ -163,7 +163,6 @@ class ShardSpec:
     windows_per_chunk: int = 1024
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "split", split_choice.parse_choice(self.split))
         cause = split_choice.choice_cause(self.split)
         checks = (
             (self.window_s > 0 and self.step_s > 0, "window and stride must be longer than 0 s"),

@@ -1,0 +1,363 @@
+"""A published task: the head `task:` of a recipe in ``pipelines/tasks``.
+
+It says what the steps of the recipe rebuild: whose task it is, which raw files it needs, which
+label and split, and how many windows were published.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from physioprep.documents import load_yaml, read_text
+from physioprep.errors import CorpusError, RecipeError
+from physioprep.facts import Facts, data_folder, load_facts
+from physioprep.facts_yaml import build, build_all
+from physioprep.suggest import did_you_mean
+
+#: Key of a part of the published windows: those of all parts together.
+ALL = "all"
+#: Key of a part's windows: those of all classes together.
+TOTAL = "total"
+
+
+@dataclass(frozen=True)
+class Need:
+    """Raw files that a task needs.
+
+    Parameters
+    ----------
+    files : str
+        Names below the raw folder, with ``*``; ``*`` also stands for folders.
+    what : str
+        What they hold.
+    count : int or None
+        How many there are in a complete copy. None: not known.
+    """
+
+    files: str
+    what: str
+    count: int | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """How many of the files of a `Need` are there.
+
+    Parameters
+    ----------
+    need : Need
+    count : int
+        Files in the raw folder.
+    """
+
+    need: Need
+    count: int
+
+    @property
+    def lack(self) -> str:
+        """What is missing, in words; "" where nothing is, or the full count is unknown.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> Found(Need("*.edf", "recordings", 72), 50).lack
+        '22 of 72 *.edf (recordings) are missing'
+        """
+        need, total = self.need, self.need.count
+        if self.count == 0:
+            of = "" if total is None else f", {total} in a complete copy"
+            return f"no {need.files} ({need.what}{of})"
+        if total is not None and self.count < total:
+            return f"{total - self.count} of {total} {need.files} ({need.what}) are missing"
+        return ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a recipe rebuilds, and what was published of it.
+
+    Parameters
+    ----------
+    corpus : str
+        Whose facts hold licence and splits.
+    citation : str
+        Publication that defines or reports the task.
+    label : str
+        ``label_...`` column of the shards.
+    kind : str
+        Of the label: "class", "classes" (several at once), "number", "text".
+    needs : tuple of Need
+        Raw files.
+    metrics : tuple of str
+        Those of the publication, the main one first.
+    split : str or None
+        Name of a split in the corpus's facts. None: the task has none of its own.
+    source : str or None
+        Page or script that defines windows and split.
+    shards : str or None
+        Shards that hold its windows. None: those of the last `shard` step.
+    classes : tuple of str
+        All that the label can be. Empty: not stated.
+    windows : mapping of str to (mapping of str to int or None)
+        Published windows: per part of the split (or "all"), per class (or "total"). None: not
+        published.
+    counted : str
+        What `windows` counts.
+    windows_from : str or None
+        Where these counts stand.
+    notes : tuple of str
+        What a reader should know: known weaknesses, differences from the publication.
+    name : str
+        Of its file.
+    """
+
+    corpus: str
+    citation: str
+    label: str
+    kind: str
+    needs: tuple[Need, ...]
+    metrics: tuple[str, ...]
+    split: str | None = None
+    source: str | None = None
+    shards: str | None = None
+    classes: tuple[str, ...] = ()
+    windows: Mapping[str, Mapping[str, int | None]] | None = None
+    counted: str = "windows"
+    windows_from: str | None = None
+    notes: tuple[str, ...] = ()
+    name: str = ""
+
+    @property
+    def facts(self) -> Facts:
+        """The facts of its corpus.
+
+        Returns
+        -------
+        Facts
+        """
+        return load_facts(self.corpus)
+
+    @property
+    def published(self) -> int | None:
+        """Published number of windows of all parts and classes; None where it is not known.
+
+        Returns
+        -------
+        int or None
+        """
+        return dict((self.windows or {}).get(ALL, {})).get(TOTAL)
+
+
+def parse_task(content: object, path: Path) -> Task:
+    """Build a task from the head of a recipe.
+
+    Parameters
+    ----------
+    content : object
+        Value of the key `task`.
+    path : Path
+        The recipe.
+
+    Returns
+    -------
+    Task
+
+    Raises
+    ------
+    RecipeError
+        A key is unknown or missing, or a value of another type.
+
+    Examples
+    --------
+    >>> parse_task({"corpus": "eegmat"}, Path("mine.yaml"))
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.RecipeError: mine.yaml: task: 'citation' is missing
+    """
+    at = f"{path}: task"
+    if not isinstance(content, Mapping):
+        raise RecipeError(f"{at}: a mapping was expected")
+    try:
+        raw = {"name": path.stem, **content}
+        raw["needs"] = build_all(Need, raw.get("needs", []), f"{at}: needs")
+        task: Task = build(Task, raw, at)
+        load_facts(task.corpus)
+    except CorpusError as error:
+        raise RecipeError(str(error)) from None
+    if task.kind not in ("class", "classes", "number", "text"):
+        raise RecipeError(f"{at}: kind {task.kind!r}: one of class, classes, number, text")
+    if not task.needs:
+        raise RecipeError(f"{at}: needs: name at least one raw file")
+    return task
+
+
+def list_tasks() -> list[str]:
+    """Return the names of the shipped tasks.
+
+    Returns
+    -------
+    list of str
+        Sorted.
+
+    Examples
+    --------
+    >>> "mental-arithmetic" in list_tasks()
+    True
+    """
+    return sorted(path.stem for path in (data_folder("pipelines") / "tasks").glob("*.yaml"))
+
+
+def load_task(name: str) -> tuple[str, Task]:
+    """Read the head of a shipped task.
+
+    Parameters
+    ----------
+    name : str
+        One of `list_tasks`.
+
+    Returns
+    -------
+    title : str
+        Of the recipe.
+    task : Task
+
+    Raises
+    ------
+    RecipeError
+        There is no such task, or its file is faulty.
+
+    Examples
+    --------
+    >>> load_task("mental-arithmetic")[1].published
+    1707
+    """
+    path = data_folder("pipelines") / "tasks" / f"{name}.yaml"
+    if name not in list_tasks():
+        raise RecipeError(f"no task {name!r}{did_you_mean(name, list_tasks())}")
+    text = read_text(path, lambda cause: RecipeError(f"{path}: {cause}"))
+    content = load_yaml(text, lambda cause: RecipeError(f"{path}: {cause}"))
+    return str(content["title"]), parse_task(content["task"], path)
+
+
+def find_files(needs: Sequence[Need], raw: Path) -> list[Found]:
+    """Count the raw files of a task.
+
+    Parameters
+    ----------
+    needs : sequence of Need
+    raw : Path
+        Raw folder.
+
+    Returns
+    -------
+    list of Found
+        In order.
+    """
+    names = []
+    for folder, _, files in os.walk(raw):
+        below = Path(folder).relative_to(raw)
+        names += [(below / file).as_posix() for file in files]
+    return [Found(need, len(_matching(names, need.files))) for need in needs]
+
+
+def _matching(names: Sequence[str], pattern: str) -> list[str]:
+    """Return the names that are the pattern's, in whatever folder they lie."""
+    return [
+        name
+        for name in names
+        if fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name, f"*/{pattern}")
+    ]
+
+
+def check_files(task: Task, raw: Path, title: str) -> list[Found]:
+    """Check before any work whether the raw files of a task are there.
+
+    Parameters
+    ----------
+    task : Task
+    raw : Path
+        Raw folder.
+    title : str
+        Of the recipe, for the message.
+
+    Returns
+    -------
+    list of Found
+        What is there: all, or a part of it.
+
+    Raises
+    ------
+    RecipeError
+        None of the files of a need is there.
+    """
+    found = find_files(task.needs, raw)
+    absent = [each.lack for each in found if not each.count]
+    if absent:
+        partly = [each.lack for each in found if each.count and each.lack]
+        obtain = f"; to obtain them: {task.facts.url}" if task.facts.url else ""
+        raise RecipeError(f"{title}: {raw}: {'; '.join([*absent, *partly])}{obtain}")
+    return found
+
+
+def describe_task(name: str, raw: Path | None = None) -> dict[str, Any]:
+    """Sum up a shipped task.
+
+    Parameters
+    ----------
+    name : str
+        One of `list_tasks`.
+    raw : Path, optional
+        Folder of the raw corpus, or a folder of raw corpora in folders of their names.
+
+    Returns
+    -------
+    dict
+        JSON values: ``task``, ``title``, ``corpus``, ``label``, ``split``, ``metrics``,
+        ``published windows``, ``licence``, ``access``, ``needs``; with `raw`, ``missing``.
+
+    Raises
+    ------
+    RecipeError
+        There is no such task, or `raw` is no folder.
+    """
+    title, task = load_task(name)
+    facts = task.facts
+    found: dict[str, Any] = {
+        "task": name,
+        "title": title,
+        "corpus": task.corpus,
+        "label": task.label.removeprefix("label_"),
+        "kind": task.kind,
+        "split": task.split,
+        "metrics": list(task.metrics),
+        "published windows": task.published,
+        "licence": facts.licence,
+        "access": facts.access,
+        "citation": task.citation,
+        "source": task.source,
+        "needs": [f"{need.files}: {need.what}" for need in task.needs],
+        "notes": list(task.notes),
+    }
+    if raw is not None:
+        if not raw.is_dir():
+            raise RecipeError(f"{raw}: no such folder of raw data")
+        there = find_files(task.needs, _folder_of(task.corpus, raw))
+        found["missing"] = [each.lack for each in there if each.lack]
+    return found
+
+
+def _folder_of(corpus: str, raw: Path) -> Path:
+    """Return the folder of a corpus in a folder of corpora; that folder itself where none is."""
+    wanted = corpus.replace("-", "")
+    for folder in sorted(raw.iterdir()):
+        if folder.name.lower().replace("-", "").replace("_", "") == wanted and folder.is_dir():
+            return folder
+    return raw
