@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -120,7 +120,8 @@ class SideFiles:
     Parameters
     ----------
     paths : iterable of str
-        Tables (``.tsv``), relative to the corpus, with ``/``.
+        Tables (``.tsv``), or files that describe recordings (``.json``), relative to the corpus,
+        with ``/``.
 
     Examples
     --------
@@ -153,6 +154,31 @@ class SideFiles:
         list of str
             Empty: there is none. Several: the specification does not decide between them.
         """
+        for fitting in self._by_level(path, suffix):
+            most = max(fitting)[0]
+            return sorted(table for n, table in fitting if n == most)
+        return []
+
+    def inherited(self, path: str, suffix: str) -> list[str]:
+        """Return all files of a kind that belong to a recording.
+
+        Parameters
+        ----------
+        path : str
+            Of the recording, relative to the corpus.
+        suffix : str
+            ``"eeg"``, for example.
+
+        Returns
+        -------
+        list of str
+            Each after those that it overrules.
+        """
+        levels = [sorted(fitting) for fitting in self._by_level(path, suffix)]
+        return [file for fitting in reversed(levels) for _, file in fitting]
+
+    def _by_level(self, path: str, suffix: str) -> Iterator[list[tuple[int, str]]]:
+        """Yield what fits in each folder, the nearest first: numbers of entities and files."""
         entities, top = _comparable(parse_name(path).entities), dataset_of(path)
         folder = path
         while folder not in ("", top):
@@ -163,9 +189,7 @@ class SideFiles:
                 if all(entities.get(k) == v for k, v in own.items() if k not in _OF_TABLES)
             ]
             if fitting:
-                most = max(fitting)[0]
-                return sorted(table for n, table in fitting if n == most)
-        return []
+                yield fitting
 
 
 def _comparable(entities: Mapping[str, str]) -> dict[str, str]:

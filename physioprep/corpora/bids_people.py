@@ -6,11 +6,15 @@ import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from physioprep.corpora.bids_channels import some_of
 from physioprep.corpora.bids_names import SideFiles, dataset_of, parse_name
 from physioprep.corpora.bids_tables import Table, cell, read_json, read_tsv, sex_of, years
 from physioprep.errors import CorpusError
+
+#: Suffixes of recordings that are read; a table of scans names pictures, too.
+_OURS: Final = ("eeg", "ieeg", "emg")
 
 
 @dataclass
@@ -49,6 +53,7 @@ class People:
         self._side = SideFiles(self._tables)
         self._read: dict[str, dict[str, dict[str, str]]] = {}
         self._described: dict[str, dict[str, Any]] = {}
+        self._scans: dict[str, set[str]] = {}  # rows of each table of scans that were asked for
         #: What is wrong with the tables, one line each.
         self.problems: list[str] = []
 
@@ -72,9 +77,35 @@ class People:
             for table in self._side.nearest(path, "sessions")[:1]:
                 self._add(person, table, "session_id", f"ses-{session}", "session_")
         for table in self._side.nearest(path, "scans")[:1]:
-            inside = posixpath.relpath(path, posixpath.dirname(table) or ".")
-            self._add(person, table, "filename", inside, "")
+            self._add(person, table, "filename", self._scan(table, path), "")
         return person
+
+    def _scan(self, table: str, path: str) -> str:
+        """Return the row of a recording in a table of scans: by its name, whatever its ending.
+
+        The table of a BrainVision recording may name its ``.eeg`` beside the ``.vhdr``.
+        """
+        rows = self._rows(table, "filename")
+        inside = posixpath.relpath(path, posixpath.dirname(table) or ".")
+        stem = parse_name(path).stem
+        alike = [row for row in rows if parse_name(row).stem == stem]
+        self._scans.setdefault(table, set()).update(alike)
+        if inside in rows or not alike:
+            return inside
+        if any(rows[row] | {"filename": ""} != rows[alike[0]] | {"filename": ""} for row in alike):
+            self._note(f"{table}: several rows of {inside}, which differ: {', '.join(alike)}")
+            return inside
+        return alike[0]
+
+    def note_idle_scans(self) -> None:
+        """Note the rows of tables of scans that name no recording, once all were asked for."""
+        for table in sorted(name for name in self._tables if parse_name(name).suffix == "scans"):
+            rows, used = self._rows(table, "filename"), self._scans.get(table, set())
+            idle = [row for row in rows if row not in used and parse_name(row).suffix in _OURS]
+            if idle:
+                self._note(
+                    f"{table}: {len(idle)} of {len(rows)} rows name no recording: {some_of(idle)}"
+                )
 
     @property
     def read(self) -> set[str]:

@@ -56,6 +56,11 @@ def read_table(
             missing = [name for name in needs if name not in names]
             if missing:
                 raise CorpusError(f"{path}: no column {missing[0]!r}")
+            twice = [name for name in names if name and names.count(name) > 1]
+            if twice:
+                raise CorpusError(
+                    f"{path}: {names.count(twice[0])} columns are called {twice[0]!r}"
+                )
             if header:
                 continue
         if len(line) != len(names):

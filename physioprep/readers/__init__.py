@@ -11,7 +11,7 @@ import os
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from physioprep.errors import UnreadableFileError
 from physioprep.limits import one_error
@@ -41,6 +41,13 @@ _MAGIC = (
     (b"\x89HDF\r\n\x1a\n", "hdf5"),
     (b"MATLAB 5", "mat"),
     (b"MATLAB 7", "mat"),
+)
+
+
+#: Endings of recordings that are not part of a WFDB record, also beside a header of their stem.
+_NOT_WFDB: Final = frozenset(
+    {".edf", ".bdf", ".rec", ".edf+", ".bdf+", ".vhdr", ".ahdr", ".set", ".gdf", ".fif", ".cnt"}
+    | {".csv", ".tsv", ".parquet", ".npy", ".npz", ".h5", ".hdf5"}
 )
 
 
@@ -83,7 +90,7 @@ def detect_format(path: str | Path) -> str:
         with opened(name) as file:
             magic = os.read(file, 8)
     stem, suffix = os.path.splitext(name)  # noqa: PTH122
-    if suffix not in (".edf", ".bdf") and os.path.isfile(stem + ".hea"):  # noqa: PTH113
+    if suffix.lower() not in _NOT_WFDB and os.path.isfile(stem + ".hea"):  # noqa: PTH113
         return "wfdb"
     return _by_content(Path(name), suffix.lower(), magic)
 

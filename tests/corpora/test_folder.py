@@ -147,3 +147,24 @@ def test_a_record_without_an_ending_has_the_name_of_its_file(tmp_path: Path, edf
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / "made.edf").rename(tmp_path / name)
     assert sorted(scan(tmp_path, "folder")["record_id"]) == ["a.b/f", "a.b/g", "f"]
+
+
+def test_a_column_twice_is_refused(tmp_path: Path, wfdb):
+    wfdb(tmp_path / "1")
+    (tmp_path / "records.csv").write_text("record_id,label_x,label_x,,\n1,AF,N,,\n")
+    with pytest.raises(CorpusError, match=r"records\.csv: 2 columns are called 'label_x'"):
+        scan(tmp_path, "folder")
+
+
+@pytest.mark.parametrize("ending", ["edf", "rec", "EDF"])
+def test_a_header_says_which_files_are_its_own(tmp_path: Path, wfdb, edf, ending: str):
+    edf(tmp_path / f"a.{ending}", ["EEG Fp1"])
+    wfdb(tmp_path / "a", ("I",))
+    frame = scan(tmp_path, "folder").set_index("record_id")
+    assert frame["path"].to_dict() == {"a": "a.hea", f"a.{ending}": f"a.{ending}"}
+    assert frame["modality"].tolist() == [["ecg"], ["eeg"]]
+    assert frame["format"].tolist() == ["wfdb", "edf"]
+    assert "notes" not in frame.attrs
+    header = (tmp_path / "a.hea").read_text()
+    (tmp_path / "a.hea").write_text(header.replace("a.dat", f"a.{ending}"))
+    assert scan(tmp_path, "folder")["path"].tolist() == ["a.hea"]

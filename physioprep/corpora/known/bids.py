@@ -22,6 +22,7 @@ from physioprep.corpora.bids_channels import (
     read_electrodes,
     some_of,
 )
+from physioprep.corpora.bids_json import json_flags
 from physioprep.corpora.bids_names import LEFT_OUT, BidsName, SideFiles, dataset_of, parse_name
 from physioprep.corpora.bids_people import People
 from physioprep.corpora.bids_tables import Events, read_events
@@ -64,6 +65,7 @@ def find(root: Path) -> list[Entry]:
     people, side = People(root, tables), SideFiles(tables)
     datasets = {dataset_of(path) for path in paths}
     entries = [_entry(path, people, side, several=len(datasets) > 1) for path in paths]
+    people.note_idle_scans()
     for table in sorted({people.participants(path) for path in paths} - set(tables)):
         log.warning("%s is absent: its columns stay null", table)
     walked = current_walk()
@@ -71,6 +73,10 @@ def find(root: Path) -> list[Entry]:
         walked.names = [name for name in walked.names if name not in people.read]
         walked.said += people.problems
     bare = {entry.subject_id or "" for entry in entries if not people.has_row(entry.path)}
+    if walked is not None and bare:
+        walked.said.append(
+            f"{len(bare)} subjects have no row in participants.tsv: {some_of(sorted(bare))}"
+        )
     _say("%d subjects have no row in participants.tsv: %s", sorted(bare))
     _say("%d problems of tables: %s", people.problems)
     _say(
@@ -173,7 +179,8 @@ def describe(entry: Entry, header: Header) -> Entry:
     Returns
     -------
     Entry
-        With flags of the channels (see `physioprep.corpora.bids_channels.channel_flags`),
+        With flags of the channels (see `physioprep.corpora.bids_channels.channel_flags`), of
+        its JSON (see `physioprep.corpora.bids_json.json_flags`),
         ``events-left-out:2`` (events without a time), ``event-columns-left-out:…`` (those that
         annotations have no place for), ``events-outside:3`` (before the start or after the end)
         and ``not-read:…`` (tables that cannot be read, which are then not among its files).
@@ -197,6 +204,7 @@ def describe(entry: Entry, header: Header) -> Entry:
             log.warning("%s", str(error).replace(f"{root}/", ""))
             flags.append(f"not-read:{table}")
             lost.append(table)
+    flags += json_flags(header, root, entry.path)
     sidecars = tuple(table for table in entry.sidecars if table not in lost)
     return replace(entry, flags=tuple(flags), sidecars=sidecars)
 

@@ -14,15 +14,18 @@ is a row with its subject unknown.
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from physioprep import limits
 from physioprep.corpora.entry import Entry, walk
 from physioprep.corpora.not_taken import ARCHIVES, TEXTS
 from physioprep.corpora.tables import age, read_table, sex
-from physioprep.errors import CorpusError
+from physioprep.errors import CorpusError, UnreadableFileError
 from physioprep.readers.endings import RECORDINGS, is_edf, without_ending
+from physioprep.readers.regular import read_bytes
 from physioprep.readers.table import description_of
 from physioprep.readers.table_text import TEXT_SUFFIXES, has_described_columns
 
@@ -34,6 +37,7 @@ _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".npy", ".npz")
 #: Endings of headers, and of the files that they may describe.
 _HEADERS = (".hea", ".vhdr", ".ahdr", ".lay")
 _OF_HEADERS = (".dat", ".mat", ".eeg", ".edf", ".rec")
+_WITH_OWN_HEADER = (".edf", ".rec")
 _ROW = ("subject_id", "session", "age", "sex", "split")
 
 
@@ -101,7 +105,9 @@ def _readable(root: Path) -> list[str]:
     """List one file per recording: the header if it has one, else the data."""
     paths = [path for path in walk(root) if path != TABLE]
     with_header = {without_ending(path) for path in paths if path.lower().endswith(_HEADERS)}
-    return [path for path in paths if _is_recording(path, root, with_header)]
+    found = [path for path in paths if _is_recording(path, root, with_header)]
+    # Of two recordings of one stem, the one with a header has it as its id.
+    return sorted(found, key=lambda path: path.lower().endswith(_WITH_OWN_HEADER))
 
 
 def _is_recording(path: str, root: Path, with_header: set[str]) -> bool:
@@ -120,13 +126,31 @@ def _is_recording(path: str, root: Path, with_header: set[str]) -> bool:
         return True
     stem = without_ending(path)
     has_header = stem != path and stem in with_header
-    if has_header and low.endswith(_OF_HEADERS):
+    if has_header and low.endswith(_OF_HEADERS) and not _is_another(path, root):
         return False  # a header describes it
     if low.endswith(RECORDINGS):
         return True
     if low.endswith((*TEXTS, *ARCHIVES)) or has_header:
         return False
     return is_edf(root / path)
+
+
+def _is_another(path: str, root: Path) -> bool:
+    """Return whether a file is a recording by itself, which no header of its stem names."""
+    if not path.lower().endswith(_WITH_OWN_HEADER) or not is_edf(root / path):
+        return False
+    folder, _, name = path.rpartition("/")
+    stem = without_ending(name).lower()
+    for header in (root / folder).iterdir():
+        low = header.name.lower()
+        if low.endswith(_HEADERS) and without_ending(low) == stem:
+            try:
+                said = read_bytes(header, limits.MAX_WFDB_HEADER_BYTES, "bytes of header").tobytes()
+            except (OSError, UnreadableFileError):
+                continue  # its reader says what is wrong
+            if os.fsencode(name.lower()) in said.lower():
+                return False
+    return True
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
