@@ -1,5 +1,6 @@
 """Real recordings: labels, subjects, folds and faults against facts written here by hand."""
 
+import ast
 from pathlib import Path
 
 import pandas as pd
@@ -82,8 +83,9 @@ def test_ptb_xl(table):
     for row in (low, high):
         assert (row["subject_id"], row["session"], row["split"]) == ("15709", "1", "3")
         assert (row["age"], row["sex"]) == (56, "F")  # sex 1 is female in PTB-XL
-        assert row["label_scp"] == '{"LVOLT": 0.0, "NORM": 100.0, "SR": 0.0}'
-        assert (row["label_superclass"], row["label_rhythm"]) == ("NORM", "SR")
+        assert row["label_scp"] == ["LVOLT", "NORM", "SR"]
+        assert row["label_scp_likelihood"] == '{"LVOLT": 0.0, "NORM": 100.0, "SR": 0.0}'
+        assert row["label_report"] == "sinusrhythmus periphere niederspannung"
         assert (row["label_NORM"], row["label_MI"]) == (1.0, 0.0)
     assert (low["sampling_rate"], high["sampling_rate"]) == ([100.0], [500.0])
     # duplicates, one pair of them under two patients in folds 3 and 1
@@ -94,6 +96,27 @@ def test_ptb_xl(table):
     assert all("drop:duplicate-across-patients" in flags for flags in pair["flags"])
     # one subject is never in two folds
     assert frame.groupby("subject_id")["split"].nunique().max() == 1
+
+
+def test_statements_of_ptb_xl_as_the_benchmark_aggregates_them(table, shared_data):
+    kinds = pd.read_csv(shared_data / "ptbxl" / "scp_statements.csv", index_col=0)
+    diagnostic = kinds[kinds["diagnostic"] == 1.0]
+    wanted = {
+        "superclass": diagnostic["diagnostic_class"].to_dict(),
+        "subclass": diagnostic["diagnostic_subclass"].to_dict(),
+        "diagnostic": {code: code for code in diagnostic.index},
+        "form": {code: code for code in kinds.index[kinds["form"] == 1.0]},
+        "rhythm": {code: code for code in kinds.index[kinds["rhythm"] == 1.0]},
+    }
+    assert [len(set(held.values())) for held in wanted.values()] == [5, 23, 44, 19, 12]
+    found = table("ptbxl", "ptb-xl")
+    rows = pd.read_csv(shared_data / "ptbxl" / "ptbxl_database.csv", index_col="ecg_id")
+    stated = rows["scp_codes"].map(ast.literal_eval)[found["session"].astype(int)]
+    for name, held in wanted.items():
+        for labels, codes in zip(found[f"label_{name}"], stated, strict=True):
+            assert set(labels) == {held[code] for code in codes if code in held}
+            assert len(labels) == len(set(labels))
+    assert found["label_scp"].tolist() == [sorted(codes) for codes in stated]
 
 
 def test_cinc2017(table):

@@ -167,7 +167,10 @@ def of_scan(good: pd.DataFrame, found: pd.DataFrame, mutant: Mutant) -> str | No
 PTB_XL = "ecg_id,patient_id,age,sex,strat_fold,scp_codes\n" + "".join(
     f"{n},15709.0,56.0,1,3,\"{{'NORM': 100.0, 'LVOLT': 0.0, 'SR': 0.0}}\"\n" for n in (1, 2)
 )
-STATEMENTS = ",description,diagnostic,rhythm,diagnostic_class\nNORM,normal,1.0,,NORM\nSR,x,,1.0,\n"
+STATEMENTS = (
+    ",description,diagnostic,form,rhythm,diagnostic_class,diagnostic_subclass\n"
+    "NORM,normal,1.0,,,NORM,NORM\nSR,x,,,1.0,,\n"
+)
 EXAMS = (
     "exam_id,age,is_male,1dAVb,RBBB,patient_id,timey,normal_ecg,trace_file\n"
     "11,38,True,False,False,523632,2.098628,True,exams_part0.hdf5\n"

@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from physioprep.corpora.entry import Entry, wfdb_paths
+from physioprep.corpora.entry import Entry, LabelValue, wfdb_paths
 from physioprep.corpora.tables import age, number, read_table, text
 from physioprep.documents import load_json
 from physioprep.errors import CorpusError
 
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
-#: The SCP-ECG statements that name a rhythm (``rhythm`` = 1 in scp_statements.csv).
-RHYTHMS = frozenset(
-    {"SR", "AFIB", "STACH", "SARRH", "SBRAD", "PACE"}
-    | {"SVARR", "BIGU", "AFLT", "SVTAC", "PSVT", "TRIGU"}
-)
 _SEX = {"0": "M", "1": "F"}  # so coded in ptbxl_database.csv
 _NEEDS = ("ecg_id", "patient_id", "age", "sex", "strat_fold", "scp_codes")
-_STATEMENT = ("", "diagnostic", "diagnostic_class")
+_STATEMENT = ("", "diagnostic", "form", "rhythm", "diagnostic_class", "diagnostic_subclass")
 _OVER_89 = 300.0  # the code for ages above 89
+
+
+@dataclass(frozen=True)
+class Statements:
+    """What scp_statements.csv says of the SCP-ECG statements.
+
+    Parameters
+    ----------
+    superclass, subclass : mapping of str to str
+        Of the diagnostic statements.
+    form, rhythm : frozenset of str
+        Statements on form and rhythm; some diagnostic ones are on form as well.
+    """
+
+    superclass: Mapping[str, str]
+    subclass: Mapping[str, str]
+    form: frozenset[str]
+    rhythm: frozenset[str]
 
 
 def find(root: Path) -> list[Entry]:
@@ -43,30 +56,52 @@ def find(root: Path) -> list[Entry]:
         A row of the database has statements that are no mapping.
     """
     rows = {row["ecg_id"]: row for row in read_table(root / "ptbxl_database.csv", needs=_NEEDS)}
-    classes = {
-        row[""]: row["diagnostic_class"]
-        for row in read_table(root / "scp_statements.csv", needs=_STATEMENT)
-        if row["diagnostic"] in ("1", "1.0")
-    }
+    statements = read_statements(root / "scp_statements.csv")
     entries = []
     for entry in wfdb_paths(root):
         row = rows.get(entry.record_id.partition("_")[0].lstrip("0"))
-        entries.append(entry if row is None else _with_row(entry, row, classes))
+        entries.append(entry if row is None else _with_row(entry, row, statements))
     return entries
 
 
-def _with_row(entry: Entry, row: Mapping[str, str], classes: Mapping[str, str]) -> Entry:
+def read_statements(path: Path) -> Statements | None:
+    """Read which statements are diagnostic, on form or on rhythm, and their classes.
+
+    Parameters
+    ----------
+    path : Path
+        ``scp_statements.csv``.
+
+    Returns
+    -------
+    Statements or None
+        None, with a warning, where there is no such file.
+    """
+    rows = read_table(path, needs=_STATEMENT)
+    if not rows:
+        return None
+
+    def marked(kind: str) -> list[Mapping[str, str]]:
+        return [row for row in rows if row[kind] in ("1", "1.0")]
+
+    return Statements(
+        superclass={row[""]: row["diagnostic_class"] for row in marked("diagnostic")},
+        subclass={row[""]: row["diagnostic_subclass"] for row in marked("diagnostic")},
+        form=frozenset(row[""] for row in marked("form")),
+        rhythm=frozenset(row[""] for row in marked("rhythm")),
+    )
+
+
+def _with_row(entry: Entry, row: Mapping[str, str], statements: Statements | None) -> Entry:
     codes = _codes(row)
     over_89 = number(row["age"]) == _OVER_89
     # likelihood 0 means "stated, but unknown how likely": the paper's own code counts it
-    present = {classes[code] for code in codes if code in classes}
-    labels: dict[str, str | float | None] = {
-        "scp": json.dumps(codes, sort_keys=True),
-        "superclass": "+".join(name for name in SUPERCLASSES if name in present) or None,
-        "rhythm": "+".join(sorted(set(codes) & RHYTHMS)) or None,
+    labels: dict[str, LabelValue] = {
+        "scp": sorted(codes),
+        "scp_likelihood": json.dumps(codes, sort_keys=True),
+        "report": text(row.get("report")),
+        **_aggregated(codes, statements),
     }
-    for name in SUPERCLASSES:
-        labels[name] = float(name in present) if classes else None
     patient = number(row["patient_id"])
     return replace(
         entry,
@@ -78,6 +113,22 @@ def _with_row(entry: Entry, row: Mapping[str, str], classes: Mapping[str, str]) 
         labels=labels,
         faults=(*entry.faults, *(("age-300",) if over_89 else ())),
     )
+
+
+def _aggregated(codes: Mapping[str, float], known: Statements | None) -> dict[str, LabelValue]:
+    """Return the statements by kind and class, as the benchmark of 2021 aggregates them."""
+    names = ("superclass", "subclass", "diagnostic", "form", "rhythm")
+    if known is None:
+        return dict.fromkeys((*names, *SUPERCLASSES))
+    present = {known.superclass.get(code) for code in codes}
+    labels: dict[str, LabelValue] = {
+        "superclass": [name for name in SUPERCLASSES if name in present],
+        "subclass": sorted({known.subclass[code] for code in codes if known.subclass.get(code)}),
+        "diagnostic": sorted(codes.keys() & known.superclass.keys()),
+        "form": sorted(codes.keys() & known.form),
+        "rhythm": sorted(codes.keys() & known.rhythm),
+    }
+    return labels | {name: float(name in present) for name in SUPERCLASSES}
 
 
 def _codes(row: Mapping[str, str]) -> dict[str, float]:
