@@ -31,17 +31,28 @@ class Need:
 
     Parameters
     ----------
-    files : str
-        Names below the raw folder, with ``*``; ``*`` also stands for folders.
+    files : str, or tuple of str
+        Names below the raw folder, with ``*``; ``*`` also stands for folders. Several: files of
+        any of these names.
     what : str
         What they hold.
     count : int or None
         How many there are in a complete copy. None: not known.
     """
 
-    files: str
+    files: str | tuple[str, ...]
     what: str
     count: int | None = None
+
+    @property
+    def names(self) -> str:
+        """The names, in words.
+
+        Returns
+        -------
+        str
+        """
+        return self.files if isinstance(self.files, str) else " or ".join(self.files)
 
 
 @dataclass(frozen=True)
@@ -74,9 +85,9 @@ class Found:
         need, total = self.need, self.need.count
         if self.count == 0:
             of = "" if total is None else f", {total} in a complete copy"
-            return f"no {need.files} ({need.what}{of})"
+            return f"no {need.names} ({need.what}{of})"
         if total is not None and self.count < total:
-            return f"{total - self.count} of {total} {need.files} ({need.what}) are missing"
+            return f"{total - self.count} of {total} {need.names} ({need.what}) are missing"
         return ""
 
 
@@ -265,16 +276,13 @@ def find_files(needs: Sequence[Need], raw: Path) -> list[Found]:
     for folder, _, files in os.walk(raw):
         below = Path(folder).relative_to(raw)
         names += [(below / file).as_posix() for file in files]
-    return [Found(need, len(_matching(names, need.files))) for need in needs]
+    return [Found(need, sum(_is_one_of(name, need.files) for name in names)) for need in needs]
 
 
-def _matching(names: Sequence[str], pattern: str) -> list[str]:
-    """Return the names that are the pattern's, in whatever folder they lie."""
-    return [
-        name
-        for name in names
-        if fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name, f"*/{pattern}")
-    ]
+def _is_one_of(name: str, files: str | tuple[str, ...]) -> bool:
+    """Return whether a file has one of the names, in whatever folder it lies."""
+    patterns = (files,) if isinstance(files, str) else files
+    return any(fnmatch.fnmatchcase(f"/{name}", f"*/{pattern}") for pattern in patterns)
 
 
 def check_files(task: Task, raw: Path, title: str) -> list[Found]:
@@ -343,7 +351,7 @@ def describe_task(name: str, raw: Path | None = None) -> dict[str, Any]:
         "access": facts.access,
         "citation": task.citation,
         "source": task.source,
-        "needs": [f"{need.files}: {need.what}" for need in task.needs],
+        "needs": [f"{need.names}: {need.what}" for need in task.needs],
         "notes": list(task.notes),
     }
     if raw is not None:

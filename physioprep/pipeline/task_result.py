@@ -80,7 +80,7 @@ def write_task(
         "licence": task.facts.licence,
         "until": until,
         "files": [
-            {"files": each.need.files, "what": each.need.what, "found": each.count,
+            {"files": each.need.names, "what": each.need.what, "found": each.count,
              "published": each.need.count}
             for each in files
         ],

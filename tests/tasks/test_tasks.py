@@ -19,6 +19,7 @@ from physioprep.errors import RecipeError
 from physioprep.pipeline.place import Step
 from physioprep.pipeline.run import Pipeline, load_pipeline, run
 from physioprep.pipeline.task import describe_task, list_tasks, load_task
+from physioprep.pipeline.tasks_page import tasks_page
 
 #: A network and a training that take a second.
 TINY = {
@@ -134,3 +135,10 @@ def test_the_list_says_what_is_missing_on_this_disk(tmp_path: Path) -> None:
     lack = found["mental-arithmetic"]["missing"]
     assert lack[0] == "30 of 36 Subject*_1.edf (rest) are missing"
     assert not any("subject-info" in each for each in lack)
+
+
+def test_the_page_is_up_to_date() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    tried = json.loads((docs / "figures/tasks.json").read_text())
+    assert set(tried) == set(list_tasks()), "cd benchmarks && python tasks.py TASK"
+    assert (docs / "tasks.md").read_text() == tasks_page(tried)

@@ -1,0 +1,123 @@
+"""The page of all tasks, docs/tasks.md, made of their recipes and of what runs of them gave.
+
+``python -m physioprep.pipeline.tasks_page docs/tasks.md`` writes it; a test compares.
+``benchmarks/tasks.py`` makes ``docs/figures/tasks.json``, which holds what runs gave.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from physioprep.pipeline.task import ALL, TOTAL, Task, list_tasks, load_task
+
+_HEAD = """\
+# Published tasks
+
+Made from `pipelines/tasks/*.yaml` by `python -m physioprep.pipeline.tasks_page docs/tasks.md`. Do
+not edit.
+
+`physioprep tasks --raw DIR` lists them and says which raw files are missing on this disk. One
+command rebuilds a task from its raw files, trains and scores:
+
+    physioprep run tasks/mental-arithmetic --raw PATH/TO/eegmat --out build/mental-arithmetic
+
+With `--until shard` it stops at the windows; `--weights eeg=FOLDER` scores a pretrained encoder
+beside random weights and features.
+
+It ends with `task.json`: windows per part and class beside the published ones, what explains a
+difference (absent files, records in quarantine, windows left out), whether the split leaks, and
+the scores. A count that was not published, or that we could not look up, is left blank. *Ours* is
+what the files at hand gave, which are rarely all (`cd benchmarks && python tasks.py`); SIMULATED
+means that small generated files of the corpus's structure stood in for it, so that the number says
+nothing about the corpus.
+"""
+
+
+def tasks_page(tried: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the page as Markdown.
+
+    Parameters
+    ----------
+    tried : mapping of str to mapping
+        By task: ``windows``, ``verdict``, ``lines`` and ``on`` of its last run.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> tasks_page({}).splitlines()[0]
+    '# Published tasks'
+    """
+    tasks = {name: load_task(name) for name in list_tasks()}
+    lines = [_HEAD]
+    lines += ["| task | corpus | windows, published | ours | split | leaks | tested on |"]
+    lines += ["|---|---|---:|---:|---|---|---|"]
+    for name, (_, task) in tasks.items():
+        found = tried.get(name, {})
+        cells = (
+            f"[{name}](#{name})",
+            f"[{task.corpus}](corpora.md#{task.corpus})",
+            _count(task.published),
+            _count(found.get("windows")),
+            task.split or "none of its own",
+            str(found.get("verdict", "")),
+            str(found.get("on", "not tried")),
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    for name, (title, task) in tasks.items():
+        lines += ["", *_section(name, title, task, tried.get(name, {}))]
+    return "\n".join(lines) + "\n"
+
+
+def _section(name: str, title: str, task: Task, found: Mapping[str, Any]) -> Iterator[str]:
+    yield f"## {name}"
+    yield ""
+    yield f"**{title}.** {task.citation}"
+    yield ""
+    source = f"<{task.source}>" if task.source else ""
+    facts = task.facts
+    split = "" if task.split is None else facts.split(task.split).what
+    for what, said in (
+        ("definition", source),
+        ("licence", facts.licence),
+        ("access", facts.access),
+        ("raw files", "; ".join(f"`{need.names}` ({need.what})" for need in task.needs)),
+        ("label", f"`{task.label}`" + (f": {', '.join(task.classes)}" if task.classes else "")),
+        ("split", f"{task.split}: {split}" if split else ""),
+        ("leaks", "; ".join(found.get("lines", ()))),
+        ("metrics", ", ".join(task.metrics)),
+        (f"published {task.counted}", _published(task)),
+    ):
+        if said:
+            yield f"- {what}: {said}"
+    for note in task.notes:
+        yield f"- {note}"
+
+
+def _published(task: Task) -> str:
+    parts = []
+    for part, counts in (task.windows or {}).items():
+        known = {name: count for name, count in counts.items() if count is not None}
+        said = ", ".join(
+            f"{_count(count)}" if name == TOTAL else f"{name} {_count(count)}"
+            for name, count in known.items()
+        )
+        if said:
+            parts.append(said if part == ALL else f"{part}: {said}")
+    return "; ".join(parts) + (f" ({task.windows_from})" if parts and task.windows_from else "")
+
+
+def _count(number: object) -> str:
+    return f"{number:,}" if isinstance(number, int) else ""
+
+
+if __name__ == "__main__":
+    page = Path(sys.argv[1])
+    figures = page.parent / "figures" / "tasks.json"
+    page.write_text(tasks_page(json.loads(figures.read_text(encoding="utf-8"))), encoding="utf-8")

@@ -1,0 +1,90 @@
+"""Tasks on real recordings: their windows against counts that other libraries give."""
+
+import json
+import math
+from collections import Counter
+from pathlib import Path
+
+import pyedflib
+import pytest
+import wfdb
+
+from physioprep.pipeline.run import load_pipeline, run
+from tests.tasks.test_tasks import small
+
+pytestmark = pytest.mark.realdata
+DATA = Path(__file__).parents[3] / "shared/data"
+AAMI = {"N": "NLRej", "S": "AaJS", "V": "VE", "F": "F", "Q": "/fQ"}
+
+
+def windows(out: Path) -> dict[str, dict[str, int]]:
+    """Our windows per part and class, of ``task.json``."""
+    found: dict[str, dict[str, int]] = {}
+    for row in json.loads((out / "task.json").read_text())["windows"]:
+        found.setdefault(row["part"], {})[row["class"]] = row["ours"]
+    return found
+
+
+def raw_of(folder: str) -> Path:
+    if not (DATA / folder).is_dir():
+        pytest.skip(f"{DATA / folder} is absent")
+    return DATA / folder
+
+
+def test_mental_arithmetic(tmp_path: Path) -> None:
+    """Windows of 5 s are floor(duration / 5 s), summed over the files."""
+    raw = raw_of("eegmat")
+    run("tasks/mental-arithmetic", raw, tmp_path / "out", until="shard")
+    wanted = {"rest": 0, "arithmetic": 0}
+    for path in sorted(raw.rglob("Subject*_?.edf")):
+        with pyedflib.EdfReader(str(path)) as file:
+            duration_s = file.getNSamples()[0] / file.getSampleFrequency(0)
+        wanted["rest" if path.stem.endswith("_1") else "arithmetic"] += math.floor(duration_s / 5)
+    ours = windows(tmp_path / "out")["all"]
+    assert ours == wanted | {"total": sum(wanted.values())}
+
+
+def test_mitdb_inter_patient(tmp_path: Path) -> None:
+    """Beats per AAMI class are those of the annotation files, as wfdb reads them."""
+    raw = raw_of("mitdb")
+    run("tasks/mitdb-inter-patient", raw, tmp_path / "out", until="shard")
+    counts: Counter[str] = Counter()
+    per_record: dict[str, Counter[str]] = {}
+    for path in sorted(raw.rglob("[12]??.atr")):
+        if not path.with_suffix(".hea").exists() or not path.with_suffix(".dat").exists():
+            continue
+        symbols = Counter(wfdb.rdann(str(path.with_suffix("")), "atr").symbol)
+        own = Counter({name: sum(symbols[s] for s in held) for name, held in AAMI.items()})
+        per_record[path.stem] = own
+        counts += own
+    ours = windows(tmp_path / "out")["all"]
+    assert {name: ours.get(name, 0) for name in AAMI} == {name: counts[name] for name in AAMI}
+    # as published, https://physionet.org/physiobank/database/html/mitdbdir/tables.htm
+    assert per_record["208"] == Counter({"N": 1586, "S": 2, "V": 992, "F": 373, "Q": 2})
+
+
+def test_physionet_mi(tmp_path: Path) -> None:
+    """Each T1 and T2 of runs 4 and 6 that lasts for 4 s within the run is one window."""
+    raw = raw_of("eegmmidb_more")
+    run("tasks/physionet-mi", raw, tmp_path / "out", until="shard")
+    wanted: Counter[str] = Counter()
+    names = {"R04": ("left fist", "right fist"), "R06": ("both fists", "both feet")}
+    for path in sorted(raw.rglob("S???R0[46].edf")):
+        with pyedflib.EdfReader(str(path)) as file:
+            end_s = file.getNSamples()[0] / file.getSampleFrequency(0)
+            onsets, _, texts = file.readAnnotations()
+        for onset, text in zip(onsets, texts, strict=True):
+            if text in ("T1", "T2") and onset + 4 <= end_s + 1e-6:
+                wanted[names[path.stem[4:]][text == "T2"]] += 1
+    ours = windows(tmp_path / "out")["all"]
+    assert ours == dict(wanted) | {"total": sum(wanted.values())}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("task", "folder"), [("mental-arithmetic", "eegmat"), ("mitdb-inter-patient", "mitdb")]
+)
+def test_whole_tasks_on_real_recordings(task: str, folder: str, tmp_path: Path) -> None:
+    run(small(load_pipeline(f"tasks/{task}")), raw_of(folder), tmp_path / "out")
+    content = json.loads((tmp_path / "out/task.json").read_text())
+    assert {row["weights"] for row in content["scores"]} == {"random", "features"}
