@@ -13,6 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.plain_text import quoted
+
 #: Characters of a regular expression.
 MAX_PATTERN: Final = 1000
 #: What an expression must match: any part of a text, its beginning, or the whole.
@@ -55,7 +57,7 @@ def matches(
     >>> matches([], r"(a)\1", "search", ValueError)
     Traceback (most recent call last):
         ...
-    ValueError: regular expression '(a)\\1': invalid escape sequence: \1 (no look-around, ...
+    ValueError: regular expression '(a)\1': invalid escape sequence: \1 (no look-around, ...
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -64,12 +66,12 @@ def matches(
         raise refuse(f"a regular expression is longer than {MAX_PATTERN} characters")
     if "{," in pattern or "[[:" in pattern:  # RE2 takes them for something else than Python does
         raise refuse(
-            f"regular expression {pattern!r}: write {{0,n}} for {{,n}}, and no [[:class:]]"
+            f"regular expression {quoted(pattern)}: write {{0,n}} for {{,n}}, and no [[:class:]]"
         )
     try:
         re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
-        raise refuse(f"regular expression {pattern!r}: {error}") from None
+        raise refuse(f"regular expression {quoted(pattern)}: {error}") from None
     plain = [value if isinstance(value, str) else None for value in texts]
     plain.append("")  # so that the expression is looked at, even without texts
     try:
@@ -83,7 +85,7 @@ def matches(
     except pa.ArrowInvalid as error:
         cause = str(error).removeprefix("Invalid regular expression: ")
         raise refuse(
-            f"regular expression {pattern!r}: {cause} (no look-around, no back-references)"
+            f"regular expression {quoted(pattern)}: {cause} (no look-around, no back-references)"
         ) from None
     held: NDArray[np.bool_] = found.fill_null(False).to_numpy(zero_copy_only=False).astype(bool)
     return held[:-1]

@@ -48,6 +48,29 @@ _NAME: Final = re.compile(r"[?&#;]([^=?&#;/]+)=[^&#;/]")
 _PLAIN_VALUE: Final = re.compile(r"[\w.+-]*[:,)'\"\]]*")
 
 
+def quoted(text: str) -> str:
+    r"""Return a text in quotation marks, as it was written: `repr` would double each backslash.
+
+    Parameters
+    ----------
+    text : str
+        A query, a regular expression.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(quoted(r"(?P<id>\d+)"), quoted("sex == 'F'"))
+    '(?P<id>\d+)' "sex == 'F'"
+    """
+    if not text.isprintable():
+        return repr(text)
+    mark = '"' if "'" in text and '"' not in text else "'"
+    return f"{mark}{text}{mark}"
+
+
 def shown(text: object, keep: str = "") -> str:
     r"""Return text with everything that is not a visible character as an escape.
 

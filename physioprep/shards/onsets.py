@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
+from physioprep.plain_text import quoted
 from physioprep.shards.annotations import BEAT_CODES, choose
 from physioprep.shards.annotators import check_one_annotator, of_annotators
 from physioprep.shards.spec import ShardSpec
@@ -65,7 +66,7 @@ def annotated_onsets(table: pd.DataFrame, records: pd.DataFrame, spec: ShardSpec
     chosen = choose(counting, spec.align_where)
     if not len(chosen):
         what = "annotated heart beat (align='r_peak' detects them)" if beats else "annotation"
-        asked = f" with {spec.align_where!r}" if spec.align_where else ""
+        asked = f" with {quoted(spec.align_where)}" if spec.align_where else ""
         raise ShardError(f"align={spec.align!r}: the stores hold no {what}{asked}")
     if beats:
         check_one_annotator(chosen, records)
@@ -107,5 +108,5 @@ def chosen_events(
     counting = of_annotators(table, records, spec.annotators, where)
     chosen = choose(counting, where)
     if not len(chosen):
-        raise ShardError(f"{option}: the stores hold no annotation with {where!r}")
+        raise ShardError(f"{option}: the stores hold no annotation with {quoted(where)}")
     return _onsets_of(chosen)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
+from physioprep.plain_text import quoted
 from physioprep.shards.decode import Take
 from physioprep.shards.opened import Shards
 from physioprep.shards.order import EpochOrder, Layout, layout
@@ -80,7 +81,7 @@ def select(shards: Shards, where: str | None) -> Selection:
         return Selection(layout(counts, identity), None)
     mask = shards.mask(where)
     if not mask.any():
-        raise ShardError(f"{shards.path}: no window satisfies {where!r}")
+        raise ShardError(f"{shards.path}: no window satisfies {quoted(where)}")
     counts = np.bincount(np.flatnonzero(mask) // per_chunk, minlength=n_chunks).astype(np.int64)
     return Selection(layout(counts, identity + np.packbits(mask).tobytes()), mask)
 

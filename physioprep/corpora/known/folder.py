@@ -24,6 +24,7 @@ from physioprep.corpora.entry import Entry, walk
 from physioprep.corpora.not_taken import ARCHIVES, TEXTS
 from physioprep.corpora.tables import age, read_table, sex
 from physioprep.errors import CorpusError, UnreadableFileError
+from physioprep.plain_text import quoted
 from physioprep.readers.endings import RECORDINGS, is_edf, without_ending
 from physioprep.readers.regular import read_bytes
 from physioprep.readers.table import description_of
@@ -157,9 +158,9 @@ def _compile(pattern: str) -> re.Pattern[str]:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise CorpusError(f"pattern {pattern!r}: {error}") from None
+        raise CorpusError(f"pattern {quoted(pattern)}: {error}") from None
     for name in compiled.groupindex:
-        _check(name, f"pattern {pattern!r}")
+        _check(name, f"pattern {quoted(pattern)}")
     return compiled
 
 
