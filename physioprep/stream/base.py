@@ -15,6 +15,7 @@ from torch.utils.data import IterableDataset
 
 from physioprep.errors import ShardError
 from physioprep.shards.order import EpochOrder, Layout, epoch_order, n_batches, sequential_order
+from physioprep.stream.device import device_of
 from physioprep.stream.epochs import EpochLog, Worker, whole_number
 from physioprep.stream.processes import (
     first_worker,
@@ -100,13 +101,12 @@ class BatchStream(IterableDataset[Batch]):
         self.name, self.layout = name, layout
         self._is_alone_by_default = rank is None and world_size is None and not has_ranks()
         self.rank, self.world_size = ranks_here(rank, world_size)
-        if batch_size < 1 or seed < 0:
-            raise ShardError("batch_size must be positive, seed not negative")
         if drop_last not in (False, True, "pad"):
             raise ShardError(f"drop_last is False, True or 'pad', not {drop_last!r}")
-        self.batch_size, self.seed, self.shuffle = batch_size, seed, shuffle
+        self.batch_size = whole_number(batch_size, "batch_size", 1)
+        self.seed, self.shuffle = whole_number(seed, "seed"), shuffle
         self.last = {False: "keep", True: "drop", "pad": "pad"}[drop_last]
-        self.device = None if device is None else torch.device(device)
+        self.device = None if device is None else device_of(device)
         self._epochs = EpochLog(whole_number(epoch, "epoch"))
         # The batch at hand: its epoch, where the next one of this process begins, and whether it
         # is the last (the loop may not have ended).

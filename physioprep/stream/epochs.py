@@ -279,8 +279,8 @@ class EpochLog:
             self._overrides_states = False
 
 
-def whole_number(value: Any, what: str) -> int:
-    """Check a number of epochs or batches.
+def whole_number(value: Any, what: str, least: int = 0) -> int:
+    """Check a number of epochs, batches or windows, or a seed.
 
     Parameters
     ----------
@@ -288,6 +288,8 @@ def whole_number(value: Any, what: str) -> int:
         As the user gave it; an integer of NumPy or torch is one.
     what : str
         What it counts.
+    least : int
+        The smallest one allowed.
 
     Returns
     -------
@@ -302,8 +304,8 @@ def whole_number(value: Any, what: str) -> int:
         number = operator.index(value)
     except TypeError:
         number = -1
-    if not 0 <= number < MOST_EPOCHS:
-        raise ShardError(f"{what} {value!r}: it must be a whole number from 0")
+    if not least <= number < MOST_EPOCHS:
+        raise ShardError(f"{what} {value!r}: it must be a whole number from {least}")
     return number
 
 

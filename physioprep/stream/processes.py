@@ -8,7 +8,7 @@ import torch.distributed as dist
 from torch.utils.data import get_worker_info
 
 from physioprep.errors import ShardError
-from physioprep.stream.epochs import Worker
+from physioprep.stream.epochs import Worker, whole_number
 
 #: Key of a StatefulDataLoader's state.
 _ENDED = "_iterator_finished"
@@ -138,6 +138,8 @@ def ranks_here(rank: int | None, world_size: int | None) -> tuple[int, int]:
         world_size = dist.get_world_size() if running else 1
     if rank is None:
         rank = dist.get_rank() if running else 0
-    if not 0 <= rank < world_size:
+    world_size = whole_number(world_size, "world_size", 1)
+    rank = whole_number(rank, "rank")
+    if rank >= world_size:
         raise ShardError(f"rank {rank} is not in a world of {world_size}")
     return rank, world_size

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from physioprep.errors import ShardError
 from physioprep.hashes import canonical_sha256
 from physioprep.samples import MISSING_INT16, to_physical
 from physioprep.shards.cut import cut_candidates
@@ -19,6 +18,7 @@ from physioprep.shards.plan import Plan, plan_windows
 from physioprep.shards.source import open_source
 from physioprep.shards.spec import ShardSpec
 from physioprep.stream.base import Batch, BatchStream
+from physioprep.stream.epochs import whole_number
 from physioprep.stream.sequences import by_epochs
 
 if TYPE_CHECKING:
@@ -91,8 +91,7 @@ class WindowStream(BatchStream):
         device: torch.device | str | None = None,
         epoch: int = 0,
     ) -> None:
-        if per_record < 1:
-            raise ShardError("per_record must be positive")
+        per_record = whole_number(per_record, "per_record", 1)
         chosen = None if modalities is None else tuple(modalities)
         spec = ShardSpec(window_s=window_s, epoch_s=epoch_s, modalities=chosen, where=where)
         self.plan = plan_windows([open_source(store)], spec)

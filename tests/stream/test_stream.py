@@ -1,5 +1,6 @@
 """The stream against a plain read of the shards."""
 
+import math
 from itertools import chain
 from pathlib import Path
 
@@ -218,7 +219,16 @@ def test_a_batch_is_never_overwritten_while_held(toy_shards: Path) -> None:
         ({"where": "nonsense > 3"}, "nonsense"),
         ({"where": "age > 3"}, "age"),
         ({"where": "label_condition == 'asleep'"}, "no window satisfies"),
-        ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": 0}, "batch_size 0: it must be a whole number from 1"),
+        ({"batch_size": math.nan}, "batch_size nan: it must be a whole number from 1"),
+        ({"batch_size": "8"}, "batch_size '8': it must be a whole number from 1"),
+        ({"seed": 1.5}, "seed 1.5: it must be a whole number from 0"),
+        ({"seed": -1}, "seed -1: it must be a whole number from 0"),
+        ({"rank": 0.5}, "rank 0.5: it must be a whole number from 0"),
+        ({"world_size": "2"}, "world_size '2': it must be a whole number from 1"),
+        ({"device": "gpu"}, "device 'gpu': cpu, cuda or cuda:NUMBER"),
+        ({"device": "cuda:99"}, "device 'cuda:99': no such GPU here"),
+        ({"device": 1.5}, "device 1.5: cpu, cuda or cuda:NUMBER"),
         ({"drop_last": "keep"}, "drop_last"),
         ({"batch_size": 100_000, "drop_last": True}, "do not fill"),
     ],

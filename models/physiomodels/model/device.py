@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from physioprep.errors import ModelError
+from physioprep.stream.device import device_of
 
 
 def choose_device(device: str | None, *, alone: bool = True) -> str:
@@ -35,10 +36,5 @@ def choose_device(device: str | None, *, alone: bool = True) -> str:
     on_gpu = torch.cuda.is_available()
     if device is None:
         return "cuda" if alone and on_gpu else "cpu"
-    try:
-        kind = torch.device(device)
-    except RuntimeError as error:
-        raise ModelError(f"device {device!r}: cpu, cuda or cuda:NUMBER") from error
-    if kind.type == "cuda" and (not on_gpu or (kind.index or 0) >= torch.cuda.device_count()):
-        raise ModelError(f"device {device!r}: no such GPU here")
+    device_of(device, ModelError)
     return device
