@@ -191,15 +191,20 @@ def _record_ids(corpora: Iterable[str], records: Iterable[str], everything: bool
     return {"record ids": ids[:_SHOWN_RECORDS], "more record ids": left}
 
 
-def _most_frequent(labels: pd.Series[Any]) -> dict[Any, int]:
-    """Count the values of a label; each statement by itself, where a cell is a list of them."""
+def _most_frequent(labels: pd.Series[Any], n_epochs: int | None = None) -> dict[Any, int]:
+    """Count the values of a label, each statement by itself where a cell is a list of them."""
     from pandas.api.types import is_list_like
 
+    if n_epochs is not None:
+        labels = labels.explode(ignore_index=True)
+    unknown = {"unknown": int(labels.isna().sum())}
     labels = labels.dropna()
     while len(labels) and is_list_like(labels.iloc[0]):
         labels = labels.explode(ignore_index=True).dropna()
     counts: dict[Any, int] = labels.value_counts().head(12).to_dict()
-    return counts
+    if "unknown" in counts:  # a class of that name
+        unknown = {"not known": unknown["unknown"]}
+    return counts | {name: count for name, count in unknown.items() if count}
 
 
 def _describe_manifest(path: Path, all_records: bool) -> dict[str, Any]:
@@ -311,7 +316,7 @@ def _describe_shards(path: Path, all_records: bool) -> dict[str, Any]:
             "window_s": modality.n_samples / modality.rate_hz,
         }
     for label in shards.labels:
-        facts[label] = _most_frequent(windows[label])
+        facts[label] = _most_frequent(windows[label], shards.target(label).n_epochs)
     facts["windows per chunk"] = shards.windows_per_chunk
     facts["plan_sha256"] = shards.attrs["plan_sha256"]
     return facts | _record_ids(windows["corpus"], windows["record_id"], all_records)

@@ -6,11 +6,13 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any, Final
 
 from physioprep.documents import load_yaml, read_text
 from physioprep.errors import ShardError
 from physioprep.patterns import matches
+from physioprep.suggest import did_you_mean
 
 RULES: Final = ("majority", "any", "centre", "all", "own")
 
@@ -189,12 +191,36 @@ def parse_annotation_labels(
         return tuple(label.normalised() for label in labels)
     parsed = []
     for name, fields in labels.items():
-        try:
-            parsed.append(AnnotationLabel(name=str(name), **fields).normalised())
-        except TypeError as error:
-            cause = str(error).removeprefix("AnnotationLabel.__init__() ")
-            raise ShardError(f"annotation label {name!r}: {cause}") from None
+        _check_fields(f"annotation label {name!r}", fields)
+        parsed.append(AnnotationLabel(name=str(name), **fields).normalised())
     return tuple(parsed)
+
+
+#: What the fields of a label hold, as a YAML file has them, and how to say it.
+_FIELDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+    "where": ((str, NoneType), "a text"),
+    "of": ((str,), "a text"),
+    "categories": ((Mapping, list, tuple, NoneType), "a mapping of patterns to texts"),
+    "rule": ((str,), "a text"),
+    "lasts": ((bool,), "true or false"),
+    "otherwise": ((str, NoneType), "a text"),
+    "spans": ((bool,), "true or false"),
+    "cases": ((Mapping, list, tuple, NoneType), "a mapping of texts to queries"),
+    "number": ((bool,), "true or false"),
+}
+
+
+def _check_fields(about: str, fields: Any) -> None:
+    """Refuse fields that a label does not have, or of another type."""
+    if not isinstance(fields, Mapping):
+        raise ShardError(f"{about}: {fields!r}: not a mapping of its fields")
+    for key, value in fields.items():
+        if key not in _FIELDS:
+            hint = did_you_mean(str(key), _FIELDS) or f" (known: {', '.join(_FIELDS)})"
+            raise ShardError(f"{about}: unknown key `{key}`{hint}")
+        kinds, words = _FIELDS[key]
+        if not isinstance(value, kinds):
+            raise ShardError(f"{about}: {key}: {value!r} is not {words}")
 
 
 def read_annotation_labels(file: Path) -> tuple[AnnotationLabel, ...]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.errors import ShardError
 from physioprep.query import query_mask
 from physioprep.shards.modality import ModalityPlan
 from physioprep.shards.more_windows import Crop, MoreWindows
+from physioprep.shards.none_left import why_none
 from physioprep.shards.onsets import Onsets
 from physioprep.shards.source import Source
 from physioprep.shards.spec import ShardSpec
@@ -117,7 +119,7 @@ def lay_windows(
     Raises
     ------
     ShardError
-        If a query is wrong.
+        If a query is wrong, or no window is left.
     """
     lengths = np.stack([_lengths(sources, modality) for modality in modalities])
     rates = np.array([modality.rate_hz for modality in modalities])
@@ -149,6 +151,8 @@ def lay_windows(
     if onsets is not None:
         left_out[BEYOND] += int((~good).sum())
     note = places["note"][good]
+    if not good.any():
+        raise ShardError(f"no window is left: {why_none(spec, chosen, end_s, spans, left_out)}")
     return Candidates(record[good].astype(np.int32), start_s[good], note, left_out)
 
 

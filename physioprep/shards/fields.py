@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
+from physioprep.errors import ShardError
 from physioprep.shards.annotation_label import AnnotationLabel
 from physioprep.shards.more_windows import Crop, MoreWindows
 from physioprep.shards.split_choice import Choice
@@ -54,3 +55,34 @@ class ShardFields(TypedDict, total=False):
     n_windows: int | None
     codec: str | None
     windows_per_chunk: int | None
+
+
+def category_lists(held: Mapping[str, Sequence[Any]]) -> dict[str, tuple[str, ...]]:
+    """Return the categories of labels as texts; those of a number may be given as numbers.
+
+    Parameters
+    ----------
+    held : mapping of str to sequence
+        By label.
+
+    Returns
+    -------
+    dict of str to tuple of str
+
+    Raises
+    ------
+    ShardError
+        If they are no list of texts.
+
+    Examples
+    --------
+    >>> category_lists({"scp": ["NORM", "MI"], "NORM": [0, 1]})
+    {'scp': ('NORM', 'MI'), 'NORM': ('0', '1')}
+    """
+    texts = {}
+    for name, names in held.items():
+        kinds = {type(each) for each in names} if isinstance(names, list | tuple) else {None}
+        if kinds - {str, int, float}:
+            raise ShardError(f"label {name}: its categories are a list of texts, not {names!r}")
+        texts[name] = tuple(each if isinstance(each, str) else f"{each:g}" for each in names)
+    return texts

@@ -63,7 +63,7 @@ def lay_labelled(
     aligned = spec.align in ("annotation", "event", "beat")
     needed = needed or aligned or bool(spec.annotation_labels or spec.more_windows or spec.crop)
     if not needed:
-        return _some(lay_windows(sources, modalities, records, spec, peaks), spec), (), None
+        return lay_windows(sources, modalities, records, spec, peaks), (), None
     table = read_annotations(sources)
     table = with_columns_of_records(table, records, spec.annotation_queries)
     onsets = annotated_onsets(table, records, spec) if aligned else peaks
@@ -71,17 +71,11 @@ def lay_labelled(
         None if option is None else chosen_events(table, records, option.where, spec, name)
         for name, option in (("more_windows", spec.more_windows), ("crop", spec.crop))
     )
-    laid = _some(lay_windows(sources, modalities, records, spec, onsets, more, crop), spec)
+    laid = lay_windows(sources, modalities, records, spec, onsets, more, crop)
     labels = _window_labels(laid, table, records, spec)
     if spec.labelled_only:
         laid, labels = _without_unknown(laid, labels)
     return laid, labels, table
-
-
-def _some(laid: Candidates, spec: ShardSpec) -> Candidates:
-    if not laid.record.size:
-        raise ShardError(f"no record has a window of {spec.window_s:g} s that the options allow")
-    return laid
 
 
 def _window_labels(

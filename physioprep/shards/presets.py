@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, Unpack, cast
 
 from physioprep.errors import ShardError
@@ -14,6 +14,39 @@ from physioprep.shards.spec import ShardSpec
 PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
     "cbramod": {"trim_s": 60.0, "max_abs": {"eeg": 100.0}},
 }
+
+
+def check_preset(name: str | None, held: Collection[str]) -> None:
+    """Check that a preset is for what is cut.
+
+    Parameters
+    ----------
+    name : str or None
+        A key of `PRESETS`. None: no preset.
+    held : collection of str
+        Modalities of the stores.
+
+    Raises
+    ------
+    ShardError
+        None of the modalities that it limits is there.
+
+    Examples
+    --------
+    >>> check_preset("cbramod", ["ecg"])
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.ShardError: preset='cbramod' is for eeg; the stores hold ecg
+    """
+    limited = {
+        key
+        for limits in PRESETS.get(name or "", {}).values()
+        if isinstance(limits, Mapping)
+        for key in limits
+    }
+    if limited - set(held):
+        lacking, there = ", ".join(sorted(limited)), ", ".join(sorted(held))
+        raise ShardError(f"preset={name!r} is for {lacking}; the stores hold {there}")
 
 
 def with_preset(name: str | None, **fields: Unpack[ShardFields]) -> ShardSpec:

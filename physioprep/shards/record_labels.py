@@ -112,15 +112,11 @@ def record_label(records: pd.DataFrame, name: str, spec: ShardSpec) -> LabelPlan
     Raises
     ------
     ShardError
-        If categories are stated of a number, or the corpora give it in different units.
+        If a number's categories are none, or the corpora give it in different units.
     """
-    import pandas as pd
-
-    column = _column(records, name)
     stated = _stated(name, spec)
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        if stated is not None:
-            raise ShardError(f"{name} is a number, and has no categories")
+    column = _in_categories(name, _column(records, name), stated)
+    if stated is None and _is_number(column):
         values = column.to_numpy(np.float32, na_value=np.nan)
         return LabelPlan(name, values, None, kind="number", unit=_unit(records, name))
     statements = _statements(column)
@@ -163,7 +159,7 @@ def unlisted(
         stated = _stated(name, spec)
         if stated is None:
             continue
-        said = _statements(_column(records, name).iloc[used])
+        said = _statements(_in_categories(name, _column(records, name), stated).iloc[used])
         texts = [text for each in said for text in dict.fromkeys(each or ())]
         others = Counter(text for text in texts if text not in stated)
         if others:
@@ -178,6 +174,31 @@ def _column(records: pd.DataFrame, name: str) -> pd.Series[Any]:
 def _stated(name: str, spec: ShardSpec) -> tuple[str, ...] | None:
     given = spec.label_categories
     return given.get(name, given.get(name.removeprefix("label_")))
+
+
+def _is_number(column: pd.Series[Any]) -> bool:
+    import pandas as pd
+
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _in_categories(
+    name: str, column: pd.Series[Any], stated: tuple[str, ...] | None
+) -> pd.Series[Any]:
+    """Return a label; numbers whose categories the user stated as the texts of these."""
+    if stated is None or not _is_number(column):
+        return column
+    try:
+        text_of = {float(text): text for text in stated}
+    except ValueError:
+        raise ShardError(
+            f"{name} is a number; its categories are numbers, not {', '.join(stated)}"
+        ) from None
+    if len(text_of) < len(stated):
+        raise ShardError(f"{name}: of {', '.join(stated)}, two are the same number")
+    return column.astype(object).map(
+        lambda value: text_of.get(float(value), f"{float(value):g}"), na_action="ignore"
+    )
 
 
 def _is_list(column: pd.Series[Any]) -> bool:

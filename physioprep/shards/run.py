@@ -111,7 +111,6 @@ def shard(
         raise TypeError(f"shard: a spec, and {', '.join(fields)} too; give one of them")
     target = Path(target)
     paths = [stores] if isinstance(stores, str | Path) else list(stores)
-    check_output(target, outputs.SHARDS, overwrite=overwrite, inputs=paths, error=ShardError)
     choose_scheduler(scheduler, workers, "threads", ShardError)
     sources = tuple(open_source(path) for path in paths)
     if spec.weights is not None and len(spec.weights) != len(sources):
@@ -120,6 +119,8 @@ def shard(
     plan = None if spec.align == "r_peak" else plan_windows(sources, spec)
     detector = detector_name() if spec.align == "r_peak" else None
     sha256 = plan_sha256(sources, spec, detector)
+    # what is wrong with options and stores shows before what is at the target is looked at
+    check_output(target, outputs.SHARDS, overwrite=overwrite, inputs=paths, error=ShardError)
     with hold_target(target) as held:
         check_output(target, outputs.SHARDS, overwrite=overwrite, error=ShardError)
         work = open_work(target, _identity(sha256, sources))

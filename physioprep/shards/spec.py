@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Unpack, cast
 
@@ -13,9 +13,9 @@ from physioprep.errors import ShardError
 from physioprep.hashes import canonical_sha256
 from physioprep.shards import split_choice
 from physioprep.shards.annotation_label import AnnotationLabel, parse_annotation_labels
-from physioprep.shards.fields import Region, ShardFields
+from physioprep.shards.fields import Region, ShardFields, category_lists
 from physioprep.shards.more_windows import Crop, MoreWindows, parse_option
-from physioprep.shards.placing import placing_checks
+from physioprep.shards.placing import placing_checks, unused_checks
 
 #: ``attrs["schema"]`` and ``attrs["schema_version"]`` of a shards folder.
 SCHEMA: Final = "physioprep.shards"
@@ -165,7 +165,8 @@ class ShardSpec:
     def __post_init__(self) -> None:
         cause = split_choice.choice_cause(self.split)
         checks = (
-            (self.window_s > 0 and self.step_s > 0, "window and stride must be longer than 0 s"),
+            (self.window_s > 0, f"window_s={self.window_s:g}: it must be longer than 0 s"),
+            (self.step_s > 0, f"stride_s={self.step_s:g}: it must be longer than 0 s"),
             (self.seed >= 0, "the seed must not be negative"),
             (
                 self.pairs in ("complete", "any"),
@@ -185,6 +186,7 @@ class ShardSpec:
             ),
             (not cause, cause),
             *placing_checks(self.align, self.align_where, self.before_s, self.same_onset, self.pad),
+            *unused_checks(vars(self), counts_trials=split_choice.may_count(self.split)),
             *self._target_checks(),
             *self._mixture_checks(),
         )
@@ -263,7 +265,7 @@ class ShardSpec:
         ('ecg',)
         """
         given: dict[str, Any] = {key: value for key, value in fields.items() if value is not None}
-        given["stride_s"] = given.get("stride_s") or given.get("window_s", cls.window_s)
+        given.setdefault("stride_s", given.get("window_s", cls.window_s))
         for name in ("stratify", "labels", "texts"):
             if isinstance(given.get(name), str):
                 given[name] = (given[name],)
@@ -271,7 +273,7 @@ class ShardSpec:
             stated = {name: held for name, held in given["labels"].items() if held is not None}
             given["label_categories"] = {**given.get("label_categories", {}), **stated}
         convert: dict[str, Any] = {
-            "label_categories": _category_lists,
+            "label_categories": category_lists,
             "annotation_labels": parse_annotation_labels,
             "regions": lambda regions: tuple(tuple(region) for region in regions),
             "weights": lambda weights: tuple(map(float, weights)),
@@ -307,7 +309,7 @@ class ShardSpec:
         -------
         float
         """
-        return self.stride_s or self.window_s
+        return self.window_s if self.stride_s is None else self.stride_s
 
     @property
     def n_epochs(self) -> int | None:
@@ -386,10 +388,3 @@ class ShardSpec:
         str
         """
         return canonical_sha256(self.to_dict())
-
-
-def _category_lists(held: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    for name, names in held.items():
-        if isinstance(names, str) or not all(isinstance(each, str) for each in names):
-            raise ShardError(f"label {name}: its categories are a list of texts, not {names!r}")
-    return {name: tuple(names) for name, names in held.items()}

@@ -75,6 +75,20 @@ def is_fractions(choice: Choice | None) -> bool:
     return isinstance(choice, Mapping) and not is_rules(choice) and CHRONOLOGICAL not in choice
 
 
+def may_count(choice: Choice | None) -> bool:
+    """Return whether a split may number trials, which are annotations.
+
+    Parameters
+    ----------
+    choice : Choice or None
+
+    Returns
+    -------
+    bool
+    """
+    return isinstance(choice, str) or is_rules(choice)
+
+
 def is_rules(choice: Choice | None) -> bool:
     """Return whether a split states its own rules.
 

@@ -257,7 +257,7 @@ def test_labels_by_name_and_spec_are_recorded(noted: Path, tmp_path: Path) -> No
         ),
         ({"annotation_labels": {"a": {"rule": "most"}}}, "'a': rule 'most' is none of majority"),
         ({"annotation_labels": {"a": {"rule": "any"}}}, "rule 'any' needs categories"),
-        ({"annotation_labels": {"a": {"colour": 1}}}, "'a': got an unexpected .* 'colour'"),
+        ({"annotation_labels": {"a": {"colour": 1}}}, "'a': unknown key `colour`"),
         ({"annotation_labels": {"a b": {}}}, "a name is letters"),
         ({"annotation_labels": {"a": {"categories": {"(": "x"}}}}, "'a': .*'\\(': missing \\)"),
         ({"annotation_labels": {"a": {"categories": {"zz": "x"}}}}, "hold no such annotation"),

@@ -218,7 +218,7 @@ def test_the_command_line(two: list[Path], tmp_path: Path) -> None:
     assert code == 2
     assert "exists" in err
     labels = tmp_path / "labels.yaml"
-    for text, cause in [("- a", "not a mapping of label names"), ("a: {b: 1}", "argument 'b'"),
+    for text, cause in [("- a", "not a mapping of label names"), ("a: {b: 1}", "unknown key `b`"),
                         ("{", "not YAML"), ("a: {}", "hold no such annotation")]:  # fmt: skip
         labels.write_text(text)
         code, _, err = cli(*base, tmp_path / "u", "--annotation-labels", labels)

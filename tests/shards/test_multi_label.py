@@ -84,6 +84,7 @@ def test_several_classes_of_records(
     said = result.summary().get("label_scp: not among the categories")
     assert said == ("HYP (1), NORM (2)" if wanted else None)
     counted = info(tmp_path / "s")["label_scp"]
+    assert counted.pop("unknown") == 3  # windows of the record that states nothing; [] is known
     assert counted == {
         n: c for n in categories if (c := int((values[:, categories.index(n)] == 1).sum()))
     }
@@ -183,7 +184,7 @@ def test_texts_are_kept_once_a_record(stated: Path, tmp_path: Path) -> None:
         ({"texts": ["rapport"]}, "no store has a column label_rapport; did you mean"),
         ({"texts": ["qt"]}, "texts: label_qt holds no texts .floating"),
         ({"texts": ["scp"]}, "texts: label_scp holds no texts .mixed"),
-        ({"labels": {"qt": ["a"]}}, "label_qt is a number, and has no categories"),
+        ({"labels": {"qt": ["a"]}}, "label_qt is a number; its categories are numbers, not a"),
         ({"labels": {"scp": ["a", "a"]}}, "at least one, and none twice"),
         ({"labels": {"scp": "NORM"}}, "its categories are a list of texts, not 'NORM'"),
         ({"labels": ["qt"], "label_categories": {"scp": ["a"]}}, "scp is not among the labels"),

@@ -70,7 +70,7 @@ def test_another_epoch_is_another_place(toy_store: Path) -> None:
 
 
 def test_bad_arguments(toy_store: Path, tmp_path: Path) -> None:
-    with pytest.raises(ShardError, match="no record has a window"):
+    with pytest.raises(ShardError, match="no window is left"):
         WindowStream(toy_store, batch_size=2, window_s=1000.0)
     with pytest.raises(ShardError, match="per_record"):
         WindowStream(toy_store, batch_size=2, per_record=0)
