@@ -336,5 +336,6 @@ def _fit(hint: Any, value: Any, where: str) -> Any:
             raise ModelError(f"{where} is too large a number") from None
     kind = origin or hint
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ModelError(f"{where} is {value!r}, not {getattr(kind, '__name__', kind)}")
+        hint = f": write {str(value)!r}" if kind is str and isinstance(value, int | float) else ""
+        raise ModelError(f"{where} is {value!r}, not {getattr(kind, '__name__', kind)}{hint}")
     return value

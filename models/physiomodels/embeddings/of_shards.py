@@ -95,14 +95,14 @@ def embed(
         If model and shards do not fit, or `out` exists.
     """
     opened = open_shards(shards)
+    encoders = dict(load_encoders(model, modality))
+    for name, encoder in encoders.items():
+        check_fit(opened, name, encoder.patch_size, None)
+    table = window_table(opened, where).sort_values("window")
+    scheduler, device = choose_place(scheduler, workers, device, len(table))
     with new_group(
         out, overwrite=overwrite, inputs=[opened.path, model], picture=picture
     ) as folder:
-        encoders = dict(load_encoders(model, modality))
-        for name, encoder in encoders.items():
-            check_fit(opened, name, encoder.patch_size, None)
-        table = window_table(opened, where).sort_values("window")
-        scheduler, device = choose_place(scheduler, workers, device, len(table))
         job = job_of(
             str(Path(model).resolve()), modality, device, shards=str(opened.home), where=where
         )

@@ -96,11 +96,11 @@ def embed_store(
         raise ModelError(f'per "{per}": "window" or "record"')
     if not 0 < window_s < math.inf:
         raise ModelError(f"window_s={window_s:g}: no length of a window")
+    encoders = dict(load_encoders(model, modality))
+    plan = _lay_out(str(store), tuple(encoders), window_s, where)
+    _check_patches(store, plan, encoders)
+    scheduler, device = choose_place(scheduler, workers, device, len(plan.record))
     with new_group(out, overwrite=overwrite, inputs=[store, model], picture=picture) as folder:
-        encoders = dict(load_encoders(model, modality))
-        plan = _lay_out(str(store), tuple(encoders), window_s, where)
-        _check_patches(store, plan, encoders)
-        scheduler, device = choose_place(scheduler, workers, device, len(plan.record))
         job = job_of(
             str(Path(model).resolve()), modality, device, store=str(Path(store).resolve()),
             names=list(encoders), window_s=window_s, where=where,

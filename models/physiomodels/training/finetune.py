@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from physiomodels.config import EncoderConfig, FinetuneConfig
+from physiomodels.model.device import choose_device
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.lora import lora_state, merge_lora
 from physiomodels.training.classifier import Classifier, build, load_encoder
@@ -86,22 +87,21 @@ def finetune(
     import pandas as pd
 
     config = config or FinetuneConfig()
-    opened, out = open_shards(shards), Path(out)
+    opened, out, device = open_shards(shards), Path(out), choose_device(device)
     paths = [source for source in encoders.values() if isinstance(source, str | Path)]
+    torch.manual_seed(config.seed)
+    # what is wrong with inputs and options shows before what is at `out` is looked at
+    loaded = {name: load_encoder(source) for name, source in encoders.items()}
+    labels = read_labels(opened, label, where=where)
+    classes, n_epochs = labels.classes, labels.target.n_epochs
+    rates = {
+        name: check_fit(opened, name, encoder.patch_size, _trained_rate(encoders[name]), n_epochs)
+        for name, encoder in loaded.items()
+    }
+    model = build(loaded, labels.n_outputs, config, kind=labels.target.kind, n_epochs=n_epochs)
     with new_folder(
         out, CLASSIFIER, overwrite=overwrite, inputs=[opened.path, *paths], error=ModelError
     ) as folder:
-        torch.manual_seed(config.seed)
-        loaded = {name: load_encoder(source) for name, source in encoders.items()}
-        labels = read_labels(opened, label, where=where)
-        classes, n_epochs = labels.classes, labels.target.n_epochs
-        rates = {
-            name: check_fit(
-                opened, name, encoder.patch_size, _trained_rate(encoders[name]), n_epochs
-            )
-            for name, encoder in loaded.items()
-        }
-        model = build(loaded, labels.n_outputs, config, kind=labels.target.kind, n_epochs=n_epochs)
         history = fit(
             model, opened, config, label, classes=classes, where=where, device=device,
             progress=progress,

@@ -26,7 +26,7 @@ from physiomodels.training.encode import (
 )
 from physiomodels.training.kinds import KINDS
 from physiomodels.training.labels import Labels, read_labels
-from physiomodels.training.optimise import decay_groups, warmup_cosine
+from physiomodels.training.optimise import decay_groups, finite, warmup_cosine
 from physiomodels.training.predict import BATCH, predict, predict_encoded
 from physioprep.errors import ModelError
 from physioprep.shards import open_shards
@@ -151,7 +151,7 @@ def fit(
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             step += 1
-            loss_sum += float(loss.detach()) * len(target)
+            loss_sum += finite(float(loss.detach()), step - 1, max(tops)) * len(target)
             if progress is not None:
                 progress(step, total)
         history.append({"epoch": epoch, "loss": loss_sum / len(windows)})

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import nn
 
+from physioprep.errors import ModelError
+
 
 def warmup_cosine(step: int, total: int, warmup: float) -> float:
     """Return the learning rate's factor: linear over the first share of steps, then a half cosine.
@@ -32,6 +34,43 @@ def warmup_cosine(step: int, total: int, warmup: float) -> float:
     if step < first:
         return (step + 1) / first
     return 0.5 * (1 + math.cos(math.pi * (step - first) / max(1, total - first)))
+
+
+def finite(loss: float, step: int, lr: float) -> float:
+    """Return a loss; end the training where it is no number: what comes after cannot be used.
+
+    Parameters
+    ----------
+    loss : float
+        Of one batch.
+    step : int
+        Steps that were taken before.
+    lr : float
+        Highest learning rate, for the message.
+
+    Returns
+    -------
+    float
+        `loss`.
+
+    Raises
+    ------
+    ModelError
+        The loss is nan or infinite.
+
+    Examples
+    --------
+    >>> finite(math.nan, 7, 0.1)
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.ModelError: the loss is nan after 7 steps, and training ends: lower ...
+    """
+    if not math.isfinite(loss):
+        raise ModelError(
+            f"the loss is {loss} after {step} steps, and training ends: lower lr ({lr:g}) or "
+            "clip, or look for extreme values in the shards"
+        )
+    return loss
 
 
 def decay_groups(

@@ -20,7 +20,7 @@ from physiomodels.model.patches import to_patches
 from physiomodels.training import distributed as ranks
 from physiomodels.training.checkpoint import read_checkpoint
 from physiomodels.training.data import open_stream, pretraining_rows
-from physiomodels.training.optimise import decay_groups, warmup_cosine
+from physiomodels.training.optimise import decay_groups, finite, warmup_cosine
 from physioprep.errors import ModelError
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class PretrainingRun:
         weights = torch.tensor([1.0, config.visible_weight], device=self.device)
         factors = (weights / sums[:2].clamp(min=1)).to(errors.dtype) * counted
         share = (errors * factors).sum()
-        loss = float(ranks.total(share.detach()))
+        loss = finite(float(ranks.total(share.detach())), self.step, config.lr)
         # gradients are averaged over the processes, where their sum is needed
         return share * ranks.world_size(), loss, int(sums[2])
 
@@ -239,7 +239,10 @@ class PretrainingRun:
         """
         state = read_checkpoint(path)
         if state["run"] != card["run"]:
-            raise ModelError(f"{path}: a checkpoint of another configuration or of other shards")
+            raise ModelError(
+                f"{path}: a checkpoint of another configuration or of other shards; "
+                "start anew with --no-resume (resume=False), or choose another folder"
+            )
         self.encoder.load_state_dict(state["encoder"])
         self.optimiser.load_state_dict(state["optimiser"])
         for name, value in state["counters"].items():
