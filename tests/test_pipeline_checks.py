@@ -8,6 +8,9 @@ import pytest
 import yaml
 
 from physioprep.errors import RecipeError
+from physioprep.facts import data_folder
+from physioprep.pipeline.check_labels import check_labels
+from physioprep.pipeline.place import Place, Step
 from physioprep.pipeline.run import load_pipeline, run
 from physioprep.simulation import simulate
 from tests.store.test_result import write
@@ -15,6 +18,7 @@ from tests.store.test_result import write
 SCAN = {"scan": {"corpus": "demo-ecg", "root": "demo-ecg", "out": "m.parquet"}}
 INGEST = {"ingest": {"manifest": "m.parquet", "recipe": "ecg-200hz", "out": "s.zarr"}}
 SHARD = {"shard": {"stores": ["s.zarr"], "out": "s.shards"}}
+PLACE = Place(raw=Path(), out=Path(), title="t", simulated=False)
 
 
 @pytest.fixture(scope="module")
@@ -262,3 +266,54 @@ def test_a_step_chooses_what_a_failed_checksum_means(tmp_path: Path, chosen: str
     flagged = chosen == "flag"
     assert (summary["records"], summary["quarantined"]) == ((2, 0) if flagged else (1, 1))
     assert summary["flagged"] == ({"checksum-failed": 1} if flagged else {})
+
+
+TRAINED = {
+    "finetune": {"shards": "s.shards", "out": "c", "label": "label_rhythm", "encoders": {}},
+}
+EVALUATED = {"evaluate": {"shards": "s.shards", "out": "r", "config": {"label": "label_rhythm"}}}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ([change(SHARD, labels=["rythm"])], "step 3, shard: labels: no label label_rythm; did you"),
+        ([change(SHARD, labels={"rythm": ["a"]})], "no label label_rythm; did you mean 'label_rhy"),
+        ([change(SHARD, texts=["report"])], "step 3, shard: texts: no label label_report; did yo"),
+        ([SHARD, change(TRAINED, label="label_rythm")], "step 4, finetune: label: no label label_"),
+        ([SHARD, change(TRAINED, label="rhythm")], "no label rhythm; did you mean 'label_rhythm'"),
+        ([SHARD, change(EVALUATED, config={})], "evaluate: label: no label label_condition; ther"),
+        ([SHARD, change(EVALUATED, labels=["label_rythm"])], "evaluate: labels: no label label_r"),
+        ([change(SHARD, labels=[]), TRAINED], "finetune: label: no label label_rhythm; there are "
+         "none"),
+    ],
+)  # fmt: skip
+def test_a_label_that_nothing_will_have(
+    tmp_path: Path, raw: Path, wrong: list[dict[str, Any]], message: str
+) -> None:
+    assert message in refused(tmp_path, raw, SCAN, INGEST, *wrong)
+
+
+def test_labels_that_steps_make_are_known() -> None:
+    made = change(SHARD, labels=["rhythm", "age"], annotation_labels={"beat": {"of": "code"}})
+    steps = [SCAN, INGEST, made, change(TRAINED, label="label_beat"), TRAINED, EVALUATED]
+    check_labels([Step(*next(iter(step.items()))) for step in steps], PLACE)
+
+
+def test_what_facts_cannot_say_is_said_after_the_scan(tmp_path: Path, raw: Path) -> None:
+    scan = change(SCAN, corpus="folder")
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump({"steps": [scan, INGEST, change(SHARD, labels=["rythm"])]}))
+    with pytest.raises(RecipeError, match="step 3, shard: labels: no label label_rythm"):
+        run(path, raw, tmp_path / "out")
+    assert (tmp_path / "out" / "m.parquet").exists()
+    assert not (tmp_path / "out" / "s.zarr").exists()
+
+
+def test_a_pipeline_without_steps(tmp_path: Path, raw: Path) -> None:
+    assert "`steps` is empty" in refused(tmp_path, raw)
+
+
+@pytest.mark.parametrize("path", sorted(data_folder("pipelines").glob("*.yaml")), ids=str)
+def test_shipped_pipelines_name_labels_that_their_corpora_have(path: Path) -> None:
+    check_labels(load_pipeline(path).steps, PLACE)

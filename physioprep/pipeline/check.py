@@ -12,6 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from physioprep.errors import PhysioprepError, RecipeError
+from physioprep.pipeline.check_labels import check_labels
 from physioprep.pipeline.place import Place, Step
 from physioprep.suggest import did_you_mean
 
@@ -135,6 +136,8 @@ def check_steps(steps: Sequence[Step], place: Place) -> None:
         A step names a corpus, recipe, configuration or option that does not exist, reads what
         no step before it makes and what is not there, or makes what another step makes.
     """
+    if not steps:
+        raise RecipeError(f"{place.title}: `steps` is empty: a pipeline has at least one step")
     made: list[str] = []
     for number, step in enumerate(steps, 1):
         where = f"{place.title}: step {number}, {step.verb}"
@@ -150,10 +153,11 @@ def check_steps(steps: Sequence[Step], place: Place) -> None:
             made.append(out)
         except PhysioprepError as error:
             raise RecipeError(f"{where}: {error}") from error
+    check_labels(steps, place)
 
 
 def check_records(steps: Sequence[Step], manifest: str, place: Place) -> None:
-    """Check the records that later steps draw, as soon as their manifest is there.
+    """Check the records that later steps draw, and the labels, as soon as a manifest is there.
 
     Parameters
     ----------
@@ -167,10 +171,12 @@ def check_records(steps: Sequence[Step], manifest: str, place: Place) -> None:
     Raises
     ------
     RecipeError
-        A record is not in the manifest.
+        A record or a label is not in the manifest.
     """
-    from physioprep.manifest import read_manifest
+    from physioprep.manifest import label_columns, read_manifest
 
+    table = read_manifest(place.out / manifest)
+    check_labels(steps, place, {manifest: label_columns(table)})
     stores = {
         step.arguments["out"]
         for step in steps
@@ -183,7 +189,6 @@ def check_records(steps: Sequence[Step], manifest: str, place: Place) -> None:
     ]
     if not wanted:
         return
-    table = read_manifest(place.out / manifest)
     ids = table["record_id"].astype(str)
     known = [*ids, *(table["corpus"].astype(str) + "/" + ids)]
     for number, records in wanted:
