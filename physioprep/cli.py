@@ -4,81 +4,21 @@ from __future__ import annotations
 
 import json
 import resource
-import traceback
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 import physioprep as pp
 from physioprep import cli_pipeline, cli_shard, cli_train, console
+from physioprep.cli_errors import OneLineErrors
 from physioprep.cli_options import Json, Overwrite, Scheduler, Workers
 from physioprep.cli_words import Verbs
 from physioprep.errors import PhysioprepError
 from physioprep.limits import MIN_ADDRESS_SPACE_BYTES
-from physioprep.plain_text import shown
-
-#: UsageError and its own base, of click or of typer itself: that depends on its version.
-_WRONG_USE: type[Any] = typer.BadParameter.__bases__[0]
-_TYPERS_OWN: tuple[type[Any], ...] = (typer.Exit, typer.Abort, _WRONG_USE.__bases__[0])
-
-
-class _OneLineErrors(TyperGroup):
-    """Prints every error as one line (exit code 2); Ctrl-C gives exit code 130.
-
-    What nobody expects gives its traceback under ``-v``. Usage errors are Typer's own.
-    """
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except PhysioprepError as error:
-            _fail(str(error))
-        except OSError as error:
-            _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-        except _WRONG_USE as error:  # it quotes arguments, such as names of files
-            if isinstance(error, typer.BadParameter) and _is_wrong_value(error):
-                _fail(error.format_message())
-            error.message = shown(error.message)
-            raise
-        except KeyboardInterrupt:
-            console.say("stopped; run the same command again to continue")
-            # Where Ctrl-C passed through exec (an import of a dataclass, say), CPython ends by
-            # SIGINT whatever the exit code is; executing any text takes that note back.
-            exec("")
-            raise typer.Exit(130) from None
-        except _TYPERS_OWN:
-            raise
-        except MemoryError as error:
-            _unexpected(ctx, error, "does not fit into memory: use a machine or a limit with more")
-        except Exception as error:
-            if "can't start new thread" in str(error):
-                _unexpected(ctx, error, "no more threads or memory: raise ulimit -u or -v")
-            text = f"{type(error).__name__}: {error}"[:500]
-            _unexpected(ctx, error, f"{text} (unexpected; -v before the verb shows where)")
-
-
-def _is_wrong_value(error: Any) -> bool:
-    """Return whether an option has a wrong value, rather than none: usage would not help."""
-    return error.param is not None and type(error).__name__ != "MissingParameter"
-
-
-def _unexpected(ctx: Any, error: BaseException, message: str) -> NoReturn:
-    """Print an error that is none of ours; after its traceback where the log is verbose."""
-    if ctx.params.get("verbose"):
-        for line in "".join(traceback.format_exception(error)).splitlines():
-            console.say(line)
-    _fail(message)
-
-
-def _fail(message: str) -> NoReturn:
-    console.say(f"error: {' '.join(message.split())}")
-    raise typer.Exit(2)
-
 
 app = Verbs(
-    cls=_OneLineErrors,
+    cls=OneLineErrors,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -141,9 +81,11 @@ def scan(
     """List the recordings of a corpus in a manifest: one row per recording, none left out."""
     from physioprep.corpora.fit import misfits
     from physioprep.corpora.not_taken import by_kind, in_words, without
+    from physioprep.corpora.scan import check_scan
     from physioprep.corpora.unknown_units import unit_lines
     from physioprep.manifest import check_manifest_output
 
+    check_scan(root, corpus, pattern, scheduler, workers)
     check_manifest_output(out, overwrite=overwrite)  # before the work that makes it
     with console.progress_bar("scan") as advance:
         manifest = pp.scan(

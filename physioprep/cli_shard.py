@@ -153,7 +153,8 @@ def shard(
 
     from physioprep.cli_split import split_of
     from physioprep.shards.annotation_label import read_annotation_labels
-    from physioprep.shards.presets import with_preset
+    from physioprep.shards.presets import check_preset, with_preset
+    from physioprep.shards.source import open_source
 
     spec = with_preset(
         preset,
@@ -189,6 +190,8 @@ def shard(
         codec=codec,
         windows_per_chunk=windows_per_chunk,
     )
+    if preset is not None:
+        check_preset(preset, {name for store in stores for name in open_source(store).groups})
     with console.progress_bar("shard") as advance:
         result = pp.shard(
             stores, out, spec, scheduler=scheduler, workers=workers, overwrite=overwrite,

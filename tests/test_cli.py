@@ -235,13 +235,6 @@ def test_what_nobody_expects_is_one_line_and_exit_code_2(
     assert "in fail" in err
 
 
-def test_usage_errors_stay_those_of_typer() -> None:
-    for arguments in (["info", "x", "--sample", "3"], ["info", "x", "--bogus"], ["scan"]):
-        code, _, err = physioprep(*arguments)
-        assert code == 2
-        assert err.startswith("Usage: ")
-
-
 @pytest.mark.parametrize(
     ("claims", "cause"),
     [

@@ -110,7 +110,15 @@ def test_absurd_numbers_of_workers_are_refused(
         ("stream", ["--batch-size", "0"], "--batch-size"),
         ("stream", ["--epochs", "0"], "--epochs"),
         ("stream", ["--seed", str(2**70)], "--seed"),
-        ("shard", ["--window", "0"], "window"),
+        ("shard", ["--window", "0"], "--window 0: it must be longer than 0 s"),
+        ("shard", ["--stride", "0"], "--stride 0: it must be longer than 0 s"),
+        ("shard", ["--where", "age > 900"], "--where age > 900 keeps none of the "),
+        ("shard", ["--region", "@ 10:0"], "a region from 10 to 0 s ends before it begins"),
+        ("shard", ["--region", "age > 900 @ 0:9"], "--region age > 900 selects none of the "),
+        ("shard", ["--window", "3600"], "--window 3600: the longest record has "),
+        ("shard", ["--align", "beat", "--stride", "3"], "--stride 3 is for windows one after"),
+        ("shard", ["--annotator", "v9"], "--annotator v9 chooses annotations; --align start"),
+        ("scan", ["--pattern", r"(?P<id>\d+"], r"a pattern is for corpus folder"),
         ("shard", ["--window", "1e-9"], "window of 1e-09 s"),
         ("shard", ["--window", "1e300"], "window"),
         ("shard", ["--min-valid", "1.5"], "--min-valid"),
@@ -182,3 +190,74 @@ def test_python_is_told_of_its_own_parameters() -> None:
         ShardSpec(trim_s=math.inf)
     with pytest.raises(pp.PhysioprepError, match="workers=0"):
         pp.scan("/nowhere", "folder", workers=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        (["scan", "x", "--worker", "2"], "--worker (Possible options: --workers); see "),
+        (["scna"], "No such command 'scna'"),
+        (["--verbos", "scan"], "--verbos"),
+        (["scan"], "Missing argument 'root'; see "),
+        (["scan", "x", "y", "--corpus", "folder", "-o", "m.csv"], "extra argument(s) (y); see "),
+        (["info", "x", "--channel", "I"], "--root, --sample, --at and --channel need --record"),
+        (["finetune", "x", "-o", "y", "--label", "l", "--encoder", "enc"], "'enc' is not MODALITY"),
+        (["shard", "x", "-o", "y", "--window"], "'--window' requires an argument"),
+    ],
+)
+def test_wrong_use_is_one_line(arguments: list[str], cause: str) -> None:
+    line = refused(*arguments)
+    assert cause in line
+    assert "Usage" not in line
+
+
+def test_no_verb_at_all_shows_the_help() -> None:
+    done = CliRunner().invoke(app, [])
+    assert "Usage: " in done.output
+    assert "scan" in done.output
+
+
+def test_a_pattern_is_shown_as_it_was_typed(tmp_path: Path) -> None:
+    pattern = r"(?P<subject_id>\d+"
+    line = refused("scan", tmp_path, "--corpus", "folder", "-o", "m.csv", "--pattern", pattern)
+    assert pattern in line
+
+
+def test_a_preset_for_other_signals_is_named(made: dict[str, str], tmp_path: Path) -> None:
+    store = tmp_path / "ecg.zarr"
+    raw = simulate(tmp_path / "raw", n_patients=4, n_subjects=2, workers=1) / "demo-ecg"
+    pp.ingest(pp.scan(raw, "demo-ecg"), store, "ecg-200hz", scheduler="sync")
+    line = refused("shard", store, "-o", tmp_path / "w", "--preset", "cbramod")
+    assert "--preset cbramod is for eeg; the stores hold ecg" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        (["scan", "{raw}", "--corpus", "demo-piared", "-o", "{manifest}"], "mean 'demo-paired'"),
+        (["scan", "{raw}x", "--corpus", "demo-paired", "-o", "{manifest}"], "no such folder"),
+        (["scan", "{raw}", "--corpus", "demo-paired", "-o", "{manifest}", "--scheduler", "clutser"],
+         "did you mean 'cluster'?"),
+        (["ingest", "{manifest}", "-o", "{store}", "--recipe", "eeg-200h"], "did you mean"),
+        (["ingest", "{manifest}x", "-o", "{store}"], "x"),
+        (["shard", "{store}x", "-o", "{shards}"], "no "),
+        (["shard", "{store}", "-o", "{shards}", "--label", "conditoin"], "did you mean"),
+        (["shard", "{store}", "-o", "{shards}", "--modality", "egg"], "no store holds modality"),
+        (["shard", "{store}", "-o", "{shards}", "--where", "aeg > 3"], "aeg"),
+    ],
+)  # fmt: skip
+def test_a_typo_is_said_before_what_is_there(
+    made: dict[str, str], arguments: list[str], cause: str
+) -> None:
+    line = refused(*(part.format(**made) for part in arguments))
+    assert cause in line
+    assert "exists" not in line
+
+
+def test_unknown_labels_are_counted(made: dict[str, str], tmp_path: Path) -> None:
+    store = pp.open_store(made["store"])
+    known = store.records["label_condition"].unique()[0]
+    pp.shard(made["store"], tmp_path / "w", window_s=8, labels={"condition": [known]})
+    counts = pp.info(tmp_path / "w")["label_condition"]
+    assert counts["unknown"] == pp.info(tmp_path / "w")["windows"] - counts[known] > 0
+    assert "unknown" not in pp.info(made["shards"])["label_condition"]

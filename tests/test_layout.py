@@ -28,8 +28,8 @@ LAYERS = [
     {"auditing", "viewing", "describe", "verifying"},
     {"console"},
     {"pipeline"},
-    {"cli", "cli_options", "cli_pipeline", "cli_shard", "cli_split", "cli_train", "cli_words",
-     "__main__"},
+    {"cli", "cli_errors", "cli_options", "cli_pipeline", "cli_shard", "cli_split", "cli_train",
+     "cli_words", "__main__"},
 ]  # fmt: skip
 # The commands and steps that train, and nothing else, reach for the models.
 MAY_TRAIN = {"cli_train", "pipeline"}

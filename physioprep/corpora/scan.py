@@ -142,6 +142,39 @@ def scan(
     return manifest
 
 
+def check_scan(
+    root: str | Path,
+    corpus: str,
+    pattern: str | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+) -> None:
+    """Check what `scan` is given, before anything is read.
+
+    Parameters
+    ----------
+    root, corpus, pattern, scheduler, workers
+        As for `scan`.
+
+    Raises
+    ------
+    CorpusError
+        The corpus or the scheduler is unknown, the folder absent, or a pattern is given for a known
+        corpus.
+    """
+    choose_scheduler(scheduler, workers, "sync", CorpusError)
+    load_facts(corpus)
+    if pattern is not None and corpus != "folder":
+        raise CorpusError(f"a pattern is for corpus folder; {corpus} knows its own subjects")
+    if is_remote(root):
+        return
+    folder = Path(root).resolve()
+    if not folder.is_dir():
+        raise CorpusError(f"{folder}: no such folder")
+    if not is_utf8(str(folder)):
+        raise CorpusError(f"{folder}: the name of this folder is not UTF-8: rename it")
+
+
 def _scan_url(
     url: str, corpus: str, version: str | None, pattern: str | None, runner: _Runner
 ) -> dict[str, list[Any]]:
@@ -174,14 +207,9 @@ def _scan_headers(
     folder: Path, corpus: str, version: str | None, pattern: str | None, runner: _Runner
 ) -> dict[str, list[Any]]:
     """Return the columns of a corpus in a folder, but for the hashes."""
+    check_scan(folder, corpus, pattern)
     facts = load_facts(corpus)
     module: Any = corpus_module(corpus)
-    if not folder.is_dir():
-        raise CorpusError(f"{folder}: no such folder")
-    if not is_utf8(str(folder)):
-        raise CorpusError(f"{folder}: the name of this folder is not UTF-8: rename it")
-    if pattern is not None and corpus != "folder":
-        raise CorpusError(f"a pattern is for corpus folder; {corpus} knows its own subjects")
     with confined_to(folder):
         entries = module.find(folder) if pattern is None else module.find(folder, pattern)
     if not entries:

@@ -115,10 +115,10 @@ def plot_record(
     out = Path(out)
     if out.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise PhysioprepError(f"{out}: the file extension of a picture is .png, .pdf or .svg")
-    check_output(out, PICTURE, overwrite=True, inputs=[store.path])
     figure = draw_record(
         store, record_id, start_s=start_s, duration_s=duration_s, modality=modality
     )
+    check_output(out, PICTURE, overwrite=True, inputs=[store.path])
     return save_picture(figure, out, dpi=dpi)
 
 
