@@ -98,7 +98,7 @@ def manifest_of(paths: Sequence[Path]) -> pd.DataFrame:
 def drop(
     manifest: pd.DataFrame, findings: Iterable[Finding], checks: Collection[str]
 ) -> pd.DataFrame:
-    """Return a manifest without the records that findings of some checks name.
+    """Return a manifest without the records that findings of some checks advise to leave out.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def drop(
     findings : iterable of Finding
         They name records by record id, or by corpus/record.
     checks : collection of str
-        Ids of checks.
+        Ids of checks. Which of their findings count, `to_drop` says.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def drop(
     Raises
     ------
     PhysioprepError
-        If there is no such check.
+        If there is no such check, or no record would be left.
 
     Examples
     --------
@@ -126,10 +126,45 @@ def drop(
     'a'
     """
     check_ids(drop=checks)
-    named = {record for one in findings if one.check in checks for record in one.records}
+    named = {r for one in to_drop(findings) if one.check in checks for r in one.records}
     keep = ~_names(manifest).isin(named) & ~manifest["record_id"].isin(named)
     kept: pd.DataFrame = manifest[keep].reset_index(drop=True)
+    if len(manifest) and kept.empty:
+        raise PhysioprepError(
+            f"--drop {' --drop '.join(checks)} would leave none of the {len(manifest)} records"
+        )
     return kept
+
+
+def to_drop(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings whose records `drop` leaves out.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        All of an audit.
+
+    Returns
+    -------
+    list of Finding
+        Those that name records; of known faults, those that the facts advise to drop, not those
+        that are fixed or flagged; of a check with findings that are errors or warnings, none that
+        is only good to know.
+
+    Examples
+    --------
+    >>> from physioprep.auditing import Finding
+    >>> found = [Finding("known-fault", "info", (n,), "", {"action": n}) for n in ("fix", "drop")]
+    >>> [one.records for one in to_drop(found)]
+    [('drop',)]
+    """
+    named = [one for one in findings if one.records and _may_go(one)]
+    graver = {one.check for one in named if one.severity != "info"}
+    return [one for one in named if one.severity != "info" or one.check not in graver]
+
+
+def _may_go(finding: Finding) -> bool:
+    return finding.evidence.get("action") not in ("fix", "flag")
 
 
 def fix(
@@ -201,12 +236,12 @@ def commands(check: str, inputs: Sequence[Any], records: Collection[str]) -> lis
         Of `AuditReport`: ``path``, ``kind``, ``corpora``, and where known ``as_given``,
         ``recipe``.
     records : collection of str
-        What the findings of this check name.
+        What the findings of this check name that `drop` leaves out.
 
     Returns
     -------
     list of str
-        Empty where no manifest can be changed. FOLDER stands for that of the raw files, which a
+        Empty where no manifest can be changed, or no record is to be left out. FOLDER stands for that of the raw files, which a
         store does not keep, and RECIPE.yaml for a recipe that is not one of physioprep's.
 
     Examples

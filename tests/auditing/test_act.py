@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,13 +13,15 @@ from typer.testing import CliRunner
 
 from physioprep.auditing import (
     AuditReport,
+    Finding,
     audit,
+    describe_kept,
     write_html,
     write_json,
     write_kept,
     write_quality,
 )
-from physioprep.auditing.act import FIXABLE, commands
+from physioprep.auditing.act import FIXABLE, commands, drop
 from physioprep.auditing.report.page import render
 from physioprep.cli import app
 from physioprep.errors import PhysioprepError
@@ -126,6 +129,46 @@ def test_every_printed_command_runs(leaky: Path, tmp_path: Path, monkeypatch) ->
             out.unlink()
             ran += 1
     assert ran == 8  # four checks, each to fix and to drop
+
+
+def known_faults(**actions: str) -> list[Finding]:
+    return [
+        Finding("known-fault", "warning" if action == "drop" else "info", (record,), "", {
+            "action": action})
+        for record, action in actions.items()
+    ]  # fmt: skip
+
+
+def test_known_faults_that_are_fixed_or_flagged_cost_no_record(leaky: Path, tmp_path: Path) -> None:
+    base = audit([leaky])
+    report = replace(base, findings=tuple(known_faults(a="fix", b="flag", c="drop", d="flag")))
+    kept = write_kept(report, tmp_path / "k.parquet", drop=["known-fault"])
+    assert kept["record_id"].tolist() == ["a", "b", "d", "e"]
+    said = describe_kept(report, kept, ["known-fault"])
+    assert "4 records; 3 records of findings that are only good to know, fixed or fl" in said
+    assert "--drop known-fault" in render(report)
+    report = replace(base, findings=tuple(known_faults(a="fix", b="flag")))
+    assert "--drop" not in render(report)
+    kept = write_kept(report, tmp_path / "k.parquet", drop=["known-fault"], overwrite=True)
+    assert len(kept) == 5
+    assert "no finding of known-fault names a record" in describe_kept(
+        report, kept, ["known-fault"]
+    )
+
+
+def test_notes_of_a_check_that_finds_errors_too_cost_no_record(leaky: Path) -> None:
+    frame = read_manifest(leaky)
+    found = [Finding("not-ingested", s, (r,), "") for s, r in (("info", "a"), ("error", "b"))]
+    assert drop(frame, found, ["not-ingested"])["record_id"].tolist() == ["a", "c", "d", "e"]
+    assert len(drop(frame, found[:1], ["not-ingested"])) == 4  # asked for, and nothing graver
+
+
+def test_to_drop_every_record_is_an_error_and_writes_nothing(leaky: Path, tmp_path: Path) -> None:
+    found = known_faults(**dict.fromkeys("abcde", "drop"))
+    report = replace(audit([leaky]), findings=tuple(found))
+    with pytest.raises(PhysioprepError, match="--drop known-fault would leave none of the 5 rec"):
+        write_kept(report, tmp_path / "k.parquet", drop=["known-fault"])
+    assert not (tmp_path / "k.parquet").exists()
 
 
 def test_nothing_is_printed_for_findings_without_records(leaky: Path) -> None:

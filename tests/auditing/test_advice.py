@@ -124,7 +124,7 @@ def test_a_manifest_without_folders_is_one_clear_error(store: Path) -> None:
 def test_what_is_kept_is_said(store: Path) -> None:
     line = "audit s.zarr --drop flat-lead --drop gap --out kept.parquet"
     said = " ".join(CliRunner().invoke(app, shlex.split(line)).output.split())
-    assert "kept.parquet: 3 records; no finding of gap names a record" in said
+    assert "kept.parquet: 3 records; no finding of gap names a record to leave out" in said
     assert "--root FOLDER" in said
 
 

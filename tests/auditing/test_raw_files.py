@@ -67,3 +67,23 @@ def test_parts_of_a_container_file_are_read_and_are_no_duplicates(tmp_path: Path
     report = audit([tmp_path / "m.parquet", tmp_path / "n.parquet"])
     twice = [f.records for f in report.findings if f.check == "duplicate-file"]
     assert twice == [("11", "x"), ("77", "y")]
+
+
+def test_only_files_of_samples_make_a_duplicate(tmp_path: Path) -> None:
+    """A shared description is no copy; a copied table is one, byte for byte."""
+    folder = tmp_path / "mine"
+    for name in ("a/one.csv", "b/two.csv", "c/copy.csv"):
+        path = folder / name
+        path.parent.mkdir(parents=True)
+        seed = 1 if name != "b/two.csv" else 2
+        lead = make_ecg(seed, rate_hz=250.0)[0]
+        path.write_text("II\n" + "\n".join(f"{value:.4f}" for value in lead) + "\n")
+        (path.parent / "physioprep.yaml").write_text(
+            "sampling_rate: 250\nchannels: [II]\nunits: mV\n"
+        )
+    (folder / "records.csv").write_text("record_id,subject_id\na/one,p\nb/two,q\nc/copy,r\n")
+    pp.write_manifest(pp.scan(folder, "folder"), tmp_path / "m.parquet")
+    found = audit(tmp_path / "m.parquet").findings
+    copies = {f.check: f.records for f in found if f.check.startswith(("duplicate", "near"))}
+    both = ("a/one", "c/copy")
+    assert copies == {"duplicate-file": both, "duplicate-subject": both}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -18,24 +17,8 @@ from physioprep.auditing.measure.beats import ANALYSIS_HZ, band, to_analysis_rat
 from physioprep.auditing.measure.fingerprint import candidates
 from physioprep.auditing.measure.measured import Measured
 from physioprep.auditing.signals import Signal
+from physioprep.readers.sample_files import holds_samples
 
-#: Files without samples, which may be equal: headers, annotations, notes.
-_NO_SAMPLES = frozenset(
-    (
-        ".hea",
-        ".atr",
-        ".qrs",
-        ".ann",
-        ".st",
-        ".txt",
-        ".csv",
-        ".tsv",
-        ".json",
-        ".vhdr",
-        ".vmrk",
-        ".xml",
-    )
-)
 #: Correlation (median over shared channels, 3 to 20 Hz) of copies, and of affine copies.
 SAME, IDENTICAL = 0.95, 0.9999
 #: Least overlap of two signals to be judged, s.
@@ -103,9 +86,10 @@ def check_files(records: pd.DataFrame, name: Name) -> tuple[list[Finding], list[
     for row, digest, file in zip(
         rows[suspects].tolist(), hashes.take(suspects).to_pylist(), files, strict=True
     ):
-        if digest and PurePosixPath(file).suffix.lower() not in _NO_SAMPLES:
+        path = str(kept["path"].iat[row])
+        if digest and holds_samples(path, file):
             key: Key = str(kept["corpus"].iat[row]), str(kept["record_id"].iat[row])
-            part = _part(str(kept["path"].iat[row]), file)
+            part = _part(path, file)
             owners.setdefault((digest, part), {})[key] = file
     findings, groups, seen = [], [], set()
     for (digest, _), group in owners.items():

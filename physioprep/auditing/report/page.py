@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physioprep.auditing.act import commands
+from physioprep.auditing.act import commands, to_drop
 from physioprep.auditing.advice import ADVICE
 from physioprep.plain_text import plain_value
 
@@ -95,14 +95,17 @@ def _groups(
 ) -> list[dict[str, Any]]:
     """Return the findings by severity and check, the worst first, with an example's picture."""
     out: dict[tuple[str, str], dict[str, Any]] = {}
-    named: dict[str, set[str]] = {one.check: set() for one in report.findings}
-    for one in report.findings:
-        named[one.check].update(one.records)
+    named: dict[str, set[str]] = {}
+    act_on: set[tuple[str, str]] = set()  # no command where its findings advise none
+    for one in to_drop(report.findings):
+        named.setdefault(one.check, set()).update(one.records)
+        act_on.add((one.severity, one.check))
     for finding in report.findings:
         group = out.setdefault(
             (finding.severity, finding.check),
             {"severity": finding.severity, "check": finding.check, "findings": [], "more": 0,
-             "commands": commands(finding.check, report.inputs, named[finding.check])},
+             "commands": commands(finding.check, report.inputs, named[finding.check])
+             if (finding.severity, finding.check) in act_on else []},
         )  # fmt: skip
         if len(group["findings"]) >= FINDINGS:
             group["more"] += 1

@@ -220,7 +220,7 @@ def write_kept(
     ------
     PhysioprepError
         If there is no such check, one cannot be fixed, neither a manifest nor a store was audited,
-        or `path` exists or is an input of the audit.
+        no record would be left, or `path` exists or is an input of the audit.
     """
     from physioprep.manifest import write_manifest
 
@@ -253,13 +253,18 @@ def describe_kept(report: AuditReport, kept: pd.DataFrame, checks: Collection[st
     >>> import pandas as pd
     >>> kept = pd.DataFrame({"root": ["/data", "/data"]})
     >>> describe_kept(AuditReport((), (), ()), kept, ["gap"])
-    '2 records; no finding of gap names a record'
+    '2 records; no finding of gap names a record to leave out'
     """
     said = [f"{len(kept)} records"]
-    named = {one.check for one in report.findings if one.records}
+    named = {one.check for one in act.to_drop(report.findings)}
     idle = [check for check in checks if check not in named]
     if idle:
-        said.append(f"no finding of {', '.join(idle)} names a record")
+        said.append(f"no finding of {', '.join(idle)} names a record to leave out")
+    acted = set(map(id, act.to_drop(report.findings)))
+    passed = [one for one in report.findings if one.check in checks and id(one) not in acted]
+    n = len({record for one in passed for record in one.records})
+    if n:
+        said.append(f"{n} records of findings that are only good to know, fixed or flagged stay")
     if kept["root"].isna().any():
         said.append(
             "a store does not keep the folder of the raw files: give it to `ingest` (--root FOLDER)"
