@@ -12,7 +12,7 @@ import typer
 import physioprep as pp
 from physioprep import cli_pipeline, cli_shard, cli_train, console
 from physioprep.cli_errors import OneLineErrors
-from physioprep.cli_options import Json, Overwrite, Scheduler, Workers
+from physioprep.cli_options import Corpus, Json, Overwrite, Scheduler, Workers
 from physioprep.cli_words import Verbs
 from physioprep.errors import PhysioprepError
 from physioprep.limits import MIN_ADDRESS_SPACE_BYTES
@@ -65,7 +65,7 @@ def corpora(
 @app.command(epilog="Example: physioprep scan data/mitdb --corpus mitdb -o mitdb.parquet")
 def scan(
     root: Annotated[str, typer.Argument(help="Folder of the raw corpus, or its URL.")],
-    corpus: Annotated[str, typer.Option(help="Its name; see `physioprep corpora`.")],
+    corpus: Corpus,
     out: Annotated[Path, typer.Option("--out", "-o", help=".parquet, .csv or .json (Croissant).")],
     version: Annotated[str | None, typer.Option(help="Version of the corpus.")] = None,
     hashes: Annotated[bool, typer.Option(help="Hash every file (sha256).")] = True,
@@ -80,9 +80,9 @@ def scan(
 ) -> None:
     """List the recordings of a corpus in a manifest: one row per recording, none left out."""
     from physioprep.corpora.fit import misfits
-    from physioprep.corpora.not_taken import by_kind, in_words, without
+    from physioprep.corpora.not_taken import without
     from physioprep.corpora.scan import check_scan
-    from physioprep.corpora.unknown_units import unit_lines
+    from physioprep.corpora.summary import error_lines, summary_of
     from physioprep.manifest import check_manifest_output
 
     check_scan(root, corpus, pattern, scheduler, workers)
@@ -104,7 +104,6 @@ def scan(
     if notes:
         manifest.attrs["notes"] = notes
     pp.write_manifest(manifest, out, overwrite=overwrite)
-    kinds, units = by_kind(notes), unit_lines(notes)
     bad, doubts = manifest[manifest["error"].notna()], misfits(manifest)
     console.show(
         {
@@ -113,15 +112,14 @@ def scan(
             "subjects": int(manifest["subject_id"].nunique()),
             "hours": round(float(manifest["duration_s"].sum()) / 3600, 3),
             "not readable": len(bad),
-            "not taken": kinds if as_json else in_words(kinds) or "nothing",
-            "unit not understood": units if as_json else "; ".join(units) or "none",
+            **summary_of(notes, as_lists=as_json),
             "does not fit": doubts,
         },
         as_json,
     )
     for doubt in doubts if not as_json else ():
         console.say(f"warning: {corpus}? {doubt}")
-    for error in bad["error"]:
+    for error in error_lines(bad["error"]):
         console.say(f"not readable: {error}")
     raise typer.Exit(1 if len(bad) or doubts else 0)
 

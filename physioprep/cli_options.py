@@ -19,6 +19,13 @@ Seed = Annotated[
     int,
     typer.Option(min=SEED.least, max=MAX_SEED, help="The same seed gives the same bytes."),
 ]
+Corpus = Annotated[
+    str,
+    typer.Option(
+        help="Its name; see `physioprep corpora`. folder: files of your own; a table records.csv "
+        "gives subjects and labels (record_id, subject_id, session, age, sex, split, label_…)."
+    ),
+]
 Scheduler = Annotated[
     str | None,
     typer.Option(

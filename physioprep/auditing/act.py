@@ -241,8 +241,9 @@ def commands(check: str, inputs: Sequence[Any], records: Collection[str]) -> lis
     Returns
     -------
     list of str
-        Empty where no manifest can be changed, or no record is to be left out. FOLDER stands for that of the raw files, which a
-        store does not keep, and RECIPE.yaml for a recipe that is not one of physioprep's.
+        Empty where no manifest can be changed, or no record is to be left out. FOLDER stands for
+        that of the raw files, which a store does not keep, and RECIPE.yaml for a recipe that is
+        not one of physioprep's.
 
     Examples
     --------

@@ -137,21 +137,37 @@ class People:
             table = posixpath.join(top, "participants.tsv")
         return table
 
-    def has_row(self, path: str) -> bool:
-        """Return whether the table of participants, if there is one, has a recording's subject.
+    def unmet(self, paths: Iterable[str]) -> list[str]:
+        """Say which subjects have no row in the table of participants, and which rows none.
 
         Parameters
         ----------
-        path : str
-            Of the recording, relative to the corpus.
+        paths : iterable of str
+            Of all recordings, relative to the corpus.
 
         Returns
         -------
-        bool
+        list of str
+            At most two lines per table; none where it has no rows.
         """
-        rows = self._rows(self.participants(path), "participant_id")
-        subject = parse_name(path).entities.get("sub", "")
-        return not rows or f"sub-{subject}" in rows or subject in rows
+        subjects: dict[str, set[str]] = {}
+        for path in paths:
+            subject = parse_name(path).entities.get("sub", "")
+            subjects.setdefault(self.participants(path), set()).add(subject)
+        said = []
+        for table, found in sorted(subjects.items()):
+            listed = {name.removeprefix("sub-") for name in self._rows(table, "participant_id")}
+            bare = [f"sub-{name}" for name in sorted(found - listed)]
+            idle = [f"sub-{name}" for name in sorted(listed - found)]
+            if listed and bare:
+                n = f"{len(bare)} of {len(found)} subjects with recordings"
+                said.append(f"{table}: {n} have no row: {some_of(bare)}")
+            if idle:
+                said.append(
+                    f"{table}: {len(idle)} of {len(listed)} rows name no subject with recordings: "
+                    f"{some_of(idle)}"
+                )
+        return said
 
     def _add(self, person: Person, table: str, key: str, value: str, prefix: str) -> None:
         """Add a row of a table to what is known of a recording."""

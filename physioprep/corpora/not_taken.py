@@ -46,7 +46,7 @@ class Walked:
     skipped : dict of str to str
         What the walk itself or the corpus's module left out, and why.
     said : list of str
-        What else the module says of the corpus: it comes first in the manifest's notes.
+        What else the module says of the corpus's tables: it comes first in the manifest's notes.
     """
 
     names: list[str] = field(default_factory=list)

@@ -44,8 +44,8 @@ def scan(
     -------
     dict
         The manifest and its numbers of recordings, subjects, hours and unreadable files; in
-        words, what was not taken, which units are not understood, and what of the recordings is
-        not as the facts of the corpus say.
+        words, what tables lack, what was not taken, which units are not understood, and what of
+        the recordings is not as the facts of the corpus say.
 
     Raises
     ------
@@ -53,9 +53,8 @@ def scan(
         The corpus is unknown or not in the folder, or a rule of `high` cannot be applied.
     """
     from physioprep.corpora.fit import misfits
-    from physioprep.corpora.not_taken import by_kind, in_words
     from physioprep.corpora.scan import scan as scan_corpus
-    from physioprep.corpora.unknown_units import unit_lines
+    from physioprep.corpora.summary import summary_of
     from physioprep.manifest import write_manifest
 
     with console.progress_bar(f"scan {corpus}") as advance:
@@ -73,8 +72,7 @@ def scan(
         "subjects": int(manifest["subject_id"].nunique()),
         "hours": round(float(manifest["duration_s"].sum()) / 3600, 2),
         "not readable": int(manifest["error"].notna().sum()),
-        "not taken": in_words(by_kind(notes)) or "nothing",
-        "unit not understood": "; ".join(unit_lines(notes)) or "none",
+        **summary_of(notes),
         "does not fit": "; ".join(misfits(manifest)) or "nothing",
     }
 

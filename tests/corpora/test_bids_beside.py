@@ -36,7 +36,7 @@ def test_rows_of_scans_that_are_no_recording_are_named(tmp_path: Path, recording
     (tmp_path / "sub-01/sub-01_scans.tsv").write_text(rows)
     frame = pp.scan(tmp_path, "bids", hashes=False)
     assert frame.attrs["notes"] == [
-        "sub-01/sub-01_scans.tsv: 1 of 2 rows name no recording: eeg/sub-01_task-x_eeg.edf"
+        "table: sub-01/sub-01_scans.tsv: 1 of 2 rows name no recording: eeg/sub-01_task-x_eeg.edf"
     ]
 
 
@@ -52,7 +52,10 @@ def test_rows_of_one_recording_that_differ_give_nothing(tmp_path: Path, recordin
 def test_subjects_without_a_row_are_in_the_notes(tmp_path: Path, recording: Path) -> None:
     (tmp_path / "participants.tsv").write_text("participant_id\tage\nsub-02\t30\n")
     notes = pp.scan(tmp_path, "bids", hashes=False).attrs["notes"]
-    assert notes == ["1 subjects have no row in participants.tsv: sub-01"]
+    assert notes == [
+        "table: participants.tsv: 1 of 1 subjects with recordings have no row: sub-01",
+        "table: participants.tsv: 1 of 1 rows name no subject with recordings: sub-02",
+    ]
 
 
 @pytest.mark.parametrize(

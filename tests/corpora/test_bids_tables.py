@@ -15,6 +15,7 @@ from physioprep.corpora.bids_channels import read_channels, read_electrodes
 from physioprep.corpora.bids_names import SideFiles, parse_name
 from physioprep.corpora.bids_people import People
 from physioprep.corpora.bids_tables import read_events, read_tsv
+from physioprep.corpora.summary import table_lines
 from physioprep.errors import CorpusError
 
 Scan = Callable[..., pd.Series]
@@ -78,17 +79,25 @@ def test_participants(
         ("participant_id\tage\nsub-01\t300\n", "sub-01: age '300' is not a number of years"),
         ("participant_id\tsex\nsub-01\tO\n", "sub-01: sex 'O' is neither F nor M"),
         ("participant_id\tage\nsub-01\t2\nsub-01\t3\n", "several rows of sub-01, with other age"),
-        ("participant_id\tage\nsub-02\t2\n", "1 subjects have no row in participants.tsv: sub-01"),
+        (
+            "participant_id\tage\nsub-02\t2\n",
+            "participants.tsv: 1 of 1 subjects with recordings have no row: sub-01",
+        ),
+        (
+            "participant_id\tage\nsub-02\t2\nsub-01\t2\nsub-03\t2\n",
+            "participants.tsv: 2 of 3 rows name no subject with recordings: sub-02, sub-03",
+        ),
         ("subject,age\nsub-01,2\n", "participants.tsv: no column 'participant_id'"),
         ("", "participants.tsv: an empty table"),
     ],
 )
 def test_what_is_wrong_with_participants_is_said(
-    row_of: Scan, caplog: pytest.LogCaptureFixture, table: str, said: str
+    tmp_path: Path, row_of: Scan, caplog: pytest.LogCaptureFixture, table: str, said: str
 ):
     with caplog.at_level(logging.WARNING):
         person(row_of, table)
     assert said in caplog.text
+    assert said in " ".join(table_lines(pp.scan(tmp_path, "bids", hashes=False).attrs["notes"]))
 
 
 def test_other_columns_of_participants_sessions_and_scans_are_labels(

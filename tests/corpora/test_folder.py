@@ -1,12 +1,15 @@
 """A user's own folder: subjects and labels from names or a table."""
 
+import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from physioprep.cli import app
 from physioprep.corpora.scan import scan
 from physioprep.errors import CorpusError
-from physioprep.manifest import groups_of
+from physioprep.manifest import groups_of, read_manifest
 
 
 def test_folder_takes_subjects_and_labels_from_names(tmp_path: Path, wfdb, edf):
@@ -33,7 +36,13 @@ def test_folder_takes_them_from_a_table(tmp_path: Path, wfdb):
 
 @pytest.mark.parametrize(
     ("pattern", "said"),
-    [("(", "pattern"), (r"(?P<colour>\w+)", "'colour' is none of subject_id")],
+    [
+        ("(", "pattern"),
+        (r"(?P<colour>\w+)", "'colour' is none of subject_id"),
+        (r"(?P<subject>\w+)", "did you mean 'subject_id'"),
+        (r"(\d+)", r"has no named group: write \(\?P<subject_id>"),
+        (r"(?P<subject_id>s\d)", "matches none of the 1 recordings; .* such as 1.hea"),
+    ],
 )
 def test_folder_refuses_patterns_that_fill_no_column(tmp_path: Path, wfdb, pattern: str, said: str):
     wfdb(tmp_path / "1")
@@ -85,8 +94,65 @@ def test_rows_and_recordings_that_do_not_meet_are_said(
     assert frame["label_y"].tolist() == ["1", "1"]
     assert "several rows of a, with other label_x" in caplog.text
     caplog.clear()
-    scan(tmp_path, "folder", pattern=r"(?P<subject_id>s\d)")
-    assert "matches 0 of 2 recordings" in caplog.text
+    scan(tmp_path, "folder", pattern=r"(?P<subject_id>^a)")
+    assert "matches 1 of 2 recordings" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("file,subject_id\na,p\n", r"no column 'record_id' \(it has file, subject_id\)"),
+        ("Record_ID,age\na,7\n", "did you mean 'Record_ID'"),
+        ("recordid,x\na,7\n", "did you mean 'recordid'"),
+        ("record_id;age\na;7,5\n", "separated by semicolons, not by commas"),
+        ("record_id\tsubject_id\na\tp\n", "separated by tabs"),
+        ("record_id,subject\na,p\n", "'subject' is none of .* did you mean 'subject_id'"),
+        ("record_id,rhythm\na,p\n", "did you mean 'label_rhythm'"),
+    ],
+)
+def test_a_table_that_is_nearly_right_is_one_error(tmp_path: Path, wfdb, text: str, said: str):
+    wfdb(tmp_path / "a")
+    (tmp_path / "records.csv").write_text(text)
+    with pytest.raises(CorpusError, match=said):
+        scan(tmp_path, "folder")
+
+
+def test_another_table_of_that_name_is_said_to_be_another(tmp_path: Path, wfdb):
+    wfdb(tmp_path / "a")
+    (tmp_path / "records.csv").write_text("artist,year\nx,1970\n")
+    notes = scan(tmp_path, "folder").attrs["notes"]
+    assert notes == [
+        "table: records.csv: not used: it has no column 'record_id' (it has artist, year)",
+        "not taken: records.csv: a text, table or picture",
+    ]
+
+
+def test_the_summary_says_what_the_table_gave_and_what_not(tmp_path: Path, wfdb):
+    for name in ("a", "b", "c"):
+        wfdb(tmp_path / "raw" / name)
+    (tmp_path / "raw" / "records.csv").write_text(
+        "record_id,age,sex\na,-5,unknown\nb,nan,F\nx,1,M\n"
+    )
+    wanted = [
+        "records.csv: 2 of 3 recordings have a row",
+        "records.csv: 1 of 3 rows name no recording: x; record_id is the relative path without its "
+        "ending",
+        "records.csv: 1 of 3 recordings have no row: c",
+        "age of 2 recordings is no number of years from 0 to 120, and stays null: a ('-5'), "
+        "b ('nan')",
+        "sex of 1 recording is neither F nor M, and stays null: a ('unknown')",
+    ]
+    out = tmp_path / "m.parquet"
+    line = ["scan", str(tmp_path / "raw"), "--corpus", "folder", "--out", str(out), "--overwrite"]
+    said = CliRunner().invoke(app, [*line, "--json"])
+    assert json.loads(said.stdout)["tables"] == wanted
+    assert json.loads(said.stdout)["not taken"] == []  # it is used
+    assert all(" ".join(each.split()) in " ".join(CliRunner().invoke(app, line).output.split())
+               for each in wanted)  # fmt: skip
+    frame = read_manifest(out)
+    assert frame.attrs["notes"] == [f"table: {each}" for each in wanted]
+    assert frame["age"].isna().all()
+    assert frame["sex"].tolist() == [None, "F", None]
 
 
 @pytest.mark.parametrize("label", ["AF/AFL", "AF\\AFL", "AF%2FAFL", "a\tb", "é", "AF.AFL", "50 %"])

@@ -68,16 +68,13 @@ def find(root: Path) -> list[Entry]:
     people.note_idle_scans()
     for table in sorted({people.participants(path) for path in paths} - set(tables)):
         log.warning("%s is absent: its columns stay null", table)
+    said = people.unmet(paths)
+    for line in said:
+        log.warning("%s", line)
     walked = current_walk()
     if walked is not None:  # what is in them is in the rows
         walked.names = [name for name in walked.names if name not in people.read]
-        walked.said += people.problems
-    bare = {entry.subject_id or "" for entry in entries if not people.has_row(entry.path)}
-    if walked is not None and bare:
-        walked.said.append(
-            f"{len(bare)} subjects have no row in participants.tsv: {some_of(sorted(bare))}"
-        )
-    _say("%d subjects have no row in participants.tsv: %s", sorted(bare))
+        walked.said += [*said, *people.problems]
     _say("%d problems of tables: %s", people.problems)
     _say(
         "%d recordings are not named as the specification says: %s",

@@ -7,8 +7,9 @@ folder, or both (the table wins)::
     clinic/p01,p01,63,F,AF
 
 `record_id` is the relative path without its ending. An empty cell means unknown; every other
-text is kept as it is (``none`` and ``NA`` are names like others). With neither, every recording
-is a row with its subject unknown.
+text is kept as it is (``none`` and ``NA`` are names like others), but an age that is no number of
+years and a sex that is neither F nor M are null, which is said. With neither, every recording is a
+row with its subject unknown.
 """
 
 from __future__ import annotations
@@ -21,8 +22,16 @@ from pathlib import Path
 
 from physioprep import limits
 from physioprep.corpora.entry import Entry, walk
-from physioprep.corpora.not_taken import ARCHIVES, TEXTS
-from physioprep.corpora.tables import age, read_table, sex
+from physioprep.corpora.not_taken import ARCHIVES, TEXTS, current_walk
+from physioprep.corpora.records_table import (
+    TABLE,
+    age_and_sex,
+    check_column,
+    compare,
+    problem_lines,
+    read_records,
+    used,
+)
 from physioprep.errors import CorpusError, UnreadableFileError
 from physioprep.plain_text import quoted
 from physioprep.readers.endings import RECORDINGS, is_edf, without_ending
@@ -32,14 +41,12 @@ from physioprep.readers.table_text import TEXT_SUFFIXES, has_described_columns
 
 log = logging.getLogger(__name__)
 
-TABLE = "records.csv"
 #: Endings of tables, which are recordings only with a YAML file beside them that describes them.
 _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".npy", ".npz")
 #: Endings of headers, and of the files that they may describe.
 _HEADERS = (".hea", ".vhdr", ".ahdr", ".lay")
 _OF_HEADERS = (".dat", ".mat", ".eeg", ".edf", ".rec")
 _WITH_OWN_HEADER = (".edf", ".rec")
-_ROW = ("subject_id", "session", "age", "sex", "split")
 
 
 def find(root: Path, pattern: str | None = None) -> list[Entry]:
@@ -60,46 +67,40 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
     Raises
     ------
     CorpusError
-        The pattern is no regular expression, or the pattern or the table names a column that a
-        manifest does not have.
+        The pattern is no regular expression, names no group or matches no recording; the pattern
+        or the table names a column that a manifest does not have; or the table lacks record_id.
     """
     compiled = _compile(pattern) if pattern is not None else None
-    table = _table(root)
+    table = read_records(root)
     entries: list[Entry] = []
+    problems: dict[str, list[str]] = {}
     matched = 0
     for path in _readable(root):
         record_id = without_ending(path)
         found = compiled.search(path) if compiled is not None else None
         matched += found is not None
-        row = {**(found.groupdict() if found else {}), **table.get(record_id, {})}
-        entries.append(_entry(record_id, path, row) if row else Entry(record_id, path))
+        row = {**(found.groupdict() if found else {}), **table.rows.get(record_id, {})}
+        entries.append(_entry(record_id, path, row, problems) if row else Entry(record_id, path))
+    ids = [entry.record_id for entry in entries]
+    said = [*table.said, *compare(table, ids), *problem_lines(problems)]
     if pattern is not None and matched < len(entries):
-        log.warning(
-            "pattern %r matches %d of %d recordings: subjects and labels of the others stay null",
-            pattern, matched, len(entries),
-        )  # fmt: skip
-    _compare(table, [entry.record_id for entry in entries])
+        if not matched:
+            raise CorpusError(
+                f"pattern {pattern!r} matches none of the {len(entries)} recordings; it is "
+                f"searched for in paths such as {entries[0].path}"
+            )
+        said.append(
+            f"pattern {pattern!r} matches {matched} of {len(entries)} recordings: subjects and "
+            "labels of the others stay null"
+        )
+    for line in said:
+        log.warning("%s", line)
+    walked = current_walk()
+    if walked is not None:
+        walked.said += [*used(table, ids), *said]
+        if table.rows:  # what is in it is in the rows
+            walked.names = [name for name in walked.names if name != TABLE]
     return entries
-
-
-def _compare(table: Mapping[str, Mapping[str, str]], found: list[str]) -> None:
-    """Say which rows of the table name no recording, and which recordings have no row."""
-    if not table:
-        return
-    idle, bare = sorted(set(table) - set(found)), sorted(set(found) - set(table))
-    if idle:
-        hint = "" if len(idle) < len(table) else f" ({found[0]!r} would)" if found else ""
-        log.warning(
-            "%s: %d of %d rows name no recording: %s%s; record_id is the relative path without "
-            "its ending", TABLE, len(idle), len(table), _some(idle), hint,
-        )  # fmt: skip
-    if bare:
-        log.warning("%s: %d of %d recordings have no row: %s",
-                    TABLE, len(bare), len(found), _some(bare))  # fmt: skip
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
 
 
 def _readable(root: Path) -> list[str]:
@@ -159,39 +160,20 @@ def _compile(pattern: str) -> re.Pattern[str]:
         compiled = re.compile(pattern)
     except re.error as error:
         raise CorpusError(f"pattern {quoted(pattern)}: {error}") from None
+    if not compiled.groupindex:
+        raise CorpusError(
+            f"pattern {quoted(pattern)} has no named group: write (?P<subject_id>...) around what "
+            "names the subject"
+        )
     for name in compiled.groupindex:
-        _check(name, f"pattern {quoted(pattern)}")
+        check_column(name, f"pattern {quoted(pattern)}")
     return compiled
 
 
-def _table(root: Path) -> dict[str, dict[str, str]]:
-    if not (root / TABLE).is_file():
-        return {}
-    rows = read_table(root / TABLE)
-    if rows and "record_id" not in rows[0]:
-        return {}  # another table of that name
-    for name in rows[0] if rows else ():
-        if name != "record_id":
-            _check(name, TABLE)
-    out: dict[str, dict[str, str]] = {}
-    for row in rows:
-        held = out.setdefault(row["record_id"], row)
-        differ = [name for name in row if held[name] != row[name]]
-        if differ:  # which one is right is not known
-            log.warning(
-                "%s: several rows of %s, with other %s: these stay null",
-                TABLE, row["record_id"], ", ".join(differ),
-            )  # fmt: skip
-            out[row["record_id"]] = {**held, **dict.fromkeys(differ, "")}
-    return out
-
-
-def _check(name: str, where: str) -> None:
-    if name not in _ROW and not name.startswith("label_"):
-        raise CorpusError(f"{where}: {name!r} is none of {', '.join(_ROW)} and label_*")
-
-
-def _entry(record_id: str, path: str, row: Mapping[str, str | None]) -> Entry:
+def _entry(
+    record_id: str, path: str, row: Mapping[str, str | None], problems: dict[str, list[str]]
+) -> Entry:
+    age, sex = age_and_sex(record_id, row, problems)
     cells = {name: (value or "").strip() or None for name, value in row.items()}
     labels: dict[str, str | float | None] = {}
     for name, cell in cells.items():
@@ -202,8 +184,8 @@ def _entry(record_id: str, path: str, row: Mapping[str, str | None]) -> Entry:
         path,
         subject_id=cells.get("subject_id"),
         session=cells.get("session"),
-        age=age(cells.get("age")),
-        sex=sex(cells.get("sex")),
+        age=age,
+        sex=sex,
         split=cells.get("split"),
         labels=labels,
     )

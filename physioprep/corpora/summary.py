@@ -1,0 +1,102 @@
+"""What a scan says at its end: of tables, of what it did not take, of recordings it cannot read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from physioprep.corpora.not_taken import by_kind, in_words
+from physioprep.corpora.unknown_units import unit_lines
+
+_START: Final = "table: "
+_NAMED: Final = 5
+
+
+def table_notes(said: Iterable[str]) -> list[str]:
+    """Return what a corpus's module says of its tables, as notes of a manifest.
+
+    Parameters
+    ----------
+    said : iterable of str
+
+    Returns
+    -------
+    list of str
+    """
+    return [f"{_START}{line}" for line in said]
+
+
+def table_lines(notes: Iterable[str]) -> list[str]:
+    """Return what the notes of a manifest say of tables.
+
+    Parameters
+    ----------
+    notes : iterable of str
+        Those of `table_notes`, and others.
+
+    Returns
+    -------
+    list of str
+        Without the beginning that they share.
+
+    Examples
+    --------
+    >>> table_lines(["not taken: b: a text", "table: records.csv: 1 of 5 rows name no recording"])
+    ['records.csv: 1 of 5 rows name no recording']
+    """
+    return [note.removeprefix(_START) for note in notes if note.startswith(_START)]
+
+
+def summary_of(notes: Sequence[str], *, as_lists: bool = False) -> dict[str, Any]:
+    """Return what the notes of a scan say, for its summary.
+
+    Parameters
+    ----------
+    notes : sequence of str
+    as_lists : bool
+        Lists, as for JSON; else words.
+
+    Returns
+    -------
+    dict of str to Any
+
+    Examples
+    --------
+    >>> summary_of(["not taken: b.xyz: unknown kind"])["not taken"]
+    '1 .xyz (unknown kind: b.xyz)'
+    """
+    tables, kinds, units = table_lines(notes), by_kind(notes), unit_lines(notes)
+    return {
+        "tables": tables if as_lists else _first(tables) or "nothing to say",
+        "not taken": kinds if as_lists else in_words(kinds) or "nothing",
+        "unit not understood": units if as_lists else "; ".join(units) or "none",
+    }
+
+
+def _first(lines: list[str]) -> str:
+    more = len(lines) - _NAMED
+    return "; ".join(lines[:_NAMED]) + (f"; and {more} more" if more > 0 else "")
+
+
+def error_lines(errors: Iterable[str]) -> list[str]:
+    """Return errors of recordings, each once, with the number of recordings that have it.
+
+    Parameters
+    ----------
+    errors : iterable of str
+
+    Returns
+    -------
+    list of str
+        In order of their first recording.
+
+    Examples
+    --------
+    >>> error_lines(["physioprep.yaml: no units", "b.edf: cut off", "physioprep.yaml: no units"])
+    ['physioprep.yaml: no units (2 recordings)', 'b.edf: cut off']
+    """
+    return [
+        error + (f" ({count} recordings)" if count > 1 else "")
+        for error, count in Counter(errors).items()
+    ]
