@@ -1,6 +1,7 @@
 """The manifest round-trips through every format, and refuses what is not one."""
 
 import json
+import math
 from datetime import datetime
 from pathlib import Path
 
@@ -156,8 +157,41 @@ def test_missing_and_unknown_columns_are_named():
     frame = make_manifest(two_rows())
     with pytest.raises(ManifestError, match="lacks column sex"):
         validate(frame.drop(columns="sex"))
+    with pytest.raises(ManifestError, match=r"subject_id \(it has an unknown 'subject'\)$"):
+        validate(frame.rename(columns={"subject_id": "subject"}))
     with pytest.raises(ManifestError, match="unknown column colour"):
         validate(frame.assign(colour="red"))
+
+
+def test_a_parquet_file_that_is_nearly_a_manifest_says_what_it_lacks(tmp_path: Path):
+    write_manifest(make_manifest(two_rows()), tmp_path / "m.parquet")
+    table = pq.read_table(tmp_path / "m.parquet").replace_schema_metadata(None)
+    names = ["SubjectID" if n == "subject_id" else n for n in table.column_names if n != "sex"]
+    pq.write_table(table.drop_columns("sex").rename_columns(names), tmp_path / "n.parquet")
+    said = r"it lacks columns subject_id, sex \(it has an unknown 'SubjectID'\)"
+    with pytest.raises(ManifestError, match=said):
+        read_manifest(tmp_path / "n.parquet")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("age", -5.0, "age is -5, no number of years from 0 to 120"),
+        ("age", 1e300, r"age is 1e\+300, no number"),
+        ("age", math.inf, "age is inf, no number"),
+        ("sex", "x", "sex is 'x', neither F nor M"),
+    ],
+)
+def test_ages_and_sexes_that_are_none_are_refused(
+    tmp_path: Path, column: str, value: object, said: str
+):
+    frame = make_manifest(two_rows())
+    frame.at[1, column] = value
+    with pytest.raises(ManifestError, match=f"^manifest row 2: {said}.*record_id"):
+        validate(frame)
+    frame.to_parquet(tmp_path / "m.parquet")
+    with pytest.raises(ManifestError, match=rf"m\.parquet: manifest row 2: {said}"):
+        read_manifest(tmp_path / "m.parquet")
 
 
 def test_files_that_are_no_manifest(tmp_path: Path):

@@ -159,6 +159,28 @@ class SideFiles:
             return sorted(table for n, table in fitting if n == most)
         return []
 
+    def of_each_space(self, path: str, suffix: str) -> list[str]:
+        """Return the files of a kind that belong to a recording, for each coordinate system.
+
+        Parameters
+        ----------
+        path : str
+            Of the recording, relative to the corpus.
+        suffix : str
+            ``"electrodes"`` or ``"coordsystem"``.
+
+        Returns
+        -------
+        list of str
+            Sorted.
+        """
+        for fitting in self._by_level(path, suffix):
+            sizes = {
+                file: n - len(parse_name(file).entities.keys() & _OF_TABLES) for n, file in fitting
+            }
+            return sorted(file for file, n in sizes.items() if n == max(sizes.values()))
+        return []
+
     def inherited(self, path: str, suffix: str) -> list[str]:
         """Return all files of a kind that belong to a recording.
 

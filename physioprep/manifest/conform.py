@@ -14,6 +14,7 @@ import numpy as np
 
 from physioprep.errors import ManifestError
 from physioprep.manifest.cells import is_null
+from physioprep.manifest.lacking import fill_counts
 from physioprep.manifest.schema import COLUMNS, make_series, order_of
 
 if TYPE_CHECKING:
@@ -58,6 +59,9 @@ def conform(frame: pd.DataFrame) -> pd.DataFrame:
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ManifestError(f"manifest has column {twice} twice")
+    if "n_samples" not in names and "modality" in names:
+        frame = frame.assign(n_samples=None)  # of a manifest that somebody made: unknown
+        names.append("n_samples")
     if not set(COLUMNS) <= set(names):
         return frame  # `validate` says what is missing
     labels = [name for name in names if name not in COLUMNS]
@@ -71,6 +75,7 @@ def conform(frame: pd.DataFrame) -> pd.DataFrame:
         else:
             out[name] = conformed(name, kind, frame[name].tolist())
     right = pd.DataFrame(out, copy=False)
+    fill_counts(right)
     right.attrs = frame.attrs  # the notes of a scan
     return right
 

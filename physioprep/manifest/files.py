@@ -20,6 +20,7 @@ from physioprep.manifest.croissant import describe
 from physioprep.manifest.csv_file import read_csv, write_csv
 from physioprep.manifest.decode import to_lists
 from physioprep.manifest.footer import stated_values
+from physioprep.manifest.lacking import fill_counts, missing_columns
 from physioprep.manifest.notes import say_lost, with_notes
 from physioprep.manifest.schema import (
     COLUMNS,
@@ -244,8 +245,9 @@ def _read_parquet(path: Path, *, shared: bool) -> pd.DataFrame:
     except (pa.ArrowException, ValueError, OSError) as error:
         raise ManifestError(f"{path}: not a Parquet file: {_one_line(error)}") from None
     stated = (file.schema_arrow.metadata or {}).get(_METADATA.encode())
-    if stated is None and not set(COLUMNS) <= set(file.schema_arrow.names):
-        raise ManifestError(f"{path}: a Parquet file, but no manifest")
+    lacks = missing_columns({*file.schema_arrow.names, "n_samples"}, COLUMNS)
+    if stated is None and lacks:
+        raise ManifestError(f"{path}: a Parquet file, but no manifest: it {lacks}")
     if stated is not None and stated != str(SCHEMA_VERSION).encode():
         version = stated.decode("utf-8", "replace")
         raise ManifestError(
@@ -278,6 +280,10 @@ def _read_parquet(path: Path, *, shared: bool) -> pd.DataFrame:
     frame = pd.DataFrame(out, copy=False)
     if stated is None:
         return conform(frame)
+    if "n_samples" not in frame:
+        frame = conform(frame)
+    elif not lacks:
+        fill_counts(frame)
     said = file.schema_arrow.metadata.get(_NOTES.encode())
     return with_notes(frame, load_json(said, ManifestError) if said else None, path)
 

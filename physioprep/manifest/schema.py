@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from physioprep.errors import ManifestError, UnreadableFileError
 from physioprep.file_systems import check_address
 from physioprep.manifest.cells import is_null, label_kind
+from physioprep.manifest.lacking import fill_counts, missing_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +57,7 @@ COLUMNS: Final[dict[str, tuple[str, str]]] = {
 GROUP_COLUMNS: Final = ("modality", "sampling_rate", "n_samples", "channels", "units")
 _LABELS_BEFORE = "age"
 _NULLABLE_LISTS = ("file_sha256",)
+_OLDEST: Final = 120
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,7 @@ def make_manifest(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
         ordered[name] = make_series(name, kind, values)
     frame = pd.DataFrame(ordered)
     frame = _sorted(frame)
+    fill_counts(frame)
     validate(frame)
     return frame
 
@@ -207,9 +210,9 @@ def validate(frame: pd.DataFrame) -> None:
     ------
     ManifestError
         If a column is missing or unknown, a corpus, record id or path is null or empty, a record
-        occurs twice, the parallel lists of a row differ in length, a label is neither
-        text, number nor list of texts, or a root is an address that may not be opened or written
-        down.
+        occurs twice, an age is not between 0 and 120, a sex is neither F nor M, the parallel lists
+        of a row differ in length, a label is neither text, number nor list of texts, or a root is
+        an address that may not be opened or written down.
 
     Examples
     --------
@@ -217,7 +220,8 @@ def validate(frame: pd.DataFrame) -> None:
     >>> validate(pd.DataFrame({"corpus": ["mitdb"]}))
     Traceback (most recent call last):
         ...
-    physioprep.errors.ManifestError: manifest lacks column corpus_version
+    physioprep.errors.ManifestError: manifest lacks columns corpus_version, record_id, subject_id, \
+session, root and 19 more
     """
     check_columns(frame)
     _check_lists(frame)
@@ -236,9 +240,8 @@ def check_columns(frame: pd.DataFrame) -> None:
     ManifestError
         As `validate`.
     """
-    for name in COLUMNS:
-        if name not in frame.columns:
-            raise ManifestError(f"manifest lacks column {name}")
+    if lacks := missing_columns(map(str, frame.columns), COLUMNS):
+        raise ManifestError(f"manifest {lacks}")
     for name in map(str, frame.columns):
         if name not in COLUMNS and not name.startswith("label_"):
             raise ManifestError(f"manifest has unknown column {name} (labels are label_*)")
@@ -255,9 +258,23 @@ def check_columns(frame: pd.DataFrame) -> None:
     if twice.any():
         first = frame.loc[twice.idxmax()]
         raise ManifestError(f"record {first['corpus']}/{first['record_id']} occurs twice")
+    _check_people(frame)
     _check_roots(frame)
     for name in label_columns(frame):
         label_kind(name, frame[name])
+
+
+def _check_people(frame: pd.DataFrame) -> None:
+    """Refuse ages and sexes that are none: a scan makes them null."""
+    ages, sexes = frame["age"].tolist(), frame["sex"].tolist()
+    for row, (age, sex) in enumerate(zip(ages, sexes, strict=True)):
+        bad = ""
+        if not is_null(age) and not 0 <= age <= _OLDEST:
+            bad = f"age is {age:g}, no number of years from 0 to {_OLDEST}"
+        elif not is_null(sex) and sex not in ("F", "M"):
+            bad = f"sex is {sex!r}, neither F nor M"
+        if bad:
+            raise ManifestError(f"manifest row {row + 1}: {bad}{_identified(frame, row)}")
 
 
 def _identified(frame: pd.DataFrame, row: int) -> str:

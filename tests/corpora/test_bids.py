@@ -133,7 +133,7 @@ def test_what_is_left_out_is_named_in_the_notes_with_the_reason(dataset: Make):
     assert manifest["record_id"].tolist() == ["sub-01_task-rest_eeg"]
     samples = "a table of samples, which no reader reads"
     assert manifest.attrs["notes"] == [
-        "participants.tsv: row 2: 1 cells, not 2",
+        "table: participants.tsv: row 2: 1 cells, not 2",
         "not taken: derivatives/clean/sub-01/eeg/sub-01_task-rest_desc-clean_eeg.edf: "
         "in derivatives, which is a dataset by itself",
         "not taken: sourcedata/sub-01/raw.edf: in sourcedata, which is a dataset by itself",
@@ -250,3 +250,21 @@ def test_electrodes_are_read_by_inheritance_with_their_unit(dataset: Make):
     assert (found.unit, found.system) == ("mm", "ALS")
     np.testing.assert_array_equal(found.positions["Fp1"], (1.5, np.nan, -2))
     assert "sub-01/sub-01_electrodes.tsv" in scanned(root)["files"].iloc[0]
+
+
+def test_electrodes_and_coordinate_systems_are_among_the_files(
+    shared_data: Path, dataset: Make, tmp_path: Path
+):
+    """Also those without a space beside those of one."""
+    manifest = pp.scan(shared_data / "formats_tiny_bids", "bids", hashes=False)
+    there = [file.name for file in (shared_data / "formats_tiny_bids").rglob("*")]
+    spatial = {name for name in there if name.endswith(("electrodes.tsv", "coordsystem.json"))}
+    assert len(spatial) == 4
+    assert spatial <= {file.rpartition("/")[2] for file in manifest["files"].iloc[0]}
+    assert not [note for note in manifest.attrs["notes"] if "electrodes" in note]
+    root = dataset()
+    (tmp_path / "secret.json").write_text("{}")
+    (root / "sub-01" / "sub-01_coordsystem.json").symlink_to(tmp_path / "secret.json")
+    row = scanned(root).iloc[0]
+    assert row["error"] is None
+    assert list(row["flags"]) == ["not-read:sub-01/sub-01_coordsystem.json"]

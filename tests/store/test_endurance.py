@@ -219,7 +219,7 @@ def test_header_that_states_no_length(small: Path, tmp_path: Path) -> None:
     assert pp.open_store(result.path).record("r1")["ecg"].sizes["time"] == 2000
     manifest.at[2, "n_samples"] = [None]
     result = pp.ingest(manifest, tmp_path / "t.zarr", "native")
-    assert result.quarantined == ("folder/r2: its header does not say how many samples it holds",)
+    assert result.quarantined == ("folder/r2: the manifest has no n_samples of it",)
 
 
 def test_header_that_promises_another_length(small: Path, tmp_path: Path) -> None:
@@ -230,8 +230,8 @@ def test_header_that_promises_another_length(small: Path, tmp_path: Path) -> Non
     manifest.at[2, "duration_s"] = 25.0
     result = pp.ingest(manifest, tmp_path / "s.zarr", "native")
     assert len(result.quarantined) == 2
-    assert "its header promises 1500 ecg samples at 100 Hz" in result.quarantined[0]
-    assert "its header promises 2500 ecg samples at 100 Hz" in result.quarantined[1]
+    assert "by the manifest it has 1500 ecg samples at 100 Hz" in result.quarantined[0]
+    assert "by the manifest it has 2500 ecg samples at 100 Hz" in result.quarantined[1]
     store = pp.open_store(result.path)
     assert store.records["sha256"].notna().all()  # ingest fills in what the scan left out
     pp.ingest(without(pp.scan(small, "folder"), "r1", "r2"), tmp_path / "t.zarr", "native")
@@ -253,7 +253,9 @@ def test_record_of_many_shards(
     manifest.at[at, "n_samples"] = [700_000]
     manifest.at[at, "duration_s"] = 7000.0
     result = pp.ingest(manifest, tmp_path / "t.zarr", "native")
-    assert "promises 700000 ecg samples at 100 Hz; it gives 600000" in result.quarantined[0]
+    assert (
+        "700000 ecg samples at 100 Hz in the store; its file gives 600000" in result.quarantined[0]
+    )
     shards = list((result.path / "ecg/signal/c/0").iterdir())
     assert len(shards) == 1
     assert not verify(result.path).problems

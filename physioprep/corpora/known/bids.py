@@ -30,6 +30,7 @@ from physioprep.corpora.entry import Entry, walk
 from physioprep.corpora.not_taken import current_walk
 from physioprep.errors import CorpusError
 from physioprep.readers import mne
+from physioprep.readers.confinement import is_inside
 from physioprep.readers.endings import is_edf
 from physioprep.recording import Header
 
@@ -37,7 +38,9 @@ log = logging.getLogger(__name__)
 
 _ENDINGS: Final = (".edf", ".bdf", ".rec", ".edf+", ".bdf+", ".nwb", ".hea", *mne.SUFFIXES)
 #: Tables that belong to a recording, and are among its files.
-_SIDE: Final = ("events", "channels", "electrodes")
+_SIDE: Final = ("events", "channels")
+#: What belongs to it once for each coordinate system.
+_SPATIAL: Final = ("electrodes", "coordsystem")
 #: Samples that no reader here reads: named, not listed.
 _PHYSIO: Final = re.compile(r".*_(?:physio|stim|motion|eeg|ieeg|emg|ecg)\.(?:tsv|tsv\.gz|csv|txt)")
 _OF_SIGNALS: Final = re.compile(r".*_(?:physio|eeg|ieeg|emg|ecg)\.(?!json$|txt$)[^.]+")
@@ -106,7 +109,7 @@ def _survey(root: Path) -> tuple[list[str], list[str]]:
             left[path] = "of no subject (sub-*)"
         elif _PHYSIO.fullmatch(low):
             left[path] = "a table of samples, which no reader reads"
-        elif low.endswith(".tsv"):
+        elif low.endswith((".tsv", "_coordsystem.json")):
             tables.append(path)
         elif _subject(path) and _OF_SIGNALS.fullmatch(low) and is_edf(root / path):
             found.append(path)
@@ -139,10 +142,10 @@ def _entry(path: str, people: People, side: SideFiles, *, several: bool) -> Entr
         tables = side.nearest(path, suffix)
         if len(tables) == 1 and not _is_of_all_parts(name, tables[0], suffix):
             sidecars += tables
-        elif suffix != "electrodes":
+        else:
             flags += [f"not-read:{table}" for table in tables]
-        else:  # one per coordinate system
-            sidecars += tables
+    for suffix in _SPATIAL:
+        sidecars += side.of_each_space(path, suffix)
     prefix = f"{dataset_of(path)}/" if several and dataset_of(path) else ""
     session = name.entities.get("ses")
     labels = {key: value for key, value in name.entities.items() if key not in ("", "sub", "ses")}
@@ -157,6 +160,11 @@ def _entry(path: str, people: People, side: SideFiles, *, several: bool) -> Entr
         sidecars=tuple(sidecars),
         flags=tuple(flags),
     )
+
+
+def _check_inside(root: Path, name: str) -> None:
+    if not is_inside(str(root / name), str(root)) or not (root / name).is_file():
+        raise CorpusError(f"{name}: no file of this folder")
 
 
 def _is_of_all_parts(name: BidsName, table: str, suffix: str) -> bool:
@@ -194,9 +202,11 @@ def describe(entry: Entry, header: Header) -> Entry:
                 flags += [f"{kind}.tsv:{problem}" for problem in problems]
             elif kind == "events":
                 flags += _event_flags(read_events(root / table, root), header)
-            else:
+            elif kind == "electrodes":
                 problems = read_electrodes(root / table, root, None).problems
                 flags += [f"{kind}.tsv:{problem}" for problem in problems]
+            else:
+                _check_inside(root, table)
         except CorpusError as error:
             log.warning("%s", str(error).replace(f"{root}/", ""))
             flags.append(f"not-read:{table}")

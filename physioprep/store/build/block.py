@@ -175,12 +175,13 @@ class _Block:
                 on_checksum=self.job.on_checksum,
             )
             self.sources[number] = check_sources(record)
+            signature.check_rates(group.sampling_rate for group in recording.groups)
             stage = "harmonise"
             by_key = {writer.expected.key: writer for writer in writers}
 
             def add(key: str, first: int, samples: NDArray[Any]) -> None:
                 if key not in by_key:
-                    raise PhysioprepError(f"its header promises no {key} signals; it gives some")
+                    raise PhysioprepError(f"the manifest has no {key} signals; its file gives some")
                 by_key[key].add(samples)
                 self._write_full_shards(by_key[key])
 

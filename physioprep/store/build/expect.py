@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
+from math import isclose
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -76,10 +77,34 @@ class Signature:
         Channel name and unit, as in the file, to the modality stated by the manifest.
     expected : tuple of Expected
         The harmonised groups.
+    rates : tuple of float
+        Sampling rates of the recordings by the manifest, Hz.
     """
 
     modalities: Mapping[tuple[str, str], str]
     expected: tuple[Expected, ...]
+    rates: tuple[float, ...] = ()
+
+    def check_rates(self, found: Iterable[float]) -> None:
+        """Refuse a recording whose sampling rate is not that of the manifest.
+
+        Parameters
+        ----------
+        found : iterable of float
+            Sampling rates in its file, Hz.
+
+        Raises
+        ------
+        PhysioprepError
+            The file has no signals at a rate of the manifest.
+        """
+        there = sorted(set(found))
+        for rate in self.rates:
+            if there and not any(isclose(rate, each, rel_tol=1e-6) for each in there):
+                given = ", ".join(f"{each:g}" for each in there)
+                raise PhysioprepError(
+                    f"the manifest has sampling_rate {rate:g} Hz; its file has {given} Hz"
+                )
 
     def modality_of(self, channel: str, unit: str) -> str:
         """Return the modality of a source channel.
@@ -183,7 +208,8 @@ def expect(
     )
     if not expected:
         return Refused("plan", "it holds no signals")
-    return Signature(modalities, expected), tuple(plan.n_samples for plan in plans.values())
+    rates = tuple(dict.fromkeys(signals.rates))
+    return Signature(modalities, expected, rates), tuple(plan.n_samples for plan in plans.values())
 
 
 def _header(

@@ -254,7 +254,7 @@ class _Shapes:
     ) -> tuple[int, tuple[int, ...]] | Refused:
         modality, rates, counts, channels, units = map(json.loads, shape)
         if any(count is None for count in counts):
-            return Refused("plan", "its header does not say how many samples it holds")
+            return Refused("plan", "the manifest has no n_samples of it")
         signals = Signals(
             tuple(modality), tuple(rates), tuple(map(tuple, channels)), tuple(map(tuple, units))
         )

@@ -92,6 +92,7 @@ def encode_job(job: Job) -> bytes:
             {
                 "modalities": [[*pair, name] for pair, name in signature.modalities.items()],
                 "expected": [asdict(each) for each in signature.expected],
+                "rates": list(signature.rates),
             }
             for signature in job.signatures
         ],
@@ -130,6 +131,7 @@ def decode_job(data: bytes) -> Job:
             Signature(
                 {(channel, unit): name for channel, unit, name in each["modalities"]},
                 tuple(Expected(**_with_tuples(one)) for one in each["expected"]),
+                tuple(each.get("rates", ())),  # of an ingest that an earlier version began: none
             )
             for each in plain["signatures"]
         ),

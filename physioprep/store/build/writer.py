@@ -126,11 +126,11 @@ class GroupWriter:
     def _other_channels(self, found: str) -> PhysioprepError:
         planned = ", ".join(self.expected.channels)
         return PhysioprepError(
-            f"its header promises {self.expected.modality} channels {planned}; it gives {found}"
+            f"the manifest has {self.expected.modality} channels {planned}; its file gives {found}"
         )
 
     def _other_length(self, found: str) -> PhysioprepError:
         return PhysioprepError(
-            f"its header promises {self.length} {self.expected.modality} samples at "
-            f"{self.expected.rate_hz:g} Hz; it gives {found}"
+            f"by the manifest it has {self.length} {self.expected.modality} samples at "
+            f"{self.expected.rate_hz:g} Hz in the store; its file gives {found}"
         )
