@@ -19,7 +19,7 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "Leave the channel out, or interpolate it.",
     ),
     "checksum": (
-        "A file differs from the publisher's list of checksums.",
+        "A file differs from the publisher's list of checksums, or samples from their header's.",
         "Fetch it again.",
     ),
     "clipping": (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from physioprep.auditing.checks.amplitude import check_amplitude
 from physioprep.auditing.checks.annotations import store_annotations
 from physioprep.auditing.checks.completeness import (
+    check_checksum_flags,
     check_empty,
     check_expected,
     check_known_faults,
@@ -198,7 +199,7 @@ def _tables(
             found, more = check_windows(one, name)
             findings, compared = findings + found + check_statistics(one), compared + more
         elif one.kind == "store":
-            findings += store_annotations(one, name)
+            findings += store_annotations(one, name) + check_checksum_flags(one.records, name)
     return findings, compared
 
 

@@ -65,15 +65,26 @@ def read_of_corpus(
     try:
         return read_recording(path, format=format, root=root, verify=verify)
     except ChecksumError as error:
-        if on_checksum != "flag" and (on_checksum or not _is_known(corpus, faults)):
+        if on_checksum != "flag" and (on_checksum or not is_known(corpus, faults)):
             raise
         recording = read_recording(path, format=format, root=root, verify=False)
         cause = str(error).replace(f"{os.fspath(root).rstrip('/')}/", "")
         return replace(recording, metadata={**recording.metadata, "checksum_failed": cause})
 
 
-def _is_known(corpus: str, faults: Sequence[str] | None) -> bool:
-    """Return whether the facts say that a record is kept with a wrong checksum."""
+def is_known(corpus: str, faults: Sequence[str] | None) -> bool:
+    """Return whether the facts say that a record is kept with a wrong checksum.
+
+    Parameters
+    ----------
+    corpus : str
+    faults : sequence of str or None
+        Ids of the known faults of the record.
+
+    Returns
+    -------
+    bool
+    """
     if not faults or corpus not in list_corpora():
         return False
     known = {fault.id for fault in load_facts(corpus).faults if fault.on_checksum == "flag"}

@@ -66,11 +66,12 @@ def read_records(root: Path) -> RecordsTable:
     if KEY not in names:
         said = f"{TABLE}: not used: it has no column {KEY!r} (it has {_some(names)})"
         return RecordsTable(said=[said])
-    for name in names:
+    rows = read_table(path)
+    for name in filter(None, names):  # commas at the end of the line name nothing
         if name != KEY:
             check_column(name, TABLE)
     found = RecordsTable()
-    for row in read_table(path):
+    for row in rows:
         held = found.rows.setdefault(row[KEY], row)
         differ = [name for name in row if held[name] != row[name]]
         if differ:  # which one is right is not known

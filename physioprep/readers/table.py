@@ -32,8 +32,11 @@ from physioprep.readers.regular import read_text
 from physioprep.readers.table_columns import read_columns
 from physioprep.readers.table_text import check_end
 from physioprep.recording import Header, Recording, SignalGroup
+from physioprep.suggest import did_you_mean
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".npy", ".npz", ".mat")
+#: Description of all tables of its folder.
+SHARED = "physioprep.yaml"
 _KEYS = frozenset(
     {"sampling_rate", "time", "channels", "units", "gain", "baseline", "missing", "start_time"}
     | {"variable", "axes", "time_unit"}
@@ -62,7 +65,7 @@ def description_of(path: Path) -> Path | None:
     >>> description_of(folder / "a.csv").name
     'physioprep.yaml'
     """
-    for file in (path.with_suffix(".yaml"), path.with_name("physioprep.yaml")):
+    for file in (path.with_suffix(".yaml"), path.with_name(SHARED)):
         if path.name.lower().endswith(SUFFIXES) and file.is_file():
             return file
     return None
@@ -161,8 +164,10 @@ def _describe(file: Path) -> dict[str, Any]:
     text = read_text(file, limits.MAX_YAML_BYTES)
     about = load_yaml(text, lambda cause: UnreadableFileError(file, cause))
     if not isinstance(about, dict) or not {"channels"} <= set(about) <= _KEYS:
-        unknown = sorted(set(about) - _KEYS) if isinstance(about, dict) else []
-        what = f"unknown key {unknown[0]!r}" if unknown else "does not list channels"
+        unknown = sorted(set(about) - _KEYS, key=str) if isinstance(about, dict) else []
+        what = "does not list channels"
+        if unknown:
+            what = f"unknown key {unknown[0]!r}{did_you_mean(str(unknown[0]), _KEYS)}"
         raise UnreadableFileError(file, what)
     if not isinstance(about["channels"], list | dict) or not about["channels"]:
         raise UnreadableFileError(file, "channels is neither a list nor a mapping")

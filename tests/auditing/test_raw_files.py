@@ -39,6 +39,24 @@ def test_a_store_of_flagged_records_can_be_derived_again(tmp_path: Path) -> None
     pp.ingest(manifest, tmp_path / "s.zarr", on_checksum="flag")
     found = audit([tmp_path / "s.zarr", tmp_path / "m.parquet"]).findings
     assert not [f for f in found if f.check == "recipe-mismatch"]
+    for paths in ([tmp_path / "s.zarr"], [tmp_path / "s.zarr", tmp_path / "m.parquet"]):
+        (flagged,) = (f for f in audit(paths).findings if f.check == "checksum")
+        assert (flagged.severity, flagged.records) == ("warning", ("bad",))
+        assert "do not have the checksum of their header" in flagged.detail
+
+
+def test_a_difference_from_the_file_says_that_a_checksum_fails(tmp_path: Path) -> None:
+    write(tmp_path / "raw" / "a", ("II",), wrong=0)
+    write(tmp_path / "raw" / "b", ("II",), wrong=0)
+    pp.ingest(pp.scan(tmp_path / "raw", "folder"), tmp_path / "s.zarr")
+    data = bytearray((tmp_path / "raw" / "a.dat").read_bytes())
+    data[1001] ^= 8
+    (tmp_path / "raw" / "a.dat").write_bytes(data)
+    pp.write_manifest(pp.scan(tmp_path / "raw", "folder"), tmp_path / "m.parquet")
+    found = audit([tmp_path / "s.zarr", tmp_path / "m.parquet"]).findings
+    (said,) = (f for f in found if f.check == "recipe-mismatch")
+    assert said.records == ("a",)
+    assert said.detail.endswith("; its file fails the checksum of its header")
 
 
 def test_parts_of_a_container_file_are_read_and_are_no_duplicates(tmp_path: Path) -> None:

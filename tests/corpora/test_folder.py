@@ -234,3 +234,31 @@ def test_a_header_says_which_files_are_its_own(tmp_path: Path, wfdb, edf, ending
     header = (tmp_path / "a.hea").read_text()
     (tmp_path / "a.hea").write_text(header.replace("a.dat", f"a.{ending}"))
     assert scan(tmp_path, "folder")["path"].tolist() == ["a.hea"]
+
+
+def test_a_fault_of_a_shared_description_is_printed_once(tmp_path: Path):
+    (tmp_path / "raw").mkdir()
+    for name in ("a.csv", "b.csv", "c.csv"):
+        (tmp_path / "raw" / name).write_text("lead\n0.1\n0.2\n")
+    about = "sampling_rte: 250\nchannels: {I: lead}\nunits: mV\n"
+    (tmp_path / "raw" / "physioprep.yaml").write_text(about)
+    line = ["scan", str(tmp_path / "raw"), "--corpus", "folder", "-o", str(tmp_path / "m.parquet")]
+    said = " ".join(CliRunner().invoke(app, line).output.split())
+    assert said.count("did you mean 'sampling_rate'") == 1
+    assert "(3 recordings)" in said
+
+
+def test_a_description_in_a_folder_above_is_said_not_to_be_used(tmp_path: Path, wfdb):
+    wfdb(tmp_path / "r")
+    about = "sampling_rate: 250\nchannels: {I: lead}\nunits: mV\n"
+    (tmp_path / "physioprep.yaml").write_text(about)
+    for name in ("deep/er/a.csv", "notes/README.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "deep/er/a.csv").write_text("lead\n0.1\n0.2\n")
+    (tmp_path / "notes/README.txt").write_text("how it was made\n")
+    assert scan(tmp_path, "folder").attrs["notes"] == [
+        "not taken: deep/er/a.csv: physioprep.yaml describes the tables beside it only; copy it "
+        "beside this one",
+        "not taken: notes/README.txt: a text, table or picture",
+        "not taken: physioprep.yaml: a text, table or picture",
+    ]

@@ -95,6 +95,10 @@ def test_a_time_column_gives_the_rate(tmp_path: Path) -> None:
         ("sampling_rate: 250\nchannels: [x]\nunits: [a, b]\n", "2 units for 1"),
         ("sampling_rate: 250\nchannels: [x]\ngain: [1, 2]\n", "2 values of gain"),
         ("sampling_rate: 250\nchannels: [x]\nrate: 1\n", "unknown key 'rate'"),
+        (
+            "sampling_rte: 250\nchannels: [x]\n",
+            "unknown key 'sampling_rte'; did you mean 'sampling_rate'?",
+        ),
         ("sampling_rate: 250\nchannels: [text]\n", "samples of type object"),
     ],
 )

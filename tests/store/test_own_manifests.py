@@ -55,5 +55,28 @@ def test_a_manifest_without_numbers_of_samples(
             "the manifest has no n_samples of it"
         ]
     else:
-        with pytest.raises(StoreError, match="no record can be ingested: the manifest has no n_s"):
+        with pytest.raises(StoreError, match=r"ingested: folder/r0: the manifest has no n_samp"):
             pp.ingest(found, tmp_path / "s.zarr", "native")
+
+
+def test_a_folder_that_is_none_is_one_error(small: Path, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"/nonexist: no such folder$"):
+        pp.ingest(pp.scan(small, "folder"), tmp_path / "s.zarr", root=tmp_path / "nonexist")
+    assert not (tmp_path / "s.zarr").exists()
+
+
+@pytest.mark.parametrize(
+    ("labels", "wanted"),
+    [
+        (("EEG Cz", "EEG Pz"), "its signals are eeg: --recipe eeg-200hz takes them"),
+        (("EEG Cz", "PPG"), "eeg and ppg: --recipe eeg-200hz or paired-ppg-200hz takes them"),
+    ],
+)
+def test_a_recipe_that_fits_the_signals_is_suggested(
+    tmp_path: Path, wfdb_writer: Callable[..., None], make_noise: Any, labels: Any, wanted: str
+) -> None:
+    wfdb_writer(tmp_path / "raw", "r0", make_noise(0, 2000), leads=labels)
+    with pytest.raises(StoreError) as raised:
+        pp.ingest(pp.scan(tmp_path / "raw", "folder"), tmp_path / "s.zarr")
+    assert wanted in str(raised.value)
+    assert "among" not in str(raised.value)

@@ -9,8 +9,10 @@ import pandas as pd
 from physioprep.auditing.arrow_columns import flattened
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Name
+from physioprep.corpora.reading import is_known
 from physioprep.errors import CorpusError, PhysioprepError
 from physioprep.facts import load_facts
+from physioprep.store.build.result import CHECKSUM
 
 
 def check_unreadable(refused: pd.DataFrame, name: Name) -> list[Finding]:
@@ -130,6 +132,40 @@ def check_known_faults(records: pd.DataFrame, name: Name) -> list[Finding]:
         evidence = {"corpus": corpus, "fault": fault_id, "action": action, "citation": citation}
         out.append(Finding("known-fault", severity, tuple(names), detail, evidence))
     return out
+
+
+def check_checksum_flags(records: pd.DataFrame, name: Name) -> list[Finding]:
+    """Report records that a store has although their samples fail a checksum.
+
+    Parameters
+    ----------
+    records : pandas.DataFrame
+        Of a store. With ``flags`` and ``faults``.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        ``checksum``, at most one: not of records for which the facts of their corpus know it,
+        which are a ``known-fault``.
+    """
+    bare = {column: records[column] for column in ("flags", "faults") if column in records}
+    if len(bare) < 2:
+        return []
+    found = []
+    columns = (records["corpus"], records["record_id"], *bare.values())
+    for corpus, record, flags, faults in zip(*columns, strict=True):
+        if isinstance(flags, list) and CHECKSUM in flags and not is_known(str(corpus), faults):
+            found.append(name((str(corpus), str(record))))
+    if not found:
+        return []
+    many = len(found) > 1
+    detail = (
+        f"the samples of {len(found)} record{'s' * many} do not have the checksum of their header; "
+        "the store has them all the same (on_checksum: flag)"
+    )
+    return [Finding("checksum", "warning", tuple(found), detail, {"flag": CHECKSUM})]
 
 
 def check_expected(records: pd.DataFrame, expect: str) -> list[Finding]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from physioprep.auditing.findings import Comparison, Finding
 from physioprep.auditing.inputs import Input, Key, Name
 from physioprep.errors import PhysioprepError
+from physioprep.store.build.result import CHECKSUM
 
 if TYPE_CHECKING:
     from physioprep.harmonise import Recipe
@@ -111,12 +112,17 @@ def _compare(one: Input, again: Store, keys: list[Key], name: Name) -> list[Find
     place = {key: row for row, key in enumerate(one.keys)}
     fresh = dict(zip(zip(again.records["corpus"], again.records["record_id"], strict=True),
                      range(len(again.records)), strict=True))  # fmt: skip
+    bad = again.quarantine
+    why = dict(zip(zip(bad["corpus"], bad["record_id"], strict=True), bad["reason"], strict=True))
+    flags = again.records["flags"].tolist()
     out = []
     for key in keys:
         if key not in fresh:
             detail = "the store has it, but it cannot be derived from its files"
+            detail += f": {why[key]}" if key in why else ""
             out.append(Finding("recipe-mismatch", "error", (name(key),), detail, {}))
             continue
+        failed = CHECKSUM in flags[fresh[key]]
         for modality in store.modalities:
             worst, n = _differences(store, place[key], again, fresh[key], modality)
             if n == 0:
@@ -124,8 +130,11 @@ def _compare(one: Input, again: Store, keys: list[Key], name: Name) -> list[Find
             how = f"by up to {worst:.3g} steps" if np.isfinite(worst) else "in length or channels"
             detail = f"{modality} differs from its files processed by the recipe, {how}"
             severity = "error" if worst > 1 else "warning"
-            evidence = {"modality": modality, "samples": n,
+            evidence: dict[str, Any] = {"modality": modality, "samples": n,
                         "steps": round(worst, 3) if np.isfinite(worst) else None}  # fmt: skip
+            if failed:
+                detail += "; its file fails the checksum of its header"
+                evidence["checksum_failed"] = True
             out.append(Finding("recipe-mismatch", severity, (name(key),), detail, evidence))
     return out
 

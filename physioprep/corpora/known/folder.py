@@ -36,7 +36,7 @@ from physioprep.errors import CorpusError, UnreadableFileError
 from physioprep.plain_text import quoted
 from physioprep.readers.endings import RECORDINGS, is_edf, without_ending
 from physioprep.readers.regular import read_bytes
-from physioprep.readers.table import description_of
+from physioprep.readers.table import SHARED, description_of
 from physioprep.readers.table_text import TEXT_SUFFIXES, has_described_columns
 
 log = logging.getLogger(__name__)
@@ -117,6 +117,7 @@ def _is_recording(path: str, root: Path, with_header: set[str]) -> bool:
     if low.endswith(_TABLES):
         description = description_of(root / path)
         if description is None:
+            _say_description_above(path, root)
             return False
         own = description.stem == path.rpartition("/")[2].rpartition(".")[0]
         return (
@@ -153,6 +154,22 @@ def _is_another(path: str, root: Path) -> bool:
             if os.fsencode(name.lower()) in said.lower():
                 return False
     return True
+
+
+def _say_description_above(path: str, root: Path) -> None:
+    """Note of a table without a description that a folder above has one: it is not for this one."""
+    walked = current_walk()
+    if walked is None:
+        return
+    for folder in list(Path(path).parents)[1:]:
+        above = folder / SHARED
+        if (root / above).is_file():
+            is_text = path.lower().endswith(TEXT_SUFFIXES)
+            if not is_text or has_described_columns(root / path, root / above):
+                walked.skipped[path] = (
+                    f"{above} describes the tables beside it only; copy it beside this one"
+                )
+            return
 
 
 def _compile(pattern: str) -> re.Pattern[str]:

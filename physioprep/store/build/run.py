@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,11 @@ from physioprep.parallel.cluster import Announce
 from physioprep.remote import is_remote, place
 from physioprep.store.build.append import dtypes_of, extent_of, new_records
 from physioprep.store.build.execute import choose_for, execute
+from physioprep.store.build.expect import EXCLUDED
 from physioprep.store.build.journal import Entry, Failure
 from physioprep.store.build.plan import Plan, make_plan
 from physioprep.store.build.result import IngestResult, describe
+from physioprep.store.build.suggest_recipe import with_suggestion
 from physioprep.store.build.target import Target
 from physioprep.store.build.target_folder import FolderTarget
 from physioprep.store.build.target_objects import ObjectTarget
@@ -101,9 +103,9 @@ def ingest(
     Raises
     ------
     StoreError
-        The target is no store of physioprep or exists with other contents, overlaps the raw
-        folder, is being written by another process, cannot be written, or more records failed
-        than allowed.
+        `root` is no folder; the target is no store of physioprep or exists with other contents,
+        overlaps the raw folder, is being written by another process, cannot be written, or more
+        records failed than allowed.
     ManifestError, RecipeError
         The manifest or the recipe is not valid, no such recipe exists, or a record states no
         folder (its ``root``) and `root` is not given.
@@ -136,10 +138,7 @@ def ingest(
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
     path = place(target)
-    if root is not None:
-        root = place(root) if is_remote(root) else Path(root).absolute()
-    else:
-        _check_roots(manifest)
+    root = _checked_root(root, manifest)
     destination: Target = FolderTarget(path) if isinstance(path, Path) else ObjectTarget(path)
     try:
         with destination.hold() as held:
@@ -167,8 +166,17 @@ def ingest(
         raise StoreError(f"{path}: {error.strerror or error}") from error
 
 
-def _check_roots(manifest: pd.DataFrame) -> None:
-    """Refuse records of an unknown folder: a store keeps none, nor a manifest made from one."""
+def _checked_root(root: str | Path | None, manifest: pd.DataFrame) -> str | Path | None:
+    """Return the folder of the raw files in full; refuse one that is none.
+
+    Where none is given, refuse records of an unknown folder: a store keeps none, nor a manifest
+    made from one.
+    """
+    if root is not None:
+        found = place(root) if is_remote(root) else Path(root).absolute()
+        if isinstance(found, Path) and not found.is_dir():
+            raise StoreError(f"{found}: no such folder")
+        return found
     bare = manifest[manifest["root"].isna() & manifest["error"].isna()]
     if len(bare):
         names = f"{bare['corpus'].iloc[0]}/{bare['record_id'].iloc[0]}"
@@ -176,6 +184,7 @@ def _check_roots(manifest: pd.DataFrame) -> None:
             f"{len(bare)} records, such as {names}, do not say in which folder their files are: "
             "give it (--root FOLDER)"
         )
+    return None
 
 
 class _NeedsWiderError(Exception):
@@ -238,7 +247,7 @@ class _Run:
         if self.dtypes and self.onto is None:
             plan = self._plan()
         if not plan.n_records and self.onto is None:
-            raise StoreError(f"{self.path}: no record can be ingested: {_refusals(plan)}")
+            raise StoreError(f"{self.path}: no record can be ingested: {self._refusals(plan)}")
         if not plan.n_records or self._is_complete(plan):
             log.info("%s: already complete", self.path)
             self.target.discard()
@@ -335,6 +344,15 @@ class _Run:
         found = self.manifest.iloc[row]
         return f"{found['corpus']}/{found['record_id']}: {reason}"
 
+    def _refusals(self, plan: Plan) -> str:
+        if not plan.refused:
+            return "the manifest is empty"
+        first = (plan.failed or plan.refused)[0]
+        if first.stage != EXCLUDED:
+            return self._line(first.row, first.reason)
+        modalities = self.manifest["modality"].iloc[first.row]
+        return self._line(first.row, with_suggestion(first.reason, modalities))
+
     def _report(self, plan: Plan) -> None:
         if self.progress:
             self.progress(self.n_done, plan.n_records + len(plan.refused))
@@ -375,8 +393,3 @@ def _source_values(manifest: pd.DataFrame) -> int:
     for counts, channels in zip(manifest["n_samples"], manifest["channels"], strict=True):
         total += sum((n or 0) * len(names) for n, names in zip(counts, channels, strict=True))
     return total
-
-
-def _refusals(plan: Plan) -> str:
-    reasons: Sequence[str] = [refusal.reason for refusal in plan.refused]
-    return reasons[0] if reasons else "the manifest is empty"
