@@ -171,6 +171,13 @@ def _checked_root(root: str | Path | None, manifest: pd.DataFrame) -> str | Path
 
     Where none is given, refuse records of an unknown folder: a store keeps none, nor a manifest
     made from one.
+
+    Raises
+    ------
+    StoreError
+        The folder is none.
+    ManifestError
+        None is given, and records do not state theirs.
     """
     if root is not None:
         found = place(root) if is_remote(root) else Path(root).absolute()
