@@ -8,16 +8,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from physioprep.errors import ManifestError, StoreError, UnreadableFileError
+from physioprep.errors import StoreError, UnreadableFileError
 from physioprep.lock import Held
 from physioprep.parallel.cluster import Announce
-from physioprep.remote import is_remote, place
+from physioprep.remote import place
 from physioprep.store.build.append import dtypes_of, extent_of, new_records
 from physioprep.store.build.execute import choose_for, execute
 from physioprep.store.build.expect import EXCLUDED
 from physioprep.store.build.journal import Entry, Failure
 from physioprep.store.build.plan import Plan, make_plan
 from physioprep.store.build.result import IngestResult, describe
+from physioprep.store.build.sources import checked_root
 from physioprep.store.build.suggest_recipe import with_suggestion
 from physioprep.store.build.target import Target
 from physioprep.store.build.target_folder import FolderTarget
@@ -138,7 +139,7 @@ def ingest(
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
     path = place(target)
-    root = _checked_root(root, manifest)
+    root = checked_root(root, manifest)
     destination: Target = FolderTarget(path) if isinstance(path, Path) else ObjectTarget(path)
     try:
         with destination.hold() as held:
@@ -164,34 +165,6 @@ def ingest(
         ) from error
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror or error}") from error
-
-
-def _checked_root(root: str | Path | None, manifest: pd.DataFrame) -> str | Path | None:
-    """Return the folder of the raw files in full; refuse one that is none.
-
-    Where none is given, refuse records of an unknown folder: a store keeps none, nor a manifest
-    made from one.
-
-    Raises
-    ------
-    StoreError
-        The folder is none.
-    ManifestError
-        None is given, and records do not state theirs.
-    """
-    if root is not None:
-        found = place(root) if is_remote(root) else Path(root).absolute()
-        if isinstance(found, Path) and not found.is_dir():
-            raise StoreError(f"{found}: no such folder")
-        return found
-    bare = manifest[manifest["root"].isna() & manifest["error"].isna()]
-    if len(bare):
-        names = f"{bare['corpus'].iloc[0]}/{bare['record_id'].iloc[0]}"
-        raise ManifestError(
-            f"{len(bare)} records, such as {names}, do not say in which folder their files are: "
-            "give it (--root FOLDER)"
-        )
-    return None
 
 
 class _NeedsWiderError(Exception):

@@ -16,11 +16,18 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from physioprep.errors import CorpusError, PhysioprepError, UnreadableFileError
+from physioprep.errors import (
+    CorpusError,
+    ManifestError,
+    PhysioprepError,
+    StoreError,
+    UnreadableFileError,
+)
 from physioprep.hashes import sha256_of
-from physioprep.remote import download, is_remote, join
+from physioprep.remote import download, is_remote, join, place
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from physioprep.recording import Recording
@@ -54,6 +61,45 @@ def with_local_files(records: Sequence[dict[str, Any]]) -> Iterator[Iterable[dic
             yield _copied(records, Path(folder), pool)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def checked_root(root: str | Path | None, manifest: pd.DataFrame) -> str | Path | None:
+    """Return the folder of the raw files in full; refuse one that is none.
+
+    Where none is given, refuse records of an unknown folder: a store keeps none, nor a manifest
+    made from one.
+
+    Parameters
+    ----------
+    root : str or Path, optional
+        As given to an ingest: a folder, or a URL.
+    manifest : pandas.DataFrame
+
+    Returns
+    -------
+    str, Path or None
+        None where none is given.
+
+    Raises
+    ------
+    StoreError
+        The folder is none.
+    ManifestError
+        None is given, and records do not state theirs.
+    """
+    if root is not None:
+        found = place(root) if is_remote(root) else Path(root).absolute()
+        if isinstance(found, Path) and not found.is_dir():
+            raise StoreError(f"{found}: no such folder")
+        return found
+    bare = manifest[manifest["root"].isna() & manifest["error"].isna()]
+    if len(bare):
+        names = f"{bare['corpus'].iloc[0]}/{bare['record_id'].iloc[0]}"
+        raise ManifestError(
+            f"{len(bare)} records, such as {names}, do not say in which folder their files are: "
+            "give it (--root FOLDER)"
+        )
+    return None
 
 
 def _copied(
