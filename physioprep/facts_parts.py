@@ -62,6 +62,8 @@ class Label:
         Meaning per code, where the list is short.
     unit : str or None
         Of a number: ``"years"``, ``"ms"``, ``"1/min"``, ...
+    codes : mapping of str to tuple of str
+        Codes of `coding` that each value stands for, where values are classes of codes.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Label:
     coding: str | None = None
     values: Mapping[str, str] = field(default_factory=dict)
     unit: str | None = None
+    codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

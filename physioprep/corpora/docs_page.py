@@ -124,7 +124,8 @@ def _version(version: Version) -> str:
 
 
 def _label(label: Label) -> str:
-    values = "; ".join(f"`{code}` {said}" for code, said in label.values.items())
+    held = dict(label.values) | {name: " ".join(codes) for name, codes in label.codes.items()}
+    values = "; ".join(f"`{code}` {said}" for code, said in held.items())
     what = f"{label.what} ({label.unit})" if label.unit else label.what
     cells = (f"`label_{label.name}`", what, label.coding or "", values)
     return "| " + " | ".join(_cell(cell) for cell in cells) + " |"

@@ -264,7 +264,7 @@ def test_cpsc2018_classes(tmp_path: Path):
         "Recording,First_label,Second_label,Third_label\nA0001,5,,\nA0608,2,5,\n"
     )
     frame = scanned(tmp_path, "cpsc2018")
-    assert frame["label_dx"].tolist() == ["rbbb", "af+rbbb"]
+    assert frame["label_dx"].tolist() == [["rbbb"], ["af", "rbbb"]]
     assert frame.loc["A0001", ["age", "sex"]].tolist() == [74, "M"]
     assert np.isnan(frame.loc["A0608", "age"])
     (ecg,) = groups_of(frame.loc["A0001"])

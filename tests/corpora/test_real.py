@@ -165,7 +165,7 @@ def test_cinc2020_words_are_codes(table):
     frame = table("cpsc2018_cinc2020", "cinc2020")
     assert len(frame) == 10
     row = frame.loc["A0017"]  # "#Dx: AF", 60, Female
-    assert (row["label_dx"], row["label_database"]) == ("164889003", "cpsc2018")
+    assert (row["label_dx"], row["label_database"]) == (["164889003"], "cpsc2018")
     assert (row["age"], row["sex"]) == (60, "F")
     assert row["faults"] == ["dx-as-words"]
 
@@ -176,14 +176,16 @@ def test_cinc2021(table):
     assert frame["error"].isna().all()
     assert frame["subject_id"].isna().all()
     row = frame.loc["E07500"]  # "# Dx: 67741000119109,426177001", 78, Male
-    assert row["label_dx"] == "426177001+67741000119109"
+    assert row["label_dx"] == ["426177001", "67741000119109"]
+    assert row["label_scored"] == ["SB"]
     assert (row["age"], row["sex"], row["label_database"]) == (78, "M", "georgia")
     assert frame.loc["JS20004", "faults"] == ["zero-leads"]
     assert frame.loc["JS20004", "label_database"] == "ningbo"
     malformed = frame.loc["E00009"]
     assert malformed["faults"] == ["malformed-header", "gain-4880"]
     assert malformed["flags"] == ["flag:malformed-header", "fix:gain-4880"]
-    assert malformed["label_dx"] == "39732003+427084000+428750005"
+    assert malformed["label_dx"] == ["39732003", "427084000", "428750005"]
+    assert malformed["label_scored"] == ["LAD", "STach"]
 
 
 def test_cinc2021_ptbxl_twins(table):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from physioprep.corpora.entry import Entry, wfdb_paths, with_labels
+from physioprep.corpora.entry import Entry, LabelValue, wfdb_paths, with_labels
 from physioprep.corpora.tables import age, comments, sex
 from physioprep.recording import Header
 
@@ -90,7 +90,7 @@ def describe(entry: Entry, header: Header) -> Entry:
     Returns
     -------
     Entry
-        With ``dx`` (SNOMED CT codes joined by ``+``), ``database``, age, sex, and faults.
+        With ``dx`` (SNOMED CT codes), ``database``, age, sex, and faults.
     """
     said = comments(header.metadata)
     stated = said["dx"].split(",") if said.get("dx") else []
@@ -108,8 +108,8 @@ def describe(entry: Entry, header: Header) -> Entry:
         faults.append("gain-4880")
     if database(entry.record_id) in _CORRECTED_LATER and gains != {1000.0}:
         faults.append("gain-corrected-later")
-    labels: dict[str, str | float | None] = {
-        "dx": "+".join(sorted(set(codes), key=int)) if _all_codes(codes) else None,
+    labels: dict[str, LabelValue] = {
+        "dx": sorted(set(codes), key=int) if _all_codes(codes) else None,
         "database": database(entry.record_id),
     }
     return with_labels(

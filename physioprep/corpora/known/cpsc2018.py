@@ -35,7 +35,7 @@ def find(root: Path) -> list[Entry]:
     Returns
     -------
     list of Entry
-        With ``dx``: up to three classes of `CLASSES`, joined by ``+``.
+        With ``dx``: up to three classes of `CLASSES`; null where the table has no row.
     """
     rows = {
         row["Recording"]: row for row in read_table(root / "REFERENCE.csv", needs=("Recording",))
@@ -47,7 +47,7 @@ def find(root: Path) -> list[Entry]:
             row = rows.get(found[1], {})
             cells = [row.get(f"{which}_label", "") for which in ("First", "Second", "Third")]
             classes = [CLASSES[int(cell) - 1] for cell in cells if cell in "123456789" and cell]
-            entries.append(Entry(found[1], path, labels={"dx": "+".join(classes) or None}))
+            entries.append(Entry(found[1], path, labels={"dx": classes or None}))
     return entries
 
 
