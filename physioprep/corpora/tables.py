@@ -201,6 +201,38 @@ def sex(cell: str | None) -> str | None:
     return "M" if first in ("m", "male", "man") else None
 
 
+def parts_of(root: Path, files: Mapping[str, str], column: str) -> dict[str, str]:
+    """Return which part of a published split each record is in, by tables that list its parts.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+    files : mapping of str to str
+        Part to the name of its table; absent ones are left out, since no corpus ships them.
+    column : str
+        With the names of records; of a path its last part, without the ending.
+
+    Returns
+    -------
+    dict of str to str
+        By record.
+
+    Raises
+    ------
+    CorpusError
+        A table lacks the column, or a record is in two parts.
+    """
+    found: dict[str, str] = {}
+    for part, name in files.items():
+        path = root / name
+        rows = read_table(path, needs=(column,)) if path.is_file() else []
+        for record in (Path(row[column]).stem for row in rows):
+            if found.setdefault(record, part) != part:
+                raise CorpusError(f"{path}: {record} is in {found[record]} as well")
+    return found
+
+
 def comments(metadata: Mapping[str, Any]) -> dict[str, str]:
     """Return the ``# Key: value`` comments of a WFDB header, keys in lower case.
 

@@ -61,3 +61,18 @@ def ecg(
         samples, symbols = zip(*beats, strict=True)
         wfdb.wrann(path.name, "atr", np.array(samples), list(symbols), write_dir=str(path.parent))
     return path
+
+
+def wfdb_mat(path: Path) -> Path:
+    """Turn the ``.dat`` of a WFDB record into the ``.mat`` (16+24) of the Challenges."""
+    from scipy.io import savemat
+
+    dat, header = path.with_suffix(".dat"), path.with_suffix(".hea")
+    lines = header.read_text().splitlines()
+    n_leads = int(lines[0].split()[1])
+    samples = np.frombuffer(dat.read_bytes(), "<i2").reshape(-1, n_leads)
+    savemat(path.with_suffix(".mat"), {"val": samples.T}, format="4")
+    said = [line.replace(f"{dat.name} 16 ", f"{path.name}.mat 16+24 ") for line in lines]
+    header.write_text("\n".join(said) + "\n")
+    dat.unlink()
+    return path

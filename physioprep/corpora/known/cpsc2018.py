@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from physioprep.corpora.entry import Entry, walk
-from physioprep.corpora.tables import age, read_table, sex
+from physioprep.corpora.tables import age, parts_of, read_table, sex
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.mat_file import value_of
 from physioprep.readers.parts import unscaled
@@ -21,6 +21,12 @@ from physioprep.recording import Header, Recording
 CLASSES = ("normal", "af", "i-avb", "lbbb", "rbbb", "pac", "pvc", "std", "ste")
 _LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 _RATE_HZ = 500.0
+#: Tables of https://github.com/cheliu-computation/MERL-ICML2024, finetune/data_split/icbeb.
+PARTS = {
+    "train": "icbeb_train.csv",
+    "validation": "icbeb_val.csv",
+    "test": "icbeb_test.csv",
+}
 _NAME = re.compile(r"(?:.*/)?(A\d{4})\.mat")
 
 
@@ -35,11 +41,13 @@ def find(root: Path) -> list[Entry]:
     Returns
     -------
     list of Entry
-        With ``dx``: up to three classes of `CLASSES`; null where the table has no row.
+        With ``dx``: up to three classes of `CLASSES`, null where the table has no row; and with
+        the part of MERL's split, where its tables are there.
     """
     rows = {
         row["Recording"]: row for row in read_table(root / "REFERENCE.csv", needs=("Recording",))
     }
+    parts = parts_of(root, PARTS, "filename")
     entries = []
     for path in walk(root):
         found = _NAME.fullmatch(path)
@@ -47,7 +55,8 @@ def find(root: Path) -> list[Entry]:
             row = rows.get(found[1], {})
             cells = [row.get(f"{which}_label", "") for which in ("First", "Second", "Third")]
             classes = [CLASSES[int(cell) - 1] for cell in cells if cell in "123456789" and cell]
-            entries.append(Entry(found[1], path, labels={"dx": classes or None}))
+            labels = {"dx": classes or None}
+            entries.append(Entry(found[1], path, split=parts.get(found[1]), labels=labels))
     return entries
 
 
