@@ -23,6 +23,8 @@ REAL = {
     "mental-arithmetic": ("eegmat", "25 of 36 subjects of eegmat"),
     "physionet-mi": ("eegmmidb_more", "runs 4 and 6 of 5 of 109 subjects of eegmmidb"),
     "mitdb-inter-patient": ("mitdb", "4 of 48 records of mitdb"),
+    "cinc2017": ("cinc2017", "1,060 of 8,528 recordings of cinc2017"),
+    "cinc2021": ("cinc2021", "13 of 88,253 recordings of cinc2021"),
     **dict.fromkeys(
         [f"ptbxl-{name}" for name in ("all", "diag", "sub", "super", "form", "rhythm")],
         ("ptbxl", "60 of 21,799 ECGs of ptb-xl at 100 Hz"),
