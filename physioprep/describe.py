@@ -208,6 +208,7 @@ def _most_frequent(labels: pd.Series[Any], n_epochs: int | None = None) -> dict[
 
 
 def _describe_manifest(path: Path, all_records: bool) -> dict[str, Any]:
+    from physioprep.corpora.noted import noted_lines, reader_notes
     from physioprep.corpora.summary import table_lines
     from physioprep.corpora.unknown_units import unit_lines, unit_notes
     from physioprep.manifest import label_columns, read_manifest
@@ -229,6 +230,7 @@ def _describe_manifest(path: Path, all_records: bool) -> dict[str, Any]:
         "tables": table_lines(frame.attrs.get("notes", ())),
         "not taken": "not kept in a CSV" if path.suffix == ".csv" else n_left,
         "unit not understood": unit_lines(units),
+        "noted": noted_lines(reader_notes(frame["record_id"], frame["flags"])),
         **_record_ids(frame["corpus"], frame["record_id"], all_records),
     }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -17,6 +17,9 @@ from physioprep.samples import convert_by_gain
 if TYPE_CHECKING:
     import pandas as pd
 
+#: Flag of a record of which its reader noted something, before the text.
+NOTE: Final = "note:"
+_MOST, _LONGEST = 5, 160  # notes that become flags, and their characters
 _PIECE = 1 << 20  # samples converted at a time; with 2^16, the calls cost as much as the work
 # Until a block of some size has been freed once, glibc gives the memory of every freed array back
 # to the kernel, and the next record pays for each page again (three quarters of the time of reading
@@ -172,14 +175,15 @@ def group_end_s(group: GroupHeader) -> float:
     return onset + (group.n_samples - first) / group.sampling_rate
 
 
-def not_read_flags(metadata: Mapping[str, Any]) -> list[str]:
-    """Return the flags of a record whose annotations are lost, in part or whole.
+def reader_flags(metadata: Mapping[str, Any]) -> list[str]:
+    """Return the flags of a record that its reader gives.
 
     Parameters
     ----------
     metadata : mapping
-        Of a header or recording; ``"not_read"`` lists what could not be read,
-        ``"n_replaced"`` counts annotations in whose place are those that the corpus keeps beside.
+        Of a header or recording; ``"flags"`` are flags, ``"not_read"`` lists what could not be
+        read, ``"n_replaced"`` counts annotations in whose place are those that the corpus keeps
+        beside, and ``"notes"`` are texts, of what is not flagged so far.
 
     Returns
     -------
@@ -187,12 +191,20 @@ def not_read_flags(metadata: Mapping[str, Any]) -> list[str]:
 
     Examples
     --------
-    >>> not_read_flags({"not_read": ["100.atr"]})
-    ['not-read:100.atr']
+    >>> reader_flags({"not_read": ["100.atr"], "notes": ["100.atr: is odd", "ends early"]})
+    ['not-read:100.atr', 'note:ends early']
     """
-    flags = [f"not-read:{name}" for name in metadata.get("not_read", ())]
+    not_read = [str(name) for name in metadata.get("not_read", ())]
+    flags = [*metadata.get("flags", ()), *[f"not-read:{name}" for name in not_read]]
     n_replaced = metadata.get("n_replaced", 0)
-    return [*flags, f"annotations-replaced:{n_replaced}"] if n_replaced else flags
+    if n_replaced:
+        flags.append(f"annotations-replaced:{n_replaced}")
+    notes = [str(note) for note in metadata.get("notes", ())]
+    named = [name.removesuffix("s") for name in not_read]  # "damaged annotations": each has a note
+    notes = [note for note in notes if not any(name in note for name in named)]
+    cut = [note if len(note) <= _LONGEST else f"{note[:_LONGEST]}…" for note in notes[:_MOST]]
+    more = [f"and {len(notes) - _MOST} more"] if len(notes) > _MOST else []
+    return [*flags, *[f"{NOTE}{note}" for note in [*cut, *more]]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from physioprep.facts import Facts, load_facts
 from physioprep.hashes import kind_of
 from physioprep.readers.confinement import confined_to, is_inside
 from physioprep.readers.unexpected import unexpected_place, unexpected_traceback
-from physioprep.recording import not_read_flags
+from physioprep.recording import reader_flags
 
 if TYPE_CHECKING:
     from physioprep.recording import Header
@@ -153,7 +153,8 @@ class _HeaderReader:
         faults = [*self._faults(entry.record_id), *entry.faults]
         if header is not None:
             faults += [name for name in self._signal_faults(header) if name not in faults]
-        lost = not_read_flags(header.metadata) if header is not None else []
+        said = reader_flags(header.metadata) if header is not None else []
+        lost = [self._relative(flag) for flag in said]
         subject = entry.subject_id
         values = (
             entry.record_id,

@@ -14,6 +14,7 @@ from physioprep.corpora.entry import Entry, is_utf8, named_in_utf8, walk
 from physioprep.corpora.file_hashes import fill_hashes, hash_corpus
 from physioprep.corpora.fit import misfits
 from physioprep.corpora.headers import COLUMNS, Row, failed_row
+from physioprep.corpora.noted import reader_notes
 from physioprep.corpora.summary import table_notes
 from physioprep.corpora.unknown_units import unit_notes
 from physioprep.errors import CorpusError
@@ -98,7 +99,7 @@ def scan(
     pandas.DataFrame
         One row per recording, columns as in `physioprep.manifest.COLUMNS`. ``attrs["notes"]``
         names each file that was found and not taken, and why; each unit that is not understood,
-        with its channels; and what is wrong with tables beside the recordings.
+        with its channels; what readers noted; and what is wrong with tables beside the recordings.
 
     Raises
     ------
@@ -135,7 +136,9 @@ def scan(
     units = unit_notes(*(columns[name] for name in ("record_id", "channels", "units")))
     for note in units:
         log.warning("%s: %s", corpus, note)
-    notes = [*table_notes(walked.said), *units, *not_taken.notes_of(walked, taken, RECORDINGS)]
+    said = reader_notes(columns["record_id"], columns["flags"])
+    notes = [*table_notes(walked.said), *units, *said]
+    notes += not_taken.notes_of(walked, taken, RECORDINGS)
     if notes:
         manifest.attrs["notes"] = notes
     for doubt in misfits(manifest):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from physioprep.corpora.not_taken import by_kind, in_words
+from physioprep.corpora.noted import noted_lines
 from physioprep.corpora.unknown_units import unit_lines
 
 _START: Final = "table: "
@@ -67,10 +68,12 @@ def summary_of(notes: Sequence[str], *, as_lists: bool = False) -> dict[str, Any
     '1 .xyz (unknown kind: b.xyz)'
     """
     tables, kinds, units = table_lines(notes), by_kind(notes), unit_lines(notes)
+    noted = noted_lines(notes)
     return {
         "tables": tables if as_lists else _first(tables) or "nothing to say",
         "not taken": kinds if as_lists else in_words(kinds) or "nothing",
         "unit not understood": units if as_lists else "; ".join(units) or "none",
+        "noted": noted if as_lists else _first(noted) or "nothing",
     }
 
 

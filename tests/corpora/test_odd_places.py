@@ -99,7 +99,8 @@ def test_annotations_that_a_link_leads_out_for_are_noted(
     frame = scan(folder, "folder")
     assert frame["error"].tolist() == [None]
     assert frame["files"].tolist() == [["a.hea", "a.dat"]]
-    flags = ["not-read:a.atr"] if extension == "atr" else []
+    odd = "note:a.odd: not read as annotations (lies outside the folder of its corpus)"
+    flags = ["not-read:a.atr"] if extension == "atr" else [odd]
     assert frame["flags"].tolist() == [flags]
     (note,) = read_recording(path).metadata["notes"]
     assert note.startswith(f"a.{extension}: not read as annotations (lies outside the folder of ")

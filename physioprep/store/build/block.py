@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from physioprep.atomic import sync_all, write_bytes
 from physioprep.errors import PhysioprepError
 from physioprep.readers.unexpected import unexpected_traceback
-from physioprep.recording import not_read_flags
+from physioprep.recording import reader_flags
 from physioprep.store.build.journal import Entry, Failure, write_entry
 from physioprep.store.build.result import CHECKSUM
 from physioprep.store.build.sources import (
@@ -202,7 +202,7 @@ class _Block:
             self.flags[number] = [CHECKSUM]
         for writer in writers:
             self._keep(position, number, writer, groups[writer.expected.key])
-        lost = not_read_flags(recording.metadata)
+        lost = reader_flags(recording.metadata)
         if lost:
             self.flags.setdefault(number, []).extend(lost)
         self.notes.append((number, recording.annotation_columns))

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 #: Flag of a record that was taken although its samples fail the checksum of their header.
 CHECKSUM: Final = "checksum-failed"
-_COUNTED: Final = (CHECKSUM, "saturated", "implausible-amplitude")
+_COUNTED: Final = (
+    *(CHECKSUM, "saturated", "implausible-amplitude"),
+    *("cut-off", "discontinuous", "names-not-of-file", "bad-channel", "not-read", "note"),
+)
 _NAMED: Final = 5  # records that a grouped line names
 
 
@@ -47,7 +50,7 @@ class IngestResult:
         They are no failures.
     flagged : mapping of str to int
         Number of the store's records with a flag, by its kind: ``"saturated"``,
-        ``"implausible-amplitude"``, ``"checksum-failed"``.
+        ``"implausible-amplitude"``, ``"checksum-failed"``, and those of readers, such as ``"note"``.
     left_out : mapping of str to int
         Number of the store's records from which a channel was left out, by its source name, most
         frequent first; ``"eeg (all)"`` for a modality that the recipe does not ask for.

@@ -238,7 +238,7 @@ def _read(record: Mapping[str, Any], path: Path, on_checksum: str, *, verify: bo
     except UnreadableFileError as error:
         if not error.in_annotations:
             raise
-        # the file has the right length; what is lost is on the record: see `not_read_flags`
+        # the file has the right length; what is lost is on the record: see `reader_flags`
         return read_recording(path, format=form, root=root, verify=False)
 
 

@@ -1,0 +1,69 @@
+"""What readers noted of the recordings of a scan: each text is counted, with its recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from physioprep.recording import NOTE
+
+_START: Final = "noted: "
+_NAMED: Final = 3
+#: Most texts; a damaged corpus may give another one for each recording.
+_MOST: Final = 20
+
+
+def reader_notes(records: Iterable[str], flags: Iterable[Sequence[str]]) -> list[str]:
+    """Return a note for each text that readers noted of recordings.
+
+    Parameters
+    ----------
+    records : iterable of str
+        Ids of recordings.
+    flags : iterable of sequence of str
+        Of each recording, as in a manifest.
+
+    Returns
+    -------
+    list of str
+        The most frequent first, with the first recordings.
+
+    Examples
+    --------
+    >>> reader_notes(["a", "b"], [["note:is odd"], []])
+    ['noted: is odd: 1 recording: a']
+    """
+    found: dict[str, dict[str, None]] = {}
+    for record, own in zip(records, flags, strict=True):
+        for flag in own:
+            if flag.startswith(NOTE):
+                found.setdefault(flag.removeprefix(NOTE), {})[record] = None
+    ordered = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+    lines = [
+        f"{_START}{text}: {len(held)} recording{'s' * (len(held) > 1)}: "
+        f"{', '.join(list(held)[:_NAMED])}{', …' * (len(held) > _NAMED)}"
+        for text, held in ordered[:_MOST]
+    ]
+    more = len(ordered) - _MOST
+    return [*lines, f"{_START}and {more} other notes, see flags"] if more > 0 else lines
+
+
+def noted_lines(notes: Iterable[str]) -> list[str]:
+    """Return what the notes of a manifest say of the notes of readers.
+
+    Parameters
+    ----------
+    notes : iterable of str
+        Those of `reader_notes`, and others.
+
+    Returns
+    -------
+    list of str
+        Without the beginning that they share.
+
+    Examples
+    --------
+    >>> noted_lines(["not taken: b: a text", "noted: is odd: 1 recording: a"])
+    ['is odd: 1 recording: a']
+    """
+    return [note.removeprefix(_START) for note in notes if note.startswith(_START)]
