@@ -2,24 +2,28 @@
 
 MNE takes the number of samples from the size of the file alone: a file that was cut gives fewer
 samples, and other channels' samples where each channel lies in one piece. Its channels have no
-unit if two of them have one name.
+unit if two of them have one name, or if the unit is none of a short list. It overlooks the order of
+bytes, and that a file holds pieces of a recording.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
+from physioprep.readers.own_units import OwnUnit, micro
 from physioprep.readers.regular import opened, read_bytes
 
 #: Endings of headers, those of BrainVision Analyzer's and of BrainVision Recorder's amplifiers.
 HEADERS: Final = (".vhdr", ".ahdr")
 _PARSE: Final = "_aux_hdr_info"
+#: MNE's, in which it gives what is stated in µS.
+_SIEMENS: Final = ("\u00b5S", "uS", "S")
 _BYTES: Final = {"INT_16": 2, "UINT_16": 2, "INT_32": 4, "IEEE_FLOAT_32": 4}
 
 
@@ -38,6 +42,8 @@ class BrainVisionHeader(NamedTuple):
         Channels in the file of samples.
     markers : Path or None
         The list of markers: the one that the header names, else one of the header's name.
+    segmentation : str
+        How the samples were cut into pieces; empty where they were not.
     """
 
     sample_bytes: int
@@ -45,6 +51,7 @@ class BrainVisionHeader(NamedTuple):
     is_vectorized: bool
     n_stored: int
     markers: Path | None = None
+    segmentation: str = ""
 
 
 def parse_header(path: Path) -> BrainVisionHeader:
@@ -62,7 +69,8 @@ def parse_header(path: Path) -> BrainVisionHeader:
     Raises
     ------
     UnreadableFileError
-        The header is missing, or states more channels than `physioprep.limits.MAX_CHANNELS`.
+        The header is missing, states more channels than `physioprep.limits.MAX_CHANNELS`, or
+        samples whose high byte comes first, which MNE would read as others.
     """
     said: dict[str, str] = {}
     text = read_bytes(path, limits.MAX_TEXT_BYTES, "bytes of header").tobytes()
@@ -73,12 +81,16 @@ def parse_header(path: Path) -> BrainVisionHeader:
     n_channels = _count(said.get("numberofchannels")) or 0
     limits.check(path, n_channels, limits.MAX_CHANNELS, "channels")
     is_binary = said.get("dataformat", "BINARY") == "BINARY"
+    if is_binary and said.get("usebigendianorder", "NO").upper() == "YES":
+        raise UnreadableFileError(path, "UseBigEndianOrder=YES is not supported")
+    segmentation = said.get("segmentationtype", "").upper()
     return BrainVisionHeader(
         _BYTES.get(said.get("binaryformat", ""), 0) if is_binary else 0,
         _count(said.get("datapoints")),
         said.get("dataorientation") == "VECTORIZED",
         n_channels + path.name.lower().endswith(".ahdr"),  # which has a channel that is not named
         _markers_of(path, said.get("markerfile", "")),
+        "" if segmentation == "NOTSEGMENTED" else segmentation,
     )
 
 
@@ -144,43 +156,94 @@ def check_size(path: Path, header: BrainVisionHeader, samples: Path, *, strict: 
     return [f"{samples.name}: {cause}"]
 
 
+class Rows(NamedTuple):
+    """What a header's rows of channels state.
+
+    Attributes
+    ----------
+    renamed : dict of str to str
+        The names that MNE gives, to those that the header states.
+    units : dict of int to str
+        Number of a channel, to its unit; none where the header states none.
+    """
+
+    renamed: dict[str, str]
+    units: dict[int, str]
+
+
+def own_units(rows: Rows, units: Sequence[str]) -> list[OwnUnit]:
+    """Return the unit of each channel.
+
+    Parameters
+    ----------
+    rows : Rows
+        Of the header.
+    units : sequence of str
+        MNE's: "V" where it knows the unit for a voltage.
+
+    Returns
+    -------
+    list of OwnUnit
+    """
+    found = []
+    for number, unit in enumerate(units):
+        stated = rows.units.get(number, "\u00b5V")  # as the format says
+        if unit != "V":
+            unit = "S" if stated in _SIEMENS else stated
+        found.append(OwnUnit(unit, 1.0, stated))
+    return found
+
+
 @contextmanager
-def unique_names() -> Iterator[dict[str, str]]:
-    """Let MNE read channels of one name: each gets its own while the block runs.
+def read_rows() -> Iterator[Rows]:
+    """Let MNE read channels of one name (each gets its own while the block runs), keep their units.
 
     Yields
     ------
-    dict of str to str
-        The names that MNE gives, to those that the header states.
+    Rows
+        Filled when MNE has read a header.
     """
     from mne.io.brainvision import brainvision
 
     # private: MNE has no other way to name channels before it looks up their units by name
-    original: Any = getattr(brainvision, _PARSE, None)
-    renamed: dict[str, str] = {}
+    original: Any = getattr(brainvision, _PARSE)
+    said = Rows({}, {})
 
     def parse(*arguments: Any, **options: Any) -> Any:
         settings, sections, *more = original(*arguments, **options)
         taken: set[str] = set()
         rows = sections["Channel Infos"] if sections.has_section("Channel Infos") else {}
         for key, value in list(rows.items()):
-            name, comma, rest = value.partition(",")
+            name, comma, rest = _plain(value).partition(",")
+            _keep_unit(said.units, key, rest)
             own, number = name, 1
             while own in taken:
                 number += 1
                 own = f"{name}#{number}"
             taken.add(own)
             if own != name:
-                renamed[own.replace(r"\1", ",")] = name.replace(r"\1", ",")
-                sections["Channel Infos"][key] = own + comma + rest
+                said.renamed[own.replace(r"\1", ",")] = name.replace(r"\1", ",")
+            sections["Channel Infos"][key] = own + comma + rest
         # the comment lists filters by name: without the right names it says nothing
-        return ("" if renamed else settings, sections, *more)
+        return ("" if said.renamed else settings, sections, *more)
 
-    if original is None:
-        yield renamed
-        return
     setattr(brainvision, _PARSE, parse)
     try:
-        yield renamed
+        yield said
     finally:
         setattr(brainvision, _PARSE, original)
+
+
+def _plain(row: str) -> str:
+    """Return a row of a channel whose unit has the sign for micro that MNE knows."""
+    fields = row.split(",")
+    if len(fields) > 3:
+        fields[3] = micro(fields[3].strip())
+    return ",".join(fields)
+
+
+def _keep_unit(units: dict[int, str], key: str, rest: str) -> None:
+    fields = rest.split(",")
+    number = key.lower().removeprefix("ch")
+    if len(fields) > 2 and fields[2] and number.isdecimal():
+        units[int(number) - 1] = fields[2]

@@ -1,10 +1,12 @@
 """Read what MNE-Python reads: BrainVision, EEGLAB, GDF, CNT, FIF, Nihon Kohden and others.
 
-MNE parses; its samples are returned unchanged, in SI units (V, not µV), as float64.
+MNE parses; its samples are returned unchanged, in SI units (V, not µV), as float64. What a file
+states and MNE leaves unused is read beside it: units, rates, sizes, pauses, bad channels.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -16,10 +18,12 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers import brainvision, brainvision_markers, gdf
+from physioprep.readers import brainvision, brainvision_markers, eeglab, gdf, persyst
 from physioprep.readers.hdf5_check import check_hdf5
+from physioprep.readers.own_units import in_own_units
 from physioprep.readers.parser_limits import allow
 from physioprep.readers.parts import header_of, stamp, unscaled
+from physioprep.readers.pauses import flagged, with_pauses
 from physioprep.recording import Header, Recording, annotation_columns
 
 #: Endings that MNE reads here; EDF and BDF only with ``format="mne"``.
@@ -33,6 +37,8 @@ _NEIGHBOURS = (
 )
 #: MNE's time for a BrainVision marker of 26 bytes, in that for as many bytes of samples.
 _MARKERS = 4
+#: What MNE warns of and is read right here, or noted in other words.
+_MENDED = ("Unsupported physical dim", "Unknown types found", "The data contains 'boundary'")
 _UNITS = {107: "V", 112: "T", 201: "T/m", 101: "S", 114: "degC", 6: "M"}  # FIFF_UNIT_*
 
 
@@ -71,7 +77,8 @@ def read(path: Path, verify: bool = True) -> Recording:
     Returns
     -------
     Recording
-        One group (MNE resamples all channels to one rate), float64 in SI units.
+        One group (MNE resamples all channels to one rate, but those of GDF, of which there is a
+        group for each), float64; voltages in V.
 
     Raises
     ------
@@ -91,8 +98,6 @@ def read(path: Path, verify: bool = True) -> Recording:
 
 
 def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
-    import mne
-
     stamp(path)
     _check_hdf5(path)
     if path.suffix == ".eeg":  # BrainVision's samples, if its header is beside them
@@ -106,23 +111,35 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
             allow(_MARKERS * markers.stat().st_size)
     long_list = _long_list(stated)
     try:
-        with brainvision.unique_names() as renamed:
-            # of a damaged .cnt, MNE names the cause only if called for one of the two formats
-            neuroscan = path.suffix.lower() == ".cnt" and not _is_riff(path)
-            reader = mne.io.read_raw_cnt if neuroscan else mne.io.read_raw
-            options = {} if long_list is None else {"overrides": {"marker_fname": False}}
-            raw = reader(path, preload=False, verbose="warning", **options)
+        with brainvision.read_rows() as rows, eeglab.kept() as loaded:
+            raw, cut = _open(path, strict=strict, markers=long_list is None)
         notes = []
         if stated is not None:
             notes = brainvision.check_size(path, stated, Path(raw.filenames[0]), strict=strict)
         others = (file for file in _files(path, raw) if file not in (path, markers))
         allow(sum(file.stat().st_size for file in others))
         limits.check(path, len(raw.ch_names), limits.MAX_CHANNELS, "channels")
+        pauses: list[str] = []
+        if path.suffix.lower() == ".lay":
+            pauses, lost = persyst.check_layout(path, Path(raw.filenames[0]), strict=strict)
+            cut += lost
+        elif loaded:
+            notes += eeglab.check_samples(loaded[-1], Path(raw.filenames[0]))
         data = raw.get_data() if samples else np.empty((len(raw.ch_names), 0))
-        recording = _recording(path, raw, data, renamed, notes)
+        recording = _recording(path, raw, data, rows.renamed, notes)
         if path.suffix.lower() == ".gdf":
-            recording = gdf.note_lost_events(recording, raw)
-        return recording if long_list is None else _with_markers(recording, long_list, raw)
+            recording = gdf.as_stored(recording, raw, samples=samples)
+        elif loaded:
+            recording = _as_eeglab(recording, loaded[-1])
+        elif stated is not None:
+            units = brainvision.own_units(rows, recording.groups[0].units)
+            recording = in_own_units(recording, units)
+            if stated.segmentation:
+                pauses = [f"SegmentationType={stated.segmentation}: pieces of a recording"]
+        if long_list is not None:
+            recording = _with_markers(recording, long_list, raw)
+        recording = flagged(recording, ["cut-off"], cut) if cut else recording
+        return with_pauses(_with_bads(recording, raw), pauses)
     except UnreadableFileError:
         raise
     except MemoryError:
@@ -132,6 +149,44 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
         text = "no cause given" if 'File "' in text else text  # a traceback within a message
         cause = f"MNE cannot read it ({type(error).__name__}: {text})"
         raise UnreadableFileError(path, cause) from error
+
+
+def _open(path: Path, *, strict: bool, markers: bool) -> tuple[Any, list[str]]:
+    """Open a file with MNE; return what is missing of it, too."""
+    import mne
+
+    # of a damaged .cnt, MNE names the cause only if called for one of the two formats
+    neuroscan = path.suffix.lower() == ".cnt" and not _is_riff(path)
+    reader = mne.io.read_raw_cnt if neuroscan else mne.io.read_raw
+    options = {} if markers else {"overrides": {"marker_fname": False}}
+    try:
+        with warnings.catch_warnings():  # MNE reads a cut FIF file up to where it ends
+            warnings.filterwarnings("error", "Invalid tag with only", RuntimeWarning)
+            for text in _MENDED:
+                warnings.filterwarnings("ignore", text, RuntimeWarning)
+            return reader(path, preload=False, verbose="warning", **options), []
+    except RuntimeWarning as cut:
+        cause = " ".join(str(cut).replace(f"{path.parent}/", "").split())
+        if strict:
+            raise UnreadableFileError(path, f"cut off ({cause})") from None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Invalid tag with only", RuntimeWarning)
+        raw = reader(path, preload=False, verbose="warning", **options)
+    return raw, [f"{path.name}: cut off ({cause})"]
+
+
+def _as_eeglab(recording: Recording, eeg: Any) -> Recording:
+    """Add what an EEGLAB file states of its channels."""
+    units, notes = eeglab.own_units(eeg, list(recording.groups[0].channels))
+    recording = flagged(in_own_units(recording, units), [], notes)
+    unnamed = eeglab.unnamed_note(eeg)
+    return flagged(recording, [eeglab.UNNAMED], unnamed) if unnamed else recording
+
+
+def _with_bads(recording: Recording, raw: Any) -> Recording:
+    """Flag the channels that the file marks as bad, as those that BIDS marks."""
+    bads = [str(name) for name in raw.info["bads"]]
+    return flagged(recording, [f"bad-channel:{', '.join(bads)}"], []) if bads else recording
 
 
 def _long_list(stated: brainvision.BrainVisionHeader | None) -> Path | None:
@@ -173,7 +228,7 @@ def _recording(
         "notes": notes,
     }
     files = _files(path, raw)
-    return Recording(path, "mne", (group,), files, start, metadata, _annotations(raw, measured))
+    return Recording(path, "mne", (group,), files, start, metadata, _annotations(raw))
 
 
 def _check_hdf5(path: Path) -> None:
@@ -204,9 +259,8 @@ def _files(path: Path, raw: Any) -> tuple[Path, ...]:
     return tuple(dict.fromkeys([path, *found]))
 
 
-def _annotations(raw: Any, measured: Any) -> dict[str, Any]:
+def _annotations(raw: Any) -> dict[str, Any]:
     table = raw.annotations
-    # with a measurement date, onsets count from it; without, from the first sample
-    shift = float(raw.first_time) if measured is not None else 0.0
-    onset = np.asarray(table.onset, np.float64) - shift
+    # MNE counts from the measurement date, and without one from as far before the first sample
+    onset = np.asarray(table.onset, np.float64) - float(raw.first_time)
     return annotation_columns(onset, table.duration, list(map(str, table.description)), "mne")

@@ -2,8 +2,48 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import physioprep as pp
 from physioprep.corpora.noted import noted_lines, reader_notes
 from physioprep.recording import reader_flags
+from physioprep.store import open_store
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder of two BrainVision recordings, one of pieces."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    samples = np.random.default_rng(0).integers(-200, 200, 5000).astype("<i2")
+    for name, common in (("a", ""), ("b", "SegmentationType=MARKERBASED\n")):
+        text = (
+            f"Brain Vision Data Exchange Header File Version 1.0\n[Common Infos]\nDataFile={name}"
+        )
+        text += ".eeg\nDataFormat=BINARY\nDataOrientation=MULTIPLEXED\nNumberOfChannels=1\n"
+        text += f"DataPoints=5000\nSamplingInterval=4000\n{common}[Binary Infos]\n"
+        text += "BinaryFormat=INT_16\n[Channel Infos]\nCh1=Cz,,0.5,µV\n"
+        (raw / f"{name}.vhdr").write_text(text, encoding="utf-8")
+        (raw / f"{name}.eeg").write_bytes(samples.tobytes())
+    return raw
+
+
+FLAGS = ["discontinuous", "note:SegmentationType=MARKERBASED: pieces of a recording"]
+
+
+def test_a_note_of_a_reader_reaches_all_that_is_said(folder: Path, tmp_path: Path) -> None:
+    manifest = pp.scan(folder, "folder")
+    assert manifest["flags"].tolist() == [[], FLAGS]
+    notes = manifest.attrs["notes"]
+    assert noted_lines(notes) == [
+        "SegmentationType=MARKERBASED: pieces of a recording: 1 recording: b"
+    ]
+    result = pp.ingest(manifest, tmp_path / "s.zarr", recipe="eeg-200hz", scheduler="sync")
+    assert result.summary()["flagged"] == {"discontinuous": 1, "note": 1}
+    assert open_store(tmp_path / "s.zarr").records["flags"].tolist() == [[], FLAGS]
 
 
 def test_notes_are_counted_and_not_endless() -> None:

@@ -1,0 +1,135 @@
+"""What EEGLAB .set files state and MNE-Python does not tell.
+
+MNE takes every channel for microvolts, also those that hold a temperature; it invents names where
+the file has none, and reads a .fdt that is longer than stated.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from physioprep.errors import UnreadableFileError
+from physioprep.readers.own_units import OwnUnit
+from physioprep.readers.regular import opened
+
+_LOAD: Final = "_check_load_mat"
+_BYTES: Final = 4  # of a sample in a .fdt, always float32
+_SCALE: Final = 1e-6  # MNE's, for all channels
+#: Types that EEGLAB keeps in µV, beside all that contain "eeg"; it states no unit anywhere.
+_VOLTAGES: Final = frozenset(
+    ("", "eog", "veog", "heog", "ecg", "ekg", "emg", "ecog", "ref", "reference", "scalp", "dbs")
+)
+#: Flag of a record whose channels have no names in the file.
+UNNAMED: Final = "names-not-of-file"
+
+
+@contextmanager
+def kept() -> Iterator[list[Any]]:
+    """Keep what MNE loads of a .set file while the block runs.
+
+    Yields
+    ------
+    list
+        Of the structures that hold the fields of EEGLAB's EEG, with channels as MNE lists them.
+    """
+    from mne.io.eeglab import eeglab
+
+    # private: MNE drops the types of channels and the number of samples that the file states
+    original: Any = getattr(eeglab, _LOAD)
+    found: list[Any] = []
+
+    def load(*arguments: Any, **options: Any) -> Any:
+        eeg = original(*arguments, **options)
+        found.append(eeg)
+        return eeg
+
+    setattr(eeglab, _LOAD, load)
+    try:
+        yield found
+    finally:
+        setattr(eeglab, _LOAD, original)
+
+
+def check_samples(eeg: Any, samples: Path) -> list[str]:
+    """Compare the size of the file of samples with what the .set file states.
+
+    Parameters
+    ----------
+    eeg : Any
+        From `kept`.
+    samples : Path
+        The file that MNE reads samples from.
+
+    Returns
+    -------
+    list of str
+        What to note: bytes that are not read.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file is shorter than stated.
+    """
+    if samples.suffix.lower() != ".fdt":
+        return []
+    with opened(samples) as file:
+        missing = _BYTES * eeg.nbchan * eeg.pnts - os.fstat(file).st_size
+    if missing > 0:
+        raise UnreadableFileError(samples, f"{missing} bytes shorter than its .set file says")
+    if missing < 0:
+        return [f"{samples.name}: {-missing} bytes longer than its .set file says, not read"]
+    return []
+
+
+def own_units(eeg: Any, names: list[str]) -> tuple[list[OwnUnit], list[str]]:
+    """Return the unit of each channel: volts, or none where the type is no voltage.
+
+    Parameters
+    ----------
+    eeg : Any
+        From `kept`.
+    names : list of str
+        Of the channels.
+
+    Returns
+    -------
+    units : list of OwnUnit
+        The values of a channel without a unit are the file's.
+    notes : list of str
+        What to note.
+    """
+    types = [_type_of(each) for each in eeg.chanlocs] if len(eeg.chanlocs) else [""] * len(names)
+    units, plain = [], []
+    for name, kind in zip(names, types, strict=True):
+        if kind.lower() in _VOLTAGES or "eeg" in kind.lower():
+            units.append(OwnUnit("V", 1.0, "µV"))
+        else:
+            units.append(OwnUnit("", 1 / _SCALE, "n/a"))
+            plain.append(f"{name} ({kind})")
+    notes = [f"no unit is stated for {', '.join(plain)}: values as in the file"] if plain else []
+    return units, notes
+
+
+def unnamed_note(eeg: Any) -> list[str]:
+    """Return what to note where a file names no channels.
+
+    Parameters
+    ----------
+    eeg : Any
+        From `kept`.
+
+    Returns
+    -------
+    list of str
+        Empty where it names them.
+    """
+    return [] if len(eeg.chanlocs) else ["the file names no channels (chanlocs is empty)"]
+
+
+def _type_of(location: Any) -> str:
+    kind = location.get("type")
+    return kind.strip() if isinstance(kind, str) else ""
