@@ -183,7 +183,12 @@ def test_cinc2021(table):
     assert frame.loc["JS20004", "label_database"] == "ningbo"
     malformed = frame.loc["E00009"]
     assert malformed["faults"] == ["malformed-header", "gain-4880"]
-    assert malformed["flags"] == ["flag:malformed-header", "fix:gain-4880"]
+    assert malformed["flags"] == [
+        "note:record name 'E00009.mat' differs from the file's",
+        "note:start date stands before start time",
+        "flag:malformed-header",
+        "fix:gain-4880",
+    ]
     assert malformed["label_dx"] == ["39732003", "427084000", "428750005"]
     assert malformed["label_scored"] == ["LAD", "STach"]
 

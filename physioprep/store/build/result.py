@@ -50,7 +50,7 @@ class IngestResult:
         They are no failures.
     flagged : mapping of str to int
         Number of the store's records with a flag, by its kind: ``"saturated"``,
-        ``"implausible-amplitude"``, ``"checksum-failed"``, and those of readers, such as ``"note"``.
+        ``"implausible-amplitude"``, ``"checksum-failed"``, those of readers (``"note"``).
     left_out : mapping of str to int
         Number of the store's records from which a channel was left out, by its source name, most
         frequent first; ``"eeg (all)"`` for a modality that the recipe does not ask for.
