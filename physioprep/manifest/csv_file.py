@@ -1,4 +1,8 @@
-"""A manifest as a CSV file: lists as JSON, times in ISO 8601."""
+"""A manifest as a CSV file: lists as JSON, times in ISO 8601.
+
+A text label that reads as a number or a list has a ``'`` before it, the mark that spreadsheets
+have for this: ``'007`` is the text 007.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,9 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
                 [None if v is None else json.dumps(v, ensure_ascii=False) for v in values],
                 dtype=object,
             )
-        if values.dtype == object:
+        if name not in COLUMNS and kind == "text":
+            flat[name] = [_marked(v) if isinstance(v, str) else v for v in values]
+        elif values.dtype == object:
             flat[name] = [guard_cell(v) if isinstance(v, str) else v for v in values]
         else:
             flat[name] = values.array
@@ -99,10 +105,45 @@ def _parse(kind: str, cells: Sequence[str | None]) -> list[Any]:
         if lists is not None:
             return lists
         try:
-            return [None if cell is None else float(cell) for cell in cells]
+            return [None if cell is None else _number(cell) for cell in cells]
         except ValueError:
-            pass
+            return [None if cell is None else _unmarked(cell) for cell in cells]
     return [None if cell is None else unguard_cell(cell) for cell in cells]
+
+
+def _marked(text: str) -> str:
+    """Return a text label as a cell that no reader takes for a number, list or formula."""
+    return f"'{text}" if _reads_as_other(text) else guard_cell(text)
+
+
+def _unmarked(cell: str) -> str:
+    """Return the text label that `_marked` took."""
+    return cell[1:] if cell[0] == "'" and _reads_as_other(cell) else unguard_cell(cell)
+
+
+def _reads_as_other(text: str) -> bool:
+    bare = text.lstrip("'")
+    if (bare[:1], bare[-1:]) == ("[", "]"):
+        return True
+    try:
+        float(bare)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(cell: str) -> float:
+    """Return the number of a cell; of one that nobody wrote for us, too.
+
+    Raises
+    ------
+    ValueError
+        It is none, or more digits than a number holds: a code, which is text.
+    """
+    value = float(cell)
+    if cell.strip().lstrip("+-").isdigit() and int(value) != int(cell):
+        raise ValueError(cell)
+    return value
 
 
 def _lists(cells: Sequence[str | None]) -> list[Any] | None:

@@ -53,7 +53,8 @@ def write_manifest(frame: pd.DataFrame, path: str | Path, *, overwrite: bool = F
         `physioprep.manifest.conform.conform`.
     path : path-like
         ``.parquet``; ``.csv`` (lists as JSON, and ``'`` before a text that a spreadsheet
-        would run, see `physioprep.plain_text.guard_cell`); ``.json`` (Croissant 1.0 JSON-LD,
+        would run, see `physioprep.plain_text.guard_cell`, and before a text label that reads
+        as a number or list); ``.json`` (Croissant 1.0 JSON-LD,
         beside a ``.csv`` of the same name that it describes with its hash).
     overwrite : bool
         Replace a manifest of this name. Any other file is never replaced.
@@ -163,8 +164,9 @@ _MANIFEST: Final = Kind("a manifest", _is_manifest)
 def read_manifest(path: str | Path, *, shared: bool = False) -> pd.DataFrame:
     """Read a manifest written by `write_manifest`, also after pandas filtered and wrote it.
 
-    In a CSV, a text label whose values all look like numbers comes back as numbers, one whose
-    values are all JSON lists of texts as lists; Parquet keeps types exactly.
+    Types are kept by every format. In a CSV that something else wrote, a label is a number
+    where all its cells are, and a list where all are JSON lists of texts; a ``'`` before a cell
+    says that it is a text (``'007``).
 
     Parameters
     ----------

@@ -335,6 +335,21 @@ def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[order].reset_index(drop=True)
 
 
+def _exact(name: str, value: Any) -> float:
+    """Return a number as float64, which holds whole numbers of up to 15 digits.
+
+    Raises
+    ------
+    ManifestError
+        It would lose digits.
+    """
+    number = float(value)
+    if isinstance(value, int) and int(number) != value:
+        cause = f"{value} has more digits than a number keeps: make the column text"
+        raise ManifestError(f"manifest column {name}: {cause}")
+    return number
+
+
 def make_series(name: str, kind: str, values: Sequence[Any]) -> pd.Series[Any]:
     """Return a column of the type that its kind has in `COLUMNS`.
 
@@ -350,13 +365,18 @@ def make_series(name: str, kind: str, values: Sequence[Any]) -> pd.Series[Any]:
     Returns
     -------
     pandas.Series
+
+    Raises
+    ------
+    ManifestError
+        A whole number has more digits than a number keeps.
     """
     import pandas as pd
 
     if kind == "label":
         kind = label_kind(name, pd.Series(list(values), dtype=object))
     if kind == "number":
-        plain = [math.nan if is_null(value) else float(value) for value in values]
+        plain = [math.nan if is_null(value) else _exact(name, value) for value in values]
         return pd.Series(plain, dtype="float64")
     if kind == "integer":
         return pd.Series([pd.NA if is_null(v) else int(v) for v in values], dtype="Int64")

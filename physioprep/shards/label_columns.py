@@ -37,7 +37,7 @@ def label_column(label: LabelPlan, record: NDArray[Any], candidate: NDArray[Any]
     if label.categories is None:
         if values.ndim == 1:
             return values
-        kind, texts = pa.float32(), values.tolist()
+        kind, texts = pa.from_numpy_dtype(values.dtype), values.tolist()
     elif label.kind == "classes":
         kind, texts = pa.list_(pa.string()), _present(values, label.categories)
     else:

@@ -21,8 +21,9 @@ class LabelPlan:
     name : str
         With its ``label_``.
     values : ndarray, shape (record,) or (candidate,), or with further axes
-        int64 codes with -1 for unknown, float32 with NaN, or uint8 with 255; then an axis for
-        the epochs of a window, where each has its own label, and one for several classes.
+        int64 codes with -1 for unknown, float32 or float64 (see `narrowed`) with NaN, or uint8
+        with 255; then an axis for the epochs of a window, where each has its own label, and one
+        for several classes.
     categories : tuple of str or None
         What the codes mean; None where the label is a number.
     per_window : bool
@@ -145,3 +146,26 @@ class LabelPlan:
             code = {name: number for number, name in enumerate(categories)}
             new = np.array([*(code.get(name, -1) for name in self.categories), -1], np.int64)
         return replace(self, categories=tuple(categories), recode=new)
+
+
+def narrowed(values: NDArray[np.float64]) -> NDArray[Any]:
+    """Return numbers as float32, or as they are where a whole number, a code, would lose digits.
+
+    Parameters
+    ----------
+    values : ndarray of float64
+        NaN where unknown.
+
+    Returns
+    -------
+    ndarray of float32 or float64
+
+    Examples
+    --------
+    >>> narrowed(np.array([0.1, 3])).dtype, narrowed(np.array([426783007.0])).dtype
+    (dtype('float32'), dtype('float64'))
+    """
+    with np.errstate(over="ignore"):
+        single = values.astype(np.float32)
+    is_whole = np.isfinite(values) & (values == np.round(values))
+    return values if (single[is_whole] != values[is_whole]).any() else single

@@ -162,7 +162,7 @@ class Shards:
         Returns
         -------
         ndarray, shape (window,), (window, class), (window, epoch) or (window, epoch, class)
-            int64 with -1 for unknown, float32 with NaN, or uint8 with 255: see `Target`.
+            int64 with -1 for unknown, float32 or float64 with NaN, or uint8 with 255: see `Target`.
 
         Raises
         ------

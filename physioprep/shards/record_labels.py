@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from physioprep.errors import CorpusError, ShardError
 from physioprep.facts import load_facts
-from physioprep.shards.label_plan import LabelPlan
+from physioprep.shards.label_plan import LabelPlan, narrowed
 from physioprep.shards.spec import ShardSpec
 from physioprep.shards.target import NOT_STATED, label_name
 from physioprep.suggest import did_you_mean
@@ -117,7 +117,7 @@ def record_label(records: pd.DataFrame, name: str, spec: ShardSpec) -> LabelPlan
     stated = _stated(name, spec)
     column = _in_categories(name, _column(records, name), stated)
     if stated is None and _is_number(column):
-        values = column.to_numpy(np.float32, na_value=np.nan)
+        values = narrowed(column.to_numpy(np.float64, na_value=np.nan))
         return LabelPlan(name, values, None, kind="number", unit=_unit(records, name))
     statements = _statements(column)
     known = [said for said in statements if said is not None]

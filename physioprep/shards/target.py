@@ -26,7 +26,8 @@ class Target:
     kind : {"class", "classes", "number", "text"}
         ``"class"``: one category of each window, int64 (window,), -1 unknown. ``"classes"``:
         any number of categories, uint8 (window, class): 1 present, 0 absent, 255 not stated.
-        ``"number"``: float32 (window,), NaN unknown. ``"text"``: a text of the record.
+        ``"number"``: float32 (window,), NaN unknown; float64 where a whole number would lose
+        digits. ``"text"``: a text of the record.
     categories : tuple of str
         Meaning of code or column 0, 1, ...; empty for numbers and texts.
     unit : str or None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from physioprep.errors import ShardError
 from physioprep.shards.annotation_label import AnnotationLabel
 from physioprep.shards.annotations import by_record, label_windows, labelling, occurs
-from physioprep.shards.label_plan import LabelPlan
+from physioprep.shards.label_plan import LabelPlan, narrowed
 from physioprep.shards.spec import ShardSpec
 from physioprep.shards.target import NOT_STATED
 
@@ -119,7 +119,7 @@ def label_classes(
     return values, names
 
 
-def as_numbers(codes: NDArray[Any], names: Sequence[str], label: str) -> NDArray[np.float32]:
+def as_numbers(codes: NDArray[Any], names: Sequence[str], label: str) -> NDArray[Any]:
     """Return the numbers that texts of annotations are.
 
     Parameters
@@ -133,8 +133,8 @@ def as_numbers(codes: NDArray[Any], names: Sequence[str], label: str) -> NDArray
 
     Returns
     -------
-    ndarray of float32, shape as `codes`
-        NaN where unknown.
+    ndarray of float32 or float64, shape as `codes`
+        NaN where unknown; see `physioprep.shards.label_plan.narrowed`.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def as_numbers(codes: NDArray[Any], names: Sequence[str], label: str) -> NDArray
     >>> as_numbers(np.array([1, -1]), ["0.25", "0.5"], "perclos").tolist()
     [0.5, nan]
     """
-    values = np.full(len(names) + 1, np.nan, np.float32)
+    values = np.full(len(names) + 1, np.nan)
     for number, name in enumerate(names):
         try:
             values[number] = float(name)
@@ -154,7 +154,7 @@ def as_numbers(codes: NDArray[Any], names: Sequence[str], label: str) -> NDArray
             raise ShardError(f"annotation label {label!r}: {name!r} is no number") from None
         if not np.isfinite(values[number]):
             raise ShardError(f"annotation label {label!r}: {name!r} is no finite number")
-    found: NDArray[np.float32] = values[codes]
+    found: NDArray[Any] = narrowed(values)[codes]
     return found
 
 

@@ -85,7 +85,8 @@ class ShardStream(BatchStream):
         ``<modality>`` float32 (batch, channel, time), physical units; missing samples are
         NaN, absent channels 0. ``present_<modality>`` bool (batch, channel), and ``present``
         too if there is one modality only. ``label_*`` int64 (-1 unknown), float32 (NaN
-        unknown), or for several classes uint8 (batch, class) with 255 for what is not stated.
+        unknown; float64 for codes of many digits), or for several classes uint8 (batch, class)
+        with 255 for what is not stated.
         Of windows of epochs the modalities are (batch, epoch, channel, time), and what the
         annotations label (batch, epoch), (batch, epoch, class). ``index`` int64: numbers of
         the windows in the shards; ``record`` int64: numbers of their records.

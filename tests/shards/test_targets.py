@@ -38,6 +38,20 @@ def test_targets_and_values_of_classes_and_numbers(paired: Path, tmp_path: Path)
         shards.spans("score")
 
 
+def test_codes_as_numbers_keep_their_digits(
+    make_group: MakeGroup, write_store: WriteStore, tmp_path: Path
+) -> None:
+    codes = [426783006, 426783007, 164889003]
+    rng = np.random.default_rng(0)
+    ecg = [rng.integers(-900, 900, (1, 500)).astype(np.int16) for _ in codes]
+    labels = {"label_code": [float(code) for code in codes]}
+    store = write_store(tmp_path / "a.zarr", {"ecg": make_group(ecg, channels=["I"])}, labels)
+    shard(store, tmp_path / "s", window_s=1.0)
+    values = open_shards(tmp_path / "s").values("code")
+    assert values.dtype == np.float64
+    assert sorted(set(values.tolist())) == sorted(codes)
+
+
 def test_a_damaged_description_of_a_label_is_one_line(paired: Path, tmp_path: Path) -> None:
     shard(paired, tmp_path / "s", window_s=1.0)
     (tmp_path / "s" / "CRC32CSUMS").unlink()  # as shards of an earlier version

@@ -90,6 +90,24 @@ def test_what_does_not_fit_is_one_line(
     assert files_of(path) == before
 
 
+def test_a_label_that_the_store_lacks_becomes_a_column(
+    manifest: pd.DataFrame, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "s.zarr"
+    pp.ingest(manifest.iloc[:2].assign(label_x=["A", None]), path, "native", scheduler="sync")
+    more = manifest.iloc[:4].assign(label_new=["a", "b", "c", None], label_n=[0.0, 1.0, 2.0, 3.0])
+    pp.ingest(more, path, "native", scheduler="sync", append=True)
+    records = pp.open_store(path).records
+    assert records["label_x"].tolist() == ["A", None, None, None]
+    assert records["label_new"].tolist() == [None, None, "c", None]
+    assert records["label_n"].tolist()[2:] == [2, 3]
+    assert records["label_n"].isna().tolist() == [True, True, False, False]
+    assert "label_new, label_n of its 2 records is not added" in caplog.text
+    assert not verify(path).problems
+    with pytest.raises(pp.PhysioprepError, match="with its records, label column label_x mixes"):
+        pp.ingest(manifest.iloc[4:5].assign(label_x=1.0), path, "native", append=True)
+
+
 def test_a_repaired_record_leaves_quarantine(
     tmp_path: Path, wfdb_writer: Callable[..., None], make_noise: Callable[..., np.ndarray]
 ) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from physioprep.errors import StoreError
+from physioprep.errors import ManifestError, StoreError
+from physioprep.manifest.cells import label_kind
+from physioprep.manifest.schema import label_columns
 from physioprep.store.build.extent import Extent
 from physioprep.store.build.plan import Plan
 from physioprep.store.format.layout import GroupLayout
@@ -14,6 +17,8 @@ from physioprep.store.read import Store
 
 if TYPE_CHECKING:
     import pandas as pd
+
+log = logging.getLogger(__name__)
 
 
 def extent_of(store: Store) -> Extent:
@@ -68,7 +73,8 @@ def new_records(store: Store, manifest: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     StoreError
-        The files of a record have changed since the store was made.
+        The files of a record have changed since the store was made, or a label is of another
+        kind than the store's.
     """
     pairs = zip(store.records["corpus"], store.records["record_id"], strict=True)
     held = dict(zip(pairs, store.records["sha256"], strict=True))
@@ -83,7 +89,37 @@ def new_records(store: Store, manifest: pd.DataFrame) -> pd.DataFrame:
                 f"{store.path}: {corpus}/{record} has changed since it was ingested "
                 f"(sha256 {before[:12]}…, now {sha[:12]}…): make a new store"
             )
-    return manifest.iloc[keep].reset_index(drop=True)
+    new = manifest.iloc[keep].reset_index(drop=True)
+    _check_labels(store, new)
+    _say_ignored(store, manifest.drop(index=manifest.index[keep]))
+    return new
+
+
+def _check_labels(store: Store, new: pd.DataFrame) -> None:
+    """Refuse a label that would be of two kinds, before the work."""
+    import pandas as pd
+
+    for name in label_columns(new):
+        if name in store.records:
+            cells = [*store.records[name].dropna(), *new[name].dropna()]
+            try:
+                label_kind(name, pd.Series(cells, dtype=object))
+            except ManifestError as error:
+                raise StoreError(f"{store.path}: with its records, {error}") from None
+
+
+def _say_ignored(store: Store, held: pd.DataFrame) -> None:
+    """Say which labels of records in the store it does not have: an append changes no record."""
+    names = [
+        name
+        for name in label_columns(held)
+        if name not in store.records and held[name].notna().any()
+    ]
+    if names:
+        log.warning(
+            "%s: %s of its %d records is not added: an append adds records and changes none",
+            store.path, ", ".join(names), len(held),
+        )  # fmt: skip
 
 
 def dtypes_of(target: str | Path, plan: Plan) -> dict[str, str]:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from physioprep.errors import StoreError
 from physioprep.hashes import combine
+from physioprep.manifest.cells import label_kind
+from physioprep.manifest.schema import label_columns, make_series, order_of
 from physioprep.recording import ANNOTATION_COLUMNS
 from physioprep.store.build.journal import Entry, Failure, read_entry
 from physioprep.store.build.plan import Plan
@@ -259,10 +261,7 @@ def join(old: Contents, new: Contents) -> Contents:
         Records of `old` first. Records of the old quarantine that were tried again are not
         listed twice.
     """
-    import pandas as pd
-
-    added = new.table.drop(columns="root", errors="ignore")
-    table = pd.concat([old.table, added], ignore_index=True)[old.table.columns]
+    table = _joined(old.table, new.table)
     groups = {
         group: {
             name: np.concatenate([values, new.groups[group][name]]) for name, values in of.items()
@@ -283,3 +282,17 @@ def join(old: Contents, new: Contents) -> Contents:
     bad = [row for row in old.quarantine if (row["corpus"], row["record_id"]) not in named]
     outputs = {**old.outputs, **new.outputs}
     return Contents(table, groups, sources, notes, [*bad, *new.quarantine], outputs)
+
+
+def _joined(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Return the records of both, with the labels of either; the other's are not stated."""
+    import pandas as pd
+
+    labels = list(dict.fromkeys([*label_columns(old), *label_columns(new)]))
+    lacking = {
+        name: make_series(name, label_kind(name, new[name]), [None] * len(old))
+        for name in labels
+        if name not in old
+    }
+    whole = pd.concat([old.assign(**lacking), new], ignore_index=True)
+    return whole[[name for name in order_of(labels) if name in old or name in lacking]]
