@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
 
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.parts import header_of, split_part, stamp
 from physioprep.readers.structures import Container, read_structure
 from physioprep.readers.unpickle import ForbiddenError, unpickle
 from physioprep.recording import Header, Recording
+
+#: Name under which a structure finds the array of a pickle that is nothing but an array.
+ARRAY: Final = ""
 
 
 def read_header(path: Path) -> Header:
@@ -70,6 +75,8 @@ def read(path: Path, verify: bool = True) -> Recording:
     """
     file, part = split_part(path)
     content = load_pickle(file)
+    if isinstance(content, np.ndarray):
+        content = {ARRAY: content}
     if isinstance(content, dict):
         recording = read_structure(Container(content, path, file, part, "pickles"))
         if recording is not None:

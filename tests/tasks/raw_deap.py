@@ -1,4 +1,4 @@
-"""Raw files of the task deap, simulated in the structure of DEAP: a pickle of Python 2 a subject."""
+"""Raw files of the task deap, simulated in the structure of DEAP: a pickle a subject."""
 
 import pickle
 from pathlib import Path
@@ -10,19 +10,19 @@ from tests.tasks.files import noise
 #: Ratings of the first trials (valence, arousal, dominance, liking); the files hold 40 trials.
 RATINGS = {
     "s01": [(7.1, 3.0, 5.5, 6.0), (5.0, 8.0, 5.0, 1.0), (2.0, 5.1, 4.0, 9.0)],
-    "s02": [(5.04, 4.0, 4.0, 4.0)],
     "s23": [(1.0, 9.0, 9.0, 9.0), (8.0, 2.0, 6.0, 5.0)],
 }
-REST = (4.0, 6.0, 6.0, 5.0)
-N_TRIALS, SECONDS = 40, 23
+REST = ((4.0, 6.0, 6.0, 5.0), (3.0, 2.0, 4.5, 5.0), (6.0, 3.0, 2.0, 2.0))
+N_TRIALS, SECONDS = 40, 14
 
 
 def _of(person: str) -> list[tuple[float, ...]]:
-    return [*RATINGS[person], *[REST] * (N_TRIALS - len(RATINGS[person]))]
+    own = RATINGS[person]
+    return [*own, *(REST[trial % 3] for trial in range(N_TRIALS - len(own)))]
 
 
 def make(raw: Path) -> None:
-    """Write the files: 3 s of baseline and 20 s (60 in the corpus) a trial."""
+    """Write the files: 3 s of baseline and 11 s (60 in the corpus) a trial."""
     folder = raw / "data_preprocessed_python"
     folder.mkdir()
     for number, person in enumerate(RATINGS):
@@ -32,7 +32,7 @@ def make(raw: Path) -> None:
 
 
 def expected() -> dict[str, dict[str, int]]:
-    """Count two windows of 10 s a trial; high is above 5."""
+    """Count the windows of 10 s; high is above 5."""
     high = [ratings[0] > 5 for person in RATINGS for ratings in _of(person)]
     each = (SECONDS - 3) // 10
     counts = {"low": each * high.count(False), "high": each * high.count(True)}

@@ -20,7 +20,12 @@ EVENTS = {
     "train/aaaaaaad/aaaaaaad_00000001": [(2, 6.0, "SPSW"), (0, 6.0, "BCKG"), (0, 8.0, "ARTF")],
     "train/aaaaaaae/aaaaaaae_00000001": [(7, 5.0, "BCKG"), (8, 5.0, "EYEM"), (9, 6.0, "SPSW")],
     "eval/000/bckg_000_a_": [(2, 4.0, "BCKG"), (3, 4.0, "BCKG"), (1, 10.9, "SPSW")],
-    "eval/001/gped_001_a_1": [(2, 4.0, "GPED"), (2, 5.0, "EYEM"), (2, 6.0, "PLED"), (3, 1.0, "ARTF")],
+    "eval/001/gped_001_a_1": [
+        (2, 4.0, "GPED"),
+        (2, 5.0, "EYEM"),
+        (2, 6.0, "PLED"),
+        (3, 1.0, "ARTF"),
+    ],
 }
 #: Four of the five subjects of train, sorted, train: int(0.8 * 5).
 PARTS = {"train": ("aaaaaaaa", "aaaaaaab", "aaaaaaac", "aaaaaaad"),
@@ -32,7 +37,9 @@ def make(raw: Path) -> None:
     for number, (name, events) in enumerate(EVENTS.items()):
         path = raw / "edf" / f"{name}.edf"
         edf(path, NAMES, rate_hz=250, seconds=12, seed=number)
-        rows = [f"{channel},{start},{start + 1},{NUMBERS[event]}" for channel, start, event in events]
+        rows = [
+            f"{channel},{start},{start + 1},{NUMBERS[event]}" for channel, start, event in events
+        ]
         path.with_suffix(".rec").write_text("\n".join(rows) + "\n")
 
 
