@@ -89,5 +89,5 @@ def _download(name: str, hub: dict[str, Any]) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=_FILES, **hub))
     except Exception as error:  # a dozen kinds: no network, no such repository, no access
-        cause = str(error).splitlines()[0]
+        cause = (str(error) or type(error).__name__).splitlines()[0]
         raise ModelError(f"{name}: no such folder, and not from the hub ({cause})") from error

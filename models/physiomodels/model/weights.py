@@ -46,7 +46,7 @@ def load_weights(path: Path) -> dict[str, Tensor]:
             return dict(load_file(path))
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # each format raises its own, torch with many lines of text
-        cause = str(error).splitlines()[0]
+        cause = (str(error) or type(error).__name__).splitlines()[0]
         raise ModelError(f"{path}: no readable weights file ({cause})") from error
     if not isinstance(state, Mapping):
         raise ModelError(f"{path}: holds a {type(state).__name__}, not a state dict")
