@@ -67,6 +67,7 @@ INPUTS: dict[str, list[tuple[str, str]]] = {
         ("pipeline", "{bad} --raw {raw} --out {out}/run"),
         ("raw", "demo --raw {bad} --out {out}/run"),
     ],
+    "tasks": [("name", "{bad}"), ("raw", "--raw {bad}")],
     "simulate": [("output", "{bad}")],
     "fetch": [("name", "{bad} -o {out}/f")],
 }  # fmt: skip
@@ -111,6 +112,7 @@ VALUES: dict[str, list[str]] = {
         "{shards} -m {model} -o {out}/e.zarr --picture {out}/p.png --projection nosuch",
     ],
     "run": ["nosuch --raw {raw} --out {out}/run", "demo --raw {raw} --out {out}/run --device x"],
+    "tasks": ["nosuch", "--raw {out}/nosuch"],
     "simulate": ["{out}/raw --seed nosuch"],
     "fetch": ["nosuch -o {out}/f", "eegmat -o {out}/f --version nosuch"],
 }
@@ -129,8 +131,8 @@ HURTS: dict[str, Hurt] = {
 #: What is an input after all: an empty folder gives an empty manifest, simulated data need a name;
 #: what is truncated is what `verify` finds (exit code 1).
 FINE = {
-    ("scan", "folder"), ("simulate", "missing"), ("simulate", "folder"),
-    *((verb, "truncated") for verb in ("scan", "corpora", "fetch", "simulate", "verify")),
+    ("scan", "folder"), ("simulate", "missing"), ("simulate", "folder"), ("tasks", "folder"),
+    *((verb, "truncated") for verb in ("scan", "corpora", "fetch", "simulate", "tasks", "verify")),
 }  # fmt: skip
 
 
