@@ -12,6 +12,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 import physioprep as pp
@@ -35,10 +36,10 @@ from tests.readers.test_bounds import outcome
 
 def test_expressions_that_backtrack_take_no_time() -> None:
     label = AnnotationLabel(name="a", categories={"(a+)+$": "x", r"(\w*)*!": "y"})
-    texts = np.array(["a" * 50 + "!", "aa", ""], object)
+    table = pd.DataFrame({"text": ["a" * 50 + "!", "aa", ""]})
     codes: list[Any] = []
-    assert outcome(lambda: codes.append(_categorise(label, texts))) == ""
-    assert _categorise(label, texts)[0].tolist() == [1, 0, -1]
+    assert outcome(lambda: codes.append(_categorise(label, table))) == ""
+    assert _categorise(label, table)[0].tolist() == [1, 0, -1]
 
 
 def test_expressions_with_look_around_are_refused() -> None:
