@@ -113,3 +113,14 @@ def test_places_of_mumtaz2016_count_files_at_rest(tmp_path: Path):
     assert np.isnan(places.pop("H S10 TASK"))
     assert places == {"6921143_H S15 EO": 0, "H S10 EC": 1, "H S2 EC": 2, "MDD S1 EC": 0}
     assert frame.loc["6921143_H S15 EO", "subject_id"] == "H15"
+
+
+def test_the_code_book_of_seed_v_gives_the_published_seconds():
+    seconds = [
+        read_annotations("seed-v", Path(f"1_{session}_20180804.cnt"))["duration"].sum()
+        for session in (1, 2, 3)
+    ]
+    assert 16 * sum(seconds) == 117_744  # arXiv 2412.07236, windows of 1 s of 16 people
+    notes = read_annotations("seed-v", Path("16_2_20181008.cnt"))
+    assert notes["text"].tolist()[:3] == ["sad", "fear", "neutral"]
+    assert read_annotations("seed-v", Path("other.cnt")) == {}
