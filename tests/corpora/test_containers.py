@@ -297,6 +297,7 @@ def test_code15(tmp_path: Path):
     assert (first["label_normal"], first["label_death_years"]) == (1.0, 2.1)
     assert (second["subject_id"], second["sex"], second["label_RBBB"]) == ("33791", "M", 1.0)
     assert np.isnan(second["label_death"])
+    assert (first["label_abnormality"], second["label_abnormality"]) == ([], ["RBBB"])
     (ecg,) = groups_of(first)
     assert (ecg.modality, ecg.sampling_rate, ecg.n_samples) == ("ecg", 400.0, 4096)
     assert ecg.channels[:3] == ("DI", "DII", "DIII")

@@ -92,13 +92,18 @@ def test_mimic_iv_ecg(tmp_path: Path, wfdb):
     order = ("I", "II", "III", "aVR", "aVF", "aVL", "V1", "V2", "V3", "V4", "V5", "V6")
     record = tmp_path / "files/p1000/p10000032/s40689238/40689238"
     wfdb(record, order, n_samples=100, gain="200/mV", base="23:09:00 18/7/2180")
-    header = "subject_id,study_id,cart_id,ecg_time,report_0,report_1,report_10,rr_interval\n"
+    header = (
+        "subject_id,study_id,cart_id,ecg_time,report_0,report_1,report_10,rr_interval,qrs_axis\n"
+    )
     (tmp_path / "machine_measurements.csv").write_text(
-        header + '10000032,40689238,6848296,2180-07-23,Sinus rhythm,,"Borderline ECG",659\n'
+        header + '10000032,40689238,6848296,2180-07-23,Sinus rhythm,,"Borderline ECG",659,29999\n'
     )
     row = scanned(tmp_path, "mimic-iv-ecg").loc["40689238"]
     assert (row["subject_id"], row["session"]) == ("10000032", "40689238")
     assert row["label_report"] == "Sinus rhythm; Borderline ECG"
+    assert row["label_rr_interval"] == 659
+    assert row["label_qrs_axis"] is None or np.isnan(row["label_qrs_axis"])
+    assert "label_p_axis" not in row  # the table has no such column
     assert row["channels"][0][3:6] == ["aVR", "aVF", "aVL"]  # as in the file
     assert "lead-order" in row["faults"]
     assert row["start_time"] == pd.Timestamp("2180-07-18 23:09:00")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from physioprep.corpora.entry import Entry, walk
+from physioprep.corpora.entry import Entry, LabelValue, walk
 from physioprep.corpora.tables import age, number, read_table
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import list_parts
@@ -20,7 +20,9 @@ from physioprep.readers.structures import Container, Structure
 from physioprep.recording import Header, Recording
 
 _PART = re.compile(r"(?:.*/)?exams_part\d+\.(?:hdf5|h5)")
-_FLAGS = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF", "normal_ecg", "death")
+#: The six abnormalities, as columns of exams.csv.
+ABNORMALITIES = ("1dAVb", "RBBB", "LBBB", "SB", "ST", "AF")
+_FLAGS = (*ABNORMALITIES, "normal_ecg", "death")
 _LEADS = ("DI", "DII", "DIII", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")
 _RATE_HZ = 400.0
 _LARGEST_EXAM_BYTES = 1 << 26
@@ -83,9 +85,12 @@ def describe(entry: Entry, header: Header) -> Entry:
 
 
 def _with_row(entry: Entry, row: Mapping[str, str]) -> Entry:
-    labels: dict[str, str | float | None] = {
+    flags = {name: _flag(row.get(name)) for name in ABNORMALITIES}
+    labels: dict[str, LabelValue] = {
         "normal" if name == "normal_ecg" else name: _flag(row.get(name)) for name in _FLAGS
     }
+    stated = None not in flags.values()
+    labels["abnormality"] = [name for name, flag in flags.items() if flag] if stated else None
     labels["death_years"] = number(row.get("timey"))
     return replace(
         entry,
