@@ -73,6 +73,13 @@ def scan(
         str | None,
         typer.Option(help="For --corpus folder: a regular expression with (?P<subject_id>…)."),
     ] = None,
+    join: Annotated[
+        Path | None, typer.Option(help="CSV or TSV whose columns become labels; with --on.")
+    ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(help="Column of --join: record_id, study_id, subject_id; or NAME=session …"),
+    ] = None,
     scheduler: Scheduler = None,
     workers: Workers = None,
     overwrite: Overwrite = False,
@@ -94,6 +101,8 @@ def scan(
             version=version,
             hashes=hashes,
             pattern=pattern,
+            join=join,
+            on=on,
             scheduler=scheduler,
             workers=workers,
             progress=advance,

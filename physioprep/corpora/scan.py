@@ -14,6 +14,7 @@ from physioprep.corpora.entry import Entry, is_utf8, named_in_utf8, walk
 from physioprep.corpora.file_hashes import fill_hashes, hash_corpus
 from physioprep.corpora.fit import misfits
 from physioprep.corpora.headers import COLUMNS, Row, failed_row
+from physioprep.corpora.join import join_table, read_join
 from physioprep.corpora.noted import reader_notes
 from physioprep.corpora.summary import table_notes
 from physioprep.corpora.unknown_units import unit_notes
@@ -58,6 +59,8 @@ def scan(
     scheduler: str | None = None,
     workers: int | None = None,
     pattern: str | None = None,
+    join: str | Path | None = None,
+    on: str | None = None,
     progress: Progress | None = None,
     announce: Announce | None = None,
 ) -> pd.DataFrame:
@@ -89,6 +92,10 @@ def scan(
     pattern : str, optional
         For ``"folder"`` only: a regular expression over the relative path whose named
         groups fill columns, for example ``r"(?P<subject_id>S\d+)/"``.
+    join : path-like, optional
+        CSV or TSV whose columns become labels; misses on both sides are in the notes.
+    on : str, optional
+        Its column of records, studies or subjects, see `physioprep.corpora.join.read_join`.
     progress : callable, optional
         Called with (done, total) steps: one per header, one per hash.
     announce : callable, optional
@@ -117,6 +124,7 @@ def scan(
     physioprep.errors.CorpusError: /nowhere: no such folder
     """
     choose_scheduler(scheduler, workers, "sync", CorpusError)  # refuse it before any work
+    table = read_join(join, on)
     with (
         not_taken.walking() as walked,
         one_cluster(scheduler, workers, announce, CorpusError) as client,
@@ -131,13 +139,14 @@ def scan(
                 fill_hashes(columns, _hash(str(folder), columns, _files_of(columns), runner))
     failed = sum(error is not None for error in columns["error"])
     log.info("%s: %d recordings, %d with an error", corpus, len(columns["record_id"]), failed)
+    joined = [] if table is None else [join_table(columns, table)]
     manifest = make_manifest(columns)
     taken = [*_files_of(columns), *(path.partition("#")[0] for path in columns["path"])]
     units = unit_notes(*(columns[name] for name in ("record_id", "channels", "units")))
     for note in units:
         log.warning("%s: %s", corpus, note)
     said = reader_notes(columns["record_id"], columns["flags"])
-    notes = [*table_notes(walked.said), *units, *said]
+    notes = [*table_notes([*walked.said, *joined]), *units, *said]
     notes += not_taken.notes_of(walked, taken, RECORDINGS)
     if notes:
         manifest.attrs["notes"] = notes

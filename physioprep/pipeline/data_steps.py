@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
 
 def scan(
-    place: Place, *, corpus: str, out: str, root: str = ".", high: Mapping[str, str] | None = None
+    place: Place,
+    *,
+    corpus: str,
+    out: str,
+    root: str = ".",
+    high: Mapping[str, str] | None = None,
+    join: str | None = None,
+    on: str | None = None,
 ) -> Summary:
     """Scan ``raw/root`` as `corpus` into the manifest `out`.
 
@@ -39,6 +46,9 @@ def scan(
         Folder of the corpus, in the raw folder.
     high : mapping of str to str, optional
         Classes from ratings: ``{valence: "> 3"}`` adds ``label_valence_high``, see `high_or_low`.
+    join, on : str, optional
+        Table in the raw folder whose columns become labels, and its column of records, studies or
+        subjects.
 
     Returns
     -------
@@ -60,7 +70,7 @@ def scan(
     with console.progress_bar(f"scan {corpus}") as advance:
         manifest = scan_corpus(
             place.raw / root, corpus, scheduler=place.scheduler, workers=place.workers,
-            progress=advance,
+            join=None if join is None else place.raw / join, on=on, progress=advance,
         )  # fmt: skip
     for name, rule in (high or {}).items():
         manifest[f"label_{name}_high"] = high_or_low(manifest, f"label_{name}", rule)
