@@ -208,9 +208,9 @@ def _most_frequent(labels: pd.Series[Any], n_epochs: int | None = None) -> dict[
 
 
 def _describe_manifest(path: Path, all_records: bool) -> dict[str, Any]:
-    from physioprep.corpora.noted import noted_lines, reader_notes
-    from physioprep.corpora.summary import table_lines
-    from physioprep.corpora.unknown_units import unit_lines, unit_notes
+    from physioprep.corpora.noted import NOTED, reader_notes
+    from physioprep.corpora.summary import TABLE, note_lines
+    from physioprep.corpora.unknown_units import UNIT, unit_notes
     from physioprep.manifest import label_columns, read_manifest
 
     frame = read_manifest(path)
@@ -227,10 +227,10 @@ def _describe_manifest(path: Path, all_records: bool) -> dict[str, Any]:
         "modalities": sorted(modalities),
         "labels": labels,
         "not readable": int(frame["error"].notna().sum()),
-        "tables": table_lines(frame.attrs.get("notes", ())),
+        "tables": note_lines(frame.attrs.get("notes", ()), TABLE),
         "not taken": "not kept in a CSV" if path.suffix == ".csv" else n_left,
-        "unit not understood": unit_lines(units),
-        "noted": noted_lines(reader_notes(frame["record_id"], frame["flags"])),
+        "unit not understood": note_lines(units, UNIT),
+        "noted": note_lines(reader_notes(frame["record_id"], frame["flags"]), NOTED),
         **_record_ids(frame["corpus"], frame["record_id"], all_records),
     }
 

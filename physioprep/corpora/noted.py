@@ -7,7 +7,8 @@ from typing import Final
 
 from physioprep.recording import NOTE
 
-_START: Final = "noted: "
+#: How its notes begin in a manifest.
+NOTED: Final = "noted: "
 _NAMED: Final = 3
 #: Most texts; a damaged corpus may give another one for each recording.
 _MOST: Final = 20
@@ -40,30 +41,9 @@ def reader_notes(records: Iterable[str], flags: Iterable[Sequence[str]]) -> list
                 found.setdefault(flag.removeprefix(NOTE), {})[record] = None
     ordered = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
     lines = [
-        f"{_START}{text}: {len(held)} recording{'s' * (len(held) > 1)}: "
+        f"{NOTED}{text}: {len(held)} recording{'s' * (len(held) > 1)}: "
         f"{', '.join(list(held)[:_NAMED])}{', …' * (len(held) > _NAMED)}"
         for text, held in ordered[:_MOST]
     ]
     more = len(ordered) - _MOST
-    return [*lines, f"{_START}and {more} other notes, see flags"] if more > 0 else lines
-
-
-def noted_lines(notes: Iterable[str]) -> list[str]:
-    """Return what the notes of a manifest say of the notes of readers.
-
-    Parameters
-    ----------
-    notes : iterable of str
-        Those of `reader_notes`, and others.
-
-    Returns
-    -------
-    list of str
-        Without the beginning that they share.
-
-    Examples
-    --------
-    >>> noted_lines(["not taken: b: a text", "noted: is odd: 1 recording: a"])
-    ['is odd: 1 recording: a']
-    """
-    return [note.removeprefix(_START) for note in notes if note.startswith(_START)]
+    return [*lines, f"{NOTED}and {more} other notes, see flags"] if more > 0 else lines

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from physioprep.corpora.not_taken import by_kind, in_words
-from physioprep.corpora.noted import noted_lines
-from physioprep.corpora.unknown_units import unit_lines
+from physioprep.corpora.noted import NOTED
+from physioprep.corpora.unknown_units import UNIT
 
-_START: Final = "table: "
+#: How its notes begin in a manifest.
+TABLE: Final = "table: "
 _NAMED: Final = 5
 
 
@@ -25,28 +26,29 @@ def table_notes(said: Iterable[str]) -> list[str]:
     -------
     list of str
     """
-    return [f"{_START}{line}" for line in said]
+    return [f"{TABLE}{line}" for line in said]
 
 
-def table_lines(notes: Iterable[str]) -> list[str]:
-    """Return what the notes of a manifest say of tables.
+def note_lines(notes: Iterable[str], start: str) -> list[str]:
+    """Return what the notes of a manifest say of one thing.
 
     Parameters
     ----------
     notes : iterable of str
-        Those of `table_notes`, and others.
+    start : str
+        How the notes of that thing begin: `TABLE`, `UNIT`, `NOTED`.
 
     Returns
     -------
     list of str
-        Without the beginning that they share.
+        Without that beginning.
 
     Examples
     --------
-    >>> table_lines(["not taken: b: a text", "table: records.csv: 1 of 5 rows name no recording"])
-    ['records.csv: 1 of 5 rows name no recording']
+    >>> note_lines(["not taken: b: a text", "table: records.csv: 1 of 5 rows name nothing"], TABLE)
+    ['records.csv: 1 of 5 rows name nothing']
     """
-    return [note.removeprefix(_START) for note in notes if note.startswith(_START)]
+    return [note.removeprefix(start) for note in notes if note.startswith(start)]
 
 
 def summary_of(notes: Sequence[str], *, as_lists: bool = False) -> dict[str, Any]:
@@ -67,8 +69,8 @@ def summary_of(notes: Sequence[str], *, as_lists: bool = False) -> dict[str, Any
     >>> summary_of(["not taken: b.xyz: unknown kind"])["not taken"]
     '1 .xyz (unknown kind: b.xyz)'
     """
-    tables, kinds, units = table_lines(notes), by_kind(notes), unit_lines(notes)
-    noted = noted_lines(notes)
+    tables, kinds, units = note_lines(notes, TABLE), by_kind(notes), note_lines(notes, UNIT)
+    noted = note_lines(notes, NOTED)
     return {
         "tables": tables if as_lists else _first(tables) or "nothing to say",
         "not taken": kinds if as_lists else in_words(kinds) or "nothing",

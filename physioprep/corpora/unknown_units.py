@@ -8,7 +8,8 @@ from typing import Final
 
 from physioprep.harmonise.units import is_stated, is_understood
 
-_START: Final = "unit not understood: "
+#: How its notes begin in a manifest.
+UNIT: Final = "unit not understood: "
 _NAMED: Final = 3
 
 
@@ -46,7 +47,7 @@ def unit_notes(
                 held[0][group_names[place]] = None
                 held[1][record] = None
     return [
-        f"{_START}{unit!r}: channel{'s' * (len(held[0]) > 1)} {_some(list(held[0]))} of "
+        f"{UNIT}{unit!r}: channel{'s' * (len(held[0]) > 1)} {_some(list(held[0]))} of "
         f"{len(held[1])} recording{'s' * (len(held[1]) > 1)}: {_some(list(held[1]))}"
         for unit, held in sorted(found.items())
     ]
@@ -60,24 +61,3 @@ def _unknown(units: tuple[str, ...]) -> tuple[int, ...]:
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
-
-
-def unit_lines(notes: Iterable[str]) -> list[str]:
-    """Return what the notes of a manifest say of units.
-
-    Parameters
-    ----------
-    notes : iterable of str
-        Those of `unit_notes`, and others.
-
-    Returns
-    -------
-    list of str
-        Without the beginning that they share.
-
-    Examples
-    --------
-    >>> unit_lines(["not taken: b: a text", "unit not understood: 'x': channel V1 of 1 record: a"])
-    ["'x': channel V1 of 1 record: a"]
-    """
-    return [note.removeprefix(_START) for note in notes if note.startswith(_START)]

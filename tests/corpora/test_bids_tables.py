@@ -15,7 +15,7 @@ from physioprep.corpora.bids_channels import read_channels, read_electrodes
 from physioprep.corpora.bids_names import SideFiles, parse_name
 from physioprep.corpora.bids_people import People
 from physioprep.corpora.bids_tables import read_events, read_tsv
-from physioprep.corpora.summary import table_lines
+from physioprep.corpora.summary import TABLE, note_lines
 from physioprep.errors import CorpusError
 
 Scan = Callable[..., pd.Series]
@@ -97,7 +97,9 @@ def test_what_is_wrong_with_participants_is_said(
     with caplog.at_level(logging.WARNING):
         person(row_of, table)
     assert said in caplog.text
-    assert said in " ".join(table_lines(pp.scan(tmp_path, "bids", hashes=False).attrs["notes"]))
+    assert said in " ".join(
+        note_lines(pp.scan(tmp_path, "bids", hashes=False).attrs["notes"], TABLE)
+    )
 
 
 def test_other_columns_of_participants_sessions_and_scans_are_labels(

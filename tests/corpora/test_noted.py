@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import physioprep as pp
-from physioprep.corpora.noted import noted_lines, reader_notes
+from physioprep.corpora.noted import NOTED, reader_notes
+from physioprep.corpora.summary import note_lines
 from physioprep.recording import reader_flags
 from physioprep.store import open_store
 
@@ -38,7 +39,7 @@ def test_a_note_of_a_reader_reaches_all_that_is_said(folder: Path, tmp_path: Pat
     manifest = pp.scan(folder, "folder")
     assert manifest["flags"].tolist() == [[], FLAGS]
     notes = manifest.attrs["notes"]
-    assert noted_lines(notes) == [
+    assert note_lines(notes, NOTED) == [
         "SegmentationType=MARKERBASED: pieces of a recording: 1 recording: b"
     ]
     result = pp.ingest(manifest, tmp_path / "s.zarr", recipe="eeg-200hz", scheduler="sync")
@@ -48,7 +49,7 @@ def test_a_note_of_a_reader_reaches_all_that_is_said(folder: Path, tmp_path: Pat
 
 def test_notes_are_counted_and_not_endless() -> None:
     flags = [["note:is odd", f"note:x{n}", "saturated:Cz"] for n in range(30)]
-    lines = noted_lines(reader_notes([f"r{n}" for n in range(30)], flags))
+    lines = note_lines(reader_notes([f"r{n}" for n in range(30)], flags), NOTED)
     assert lines[0] == "is odd: 30 recordings: r0, r1, r2, …"
     assert len(lines) == 21
     assert lines[-1] == "and 11 other notes, see flags"
