@@ -23,6 +23,7 @@ REAL = {
     "mental-arithmetic": ("eegmat", "25 of 36 subjects of eegmat"),
     "physionet-mi": ("eegmmidb_more", "runs 4 and 6 of 5 of 109 subjects of eegmmidb"),
     "mitdb-inter-patient": ("mitdb", "4 of 48 records of mitdb"),
+    "ludb": ("ludb", "12 of 200 ECGs of ludb"),
     "cinc2017": ("cinc2017", "1,060 of 8,528 recordings of cinc2017"),
     "cinc2021": ("cinc2021", "13 of 88,253 recordings of cinc2021"),
     **dict.fromkeys(

@@ -3,12 +3,15 @@
 import ast
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from physioprep.corpora import read_annotations
+from physioprep.corpora.known.ludb import derive_annotations
 from physioprep.corpora.scan import scan
 from physioprep.manifest import groups_of
+from physioprep.readers import read_recording
 
 pytestmark = pytest.mark.realdata
 
@@ -214,6 +217,36 @@ def test_ludb(table):
     assert (row["age"], row["sex"], row["label_rhythm"]) == (26, "M", "Sinus rhythm")
     assert row["label_axis"] == "normal"
     assert [group.modality for group in groups_of(row)] == ["ecg"]
+
+
+def test_the_waves_of_ludb_are_from_mark_to_mark(table, shared_data: Path):
+    import wfdb
+
+    kinds = {"p": "P", "N": "QRS", "t": "T"}
+    for name in table("ludb", "ludb")["path"]:
+        path = shared_data / "ludb" / name
+        marks = read_recording(path).annotation_columns
+        found = dict(derive_annotations(marks))
+        assert (np.diff(found["onset"]) >= 0).all()
+        wave = found["text"] != ""
+        assert all(
+            (found[name][~wave] == marks[name]).all() for name in ("onset", "code", "source")
+        )
+        found = {name: column[wave] for name, column in found.items()}
+        ours = set(
+            zip(found["source"], found["onset"], found["duration"], found["text"], strict=True)
+        )
+        theirs = set()
+        for lead in ("i", "ii", "iii", "avr", "avl", "avf", "v1", "v2", "v3", "v4", "v5", "v6"):
+            noted = wfdb.rdann(str(path.with_suffix("")), lead)
+            symbols, at = "".join(noted.symbol), noted.sample / 500
+            theirs |= {
+                (lead, at[i], at[i + 2] - at[i], kinds[symbols[i + 1]])
+                for i in range(len(symbols) - 2)
+                if symbols[i] == "(" and symbols[i + 1] in kinds and symbols[i + 2] == ")"
+            }
+        assert ours == theirs
+        assert len(ours) == len(found["onset"]) > 100
 
 
 def test_ecgiddb(table):

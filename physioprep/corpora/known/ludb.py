@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from physioprep.corpora.entry import Entry, wfdb_paths
 from physioprep.corpora.tables import age, read_table, sex, text
+
+#: Marks of the peaks of waves, and how the waves are called here.
+WAVES = {"p": "P", "N": "QRS", "t": "T"}
 
 
 def find(root: Path) -> list[Entry]:
@@ -41,6 +49,41 @@ def find(root: Path) -> list[Entry]:
             )
         )
     return entries
+
+
+def derive_annotations(marks: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    """Add the waves of each lead as intervals to the marks of their ends and peaks.
+
+    Parameters
+    ----------
+    marks : mapping of str to ndarray
+        The columns of `physioprep.recording.ANNOTATION_COLUMNS`, as read; the source is the lead.
+
+    Returns
+    -------
+    mapping of str to ndarray
+        The same and, in order of time, the waves: text ``P``, ``QRS`` or ``T``, no code, from mark
+        ``(`` to mark ``)``. A wave that lacks one of them is not added.
+    """
+    if not len(marks.get("onset", ())):
+        return marks
+    first: list[int] = []
+    last: list[int] = []
+    names: list[str] = []
+    sources, codes = marks["source"], marks["code"]
+    for source in dict.fromkeys(sources.tolist()):
+        rows = np.flatnonzero(sources == source)
+        for begin, peak, end in zip(rows, rows[1:], rows[2:], strict=False):
+            if codes[peak] in WAVES and (codes[begin], codes[end]) == ("(", ")"):
+                first.append(int(begin))
+                last.append(int(end))
+                names.append(WAVES[codes[peak]])
+    waves = {name: column[first] for name, column in marks.items()}
+    waves["duration"] = marks["onset"][last] - marks["onset"][first]
+    waves["text"] = np.array(names, object)
+    waves["code"] = np.array([""] * len(names), object)
+    order = np.argsort(np.concatenate([marks["onset"], waves["onset"]]), kind="stable")
+    return {name: np.concatenate([column, waves[name]])[order] for name, column in marks.items()}
 
 
 def _several(cell: str | None) -> str | None:

@@ -201,7 +201,9 @@ def read_source(
 
 def _with_annotations(recording: Recording, record: Mapping[str, Any], path: Path) -> Recording:
     """Return a recording with the annotations that its corpus keeps in separate files, if any."""
-    read, of_listed = _annotation_readers(record["corpus"])
+    read, of_listed, derive = _annotation_readers(record["corpus"])
+    if derive is not None:
+        return replace(recording, annotation_columns=derive(recording.annotation_columns))
     try:
         if of_listed is not None:
             notes = of_listed(path, [Path(record["root"]) / name for name in record["files"]])
@@ -262,17 +264,19 @@ def _annotation_readers(
 ) -> tuple[
     Callable[[Path], Mapping[str, NDArray[Any]]] | None,
     Callable[[Path, list[Path]], Mapping[str, NDArray[Any]]] | None,
+    Callable[[Mapping[str, NDArray[Any]]], Mapping[str, NDArray[Any]]] | None,
 ]:
-    """Return the functions that read annotations a corpus keeps in separate files, if any."""
+    """Return a corpus's functions that read annotations of separate files, or derive others."""
     from physioprep.corpora import corpus_module
     from physioprep.facts import list_corpora
 
     if corpus not in list_corpora():  # a corpus of the user
-        return None, None
+        return None, None, None
     module = corpus_module(corpus)
     return (
         getattr(module, "read_annotations", None),
         getattr(module, "read_listed_annotations", None),
+        getattr(module, "derive_annotations", None),
     )
 
 
