@@ -124,3 +124,32 @@ def test_the_code_book_of_seed_v_gives_the_published_seconds():
     notes = read_annotations("seed-v", Path("16_2_20181008.cnt"))
     assert notes["text"].tolist()[:3] == ["sad", "fear", "neutral"]
     assert read_annotations("seed-v", Path("other.cnt")) == {}
+
+
+def test_the_words_of_the_test_set_are_in_the_sheet_of_answers(tmp_path: Path):
+    from tests.tasks.raw_bcic2020_3 import answers, make
+
+    make(tmp_path)
+    path, sheet = (
+        tmp_path / "Test set" / name
+        for name in ("Data_Sample02.mat", "Track3_Answer Sheet_Test.xlsx")
+    )
+    assert read_annotations("bcic2020-3", tmp_path / "Training set" / path.name) == {}
+    assert len(read_annotations("bcic2020-3", path)["text"]) == 7
+    answers(sheet, {1: [1] * 7, 2: [5, 4, 3, 2, 1, 1, 2]})
+    notes = read_annotations("bcic2020-3", path)
+    assert notes["text"].tolist()[:4] == ["yes", "thank you", "stop", "help me"]
+    assert notes["onset"].tolist()[1] == 795 / 256 + 1
+    for words, cause in (
+        ({1: [1]}, "no column"),
+        ({2: [1] * 6}, "6 words"),
+        ({2: [6] * 7}, "7 wo"),
+    ):
+        answers(sheet, words)
+        with pytest.raises(CorpusError, match=cause):
+            read_annotations("bcic2020-3", path)
+    sheet.write_bytes(b"no archive")
+    with pytest.raises(CorpusError, match="no readable sheet of answers"):
+        read_annotations("bcic2020-3", path)
+    sheet.unlink()
+    assert read_annotations("bcic2020-3", path) == {}

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 #: Modules with a ``STRUCTURE`` of container files, per format, in the order of trying.
 STRUCTURES: dict[str, tuple[str, ...]] = {
-    "mat": ("cpsc2018", "dreamer", "amigos", "shu_mi", "deap", "bciciv_2a", "seed_vig"),
+    "mat": (
+        "cpsc2018",
+        "dreamer",
+        "amigos",
+        "shu_mi",
+        "deap",
+        "bciciv_2a",
+        "seed_vig",
+        "bcic2020_3",
+    ),
     "pickles": ("deap", "wesad", "faced"),
     "hdf5": ("code15",),
 }
