@@ -40,6 +40,17 @@ def test_folds_that_cannot_be_made() -> None:
         make_folds(SUBJECTS, LABELS, "random", 3, 0)
 
 
+@pytest.mark.parametrize("protocol", ["subject-grouped", "record-grouped"])
+def test_no_class_as_large_as_the_folds_is_said_in_one_line(protocol: str) -> None:
+    people = np.array([f"s{n}" for n in range(10)], object)
+    codes = np.arange(10) % 5  # two of each
+    with pytest.raises(
+        ModelError, match=r"too many folds \(3\) for 2 windows of the largest class"
+    ):
+        make_folds(people, codes, protocol, 3, seed=0)
+    assert len(make_folds(people, codes, protocol, 2, seed=0)) == 2
+
+
 def test_a_class_rarer_than_the_folds_is_spread_as_far_as_it_goes() -> None:
     labels = LABELS.copy()
     labels[0] = 2

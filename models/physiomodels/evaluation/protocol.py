@@ -133,16 +133,16 @@ def make_folds(subjects: Texts, labels: Ints, protocol: str, n_folds: int, seed:
 
     group = grouped_by(protocol)
     people = np.unique(subjects.astype(str))
-    rows = np.arange(len(subjects))
+    rows, most = np.arange(len(subjects)), int(np.bincount(labels).max())
     if protocol == "leave-one-subject-out":
         tests = [rows[subjects == person] for person in people]
     elif protocol == "within-subject":
-        most = int(np.bincount(labels).max())
         _check_folds(n_folds, most, "windows of the largest class")
         splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
         tests = _tests(splitter, rows, labels, None)
     else:
         _check_folds(n_folds, len(people), f"{group}s")
+        _check_folds(n_folds, most, "windows of the largest class")
         grouped = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
         tests = _tests(grouped, rows, labels, subjects.astype(str))
     return [Fold(np.setdiff1d(rows, test), np.sort(test)) for test in tests]
