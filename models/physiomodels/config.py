@@ -320,7 +320,7 @@ def _fit(hint: Any, value: Any, where: str) -> Any:
     if origin is tuple and isinstance(value, (list, tuple)):
         kinds = arguments[:1] * len(value) if arguments[1:] == (...,) else arguments
         if len(value) != len(kinds):
-            raise ModelError(f"{where} is {value!r}, not {len(kinds)} values")
+            raise ModelError(f"{where} is {_shown(value)}, not {len(kinds)} values")
         return tuple(_fit(one, item, where) for one, item in zip(kinds, value, strict=True))
     if origin is dict and isinstance(value, Mapping):
         return {key: _fit(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
@@ -337,5 +337,11 @@ def _fit(hint: Any, value: Any, where: str) -> Any:
     kind = origin or hint
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         hint = f": write {str(value)!r}" if kind is str and isinstance(value, int | float) else ""
-        raise ModelError(f"{where} is {value!r}, not {getattr(kind, '__name__', kind)}{hint}")
+        raise ModelError(f"{where} is {_shown(value)}, not {getattr(kind, '__name__', kind)}{hint}")
     return value
+
+
+def _shown(value: Any) -> str:
+    """Return a value for a message: its beginning, where it is long."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]} ..."

@@ -54,8 +54,10 @@ def of_text_table(separator: str | None, good: Any, found: Recording, mutant: Mu
     try:
         text = mutant.after.decode()
         lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator or " "))
-        names = lines[0]
-        lines = [line for line in lines[1:] if line]
+        held = [number for number, line in enumerate(lines) if line]
+        names = lines[held[0]]
+        # An empty line between others is a missing sample of every channel.
+        lines = [line or ["", ""] for line in lines[held[0] + 1 : held[-1] + 1]]
         columns = [[float(line[names.index(c)] or "nan") for line in lines] for c in ("I", "II")]
     except (ValueError, IndexError, csv.Error):
         return None
