@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
 
 def main() -> None:
     """Run the command line; where its libraries do not load, say so in one line (exit code 2)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a locale without "±" gets an escape
+            stream.reconfigure(errors="backslashreplace")
     try:
         from physioprep.cli import app
     except (ImportError, MemoryError, OSError, RuntimeError) as error:

@@ -27,6 +27,8 @@ from uuid import uuid4
 TEMPORARY: Final = ".tmp"
 #: Files that are flushed at a time.
 _AT_ONCE: Final = 16
+#: What a disk answers that takes no more: full, over a limit or a quota, or broken.
+OF_THE_DISK: Final = frozenset((errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO))
 #: Names that `_temporary` gives.
 _LEFTOVER: Final = re.compile(rf"\..*\.[0-9a-f]{{12}}{re.escape(TEMPORARY)}(\.[^.]+)?", re.DOTALL)
 
@@ -195,7 +197,11 @@ def _give_up(temporary: Path, path: Path, error: BaseException) -> None:
     """
     with suppress(OSError):
         temporary.unlink(missing_ok=True)
-    if isinstance(error, OSError) and error.errno and temporary.name in str(error):
+    if not isinstance(error, OSError) or not error.errno:
+        return
+    # an error of `write` or `fsync` names no file at all
+    of_disk = error.filename is None and error.errno in OF_THE_DISK
+    if of_disk or temporary.name in str(error):
         raise OSError(error.errno, os.strerror(error.errno), os.fspath(path)) from error
 
 

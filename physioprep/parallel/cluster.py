@@ -93,14 +93,7 @@ def connect(
         with (
             dask.config.set({"distributed.nanny.pre-spawn-environ": ONE_THREAD}),
             without_main(),  # until the end: a lost worker is started again
-            distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",
-                worker_dashboard_address="127.0.0.1:0",
-                security=True,
-            ) as cluster,
+            _local_cluster(workers, error) as cluster,
             distributed.Client(cluster, set_as_default=False) as client,
         ):
             _announce(client, announce)
@@ -128,6 +121,25 @@ def connect(
                 f"the Dask scheduler at {scheduler} went away; what is done is kept: "
                 "repeat the call to continue"
             ) from cause
+
+
+def _local_cluster(workers: int, error: type[PhysioprepError]) -> Any:
+    """Start a cluster on this machine; workers that die meanwhile are one error."""
+    distributed: Any = import_module("distributed")
+    try:
+        return distributed.LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+            security=True,
+        )
+    except Exception as cause:  # of a worker that dies as it starts, any class may come
+        raise error(
+            f"the workers of the local cluster did not start ({cause}): killed, or out of memory "
+            "or processes; what is done is kept, repeat the call to continue"
+        ) from cause
 
 
 @contextmanager

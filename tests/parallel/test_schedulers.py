@@ -122,6 +122,20 @@ def test_a_local_cluster_that_loses_all_workers_ends_in_one_error(
     assert done == [0]
 
 
+def test_workers_that_die_as_they_start_are_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    # each worker process ends before it says anything, as if it were killed
+    ends = "import os; os.kill(os.getpid(), 9)"
+    monkeypatch.setattr("multiprocessing.spawn.get_command_line", lambda **_: [
+        sys.executable, "-c", ends,
+    ])  # fmt: skip
+    with (
+        time_limit(60),
+        pytest.raises(ShardError, match="workers of the local cluster did not start"),
+        connect("cluster", 2, error=ShardError),
+    ):
+        pass
+
+
 def test_workers_that_come_back_go_on(
     idle: distributed.LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
