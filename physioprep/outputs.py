@@ -17,6 +17,7 @@ from typing import Any, Final
 from physioprep.atomic import remove, sync, write_new
 from physioprep.errors import PhysioprepError
 from physioprep.hashes import HASHES, kind_of
+from physioprep.local_path import local_path
 from physioprep.remote import is_remote
 from physioprep.strays import Belongs, listed_in, strays
 
@@ -245,9 +246,9 @@ def named(target: str | Path, error: type[PhysioprepError] = PhysioprepError) ->
     Raises
     ------
     PhysioprepError
-        It is empty, ``.``, ``..`` or the root.
+        It is empty, ``.``, ``..``, the root, or an address.
     """
-    path = Path(target)
+    path = local_path(target, error)
     if path.name in ("", ".."):
         raise error(f"{str(target)!r} is no name for an output; give one such as build/x")
     return path

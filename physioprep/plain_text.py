@@ -24,6 +24,9 @@ _GUARDED: Final = re.compile(f"'+[{_FORMULA_START}]")
 _NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 #: Characters of a text in a picture, at most; longer ones need unbounded memory to draw.
 _DRAWN: Final = 300
+#: Kinds of addresses that are known by one slash, too: ``Path`` makes ``http:/host`` of one.
+SCHEMES: Final = ("https?", "s3a?", "gs", "gcs", "ftps?", "sftp", "ssh", "file")
+_ONE_SLASH: Final = re.compile(rf"\b(?:{'|'.join(SCHEMES)}):/(?!/)", re.IGNORECASE)
 #: User and password of an address.
 # A password may hold "@"; one that also holds "/", "?" or "#" is told from a port by its letters.
 _USER: Final = re.compile(r"(?<=://)(?:[^/\s?#]*@|[^/\s?#@:\[\]]*:(?!\d*(?:[/?#\s]|$))[^\s@]*@)")
@@ -127,8 +130,9 @@ def without_secrets(text: str) -> str:
     >>> without_secrets("invalid address 'me:pass@host:1'")
     "invalid address '***@host:1'"
     """
-    if "://" not in text and "@" not in text:
+    if ":/" not in text and "@" not in text:
         return text
+    text = _ONE_SLASH.sub(r"\g<0>/", text)
     if "@" in text:
         text = _USER.sub("***@", text)
     return _WORD.sub(_word_without_secrets, text)

@@ -293,6 +293,28 @@ def test_a_pretraining_started_anew_leaves_the_older_one_until_its_first_checkpo
     assert content(out) == new
 
 
+def test_a_first_folder_of_weights_that_was_not_finished_leaves_nothing(
+    shards: Path, tmp_path: Path, fuse: Fuse
+) -> None:
+    config, seen = replace(PRETRAIN, epochs=1), 0
+    pretrain(shards, tmp_path / "whole", config)
+    whole = content(tmp_path / "whole")
+    fuse.begin = lambda event, path: ".partial" in path  # of last, then of best
+    with fuse.lit(tmp_path):
+        pretrain(shards, tmp_path / "out", config)
+    last = fuse.count  # beside the two folders, the checkpoint, its card and its list
+    for step in (2, last // 3, 2 * last // 3, last - 4, last - 1):
+        for resume in (True, False):
+            out = tmp_path / f"out-{step}-{resume}"
+            with fuse.lit(tmp_path, at=step):
+                pretrain(shards, out, config)
+            seen += any(out.glob(".*.partial"))
+            pretrain(shards, out, config, resume=resume)
+            assert content(out) == whole
+            assert not [path.name for path in out.iterdir() if path.name[0] == "."]
+    assert seen >= 4, seen
+
+
 def test_a_pipeline_killed_inside_an_evaluation_goes_on_inside_it(
     shards: Path, tmp_path: Path, fuse: Fuse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,8 +29,9 @@ from physioprep.atomic import make_folders, remove_leftovers, temporary_file, wr
 from physioprep.errors import ModelError
 from physioprep.exchange import restore
 from physioprep.hashes import HASHES, read_regular
+from physioprep.local_path import local_path
 from physioprep.lock import Held, hold, lock_of
-from physioprep.outputs import ENCODER, LISTED, MARK, check_output, claim
+from physioprep.outputs import ENCODER, LISTED, MARK, check_output, claim, discard, partial_of
 from physioprep.shards import open_shards
 from physioprep.shards.target import epochs_of
 
@@ -130,8 +131,8 @@ def pretrain(
     """
     config = config or PretrainConfig()
     device = choose_device(device)
+    out = local_path(out, ModelError)
     opened = open_shards(shards)
-    out = Path(out)
     n_epochs = epochs_of(opened.attrs)
     rate_hz = check_fit(opened, config.modality, config.encoder.patch_size, None, n_epochs)
     card = run_card(opened, where, config) | {"modality": config.modality, "rate_hz": rate_hz}
@@ -141,6 +142,8 @@ def pretrain(
         output = _Output(out, card, held, anew=not resume)
         if resume and (out / CHECKPOINT).is_file():
             run.restore(out / CHECKPOINT, card)
+            if run.step >= run.total:
+                output.complete(run)
         if tensorboard and first:
             output.watch(run.step)
         try:
@@ -171,6 +174,8 @@ def _held(out: Path, shards: Shards) -> Iterator[Held | None]:
         restore(out)
         check_output(out, ENCODER, overwrite=True, error=ModelError)
         remove_leftovers(out)
+        for name in ("best", "last"):  # of a run that was killed as it wrote them
+            discard(partial_of(out / name))
         yield held
 
 
@@ -261,11 +266,20 @@ class _Output:
                     list_files(folder, _WEIGHTS)
         with temporary_file(self.folder / CHECKPOINT) as path:
             write_checkpoint(state, path)
+        self._note(run)
+        if self.folder != self.out:
+            self._take_place(run.step)
+
+    def _note(self, run: PretrainingRun) -> None:
+        """Write what stands on a checkpoint: its card, and the list of all files."""
         _write_card(self.folder, self.card | {"epoch": run.epoch, "step": run.step})
         list_files(self.folder, _LISTED)
         (self.folder / MARK).unlink(missing_ok=True)
-        if self.folder != self.out:
-            self._take_place(run.step)
+
+    def complete(self, run: PretrainingRun) -> None:
+        """Write what a run lacks that was killed just after its last checkpoint."""
+        if self.held is not None and not (self.folder / HASHES).exists():
+            self._note(run)
 
     def _take_place(self, step: int) -> None:
         """Replace the older run; TensorBoard's file is opened by its new name."""
