@@ -7,14 +7,18 @@ verb that runs say how one becomes the other, so that no message is written twic
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import typer
 from typer.core import TyperCommand
 
+from physioprep.atomic import OF_THE_DISK
 from physioprep.errors import PhysioprepError
+from physioprep.local_path import local_path
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 #: Parameters whose option is spelt otherwise, beyond units and plurals.
@@ -42,7 +46,7 @@ _NAME: Final = re.compile(
 
 
 class Verb(TyperCommand):
-    """A verb: numbers that are none (nan, inf) are refused before it runs."""
+    """A verb: numbers that are none (nan, inf), and addresses for paths, are refused first."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb.
@@ -60,13 +64,18 @@ class Verb(TyperCommand):
         Raises
         ------
         PhysioprepError
-            An option is no finite number; a parameter in a message is named as an option.
+            An option is no finite number, or an address where a path is needed; a parameter in
+            a message is named as an option; the disk takes no more.
+        OSError
+            As the verb raised it.
         """
         options = options_of(self.params)
         for option in self.params:
             name = str(option.name)
             values = ctx.params.get(name)
             for value in values if isinstance(values, list | tuple) else [values]:
+                if isinstance(value, Path):
+                    local_path(value)
                 if isinstance(value, float) and not math.isfinite(value):
                     raise PhysioprepError(f"{options.get(name, name)} {value}: no finite number")
         try:
@@ -76,6 +85,13 @@ class Verb(TyperCommand):
             if said == str(error):
                 raise
             raise PhysioprepError(said) from error
+        except OSError as error:
+            out = ctx.params.get("out")
+            # libraries that write (Zarr, Arrow) do not say which file the disk did not take
+            if error.filename is None and error.errno in OF_THE_DISK and out is not None:
+                cause = os.strerror(error.errno)
+                raise PhysioprepError(f"{out}: a file of it cannot be written: {cause}") from error
+            raise
 
 
 class Verbs(typer.Typer):

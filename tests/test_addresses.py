@@ -5,8 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+import physiomodels
 import physioprep as pp
+from physioprep.cli import app
 from physioprep.corpora.fetch import download
 from physioprep.errors import (
     CorpusError,
@@ -17,6 +20,8 @@ from physioprep.errors import (
 )
 from physioprep.file_systems import check_address
 from physioprep.manifest import make_manifest
+from physioprep.pipeline.place import Step
+from physioprep.pipeline.run import Pipeline
 from physioprep.plain_text import shown, without_secrets
 
 SECRETS = [
@@ -95,8 +100,15 @@ def test_what_may_be_a_secret_is_not_shown_either(text: str, plain: str) -> None
     assert without_secrets(text) == plain
 
 
+@pytest.mark.parametrize("url", SECRETS)
+def test_an_address_that_went_through_path_shows_none_either(url: str) -> None:
+    for text in (str(Path(url)), f"no {Path('/work') / url}: gone"):
+        assert "hunter2" not in without_secrets(text)
+        assert "***" in without_secrets(text)
+
+
 def test_a_long_text_is_shown_in_time() -> None:
-    for part in ("(a:", "a:b@", "?a=", "a@", "a:", ";a"):
+    for part in ("http:/", "(a:", "a:b@", "?a=", "a@", "a:", ";a"):
         begun = time.monotonic()
         without_secrets(f"x@ {part * 100_000} s3://b")
         assert time.monotonic() - begun < 2, part
@@ -148,3 +160,75 @@ def test_a_manifest_of_somebody_else_brings_no_secret(root: str, tmp_path: Path)
             attempt()
         assert "hunter2" not in str(raised.value)
     assert [each.name for each in tmp_path.iterdir()] == ["m.parquet"]
+
+
+#: Every argument of every verb that takes a path or an address.
+ARGUMENTS = [
+    "verify @", "info @", "audit @", "shard -o q @", "embed -m enc -o q @", "stream @",
+    "ingest --recipe native -o q @", "scan --corpus folder -o q.parquet @",
+    "pretrain -o q @", "evaluate -o q --config demo @", "run --raw raw --out q @",
+    "run demo --out q --raw @", "run demo --raw raw --out @", "view 1 -o q.png @", "simulate @",
+    "view m.zarr 1 -o @", "fetch eegmat -o @", "fetch cbramod-weights -o @",
+    "finetune s.shards -o q --label label_a --encoder ecg=@", "audit s.zarr --report @",
+    "audit s.zarr --json @", "audit s.zarr --quality @", "audit s.zarr --drop x -o @",
+    "audit s.zarr --against @", "pretrain s.shards -o @", "pretrain s.shards -o q --config @",
+    "finetune s.shards --label label_a --encoder ecg=e -o @",
+    "finetune @ -o q --label label_a --encoder ecg=e",
+    "evaluate s.shards --config demo -o @", "evaluate s.shards -o q --config @",
+    "evaluate s.shards -o q --config demo --weights ecg=@", "embed s.shards -o q -m @",
+    "embed s.shards -m enc -o @", "embed s.shards -m enc -o q --picture @",
+    "scan raw --corpus folder -o @", "ingest m.parquet --recipe native -o q --root @",
+    "ingest m.parquet -o q --recipe @", "ingest m.parquet --recipe native -o @",
+    "shard s.zarr -o @", "tasks --raw @",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://u:hunter2@127.0.0.1:1/x", "http://127.0.0.1:1/x?token=hunter2", "s3://u:hunter2@b/x"],
+)
+@pytest.mark.parametrize("line", ARGUMENTS)
+def test_no_argument_shows_or_stores_a_secret(
+    line: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "raw").mkdir()
+    frame = make_manifest({"corpus": ["mine"], "record_id": ["1"], "path": ["1.edf"]})
+    pp.write_manifest(frame, tmp_path / "m.parquet")
+    done = CliRunner().invoke(app, [part.replace("@", url) for part in line.split()])
+    assert done.exit_code == 2
+    (said,) = done.stderr.strip().splitlines()
+    assert "hunter2" not in done.output + done.stderr
+    assert "unexpected" not in said
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["m.parquet", "raw"]
+
+
+def test_an_address_for_a_path_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = "http://u:hunter2@127.0.0.1:1/x.parquet"
+    scan = {"corpus": "demo-ecg", "out": "x.parquet"}
+    given = (url, Path(url))
+    attempts = [
+        *(lambda each=each: pp.simulate(each) for each in given),
+        *(lambda each=each: pp.fetch("cbramod-weights", each) for each in given),
+        *(lambda each=each: pp.read_manifest(each) for each in given),
+        *(lambda each=each: pp.run("demo", tmp_path, each) for each in given),
+        *(lambda each=each: physiomodels.pretrain("s.shards", each) for each in given),
+        *(
+            lambda more=more: pp.run(
+                Pipeline("t", False, (Step("scan", {**scan, **more}),)), tmp_path, tmp_path / "o"
+            )
+            for more in ({"out": url}, {"root": url})
+        ),
+        lambda: pp.run(
+            Pipeline("t", False, (Step("audit", {"paths": [url], "out": "a.json"}),)),
+            tmp_path, tmp_path / "o",
+        ),
+    ]  # fmt: skip
+    for attempt in attempts:
+        with pytest.raises(PhysioprepError, match="http://\\*\\*\\*@127") as raised:
+            attempt()
+        assert "hunter2" not in str(raised.value)
+    assert not list(tmp_path.iterdir())

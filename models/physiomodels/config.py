@@ -23,6 +23,7 @@ from physioprep.bounds import (
 )
 from physioprep.documents import load_yaml, read_text
 from physioprep.errors import ModelError
+from physioprep.local_path import local_path
 from physioprep.suggest import did_you_mean
 
 T = TypeVar("T")
@@ -265,7 +266,7 @@ def load_config(kind: type[T], source: str | Path | Mapping[str, Any]) -> T:
 
 def _file_of(kind: type, source: str | Path) -> Path:
     """Return the file of a configuration, which may be the name of a shipped one."""
-    path = Path(source)
+    path = local_path(source, ModelError)
     folder = Path(__file__).parent / "configs"
     shipped = folder / f"{source}.yaml"
     if path.exists():

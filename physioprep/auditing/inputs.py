@@ -12,6 +12,7 @@ import numpy as np
 
 from physioprep.errors import PhysioprepError
 from physioprep.hashes import read_regular
+from physioprep.local_path import local_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,7 +132,7 @@ def open_input(path: str | Path) -> Input:
     PhysioprepError
         If it is none of these, or of another schema.
     """
-    path = Path(path)
+    path = local_path(path)
     if path.is_dir():
         return _open_folder(path)
     from physioprep.auditing.arrow_columns import read_table

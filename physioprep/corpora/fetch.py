@@ -21,6 +21,7 @@ from physioprep.facts import Facts, Version, load_facts
 from physioprep.hashes import sha256_of
 from physioprep.limits import MAX_DOWNLOAD_BYTES, MAX_JSON_BYTES, Budget
 from physioprep.listings import bad_name
+from physioprep.local_path import local_path
 from physioprep.outputs import claim, discard, partial_of
 from physioprep.retry import retrying
 
@@ -122,18 +123,19 @@ def fetch(
     physioprep.errors.CorpusError: dreamer cannot be downloaded (access: request). Request
      access on https://zenodo.org/records/546113 with an institutional address and purpose.
     """
+    folder = local_path(out, CorpusError)
     if corpus in WEIGHTS:
         home, digest = WEIGHTS[corpus]
-        make_folders(Path(out))
-        target = Path(out) / PurePosixPath(urllib.parse.urlsplit(home).path).name
-        budget = _budget(corpus, Path(out), max_bytes)
+        make_folders(folder)
+        target = folder / PurePosixPath(urllib.parse.urlsplit(home).path).name
+        budget = _budget(corpus, folder, max_bytes)
         new = download(
             *(url or home, target, digest),
             spend=budget.spend,
             retries=retries,
             wait_s=wait_s,
         )
-        return FetchResult(Path(out), "", int(new), int(not new))
+        return FetchResult(folder, "", int(new), int(not new))
     facts = load_facts(corpus)
     chosen = _version(facts, version)
     base = url if url is not None else chosen.url
@@ -143,7 +145,6 @@ def fetch(
     if base is None:
         raise CorpusError(f"{corpus} is not on PhysioNet: download it from {facts.url}")
     base = base if base.endswith("/") else f"{base}/"
-    folder = Path(out)
     make_folders(folder)
     budget = _budget(corpus, folder, max_bytes)
     parts = claim(folder / _PARTS, CorpusError)

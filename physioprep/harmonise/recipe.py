@@ -22,6 +22,7 @@ from physioprep.harmonise.modality_recipe import (
     with_step,
 )
 from physioprep.harmonise.units import UnknownUnitError, factor
+from physioprep.local_path import local_path
 from physioprep.suggest import did_you_mean
 
 #: Part of every hash: increased when the same recipe gives other numbers than before.
@@ -186,7 +187,7 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     text = str(name_or_path)
     if text in list_recipes():
         return _shipped(text)
-    path = Path(name_or_path)
+    path = local_path(name_or_path, RecipeError)
     if not path.is_file():
         hint = did_you_mean(text, list_recipes())
         known = ", ".join(list_recipes())

@@ -14,6 +14,7 @@ from physioprep import limits
 from physioprep.atomic import make_folders, temporary_file, write_text
 from physioprep.documents import load_json
 from physioprep.errors import ManifestError
+from physioprep.local_path import local_path
 from physioprep.manifest.cells import is_null, label_kind
 from physioprep.manifest.conform import conform, conformed, data_columns
 from physioprep.manifest.croissant import describe
@@ -80,7 +81,7 @@ def write_manifest(frame: pd.DataFrame, path: str | Path, *, overwrite: bool = F
     >>> again.equals(frame)
     True
     """
-    path = Path(path)
+    path = local_path(path, ManifestError)
     check_manifest_output(path, overwrite=overwrite)
     frame = conform(frame)
     validate(frame)
@@ -124,7 +125,7 @@ def check_manifest_output(path: str | Path, *, overwrite: bool = False) -> None:
         ...
     physioprep.errors.ManifestError: m.xlsx: a manifest ends in .parquet, .csv or .json
     """
-    path = Path(path)
+    path = local_path(path, ManifestError)
     if path.suffix not in _ENDINGS:
         raise ManifestError(f"{path}: a manifest ends in .parquet, .csv or .json")
     written = [path] if path.suffix != ".json" else [path, path.with_suffix(".csv")]
@@ -187,7 +188,7 @@ def read_manifest(path: str | Path, *, shared: bool = False) -> pd.DataFrame:
     ManifestError
         The file is missing, no manifest, of another schema version, or not valid.
     """
-    path = Path(path)
+    path = local_path(path, ManifestError)
     if not path.is_file():
         raise ManifestError(f"{path}: no such manifest")
     readers: dict[str, Callable[[Path], pd.DataFrame]] = {

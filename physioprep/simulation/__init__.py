@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from physioprep.errors import PhysioprepError
+from physioprep.local_path import local_path
 from physioprep.new_folder import new_folder
 from physioprep.outputs import Kind
 from physioprep.parallel.run import run_tasks
@@ -75,7 +76,7 @@ def simulate(
     PhysioprepError
         If `out` exists and is not to be replaced, holds anything else, or there are too few people.
     """
-    out = Path(out)
+    out = local_path(out)
     if n_patients < 4 or n_subjects < 2:
         raise PhysioprepError("the planted faults need 4 patients and 2 subjects at least")
     with new_folder(out, _SIMULATED, overwrite=overwrite) as folder:

@@ -15,6 +15,7 @@ from physiomodels.model.patches import to_patches
 from physiomodels.model.weights import load_folder
 from physiomodels.training.classifier import Classifier, load_encoder
 from physioprep.errors import ModelError
+from physioprep.local_path import local_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +74,7 @@ def load_encoders(model: str | Path, modality: str | None) -> list[tuple[str, Cr
     ModelError
         If there is no model, or the modality is unknown.
     """
-    path = Path(model)
+    path = local_path(model, ModelError)
     if (path / "config.json").is_file() and "classes" in load_folder(path)[0]:
         held: Any = Classifier.from_pretrained(path).model.encoders
         return list(held.items())

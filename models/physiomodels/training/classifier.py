@@ -13,6 +13,7 @@ from physiomodels.model.fusion import FusionClassifier
 from physiomodels.model.lora import add_lora
 from physiomodels.model.weights import load_folder, load_state, save_folder
 from physioprep.errors import ModelError
+from physioprep.local_path import local_path
 
 #: What is trained: everything; low-rank additions and the head; the head; a linear head.
 MODES = ("full", "lora", "frozen", "probe")
@@ -104,7 +105,7 @@ def load_encoder(source: str | Path | CrissCrossEncoder | EncoderConfig) -> Cris
         return source
     if isinstance(source, EncoderConfig):
         return CrissCrossEncoder(**asdict(source))
-    path = Path(source)
+    path = local_path(source, ModelError)
     if path.is_file():
         return CrissCrossEncoder.from_cbramod(path)
     return CrissCrossEncoder.from_pretrained(path)
@@ -122,7 +123,7 @@ def weights_files(source: str | Path) -> list[Path]:
     -------
     list of Path
     """
-    path = Path(source)
+    path = local_path(source, ModelError)
     if path.is_file():
         return [path]
     folder = path / "best" if (path / "best").is_dir() else path

@@ -22,6 +22,7 @@ from physiomodels.training.run_card import card_of, run_card, unfinished_in_word
 from physioprep.atomic import write_text
 from physioprep.errors import ModelError
 from physioprep.hashes import HASHES
+from physioprep.local_path import local_path
 from physioprep.new_folder import new_folder
 from physioprep.outputs import CLASSIFIER, LISTED
 from physioprep.shards import open_shards
@@ -87,7 +88,8 @@ def finetune(
     import pandas as pd
 
     config = config or FinetuneConfig()
-    opened, out, device = open_shards(shards), Path(out), choose_device(device)
+    out, device = local_path(out, ModelError), choose_device(device)
+    opened = open_shards(shards)
     paths = [source for source in encoders.values() if isinstance(source, str | Path)]
     torch.manual_seed(config.seed)
     # what is wrong with inputs and options shows before what is at `out` is looked at
