@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import json
+import re
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Final
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
 
 from physioprep import remote
 from physioprep.errors import PhysioprepError
 from physioprep.hashes import HASHES, listed_file, read_regular, sha256_of
 from physioprep.outputs import RESULTS_MARK, says_listed
-from physioprep.shards.checksums import TABLE
+from physioprep.run_notes import FOLDER, MADE, listed_folders
+from physioprep.shards.checksums import TABLE, unseal
 from physioprep.shards.spec import SCHEMA as SHARDS
 from physioprep.shards.verify import verify_shards
 from physioprep.store.sums import stated_hashes
-from physioprep.store.verify import Progress, VerifyResult, schema_of, verify_listed
+from physioprep.store.verify import Progress, VerifyResult, names_below, schema_of, verify_listed
 from physioprep.store.verify import verify as verify_store
 
-#: Holds a note of each step in the folder of a pipeline's outputs.
-STEPS: Final = ".steps"
 _EMBEDDINGS: Final = "physiomodels.embeddings"
 _WEIGHTS: Final = "model.safetensors"
+_RESULTS: Final = "results.json"
+#: What a run that works, or was killed, has beside its outputs.
+_WORKING: Final = re.compile(r"\..+\.(lock|partial(\.whole)?|tmp|old)")
 
 
 def verify(path: str | Path, *, progress: Progress | None = None) -> VerifyResult:
@@ -66,9 +69,11 @@ def verify(path: str | Path, *, progress: Progress | None = None) -> VerifyResul
     if isinstance(path, Path) and damaged:
         if (path / "zarr.json").exists() and (path / HASHES).is_file():
             return verify_listed(path, "store", progress=progress)
-        if (path / STEPS).is_dir():
+        if (path / FOLDER).is_dir():
             return _verify_outputs(path, progress)
-        if (path / RESULTS_MARK).is_file() and (path / HASHES).is_file():
+        if (path / RESULTS_MARK).is_file() or (path / _RESULTS).is_file():
+            if not (path / HASHES).exists():  # not a model, although encoders may be in it
+                return VerifyResult(path, 0, 0, (f"{HASHES}: missing",), "results")
             return verify_listed(path, "results", progress=progress)
         if _models_in(path):
             return _verify_model(path, progress)
@@ -110,15 +115,12 @@ def _unlisted(folder: Path, below: list[Path]) -> list[str]:
 
 
 def _verify_outputs(path: Path, progress: Progress | None) -> VerifyResult:
-    """Verify the outputs that have checksums of their own, and the files that notes list."""
-    parts, found = [], sorted(each for each in path.iterdir() if each.is_dir())
-    while found:
-        folder = found.pop(0)
-        if schema_of(folder) is not None or _models_in(folder):
-            parts.append(verify(folder, progress=progress))
-        elif folder.name != STEPS:
-            found += sorted(each for each in folder.iterdir() if each.is_dir())
-    problems, size, files = [], 0, _noted(path)
+    """Verify the notes of a run, the files that they list, and all that has a list of its own."""
+    notes, problems = _notes_of(path)
+    files: dict[str, str] = {}
+    for note in notes:
+        files |= note.get("files", {})
+    size = 0
     for name, before in files.items():
         try:
             now = sha256_of(file := listed_file(path, name))
@@ -129,19 +131,69 @@ def _verify_outputs(path: Path, progress: Progress | None) -> VerifyResult:
         else:
             if now != before:
                 problems.append(f"{name}: changed (sha256 {now[:12]}…, was {before[:12]}…)")
+    parts, folders = [], _folders_in(path, files)
+    for folder in folders:
+        try:
+            parts.append(verify(folder, progress=progress))
+        except PhysioprepError as error:
+            problems.append(str(error))
+    covered = {name for note in notes for name in note["made"] if note.get("summary") is None}
+    covered |= {*files, *(folder.relative_to(path).as_posix() for folder in folders)}
+    problems += [f"{name}: not part of these outputs" for name in _strays(path, covered)]
     parts.append(VerifyResult(path, len(files), size, tuple(problems)))
     return _joined(path, parts, "outputs")
 
 
-def _noted(path: Path) -> dict[str, str]:
-    """Return the files that the notes of a pipeline's steps list, and their SHA-256."""
-    out: dict[str, str] = {}
-    for note in sorted((path / STEPS).glob("*.json")):
+def _notes_of(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the whole notes of a run, and what is wrong with its notes."""
+    notes, problems, made = [], [], []
+    for file in sorted((path / FOLDER).iterdir()):
+        if _WORKING.fullmatch(file.name):
+            continue
+        where = f"{FOLDER}/{file.name}"
         try:
-            out |= json.loads(read_regular(note)).get("files", {})
-        except (OSError, ValueError, AttributeError, TypeError):
-            raise PhysioprepError(f"{note}: damaged") from None
-    return out
+            content = unseal(read_regular(file))
+        except OSError as error:
+            problems.append(f"{where}: {error.strerror}")
+            continue
+        if content is None:
+            problems.append(f"{where}: damaged: it does not match its own checksum")
+        elif file.name == MADE:
+            made = content["made"]
+        else:
+            notes.append(content)
+            if content["summary"] is None:
+                problems.append(f"{where}: its step was stopped; `run` again to complete it")
+    noted = {name for note in notes for name in note["made"]}
+    lost = [name for name in made if name not in noted]
+    problems += [f"{name}: no note of a step says what it holds" for name in lost]
+    return notes, problems
+
+
+def _folders_in(path: Path, files: Mapping[str, str]) -> list[Path]:
+    """Return the outputs that have checksums of their own, also where their note is lost."""
+    found, left = [path / name for name in listed_folders(files)], [path]
+    while left:
+        for folder in sorted(each for each in left.pop(0).iterdir() if each.is_dir()):
+            if folder in found or folder.name == FOLDER or _WORKING.fullmatch(folder.name):
+                continue
+            if schema_of(folder) is not None or _models_in(folder):
+                found.append(folder)
+            else:
+                left.append(folder)
+    return sorted(found)
+
+
+def _strays(path: Path, covered: set[str]) -> list[str]:
+    """Return the files that nothing in `covered`, files and folders, stands for."""
+    tops = (PurePosixPath(name) for name in sorted(names_below(path)))
+    return [
+        str(name)
+        for name in tops
+        if name.parts[0] != FOLDER
+        and not any(_WORKING.fullmatch(part) for part in name.parts)
+        and covered.isdisjoint({str(name), *map(str, name.parents)})
+    ]
 
 
 def _joined(path: Path, parts: list[VerifyResult], kind: str) -> VerifyResult:
@@ -151,4 +203,4 @@ def _joined(path: Path, parts: list[VerifyResult], kind: str) -> VerifyResult:
         prefix = "" if within == "." else f"{within}/"
         problems += [f"{prefix}{line}" for line in part.problems]
     n_files, size = sum(part.n_files for part in parts), sum(part.bytes for part in parts)
-    return VerifyResult(path, n_files, size, tuple(problems), kind)
+    return VerifyResult(path, n_files, size, tuple(dict.fromkeys(problems)), kind)

@@ -90,6 +90,27 @@ def test_an_argument_of_a_wrong_type(
     assert message in refused(tmp_path, raw, wrong)
 
 
+@pytest.mark.parametrize(
+    ("top", "message"),
+    [
+        ({"title": ["a"]}, "title: ['a']: must be text"),
+        ({"title": None}, "title: None: must be text"),
+        ({"simulated": [1]}, "simulated: [1]: must be true or false"),
+        ({"simulated": "no"}, "simulated: 'no': must be true or false"),
+    ],
+)
+def test_a_wrong_head(tmp_path: Path, raw: Path, top: dict[str, Any], message: str) -> None:
+    assert message in refused(tmp_path, raw, SCAN, **top)
+
+
+def test_what_is_written_beside_an_output_is_made_once(tmp_path: Path, raw: Path) -> None:
+    audit = {"audit": {"paths": ["m.parquet"], "out": "a.json"}}
+    for steps in ([{"report": {"out": "a.html"}}, audit], [audit, {"report": {"out": "a.html"}}]):
+        message = refused(tmp_path, raw, SCAN, *steps)
+        assert "step 3" in message
+        assert "out: a.html is made by a step before it" in message
+
+
 def test_a_link_is_no_folder_for_a_run(tmp_path: Path, raw: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")

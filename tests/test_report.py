@@ -9,6 +9,7 @@ import pytest
 import physioprep as pp
 from physioprep.pipeline.gather import gather
 from physioprep.pipeline.report import Content, Picture, draw_losses, was_found, write_report
+from physioprep.run_notes import write_note
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
@@ -106,7 +107,7 @@ def test_records_that_a_recipe_excludes_are_not_counted_as_quarantined(tmp_path:
         (raw / f"{name}.dat").write_bytes(bytes([1, 0, 2, 0, 3, 0, 4, 0]))
     (out / ".steps").mkdir(parents=True)
     pp.ingest(pp.scan(raw, "folder"), out / "s.zarr", "ecg-200hz")
-    (out / ".steps" / "2-ingest.json").write_text('{"summary": {"store": "s.zarr"}}')
+    write_note(out / ".steps" / "02-ingest.json", {"summary": {"store": "s.zarr"}})
     content = gather(raw, out, "t", simulated=False)
     assert "1 recordings ingested, 0 in quarantine, 1 excluded by the recipe" in content.verdict
     assert content.quarantine[0]["record"] == "folder/b"

@@ -12,8 +12,10 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from physioprep.errors import PhysioprepError, RecipeError
+from physioprep.local_path import local_path
 from physioprep.pipeline.check_labels import check_labels
 from physioprep.pipeline.place import Place, Step
+from physioprep.run_notes import names_made
 from physioprep.suggest import did_you_mean
 
 Arguments = Mapping[str, Any]
@@ -147,10 +149,10 @@ def check_steps(steps: Sequence[Step], place: Place) -> None:
             check = _CHECKS.get(step.verb)
             if check is not None:
                 check(step.arguments, place)
-            out = str(step.arguments.get("out"))
-            if step.verb != "view" and out in made:
-                raise RecipeError(f"out: {out} is made by a step before it")
-            made.append(out)
+            for name in names_made(step.verb, str(step.arguments.get("out"))):
+                if step.verb != "view" and name in made:
+                    raise RecipeError(f"out: {name} is made by a step before it")
+                made.append(name)
         except PhysioprepError as error:
             raise RecipeError(f"{where}: {error}") from error
     check_labels(steps, place)
@@ -216,6 +218,7 @@ def _inputs(verb: str, arguments: Arguments) -> Iterator[tuple[str, str]]:
 
 
 def _check_input(option: str, name: str, made: Sequence[str], out: Path) -> None:
+    local_path(name, RecipeError)
     if any(name == each or name.startswith(f"{each}/") for each in made):
         return
     if (out / name).exists():
@@ -231,7 +234,7 @@ def _check_scan(arguments: Arguments, place: Place) -> None:
     from physioprep.pipeline.data_steps import high_rule
 
     load_facts(arguments["corpus"])
-    folder = place.raw / arguments.get("root", ".")
+    folder = place.raw / local_path(arguments.get("root", "."), RecipeError)
     if not folder.is_dir():
         raise RecipeError(f"root: {folder}: no such folder of raw data")
     for name, rule in (arguments.get("high") or {}).items():

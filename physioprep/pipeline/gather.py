@@ -12,6 +12,7 @@ from physioprep.corpora.entry import walk
 from physioprep.documents import load_json, read_text
 from physioprep.errors import PhysioprepError
 from physioprep.pipeline.report import Content, Picture
+from physioprep.run_notes import FOLDER, read_note
 from physioprep.versions import __version__
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def gather(raw: Path, out: Path, title: str, *, simulated: bool) -> Content:
     findings = [finding for path in audits for finding in _read_json(path)["findings"]]
     planted = sorted(name for name in walk(raw) if name.rpartition("/")[2] == _PLANTED)
     faults = [fault for name in planted for fault in _read_json(raw / name)]
-    notes = [_read_json(path) for path in out.glob(".steps/*-ingest.json")]
-    ingested = sorted(note["summary"]["store"] for note in notes if note["summary"])
+    notes = [read_note(path) for path in out.glob(f"{FOLDER}/*-ingest.json")]
+    ingested = sorted(note["summary"]["store"] for note in notes if note and note["summary"])
     stores = [open_store(out / name) for name in ingested]
     quarantine = [
         {"record": f"{row.corpus}/{row.record_id}", "reason": row.reason}

@@ -6,37 +6,26 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from physioprep.atomic import make_folders, remove_leftovers, write_text
+from physioprep.atomic import make_folders, remove_leftovers
 from physioprep.errors import RecipeError
+from physioprep.hashes import read_regular
+from physioprep.local_path import local_path
 from physioprep.lock import Held, hold
+from physioprep.run_notes import FOLDER, MADE, read_note, write_note
+from physioprep.shards.checksums import unseal
 
-_FOLDER: Final = ".steps"
-_MADE: Final = "made.json"
+log = logging.getLogger(__name__)
+
 _NOTE: Final = re.compile(r"\d{2,}-[a-z]+\.json")
 #: What a run that was killed may leave beside its notes.
 _LEFT: Final = re.compile(r"\.lock|\..+\.tmp")
-
-
-def made_by(arguments: Mapping[str, Any]) -> str:
-    """Return what a step makes.
-
-    Parameters
-    ----------
-    arguments : mapping
-        Of the step.
-
-    Returns
-    -------
-    str
-        Its ``out``, as the recipe has it.
-    """
-    return str(arguments.get("out"))
 
 
 def refuse_outside(out: Path, name: str, step: str) -> None:
@@ -63,12 +52,13 @@ def refuse_outside(out: Path, name: str, step: str) -> None:
         ...
     physioprep.errors.RecipeError: demo: step 1, scan: out: ../x leaves the folder of the run
     """
+    local_path(name, RecipeError)
     parts = PurePosixPath(name).parts
     base, path = out.resolve(), (out / name).resolve()
     if Path(name).is_absolute() or ".." in parts or base not in path.parents:
         raise RecipeError(f"{step}: out: {name} leaves the folder of the run")
-    if parts[0] == _FOLDER:
-        raise RecipeError(f"{step}: out: {name}: the run keeps its own notes in {_FOLDER}")
+    if parts[0] == FOLDER:
+        raise RecipeError(f"{step}: out: {name}: the run keeps its own notes in {FOLDER}")
 
 
 class Outputs:
@@ -86,49 +76,58 @@ class Outputs:
 
     def __init__(self, out: Path, pipeline: str, held: Held) -> None:
         self.out, self.pipeline, self.held = out, pipeline, held
-        self.folder = out / _FOLDER
-        try:
-            found = json.loads((self.folder / _MADE).read_bytes())
-            same = found["pipeline"] == pipeline
-            self.made = [str(name) for name in found["made"]] if same else []
-        except (OSError, ValueError, KeyError, TypeError):
-            self.made = []
+        self.folder = out / FOLDER
+        self.made = self._made_before()
 
-    def begin(self, name: str, step: str) -> None:
-        """Note that a step makes an output, before it does.
+    def _made_before(self) -> list[str]:
+        """Return what earlier runs of this pipeline made; from their notes where it is lost."""
+        found = _read_made(self.folder / MADE)
+        if found is None:
+            notes = [read_note(path) for path in sorted(self.folder.glob("[0-9]*.json"))]
+            ours = [note for note in notes if note and note["pipeline"] == self.pipeline]
+            names = [name for note in ours for name in note["made"]]
+        else:
+            names = found["made"] if found["pipeline"] == self.pipeline else []
+        return [str(name) for name in dict.fromkeys(names)]
+
+    def begin(self, names: Sequence[str], step: str) -> None:
+        """Note that a step makes outputs, before it does.
 
         Parameters
         ----------
-        name : str
-            Output, in the folder of the run.
+        names : sequence of str
+            Outputs, in the folder of the run: the step's ``out``, and what is written beside it.
         step : str
             For the message.
 
         Raises
         ------
         RecipeError
-            It is there already, and not of an earlier run of this pipeline.
+            One is there already, and not of an earlier run of this pipeline.
         StoreError
             Another process took the lock.
         """
         self.held.check()
-        refuse_outside(self.out, name, step)
-        path = self.out / name
-        page = path.with_suffix(".html")  # of an audit
-        beside = [path, page] if path.suffix == ".json" else [path]
-        for each in beside:
-            if (each.exists() or each.is_symlink()) and name not in self.made:
+        for name in names:
+            refuse_outside(self.out, name, step)
+            path = self.out / name
+            before = name in self.made or names[0] in self.made
+            if (path.exists() or path.is_symlink()) and not before:
                 raise RecipeError(
-                    f"{step}: out: {each} exists, but was not made by an earlier run of this "
+                    f"{step}: out: {path} exists, but was not made by an earlier run of this "
                     "pipeline: it is not replaced; move it away or choose another folder"
                 )
-        if name not in self.made:
-            self.made.append(name)
-            content = {"pipeline": self.pipeline, "made": self.made}
-            write_text(self.folder / _MADE, json.dumps(content, indent=1))
+        self._write({*names, *self.made} - set(self.made))
+
+    def _write(self, more: set[str]) -> None:
+        """Note what was made, and `more`."""
+        self.made += sorted(more)
+        content = {"pipeline": self.pipeline, "made": self.made}
+        if self.made and content != _sealed(self.folder / MADE):
+            write_note(self.folder / MADE, content)
 
     def forget_others(self, notes: Sequence[Path]) -> None:
-        """Remove the notes of steps that a recipe no longer has.
+        """Remove the notes of steps that a recipe no longer has, and what is no longer there.
 
         Parameters
         ----------
@@ -138,6 +137,30 @@ class Outputs:
         for path in set(self.folder.iterdir()) - set(notes):
             if _NOTE.fullmatch(path.name):
                 path.unlink()
+        self.made = [name for name in self.made if (self.out / name).exists()]
+        self._write(set())
+
+
+def _read_made(path: Path) -> dict[str, Any] | None:
+    """Return the note of what was made; also one of an earlier version, without a checksum."""
+    content = _sealed(path)
+    if content is None:
+        try:
+            content = json.loads(read_regular(path))
+            return {"pipeline": content["pipeline"], "made": list(content["made"])}
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            log.warning("%s: damaged; the notes of the steps are read instead", path)
+            return None
+    return content
+
+
+def _sealed(path: Path) -> dict[str, Any] | None:
+    try:
+        return unseal(read_regular(path))
+    except OSError:
+        return None
 
 
 @contextmanager
@@ -167,7 +190,7 @@ def keep_outputs(out: Path, raw: Path, pipeline: str) -> Iterator[Outputs]:
     own, source = out.resolve(), raw.resolve()
     if own == source or source in own.parents:
         raise RecipeError(f"{out}: lies in the raw data ({raw}); choose another folder")
-    folder = out / _FOLDER
+    folder = out / FOLDER
     if folder.is_symlink() or (folder.exists() and not _is_ours(folder)):
         raise RecipeError(
             f"{folder}: exists, but was not made by physioprep; choose another folder"
@@ -181,4 +204,4 @@ def keep_outputs(out: Path, raw: Path, pipeline: str) -> Iterator[Outputs]:
 def _is_ours(folder: Path) -> bool:
     """Return whether a folder holds nothing but notes of runs."""
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else ["?"]
-    return all(name == _MADE or _NOTE.fullmatch(name) or _LEFT.fullmatch(name) for name in names)
+    return all(name == MADE or _NOTE.fullmatch(name) or _LEFT.fullmatch(name) for name in names)

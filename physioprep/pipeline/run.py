@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from physioprep.atomic import write_text
 from physioprep.documents import load_yaml, read_text
 from physioprep.errors import PhysioprepError, RecipeError
 from physioprep.facts import data_folder
-from physioprep.hashes import HASHES, sha256_of
+from physioprep.hashes import sha256_of
+from physioprep.local_path import local_path
 from physioprep.pipeline.check import (
     check_arguments,
     check_names,
@@ -28,12 +28,12 @@ from physioprep.pipeline.check import (
     check_steps,
     check_types,
 )
-from physioprep.pipeline.outputs import Outputs, keep_outputs, made_by, refuse_outside
+from physioprep.pipeline.outputs import Outputs, keep_outputs, refuse_outside
 from physioprep.pipeline.place import Place, Step
 from physioprep.pipeline.task import Task, check_files, parse_task
 from physioprep.pipeline.task_result import NAME as TASK_RESULT
 from physioprep.pipeline.task_result import write_task
-from physioprep.shards.checksums import TABLE as CRC_TABLE
+from physioprep.run_notes import hashes_of, listed_folders, names_made, read_note, write_note
 from physioprep.suggest import did_you_mean
 from physioprep.versions import __version__
 
@@ -96,7 +96,7 @@ def load_pipeline(path: str | Path) -> Pipeline:
     >>> [step.verb for step in load_pipeline("eegmat").steps][:2]
     ['scan', 'ingest']
     """
-    path = Path(path)
+    path = local_path(path, RecipeError)
     if not path.suffix and not path.is_file():
         path = _shipped(str(path))
     text = read_text(path, lambda cause: RecipeError(f"{path}: {cause}"))
@@ -109,8 +109,12 @@ def load_pipeline(path: str | Path) -> Pipeline:
         raise RecipeError(f"{path}: {error}") from None
     steps = tuple(_check_step(path, number, raw) for number, raw in enumerate(content["steps"], 1))
     task = parse_task(content["task"], path) if "task" in content else None
-    title = str(content.get("title", path.stem))
-    return Pipeline(title, bool(content.get("simulated")), steps, task)
+    title, simulated = content.get("title", path.stem), content.get("simulated", False)
+    if not isinstance(title, str):
+        raise RecipeError(f"{path}: title: {title!r}: must be text")
+    if not isinstance(simulated, bool):  # what is not false would mark results as simulated
+        raise RecipeError(f"{path}: simulated: {simulated!r}: must be true or false")
+    return Pipeline(title, simulated, steps, task)
 
 
 def _shipped(name: str) -> Path:
@@ -181,17 +185,19 @@ def run(
     from physioprep.pipeline.steps import STEPS
 
     recipe = pipeline if isinstance(pipeline, Pipeline) else load_pipeline(pipeline)
+    whole = recipe.steps  # `until` forgets no note of a later step
     recipe = replace(recipe, steps=_with_weights(_up_to(recipe, until), weights or {}))
-    raw, out = Path(raw), Path(out)
+    raw, out = local_path(raw, RecipeError), local_path(out, RecipeError)
     if not raw.is_dir():
         raise RecipeError(f"{raw}: no such folder of raw data")
     if out.is_symlink():
         raise RecipeError(f"{out}: is a symbolic link; give the real path")
     for number, step in enumerate(recipe.steps, 1):
         check_types(STEPS[step.verb], step.arguments, f"{recipe.title}: step {number}, {step.verb}")
-    made = [made_by(step.arguments) for step in recipe.steps]
-    for number, (step, name) in enumerate(zip(recipe.steps, made, strict=True), 1):
-        refuse_outside(out, name, f"{recipe.title}: step {number}, {step.verb}")
+    made = [names_made(step.verb, str(step.arguments.get("out"))) for step in recipe.steps]
+    for number, (step, names) in enumerate(zip(recipe.steps, made, strict=True), 1):
+        for name in names:
+            refuse_outside(out, name, f"{recipe.title}: step {number}, {step.verb}")
     place = Place(
         raw=raw, out=out, title=recipe.title, simulated=recipe.simulated, scheduler=scheduler,
         workers=workers, device=device,
@@ -201,12 +207,27 @@ def run(
     for lack in filter(None, (each.lack for each in files)):
         log.warning("%s: %s", raw, lack)
     with keep_outputs(out, raw, recipe.title) as outputs:
+        outputs.forget_others([*_notes(outputs.folder, whole), _task_note(outputs.folder, whole)])
         if recipe.task:
-            outputs.begin(TASK_RESULT, recipe.title)
+            outputs.begin([TASK_RESULT], recipe.title)
         results = _run_steps(recipe, place, made, outputs, overwrite, on_step)
         if recipe.task:
+            note = _task_note(outputs.folder, whole)
+            begun = {"stamp": "", "pipeline": recipe.title, "made": [TASK_RESULT], "summary": None}
+            write_note(note, begun)
             write_task(recipe.task, place, recipe.steps, files, until)
+            write_note(note, begun | {"summary": {}, "files": hashes_of(out, [TASK_RESULT])})
         return results
+
+
+def _notes(folder: Path, steps: Sequence[Step]) -> list[Path]:
+    """Return the notes of steps, in order."""
+    return [folder / f"{number:02d}-{step.verb}.json" for number, step in enumerate(steps, 1)]
+
+
+def _task_note(folder: Path, steps: Sequence[Step]) -> Path:
+    """Return the note of a task's result."""
+    return folder / f"{len(steps) + 1:02d}-task.json"
 
 
 def _up_to(recipe: Pipeline, until: str | None) -> tuple[Step, ...]:
@@ -224,7 +245,7 @@ def _with_weights(steps: Sequence[Step], weights: Mapping[str, str | Path]) -> t
     """Return the steps, their evaluations with given encoders beside random weights."""
     if not weights:
         return tuple(steps)
-    given = {name: str(Path(path).absolute()) for name, path in weights.items()}
+    given = {name: str(local_path(path, RecipeError).absolute()) for name, path in weights.items()}
     changed = []
     for step in steps:
         if step.verb == "evaluate":
@@ -241,7 +262,7 @@ def _with_weights(steps: Sequence[Step], weights: Mapping[str, str | Path]) -> t
 def _run_steps(
     recipe: Pipeline,
     place: Place,
-    made: Sequence[str],
+    made: Sequence[Sequence[str]],
     outputs: Outputs,
     overwrite: bool,
     on_step: OnStep | None,
@@ -250,32 +271,29 @@ def _run_steps(
     from physioprep.pipeline import steps
 
     out, stamp = place.out, _fingerprint(place.raw)
-    notes = [
-        outputs.folder / f"{number:02d}-{step.verb}.json"
-        for number, step in enumerate(recipe.steps, 1)
-    ]
-    outputs.forget_others(notes)
     results = []
-    for number, (step, note) in enumerate(zip(recipe.steps, notes, strict=True), 1):
+    notes = _notes(outputs.folder, recipe.steps)
+    for number, (step, note, names) in enumerate(zip(recipe.steps, notes, made, strict=True), 1):
         # A stamp depends on all steps before: a change redoes every later step.
         stamp = _digest([stamp, step.verb, dict(step.arguments), __version__])
-        begun, done = (False, None) if overwrite else _read_stamp(note, stamp, out, step)
+        begun, done = (False, None) if overwrite else _read_stamp(note, stamp, out, names)
         if on_step:
             on_step(number, len(recipe.steps), step, None)
         if done is None:
             log.info("step %d of %d: %s", number, len(recipe.steps), step.verb)
-            outputs.begin(made[number - 1], f"{recipe.title}: step {number}, {step.verb}")
-            write_text(note, json.dumps({"stamp": stamp, "summary": None}))
+            outputs.begin(names, f"{recipe.title}: step {number}, {step.verb}")
+            content: dict[str, Any] = {
+                "stamp": stamp, "pipeline": recipe.title, "made": list(names), "summary": None,
+            }  # fmt: skip
+            write_note(note, content)
             summary = steps.STEPS[step.verb](replace(place, was_stopped=begun), **step.arguments)
-            files = _hashes(out, step.arguments.get("out"))
-            content = {"stamp": stamp, "summary": summary, "files": files}
-            write_text(note, json.dumps(content, indent=1))
+            write_note(note, content | {"summary": summary, "files": hashes_of(out, names)})
             result = StepResult(step.verb, summary, skipped=False)
         else:
             result = StepResult(step.verb, done, skipped=True)
         results.append(result)
         if step.verb == "scan":
-            check_records(recipe.steps, made[number - 1], place)
+            check_records(recipe.steps, names[0], place)
         if on_step:
             on_step(number, len(recipe.steps), step, result)
     return results
@@ -317,53 +335,41 @@ def _digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _hashes(out: Path, made: object) -> dict[str, str]:
-    """Return the SHA-256 of what a step made, for `verify`; of no output with its own hashes."""
-    if not isinstance(made, str):
-        return {}
-    place = out / made
-    if place.is_file():
-        return {made: sha256_of(place)}
-    if any(any(place.rglob(name)) for name in (HASHES, CRC_TABLE)):
-        return {}
-    files = sorted(path for path in place.rglob("*") if path.is_file())
-    return {path.relative_to(out).as_posix(): sha256_of(path) for path in files}
-
-
 def _read_stamp(
-    note: Path, stamp: str, out: Path, step: Step
+    note: Path, stamp: str, out: Path, made: Sequence[str]
 ) -> tuple[bool, Mapping[str, Any] | None]:
     """Return whether a step was started with the same stamp, and its summary if completed."""
-    try:
-        content = json.loads(note.read_text())
-    except (OSError, ValueError):
+    content = read_note(note)
+    if content is None or content["stamp"] != stamp:
         return False, None
-    if content["stamp"] != stamp:
-        return False, None
-    made, summary = step.arguments.get("out"), content["summary"]
+    summary: Mapping[str, Any] | None = content["summary"]
     if summary is None:
         return True, None
-    if made is None or not (out / made).exists():
+    if not (out / made[0]).exists():
         return False, None
-    damage = _damage(out, made, content.get("files", {}))
+    damage = _damage(out, content["files"])
     if damage:
-        log.warning("%s: damaged since it was made (%s); made again", out / made, damage)
+        log.warning("%s: damaged since it was made (%s); made again", out / made[0], damage)
     return False, None if damage else summary
 
 
-def _damage(out: Path, made: str, files: Mapping[str, str]) -> str:
+def _damage(out: Path, files: Mapping[str, str]) -> str:
     """Return what is wrong with the output of a step; "" where it is as it was made."""
     from physioprep.verifying import verify
 
     for name, stated in files.items():
-        if not (out / name).is_file() or sha256_of(out / name) != stated:
+        try:
+            changed = sha256_of(out / name) != stated
+        except OSError:
+            changed = True
+        if changed:
             return f"{name}: missing or changed"
-    own = any(any((out / made).rglob(name)) for name in (HASHES, CRC_TABLE))
-    if not own:
-        lost = "" if files else next(iter(_hashes(out, made)), "")
-        return f"{lost}: its list of checksums is missing" if lost else ""
-    try:
-        problems = verify(out / made).problems  # by its own list of hashes
-    except PhysioprepError as error:
-        return str(error)
-    return next((line for line in problems if ": not part of " not in line), "")
+    for folder in listed_folders(files):
+        try:
+            problems = verify(out / folder).problems  # by its own list of hashes
+        except PhysioprepError as error:
+            return str(error)
+        for line in problems:
+            if ": not part of " not in line:
+                return line
+    return ""
