@@ -164,6 +164,8 @@ def _notes_of(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
             notes.append(content)
             if content["summary"] is None:
                 problems.append(f"{where}: its step was stopped; `run` again to complete it")
+    if not (path / FOLDER / MADE).exists():
+        problems.append(f"{FOLDER}/{MADE}: missing")
     noted = {name for note in notes for name in note["made"]}
     lost = [name for name in made if name not in noted]
     problems += [f"{name}: no note of a step says what it holds" for name in lost]

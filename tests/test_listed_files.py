@@ -182,6 +182,7 @@ def test_notes_of_a_pipeline_open_no_file_outside(tmp_path: Path) -> None:
     outside = names_outside(out)
     note = out / ".steps" / "01-scan.json"
     write_note(note, {"made": [], "summary": {}, "files": outside})
+    write_note(note.with_name("made.json"), {"pipeline": "t", "made": []})
     assert len(verify(out).problems) == len(outside)
     note.unlink()
     note.symlink_to("/dev/zero")

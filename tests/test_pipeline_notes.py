@@ -91,6 +91,15 @@ def test_a_lost_note_is_noticed(raw: Path, out: Path) -> None:
     assert redone(raw, out) == ["03-audit"]
 
 
+def test_a_lost_list_of_what_was_made_is_noticed(raw: Path, out: Path) -> None:
+    (out / ".steps" / "made.json").unlink()
+    assert pp.verify(out).problems == (".steps/made.json: missing",)
+    assert redone(raw, out) == []
+    (out / "audit.json").unlink()  # and what is made anew may replace the page beside it
+    (out / ".steps" / "made.json").unlink()
+    assert redone(raw, out) == ["03-audit"]
+
+
 def test_the_note_of_an_earlier_version_still_names_what_was_made(raw: Path, out: Path) -> None:
     names = '["m.parquet", "s.zarr", "audit.json", "pictures"]'
     (out / ".steps" / "made.json").write_text(f'{{"pipeline": "a test", "made": {names}}}')
@@ -170,6 +179,7 @@ def test_results_without_their_list_are_a_problem(tmp_path: Path) -> None:
     content = {"made": ["results"], "summary": {}, "files": hashes_of(out, ["results"])}
     assert set(content["files"]) == {"results/SHA256SUMS", "results/encoders/ecg/SHA256SUMS"}
     write_note(out / ".steps" / "01-evaluate.json", content)
+    write_note(out / ".steps" / "made.json", {"pipeline": "t", "made": ["results"]})
     assert read_note(out / ".steps" / "01-evaluate.json") == content
     assert pp.verify(results).problems == pp.verify(out).problems == ()
     (results / "SHA256SUMS").unlink()
