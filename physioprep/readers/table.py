@@ -13,6 +13,9 @@ of the folder::
     start_time: 2020-01-31T12:00:00     # optional
     variable: val               # of .npz and .mat; optional with one variable
     axes: channel sample        # of arrays; default 'sample channel'
+
+An array of trials has ``axes: trial channel sample``, in the array's order, and may have
+``labels: y``, the variable with one label per trial, and ``labels_file: y.npy``, its file.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from physioprep.readers.parts import header_of, stamp, unscaled
 from physioprep.readers.regular import read_text
 from physioprep.readers.table_columns import read_columns
 from physioprep.readers.table_text import check_end
+from physioprep.readers.table_trials import has_trials, labels_file, read_trials
 from physioprep.recording import Header, Recording, SignalGroup
 from physioprep.suggest import did_you_mean
 
@@ -39,7 +43,7 @@ SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".npy", ".npz", ".mat")
 SHARED = "physioprep.yaml"
 _KEYS = frozenset(
     {"sampling_rate", "time", "channels", "units", "gain", "baseline", "missing", "start_time"}
-    | {"variable", "axes", "time_unit"}
+    | {"variable", "axes", "time_unit", "labels", "labels_file"}
 )
 _UNITS: Final = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
@@ -137,27 +141,32 @@ def read(path: Path, verify: bool = True) -> Recording:
     time = about.get("time")
     names = [*wanted.values(), *([time] if time is not None else [])]
     limits.check(file, len(names), limits.MAX_CHANNELS, "channels")
-    notes: list[str] = []
-    columns = read_columns(path, about, names, notes)
-    notes += check_end(path, strict=verify)
-    unit = about.get("time_unit")
-    rate = (
-        _rate_of(columns.pop(), path, unit, verify) if time is not None else about["sampling_rate"]
-    )
     units = about.get("units", "")
     units = [str(unit) for unit in units] if isinstance(units, list) else [str(units)] * len(wanted)
     if len(units) != len(wanted):
         raise UnreadableFileError(file, f"{len(units)} units for {len(wanted)} channels")
-    samples = np.stack(columns) if columns else np.empty((0, 0))
-    group = _scaled(
-        unscaled(list(map(str, wanted)), units, float(rate), samples, path), about, file
-    )
+    notes: list[str] = []
+    annotations: dict[str, NDArray[Any]] = {}
+    files = [path, file]
+    if has_trials(about):
+        group, annotations = read_trials(path, about, list(map(str, wanted)), units)
+        if (beside := labels_file(path, about)) != path:
+            files.append(beside)
+    else:
+        columns = read_columns(path, about, names, notes)
+        notes += check_end(path, strict=verify)
+        unit = about.get("time_unit")
+        has_time = time is not None
+        rate = _rate_of(columns.pop(), path, unit, verify) if has_time else about["sampling_rate"]
+        samples = np.stack(columns) if columns else np.empty((0, 0))
+        group = unscaled(list(map(str, wanted)), units, float(rate), samples, path)
+    group = _scaled(group, about, file)
     metadata: dict[str, Any] = {"layout": "table", "notes": notes}
     start = about.get("start_time")
     if start is not None and start.tzinfo is not None:  # manifests hold the local time of day
         metadata["time_zone"] = str(start.tzinfo)
         start = start.replace(tzinfo=None)
-    return Recording(path, "table", (group,), (path, file), start, metadata)
+    return Recording(path, "table", (group,), tuple(files), start, metadata, annotations)
 
 
 def _describe(file: Path) -> dict[str, Any]:
@@ -177,6 +186,7 @@ def _describe(file: Path) -> dict[str, Any]:
     unit = about.get("time_unit", "s")
     if unit not in _UNITS or ("time_unit" in about and "time" not in about):
         raise UnreadableFileError(file, f"time_unit is {unit!r}: s, ms, us or ns, of a column time")
+    _check_trials(about, file)
     numbers = ("sampling_rate", "gain", "baseline", "missing")
     for key in numbers:
         values = about.get(key, 1)
@@ -188,6 +198,21 @@ def _describe(file: Path) -> dict[str, Any]:
     if not isinstance(about.get("start_time", datetime.min), datetime):
         raise UnreadableFileError(file, "start_time is not a date with a time")
     return about
+
+
+def _check_trials(about: dict[str, Any], file: Path) -> None:
+    """Check what is said of trials.
+
+    Raises
+    ------
+    UnreadableFileError
+        Labels without trials, or trials with a column of times or with chosen columns.
+    """
+    if not has_trials(about):
+        if {"labels", "labels_file"} & set(about):
+            raise UnreadableFileError(file, "labels are of trials: axes: trial channel sample")
+    elif "sampling_rate" not in about or isinstance(about["channels"], dict):
+        raise UnreadableFileError(file, "trials need a sampling_rate, and channels as a list")
 
 
 def _check_channels(channels: list[Any] | dict[Any, Any], file: Path) -> None:

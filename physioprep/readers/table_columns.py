@@ -50,7 +50,7 @@ def read_columns(
     try:
         suffix = path.suffix.lower()
         if suffix in (".npy", ".npz", ".mat"):
-            return _array_columns(_array(path, about), about, names, path, notes)
+            return _array_columns(load_array(path, about), about, names, path, notes)
         if suffix == ".parquet":
             return _parquet_columns(path, about, [str(name) for name in names])
         import pandas as pd
@@ -135,7 +135,25 @@ def _last_bytes(file: BinaryIO, end: int, size: int) -> bytes:
     return file.read()
 
 
-def _array(path: Path, about: dict[str, Any]) -> NDArray[Any]:
+def load_array(path: Path, about: dict[str, Any]) -> NDArray[Any]:
+    """Load the array that a description names.
+
+    Parameters
+    ----------
+    path : Path
+        ``.npy``, ``.npz`` or ``.mat``.
+    about : dict of str to Any
+        The description, for ``variable``; of .mat, a field of a struct is ``struct.field``.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    UnreadableFileError
+        There is no such variable, or it states more than the file holds.
+    """
     from physioprep.readers.mat_file import load_mat
 
     suffix = path.suffix.lower()
@@ -144,8 +162,14 @@ def _array(path: Path, about: dict[str, Any]) -> NDArray[Any]:
             _check_array(file, path, os.fstat(file.fileno()).st_size)
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     if suffix == ".mat":
-        variables: Any = load_mat(path)
-        return np.asarray(variables[_variable(path, about, list(variables))])
+        found: Any = load_mat(path)
+        first, *fields = str(about.get("variable", "")).split(".")
+        named = about | {"variable": first} if first else about
+        found = found[_variable(path, named, list(found))]
+        for field in fields:
+            names = list(found) if isinstance(found, dict) else []
+            found = found[field] if field in names else _variable(path, about, names)
+        return np.asarray(found)
     with zipfile.ZipFile(path) as archive:
         members = {name.removesuffix(".npy"): name for name in archive.namelist()}
         member = archive.getinfo(members[_variable(path, about, list(members))])
