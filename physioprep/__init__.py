@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from physioprep.shards.run import shard as shard
     from physioprep.shards.spec import ShardSpec as ShardSpec
     from physioprep.simulation import simulate as simulate
+    from physioprep.store.build.arrays import from_arrays as from_arrays
     from physioprep.store.build.result import IngestResult as IngestResult
     from physioprep.store.build.run import ingest as ingest
     from physioprep.store.open import open_store as open_store
@@ -89,6 +90,7 @@ else:
         "WindowStream": "physioprep.stream.window_stream",
         "audit": "physioprep.auditing.run",
         "fetch": "physioprep.corpora.fetch",
+        "from_arrays": "physioprep.store.build.arrays",
         "info": "physioprep.describe",
         "ingest": "physioprep.store.build.run",
         "open_shards": "physioprep.shards.open",
@@ -146,6 +148,7 @@ __all__ = [
     "__version__",
     "audit",
     "fetch",
+    "from_arrays",
     "info",
     "ingest",
     "open_shards",
