@@ -8,20 +8,23 @@ import re
 import shutil
 import threading
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from physioprep.atomic import give_name, make_folders
 from physioprep.corpora.transfer import transfer
-from physioprep.errors import CorpusError, UnreadableFileError
+from physioprep.errors import CorpusError, StoreError, UnreadableFileError
 from physioprep.facts import Facts, Version, load_facts
 from physioprep.hashes import sha256_of
 from physioprep.limits import MAX_DOWNLOAD_BYTES, MAX_JSON_BYTES, Budget
-from physioprep.listings import bad_name
+from physioprep.listings import SHOWN, bad_name
 from physioprep.local_path import local_path
+from physioprep.lock import hold
 from physioprep.outputs import claim, discard, partial_of
 from physioprep.retry import retrying
 
@@ -30,6 +33,8 @@ log = logging.getLogger(__name__)
 SUMS = "SHA256SUMS.txt"
 #: Working folder in the folder of a corpus: where files gather until they are whole.
 _PARTS = ".fetch.partial"
+#: Lock in that folder, whose name may be that of a mount.
+_LOCK = ".fetch.lock"
 #: Bytes that a download leaves free on the disk.
 _SPARE = 1 << 30
 
@@ -123,18 +128,14 @@ def fetch(
     physioprep.errors.CorpusError: dreamer cannot be downloaded (access: request). Request
      access on https://zenodo.org/records/546113 with an institutional address and purpose.
     """
-    folder = local_path(out, CorpusError)
+    place = local_path(out, CorpusError)
+    ask: dict[str, Any] = {"retries": retries, "wait_s": wait_s}
     if corpus in WEIGHTS:
         home, digest = WEIGHTS[corpus]
-        make_folders(folder)
-        target = folder / PurePosixPath(urllib.parse.urlsplit(home).path).name
-        budget = _budget(corpus, folder, max_bytes)
-        new = download(
-            *(url or home, target, digest),
-            spend=budget.spend,
-            retries=retries,
-            wait_s=wait_s,
-        )
+        name = PurePosixPath(urllib.parse.urlsplit(home).path).name
+        with _locked(place) as folder:
+            spend = _budget(corpus, folder, max_bytes).spend
+            new = download(url or home, folder / name, digest, spend=spend, **ask)
         return FetchResult(folder, "", int(new), int(not new))
     facts = load_facts(corpus)
     chosen = _version(facts, version)
@@ -145,31 +146,47 @@ def fetch(
     if base is None:
         raise CorpusError(f"{corpus} is not on PhysioNet: download it from {facts.url}")
     base = base if base.endswith("/") else f"{base}/"
-    make_folders(folder)
-    budget = _budget(corpus, folder, max_bytes)
-    parts = claim(folder / _PARTS, CorpusError)
-    sums = parts / SUMS
-    sums.unlink(missing_ok=True)  # the list itself is never taken from an earlier attempt
-    download(
-        *(base + SUMS, sums, chosen.sha256sums),
-        limit=MAX_JSON_BYTES,
-        spend=budget.spend,
-        retries=retries,
-        wait_s=wait_s,
-    )
-    # The publisher's own list in a folder says that its files are copies of the corpus, which
-    # may be mended; without it a file of another content is somebody else's.
-    mend = _is_right(folder / SUMS, sha256_of(sums))
-    wanted = [(name, digest) for name, digest in _read_sums(sums) if fnmatchcase(name, include)]
-    if not wanted:
-        raise CorpusError(f"{corpus} {chosen.version} has no file that matches {include!r}")
-    downloaded = _fetch_all(
-        *(folder, base, wanted, workers, retries, wait_s, progress, budget), mend=mend
-    )
-    give_name(sums, folder / SUMS)
-    discard(parts)
+    with _locked(place) as folder:
+        budget = _budget(corpus, folder, max_bytes)
+        parts = claim(folder / _PARTS, CorpusError)
+        sums = parts / SUMS
+        sums.unlink(missing_ok=True)  # the list itself is never taken from an earlier attempt
+        of_sums: dict[str, Any] = {"limit": MAX_JSON_BYTES, "spend": budget.spend} | ask
+        download(base + SUMS, sums, chosen.sha256sums, **of_sums)
+        # The publisher's own list in a folder says that its files are copies of the corpus, which
+        # may be mended; without it a file of another content is somebody else's.
+        mend = _is_right(folder / SUMS, sha256_of(sums))
+        wanted = [each for each in _read_sums(sums) if fnmatchcase(each[0], include)]
+        if not wanted:
+            raise CorpusError(f"{corpus} {chosen.version} has no file that matches {include!r}")
+        downloaded = _fetch_all(
+            *(folder, base, wanted, workers, retries, wait_s, progress, budget), mend=mend
+        )
+        give_name(sums, folder / SUMS)
+        discard(parts)
     log.info("%s %s: %d files downloaded", corpus, chosen.version, downloaded)
     return FetchResult(folder, chosen.version, downloaded, len(wanted) - downloaded)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[Path]:
+    """Make the folder of a download, and keep other downloads out of it."""
+    _check_folder(folder)
+    make_folders(folder)
+    try:
+        held = ExitStack()
+        held.enter_context(hold(folder / _LOCK, folder))
+    except StoreError as error:
+        raise CorpusError(str(error)) from None
+    with held:
+        yield folder
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.is_symlink():
+        raise CorpusError(f"{folder}: is a symbolic link; give the real path")
+    if folder.exists() and not folder.is_dir():
+        raise CorpusError(f"{folder}: is no folder; choose another name")
 
 
 def _fetch_all(
@@ -190,6 +207,8 @@ def _fetch_all(
     def one(name: str, digest: str) -> bool:
         if stop.is_set():
             return False
+        for parent in PurePosixPath(name).parents[:-1]:  # a link would lead elsewhere
+            _check_folder(folder / parent)
         url = base + urllib.parse.quote(name)
         part = folder / _PARTS / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.part"
         return download(
@@ -268,6 +287,8 @@ def download(
     if part is None:
         own = claim(partial_of(target), CorpusError)
         part = own / "part"
+    if part.is_symlink() or (part.exists() and not part.is_file()):
+        raise CorpusError(f"{part}: is no file of a download; remove it")
 
     def attempt() -> None:
         transfer(url, part, limit, spend)
@@ -324,6 +345,8 @@ def _version(facts: Facts, version: str | None) -> Version:
 def _read_sums(path: Path) -> list[tuple[str, str]]:
     """Return (relative path, SHA-256) of each line of a SHA256SUMS file.
 
+    Hidden files are left out: they are no recordings, and some of them programs would obey.
+
     Raises
     ------
     CorpusError
@@ -331,6 +354,7 @@ def _read_sums(path: Path) -> list[tuple[str, str]]:
         list is right or wrong as a whole.
     """
     out: dict[str, str] = {}
+    hidden = []
     for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
         digest, _, name = line.strip().partition(" ")
         name = name.strip().lstrip("*")
@@ -344,6 +368,17 @@ def _read_sums(path: Path) -> list[tuple[str, str]]:
             cause = "twice, or the name of a working folder"
         if cause:
             raise CorpusError(f"{path}: not a line of a checksum list ({cause}): {line[:80]!r}")
-        if name != SUMS:
+        if any(part.startswith(".") for part in name.split("/")):
+            hidden.append(name)
+        elif name != SUMS:
             out[name] = digest.lower()
+    files = {*out, SUMS}
+    for name in out:
+        both = next((str(p) for p in PurePosixPath(name).parents if str(p) in files), None)
+        if both is not None:
+            raise CorpusError(f"{path}: {both!r} is both a file and the folder of {name[:80]!r}")
+    for name in hidden[:SHOWN]:
+        log.error("skipped %s: a hidden file", name)
+    if len(hidden) > SHOWN:
+        log.error("skipped %d hidden files more", len(hidden) - SHOWN)
     return list(out.items())

@@ -51,7 +51,11 @@ def transfer(url: str, part: Path, limit: int, spend: Callable[[int], object]) -
     HTTPError
         The server refuses.
     """
-    if urlsplit(url).scheme.lower() not in ("http", "https"):
+    try:
+        kind, _ = urlsplit(url).scheme.lower(), urlsplit(url).port
+    except ValueError:
+        raise UnreadableFileError(url, "no address") from None
+    if kind not in ("http", "https"):
         raise UnreadableFileError(url, "only http:// and https:// are downloaded")
     check_address(url)
     have = part.stat().st_size if part.is_file() else 0
