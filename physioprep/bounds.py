@@ -65,6 +65,16 @@ SOME: Final = Bounds(0, 1, open=True)
 #: Chance to drop a value: all is no signal.
 DROPPED: Final = Bounds(0, 1, below=True)
 
+#: A sampling rate, Hz.
+RATE: Final = Bounds(0, 1_000_000_000, open=True)
+#: Sizes of an encoder, each far above what is published; `limits.MAX_PARAMETERS` bounds them
+#: together.
+PATCH: Final = Bounds(1, 1_000_000)
+WIDTH: Final = Bounds(1, 65_536)
+LAYERS: Final = Bounds(1, 1_024)
+HIDDEN: Final = Bounds(0, 65_536)
+EXTENT: Final = Bounds(1, 1_023)
+
 
 def check_bounds(
     kind: type, values: Mapping[str, Any], where: str, refuse: Callable[[str], Exception]
@@ -103,7 +113,14 @@ def check_bounds(
             if bounds is None or not isinstance(item, int | float):
                 continue
             if item not in bounds:
-                raise refuse(f"{where}.{name} is {item}: {bounds}")
+                raise refuse(f"{where}.{name} is {_shown(item)}: {bounds}")
+
+
+def _shown(number: float) -> str:
+    """Return a number for a message, however many digits it has."""
+    if isinstance(number, int) and number.bit_length() > 256:
+        return f"a number of {number.bit_length()} bits"
+    return str(number)
 
 
 def _bounds_of(hint: Any) -> Bounds | None:

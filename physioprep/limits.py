@@ -112,6 +112,13 @@ MAX_CHUNK_BYTES: Final = _limit(1 << 30)
 #: Records of a store.
 MAX_STORE_RECORDS: Final = _limit(1_000_000_000)
 
+#: Parameters of a model; of a file of weights, its tensors or parts, the bytes of its header or
+#: pickle, and the values that its pickle stands for.
+MAX_PARAMETERS: Final = _limit(200_000_000)
+MAX_TENSORS: Final = _limit(50_000)
+MAX_WEIGHTS_HEADER_BYTES: Final = _limit(8 << 20)
+MAX_PICKLE_NODES: Final = _limit(500_000)
+
 
 def check(path: str | Path, number: int, limit: int, what: str) -> None:
     """Refuse a file that promises more than a limit.

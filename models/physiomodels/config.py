@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+from physiomodels.fields import Bounded, build
 from physiomodels.model.masking import DualMask
+from physiomodels.model.sizes import EncoderConfig as EncoderConfig
 from physioprep.bounds import (
     COUNT,
     DROPPED,
+    HIDDEN,
     POSITIVE,
     SEED,
     SHARE,
     SOME,
+    WIDTH,
     ZERO_OR_MORE,
-    check_bounds,
 )
 from physioprep.documents import load_yaml, read_text
 from physioprep.errors import ModelError
@@ -29,40 +30,8 @@ from physioprep.suggest import did_you_mean
 T = TypeVar("T")
 
 
-class _Bounded:
-    """A configuration whose numbers are looked at as it is made."""
-
-    def __post_init__(self) -> None:
-        check_bounds(type(self), vars(self), type(self).__name__, ModelError)
-
-
 @dataclass(frozen=True)
-class EncoderConfig(_Bounded):
-    """Sizes of a `CrissCrossEncoder`; the defaults train in seconds on two cores (our choice).
-
-    Parameters
-    ----------
-    patch_size, d_model, depth, heads, ffn, dropout, attention_dropout, position_kernel, conv_stride
-        As for `physiomodels.CrissCrossEncoder`.
-    learned_mask_token, init
-        As for `physiomodels.CrissCrossEncoder`.
-    """
-
-    patch_size: Annotated[int, COUNT] = 200
-    d_model: Annotated[int, COUNT] = 64
-    depth: Annotated[int, COUNT] = 3
-    heads: Annotated[int, COUNT] = 4
-    ffn: Annotated[int, COUNT] = 128
-    dropout: Annotated[float, DROPPED] = 0.1
-    attention_dropout: Annotated[float, DROPPED] = 0.0
-    position_kernel: tuple[Annotated[int, COUNT], Annotated[int, COUNT]] = (19, 7)
-    conv_stride: Annotated[int, COUNT] | None = None
-    learned_mask_token: bool = False
-    init: str = "sound"
-
-
-@dataclass(frozen=True)
-class PretrainConfig(_Bounded):
+class PretrainConfig(Bounded):
     """Pretraining by reconstruction of hidden patches.
 
     Parameters
@@ -106,7 +75,7 @@ class PretrainConfig(_Bounded):
 
 
 @dataclass(frozen=True)
-class FinetuneConfig(_Bounded):
+class FinetuneConfig(Bounded):
     """Training of a classifier on labelled windows.
 
     Parameters
@@ -148,17 +117,17 @@ class FinetuneConfig(_Bounded):
     encoder_lr: Annotated[float, ZERO_OR_MORE] = 3e-4
     weight_decay: Annotated[float, ZERO_OR_MORE] = 0.05
     clip: Annotated[float, POSITIVE] = 1.0
-    hidden: Annotated[int, ZERO_OR_MORE] = 32
+    hidden: Annotated[int, HIDDEN] = 32
     dropout: Annotated[float, DROPPED] = 0.2
     modality_dropout: Annotated[float, SHARE] = 0.1
     class_weights: bool = True
-    lora_rank: Annotated[int, COUNT] = 4
+    lora_rank: Annotated[int, WIDTH] = 4
     lora_alpha: Annotated[float, POSITIVE] = 8.0
     seed: Annotated[int, SEED] = 0
 
 
 @dataclass(frozen=True)
-class EvaluateConfig(_Bounded):
+class EvaluateConfig(Bounded):
     """Comparison of signals and of pretrained with random weights.
 
     Parameters
@@ -252,14 +221,14 @@ def load_config(kind: type[T], source: str | Path | Mapping[str, Any]) -> T:
     physioprep.errors.ModelError: PretrainConfig has no field epoch; did you mean 'epochs'?
     """
     if isinstance(source, Mapping):
-        return _build(kind, source, kind.__name__)
+        return build(kind, source, kind.__name__)
     path = _file_of(kind, source)
     text = read_text(path, lambda cause: ModelError(f"{source}: {cause}"))
     loaded = load_yaml(text, lambda cause: ModelError(f"{source}: {cause}"))
     if not isinstance(loaded, Mapping):
         raise ModelError(f"{source}: no mapping of fields to values")
     try:
-        return _build(kind, loaded, kind.__name__)
+        return build(kind, loaded, kind.__name__)
     except ModelError as error:
         raise ModelError(f"{source}: {error}") from error
 
@@ -295,54 +264,3 @@ def as_dict(config: Any) -> dict[str, Any]:
         By field; for `load_config`.
     """
     return dataclasses.asdict(config)
-
-
-def _build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
-    hints = typing.get_type_hints(kind)
-    unknown = [name for name in values if name not in hints]
-    if unknown:
-        known = ", ".join(sorted(hints))
-        hint = did_you_mean(str(unknown[0]), hints)
-        raise ModelError(f"{where} has no field {unknown[0]}{hint or f'; it has {known}'}")
-    fields = {name: _fit(hints[name], value, f"{where}.{name}") for name, value in values.items()}
-    check_bounds(kind, fields, where, ModelError)
-    return kind(**fields)
-
-
-def _fit(hint: Any, value: Any, where: str) -> Any:
-    """Return `value` as the type `hint`: nested mappings built, lists to tuples, ints to floats."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (types.UnionType, typing.Union):
-        if value is None and type(None) in arguments:
-            return None
-        return _fit(next(kind for kind in arguments if kind is not type(None)), value, where)
-    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
-        return _build(typing.cast(type[Any], hint), value, where)
-    if origin is tuple and isinstance(value, (list, tuple)):
-        kinds = arguments[:1] * len(value) if arguments[1:] == (...,) else arguments
-        if len(value) != len(kinds):
-            raise ModelError(f"{where} is {_shown(value)}, not {len(kinds)} values")
-        return tuple(_fit(one, item, where) for one, item in zip(kinds, value, strict=True))
-    if origin is dict and isinstance(value, Mapping):
-        return {key: _fit(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
-    if hint is float and isinstance(value, str):  # YAML reads 1e-3 as text
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        try:
-            return float(value)
-        except OverflowError:
-            raise ModelError(f"{where} is too large a number") from None
-    kind = origin or hint
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        hint = f": write {str(value)!r}" if kind is str and isinstance(value, int | float) else ""
-        raise ModelError(f"{where} is {_shown(value)}, not {getattr(kind, '__name__', kind)}{hint}")
-    return value
-
-
-def _shown(value: Any) -> str:
-    """Return a value for a message: its beginning, where it is long."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]} ..."

@@ -60,8 +60,8 @@ def test_a_yaml_file_becomes_a_frozen_configuration(tmp_path: Path) -> None:
             )
         ],
         ("encoder: {dropout: 1}", "PretrainConfig.encoder.dropout is 1.0: at least 0 and below 1"),
-        ("encoder: {depth: 0}", "PretrainConfig.encoder.depth is 0: at least 1"),
-        ("encoder: {position_kernel: [-19, 7]}", "encoder.position_kernel is -19: at least 1"),
+        ("encoder: {depth: 0}", "PretrainConfig.encoder.depth is 0: 1 to 1024"),
+        ("encoder: {position_kernel: [-19, 7]}", "encoder.position_kernel is -19: 1 to 1023"),
         ("encoder: {position_kernel: [19]}", "encoder.position_kernel is [19], not 2 values"),
         ("encoder: {position_kernel: [a, b]}", "encoder.position_kernel is 'a', not int"),
         ("mask: {patch_ratio: .nan}", "each within 0 to 1"),
@@ -87,7 +87,7 @@ def test_a_wrong_value_is_named_with_its_file(tmp_path: Path, text: str, message
     [
         (FinetuneConfig, {"lr": -1}, "FinetuneConfig.lr is -1.0: above 0"),
         (FinetuneConfig, {"encoder_lr": -1}, "FinetuneConfig.encoder_lr is -1.0: at least 0"),
-        (FinetuneConfig, {"lora_rank": 0}, "FinetuneConfig.lora_rank is 0: at least 1"),
+        (FinetuneConfig, {"lora_rank": 0}, "FinetuneConfig.lora_rank is 0: 1 to 65536"),
         (FinetuneConfig, {"modality_dropout": 2}, "modality_dropout is 2.0: 0 to 1"),
         (EvaluateConfig, {"repeats": 0}, "EvaluateConfig.repeats is 0: at least 1"),
         (EvaluateConfig, {"label_shares": [math.nan]}, "label_shares is nan: above 0"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from physiomodels.model.fusion import mean_over
 from physiomodels.model.patches import to_patches
 from physiomodels.model.weights import load_folder
 from physiomodels.training.classifier import Classifier, load_encoder
+from physiomodels.training.run_card import card_of
 from physioprep.errors import ModelError
 from physioprep.local_path import local_path
 
@@ -79,11 +79,8 @@ def load_encoders(model: str | Path, modality: str | None) -> list[tuple[str, Cr
         held: Any = Classifier.from_pretrained(path).model.encoders
         return list(held.items())
     encoder = load_encoder(path)
-    cards = [path / "card.json", path / "best" / "card.json"]
-    for card in cards if modality is None else []:
-        if card.is_file():
-            modality = json.loads(card.read_text(encoding="utf-8"))["modality"]
-            break
+    if modality is None and (card := card_of(path)) is not None:
+        modality = card.get("modality")
     if modality is None:
         raise ModelError(f"{model}: no card says which signal it takes; name the modality")
     return [(modality, encoder)]

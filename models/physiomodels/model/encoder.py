@@ -21,7 +21,8 @@ from physiomodels.model.embedding import PatchEmbedding, fitting_stride
 from physiomodels.model.hub import HubModel
 from physiomodels.model.layer import CrissCrossLayer
 from physiomodels.model.presence import key_mask, present_patches
-from physiomodels.model.weights import load_state, load_weights
+from physiomodels.model.sizes import check_encoder, check_number
+from physiomodels.model.weights import build_fitting, load_weights, named
 from physioprep.errors import ModelError
 
 Initialisation = Literal["sound", "cbramod"]
@@ -91,14 +92,7 @@ class CrissCrossEncoder(HubModel, nn.Module):
         init: Initialisation = "sound",
     ) -> None:
         super().__init__()
-        if d_model % 2 or heads % 2 or d_model % heads:
-            raise ModelError(
-                f"d_model {d_model} and heads {heads}: both even, and heads divides d_model"
-            )
-        if any(size % 2 == 0 for size in position_kernel):
-            raise ModelError(f"position_kernel {tuple(position_kernel)}: both sizes must be odd")
-        stride = fitting_stride(patch_size, d_model) if conv_stride is None else conv_stride
-        self.config = {
+        given = {
             "patch_size": patch_size,
             "d_model": d_model,
             "depth": depth,
@@ -106,11 +100,21 @@ class CrissCrossEncoder(HubModel, nn.Module):
             "ffn": ffn,
             "dropout": dropout,
             "attention_dropout": attention_dropout,
-            "position_kernel": list(position_kernel),
-            "conv_stride": stride,
+            "position_kernel": position_kernel,
+            "conv_stride": conv_stride,
             "learned_mask_token": learned_mask_token,
             "init": init,
         }
+        check_encoder(given)
+        if d_model % 2 or heads % 2 or d_model % heads:
+            raise ModelError(
+                f"d_model {d_model} and heads {heads}: both even, and heads divides d_model"
+            )
+        if any(size % 2 == 0 for size in position_kernel):
+            raise ModelError(f"position_kernel {tuple(position_kernel)}: both sizes must be odd")
+        stride = fitting_stride(patch_size, d_model) if conv_stride is None else conv_stride
+        check_number(patch_size, d_model, depth, ffn, position_kernel, stride)
+        self.config = given | {"position_kernel": list(position_kernel), "conv_stride": stride}
         self.patch_size, self.d_model = patch_size, d_model
         self.patch_embedding = PatchEmbedding(
             patch_size, d_model, stride, position_kernel, dropout, learned_mask_token
@@ -296,10 +300,9 @@ class CrissCrossEncoder(HubModel, nn.Module):
         """
         state = dict(weights) if isinstance(weights, Mapping) else load_weights(Path(weights))
         state = {k: v for k, v in state.items() if not k.startswith("final_layer.")}  # braindecode
-        sizes = _sizes_of(state)
-        model = cls(**sizes, heads=heads, dropout=dropout)
-        load_state(model, state)
-        return model
+        with named(weights):
+            sizes = _sizes_of(state)
+            return build_fitting(lambda: cls(**sizes, heads=heads, dropout=dropout), state)
 
 
 def _initialise(model: CrissCrossEncoder, init: Initialisation, depth: int) -> None:
@@ -339,3 +342,5 @@ def _sizes_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
         }
     except KeyError as error:
         raise ModelError(f"weights do not fit: missing {error.args[0]}") from error
+    except (IndexError, ValueError):
+        raise ModelError("weights do not fit: odd names or shapes") from None

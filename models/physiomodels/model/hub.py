@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
-from physiomodels.model.weights import load_folder, load_state, save_folder
+from physiomodels.model.weights import build_fitting, load_folder, named, save_folder
 from physioprep.errors import ModelError
 
 _Mixin: type = object
@@ -74,13 +74,10 @@ class HubModel(_Mixin):  # type: ignore[misc, valid-type]
         path = Path(folder)
         if _Mixin is not object and not path.exists() and _REPOSITORY.fullmatch(str(folder)):
             path = _download(str(folder), hub)
-        config, state = load_folder(path / "best" if (path / "best").is_dir() else path)
-        try:
-            model = cls(**config)
-        except TypeError as error:
-            raise ModelError(f"{path}: no configuration of this encoder ({error})") from error
-        load_state(model, state)  # type: ignore[arg-type]
-        return model
+        with named(path):
+            config, state = load_folder(path / "best" if (path / "best").is_dir() else path)
+            made: Self = build_fitting(lambda: cls(**config), state)  # type: ignore[type-var]
+        return made
 
 
 def _download(name: str, hub: dict[str, Any]) -> Path:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final
 
 import torch
 
+from physiomodels.model.headers import HeaderError, check_torch_file
 from physioprep.errors import ModelError
 from physioprep.hashes import open_regular
 
@@ -68,14 +69,19 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
                     f"{path}: {_DAMAGED}; --no-resume starts anew (in Python resume=False)"
                 )
             file.seek(0)
-            state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-            return state
+            check_torch_file(file)
+            state = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}") from None
     except ModelError:
         raise
+    except HeaderError as error:
+        raise ModelError(f"{path}: no readable checkpoint ({error})") from None
     except Exception as error:  # a seal on something else; torch raises many classes
         raise ModelError(f"{path}: no readable checkpoint") from error
+    if not isinstance(state, dict):
+        raise ModelError(f"{path}: holds a {type(state).__name__}, no state of a run")
+    return state
 
 
 def damage_of_checkpoint(path: Path) -> str | None:

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from physiomodels.config import EncoderConfig, FinetuneConfig
+from physiomodels.config import EncoderConfig, FinetuneConfig, load_config
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.fusion import FusionClassifier
 from physiomodels.model.lora import add_lora
-from physiomodels.model.weights import load_folder, load_state, save_folder
+from physiomodels.model.weights import build_fitting, load_folder, named, save_folder
+from physiomodels.training.run_card import is_rate
 from physioprep.errors import ModelError
 from physioprep.local_path import local_path
 
@@ -70,17 +71,42 @@ class Classifier:
         ModelError
             If there is no classifier, or its weights do not fit; the message names what.
         """
-        config, state = load_folder(Path(folder))
-        try:
-            sizes: dict[str, Any] = dict(config["model"])
-            encoders = {k: CrissCrossEncoder(**v) for k, v in sizes.pop("encoders").items()}
-            model = FusionClassifier(**(sizes | encoders))
-            made = cls(model, config["label"], tuple(config["classes"]), config["rates_hz"])
-        except (KeyError, TypeError) as error:
-            raise ModelError(f"{folder}: no saved classifier ({error})") from error
-        load_state(model, state)
+        with named(folder):
+            config, state = load_folder(Path(folder))
+            label, classes, rates = _described(config)
+            model = build_fitting(lambda: _fusion(config["model"]), state)
         model.eval()
-        return made
+        return cls(model, label, classes, rates)
+
+
+def _described(config: Mapping[str, Any]) -> tuple[str, tuple[str, ...], dict[str, float]]:
+    """Return label, classes and rates of a saved classifier.
+
+    Raises
+    ------
+    ModelError
+        One of them is missing, or means nothing.
+    """
+    label, classes, rates = (config.get(key) for key in ("label", "classes", "rates_hz"))
+    if not isinstance(label, str) or not isinstance(config.get("model"), dict):
+        raise ModelError("no saved classifier: config.json has no label or no model")
+    if not isinstance(classes, list) or not all(isinstance(each, str) for each in classes):
+        raise ModelError(f"config.json: classes are {str(classes)[:80]}, no list of texts")
+    if not isinstance(rates, dict) or not all(map(is_rate, rates.values())):
+        raise ModelError(f"config.json: rates_hz is {str(rates)[:80]}, no sampling rates")
+    return label, tuple(classes), rates
+
+
+def _fusion(config: Mapping[str, Any]) -> FusionClassifier:
+    """Build the model of a saved classifier, after a look at its numbers."""
+    sizes = dict(config)
+    encoders = {name: CrissCrossEncoder(**held) for name, held in sizes.pop("encoders").items()}
+    numbers = ("fusion", "pooling", "hidden", "dropout", "modality_dropout")
+    load_config(FinetuneConfig, {key: sizes[key] for key in numbers if key in sizes})
+    for key in ("n_classes", "n_epochs"):
+        if isinstance(sizes.get(key), bool):
+            raise ModelError(f"config.json: {key} is {sizes[key]}, no number")
+    return FusionClassifier(**(sizes | encoders))
 
 
 def load_encoder(source: str | Path | CrissCrossEncoder | EncoderConfig) -> CrissCrossEncoder:

@@ -132,4 +132,8 @@ def finetune(
 def _trained_rate(source: object) -> float | None:
     """Return the sampling rate on the card beside an encoder's folder, None without one."""
     card = card_of(Path(source)) if isinstance(source, (str, Path)) else None
-    return None if card is None else float(card["rate_hz"])
+    if card is None:
+        return None
+    if "rate_hz" not in card:
+        raise ModelError(f"{source}: its run card states no rate_hz")
+    return float(card["rate_hz"])

@@ -6,14 +6,18 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from physiomodels.config import as_dict
 from physiomodels.training.data import window_table
+from physioprep.bounds import RATE
+from physioprep.documents import load_json, read_text
+from physioprep.errors import ModelError
 from physioprep.hashes import read_regular
+from physioprep.limits import MAX_TEXT_BYTES
 from physioprep.shards import open_shards
 
 if TYPE_CHECKING:
@@ -90,12 +94,60 @@ def card_of(folder: Path) -> dict[str, Any] | None:
     -------
     dict or None
         None where there is no card.
+
+    Raises
+    ------
+    ModelError
+        It is no card: not JSON, or a key holds what it cannot mean.
     """
-    for card in (folder / "best" / "card.json", folder / "card.json"):
-        if card.is_file():
-            loaded: dict[str, Any] = json.loads(card.read_text(encoding="utf-8"))
-            return loaded
+    for path in (folder / "best" / "card.json", folder / "card.json"):
+        if path.exists():
+            return _checked(path)
     return None
+
+
+def _checked(path: Path) -> dict[str, Any]:
+    text = read_text(path, lambda cause: ModelError(f"{path}: {cause}"), limit=MAX_TEXT_BYTES)
+    card = load_json(text, lambda cause: ModelError(f"{path}: {cause}"))
+    if not isinstance(card, dict):
+        raise ModelError(f"{path}: no run card")
+    for key, fits in _MEANING.items():
+        if key in card and not fits(card[key]):
+            raise ModelError(f"{path}: {key} is {str(card[key])[:80]}, which means nothing")
+    return card
+
+
+def is_rate(value: object) -> bool:
+    """Return whether a value of a file is a sampling rate.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_rate(250), is_rate(0), is_rate("x"), is_rate(True)
+    (True, False, False, False)
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and value in RATE
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+#: What a key of a card may hold.
+_MEANING: Final[dict[str, Callable[[object], bool]]] = {
+    "subjects": _are_texts,
+    "records_without_subject": _are_texts,
+    "rate_hz": is_rate,
+    "modality": lambda value: isinstance(value, str),
+    "config": lambda value: isinstance(value, dict),
+}
 
 
 def unfinished(folder: Path) -> str | None:
@@ -115,7 +167,7 @@ def unfinished(folder: Path) -> str | None:
     try:
         card = json.loads(read_regular(top / "card.json"))
         done, epochs = int(card["epoch"]), int(card["config"]["epochs"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
     return f"{done} of {epochs} epochs" if done < epochs else None
 

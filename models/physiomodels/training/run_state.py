@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from physiomodels.config import PretrainConfig
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.patches import to_patches
+from physiomodels.model.weights import load_state, named
 from physiomodels.training import distributed as ranks
 from physiomodels.training.checkpoint import read_checkpoint
 from physiomodels.training.data import open_stream, pretraining_rows
@@ -238,15 +239,24 @@ class PretrainingRun:
             If it cannot be read, is damaged, or is of another run.
         """
         state = read_checkpoint(path)
-        if state["run"] != card["run"]:
+        if state.get("run") != card["run"]:
             raise ModelError(
                 f"{path}: a checkpoint of another configuration or of other shards; "
                 "start anew with --no-resume (resume=False), or choose another folder"
             )
-        self.encoder.load_state_dict(state["encoder"])
+        try:
+            with named(path):
+                self._take(state)
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            cause = str(error).partition("\n")[0]
+            raise ModelError(f"{path}: no state of this run ({cause})") from error
+        logger.info("resumed %s at step %d of %d", path, self.step, self.total)
+
+    def _take(self, state: dict[str, Any]) -> None:
+        load_state(self.encoder, state["encoder"])
         self.optimiser.load_state_dict(state["optimiser"])
-        for name, value in state["counters"].items():
-            setattr(self, name, value)
+        for name in _COUNTERS:
+            setattr(self, name, state["counters"][name])
         if self.batch:
             self.stream.load_state_dict(state["stream"])
         if len(state["rng"]) == ranks.world_size():
@@ -255,7 +265,6 @@ class PretrainingRun:
                 torch.cuda.set_rng_state(state["cuda_rng"][ranks.rank()])
         else:  # another number of processes: dropout is drawn anew, the batches continue
             torch.manual_seed(self.config.seed + self.step + (ranks.rank() << 32))
-        logger.info("resumed %s at step %d of %d", path, self.step, self.total)
 
 
 class _Since:
