@@ -83,7 +83,16 @@ def started_cluster(
             options = ["--host", host, "--no-dashboard", "--local-directory", str(folder / "w")]
             worker = ["dask", "worker", address, *commands["worker"][1:], *options]
             processes.append(stack.enter_context(process(worker, log, namespace)))
+        wait_for_workers(log, number=len(processes) - 1)
         yield address, processes
+
+
+def wait_for_workers(log: Path, number: int) -> None:
+    """Wait until workers have joined: on a busy machine a run would warn that it waits for one."""
+    deadline = time.monotonic() + 120
+    while log.read_text(errors="replace").count("Registered to:") < number:
+        assert time.monotonic() < deadline, log.read_text(errors="replace")
+        time.sleep(0.1)
 
 
 @pytest.fixture
