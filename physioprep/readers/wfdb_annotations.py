@@ -122,6 +122,8 @@ def look_beside(
             continue
         path, known = folder / name, extension in KNOWN_EXTENSIONS
         is_file = os.path.isfile(path)  # noqa: PTH113 (hot path)
+        if not is_file and not known and path.is_dir():
+            continue  # a folder whose name begins as the record's
         try:
             if known and is_file:  # whatever it holds, but not what a link elsewhere leads to
                 check_confined(path)
