@@ -44,6 +44,7 @@ SHARED = "physioprep.yaml"
 _KEYS = frozenset(
     {"sampling_rate", "time", "channels", "units", "gain", "baseline", "missing", "start_time"}
     | {"variable", "axes", "time_unit", "labels", "labels_file"}
+    | {"hypnogram"}  # not of the table: see `physioprep.corpora.label_files`
 )
 _UNITS: Final = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 

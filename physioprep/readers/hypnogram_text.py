@@ -1,0 +1,104 @@
+"""Read hypnograms in plain text: a table with times, or a stage a line.
+
+A table has the columns ``onset``, ``duration`` (s) and ``stage`` (or ``event``, ``label``,
+``description``), separated by commas, tabs or semicolons; anything else is one stage a line, for
+which the length of an epoch must be known.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping
+from typing import Final
+
+from physioprep.readers.label_rows import LabelRow, check_number, seconds
+
+#: Columns of the label in a table, the first that is there.
+_LABELS: Final = ("stage", "event", "label", "description")
+
+
+def parse_hypnogram(
+    text: str, epoch_s: float | None = None, stages: Mapping[str, str] | None = None
+) -> list[LabelRow]:
+    r"""Return the labels of a hypnogram or a table of events.
+
+    Parameters
+    ----------
+    text : str
+    epoch_s : float, optional
+        Length of an epoch: of a stage a line, and of rows of a table without ``duration``.
+    stages : mapping of str to str, optional
+        The file's stage to a name; others keep their own.
+
+    Returns
+    -------
+    list of LabelRow
+        ``code`` is the stage as the file has it.
+
+    Raises
+    ------
+    ValueError
+        It is no hypnogram, or the length of its epochs is not known.
+
+    Examples
+    --------
+    >>> [row.onset for row in parse_hypnogram("W\nN1\n", epoch_s=30)]
+    [0.0, 30.0]
+    >>> parse_hypnogram("onset,duration,stage\n60,30,2\n", stages={"2": "N2"})
+    [LabelRow(onset=60.0, duration=30.0, text='N2', code='2', channel=-1)]
+    """
+    names = stages or {}
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise ValueError("is empty")
+    first = lines[0]
+    delimiter = next((mark for mark in ("\t", ";", ",") if mark in first), ",")
+    header = [cell.strip().lower() for cell in first.split(delimiter)]
+    if "onset" in header:
+        return _table(lines, delimiter, header, epoch_s, names)
+    if len(header) > 1:
+        raise ValueError(f"no column 'onset', but {first[:60]!r}")
+    if epoch_s is None:
+        raise ValueError("a stage a line: state the length of an epoch (epoch_s: 30)")
+    rows = []
+    for number, line in enumerate(lines):
+        code = line.strip()
+        rows.append(LabelRow(number * float(epoch_s), float(epoch_s), names.get(code, code), code))
+        check_number(rows)
+    return rows
+
+
+def _table(
+    lines: list[str],
+    delimiter: str,
+    header: list[str],
+    epoch_s: float | None,
+    names: Mapping[str, str],
+) -> list[LabelRow]:
+    label = next((header.index(name) for name in _LABELS if name in header), None)
+    if label is None:
+        raise ValueError(f"no column {', '.join(_LABELS[:-1])} or {_LABELS[-1]}")
+    if len(set(header)) < len(header):
+        raise ValueError("two columns of one name")
+    onset = header.index("onset")
+    duration = header.index("duration") if "duration" in header else None
+    rows: list[LabelRow] = []
+    try:
+        for cells in csv.reader(lines[1:], delimiter=delimiter):
+            line = delimiter.join(cells)
+            if len(cells) != len(header):
+                raise ValueError(f"{len(cells)} cells, not {len(header)}: {line[:60]!r}")
+            said = "" if duration is None else cells[duration].strip()
+            length = math.nan if epoch_s is None else epoch_s
+            if said:
+                length = seconds(said, line)
+            if length < 0:
+                raise ValueError(f"a duration below 0: {line[:60]!r}")
+            code = cells[label].strip()
+            text = names.get(code, code)
+            rows.append(LabelRow(seconds(cells[onset], line), length, text, code))
+            check_number(rows)
+    except csv.Error as error:
+        raise ValueError(f"not a table: {error}") from None
+    return rows
