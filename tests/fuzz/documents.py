@@ -20,6 +20,7 @@ import yaml
 from physiomodels.config import EvaluateConfig, FinetuneConfig, PretrainConfig, as_dict, load_config
 from physioprep.corpora import corpus_module
 from physioprep.corpora.faults import faults_by_record, faults_by_signal
+from physioprep.corpora.label_files import read_labels
 from physioprep.corpora.scan import scan
 from physioprep.documents import read_text
 from physioprep.errors import CorpusError
@@ -150,6 +151,15 @@ def scanned(name: str, folder: Path) -> pd.DataFrame:
     return frame
 
 
+def with_labels_beside(folder: Path) -> pd.DataFrame:
+    """Scan a folder, and read the files of labels that its rows list."""
+    frame = scan(folder, "folder", hashes=False)
+    for path, files in zip(frame["path"], frame["files"], strict=True):
+        columns = read_labels(folder / path, [folder / name for name in files])
+        assert len({len(column) for column in columns.values()}) <= 1
+    return frame
+
+
 def of_scan(good: pd.DataFrame, found: pd.DataFrame, mutant: Mutant) -> str | None:
     """As many recordings as there are, in a manifest that can be written and read."""
     if len(found) != len(good):
@@ -162,6 +172,11 @@ def of_scan(good: pd.DataFrame, found: pd.DataFrame, mutant: Mutant) -> str | No
     pd.testing.assert_frame_equal(found, read_manifest(file))
     file.unlink()
     return None
+
+
+def of_labels(good: pd.DataFrame, found: pd.DataFrame, mutant: Mutant) -> str | None:
+    """As `of_scan`; a text that no description names any more may be a table with an error."""
+    return of_scan(good, found[found["error"].isna()].reset_index(drop=True), mutant)
 
 
 PTB_XL = "ecg_id,patient_id,age,sex,strat_fold,scp_codes\n" + "".join(
@@ -185,6 +200,18 @@ CSV_BI = (
     "# version = csv_v1.0.0\n# duration = 301.00 secs\n\nchannel,start_time,stop_time,label,c\n"
     "TERM,0.0000,36.8868,bckg,1.0\nTERM,36.8868,183.3055,seiz,1.0\n"
 )
+LABELS_BESIDE = {
+    "a.tse": "version = tse_v1.0.0\n\n0.0 1.5 bckg 1.0\n1.5 2.0 seiz 1.0\n",
+    "a.lbl": "version = lbl_v1.0.0\nmontage = 0, FP1-F7: EEG FP1-REF -- EEG F7-REF\n"
+    "symbols[0] = {0: 'bckg', 1: 'seiz'}\nlabel = {0, 0, 0.0, 1.5, 0, [0.0, 1.0]}\n",
+    "a-nsrr.xml": "<PSGAnnotation><ScoredEvents><ScoredEvent><EventType>Stages|Stages</EventType>"
+    "<EventConcept>Wake|0</EventConcept><Start>0</Start><Duration>30</Duration></ScoredEvent>"
+    "</ScoredEvents></PSGAnnotation>",
+    "b.xml": "<CMPStudyConfig><EpochLength>30</EpochLength><SleepStages><SleepStage>0</SleepStage>"
+    "<SleepStage>2</SleepStage></SleepStages></CMPStudyConfig>",
+    "b_1.txt": "0\n0\n1\n5\n",
+    "physioprep.yaml": 'hypnogram: {file: "{stem}_1.txt", epoch_s: 30, stages: {0: W, 5: REM}}\n',
+}
 PEOPLE = "participant_id\tage\tsex\nsub-01\t27\tF\nsub-02\tn/a\tM\n"
 CHANNELS = "name\ttype\tunits\nEEG Fp1\tEEG\tuV\nEEG Cz\tEEG\tuV\nECG\tECG\tuV\n"
 CORPORA: dict[str, tuple[Texts, tuple[str, ...]]] = {
@@ -296,6 +323,10 @@ DOCUMENTS: dict[str, Subject] = {
         )
         for ending in ("parquet", "csv", "json")
     },
+    "labels-beside": Subject(
+        partial(corpus, "folder", LABELS_BESIDE, ("a.edf", "b.edf")), tuple(LABELS_BESIDE),
+        with_labels_beside, of_labels,
+    ),
     **{
         f"tables-{name}": Subject(
             partial(corpus, name, files, records), tuple(files), partial(scanned, name), of_scan

@@ -17,11 +17,16 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.corpora.entry import Entry, walk
+from physioprep.corpora.label_files import is_of_labels_only, labels_beside, read_labels
 from physioprep.corpora.not_taken import ARCHIVES, TEXTS, current_walk
 from physioprep.corpora.records_table import (
     TABLE,
@@ -75,12 +80,13 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
     entries: list[Entry] = []
     problems: dict[str, list[str]] = {}
     matched = 0
-    for path in _readable(root):
+    for path, labels in _readable(root).items():
         record_id = without_ending(path)
         found = compiled.search(path) if compiled is not None else None
         matched += found is not None
         row = {**(found.groupdict() if found else {}), **table.rows.get(record_id, {})}
-        entries.append(_entry(record_id, path, row, problems) if row else Entry(record_id, path))
+        entry = _entry(record_id, path, row, problems) if row else Entry(record_id, path)
+        entries.append(replace(entry, sidecars=labels) if labels else entry)
     ids = [entry.record_id for entry in entries]
     said = [*table.said, *compare(table, ids), *problem_lines(problems)]
     if pattern is not None and matched < len(entries):
@@ -103,13 +109,35 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
     return entries
 
 
-def _readable(root: Path) -> list[str]:
-    """List one file per recording: the header if it has one, else the data."""
+def read_listed_annotations(path: Path, files: Sequence[Path]) -> Mapping[str, NDArray[Any]]:
+    """Return the labels of a recording in the files of labels that its row lists.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+    files : sequence of Path
+        All files of its row.
+
+    Returns
+    -------
+    mapping of str to ndarray
+        Columns of `physioprep.recording.ANNOTATION_COLUMNS`; see
+        `physioprep.corpora.label_files`.
+    """
+    return read_labels(path, files)
+
+
+def _readable(root: Path) -> dict[str, tuple[str, ...]]:
+    """List one file per recording, the header if it has one, else the data; and its labels."""
     paths = [path for path in walk(root) if path != TABLE]
     with_header = {without_ending(path) for path in paths if path.lower().endswith(_HEADERS)}
     found = [path for path in paths if _is_recording(path, root, with_header)]
     # Of two recordings of one stem, the one with a header has it as its id.
-    return sorted(found, key=lambda path: path.lower().endswith(_WITH_OWN_HEADER))
+    found = sorted(found, key=lambda path: path.lower().endswith(_WITH_OWN_HEADER))
+    beside = labels_beside(root, found, set(paths))
+    labels = {name for names in beside.values() for name in names}
+    return {path: names for path, names in beside.items() if path not in labels}
 
 
 def _is_recording(path: str, root: Path, with_header: set[str]) -> bool:
@@ -118,6 +146,8 @@ def _is_recording(path: str, root: Path, with_header: set[str]) -> bool:
         description = description_of(root / path)
         if description is None:
             _say_description_above(path, root)
+            return False
+        if is_of_labels_only(description):
             return False
         own = description.stem == path.rpartition("/")[2].rpartition(".")[0]
         return (

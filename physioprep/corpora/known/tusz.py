@@ -1,4 +1,4 @@
-"""TUH EEG Seizure Corpus, version 2: seizures by channel and by term."""
+"""TUH EEG Seizure Corpus: seizures by channel and by term, in the files of versions 1 and 2."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.corpora.entry import Entry, walk, with_labels
 from physioprep.corpora.known.tueg import entry_of
-from physioprep.corpora.tables import lines_of
-from physioprep.errors import CorpusError
-from physioprep.recording import Header, annotation_columns
+from physioprep.corpora.label_files import read_tuh
+from physioprep.readers.label_rows import joined
+from physioprep.readers.tuh_labels import PARSERS
+from physioprep.recording import Header
 
 _SPLIT = re.compile(r"(?:.*/)?(train|dev|eval)/")
 _SEIZURE = "seiz"
-_COLUMNS = ("channel", "start_time", "stop_time", "label")
+_OVER_ALL = (".csv_bi", ".tse_bi")  # seizure or background, of version 2 and of those before
 
 
 def find(root: Path) -> list[Entry]:
-    """List ``edf/{train,dev,eval}/**/*.edf`` with ``.csv`` and ``.csv_bi`` beside them.
+    """List ``edf/{train,dev,eval}/**/*.edf`` with the files of labels beside them.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def find(root: Path) -> list[Entry]:
     for path in paths:
         entry, split = entry_of(path), _SPLIT.match(path)
         if entry is not None and split is not None:
-            beside = (f"{path[:-4]}.csv", f"{path[:-4]}.csv_bi")
-            sidecars = tuple(name for name in beside if name in present)
+            beside = [f"{path[:-4]}{ending}" for ending in PARSERS]
+            sidecars = tuple(sorted(name for name in beside if name in present))
             entries.append(replace(entry, split=split[1], sidecars=sidecars))
     return entries
 
@@ -62,14 +62,21 @@ def describe(entry: Entry, header: Header) -> Entry:
     Entry
         With ``seizure``: 1, 0, or null without annotations.
     """
-    beside = header.path.with_suffix(".csv_bi")
-    if not beside.is_file():
-        return with_labels(entry, {"seizure": None})
-    return with_labels(entry, {"seizure": float(any(r[3] == _SEIZURE for r in _events(beside)))})
+    for ending in _OVER_ALL:
+        beside = header.path.with_suffix(ending)
+        if beside.is_file():
+            said = read_tuh(beside)["text"].tolist()
+            return with_labels(entry, {"seizure": float(_SEIZURE in said)})
+    return with_labels(entry, {"seizure": None})
 
 
 def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
-    """Return the events of the ``.csv_bi``: seizure or background over the whole montage.
+    """Return the labels beside a recording.
+
+    ``csv_bi`` and ``tse_bi`` are seizure or background over all channels, and count where no
+    annotator is chosen. ``csv``, ``tse`` and ``lbl`` have the type of the seizure; ``csv`` and
+    ``lbl`` by derivation of the montage, whose name is the ``code`` (and, of ``lbl``, whose number
+    there the ``channel``).
 
     Parameters
     ----------
@@ -79,31 +86,13 @@ def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
     Returns
     -------
     mapping of str to ndarray, shape (annotation,)
-        Columns of `physioprep.recording.ANNOTATION_COLUMNS`; empty without the file.
+        Columns of `physioprep.recording.ANNOTATION_COLUMNS`; their source is the ending of the
+        file. Empty without any.
 
     Raises
     ------
     CorpusError
-        The file is not a CSV with the columns channel, start_time, stop_time, label.
+        A file is damaged.
     """
-    beside = path.with_suffix(".csv_bi")
-    rows = _events(beside) if beside.is_file() else []
-    duration = [end - start for _, start, end, _ in rows]
-    said = [label for *_, label in rows]
-    return annotation_columns([start for _, start, *_ in rows], duration, said, "csv_bi")
-
-
-def _events(path: Path) -> list[tuple[str, float, float, str]]:
-    """Return (channel, start s, end s, label) of each row below the ``#`` comments."""
-    rows = lines_of(path, keep=lambda line: line.strip() and line[0] != "#")
-    try:
-        names = next(rows, [])
-        channel, start, stop, label = (names.index(name) for name in _COLUMNS)
-        events = [(row[channel], float(row[start]), float(row[stop]), row[label]) for row in rows]
-        if not np.isfinite([event[1:3] for event in events]).all():
-            raise ValueError
-        return events
-    except (IndexError, ValueError):
-        raise CorpusError(
-            f"{path}: not a CSV with the columns channel, start_time, stop_time, label"
-        ) from None
+    beside = [path.with_suffix(ending) for ending in PARSERS]
+    return joined([read_tuh(file) for file in beside if file.is_file()])
