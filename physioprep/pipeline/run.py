@@ -30,7 +30,7 @@ from physioprep.pipeline.check import (
 )
 from physioprep.pipeline.outputs import Outputs, keep_outputs, refuse_outside
 from physioprep.pipeline.place import Place, Step
-from physioprep.pipeline.task import Task, check_files, parse_task
+from physioprep.pipeline.task import Found, Task, check_files, parse_task
 from physioprep.pipeline.task_result import NAME as TASK_RESULT
 from physioprep.pipeline.task_result import write_task
 from physioprep.run_notes import hashes_of, listed_folders, names_made, read_note, write_note
@@ -210,13 +210,14 @@ def run(
         outputs.forget_others([*_notes(outputs.folder, whole), _task_note(outputs.folder, whole)])
         if recipe.task:
             outputs.begin([TASK_RESULT], recipe.title)
-        results = _run_steps(recipe, place, made, outputs, overwrite, on_step)
+        try:
+            results = _run_steps(recipe, place, made, outputs, overwrite, on_step)
+        except PhysioprepError as error:  # what there is of the task is worth reading all the same
+            if recipe.task:
+                _note_task(recipe, place, outputs, whole, files, until, str(error))
+            raise
         if recipe.task:
-            note = _task_note(outputs.folder, whole)
-            begun = {"stamp": "", "pipeline": recipe.title, "made": [TASK_RESULT], "summary": None}
-            write_note(note, begun)
-            write_task(recipe.task, place, recipe.steps, files, until)
-            write_note(note, begun | {"summary": {}, "files": hashes_of(out, [TASK_RESULT])})
+            _note_task(recipe, place, outputs, whole, files, until, None)
         return results
 
 
@@ -228,6 +229,24 @@ def _notes(folder: Path, steps: Sequence[Step]) -> list[Path]:
 def _task_note(folder: Path, steps: Sequence[Step]) -> Path:
     """Return the note of a task's result."""
     return folder / f"{len(steps) + 1:02d}-task.json"
+
+
+def _note_task(
+    recipe: Pipeline,
+    place: Place,
+    outputs: Outputs,
+    whole: int,
+    files: Sequence[Found],
+    until: str | None,
+    stopped: str | None,
+) -> None:
+    """Write ``task.json``, and the note that holds its hash."""
+    assert recipe.task is not None
+    note = _task_note(outputs.folder, whole)
+    begun = {"stamp": "", "pipeline": recipe.title, "made": [TASK_RESULT], "summary": None}
+    write_note(note, begun)
+    write_task(recipe.task, place, recipe.steps, files, until, stopped)
+    write_note(note, begun | {"summary": {}, "files": hashes_of(place.out, [TASK_RESULT])})
 
 
 def _up_to(recipe: Pipeline, until: str | None) -> tuple[Step, ...]:

@@ -47,7 +47,12 @@ def shards_of(task: Task, steps: Sequence[Step]) -> str | None:
 
 
 def write_task(
-    task: Task, place: Place, steps: Sequence[Step], files: Sequence[Found], until: str | None
+    task: Task,
+    place: Place,
+    steps: Sequence[Step],
+    files: Sequence[Found],
+    until: str | None,
+    stopped: str | None = None,
 ) -> dict[str, Any]:
     """Compare what a run made with what was published, and write ``task.json``.
 
@@ -62,6 +67,8 @@ def write_task(
         Which raw files are there.
     until : str or None
         The last verb that was run; None: all.
+    stopped : str, optional
+        Why the run ended early.
 
     Returns
     -------
@@ -79,6 +86,7 @@ def write_task(
         "citation": task.citation,
         "licence": task.facts.licence,
         "until": until,
+        "stopped": stopped,
         "files": [
             {"files": each.need.names, "what": each.need.what, "found": each.count,
              "published": each.need.count}

@@ -9,6 +9,7 @@ import pyedflib
 import pytest
 import wfdb
 
+from physioprep.errors import PhysioprepError
 from physioprep.pipeline.run import load_pipeline, run
 from tests.tasks.test_tasks import small
 
@@ -81,10 +82,21 @@ def test_physionet_mi(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("task", "folder"), [("mental-arithmetic", "eegmat"), ("mitdb-inter-patient", "mitdb")]
-)
+@pytest.mark.parametrize(("task", "folder"), [("ptbxl-super", "ptbxl"), ("cinc2017", "cinc2017")])
 def test_whole_tasks_on_real_recordings(task: str, folder: str, tmp_path: Path) -> None:
     run(small(load_pipeline(f"tasks/{task}")), raw_of(folder), tmp_path / "out")
     content = json.loads((tmp_path / "out/task.json").read_text())
     assert {row["weights"] for row in content["scores"]} == {"random", "features"}
+    assert content["stopped"] is None
+
+
+@pytest.mark.long
+def test_a_task_without_its_test_part_says_so_beside_its_windows(tmp_path: Path) -> None:
+    """The 25 subjects at hand are all of train and validation."""
+    recipe = small(load_pipeline("tasks/mental-arithmetic"))
+    with pytest.raises(PhysioprepError, match="test"):
+        run(recipe, raw_of("eegmat"), tmp_path / "out")
+    content = json.loads((tmp_path / "out/task.json").read_text())
+    assert "test" in content["stopped"]
+    assert windows(tmp_path / "out")["all"]["total"] == 1179
+    assert content["scores"] == []

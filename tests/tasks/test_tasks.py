@@ -15,11 +15,12 @@ import pytest
 from typer.testing import CliRunner
 
 from physioprep.cli import app
-from physioprep.errors import RecipeError
+from physioprep.errors import PhysioprepError, RecipeError
 from physioprep.pipeline.place import Step
 from physioprep.pipeline.run import Pipeline, load_pipeline, run
 from physioprep.pipeline.task import describe_task, list_tasks, load_task
 from physioprep.pipeline.tasks_page import tasks_page
+from physioprep.verifying import verify
 
 #: A network and a training that take a second.
 TINY = {
@@ -119,6 +120,21 @@ def test_counts_beside_the_published_ones_with_what_explains_them(tmp_path: Path
     assert "Subject01_1" in said
     assert content["until"] == "shard"
     assert content["scores"] == []
+
+
+def test_what_stops_a_task_stands_beside_its_windows(tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "out"
+    raw.mkdir()
+    raw_of("mental-arithmetic").make(raw)
+    for path in raw.glob("Subject3*.edf"):  # all of the test part
+        path.unlink()
+    with pytest.raises(PhysioprepError, match="test") as stopped:
+        run(small(load_pipeline("tasks/mental-arithmetic")), raw, out)
+    content = json.loads((out / "task.json").read_text())
+    assert content["stopped"] == str(stopped.value)
+    assert content["windows"]
+    (line,) = verify(out).problems
+    assert "evaluate.json: its step was stopped" in line
 
 
 def test_names_are_helped_with(tmp_path: Path) -> None:
