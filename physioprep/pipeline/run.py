@@ -235,7 +235,7 @@ def _note_task(
     recipe: Pipeline,
     place: Place,
     outputs: Outputs,
-    whole: int,
+    whole: Sequence[Step],
     files: Sequence[Found],
     until: str | None,
     stopped: str | None,
