@@ -81,5 +81,7 @@ def test_a_merge_may_be_overruled() -> None:
 
 @pytest.mark.parametrize("fields", ["spans: no", "categories: {x: 1e5}", "otherwise: true"])
 def test_a_word_for_a_boolean_is_not_taken_as_true(fields: str) -> None:
-    with pytest.raises(ShardError, match=r"true or false, not 'no'|is no text; write it in"):
+    with pytest.raises(
+        ShardError, match=r"'no' is not true or false|True is not a text|is no text; write it in"
+    ):
         parse_annotation_labels(load_yaml(f"stage: {{{fields}}}", ValueError))

@@ -67,7 +67,7 @@ def test_texts_that_only_look_like_lists_stay_texts(tmp_path: Path) -> None:
 
 def test_info_counts_each_statement(tmp_path: Path) -> None:
     path = write_manifest(manifest([["AF", "PVC"], ["AF"], [], None]), tmp_path / "m.parquet")
-    assert info(path)["labels"]["label_scp"] == {"AF": 2, "PVC": 1}
+    assert info(path)["labels"]["label_scp"] == {"AF": 2, "PVC": 1, "unknown": 1}
 
 
 def test_statements_that_are_not_utf8_are_escaped() -> None:

@@ -108,7 +108,7 @@ def split_leaks(
     >>> rows = pd.DataFrame({"corpus": "chbmit", "record_id": ["chb01_01", "chb21_01"],
     ...     "subject_id": ["chb01", "chb21"], "split": ["train", "validation"]})
     >>> split_leaks(rows).lines[0]
-    'LEAK: 1 of 1 subjects is in train and validation: chb01 (chb21 is chb01)'
+    'LEAK: 1 of 1 subjects is in train and validation: chb01 (chb21 is chb01); a split within ...'
     """
     own = rows[rows["split"].notna()]
     parts = sorted(map(str, own["split"].unique()), key=lambda name: (_ORDER.get(name, 9), name))

@@ -258,7 +258,6 @@ def _check_copied(record: Mapping[str, Any]) -> None:
         raise UnreadableFileError(f"{record['root']}/{name}", cause)
 
 
-@lru_cache(maxsize=64)
 def _annotation_readers(
     corpus: str,
 ) -> tuple[
@@ -267,17 +266,21 @@ def _annotation_readers(
     Callable[[Mapping[str, NDArray[Any]]], Mapping[str, NDArray[Any]]] | None,
 ]:
     """Return a corpus's functions that read annotations of separate files, or derive others."""
-    from physioprep.corpora import corpus_module
-    from physioprep.facts import list_corpora
-
-    if corpus not in list_corpora():  # a corpus of the user
-        return None, None, None
-    module = corpus_module(corpus)
+    module = _module_of(corpus)
     return (
         getattr(module, "read_annotations", None),
         getattr(module, "read_listed_annotations", None),
         getattr(module, "derive_annotations", None),
     )
+
+
+@lru_cache(maxsize=64)
+def _module_of(corpus: str) -> object:
+    """Return the module of a known corpus; None for a corpus of the user."""
+    from physioprep.corpora import corpus_module
+    from physioprep.facts import list_corpora
+
+    return corpus_module(corpus) if corpus in list_corpora() else None
 
 
 def check_sources(record: Mapping[str, Any]) -> list[tuple[str, int]]:
