@@ -12,8 +12,6 @@ import physioprep as pp
 from physioprep import console
 from physioprep.cli_options import Device, Json, Overwrite, Scheduler, Seed, Workers, by_modality
 from physioprep.cli_words import Verbs
-from physioprep.pipeline.task import describe_task, list_tasks
-from physioprep.pipeline.task_result import task_tables
 
 app = Verbs()
 
@@ -51,6 +49,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run a pipeline from raw files to a result table; completed steps are skipped."""
+    from physioprep.pipeline.task_result import task_tables
 
     def announce(number: int, total: int, step: Any, result: Any) -> None:
         if result is None:
@@ -89,6 +88,8 @@ def tasks(
 
     `physioprep run tasks/NAME` rebuilds one from its raw files.
     """
+    from physioprep.pipeline.task import describe_task, list_tasks
+
     found = [describe_task(each, raw) for each in ([name] if name else list_tasks())]
     if as_json:
         typer.echo(json.dumps(found[0] if name else found, indent=1))
