@@ -60,17 +60,6 @@ class LabelPlan:
             return (*self.values.shape[1:-1], len(self.categories))
         return self.values.shape[1:]
 
-    @property
-    def known(self) -> NDArray[np.bool_]:
-        """Which of `values` are known.
-
-        Returns
-        -------
-        ndarray of bool, shape as `values`
-        """
-        floats = self.values.dtype.kind == "f"
-        return np.isfinite(self.values) if floats else self.values >= 0
-
     def of(self, record: NDArray[Any], candidate: NDArray[Any]) -> NDArray[Any]:
         """Return the labels of some candidates.
 
