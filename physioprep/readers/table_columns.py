@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -200,6 +201,9 @@ def _check_array(file: BinaryIO | Any, path: Path, n_bytes: int) -> None:
     stated = math.prod(shape) * dtype.itemsize
     if stated > n_bytes or min(shape, default=0) < 0:
         raise UnreadableFileError(path, f"states {stated} bytes of samples, holds {n_bytes}")
+    more = n_bytes - file.tell() - stated
+    if more > 0:  # warnings of a reader become notes
+        warnings.warn(f"{path.name}: {more} bytes longer than stated, not read", stacklevel=2)
 
 
 def _array_columns(

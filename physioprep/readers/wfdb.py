@@ -19,6 +19,7 @@ from physioprep.readers.wfdb_record import (
     by_rate,
     frames_of,
     group_header,
+    longer_files,
     read_groups,
     signal_files,
 )
@@ -106,10 +107,13 @@ def read(path: Path, verify: bool = True) -> Recording:
         layout = wfdb_segments.plan(path, record, load)
         groups, files = wfdb_segments.read(layout, verify, read_groups), layout.files
         metadata = describe(record, layout.signals) | layout.metadata
+        parts = [(each.path, each.record, each.record.n_frames) for each in layout.segments]
     else:
         groups, found = read_groups(path, record, verify)
         files = signal_files(path, record)
         metadata = describe(record, record.signals) | found
+        parts = [(path, record, record.n_frames)]
+    metadata["notes"] += longer_files(part for part in parts if part[2])
     beside = _annotations(path, files, record.frame_rate)
     beside.in_metadata(metadata)
     columns = wfdb_annotations.merge(beside.tables)

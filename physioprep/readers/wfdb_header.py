@@ -194,6 +194,8 @@ def _record_line(line: str, path: Path) -> tuple[RecordHeader, int]:
         rate, counter = _rate(fields[2])
         if not 0 < rate < 1e9:
             raise UnreadableFileError(path, f"bad sampling rate {fields[2]!r}")
+    else:
+        notes.append(f"states no sampling rate: {rate:g} Hz, the default of the format")
     n_frames = _count(fields[3], "number of samples", path) if len(fields) > 3 else 0
     limits.check(path, n_frames, limits.MAX_SAMPLES, "samples per signal")
     base_time, base_date, start, note = _start(tuple(fields[4:]))

@@ -6,7 +6,7 @@ A multi-segment record is made of such records (`physioprep.readers.wfdb_segment
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +185,41 @@ def read_groups(
         _undo_skew(digital, lines)
         groups.append(SignalGroup(**vars(header), digital=digital))
     return tuple(groups), {"checksums": checksums, "initial_value_differs": wrong_starts}
+
+
+def longer_files(parts: Iterable[tuple[Path, RecordHeader, int]]) -> list[str]:
+    """Find signal files that hold more than their headers state.
+
+    Parameters
+    ----------
+    parts : iterable of (Path, RecordHeader, int)
+        Path, content and frames of each header; several may name one file.
+
+    Returns
+    -------
+    list of str
+        A note per file, of what is not read.
+    """
+    ends: dict[Path, tuple[int, int, str]] = {}  # of each file: needed, the least to note, unit
+    for path, record, n_frames in parts:
+        for name, members in _by_file(path, record).items():
+            lines = [record.signals[member] for member in members]
+            if name == "~":
+                continue
+            offset, frames = lines[0].byte_offset, n_frames + max(line.skew for line in lines)
+            per_frame = sum(line.samples_per_frame for line in lines)
+            if lines[0].format in wfdb_formats.FLAC_BITS:
+                found = offset + frames * lines[0].samples_per_frame, 1, "samples per channel"
+            else:  # writers fill up the last group of samples
+                needed = wfdb_formats.n_bytes(lines[0].format, frames * per_frame)
+                found = offset + needed, wfdb_formats.PACKING[lines[0].format][0], "bytes"
+            ends[path.parent / name] = max(found, ends.get(path.parent / name, (0, 0, "")))
+    notes = []
+    for file, (needed, least, unit) in ends.items():
+        size = file.stat().st_size if unit == "bytes" else wfdb_signals.flac_shape(file)[0]
+        if size - needed >= least:
+            notes.append(f"{file.name}: {size - needed} {unit} longer than stated, not read")
+    return notes
 
 
 def _stream(path: Path, record: RecordHeader, n_frames: int) -> StreamedSamples | None:

@@ -7,7 +7,7 @@ See header(5) of the WFDB Applications Guide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,7 @@ def plan(path: Path, record: RecordHeader, load: Load) -> Layout:
                 listed = segment.signals
             else:
                 listed = listed or segment.signals
+                segment = segment._replace(n_frames=length)  # some state none
                 segments.append(Segment(start, segment_path, segment))
                 files += [segment_path.parent / signal.file for signal in segment.signals]
         start += length
@@ -126,6 +127,8 @@ def plan(path: Path, record: RecordHeader, load: Load) -> Layout:
         )
     if len({signal.description for signal in listed}) != len(listed) and variable:
         raise UnreadableFileError(path, "two signals of one name in a variable layout")
+    if not variable:
+        listed = _named(listed, segments)
     signals, as_float = _common(path, listed, segments, variable)
     groups = _groups(record, signals, total, as_float)
     files = list(dict.fromkeys(files))
@@ -183,7 +186,8 @@ def _common(
         signal = lines[0] if lines else listed[number]
         # the widest format: its sentinel value is outside the range of all others
         widest = min(lines, key=lambda line: INVALID.get(line.format, 0), default=None)
-        signals.append(signal._replace(format=widest.format if widest else 16))
+        name = listed[number].description
+        signals.append(signal._replace(format=widest.format if widest else 16, description=name))
     return tuple(signals), as_float
 
 
@@ -198,7 +202,8 @@ def rows(path: Path, listed: tuple[SignalLine, ...], segment: Segment, variable:
         Signals of the record.
     segment : Segment
     variable : bool
-        Match by name (variable layout), else by position.
+        Match by name (variable layout). In a fixed layout the position counts; segments that
+        hold the same signals in another order are matched by name.
 
     Returns
     -------
@@ -216,13 +221,46 @@ def rows(path: Path, listed: tuple[SignalLine, ...], segment: Segment, variable:
             raise UnreadableFileError(
                 segment.path, f"{len(names)} signals in a record of {len(listed)}"
             )
-        return list(range(len(listed)))
+        return _fixed_rows(listed, segment)
     order = {signal.description: number for number, signal in enumerate(listed)}
     unknown = [name for name in names if name not in order]
     if unknown or len(set(names)) != len(names):
         what = f"signal {unknown[0]!r} is not in the layout" if unknown else "a signal twice"
         raise UnreadableFileError(segment.path, what)
     return [order[name] for name in names]
+
+
+def _named(listed: tuple[SignalLine, ...], segments: list[Segment]) -> tuple[SignalLine, ...]:
+    """Give each signal of a fixed layout the first name that a segment states for it."""
+    named = list(listed)
+    for segment in segments:
+        for number, line in enumerate(segment.record.signals[: len(named)]):
+            if not _stated_name(named, number):
+                named[number] = named[number]._replace(description=line.description)
+    return tuple(named)
+
+
+def _stated_name(lines: Sequence[SignalLine], number: int) -> str:
+    """Return a signal's name to compare; "" where its header states none."""
+    name = " ".join(lines[number].description.split()).lower()
+    return "" if name == f"signal {number}" else name
+
+
+def _fixed_rows(listed: tuple[SignalLine, ...], segment: Segment) -> list[int]:
+    """Match the signals of a segment of a fixed layout; refuse other signals than the record's."""
+    ours = [_stated_name(listed, number) for number in range(len(listed))]
+    theirs = [_stated_name(segment.record.signals, number) for number in range(len(listed))]
+    other = [n for n, pair in enumerate(zip(ours, theirs, strict=True)) if len({*pair, ""}) > 2]
+    if not other:
+        return list(range(len(listed)))
+    if sorted(ours) == sorted(theirs) and len({*ours, ""}) > len(ours):
+        return [ours.index(name) for name in theirs]
+    number = other[0]
+    raise UnreadableFileError(
+        segment.path,
+        f"signal {number} is {segment.record.signals[number].description!r}, in the segments "
+        f"before {listed[number].description!r}: a fixed layout has the same signals throughout",
+    )
 
 
 def _groups(

@@ -52,7 +52,7 @@ def n_frames_in(path: Path, format: int, byte_offset: int, samples_per_frame: in
         Another file is missing.
     """
     if format in FLAC_BITS:
-        frames, channels = _flac_shape(path)
+        frames, channels = flac_shape(path)
         return max(0, (frames - byte_offset) * channels // samples_per_frame)
     size, per_group = PACKING[format]
     data = path.stat().st_size - byte_offset
@@ -246,7 +246,23 @@ def read_into(data: NDArray[np.uint8], file: int, path: Path, at: int) -> None:
         done += n
 
 
-def _flac_shape(path: Path) -> tuple[int, int]:
+def flac_shape(path: Path) -> tuple[int, int]:
+    """Return how many samples a FLAC file states.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    samples, channels : int
+        Samples per channel.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file is missing or damaged.
+    """
     import soundfile
 
     with opened(path):  # a file, not a pipe
@@ -268,7 +284,7 @@ def _decode_flac(
     per_frame, n_signals = samples_per_frame[0], len(samples_per_frame)
     if any(n != per_frame for n in samples_per_frame):
         raise UnreadableFileError(path, "signals of different rates in one FLAC file")
-    available, channels = _flac_shape(path)
+    available, channels = flac_shape(path)
     wanted = n_frames * per_frame
     if channels != n_signals:
         raise UnreadableFileError(path, f"{channels} FLAC channels, {n_signals} in the header")

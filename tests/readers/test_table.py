@@ -136,3 +136,13 @@ def test_a_text_that_was_cut_is_noticed(tmp_path: Path, suffix: str, separator: 
     with pytest.raises(UnreadableFileError, match="last line has 1 of 2 cells"):
         read_recording(path)
     assert "1 of 2 cells" in read_recording(path, verify=False).metadata["notes"][0]
+
+
+def test_an_array_longer_than_stated_is_noted(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", VALUES.T)
+    (tmp_path / "a.yaml").write_text(ABOUT.replace("lead_1", "0").replace("lead_2", "1"))
+    assert read_recording(tmp_path / "a.npy").metadata["notes"] == []
+    (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes() + bytes(24))
+    recording = read_recording(tmp_path / "a.npy")
+    assert recording.groups[0].digital.tolist() == VALUES.tolist()
+    assert recording.metadata["notes"] == ["a.npy: 24 bytes longer than stated, not read"]

@@ -16,6 +16,7 @@ from physioprep.errors import ChecksumError, UnreadableFileError
 from physioprep.readers import detect_format, read_header, read_recording
 from physioprep.readers.wfdb_formats import n_bytes, unpack
 from physioprep.readers.wfdb_header import parse_header
+from physioprep.recording import reader_flags
 
 PACKED = (8, 16, 24, 32, 61, 80, 160, 212, 310, 311)
 INVALID = {
@@ -258,6 +259,42 @@ def test_missing_and_short_files(write_record: Any, tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError, match=r"r\.dat: no such file"):
         read_recording(tmp_path / "r")
     assert read_header(tmp_path / "r").groups[0].n_samples == 60
+
+
+@pytest.mark.parametrize("format", [16, 212, 310, 24])
+@pytest.mark.parametrize(("spf", "n"), [((1,), 7), ((1, 1), 8), ((2, 1), 7)])
+def test_samples_behind_those_stated_are_noted(
+    write_record: Any, tmp_path: Path, format: int, spf: tuple[int, ...], n: int
+) -> None:
+    signals = write_record("a", format, spf=spf, n_frames=n)
+    assert read_recording(tmp_path / "a").metadata["notes"] == []
+    raw = (tmp_path / "a.dat").read_bytes()
+    if format == 212 and len(raw) % 3:  # some writers fill up the last group
+        (tmp_path / "a.dat").write_bytes(raw + bytes(1))
+        assert read_recording(tmp_path / "a").metadata["notes"] == []
+    (tmp_path / "a.dat").write_bytes(raw + bytes(12))
+    recording = read_recording(tmp_path / "a")
+    assert recording.groups[0].digital[0].tolist() == signals[0]
+    assert recording.metadata["notes"] == ["a.dat: 12 bytes longer than stated, not read"]
+    assert reader_flags(recording.metadata) == ["note:a.dat: 12 bytes longer than stated, not read"]
+
+
+def test_skewed_signals_need_samples_behind_the_end(write_record: Any, tmp_path: Path) -> None:
+    write_record("a", 16, n_frames=20, skew=(0, 3))
+    head = (tmp_path / "a.hea").read_text().replace("a 2 250 20", "a 2 250 17")
+    (tmp_path / "a.hea").write_text(head)
+    assert read_recording(tmp_path / "a", verify=False).metadata["notes"] == []
+
+
+@pytest.mark.parametrize("first", ["a 2", "a/1 2"])
+def test_the_default_rate_is_noted(write_record: Any, tmp_path: Path, first: str) -> None:
+    write_record("b", 16, n_frames=9)
+    lines = (tmp_path / "b.hea").read_text().splitlines()[1:] if first == "a 2" else ["b 9"]
+    (tmp_path / "a.hea").write_text("\n".join([first, *lines]))
+    for found in (read_header(tmp_path / "a"), read_recording(tmp_path / "a")):
+        assert found.groups[0].sampling_rate == 250.0
+        note = "states no sampling rate: 250 Hz, the default of the format"
+        assert found.metadata["notes"] == [note]
 
 
 def test_detect_format(write_record: Any, tmp_path: Path) -> None:

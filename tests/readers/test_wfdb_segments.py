@@ -108,3 +108,68 @@ def test_a_damaged_segment_is_named(write_record: Any, tmp_path: Path) -> None:
     (tmp_path / "m.hea").write_text("m/1 2 250 10\ns1 10\n")
     with pytest.raises(ChecksumError, match=r"s1\.dat"):
         read_recording(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("names", "order"),
+    [
+        ((("II", "V1"), ("V1", "II")), (1, 0)),  # the same in another order: by name
+        ((("II", "V1"), ("ii", " V1 ")), (0, 1)),
+        ((("signal 0", "signal 1"), ("II", "V1")), (0, 1)),  # one header states no names
+        ((("II", "V1"), ("signal 0", "V1")), (0, 1)),
+        ((("II", "II"), ("II", "II")), (0, 1)),
+    ],
+)
+def test_a_fixed_layout_holds_the_same_signals(
+    write_record: Any, tmp_path: Path, names: Any, order: tuple[int, int]
+) -> None:
+    one = write_record("s1", 16, n_frames=10, names=names[0])
+    two = write_record("s2", 16, n_frames=5, seed=3, names=names[1])
+    (tmp_path / "m.hea").write_text("m/2 2 250 15\ns1 10\ns2 5\n")
+    group = read_recording(tmp_path / "m").groups[0]
+    assert group.channels == (names[0] if "signal" not in names[0][0] else names[1])
+    assert group.digital.tolist() == [one[row] + two[order[row]] for row in (0, 1)]
+    assert read_header(tmp_path / "m").groups[0].channels == group.channels
+
+
+@pytest.mark.parametrize(
+    "names", [(("I",), ("V5",)), (("signal 0",), ("I",), ("V5",)), (("I", "II"), ("I", "V5"))]
+)
+def test_another_signal_in_a_fixed_layout_is_an_error(
+    write_record: Any, tmp_path: Path, names: tuple[tuple[str, ...], ...]
+) -> None:
+    lines = []
+    for number, each in enumerate(names):
+        write_record(f"s{number}", 16, n_frames=9, spf=(1,) * len(each), names=each)
+        lines.append(f"s{number} 9\n")
+    (tmp_path / "m.hea").write_text(
+        f"m/{len(names)} {len(names[0])} 250 {9 * len(names)}\n" + "".join(lines)
+    )
+    for read in (read_header, read_recording):
+        with pytest.raises(UnreadableFileError, match=r"is 'V5', in the segments before 'I+'"):
+            read(tmp_path / "m")
+
+
+def test_a_segment_without_its_length_has_that_of_the_master(
+    write_record: Any, tmp_path: Path
+) -> None:
+    one = write_record("s1", 16, n_frames=10, length=False)
+    two = write_record("s2", 16, n_frames=5, length=False)
+    (tmp_path / "m.hea").write_text("m/2 2 250 14\ns1 9\ns2 5\n")
+    recording = read_recording(tmp_path / "m", verify=False)
+    wanted = [one[row][:9] + two[row] for row in (0, 1)]
+    assert recording.groups[0].digital.tolist() == wanted
+    assert recording.metadata["notes"] == ["s1.dat: 4 bytes longer than stated, not read"]
+
+
+def test_segments_in_one_file_are_not_longer_than_stated(write_record: Any, tmp_path: Path) -> None:
+    whole = write_record("s1", 16, n_frames=10)
+    head = (tmp_path / "s1.hea").read_text()
+    (tmp_path / "s1.hea").write_text(head.replace("s1 2 250 10", "s1 2 250 6"))
+    (tmp_path / "s2.hea").write_text(
+        head.replace("s1 2 250 10", "s2 2 250 4").replace("dat 16", "dat 16+24")
+    )
+    (tmp_path / "m.hea").write_text("m/2 2 250 10\ns1 6\ns2 4\n")
+    recording = read_recording(tmp_path / "m", verify=False)
+    assert recording.groups[0].digital.tolist() == whole
+    assert recording.metadata["notes"] == []
