@@ -110,27 +110,6 @@ def labels_beside(
     return out
 
 
-def is_of_labels_only(file: Path) -> bool:
-    """Return whether a description speaks of hypnograms, and of no table of samples.
-
-    Parameters
-    ----------
-    file : Path
-
-    Returns
-    -------
-    bool
-    """
-    try:
-        text = read_text(file, limits.MAX_YAML_BYTES)
-        if "hypnogram" not in text:  # saves the time to parse it for each table of a folder
-            return False
-        said = load_yaml(text, lambda cause: UnreadableFileError(file, cause))
-    except UnreadableFileError:
-        return False
-    return isinstance(said, dict) and set(said) == {"hypnogram"}
-
-
 def hypnogram_of(file: Path) -> Hypnogram | None:
     """Return what a ``physioprep.yaml`` says of hypnograms in text.
 

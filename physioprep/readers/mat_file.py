@@ -192,7 +192,8 @@ def _from_hdf5(item: Any, opened: Any, depth: int) -> Any:
         return [_from_hdf5(opened[ref], opened, depth + 1) for ref in item[()].ravel()]
     values = item[()]
     if kind == b"char":
-        return "".join(map(chr, np.asarray(values).T.ravel()))
+        texts = ["".join(map(chr, row)) for row in np.atleast_2d(np.asarray(values).T)]
+        return texts[0] if len(texts) == 1 else texts
     return np.asarray(values).T
 
 

@@ -1,4 +1,4 @@
-r"""Read a user's own table (CSV, Parquet, NumPy, MATLAB), described by a small YAML file.
+r"""Read a user's own table (CSV, Parquet, or a file of arrays), described by a small YAML file.
 
 The description is ``name.yaml`` beside the table, or one ``physioprep.yaml`` for all tables
 of the folder::
@@ -11,16 +11,18 @@ of the folder::
     baseline: 0                 # optional
     missing: -32768             # optional; the stored value that means missing
     start_time: 2020-01-31T12:00:00     # optional
-    variable: val               # of .npz and .mat; optional with one variable
+    variable: data.x            # of files of several arrays; a path through structs and groups
     axes: channel sample        # of arrays; default 'sample channel'
 
 An array of trials has ``axes: trial channel sample``, in the array's order, and may have
-``labels: y``, the variable with one label per trial, and ``labels_file: y.npy``, its file.
+``labels: y``, the variable (of a text: the column) with one label per trial, and
+``labels_file: "{stem}_y.npy"``, its file.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,15 +32,16 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.documents import load_yaml
 from physioprep.errors import UnreadableFileError
+from physioprep.readers import array_files
 from physioprep.readers.parts import header_of, stamp, unscaled
 from physioprep.readers.regular import read_text
 from physioprep.readers.table_columns import read_columns
 from physioprep.readers.table_text import check_end
-from physioprep.readers.table_trials import has_trials, labels_file, read_trials
+from physioprep.readers.table_trials import axes_of, has_trials, labels_file, read_trials
 from physioprep.recording import Header, Recording, SignalGroup
 from physioprep.suggest import did_you_mean
 
-SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".npy", ".npz", ".mat")
+SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", *array_files.SUFFIXES)
 #: Description of all tables of its folder.
 SHARED = "physioprep.yaml"
 _KEYS = frozenset(
@@ -60,7 +63,8 @@ def description_of(path: Path) -> Path | None:
     Returns
     -------
     Path or None
-        None if the file is not of `SUFFIXES`, or has no description.
+        None if the file is not of `SUFFIXES`, or has no description, or one that speaks of
+        hypnograms only.
 
     Examples
     --------
@@ -71,9 +75,56 @@ def description_of(path: Path) -> Path | None:
     'physioprep.yaml'
     """
     for file in (path.with_suffix(".yaml"), path.with_name(SHARED)):
-        if path.name.lower().endswith(SUFFIXES) and file.is_file():
+        if path.name.lower().endswith(SUFFIXES) and file.is_file() and _is_of_tables(*stamp(file)):
             return file
     return None
+
+
+@lru_cache(maxsize=64)  # of a folder, one describes all tables
+def _is_of_tables(name: str, modified_ns: int, size: int) -> bool:
+    """Return whether a description speaks of more than hypnograms; who reads it says what else."""
+    try:
+        text = read_text(Path(name), limits.MAX_YAML_BYTES)
+        if "hypnogram" not in text:
+            return True
+        said = load_yaml(text, lambda cause: UnreadableFileError(name, cause))
+    except UnreadableFileError:
+        return True
+    return not isinstance(said, dict) or set(said) != {"hypnogram"}
+
+
+def labels_of_trials(path: Path) -> Path | None:
+    """Return the file beside an array of trials that holds their labels.
+
+    Parameters
+    ----------
+    path : Path
+        Of the array.
+
+    Returns
+    -------
+    Path or None
+        None where the labels are in no other file, or the description cannot be read: the reader
+        of the array says so.
+
+    Examples
+    --------
+    >>> labels_of_trials(Path("none.npy")) is None
+    True
+    """
+    file = description_of(path)
+    said = _labels_said(*stamp(file)) if file is not None else None
+    return path.parent / said.replace("{stem}", path.stem) if said is not None else None
+
+
+@lru_cache(maxsize=64)
+def _labels_said(name: str, modified_ns: int, size: int) -> str | None:
+    try:
+        if "labels_file" not in read_text(Path(name), limits.MAX_YAML_BYTES):
+            return None
+        return _describe(Path(name)).get("labels_file")
+    except UnreadableFileError:
+        return None
 
 
 def read_header(path: Path) -> Header:
@@ -103,7 +154,7 @@ def read(path: Path, verify: bool = True) -> Recording:
     Parameters
     ----------
     path : Path
-        ``.csv``, ``.tsv``, ``.txt``, ``.parquet``, ``.npy``, ``.npz`` or ``.mat``.
+        A file of `SUFFIXES`.
     verify : bool
         Raise unless a time column is evenly spaced: each time within half a step of an even
         grid; and unless the last line of a text has as many cells as the first. If False, an
@@ -187,6 +238,8 @@ def _describe(file: Path) -> dict[str, Any]:
     unit = about.get("time_unit", "s")
     if unit not in _UNITS or ("time_unit" in about and "time" not in about):
         raise UnreadableFileError(file, f"time_unit is {unit!r}: s, ms, us or ns, of a column time")
+    if "axes" in about:
+        about["axes"] = axes_of(about["axes"], file)
     _check_trials(about, file)
     numbers = ("sampling_rate", "gain", "baseline", "missing")
     for key in numbers:
@@ -214,6 +267,11 @@ def _check_trials(about: dict[str, Any], file: Path) -> None:
             raise UnreadableFileError(file, "labels are of trials: axes: trial channel sample")
     elif "sampling_rate" not in about or isinstance(about["channels"], dict):
         raise UnreadableFileError(file, "trials need a sampling_rate, and channels as a list")
+    for key in ("variable", "labels", "labels_file"):
+        if not isinstance(about.get(key, ""), str | int) or isinstance(about.get(key), bool):
+            raise UnreadableFileError(file, f"{key} is not a name: {str(about[key])[:40]!r}")
+        if key in about:
+            about[key] = str(about[key])
 
 
 def _check_channels(channels: list[Any] | dict[Any, Any], file: Path) -> None:

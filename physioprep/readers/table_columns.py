@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import os
-import warnings
-import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +11,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
+from physioprep.readers.array_files import SUFFIXES, load_array
 from physioprep.readers.regular import opened
 from physioprep.readers.table_rows import check_rows
 
@@ -50,8 +48,9 @@ def read_columns(
         pass
     try:
         suffix = path.suffix.lower()
-        if suffix in (".npy", ".npz", ".mat"):
-            return _array_columns(load_array(path, about), about, names, path, notes)
+        if suffix in SUFFIXES:
+            array = load_array(path, about.get("variable"))
+            return _array_columns(array, about, names, path, notes)
         if suffix == ".parquet":
             return _parquet_columns(path, about, [str(name) for name in names])
         import pandas as pd
@@ -136,86 +135,18 @@ def _last_bytes(file: BinaryIO, end: int, size: int) -> bytes:
     return file.read()
 
 
-def load_array(path: Path, about: dict[str, Any]) -> NDArray[Any]:
-    """Load the array that a description names.
-
-    Parameters
-    ----------
-    path : Path
-        ``.npy``, ``.npz`` or ``.mat``.
-    about : dict of str to Any
-        The description, for ``variable``; of .mat, a field of a struct is ``struct.field``.
-
-    Returns
-    -------
-    ndarray
-
-    Raises
-    ------
-    UnreadableFileError
-        There is no such variable, or it states more than the file holds.
-    """
-    from physioprep.readers.mat_file import load_mat
-
-    suffix = path.suffix.lower()
-    if suffix == ".npy":
-        with path.open("rb") as file:
-            _check_array(file, path, os.fstat(file.fileno()).st_size)
-        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    if suffix == ".mat":
-        found: Any = load_mat(path)
-        first, *fields = str(about.get("variable", "")).split(".")
-        named = about | {"variable": first} if first else about
-        found = found[_variable(path, named, list(found))]
-        for field in fields:
-            names = list(found) if isinstance(found, dict) else []
-            found = found[field] if field in names else _variable(path, about, names)
-        return np.asarray(found)
-    with zipfile.ZipFile(path) as archive:
-        members = {name.removesuffix(".npy"): name for name in archive.namelist()}
-        member = archive.getinfo(members[_variable(path, about, list(members))])
-        stored = path.stat().st_size
-        limits.check_expansion(path, member.file_size, stored, "decompressed")
-        with archive.open(member) as file:
-            _check_array(file, path, member.file_size)
-        with archive.open(member) as file:
-            return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
-
-
-def _variable(path: Path, about: dict[str, Any], names: list[str]) -> Any:
-    name = about.get("variable", names[0] if len(names) == 1 else None)
-    if name not in names:
-        raise UnreadableFileError(path, f"variable {name!r} is not in {', '.join(names)[:80]}")
-    return name
-
-
-def _check_array(file: BinaryIO | Any, path: Path, n_bytes: int) -> None:
-    """Refuse a NumPy array whose header states more than its bytes hold, or items of no bytes."""
-    major, _ = np.lib.format.read_magic(file)
-    read = (
-        np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
-    )
-    shape, _, dtype = read(file)
-    if dtype.itemsize == 0 or dtype.hasobject:
-        raise UnreadableFileError(path, f"an array of {dtype}, not of numbers")
-    stated = math.prod(shape) * dtype.itemsize
-    if stated > n_bytes or min(shape, default=0) < 0:
-        raise UnreadableFileError(path, f"states {stated} bytes of samples, holds {n_bytes}")
-    more = n_bytes - file.tell() - stated
-    if more > 0:  # warnings of a reader become notes
-        warnings.warn(f"{path.name}: {more} bytes longer than stated, not read", stacklevel=2)
-
-
 def _array_columns(
     array: NDArray[Any], about: dict[str, Any], names: list[Any], path: Path, notes: list[str]
 ) -> list[NDArray[Any]]:
     axes = about.get("axes", "sample channel")
     if axes not in ("sample channel", "channel sample"):
-        raise UnreadableFileError(path, f"axes {axes!r}")
+        cause = f"axes {axes!r}: neither 'sample channel' nor 'channel sample', nor of trials"
+        raise UnreadableFileError(path, cause)
     if array.ndim == 1:
         array = array[:, None] if axes == "sample channel" else array[None]
     if array.ndim != 2:
-        raise UnreadableFileError(path, f"an array of {array.ndim} dimensions")
+        more = "; of trials? then axes: trial channel sample, in its order" * (array.ndim == 3)
+        raise UnreadableFileError(path, f"an array {array.shape}, not of {axes!r}{more}")
     rows = array.T if axes == "sample channel" else array
     listed = [name if isinstance(name, int) else None for name in names]
     numbers = list(range(len(names))) if None in listed else listed

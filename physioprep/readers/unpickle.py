@@ -1,4 +1,4 @@
-"""Unpickle dicts of text, numbers and NumPy arrays, as DEAP and WESAD have them.
+"""Unpickle dicts of text, numbers, NumPy arrays and flat lists, as DEAP and WESAD have them.
 
 The opcodes are checked before anything is built: a closed list of them, and limits of their
 number and of nesting. No name in a pickle is looked up: the few that arrays need stand for
@@ -24,7 +24,8 @@ MAX_OPCODES: Final = 20_000
 MAX_DEPTH: Final = 12
 _MAX_NDIM, _MAX_BITS = 8, 64
 _SIMPLE_DTYPE = re.compile(r"[<>|=]?[?bBhHiIlLqQefdFD]|[<>|=]?(?:[biufc]\d{1,2}|[SU]\d{1,6})")
-_PLAIN = (str, bytes, int, float, complex, np.generic, np.ndarray, dict, type(None))
+_PLAIN = (str, bytes, int, float, complex, np.generic, np.ndarray, dict, list, type(None))
+_ITEMS = (str, bytes, int, float, np.generic)
 
 
 class ForbiddenError(Exception):
@@ -32,7 +33,7 @@ class ForbiddenError(Exception):
 
 
 def unpickle(file: io.BufferedReader, size: int) -> Any:
-    """Load a pickle that holds only dicts, text, numbers and arrays.
+    """Load a pickle that holds only dicts, text, numbers, arrays, and lists of text and numbers.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def unpickle(file: io.BufferedReader, size: int) -> Any:
 
     Returns
     -------
-    dict, ndarray, str or number
+    dict, ndarray, list, str or number
         Arrays are not writable.
 
     Raises
@@ -83,19 +84,21 @@ class _Bounded:
         return self._file.readinto(buffer)
 
 
-# Not among them: classes (INST, OBJ, NEWOBJ, EXT), persistent ids, buffers out of band, sets,
-# lists (shared lists in lists multiply when an array is made of them), POP and DUP.
+# Not among them: classes (INST, OBJ, NEWOBJ, EXT), persistent ids, buffers out of band, sets, POP
+# and DUP. Lists hold text and numbers only: shared lists in lists multiply when an array is made.
 _OPCODES: Final = frozenset(
     re.findall(
         r"\w+",
         "PROTO FRAME STOP MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 "
         "FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE "
-        "BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 EMPTY_DICT DICT SETITEM SETITEMS "
+        "BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 EMPTY_LIST LIST APPEND APPENDS "
+        "EMPTY_DICT DICT SETITEM SETITEMS "
         "EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 GLOBAL STACK_GLOBAL REDUCE BUILD PUT BINPUT "
         "LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET",
     )
 )
 _MARK: Final = -1
+_GROWING: Final = ("SETITEM", "SETITEMS", "APPEND", "APPENDS", "BUILD")
 
 
 def _check_opcodes(file: Any) -> None:
@@ -131,7 +134,7 @@ def _step(opcode: Any, stack: list[int]) -> None:
         before = before[: before.index(pickletools.markobject)]
     for _ in before:
         taken.append(stack.pop())
-    grown = taken.pop() if opcode.name in ("SETITEM", "SETITEMS", "BUILD") else 0
+    grown = taken.pop() if opcode.name in _GROWING else 0
     if after:
         depth = max(grown, max(taken, default=-1) + 1)
         if depth > MAX_DEPTH:
@@ -250,6 +253,26 @@ class _Unpickler(pickle._Unpickler):
                 raise ForbiddenError(f"a {type(key).__name__} as a key")
             into[key] = _finished(value)
 
+    def load_list(self) -> None:
+        items = self.pop_mark()  # type: ignore[attr-defined]
+        self.stack.append([])
+        self._extend(items)
+
+    def load_append(self) -> None:
+        self._extend([self.stack.pop()])
+
+    def load_appends(self) -> None:
+        self._extend(self.pop_mark())  # type: ignore[attr-defined]
+
+    def _extend(self, items: list[Any]) -> None:
+        into = self.stack[-1]
+        if type(into) is not list:
+            raise ForbiddenError("items of what is no list")
+        for item in items:
+            if not isinstance(item, _ITEMS):
+                raise ForbiddenError(f"a {type(item).__name__} in a list")
+            into.append(item)
+
     def load_get(self) -> None:
         self._get(int(self.readline()[:-1]))  # type: ignore[attr-defined]
 
@@ -261,14 +284,15 @@ class _Unpickler(pickle._Unpickler):
 
     def _get(self, number: int) -> None:
         found = self.memo[number]
-        if isinstance(found, dict):  # dicts are a tree, and none holds itself
-            raise ForbiddenError("a dict in two places")
+        if isinstance(found, dict | list):  # they are a tree, and none holds itself
+            raise ForbiddenError(f"a {type(found).__name__} in two places")
         self.stack.append(found)
 
     for _code, _load in (
         *((pickle.REDUCE, load_reduce), (pickle.BUILD, load_build)),
         *((pickle.SETITEM, load_setitem), (pickle.SETITEMS, load_setitems)),
-        *((pickle.DICT, load_dict), (pickle.GET, load_get)),
+        *((pickle.DICT, load_dict), (pickle.GET, load_get), (pickle.LIST, load_list)),
+        *((pickle.APPEND, load_append), (pickle.APPENDS, load_appends)),
         *((pickle.BINGET, load_binget), (pickle.LONG_BINGET, load_long_binget)),
     ):
         dispatch[_code[0]] = _load

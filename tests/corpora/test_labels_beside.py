@@ -1,7 +1,10 @@
 """Files of labels beside recordings, through scan and ingest: a damaged one costs no samples."""
 
+import pickle
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -10,6 +13,7 @@ from physioprep.corpora import read_annotations
 from physioprep.corpora.label_files import read_labels
 from physioprep.corpora.scan import scan
 from physioprep.errors import CorpusError
+from physioprep.readers.table import description_of
 from tests.readers.test_label_files import CSV, LBL, NSRR, PROFUSION, TSE
 
 CHANNELS = ["EEG FP1-REF", "EEG EKG1-REF"]
@@ -128,3 +132,29 @@ def test_no_file_outside_the_corpus_is_read(tmp_path: Path, edf):
         'hypnogram: {file: "../{stem}.txt", epoch_s: 30}\n'
     )
     assert scan(tmp_path / "raw", "folder", hashes=False)["files"].tolist() == [["n1.edf"]]
+
+
+def test_labels_of_trials_are_no_recordings(tmp_path: Path):
+    """One description for a folder: each array has its own file of labels."""
+    trials = np.arange(3 * 2 * 50.0).reshape(3, 2, 50)
+    for name in ("a", "b"):
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file["g/x"] = trials
+        (tmp_path / f"{name}_y.pkl").write_bytes(pickle.dumps([name, "rest", "rest"]))
+    (tmp_path / "physioprep.yaml").write_text(
+        "sampling_rate: 50\nchannels: [C3, C4]\nunits: uV\nvariable: g.x\n"
+        'axes: trial channel time\nlabels_file: "{stem}_y.pkl"\n'
+    )
+    frame = scan(tmp_path, "folder", hashes=False)
+    assert frame["record_id"].tolist() == ["a", "b"]
+    assert frame["error"].tolist() == [None, None]
+    assert frame["files"].tolist() == [
+        ["a.h5", "physioprep.yaml", "a_y.pkl"], ["b.h5", "physioprep.yaml", "b_y.pkl"],
+    ]  # fmt: skip
+    assert "notes" not in frame.attrs
+
+
+def test_hypnograms_alone_describe_no_arrays(tmp_path: Path):
+    (tmp_path / "a.npy").write_bytes(b"")
+    (tmp_path / "physioprep.yaml").write_text('hypnogram: {file: "{stem}.txt", epoch_s: 30}\n')
+    assert description_of(tmp_path / "a.npy") is None

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.corpora.entry import Entry, walk
-from physioprep.corpora.label_files import is_of_labels_only, labels_beside, read_labels
+from physioprep.corpora.label_files import labels_beside, read_labels
 from physioprep.corpora.not_taken import ARCHIVES, TEXTS, current_walk
 from physioprep.corpora.records_table import (
     TABLE,
@@ -41,7 +41,7 @@ from physioprep.errors import CorpusError, UnreadableFileError
 from physioprep.plain_text import quoted
 from physioprep.readers.endings import RECORDINGS, is_edf, without_ending
 from physioprep.readers.regular import read_bytes
-from physioprep.readers.table import SHARED, description_of
+from physioprep.readers.table import SHARED, SUFFIXES, description_of, labels_of_trials
 from physioprep.readers.table_text import TEXT_SUFFIXES, has_described_columns
 
 log = logging.getLogger(__name__)
@@ -136,8 +136,15 @@ def _readable(root: Path) -> dict[str, tuple[str, ...]]:
     # Of two recordings of one stem, the one with a header has it as its id.
     found = sorted(found, key=lambda path: path.lower().endswith(_WITH_OWN_HEADER))
     beside = labels_beside(root, found, set(paths))
-    labels = {name for names in beside.values() for name in names}
+    labels = {name for names in beside.values() for name in names} | _of_trials(root, found)
     return {path: names for path, names in beside.items() if path not in labels}
+
+
+def _of_trials(root: Path, found: Sequence[str]) -> set[str]:
+    """Return the files in which the labels of arrays of trials are."""
+    files = (labels_of_trials(root / path) for path in found if path.lower().endswith(SUFFIXES))
+    beside = {os.path.relpath(file, root) for file in files if file is not None}
+    return {name.replace(os.sep, "/") for name in beside}
 
 
 def _is_recording(path: str, root: Path, with_header: set[str]) -> bool:
@@ -146,8 +153,6 @@ def _is_recording(path: str, root: Path, with_header: set[str]) -> bool:
         description = description_of(root / path)
         if description is None:
             _say_description_above(path, root)
-            return False
-        if is_of_labels_only(description):
             return False
         own = description.stem == path.rpartition("/")[2].rpartition(".")[0]
         return (
