@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Flag of a record of which its reader noted something, before the text.
 NOTE: Final = "note:"
+#: Flag of a record with a channel of which the file states no scale, before the source's name.
+NO_SCALE: Final = "no-scale:"
 _MOST, _LONGEST = 5, 160  # notes that become flags, and their characters
 _PIECE = 1 << 20  # samples converted at a time; with 2^16, the calls cost as much as the work
 # Until a block of some size has been freed once, glibc gives the memory of every freed array back
@@ -173,6 +175,21 @@ def group_end_s(group: GroupHeader) -> float:
     """
     first, onset = group.segments[-1]
     return onset + (group.n_samples - first) / group.sampling_rate
+
+
+def no_scale_note(names: Sequence[str]) -> str:
+    """Say that some channels have no scale.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Their names in the file.
+
+    Returns
+    -------
+    str
+    """
+    return f"the stated range is empty, so the scale is unknown: {', '.join(names)}"
 
 
 def reader_flags(metadata: Mapping[str, Any]) -> list[str]:

@@ -211,16 +211,20 @@ class _HeaderReader:
 
     def _groups(self, header: Header) -> Groups:
         out: Groups = ([], [], [], [], [])
+        bare = header.metadata.get("uncalibrated", ())  # they would be missing in every window
         for group in header.groups:
             key = (group.channels, group.units)
-            sorted_out = None if self._per_header else self._by_signals.get(key)
+            sorted_out = None if self._per_header or bare else self._by_signals.get(key)
             if sorted_out is None:
                 found: dict[str, tuple[list[str], list[str]]] = {}
                 for channel, unit in zip(*key, strict=True):
-                    names, units = found.setdefault(self._modality(channel, unit, header), ([], []))
+                    kind = "other" if channel in bare else self._modality(channel, unit, header)
+                    names, units = found.setdefault(kind, ([], []))
                     names.append(channel)
                     units.append(unit)
-                sorted_out = self._by_signals[key] = [(m, *both) for m, both in found.items()]
+                sorted_out = [(m, *both) for m, both in found.items()]
+                if not bare:
+                    self._by_signals[key] = sorted_out
             for modality, names, units in sorted_out:
                 out[0].append(modality)
                 out[1].append(group.sampling_rate)

@@ -93,7 +93,8 @@ def plan_groups(
     recipe : Recipe
         What to make of them.
     modality_of : callable, optional
-        (source name, unit) -> modality; default `channels.modality_of`.
+        (source name, unit) -> modality; default `channels.modality_of`, and ``"other"`` for a
+        channel without a scale (its gain is NaN).
 
     Returns
     -------
@@ -122,7 +123,16 @@ def plan_groups(
     shapes = tuple(
         _Shape(g.channels, g.units, g.sampling_rate, g.n_samples, g.segments) for g in groups
     )
-    return dict(_plan(shapes, recipe, modality_of or _default_modality))
+    if modality_of is not None:
+        return dict(_plan(shapes, recipe, modality_of))
+    bare = {n for g in groups for n, gain in zip(g.channels, g.gain, strict=True) if gain != gain}
+    if not bare:
+        return dict(_plan(shapes, recipe, _default_modality))
+
+    def scaled(name: str, unit: str) -> str:
+        return "other" if name in bare else _default_modality(name, unit)
+
+    return dict(_plan.__wrapped__(shapes, recipe, scaled))
 
 
 class _Shape(NamedTuple):

@@ -33,7 +33,14 @@ from physioprep.readers.structures import annotation_endings
 from physioprep.readers.wfdb_annotations import Beside, look_beside, merge
 from physioprep.readers.wfdb_formats import decode_24
 from physioprep.readers.wfdb_signals import read_into
-from physioprep.recording import GroupHeader, Header, Recording, SignalGroup
+from physioprep.recording import (
+    NO_SCALE,
+    GroupHeader,
+    Header,
+    Recording,
+    SignalGroup,
+    no_scale_note,
+)
 
 _CHUNK_BYTES = 1 << 20  # the pieces stay in the cache
 _PIECE_BYTES = 1 << 12  # a read of so many bytes takes no longer than one of few
@@ -356,7 +363,10 @@ def _runs(members: list[int]) -> list[tuple[int, int]]:
 def _describe(header: EdfHeader, notes: list[str], timeline: Timeline) -> dict[str, Any]:
     ordinary = [signal for signal in header.signals if not signal.is_annotations]
     uncalibrated = [signal.label for signal in ordinary if signal.gain != signal.gain]
-    lost = {"not_read": ["damaged annotations"]} if timeline.damaged else {}
+    lost: dict[str, Any] = {"not_read": ["damaged annotations"]} if timeline.damaged else {}
+    if uncalibrated:
+        lost["flags"] = [f"{NO_SCALE}{name}" for name in uncalibrated]
+        notes = [*notes, no_scale_note(uncalibrated)]
     if header.sample_bytes == 3 and not header.is_plus and not any(map(is_status, ordinary)):
         notes = [*notes, "no Status channel: no triggers are read"]
     return lost | {

@@ -208,7 +208,7 @@ def read_edf_header(file: BinaryIO, path: Path) -> EdfHeader:
     if duration and most / duration > 1e9:
         raise UnreadableFileError(path, f"{most} samples in {duration} s")
     recording = _text(fixed[88:168])
-    start, note = _start(fixed[168:184].decode("latin-1"), recording)
+    start, notes = _start(fixed[168:184].decode("latin-1"), recording)
     return EdfHeader(
         sample_bytes,
         _text(fixed[8:88]),
@@ -219,7 +219,7 @@ def read_edf_header(file: BinaryIO, path: Path) -> EdfHeader:
         n_records,
         duration,
         signals,
-        (note,) if note else (),
+        notes,
     )
 
 
@@ -292,16 +292,44 @@ def _integer(raw: bytes, what: str, path: Path) -> int:
     return int(value)
 
 
-def _start(text: str, recording: str) -> tuple[datetime | None, str]:
-    """Read ``dd.mm.yyhh.mm.ss``; EDF+ states the century in the recording field."""
+def _start(text: str, recording: str) -> tuple[datetime | None, tuple[str, ...]]:
+    """Read ``dd.mm.yyhh.mm.ss``, and the date of EDF+'s recording field, which has the century.
+
+    The latter counts where the two differ: years of two digits end in 2084, and programs that
+    take the date out of a file for privacy often do so in one place only.
+    """
+    notes = []
+    clock, day, short = _numbers(text[8:]), _numbers(text[:8]), text[:8].strip()
+    date = _date((1900 if day[2] >= 85 else 2000) + day[2], day[1], day[0]) if day else None
+    match, stated = _PLUS_DATE.match(recording), None
+    if match and match[2].upper() in _MONTHS:
+        stated = _date(int(match[3]), _MONTHS.index(match[2].upper()) // 4 + 1, int(match[1]))
+    if stated is not None:
+        # EDF+ writes "yy" from 2085 on
+        agrees = short.lower() == f"{stated:%d.%m.}yy" if date is None else False
+        if not agrees and (date is None or f"{date:%d%m%y}" != f"{stated:%d%m%y}"):
+            full = f"{stated:%d-%b-%Y}".upper()
+            notes.append(f"start date {short!r}, but {full} in the recording field: that is taken")
+    elif recording.startswith("Startdate ") and recording[10:12].strip().upper() != "X":
+        notes.append(f"unreadable date in the recording field: {recording[10:21]!r}")
+    found = stated or date
+    if found is None or clock is None:
+        return None, (*notes, f"unreadable start time {text!r}")
     try:
-        day, month, year, hour, minute, second = (
-            int(text[at : at + 2]) for at in (0, 3, 6, 8, 11, 14)
-        )
-        year += 1900 if year >= 85 else 2000
-        if (match := _PLUS_DATE.match(recording)) and match[2].upper() in _MONTHS:
-            day, year = int(match[1]), int(match[3])
-            month = _MONTHS.index(match[2].upper()) // 4 + 1
-        return datetime(year, month, day, hour, minute, second), ""
+        return found.replace(hour=clock[0], minute=clock[1], second=clock[2]), tuple(notes)
     except ValueError:
-        return None, f"unreadable start time {text!r}"
+        return None, (*notes, f"unreadable start time {text!r}")
+
+
+def _numbers(text: str) -> tuple[int, int, int] | None:
+    try:
+        return int(text[0:2]), int(text[3:5]), int(text[6:8])
+    except ValueError:
+        return None
+
+
+def _date(year: int, month: int, day: int) -> datetime | None:
+    try:
+        return datetime(year, month, day)
+    except ValueError:
+        return None

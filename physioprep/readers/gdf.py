@@ -18,11 +18,14 @@ from numpy.typing import NDArray
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.own_units import OwnUnit, in_own_units, volts
 from physioprep.readers.parts import unscaled
+from physioprep.readers.pauses import flagged
 from physioprep.readers.regular import opened
-from physioprep.recording import Recording, annotation_columns
+from physioprep.recording import NO_SCALE, Recording, annotation_columns, no_scale_note
 
 _FIXED: Final = 256
 _HEAD: Final = 8
+#: Where the physical and digital limits begin, per channel.
+_RANGES: Final = 104
 #: Bytes of an event without and with a channel and a duration.
 _SHORT, _LONG = 6, 12
 #: From this version on, units are codes; from the other on, the table of events has a float rate.
@@ -71,9 +74,34 @@ def as_stored(recording: Recording, raw: Any, *, samples: bool) -> Recording:
     recording = _with_events(recording, layout, head, float(raw.info["sfreq"]))
     recording = _note_lost_events(recording, layout, head, size)
     recording = in_own_units(recording, units)
-    if len(set(np.asarray(layout["n_samps"]).tolist())) == 1:
+    if len(set(np.asarray(layout["n_samps"]).tolist())) > 1:
+        recording = _at_own_rates(recording, layout, units, samples=samples)
+    return _without_scale(recording, raw.ch_names, int(layout["nchan"]))
+
+
+def _without_scale(recording: Recording, names: list[str], n: int) -> Recording:
+    """Mark the channels whose stated range is empty: MNE makes up a scale for them."""
+    with opened(recording.path) as file:
+        header = os.pread(file, 256 * n, _FIXED)
+    low, high, least, most = (
+        np.frombuffer(header, "<u8", n, (_RANGES + 8 * i) * n) for i in range(4)
+    )
+    bare = [
+        name
+        for name, empty in zip(names[:n], (low == high) | (least == most), strict=True)
+        if empty
+    ]
+    if not bare:
         return recording
-    return _at_own_rates(recording, layout, units, samples=samples)
+    groups = []
+    for group in recording.groups:
+        rows = [row for row, name in enumerate(group.channels) if name in bare]
+        gain, digital = group.gain.copy(), group.digital.copy()
+        gain[rows] = digital[rows] = np.nan
+        groups.append(replace(group, gain=gain, digital=digital))
+    recording = flagged(recording, [f"{NO_SCALE}{name}" for name in bare], [no_scale_note(bare)])
+    metadata = {**recording.metadata, "uncalibrated": bare}
+    return replace(recording, groups=tuple(groups), metadata=metadata)
 
 
 def _end(layout: Mapping[str, Any]) -> int:

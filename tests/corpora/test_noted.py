@@ -65,3 +65,34 @@ def test_what_is_flagged_is_not_noted_again() -> None:
     assert flags[-1] == "note:and 2 more"
     assert len(flags) == 7
     assert max(map(len, flags)) < 170
+
+
+@pytest.mark.parametrize("recipe", ["eeg-200hz", "native"])
+def test_a_channel_without_a_scale_costs_no_windows(tmp_path: Path, edf, recipe: str) -> None:
+    path = edf(tmp_path / "raw" / "a.edf", ["EEG Fp1", "EEG Cz", "EEG Pz"], seconds=20)
+    edf(tmp_path / "raw" / "b.edf", ["EEG Fp1", "EEG Cz", "EEG Pz"], seconds=20)  # same names
+    raw = bytearray(path.read_bytes())
+    for each in (path, path.with_name("b.edf")):
+        values = np.random.default_rng(0).integers(-900, 900, (20, 300), np.int16)
+        each.write_bytes(each.read_bytes()[:1024] + values.tobytes())
+    raw[:1024] = path.read_bytes()[:1024]
+    for at in (256 + 3 * 104 + 8, 256 + 3 * 112 + 8):  # physical minimum and maximum of Cz
+        raw[at : at + 8] = b"0       "
+    path.write_bytes(raw[:1024] + path.read_bytes()[1024:])
+    frame = pp.scan(tmp_path / "raw", "folder")
+    assert frame["modality"].map(list).tolist() == [["eeg", "other"], ["eeg"]]
+    assert list(frame["flags"][0]) == [
+        "no-scale:EEG Cz",
+        "note:the stated range is empty, so the scale is unknown: EEG Cz",
+    ]
+    assert any("scale is unknown" in note for note in frame.attrs["notes"])
+    result = pp.ingest(frame, tmp_path / "s.zarr", recipe=recipe)
+    assert (result.quarantined, result.flagged["no-scale"]) == ((), 1)
+    store = pp.open_store(tmp_path / "s.zarr")
+    assert "no-scale:EEG Cz" in store.records["flags"][0]
+    eeg = store.record(frame["record_id"][0])["eeg"]
+    names = eeg[eeg.dims[0]].values.tolist()
+    there = [name for name, row in zip(names, eeg.values, strict=True) if not np.isnan(row).any()]
+    assert there == ["Fp1", "Pz"]
+    shards = pp.shard(tmp_path / "s.zarr", tmp_path / "s.shards", window_s=2, modalities=("eeg",))
+    assert shards.n_windows == 20

@@ -134,3 +134,19 @@ def test_an_unknown_unit_costs_the_record_only_where_the_channel_is_used(
     alone = harmonise(make_recording(groups[0]), of(modality, **keys))[modality]
     assert found.channels == alone.channels
     assert np.array_equal(found.physical(), alone.physical(), equal_nan=True)
+
+
+def test_a_channel_without_a_scale_leaves_the_others_usable(
+    make_group: Build, make_recording: Record
+) -> None:
+    group = make_group(("EEG Fp1", "EEG Cz", "EEG Pz"), noise(3, 2000), unit="uV", gain=10.0)
+    group.gain[1] = group.baseline[1] = np.nan
+    found = harmonise(make_recording(group), load_recipe("eeg-200hz"))["eeg"]
+    assert (found.channels, found.flags) == (("Fp1", "Pz"), ("channel-left-out:EEG Cz",))
+    assert not np.isnan(found.physical()).any()
+    native = harmonise(make_recording(group), load_recipe("native"))
+    assert {key: each.channels for key, each in native.items()} == {
+        "eeg": ("Fp1", "Pz"),
+        "other": ("Cz",),
+    }
+    assert native["other"].digital.tolist() == group.digital[1:2].tolist()

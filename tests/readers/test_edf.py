@@ -11,6 +11,7 @@ import pytest
 
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import detect_format, read_header, read_recording
+from physioprep.recording import reader_flags
 
 
 @dataclass
@@ -193,6 +194,9 @@ def test_empty_range_has_no_physical_values(
     values = Edf([("IBI", 50)], limits=limits).write(path)
     recording = read_recording(path)
     assert recording.metadata["uncalibrated"] == ["IBI"]
+    note = "note:the stated range is empty, so the scale is unknown: IBI"
+    for found in (recording, read_header(path)):
+        assert reader_flags(found.metadata) == ["no-scale:IBI", note]
     assert np.array_equal(recording.groups[0].digital[0], values[0])
     assert np.isnan(recording.groups[0].physical()).all()
 
@@ -251,7 +255,8 @@ def test_status_channel_gives_triggers(tmp_path: Path, label: str) -> None:
     [
         ("01.02.8403.04.05", "", datetime(2084, 2, 1, 3, 4, 5)),
         ("01.02.8503.04.05", "", datetime(1985, 2, 1, 3, 4, 5)),
-        ("01.02.yy03.04.05", "Startdate 01-FEB-2099 X X X", None),
+        ("01.02.yy03.04.05", "Startdate 01-FEB-2099 X X X", datetime(2099, 2, 1, 3, 4, 5)),
+        ("01.02.1503.04.05", "Startdate X X X X", datetime(2015, 2, 1, 3, 4, 5)),
         ("01.02.0003.04.05", "Startdate 01-FEB-2100 X X X", datetime(2100, 2, 1, 3, 4, 5)),
         ("99.99.9999.99.99", "", None),
     ],
@@ -260,6 +265,32 @@ def test_start_times(tmp_path: Path, start: str, recording: str, expected: datet
     path = tmp_path / "a.edf"
     Edf([("a", 10)], start=start, recording=recording).write(path)
     assert read_header(path).start_time == expected
+    assert read_header(path).metadata["notes"] == (
+        [] if expected else ["unreadable start time '99.99.9999.99.99'"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "recording", "expected", "note"),
+    [
+        ("02.03.20", "05-APR-2021", "2021-04-05", "start date '02.03.20', but 05-APR-2021 in"),
+        ("02.03.20", "02-MAR-1921", "1921-03-02", "start date '02.03.20', but 02-MAR-1921 in"),
+        ("02.03.yy", "05-APR-2090", "2090-04-05", "start date '02.03.yy', but 05-APR-2090 in"),
+        ("00.00.00", "05-APR-2021", "2021-04-05", "start date '00.00.00', but 05-APR-2021 in"),
+        ("02.03.20", "31-FEB-2021", "2020-03-02", "unreadable date in the recording field: '31-"),
+        ("02.03.20", "05-MAI-2021", "2020-03-02", "unreadable date in the recording field: '05-"),
+        ("02.03.yy", "X", None, "unreadable start time '02.03.yy03.04.05'"),
+    ],
+)
+def test_dates_that_differ_are_noted(
+    tmp_path: Path, start: str, recording: str, expected: str | None, note: str
+) -> None:
+    path = tmp_path / "a.edf"
+    Edf([("a", 10)], start=f"{start}03.04.05", recording=f"Startdate {recording} X X X").write(path)
+    for found in (read_header(path), read_recording(path)):
+        day = found.start_time and found.start_time.isoformat()
+        assert day == (expected and f"{expected}T03:04:05")
+        assert found.metadata["notes"][0].startswith(note)
 
 
 def test_seizure_annotations_beside(tmp_path: Path) -> None:

@@ -108,6 +108,25 @@ def test_a_channel_without_samples_is_named(tmp_path: Path) -> None:
     assert recording.metadata["not_read"] == ["Pulse"]
 
 
+@pytest.mark.parametrize("unit", [b"uV", 4275])
+@pytest.mark.parametrize("widths", [(64, 64), (64, 32)])
+@pytest.mark.parametrize("limit", [0, 16])  # physical, digital
+def test_a_channel_whose_range_is_empty_has_no_scale(
+    tmp_path: Path, unit: bytes | int, widths: tuple[int, int], limit: int
+) -> None:
+    path = tmp_path / "a.gdf"
+    gdf_file(path, [("Fz", unit, widths[0]), ("Cz", unit, widths[1])])
+    raw, at = bytearray(path.read_bytes()), 256 + 2 * (104 + limit)
+    raw[at : at + 8] = raw[at + 16 : at + 24]  # of the first channel the least is the most
+    path.write_bytes(raw)
+    recording = read_recording(path)
+    values = {n: g.physical()[i] for g in recording.groups for i, n in enumerate(g.channels)}
+    assert np.isnan(values["Fz"]).all()
+    np.testing.assert_allclose(values["Cz"], digital(widths[1], 1) * 0.5e-6, rtol=1e-12)
+    assert recording.metadata["flags"] == ["no-scale:Fz"]
+    assert read_header(path).metadata["uncalibrated"] == ["Fz"]
+
+
 def test_several_types_of_number_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.gdf"
     gdf_file(path, [("Fz", 4275, 64), ("Cz", 4275, 64)], types=(3, 4))  # int16, uint16

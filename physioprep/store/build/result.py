@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from physioprep.recording import NO_SCALE
 from physioprep.store.build.expect import EXCLUDED
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 CHECKSUM: Final = "checksum-failed"
 _COUNTED: Final = (
     *(CHECKSUM, "saturated", "implausible-amplitude"),
-    *("cut-off", "discontinuous", "names-not-of-file", "bad-channel", "not-read", "note"),
+    *("cut-off", "discontinuous", "names-not-of-file", "bad-channel", NO_SCALE[:-1], "not-read"),
+    "note",
 )
 _NAMED: Final = 5  # records that a grouped line names
 
