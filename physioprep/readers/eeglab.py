@@ -102,16 +102,37 @@ def own_units(eeg: Any, names: list[str]) -> tuple[list[OwnUnit], list[str]]:
     notes : list of str
         What to note.
     """
-    types = [_type_of(each) for each in eeg.chanlocs] if len(eeg.chanlocs) else [""] * len(names)
+    places = eeg.chanlocs if len(eeg.chanlocs) else [{}] * len(names)
     units, plain = [], []
-    for name, kind in zip(names, types, strict=True):
-        if kind.lower() in _VOLTAGES or "eeg" in kind.lower():
+    for name, place in zip(names, places, strict=True):
+        if is_voltage(place):
             units.append(OwnUnit("V", 1.0, "µV"))
         else:
             units.append(OwnUnit("", 1 / _SCALE, "n/a"))
-            plain.append(f"{name} ({kind})")
+            plain.append(f"{name} ({_type_of(place)})")
     notes = [f"no unit is stated for {', '.join(plain)}: values as in the file"] if plain else []
     return units, notes
+
+
+def is_voltage(location: Any) -> bool:
+    """Return whether EEGLAB keeps a channel in µV.
+
+    Parameters
+    ----------
+    location : mapping
+        Of the channel, from ``chanlocs``.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_voltage({"type": "EEG"}), is_voltage({"type": "GSR"})
+    (True, False)
+    """
+    kind = _type_of(location).lower()
+    return kind in _VOLTAGES or "eeg" in kind
 
 
 def unnamed_note(eeg: Any) -> list[str]:

@@ -20,6 +20,7 @@ from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import brainvision, brainvision_markers, eeglab, gdf, persyst
 from physioprep.readers.hdf5_check import check_hdf5
+from physioprep.readers.mat_file import load_mat
 from physioprep.readers.own_units import in_own_units
 from physioprep.readers.parser_limits import allow
 from physioprep.readers.parts import header_of, stamp, unscaled
@@ -145,6 +146,8 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
     except MemoryError:
         raise UnreadableFileError(path, "does not fit into memory") from None
     except Exception as error:  # MNE's readers raise nearly anything on damaged files
+        if path.suffix.lower() == ".set" and (found := _epochs(path, samples=samples)) is not None:
+            return found
         text = " ".join(str(error).split())[:200]
         text = "no cause given" if 'File "' in text else text  # a traceback within a message
         cause = f"MNE cannot read it ({type(error).__name__}: {text})"
@@ -173,6 +176,17 @@ def _open(path: Path, *, strict: bool, markers: bool) -> tuple[Any, list[str]]:
         warnings.filterwarnings("ignore", "Invalid tag with only", RuntimeWarning)
         raw = reader(path, preload=False, verbose="warning", **options)
     return raw, [f"{path.name}: cut off ({cause})"]
+
+
+def _epochs(path: Path, *, samples: bool) -> Recording | None:
+    """Return the trials of an EEGLAB file that MNE refuses as no raw one."""
+    from physioprep.readers.eeglab_epochs import read_epochs
+
+    try:
+        load_mat(path)
+    except UnreadableFileError:
+        return None  # MNE's own cause is better
+    return read_epochs(path, samples=samples)
 
 
 def _as_eeglab(recording: Recording, eeg: Any) -> Recording:

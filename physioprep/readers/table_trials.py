@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from physioprep import limits
@@ -18,7 +17,7 @@ from physioprep.readers.array_files import load_array
 from physioprep.readers.confinement import check_confined
 from physioprep.readers.regular import read_text
 from physioprep.readers.table_text import TEXT_SUFFIXES
-from physioprep.readers.trials import of_trials
+from physioprep.readers.trials import label_text, of_trials
 from physioprep.recording import SignalGroup
 from physioprep.suggest import did_you_mean
 
@@ -206,7 +205,7 @@ def labels_of(file: Path, variable: str | None, n: int, path: Path) -> list[str]
     else:
         array = load_array(file, variable)
         shape = array.shape
-        texts = [_text(value, file) for value in array.ravel()[: n + 1].tolist()]
+        texts = [label_text(value, file) for value in array.ravel()[: n + 1].tolist()]
     if shape.count(1) + 1 < len(shape) or max(shape, default=1) != n:
         where = "" if file == path else f"; trials of {path.name}"
         raise UnreadableFileError(file, f"{what} of shape {shape} for {n} trials{where}")
@@ -244,20 +243,3 @@ def _lines(file: Path, column: str | None) -> list[str]:
         cause = f"row {cells.index('') + 1} has no label in column {column!r}"
         raise UnreadableFileError(file, cause)
     return cells
-
-
-def _text(value: Any, path: Path) -> str:
-    """Return a label as text; whole numbers without a point, as MATLAB stores them as floats.
-
-    Raises
-    ------
-    UnreadableFileError
-        It is neither a text nor a finite number.
-    """
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    if isinstance(value, str):
-        return value.strip()
-    if not isinstance(value, int | float) or not np.isfinite(value):
-        raise UnreadableFileError(path, f"label {str(value)[:40]!r} is neither text nor number")
-    return str(int(value)) if value == int(value) else repr(value)

@@ -75,3 +75,36 @@ def of_trials(
     segments = tuple((number * length, at) for number, at in enumerate(onset))
     notes = annotation_columns(onset, [seconds] * n, texts, SOURCE)
     return replace(group, segments=segments), notes
+
+
+def label_text(value: Any, path: Path) -> str:
+    """Return a label as text; whole numbers without a point, as MATLAB stores them as floats.
+
+    Parameters
+    ----------
+    value : Any
+        A text, bytes or a number.
+    path : Path
+        Named in errors.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    UnreadableFileError
+        It is neither a text nor a finite number.
+
+    Examples
+    --------
+    >>> label_text(1.0, Path("a.mat")), label_text(b" left", Path("a.mat"))
+    ('1', 'left')
+    """
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if isinstance(value, str):
+        return value.strip()
+    if not isinstance(value, int | float) or not np.isfinite(value):
+        raise UnreadableFileError(path, f"label {str(value)[:40]!r} is neither text nor number")
+    return str(int(value)) if value == int(value) else repr(value)

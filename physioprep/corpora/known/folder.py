@@ -39,6 +39,7 @@ from physioprep.corpora.records_table import (
 )
 from physioprep.errors import CorpusError, UnreadableFileError
 from physioprep.plain_text import quoted
+from physioprep.readers.eeglab_epochs import labels_of_epochs
 from physioprep.readers.endings import RECORDINGS, is_edf, without_ending
 from physioprep.readers.regular import read_bytes
 from physioprep.readers.table import SHARED, SUFFIXES, description_of, labels_of_trials
@@ -142,7 +143,8 @@ def _readable(root: Path) -> dict[str, tuple[str, ...]]:
 
 def _of_trials(root: Path, found: Sequence[str]) -> set[str]:
     """Return the files in which the labels of arrays of trials are."""
-    files = (labels_of_trials(root / path) for path in found if path.lower().endswith(SUFFIXES))
+    files = [labels_of_trials(root / path) for path in found if path.lower().endswith(SUFFIXES)]
+    files += [labels_of_epochs(root / path) for path in found if path.lower().endswith(".set")]
     beside = {os.path.relpath(file, root) for file in files if file is not None}
     return {name.replace(os.sep, "/") for name in beside}
 
