@@ -1,11 +1,12 @@
 """Files of labels beside the recordings of a folder: which there are, and how they are read.
 
-Found by themselves are TUH's (``name.tse``, ``.tse_bi``, ``.lbl``, ``.lbl_bi``, ``.csv_bi``) and
-sleep scoring in XML (``name.xml``, ``name-nsrr.xml``, ``name-profusion.xml``). Hypnograms in text
-are those that the key ``hypnogram`` of the ``physioprep.yaml`` beside the recording says::
+Found by themselves are TUH's (``name.tse``, ``.tse_bi``, ``.lbl``, ``.lbl_bi``, ``.csv_bi``, and
+``.csv`` and ``.rec`` that begin as TUH's do) and sleep scoring in XML (``name.xml``,
+``name-nsrr.xml``, ``name-profusion.xml``). Other hypnograms are those that the key ``hypnogram``
+says, of ``name.yaml``, or of the ``physioprep.yaml`` beside the recording or nearest above it::
 
     hypnogram:
-      file: "{stem}_1.txt"      # or a list; the recording's name without its ending
+      file: "{stem}_1.txt"      # or a list; {stem} is the recording's name without its ending
       epoch_s: 30               # of a stage a line, and of tables without a duration
       stages: {0: W, 5: REM}    # optional; the file's stage: name
 """
@@ -15,7 +16,8 @@ from __future__ import annotations
 import math
 import os
 import posixpath
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +27,7 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.documents import load_yaml
 from physioprep.errors import CorpusError, UnreadableFileError
-from physioprep.readers.endings import without_ending
+from physioprep.readers.endings import is_edf, without_ending
 from physioprep.readers.hypnogram_text import parse_hypnogram
 from physioprep.readers.label_rows import LabelRow, columns_of, joined
 from physioprep.readers.regular import opened, read_bytes, read_text
@@ -35,7 +37,11 @@ from physioprep.readers.tuh_labels import PARSERS
 from physioprep.suggest import did_you_mean
 
 #: Endings of TUH's label files that nothing else has; a ``.csv`` may be anything.
-_TUH: Final = tuple(ending for ending in PARSERS if ending != ".csv")
+_TUH: Final = tuple(ending for ending in PARSERS if ending not in (".csv", ".rec"))
+_LIKE_TUH: Final = {
+    ".csv": re.compile(rb"\s*#\s*version\s*=\s*csv_v\d"),
+    ".rec": re.compile(rb"\s*\d{1,3}\s*,\s*\d+(\.\d*)?\s*,\s*\d+(\.\d*)?\s*,\s*[1-6](\.0*)?\s"),
+}
 _XML: Final = (".xml", "-nsrr.xml", "-profusion.xml")
 _KEYS: Final = ("file", "epoch_s", "stages")
 _HEAD: Final = 4096  # bytes of an XML in which its root stands
@@ -43,7 +49,7 @@ _HEAD: Final = 4096  # bytes of an XML in which its root stands
 
 @dataclass(frozen=True)
 class Hypnogram:
-    """Which files of a folder are hypnograms in text, and how they are written.
+    """Which files of a folder are hypnograms, and how they are written.
 
     Parameters
     ----------
@@ -92,26 +98,92 @@ def labels_beside(
     described: dict[str, Hypnogram | None] = {}
     out = {}
     for path in recordings:
-        folder = path.rpartition("/")[0]
-        shared = posixpath.join(folder, SHARED)
-        if shared not in described:
-            described[shared] = hypnogram_of(root / shared) if shared in present else None
-        stem = without_ending(path)
-        found = [stem + ending for ending in _TUH if stem + ending in present]
+        folder, stem = posixpath.dirname(path), without_ending(path)
+        found = tuh_beside(root, path, present)
         scored = [stem + ending for ending in _XML if stem + ending in present]
         found += [name for name in scored if _is_sleep_xml(root / name)]
-        about = described[shared]
-        if about is not None:
+        for yaml in _descriptions(stem, folder):
+            if yaml not in described:
+                described[yaml] = hypnogram_of(root / yaml) if yaml in present else None
+            about = described[yaml]
+            if about is None:
+                continue
             names = [name for _, name in _named(about, posixpath.basename(stem))]
             inside = [posixpath.normpath(posixpath.join(folder, name)) for name in names]
-            texts = [name for name in inside if name in present and name != path]
-            found += [*texts, shared] if texts else []
+            beside = [name for name in inside if name in present and name != path]
+            found += [*beside, yaml] if beside else []
+            break
         out[path] = tuple(dict.fromkeys(found))
     return out
 
 
+def _descriptions(stem: str, folder: str) -> Iterator[str]:
+    """Yield the files that may describe the hypnograms of a recording, the nearest first."""
+    yield f"{stem}.yaml"
+    while True:
+        yield posixpath.join(folder, SHARED)
+        if not folder:
+            return
+        folder = posixpath.dirname(folder)
+
+
+def tuh_beside(root: Path, path: str, present: set[str]) -> list[str]:
+    """Return the label files of TUH's formats beside a recording.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the corpus.
+    path : str
+        The recording, relative to it.
+    present : set of str
+        All files of the corpus.
+
+    Returns
+    -------
+    list of str
+        Those of the recording's name; a ``.csv`` or ``.rec`` only if it begins as TUH's.
+
+    Examples
+    --------
+    >>> tuh_beside(Path("raw"), "a/b.edf", {"a/b.edf", "a/b.tse", "a/c.tse"})
+    ['a/b.tse']
+    """
+    stem = without_ending(path)
+    beside = [stem + ending for ending in _TUH if stem + ending in present]
+    for ending, begin in _LIKE_TUH.items():
+        name = stem + ending
+        if name in present and name != path and begin.match(_head(root / name)):
+            beside.append(name)
+    return beside
+
+
+def read_tuh_beside(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the labels of TUH's formats that lie beside a recording of a TUH corpus.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Columns of `physioprep.recording.ANNOTATION_COLUMNS`; their source is the ending of the
+        file. Empty without any.
+
+    Raises
+    ------
+    CorpusError
+        A file is damaged.
+    """
+    beside = [path.with_suffix(ending) for ending in (*_TUH, *_LIKE_TUH)]
+    there = [file for file in beside if file.is_file()]
+    return joined([read_tuh(each) for each in there if each.suffix in _TUH or _is_like_tuh(each)])
+
+
 def hypnogram_of(file: Path) -> Hypnogram | None:
-    """Return what a ``physioprep.yaml`` says of hypnograms in text.
+    """Return what a description says of hypnograms.
 
     Parameters
     ----------
@@ -175,24 +247,50 @@ def read_labels(path: Path, files: Sequence[Path]) -> Mapping[str, NDArray[Any]]
         A file of labels is damaged.
     """
     tables = []
-    about = next((hypnogram_of(file) for file in files if file.name == SHARED), None)
+    yamls = [file for file in files if file.name == SHARED or file.suffix == ".yaml"]
+    yamls.sort(key=lambda file: file.name == SHARED)  # the recording's own first
+    about = next((found for file in yamls if (found := hypnogram_of(file)) is not None), None)
     named = _named(about, without_ending(path.name)) if about is not None else []
     texts = {posixpath.basename(name): source for source, name in named}
     for file in files:
-        if file == path:
-            continue
         low = file.name.lower()
-        if low.endswith(_TUH):
+        if file == path or file in yamls:
+            continue
+        if about is not None and file.name in texts and not low.endswith(".xml"):
+            tables.append(columns_of(_scored(file, about), texts[file.name]))
+        elif low.endswith(_TUH) or (low.endswith(tuple(_LIKE_TUH)) and _is_like_tuh(file)):
             tables.append(read_tuh(file))
         elif low.endswith(".xml"):
             content = read_bytes(file, limits.MAX_ANNOTATION_BYTES).tobytes()
             for source, rows in _parsed(file, parse_sleep_xml, content).items():
-                tables.append(columns_of(rows, source))
-        elif about is not None and file.name in texts:
-            text = read_text(file, limits.MAX_ANNOTATION_BYTES)
-            rows = _parsed(file, parse_hypnogram, text, about.epoch_s, about.stages)
-            tables.append(columns_of(rows, texts[file.name]))
+                tables.append(columns_of(_renamed(rows, about), source))
     return joined(tables)
+
+
+def _scored(file: Path, about: Hypnogram) -> list[LabelRow]:
+    """Return the stages of a hypnogram: of a text, or of the annotations of an EDF+ file."""
+    if not is_edf(file):
+        text = read_text(file, limits.MAX_ANNOTATION_BYTES)
+        rows: list[LabelRow] = _parsed(file, parse_hypnogram, text, about.epoch_s, about.stages)
+        return rows
+    from physioprep.readers import edf
+
+    try:
+        table = edf.read(file, verify=False).annotation_columns
+    except UnreadableFileError as error:
+        raise CorpusError(str(error)) from None
+    found = zip(*(table[name].tolist() for name in ("onset", "duration", "text")), strict=True)
+    rows = []
+    for onset, duration, text in found:
+        known = about.epoch_s if math.isnan(duration) and about.epoch_s is not None else duration
+        rows.append(LabelRow(onset, known, about.stages.get(text, text), text))
+    return rows
+
+
+def _renamed(rows: list[LabelRow], about: Hypnogram | None) -> list[LabelRow]:
+    """Give the stages of an XML the names that a description has for their numbers."""
+    names = about.stages if about is not None else {}
+    return [row._replace(text=names.get(row.code, row.text)) if row.code else row for row in rows]
 
 
 def read_tuh(file: Path) -> dict[str, NDArray[Any]]:
@@ -241,11 +339,20 @@ def _is_length(value: object) -> bool:
     return math.isfinite(value) and 0 < value <= 86_400
 
 
-def _is_sleep_xml(file: Path) -> bool:
-    """Return whether an XML is scored sleep; others may lie beside recordings."""
+def _head(file: Path) -> bytes:
     try:
         with opened(file) as descriptor:
-            head = os.read(descriptor, _HEAD).replace(b"\0", b"")  # as UTF-16, too
+            return os.read(descriptor, _HEAD)
     except (OSError, UnreadableFileError):
-        return False
+        return b""
+
+
+def _is_like_tuh(file: Path) -> bool:
+    begin = _LIKE_TUH.get(file.suffix.lower())
+    return begin is not None and begin.match(_head(file)) is not None
+
+
+def _is_sleep_xml(file: Path) -> bool:
+    """Return whether an XML is scored sleep; others may lie beside recordings."""
+    head = _head(file).replace(b"\0", b"")  # as UTF-16, too
     return any(b"<" + root.encode() in head for root in DIALECTS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,8 +60,9 @@ def description_of(path: Path) -> tuple[Path, dict[str, Any]] | None:
     for file in (path.with_suffix(".yaml"), path.with_name(_SHARED)):
         if not file.is_file():
             continue
-        text = read_text(file, limits.MAX_YAML_BYTES)
-        about = load_yaml(text, lambda cause, file=file: UnreadableFileError(file, cause))
+        about = load_yaml(
+            read_text(file, limits.MAX_YAML_BYTES), partial(UnreadableFileError, file)
+        )
         said = set(about) - {"hypnogram"} if isinstance(about, dict) else set()
         if said and said <= set(_KEYS):
             return file, about
@@ -125,7 +127,8 @@ def read_epochs(path: Path, *, samples: bool) -> Recording | None:
     trials, n, length = (_count(eeg, name, path) for name in ("trials", "nbchan", "pnts"))
     if trials < 2:
         return None
-    files, notes, flags = [path], [], []
+    files, flags = [path], []
+    notes: list[str] = []
     data = eeg["data"]
     if isinstance(data, str):
         beside = path.with_name(Path(data).name)

@@ -1,4 +1,4 @@
-"""Read the label files of the TUH corpora: ``.tse``, ``.lbl``, ``.csv``, and those in ``_bi``.
+"""Read the label files of the TUH corpora: ``.tse``, ``.lbl``, ``.csv``, their ``_bi``, ``.rec``.
 
 TUSZ before version 2 has, beside a recording, ``.tse`` (labels over all channels) and ``.lbl``
 (labels by derivation of a montage), both also in ``_bi``, of two classes; version 2 has ``.csv``
@@ -11,7 +11,8 @@ TUSZ before version 2 has, beside a recording, ``.tse`` (labels over all channel
                                     symbols[0] = {0: '(null)', 1: 'spsw', 6: 'bckg'}
                                     label = {0, 0, 0.0, 10.2775, 0, [0.0, 0.0, ..., 1.0]}
 
-A label of a ``.lbl`` is level, sublevel, start, stop, derivation, and a probability a symbol.
+A label of a ``.lbl`` is level, sublevel, start, stop, derivation, and a probability a symbol. TUEV
+has a ``.rec``: lines of derivation, start, stop and the number of an event.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from physioprep.readers.label_rows import LabelRow, check_number, interval, seco
 
 #: Columns that a ``.csv`` needs.
 CSV_COLUMNS: Final = ("channel", "start_time", "stop_time", "label")
+#: Number of an event in a ``.rec``, and its name.
+EVENTS: Final = {1: "SPSW", 2: "GPED", 3: "PLED", 4: "EYEM", 5: "ARTF", 6: "BCKG"}
 _NO_CSV: Final = f"not a CSV with the columns {', '.join(CSV_COLUMNS)}"
 _ALL: Final = ("TERM", "ALL")  # a channel that means all of them
 _VERSION = re.compile(r"version\s*=\s*(\w+)_v\d")
@@ -161,6 +164,42 @@ def parse_csv(text: str) -> list[LabelRow]:
     return rows
 
 
+def parse_rec(text: str) -> list[LabelRow]:
+    r"""Return the events of a ``.rec``.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    list of LabelRow
+        ``channel`` counts the derivations of the TCP montage (0 to 21), not the file's signals.
+
+    Raises
+    ------
+    ValueError
+        A line is not channel, start, end, label 1 to 6.
+
+    Examples
+    --------
+    >>> parse_rec("9,13.6,14.6,6\n")
+    [LabelRow(onset=13.6, duration=1.0, text='BCKG', code='', channel=9)]
+    """
+    rows: list[LabelRow] = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        try:
+            channel, start, stop, label = line.split(",")
+            number, event = int(channel), EVENTS[int(float(label))]
+            onset, duration = interval(start, stop, line)
+        except (KeyError, ValueError, OverflowError):
+            cause = f"rows are not channel, start, end, label 1 to 6: {line[:60]!r}"
+            raise ValueError(cause) from None
+        rows.append(LabelRow(onset, duration, event, channel=number))
+        check_number(rows)
+    return rows
+
+
 #: Ending of a label file to how it is read.
 PARSERS: Final[dict[str, Callable[[str], list[LabelRow]]]] = {
     ".csv_bi": parse_csv,
@@ -169,6 +208,7 @@ PARSERS: Final[dict[str, Callable[[str], list[LabelRow]]]] = {
     ".tse": parse_tse,
     ".lbl_bi": parse_lbl,
     ".lbl": parse_lbl,
+    ".rec": parse_rec,
 }
 
 

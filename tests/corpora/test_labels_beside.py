@@ -46,6 +46,56 @@ def test_tusz_of_both_versions(tmp_path: Path, edf):
         read_annotations("tusz", stem.with_suffix(".edf"))
 
 
+REC = "0,1.5000,2.5000,6\n4,36.8868,37.8868,1\n"
+
+
+@pytest.mark.parametrize(
+    ("corpus", "folder"),
+    [
+        ("tuab", "edf/train/normal/01_tcp_ar"),
+        ("tueg", "edf/000/aaaaaaac/s001_2002/01_tcp_ar"),
+        ("folder", "some/where"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("ending", "said", "texts", "code"),
+    [
+        ("tse", TSE, ["bckg", "fnsz"], ["", ""]),
+        ("lbl", LBL, ["bckg", "fnsz"], ["FP1-F7", "P4-O2"]),
+        ("csv", CSV, ["bckg", "cpsz"], ["FP1-F7", ""]),
+        ("csv_bi", CSV, ["bckg", "cpsz"], ["FP1-F7", ""]),
+        ("rec", REC, ["BCKG", "SPSW"], ["", ""]),
+    ],
+)
+def test_each_of_tuh_beside_recordings_of_any_corpus(
+    tmp_path: Path, edf, corpus: str, folder: str, ending: str, said: str,
+    texts: list[str], code: list[str],
+):  # fmt: skip
+    stem = tmp_path / "raw" / folder / "aaaaaaac_s001_t000"
+    edf(stem.with_suffix(".edf"), CHANNELS, rates_hz=250, seconds=40)
+    stem.with_suffix(f".{ending}").write_text(said)
+    frame, store = stored(tmp_path / "raw", corpus)
+    assert len(frame) == 1
+    assert [Path(name).suffix for name in frame["files"][0]] == [".edf", f".{ending}"]
+    found = store.annotations(frame["record_id"][0])
+    assert found["text"].tolist() == texts
+    assert found["code"].tolist() == code
+    assert set(found["source"]) == {ending}
+    if ending == "rec":
+        assert found[["onset", "duration", "channel"]].to_numpy().tolist() == [
+            [1.5, 1.0, 0], [pytest.approx(36.8868), 1.0, 4],
+        ]  # fmt: skip
+
+
+def test_a_csv_or_rec_of_another_kind_is_none_of_them(tmp_path: Path, edf):
+    for name in ("a", "b"):
+        edf(tmp_path / f"{name}.edf", CHANNELS, rates_hz=250)
+    (tmp_path / "a.csv").write_text("channel,start_time,stop_time,label\nx,0,1,bckg\n")
+    edf(tmp_path / "b.rec", CHANNELS, rates_hz=250)  # ISRUC's ending of EDF
+    frame = scan(tmp_path, "folder", hashes=False)
+    assert frame["files"].tolist() == [["a.edf"], ["b.edf"], ["b.rec"]]
+
+
 def test_a_folder_finds_them_by_their_names(tmp_path: Path, edf):
     root = tmp_path / "raw"
     for name in ("a", "b", "c"):

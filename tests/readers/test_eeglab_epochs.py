@@ -146,7 +146,11 @@ def test_numbers_as_types_and_no_events(tmp_path: Path) -> None:
         ({}, "labels: EEG.data\n", r"labels 'EEG\.data' of shape \(3, 50, 4\) for 4 trials"),
         ({}, "labels_file: y.csv\nlabels: q\n", r"y\.csv: no column 'q'; there are n"),
         ({}, "units: [uV]\n", "1 units for 3 channels"),
-        ({}, "label: x\n", r"a\.yaml: unknown key 'label' of EEGLAB's epochs; did you mean 'labels"),
+        (
+            {},
+            "label: x\n",
+            r"a\.yaml: unknown key 'label' of EEGLAB's epochs; did you mean 'labels",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line(

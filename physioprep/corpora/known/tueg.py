@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from physioprep.corpora.entry import Entry, walk
+from physioprep.corpora.label_files import read_tuh_beside, tuh_beside
 
 #: aaaaaaaa_s001_t000.edf: subject, session, token.
 NAME = re.compile(r"(?:.*/)?(([a-z]{8}|\d{8})_(s\d{3})_t\d{3})\.edf")
@@ -23,9 +29,28 @@ def find(root: Path) -> list[Entry]:
     Returns
     -------
     list of Entry
-        With subject, session and ``montage``.
+        With subject, session, ``montage`` and the label files beside the recording.
     """
-    return [entry for path in walk(root) if (entry := entry_of(path)) is not None]
+    paths = list(walk(root))
+    present = set(paths)
+    found = [entry for path in paths if (entry := entry_of(path)) is not None]
+    return [replace(each, sidecars=tuple(tuh_beside(root, each.path, present))) for each in found]
+
+
+def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
+    """Return the labels beside a recording: the corpus has none, but users' copies may.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+
+    Returns
+    -------
+    mapping of str to ndarray, shape (annotation,)
+        See `physioprep.corpora.label_files.read_tuh_beside`.
+    """
+    return read_tuh_beside(path)
 
 
 def entry_of(path: str) -> Entry | None:

@@ -10,12 +10,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from physioprep.corpora.entry import Entry, walk
-from physioprep.corpora.tables import read_table
-from physioprep.errors import CorpusError
-from physioprep.recording import annotation_columns
+from physioprep.corpora.label_files import read_tuh
 
-#: Label number to event.
-EVENTS = {1: "SPSW", 2: "GPED", 3: "PLED", 4: "EYEM", 5: "ARTF", 6: "BCKG"}
 _TRAIN = re.compile(r"(?:.*/)?train/(\w+)/((\w+)_\d+)\.edf")
 _EVAL = re.compile(r"(?:.*/)?eval/(\d+)/(\w+)\.edf")
 
@@ -66,7 +62,7 @@ def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
     Returns
     -------
     mapping of str to ndarray, shape (annotation,)
-        Columns of `physioprep.recording.ANNOTATION_COLUMNS`.
+        Columns of `physioprep.recording.ANNOTATION_COLUMNS`; empty without a ``.rec``.
 
     Raises
     ------
@@ -74,12 +70,4 @@ def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
         A row is not channel, start, end, label.
     """
     beside = path.with_suffix(".rec")
-    rows = read_table(beside, header=False, needs="0123")
-    try:
-        channel = [int(row["0"]) for row in rows]
-        onset = [float(row["1"]) for row in rows]
-        duration = [float(row["2"]) - float(row["1"]) for row in rows]
-        events = [EVENTS[int(float(row["3"]))] for row in rows]
-    except (KeyError, ValueError, OverflowError):
-        raise CorpusError(f"{beside}: rows are not channel, start, end, label 1 to 6") from None
-    return annotation_columns(onset, duration, events, "rec", channel)
+    return read_tuh(beside) if beside.is_file() else {}
