@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Flag of a record of which its reader noted something, before the text.
 NOTE: Final = "note:"
+#: Flag of a record with channels that are marked as bad, before their names in the file.
+BAD_CHANNEL: Final = "bad-channel:"
 #: Flag of a record with a channel of which the file states no scale, before the source's name.
 NO_SCALE: Final = "no-scale:"
 _MOST, _LONGEST = 5, 160  # notes that become flags, and their characters
@@ -190,6 +192,28 @@ def no_scale_note(names: Sequence[str]) -> str:
     str
     """
     return f"the stated range is empty, so the scale is unknown: {', '.join(names)}"
+
+
+def bad_channels(flags: Sequence[str]) -> frozenset[str]:
+    """Return the channels that flags call bad.
+
+    Parameters
+    ----------
+    flags : sequence of str
+        Of a record.
+
+    Returns
+    -------
+    frozenset of str
+        Names in the file.
+
+    Examples
+    --------
+    >>> sorted(bad_channels(["bad-channel:Fp2, Cz", "cut-off"]))
+    ['Cz', 'Fp2']
+    """
+    said = [flag.removeprefix(BAD_CHANNEL) for flag in flags if flag.startswith(BAD_CHANNEL)]
+    return frozenset(name.strip() for names in said for name in names.split(", "))
 
 
 def reader_flags(metadata: Mapping[str, Any]) -> list[str]:

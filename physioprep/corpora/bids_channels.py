@@ -10,7 +10,7 @@ from typing import Final
 
 from physioprep.corpora.bids_tables import cell, number, read_json, read_tsv
 from physioprep.errors import CorpusError
-from physioprep.recording import Header
+from physioprep.recording import BAD_CHANNEL, Header
 
 #: Channel types of the specification to modalities.
 TYPES: Final = {
@@ -192,7 +192,7 @@ def channel_flags(header: Header, table: Mapping[str, Channel]) -> list[str]:
                 rate.append(f"{name} {group.sampling_rate:g} Hz ({row.rate_hz:g})")
     told = {
         "type-by-name": untyped,
-        "bad-channel": bad,
+        BAD_CHANNEL[:-1]: bad,
         "unit-differs": unit,
         "rate-differs": rate,
         "no-such-channel": [
@@ -201,7 +201,11 @@ def channel_flags(header: Header, table: Mapping[str, Channel]) -> list[str]:
             if name.lower() not in present and row.kind not in _EVENTS
         ],
     }
-    return [f"{flag}:{some_of(names)}" for flag, names in told.items() if names]
+    return [  # of bad channels all, since an average reference must know them
+        f"{flag}:{', '.join(names) if names is bad else some_of(names)}"
+        for flag, names in told.items()
+        if names
+    ]
 
 
 def _unit(text: str) -> str:

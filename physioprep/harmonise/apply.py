@@ -13,7 +13,7 @@ from physioprep.harmonise.chain import block_source, blocks
 from physioprep.harmonise.harmonised_group import HarmonisedGroup
 from physioprep.harmonise.leads import derive_leads
 from physioprep.harmonise.modality_recipe import ModalityRecipe
-from physioprep.harmonise.montage import rereference
+from physioprep.harmonise.montage import reference_electrodes, rereference
 from physioprep.harmonise.plan import GroupPlan, ModalityOf, plan_groups
 from physioprep.harmonise.quantise import Quantised, quantise
 from physioprep.harmonise.recipe import Recipe
@@ -24,7 +24,7 @@ from physioprep.harmonise.timeline import (
     timeline_length,
 )
 from physioprep.harmonise.transform import transform_gappy, valid_runs
-from physioprep.recording import Recording, SignalGroup
+from physioprep.recording import Recording, SignalGroup, bad_channels
 from physioprep.samples import (
     MISSING_INT16,
     NO_SENTINEL,
@@ -41,6 +41,8 @@ Sink = Callable[[str, int, NDArray[np.generic]], None]
 PLAUSIBLE_RMS = {"ecg": (1e-3, 10.0), "eeg": (0.1, 2000.0)}
 #: A channel with more than this fraction of saturated samples is flagged.
 SATURATED = 1e-3
+#: Flag of a record whose reference is formed of an electrode that is marked as bad.
+BAD_REFERENCE = "bad-reference:"
 
 
 def harmonise(
@@ -201,6 +203,7 @@ def _modality(
 ) -> HarmonisedGroup:
     for index in {g for g, _ in plan.inputs}:
         check_timeline(recording, index)
+    bad = _bad_inputs(recording, plan)
     total: Quantised | None = None
     margin = math.ceil(recipe.baseline_median_s * recipe.rate_hz / 2)
     for start, stop in blocks(plan.n_samples):
@@ -208,11 +211,24 @@ def _modality(
         x = _input_block(recording, plan, recipe, low, high)
         if margin:
             x = _subtract_median(x, 2 * margin + 1)[:, start - low : stop - low]
-        x = _combine(x, plan, recipe)
+        x = _combine(x, plan, recipe, bad)
         digital, counts = quantise(x, recipe.dtype)
         total = counts if total is None else total + counts
         sink(plan.key, start, digital)
-    return _finish(plan, recipe, total or Quantised.empty(len(plan.channels)))
+    group = _finish(plan, recipe, total or Quantised.empty(len(plan.channels)))
+    names = reference_electrodes(plan.input_channels, recipe.reference) if bad else ()
+    flags = tuple(f"{BAD_REFERENCE}{name}" for name in names if name in bad)
+    return replace(group, flags=(*group.flags, *flags)) if flags else group
+
+
+def _bad_inputs(recording: Recording, plan: GroupPlan) -> frozenset[str]:
+    """Return the canonical names of inputs that are marked as bad."""
+    bad = bad_channels(recording.metadata.get("flags", ()))
+    if not bad:
+        return bad
+    named = zip(plan.inputs, plan.input_channels, strict=True)
+    sources = {name: recording.groups[g].channels[c].strip() for (g, c), name in named}
+    return frozenset(name for name, source in sources.items() if source in bad)
 
 
 def _input_block(
@@ -313,14 +329,14 @@ def _subtract_median(x: NDArray[np.float32], width: int) -> NDArray[np.float32]:
 
 
 def _combine(
-    x: NDArray[np.float32], plan: GroupPlan, recipe: ModalityRecipe
+    x: NDArray[np.float32], plan: GroupPlan, recipe: ModalityRecipe, bad: frozenset[str]
 ) -> NDArray[np.float32]:
     """Turn input channels into output channels: derive leads, re-reference, select, order."""
     names = plan.input_channels
     if recipe.derive_leads:
         x, names = derive_leads(x, names)
     if recipe.reference:
-        x, names = rereference(x, names, recipe.reference)
+        x, names = rereference(x, names, recipe.reference, bad)
     if names == plan.channels:
         return x
     return x[[names.index(name) for name in plan.channels]]

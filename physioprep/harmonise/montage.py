@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,10 @@ TCP_PAIRS: tuple[tuple[str, str], ...] = (
 
 
 def rereference(
-    x: NDArray[np.float32], channels: Sequence[str], reference: str
+    x: NDArray[np.float32],
+    channels: Sequence[str],
+    reference: str,
+    bad: Collection[str] = (),
 ) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Re-reference EEG.
 
@@ -34,9 +37,11 @@ def rereference(
     channels : sequence of str
         Canonical names. Bipolar ones (``"A2-A1"``) are left out: they have no common reference.
     reference : {"average", "linked-mastoids", "tcp"}
-        Subtract the mean of the electrodes that are valid at each sample; subtract the mean
-        of M1 and M2 (or A1 and A2); or form the bipolar pairs of `TCP_PAIRS`, as many as the
-        recording has electrodes for.
+        Subtract the mean of the electrodes that are valid at each sample, without those of
+        `bad`; subtract the mean of M1 and M2 (or A1 and A2); or form the bipolar pairs of
+        `TCP_PAIRS`, as many as the recording has electrodes for.
+    bad : collection of str
+        Electrodes that are marked as bad.
 
     Returns
     -------
@@ -48,7 +53,7 @@ def rereference(
     Raises
     ------
     RecipeError
-        If the recording lacks the electrodes that the reference needs.
+        If the recording lacks the electrodes that the reference needs, or all but one are bad.
 
     Examples
     --------
@@ -69,6 +74,11 @@ def rereference(
         return np.stack([row[name] for name in names]) - (row[left] + row[right]) / 2, names
     kept = np.stack([row[name] for name in names])
     valid = ~np.isnan(kept)
+    if bad:
+        good = np.array([name not in bad for name in names])
+        if good.sum() < 2:
+            raise RecipeError("an average reference needs two electrodes that are not marked bad")
+        valid &= good[:, None]
     count = np.maximum(valid.sum(axis=0, dtype=np.float32), np.float32(1))
     return kept - np.where(valid, kept, np.float32(0)).sum(axis=0) / count, names
 

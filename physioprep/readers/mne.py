@@ -25,7 +25,7 @@ from physioprep.readers.own_units import in_own_units
 from physioprep.readers.parser_limits import allow
 from physioprep.readers.parts import header_of, stamp, unscaled
 from physioprep.readers.pauses import flagged, with_pauses
-from physioprep.recording import Header, Recording, annotation_columns
+from physioprep.recording import BAD_CHANNEL, Header, Recording, annotation_columns
 
 #: Endings that MNE reads here; EDF and BDF only with ``format="mne"``.
 SUFFIXES = (
@@ -200,7 +200,7 @@ def _as_eeglab(recording: Recording, eeg: Any) -> Recording:
 def _with_bads(recording: Recording, raw: Any) -> Recording:
     """Flag the channels that the file marks as bad, as those that BIDS marks."""
     bads = [str(name) for name in raw.info["bads"]]
-    return flagged(recording, [f"bad-channel:{', '.join(bads)}"], []) if bads else recording
+    return flagged(recording, [f"{BAD_CHANNEL}{', '.join(bads)}"], []) if bads else recording
 
 
 def _long_list(stated: brainvision.BrainVisionHeader | None) -> Path | None:

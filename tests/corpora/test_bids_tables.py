@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -242,3 +243,27 @@ def test_any_path_has_a_name_and_no_table_of_another_subject(parts: list[str]):
     assert name.entities["sub"] == "2"
     tables = SideFiles(["sub-1_events.tsv", "task-b_events.tsv"])
     assert tables.nearest(path, "events") == []
+
+
+def test_bad_channels_are_not_in_an_average_reference(tmp_path: Path, edf):
+    names = ["Fp1", "Fp2", "Cz", "Pz", "O1", "O2"]
+    folder = tmp_path / "raw" / "sub-01" / "eeg"
+    path = edf(folder / "sub-01_task-rest_eeg.edf", names, seconds=5)
+    x = np.random.default_rng(0).integers(-900, 900, (5, 6, 100), np.int16)
+    path.write_bytes(path.read_bytes()[: 256 * 7] + x.tobytes())
+    (tmp_path / "raw" / "dataset_description.json").write_text(
+        '{"Name": "x", "BIDSVersion": "1.9.0"}'
+    )
+    rows = [f"{name}\tEEG\t{'good' if name in ('Fp1', 'O1') else 'bad'}" for name in names]
+    (folder / "sub-01_task-rest_channels.tsv").write_text("\n".join(["name\ttype\tstatus", *rows]))
+    about = {"rate_hz": 100, "band_hz": [None, None], "reference": "average", "step": 0.01}
+    recipe = pp.Recipe.from_dict({"name": "r", "modalities": {"eeg": about}})
+    frame = pp.scan(tmp_path / "raw", "bids")
+    assert list(frame["flags"][0]) == ["bad-channel:Fp2, Cz, Pz, O2"]
+    pp.ingest(frame, tmp_path / "s.zarr", recipe=recipe)
+    store = pp.open_store(tmp_path / "s.zarr")
+    assert list(store.records["flags"][0]) == ["bad-channel:Fp2, Cz, Pz, O2"]
+    microvolts = x.transpose(1, 0, 2).reshape(6, -1) * (2000 / 65535)
+    wanted = microvolts - microvolts[[0, 4]].mean(axis=0)
+    found = store.record(frame["record_id"][0])["eeg"].values
+    np.testing.assert_allclose(found, wanted, atol=0.006)

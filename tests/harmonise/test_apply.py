@@ -294,3 +294,32 @@ def test_saturation_above_one_in_a_thousand_is_a_flag(
     ecg = harmonise(recording, recipe(band_hz=[None, None]))["ecg"]
     assert ecg.n_saturated.tolist() == [0, n_high]
     assert tuple(flag for flag in ecg.flags if "saturated" in flag) == flags
+
+
+@pytest.mark.parametrize("reference", ["average", "linked-mastoids"])
+def test_a_bad_channel_of_the_record_is_kept_out_of_a_reference(
+    make_group: Build, make_recording: Record, reference: str
+) -> None:
+    about = {"rate_hz": 200, "band_hz": [None, None], "reference": reference}
+    recipe = Recipe.from_dict({"name": "r", "modalities": {"eeg": about}})
+    names = ("EEG Fp1", " EEG T3 ", "Cz", "A1", "A2")
+    x = noise(5, 2000)
+    plain = make_recording(make_group(names, x, 200, unit="uV", gain=10.0))
+    flags = ["bad-channel:EEG T3, A1", "cut-off"]
+    marked = replace(plain, metadata={"flags": flags})
+    one, two = (harmonise(each, recipe)["eeg"] for each in (plain, marked))
+    assert one.channels == two.channels
+    if reference == "average":
+        difference = (x / 10)[[0, 2, 4]].mean(axis=0) - (x / 10).mean(axis=0)
+        found = one.physical() - two.physical()
+        np.testing.assert_allclose(found, np.tile(difference, (5, 1)), atol=0.11)
+        assert not any("bad" in flag for flag in two.flags)
+    else:  # it needs both; what was asked for is done, and said
+        assert np.array_equal(one.digital, two.digital)
+        assert two.flags == (*one.flags, "bad-reference:A1")
+    average = replace(
+        recipe, modalities={"eeg": replace(recipe.modalities["eeg"], reference="average")}
+    )
+    most = replace(plain, metadata={"flags": ["bad-channel:EEG T3, A1, A2, Cz"]})
+    with pytest.raises(RecipeError, match="not marked bad"):
+        harmonise(most, average)

@@ -55,3 +55,23 @@ def test_limb_leads_obey_einthoven_and_goldberger() -> None:
     assert np.allclose(row["aVF"], (row["II"] + row["III"]) / 2, atol=1e-6)
     assert derivable_leads(names) == ()
     assert derivable_leads(("II", "V1")) == ()
+
+
+def test_a_bad_electrode_is_not_in_the_average() -> None:
+    """As in MNE, which leaves the bad one as recorded; here it has the reference of the others."""
+    x = samples()
+    x[1] += 1000
+    x[2, 10:20] = np.nan
+    y, names = rereference(x, NAMES, "average", {"F7"})
+    good = np.nanmean(x[[0, 2, 3, 4]], axis=0)
+    np.testing.assert_allclose(y, x[:5] - good, atol=1e-4)
+    mne = pytest.importorskip("mne")
+    info = mne.create_info(list(names), 100.0, "eeg")
+    info["bads"] = ["F7"]
+    raw = mne.io.RawArray(np.nan_to_num(x[:5]).astype(float), info, verbose="error")
+    theirs = raw.set_eeg_reference("average", verbose="error").get_data()
+    rows, there = np.ix_([0, 2, 3, 4], ~np.isnan(x[2]))
+    np.testing.assert_allclose(y[rows, there], theirs[rows, there], atol=1e-5)
+    for bad in ({"Fp1", "F7", "T7", "A1"}, set(NAMES)):
+        with pytest.raises(RecipeError, match="not marked bad"):
+            rereference(x, NAMES, "average", bad)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from physioprep.recording import NO_SCALE
+from physioprep.recording import BAD_CHANNEL, NO_SCALE
 from physioprep.store.build.expect import EXCLUDED
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 #: Flag of a record that was taken although its samples fail the checksum of their header.
 CHECKSUM: Final = "checksum-failed"
 _COUNTED: Final = (
-    *(CHECKSUM, "saturated", "implausible-amplitude"),
-    *("cut-off", "discontinuous", "names-not-of-file", "bad-channel", NO_SCALE[:-1], "not-read"),
+    *(CHECKSUM, "saturated", "implausible-amplitude", "bad-reference"),
+    *("cut-off", "discontinuous", "names-not-of-file", BAD_CHANNEL[:-1], NO_SCALE[:-1], "not-read"),
     "note",
 )
 _NAMED: Final = 5  # records that a grouped line names

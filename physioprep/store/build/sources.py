@@ -24,6 +24,7 @@ from physioprep.errors import (
     UnreadableFileError,
 )
 from physioprep.hashes import sha256_of
+from physioprep.recording import BAD_CHANNEL
 from physioprep.remote import download, is_remote, join, place
 
 if TYPE_CHECKING:
@@ -195,6 +196,11 @@ def read_source(
         from physioprep.corpora.fix import fix_recording
 
         recording = fix_recording(recording, record["corpus"], record["faults"])
+    # those of a table beside the file; an ingest that an earlier version began has no flags
+    bad = [flag for flag in record.get("flags") or () if flag.startswith(BAD_CHANNEL)]
+    if bad:
+        flags = [*dict.fromkeys([*recording.metadata.get("flags", ()), *bad])]
+        recording = replace(recording, metadata={**recording.metadata, "flags": flags})
     with confined_to(record["root"]):
         return _with_annotations(recording, record, path)
 
