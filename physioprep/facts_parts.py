@@ -64,6 +64,8 @@ class Label:
         Of a number: ``"years"``, ``"ms"``, ``"1/min"``, ...
     codes : mapping of str to tuple of str
         Codes of `coding` that each value stands for, where values are classes of codes.
+    text : bool
+        Whether it is free text (a report), which is no class: shards keep it only if asked.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Label:
     values: Mapping[str, str] = field(default_factory=dict)
     unit: str | None = None
     codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    text: bool = False
 
 
 @dataclass(frozen=True)

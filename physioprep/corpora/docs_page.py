@@ -127,7 +127,8 @@ def _label(label: Label) -> str:
     held = dict(label.values) | {name: " ".join(codes) for name, codes in label.codes.items()}
     values = "; ".join(f"`{code}` {said}" for code, said in held.items())
     what = f"{label.what} ({label.unit})" if label.unit else label.what
-    cells = (f"`label_{label.name}`", what, label.coding or "", values)
+    coding = "text, no class" if label.text else ""
+    cells = (f"`label_{label.name}`", what, label.coding or coding, values)
     return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import CorpusError, ShardError
-from physioprep.facts import load_facts
+from physioprep.facts import Label, load_facts
 from physioprep.shards.label_plan import LabelPlan, narrowed
 from physioprep.shards.spec import ShardSpec
 from physioprep.shards.target import NOT_STATED, label_name
@@ -35,7 +35,8 @@ def label_names(records: pd.DataFrame, spec: ShardSpec) -> list[str]:
     Returns
     -------
     list of str
-        With their ``label_``; of a spec without `labels` all that are no texts.
+        With their ``label_``; of a spec without `labels` all that are no texts, by the spec or
+        by the facts of the corpora.
 
     Raises
     ------
@@ -44,8 +45,8 @@ def label_names(records: pd.DataFrame, spec: ShardSpec) -> list[str]:
     """
     held = [str(name) for name in records.columns if str(name).startswith("label_")]
     if spec.labels is None:
-        texts = text_names(records, spec)
-        _find(list(spec.label_categories), held)
+        classes = _find(list(spec.label_categories), held)
+        texts = {*text_names(records, spec), *(_texts_of_facts(records) - set(classes))}
         return [name for name in held if name not in texts]
     plain = [name for name in _PLAIN if name.removeprefix("label_") in records]
     return _find(spec.labels, [*held, *(name for name in plain if name not in held)])
@@ -79,6 +80,21 @@ def text_names(records: pd.DataFrame, spec: ShardSpec) -> list[str]:
         if kind not in ("string", "empty"):
             raise ShardError(f"texts: {name} holds no texts ({kind})")
     return names
+
+
+def _texts_of_facts(records: pd.DataFrame) -> set[str]:
+    """Return the columns that the facts of a corpus say are texts, no classes."""
+    found = set()
+    for corpus in sorted(set(records["corpus"].astype(str))) if "corpus" in records else ():
+        found |= {f"label_{label.name}" for label in _labels_of(corpus) if label.text}
+    return found
+
+
+def _labels_of(corpus: str) -> tuple[Label, ...]:
+    try:
+        return load_facts(corpus).labels
+    except CorpusError:  # a corpus of the user's own has no facts
+        return ()
 
 
 def _find(wanted: Sequence[str], held: list[str]) -> list[str]:
@@ -225,11 +241,7 @@ def _unit(records: pd.DataFrame, name: str) -> str | None:
         return _PLAIN[name]
     units: dict[str, str] = {}
     for corpus in sorted(set(records["corpus"][records[name].notna()].astype(str))):
-        try:
-            labels = load_facts(corpus).labels
-        except CorpusError:  # a corpus of the user's own has no facts
-            continue
-        for label in labels:
+        for label in _labels_of(corpus):
             if label.name == name.removeprefix("label_") and label.unit is not None:
                 units[label.unit] = corpus
     if len(units) > 1:

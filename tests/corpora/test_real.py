@@ -182,6 +182,8 @@ def test_cinc2021(table):
     assert row["label_dx"] == ["426177001", "67741000119109"]
     assert row["label_scored"] == ["SB"]
     assert (row["age"], row["sex"], row["label_database"]) == (78, "M", "georgia")
+    said = "Age: 78; Sex: Male; Dx: 67741000119109,426177001; Rx: Unknown; Hx: Unknown"
+    assert (row["label_report"], row["label_rx"], row["label_sx"]) == (said, None, None)
     assert frame.loc["JS20004", "faults"] == ["zero-leads"]
     assert frame.loc["JS20004", "label_database"] == "ningbo"
     malformed = frame.loc["E00009"]

@@ -66,10 +66,13 @@ def test_the_challenges_databases_are_told_by_name(
     tmp_path: Path, wfdb, record: str, database: str
 ):
     comments = ["Age: NaN", "Sex: Female", "Dx: 426783006,284470004,284470004,"]
+    comments += ["Rx: digoxin", "Hx: Unknown", "Sx: Unknows"]
     wfdb(tmp_path / "g1" / record, suffix=".mat", comments=comments)
     row = scanned(tmp_path, "cinc2021").loc[record]
     assert row["label_database"] == database
     assert row["label_dx"] == ["284470004", "426783006"]  # once each, without the empty place
+    assert row["label_report"] == "; ".join(comments)
+    assert row[["label_rx", "label_hx", "label_sx"]].tolist() == ["digoxin", None, None]
     assert "dx-repeats" in row["faults"]
     assert (row["sex"], row["subject_id"]) == ("F", None)
     assert np.isnan(row["age"])

@@ -18,7 +18,7 @@ from physioprep.describe import info
 from physioprep.errors import ShardError
 from physioprep.facts import Label, load_facts
 from physioprep.shards import Target, open_shards, record_labels, shard
-from physioprep.shards.record_labels import record_label, unlisted
+from physioprep.shards.record_labels import label_names, record_label, unlisted
 from physioprep.shards.spec import ShardSpec
 
 MakeGroup = Callable[..., dict[str, Any]]
@@ -175,6 +175,20 @@ def test_texts_are_kept_once_a_record(stated: Path, tmp_path: Path) -> None:
     (tmp_path / "s" / "records.parquet").write_bytes(b"PAR1")
     with pytest.raises(ShardError, match=r"records\.parquet"):
         open_shards(tmp_path / "s").texts("report")
+
+
+@pytest.mark.parametrize("corpus", ["ptb-xl", "mimic-iv-ecg", "cinc2021", "chapman", "folder"])
+def test_texts_of_the_facts_are_no_labels_unless_asked_for(corpus: str) -> None:
+    records = pd.DataFrame(
+        {"corpus": corpus, "label_report": REPORTS, "label_rhythm": ["a", "b"] * 4}
+    )
+    assert label_names(records, ShardSpec(window_s=1.0)) == ["label_rhythm"]
+    asked = ShardSpec(window_s=1.0, labels=["report", "rhythm"])
+    assert label_names(records, asked) == ["label_report", "label_rhythm"]
+    stated = ShardSpec(window_s=1.0, label_categories={"report": ("x", "y")})
+    assert label_names(records, stated) == ["label_report", "label_rhythm"]
+    own = records.assign(corpus="mine")  # no facts: any text may be a class
+    assert label_names(own, ShardSpec(window_s=1.0)) == ["label_report", "label_rhythm"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from physioprep.corpora.entry import Entry, wfdb_paths, with_labels
-from physioprep.corpora.known.cinc2020 import database
+from physioprep.corpora.known.cinc2020 import database, notes_of
 from physioprep.corpora.tables import age, comments, parts_of, sex
 from physioprep.facts import load_facts
 from physioprep.recording import Header
@@ -58,7 +58,7 @@ def describe(entry: Entry, header: Header) -> Entry:
     -------
     Entry
         With ``dx`` (SNOMED CT codes), ``condition`` (the acronyms of those that the publisher's
-        table names), ``database`` (hospital), age, sex and faults.
+        table names), ``database`` (hospital), those of `cinc2020.notes_of`, age, sex and faults.
     """
     said = comments(header.metadata)
     stated = [word.strip() for word in said.get("dx", "").split(",")]
@@ -70,6 +70,7 @@ def describe(entry: Entry, header: Header) -> Entry:
             "dx": codes or None,
             "condition": conditions(codes) if codes else None,
             "database": database(entry.record_id),
+            **notes_of(header),
         },
         age=age(said.get("age")),
         sex=sex(said.get("sex")),

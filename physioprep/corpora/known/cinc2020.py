@@ -32,6 +32,7 @@ WORDS = {
 }
 _RECORD = re.compile(r"([A-Z]+)(\d{4,5})")
 _CORRECTED_LATER = ("incart", "ptb", "ptb-xl")  # counts/mV were wrong in the first release
+_UNKNOWN = ("unknown", "unknows")  # the second is how some headers write it
 _GEORGIA_GAIN = 4880.0  # counts/mV in the first release; the counts are µV
 
 
@@ -90,7 +91,7 @@ def describe(entry: Entry, header: Header) -> Entry:
     Returns
     -------
     Entry
-        With ``dx`` (SNOMED CT codes), ``database``, age, sex, and faults.
+        With ``dx`` (SNOMED CT codes), ``database``, those of `notes_of`, age, sex, and faults.
     """
     said = comments(header.metadata)
     stated = said["dx"].split(",") if said.get("dx") else []
@@ -111,6 +112,7 @@ def describe(entry: Entry, header: Header) -> Entry:
     labels: dict[str, LabelValue] = {
         "dx": sorted(set(codes), key=int) if _all_codes(codes) else None,
         "database": database(entry.record_id),
+        **notes_of(header),
     }
     return with_labels(
         entry,
@@ -119,6 +121,29 @@ def describe(entry: Entry, header: Header) -> Entry:
         sex=sex(said.get("sex")),
         faults=tuple(faults),
     )
+
+
+def notes_of(header: Header) -> dict[str, LabelValue]:
+    """Return the comments of a Challenge's header as text, and three of them by themselves.
+
+    Parameters
+    ----------
+    header : Header
+        Of the recording.
+
+    Returns
+    -------
+    dict of str to (str or None)
+        ``report``: all comments in order, joined by ``; ``; ``rx``, ``hx``, ``sx``: what is
+        prescribed, the history and the symptoms, None where unknown.
+    """
+    said = comments(header.metadata)
+    lines = [text for line in header.metadata.get("comments", ()) if (text := line.strip())]
+    labels: dict[str, LabelValue] = {"report": "; ".join(lines) or None}
+    for name in ("rx", "hx", "sx"):
+        words = said.get(name, "")
+        labels[name] = words if words and words.lower() not in _UNKNOWN else None
+    return labels
 
 
 def _all_codes(codes: list[str]) -> bool:
