@@ -15,6 +15,7 @@ from torch.utils.data import IterableDataset
 
 from physioprep.errors import ShardError
 from physioprep.shards.order import EpochOrder, Layout, epoch_order, n_batches, sequential_order
+from physioprep.stream.batch import Batch, WholeBatch
 from physioprep.stream.device import device_of
 from physioprep.stream.epochs import EpochLog, Worker, whole_number
 from physioprep.stream.processes import (
@@ -27,7 +28,6 @@ from physioprep.stream.processes import (
 )
 from physioprep.stream.state import check_state
 
-Batch = dict[str, torch.Tensor]
 #: Threads that read chunks and fill batches, and batches filled ahead of the consumer. A third
 #: thread on two cores made the stream slower: threads wait for Python's lock.
 THREADS = 2
@@ -348,7 +348,7 @@ class BatchStream(IterableDataset[Batch]):
                         for job in filler.look_ahead(ahead):
                             pool.submit(job)
                         pending.append(pool.submit(filler.batch, ahead))
-                    batch = self._finish(pending.popleft().result())
+                    batch = WholeBatch(self._finish(pending.popleft().result()))
                     self._epoch, self._consumed = epoch, start + starts.step
                     # Some loops take `len` batches and do not exhaust the iterator.
                     self._is_over = start == starts[-1]

@@ -17,7 +17,8 @@ from physioprep.shards.open import open_shards
 from physioprep.shards.opened import Shards
 from physioprep.shards.order import LANES, Ints, rank_positions
 from physioprep.shards.target import epochs_of
-from physioprep.stream.base import AHEAD, THREADS, Batch, BatchStream
+from physioprep.stream.base import AHEAD, THREADS, BatchStream
+from physioprep.stream.batch import Batch
 from physioprep.stream.buffers import BufferPool
 from physioprep.stream.chunks import Chunk, Slots, read_chunk, select
 from physioprep.stream.sequences import by_epochs

@@ -17,7 +17,8 @@ from physioprep.shards.order import EpochOrder, layout, rank_positions
 from physioprep.shards.plan import Plan, plan_windows
 from physioprep.shards.source import open_source
 from physioprep.shards.spec import ShardSpec
-from physioprep.stream.base import Batch, BatchStream
+from physioprep.stream.base import BatchStream
+from physioprep.stream.batch import Batch
 from physioprep.stream.epochs import whole_number
 from physioprep.stream.sequences import by_epochs
 

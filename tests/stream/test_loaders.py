@@ -135,3 +135,27 @@ def test_lightning_trains_on_it_in_another_order_every_epoch(
     assert wanted[0] != wanted[1]
     if count == len(other):
         assert sorted(chain(*seen[:count])) == list(range(stream.n_windows))
+
+
+@pytest.mark.filterwarnings("ignore:'set_vital' is deprecated")  # torchdata calls it
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("options", [{}, {"batch_size": 4}, {"batch_size": 4, "drop_last": True}])
+def test_batches_of_batches_are_refused(
+    toy_shards: Path, workers: int, options: dict[str, Any]
+) -> None:
+    from torchdata.stateful_dataloader import StatefulDataLoader
+
+    for kind in (DataLoader, StatefulDataLoader):
+        loader = kind(ShardStream(toy_shards, batch_size=16), num_workers=workers, **options)
+        with pytest.raises(ShardError, match=r"DataLoader\(stream, batch_size=None\)"):
+            next(iter(loader))
+
+
+def test_a_batch_is_a_dict_after_a_loader(toy_shards: Path) -> None:
+    stream = ShardStream(toy_shards, batch_size=16, seed=2)
+    alone = next(iter(stream))
+    for workers in (0, 1):
+        batch = next(iter(DataLoader(stream, batch_size=None, num_workers=workers)))
+        assert isinstance(batch, dict)
+        assert batch.keys() == alone.keys()
+        assert all(isinstance(value, torch.Tensor) for value in batch.values())
