@@ -19,11 +19,12 @@ from physioprep.harmonise.quantise import Quantised, quantise
 from physioprep.harmonise.recipe import Recipe
 from physioprep.harmonise.timeline import (
     check_timeline,
+    cuts_of,
     read_timeline,
     segment_start,
     timeline_length,
 )
-from physioprep.harmonise.transform import transform_gappy, valid_runs
+from physioprep.harmonise.transform import split_runs, transform_gappy, valid_runs
 from physioprep.recording import Recording, SignalGroup, bad_channels
 from physioprep.samples import (
     MISSING_INT16,
@@ -210,7 +211,8 @@ def _modality(
         low, high = max(start - margin, 0), min(stop + margin, plan.n_samples)
         x = _input_block(recording, plan, recipe, low, high)
         if margin:
-            x = _subtract_median(x, 2 * margin + 1)[:, start - low : stop - low]
+            cuts = [cut - low for cut in cuts_of(recording, recipe.rate_hz)]
+            x = _subtract_median(x, 2 * margin + 1, cuts)[:, start - low : stop - low]
         x = _combine(x, plan, recipe, bad)
         digital, counts = quantise(x, recipe.dtype)
         total = counts if total is None else total + counts
@@ -238,11 +240,14 @@ def _input_block(
     sources = {g for g, _ in plan.inputs}
     if len(sources) == 1:
         group = recording.groups[plan.inputs[0][0]]
-        return _source_block(group, plan, range(len(plan.inputs)), recipe, start, stop)
+        cuts = cuts_of(recording, group.sampling_rate)
+        return _source_block(group, plan, range(len(plan.inputs)), recipe, start, stop, cuts)
     x = np.empty((len(plan.inputs), stop - start), np.float32)
     for index in sorted(sources):
         rows = [i for i, (g, _) in enumerate(plan.inputs) if g == index]
-        x[rows] = _source_block(recording.groups[index], plan, rows, recipe, start, stop)
+        group = recording.groups[index]
+        cuts = cuts_of(recording, group.sampling_rate)
+        x[rows] = _source_block(group, plan, rows, recipe, start, stop, cuts)
     return x
 
 
@@ -253,6 +258,7 @@ def _source_block(
     recipe: ModalityRecipe,
     start: int,
     stop: int,
+    cuts: list[int],
 ) -> NDArray[np.float32]:
     """Return target samples [`start`, `stop`) of one signal group's channels, in steps."""
     channels = np.array([plan.inputs[i][1] for i in rows])
@@ -271,7 +277,7 @@ def _source_block(
     if samples.dtype not in (np.int16, np.float32):
         samples, level = _subtract_level(samples, valid)
         shift += level * slope
-    result = transform_gappy(samples, valid, low, chain, start, stop)
+    result = transform_gappy(samples, valid, low, chain, start, stop, cuts)
     result *= slope.astype(np.float32)[:, None]
     if not chain.blocks_dc:
         result += shift.astype(np.float32)[:, None]
@@ -316,13 +322,13 @@ def _valid(samples: NDArray[np.generic], invalid: NDArray[np.float64]) -> NDArra
     return ~missing if missing is not None and missing.any() else None
 
 
-def _subtract_median(x: NDArray[np.float32], width: int) -> NDArray[np.float32]:
-    """Subtract a running median, in each stretch between gaps separately."""
+def _subtract_median(x: NDArray[np.float32], width: int, cuts: list[int]) -> NDArray[np.float32]:
+    """Subtract a running median, in each stretch between gaps and cuts separately."""
     from scipy.ndimage import median_filter
 
     result = x.copy()
     for channel, row in enumerate(x):
-        for start, stop in valid_runs(~np.isnan(row)):
+        for start, stop in split_runs(valid_runs(~np.isnan(row)), cuts):
             run = row[start:stop]
             result[channel, start:stop] -= median_filter(run, width, mode="nearest")
     return result

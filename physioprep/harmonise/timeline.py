@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -128,3 +129,22 @@ def check_timeline(recording: Recording, index: int) -> None:
                 f"{recording.path}: segment {i} starts {overlap / group.sampling_rate:g} s "
                 f"before segment {i - 1} ends"
             )
+
+
+def cuts_of(recording: Recording, rate_hz: float) -> list[int]:
+    """Return where a recording's samples do not go on though no gap is stored.
+
+    Parameters
+    ----------
+    recording : Recording
+        Its metadata may have ``"cuts_s"``, the places of its cuts, s.
+    rate_hz : float
+        Of the samples.
+
+    Returns
+    -------
+    list of int
+        The first sample after each cut, in order.
+    """
+    # EEGLAB puts a cut half a sample before the first one that follows it
+    return [math.ceil(cut * rate_hz - 1e-6) for cut in recording.metadata.get("cuts_s", ())]

@@ -11,7 +11,9 @@ processing it whole.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -67,6 +69,7 @@ def transform_gappy(
     chain: Chain,
     start: int,
     stop: int,
+    cuts: Sequence[int] = (),
 ) -> NDArray[np.float32]:
     """Return target samples [`start`, `stop`) of a signal with gaps.
 
@@ -78,6 +81,8 @@ def transform_gappy(
         False where a sample is missing; None where no sample is.
     first, chain, start, stop
         As in `transform_block`.
+    cuts : sequence of int
+        Source samples that do not go on where the one before ended: a stretch ends there, too.
 
     Returns
     -------
@@ -94,6 +99,8 @@ def transform_gappy(
     stretches: dict[tuple[tuple[int, int], ...], list[int]] = {}
     for channel in range(x.shape[0]):
         found = [(0, x.shape[1])] if valid is None else valid_runs(valid[channel])
+        if cuts:
+            found = split_runs(found, [cut - first for cut in cuts])
         stretches.setdefault(tuple(found), []).append(channel)
     result: NDArray[np.float32] | None = None
     for runs, channels in stretches.items():
@@ -213,6 +220,32 @@ def _multiply(buffer: NDArray[np.float32], chain: Chain, periods: int) -> NDArra
 def _periods(needed: int) -> int:
     """Return the next length at which a transform is fast."""
     return int(fft.next_fast_len(needed, real=True))
+
+
+def split_runs(runs: Sequence[tuple[int, int]], cuts: Sequence[int]) -> list[tuple[int, int]]:
+    """Split stretches.
+
+    Parameters
+    ----------
+    runs : sequence of tuple of int
+        (start, stop) of each, in order.
+    cuts : sequence of int
+        Where to split, in order; those outside the stretches count for nothing.
+
+    Returns
+    -------
+    list of tuple of int
+
+    Examples
+    --------
+    >>> split_runs([(0, 5), (7, 9)], [-1, 3, 7])
+    [(0, 3), (3, 5), (7, 9)]
+    """
+    found = []
+    for start, stop in runs:
+        edges = [start, *[cut for cut in cuts if start < cut < stop], stop]
+        found += list(pairwise(edges))
+    return found
 
 
 def valid_runs(valid: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -121,8 +121,9 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
         allow(sum(file.stat().st_size for file in others))
         limits.check(path, len(raw.ch_names), limits.MAX_CHANNELS, "channels")
         pauses: list[str] = []
+        cuts_s: list[float] = []
         if path.suffix.lower() == ".lay":
-            pauses, lost = persyst.check_layout(path, Path(raw.filenames[0]), strict=strict)
+            pauses, lost, cuts_s = persyst.check_layout(path, Path(raw.filenames[0]), strict=strict)
             cut += lost
         elif loaded:
             notes += eeglab.check_samples(loaded[-1], Path(raw.filenames[0]))
@@ -140,7 +141,7 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
         if long_list is not None:
             recording = _with_markers(recording, long_list, raw)
         recording = flagged(recording, ["cut-off"], cut) if cut else recording
-        return with_pauses(_with_bads(recording, raw), pauses)
+        return with_pauses(_with_bads(recording, raw), pauses, cuts_s)
     except UnreadableFileError:
         raise
     except MemoryError:

@@ -1,7 +1,8 @@
-"""Cuts within samples that are stored as one stretch: a filter goes across them.
+"""Cuts within samples that are stored as one stretch.
 
 Formats mark them by annotations only. Where the time that is missing is not stated, samples and
-annotations keep the places that the file gives them, and the record is flagged.
+annotations keep the places that the file gives them, and the record is flagged. No filter goes
+across a cut whose place is known.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ _CUT: Final = re.compile(
 )
 
 
-def with_pauses(recording: Recording, notes: Sequence[str] = ()) -> Recording:
+def with_pauses(
+    recording: Recording, notes: Sequence[str] = (), cuts_s: Sequence[float] = ()
+) -> Recording:
     """Flag a recording whose annotations mark cuts.
 
     Parameters
@@ -33,11 +36,13 @@ def with_pauses(recording: Recording, notes: Sequence[str] = ()) -> Recording:
         With its annotations.
     notes : sequence of str
         Cuts that are known from elsewhere.
+    cuts_s : sequence of float
+        Their places, as far as known, s.
 
     Returns
     -------
     Recording
-        The same if there are none.
+        The same if there are none. Its metadata has the places of cuts, s, as ``"cuts_s"``.
     """
     columns = recording.annotation_columns
     text, onset = columns["text"], columns["onset"]
@@ -46,12 +51,17 @@ def with_pauses(recording: Recording, notes: Sequence[str] = ()) -> Recording:
     cut = np.array([_CUT.fullmatch(str(each).strip()) is not None for each in text], bool)
     # one before the first sample, or behind the last, cuts nothing; filled samples may be anywhere
     filled = np.array([str(each).lower() == "bad_acq_skip" for each in text], bool)
-    times = onset[cut & (filled | ((onset > 1 / rate_hz) & (onset < end_s)))]
+    here = cut & (filled | ((onset > 1 / rate_hz) & (onset < end_s)))
     found = list(notes)
-    if times.size:
-        kinds = ", ".join(sorted({str(each) for each in text[np.isin(onset, times) & cut]})[:3])
-        found.append(f"cuts within the samples, which filters go across: {kinds}")
-    return flagged(recording, [DISCONTINUOUS], found) if found else recording
+    if here.any():
+        kinds = ", ".join(sorted({str(each) for each in text[here]})[:3])
+        found.append(f"cuts within the samples: {kinds}")
+    if not found:
+        return recording
+    ends = (onset + np.nan_to_num(columns["duration"]))[here & filled]
+    places = sorted({*onset[here].tolist(), *ends.tolist(), *cuts_s})
+    result = flagged(recording, [DISCONTINUOUS], found)
+    return replace(result, metadata={**result.metadata, "cuts_s": places})
 
 
 def flagged(recording: Recording, flags: Sequence[str], notes: Sequence[str]) -> Recording:

@@ -29,10 +29,13 @@ class Layout(NamedTuple):
         What to note of pauses.
     cut : list of str
         What to note of samples that are missing.
+    cuts_s : list of float
+        Where the pauses are in the samples, s.
     """
 
     pauses: list[str]
     cut: list[str]
+    cuts_s: list[float]
 
 
 def check_layout(path: Path, samples: Path, *, strict: bool) -> Layout:
@@ -66,7 +69,7 @@ def check_layout(path: Path, samples: Path, *, strict: bool) -> Layout:
         frame = _BYTES[info["datatype"]] * int(info["waveformcount"])
         rate_hz = float(info["samplingrate"])
     except (KeyError, ValueError):
-        return Layout([], [])  # MNE names what is wrong
+        return Layout([], [], [])  # MNE names what is wrong
     with opened(samples) as file:
         n_samples, rest = divmod(os.fstat(file).st_size, frame)
     cut = []
@@ -79,19 +82,23 @@ def check_layout(path: Path, samples: Path, *, strict: bool) -> Layout:
     if beyond:
         what = "[SampleTimes] states a time of samples that are not there: cut off, or a clip"
         cut.append(f"{samples.name}: {what}")
-    return Layout(_pauses(times, rate_hz), cut)
+    return Layout(*_pauses(times, rate_hz, cut))
 
 
-def _pauses(times: list[tuple[int, float]], rate_hz: float) -> list[str]:
+def _pauses(
+    times: list[tuple[int, float]], rate_hz: float, cut: list[str]
+) -> tuple[list[str], list[str], list[float]]:
     steps = [
-        (second[1] - first[1]) - (second[0] - first[0]) / rate_hz
+        ((second[1] - first[1]) - (second[0] - first[0]) / rate_hz, second[0] / rate_hz)
         for first, second in pairwise(times)
     ]
-    gaps = [step for step in steps if not abs(step) <= _SAME_S]
+    gaps = [step for step in steps if not abs(step[0]) <= _SAME_S]
     if not gaps:
-        return []
+        return [], cut, []
     what = "a pause is" if len(gaps) == 1 else f"{len(gaps)} pauses are"
-    return [f"[SampleTimes]: {what} left out ({sum(gaps):g} s): later times are too early"]
+    left = sum(gap for gap, _ in gaps)
+    note = f"[SampleTimes]: {what} left out ({left:g} s): later times are too early"
+    return [note], cut, [place for _, place in gaps]
 
 
 def _parsed(path: Path) -> tuple[dict[str, str], list[tuple[int, float]]]:

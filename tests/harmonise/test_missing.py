@@ -1,5 +1,7 @@
 """A recipe applied to recordings with missing samples and gaps, and its rounding."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,10 @@ from hypothesis import strategies as st
 
 from physioprep.errors import RecipeError
 from physioprep.harmonise import harmonise, load_recipe
+from physioprep.harmonise.chain import block_source, blocks, design_chain
+from physioprep.harmonise.filters import Filter
 from physioprep.harmonise.quantise import quantise
+from physioprep.harmonise.transform import transform, transform_gappy
 from tests.harmonise.made import MISSING, Build, Record, noise, recipe
 
 
@@ -128,3 +133,42 @@ def test_quantising_is_within_half_a_step_or_counted(values: list[float]) -> Non
     inside = ~missing & ~saturated
     assert np.abs(digital - x)[inside].max(initial=0) <= 0.5
     assert counts.n_valid[0] == np.count_nonzero(~missing)
+
+
+@pytest.mark.parametrize("rate_hz", [500.0, 256.0, 200.0])
+@pytest.mark.parametrize("median_s", [0.0, 0.4])
+def test_no_filter_goes_across_a_cut(
+    make_group: Build, make_recording: Record, rate_hz: float, median_s: float
+) -> None:
+    """Two pieces in one stretch are what each would be alone."""
+    n = round(40 * rate_hz)
+    sine = 1000 * np.sin(2 * np.pi * 10 * np.arange(n) / rate_hz)
+    x = np.concatenate([sine, sine + 20_000])[None].astype(np.int16)  # the electrode moved
+    about = recipe(baseline_median_s=median_s) if median_s else recipe()
+    whole = make_recording(make_group(("I",), x, rate_hz))
+    across = harmonise(whole, about)["ecg"].physical()
+    cut = harmonise(replace(whole, metadata={"cuts_s": [40.0]}), about)["ecg"].physical()
+    alone = [
+        harmonise(make_recording(make_group(("I",), part, rate_hz)), about)["ecg"].physical()
+        for part in (x[:, :n], x[:, n:])
+    ]
+    np.testing.assert_allclose(cut, np.concatenate(alone, axis=1), atol=0.0021)
+    assert np.abs(cut).max() < 1.5
+    assert np.abs(across).max() > 5
+
+
+def test_cuts_in_several_blocks_depend_on_their_context_only() -> None:
+    chain = design_chain(500.0, 200.0, (Filter(0.5, 40.0),))
+    x = np.random.default_rng(0).standard_normal((2, 400_000)).astype(np.float32)
+    cuts = [5, 1000, 1001, 163_000, 163_840, 399_999]
+    wide = transform_gappy(x, None, 0, chain, 0, 160_000, cuts)
+    parts = [transform(x[:, a:b], chain) for a, b in ((5, 1000), (163_840, 399_999))]
+    np.testing.assert_allclose(wide[:, 2:400], parts[0][:, :398], atol=1e-4)
+    np.testing.assert_allclose(wide[:, 65_536:159_999], parts[1][:, :94_463], atol=2e-3)
+    assert not np.isnan(wide).any()
+    for start, stop in blocks(160_000):
+        low, high = block_source(chain, start, stop)
+        low, high = max(low, 0), min(high, x.shape[1])
+        near = transform_gappy(x[:, low:high], None, low, chain, start, stop, cuts)
+        far = transform_gappy(x, None, 0, chain, start, stop, cuts)
+        np.testing.assert_allclose(near, far, atol=2e-5)

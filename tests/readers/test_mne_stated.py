@@ -11,6 +11,7 @@ import pytest
 from scipy.io import savemat
 
 from physioprep.errors import UnreadableFileError
+from physioprep.harmonise.timeline import cuts_of
 from physioprep.readers import read_header, read_recording
 from physioprep.recording import reader_flags
 
@@ -80,10 +81,20 @@ def test_cuts_that_mne_marks_are_flagged(tmp_path: Path, text: str) -> None:
     raw.set_annotations(mne.Annotations([2.0], [0.0], [text]))
     path = tmp_path / "a_raw.fif"
     raw.save(path, verbose="error")
-    flags = reader_flags(read_recording(path).metadata)
-    assert flags == [
-        "discontinuous", f"note:cuts within the samples, which filters go across: {text}",
-    ]  # fmt: skip
+    metadata = read_recording(path).metadata
+    assert reader_flags(metadata) == ["discontinuous", f"note:cuts within the samples: {text}"]
+    assert metadata["cuts_s"] == read_header(path).metadata["cuts_s"] == [2.0]
+
+
+def test_samples_that_were_not_recorded_are_cut_at_both_ends(tmp_path: Path) -> None:
+    import mne
+
+    raw = mne.io.RawArray(
+        np.zeros((1, 500)), mne.create_info(["Cz"], 100.0, "eeg"), verbose="error"
+    )
+    raw.set_annotations(mne.Annotations([3.0, 0.0], [1.0, 0.5], ["BAD_ACQ_SKIP", "bad_acq_skip"]))
+    raw.save(tmp_path / "a_raw.fif", verbose="error")
+    assert read_header(tmp_path / "a_raw.fif").metadata["cuts_s"] == [0.0, 0.5, 3.0, 4.0]
 
 
 DATA = np.random.default_rng(0).normal(0, 10, (3, 500)).astype("<f4")
@@ -149,11 +160,12 @@ def test_eeglab_boundaries_are_flagged(
     set_file: Callable[..., Path], latency: float, is_cut: bool
 ) -> None:
     path = set_file(events=[("boundary", latency, 50.0)])
-    flags = reader_flags(read_recording(path).metadata)
+    recording = read_recording(path)
+    flags = reader_flags(recording.metadata)
     assert ("discontinuous" in flags) == is_cut
-    assert (
-        flags[-1] == "note:cuts within the samples, which filters go across: boundary"
-    ) == is_cut
+    assert (flags[-1] == "note:cuts within the samples: boundary") == is_cut
+    if is_cut:  # MATLAB counts from 1: the cut is between its samples 200 and 201
+        assert cuts_of(recording, recording.groups[0].sampling_rate) == [200]
 
 
 COUNTS = np.random.default_rng(0).integers(-300, 300, (800, 2)).astype("<i2")
@@ -187,7 +199,9 @@ def test_pauses_of_persyst_are_flagged(tmp_path: Path) -> None:
     recording = read_recording(lay_file(tmp_path, "0=36000\n400=36004.02"))
     assert not reader_flags(recording.metadata)
     np.testing.assert_allclose(recording.groups[0].physical(), COUNTS.T * 0.5e-6, rtol=1e-9)
-    flags = reader_flags(read_header(lay_file(tmp_path, "0=36000\n400=36094")).metadata)
+    metadata = read_header(lay_file(tmp_path, "0=36000\n400=36094")).metadata
+    assert metadata["cuts_s"] == [4.0]
+    flags = reader_flags(metadata)
     assert flags[0] == "discontinuous"
     assert flags[1].startswith("note:[SampleTimes]: a pause is left out (90 s)")
 
