@@ -99,7 +99,8 @@ class AuditReport:
         By record: where to read the recordings that the report may draw.
     split_leaks : mapping
         What the split leaks: ``verdict``, ``lines`` and ``leaks``, as
-        `physioprep.auditing.checks.split_leaks.SplitVerdict` gives them; empty without a split.
+        `physioprep.auditing.checks.split_leaks.SplitVerdict` gives them, and ``name`` of one that
+        was asked for; empty without a split.
 
     Examples
     --------

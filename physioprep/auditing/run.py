@@ -158,18 +158,23 @@ def audit(
         against=tuple(one.path.absolute() for one in others),
         measured=tuple(own),
         examples=_examples(ordered, opened.ours, name),
-        split_leaks=_split_leaks(inputs, records, copies),
+        split_leaks=_split_leaks(inputs, records, copies, split),
     )
 
 
 def _split_leaks(
-    inputs: Sequence[Input], records: pd.DataFrame, copies: Sequence[Sequence[Key]]
+    inputs: Sequence[Input],
+    records: pd.DataFrame,
+    copies: Sequence[Sequence[Key]],
+    asked: str | None,
 ) -> dict[str, Any]:
     """Return the verdict on the split of the inputs; of shards alone, on that of their windows."""
     if len(inputs) == 1 and inputs[0].windows is not None:
         found = shards_leaks(open_shards(inputs[0].path), inputs[0].windows)
     else:
         found = split_leaks(records, twins=copies)
+    if asked is not None:  # also that there was nothing to compare
+        return {"name": asked, **found.to_dict()}
     return {} if found.verdict == "one part" else found.to_dict()
 
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
+
 from physioprep.auditing import AuditReport, Comparison, Finding
 from physioprep.auditing.advice import ADVICE
 from physioprep.auditing.report.page import render
@@ -91,6 +93,20 @@ def test_nothing_found_is_said() -> None:
     page = render(AuditReport((), (), ()))
     assert "Nothing found." in page
     assert "clean" in page
+
+
+@pytest.mark.parametrize(
+    ("verdict", "tone"),
+    [("leaks", "error"), ("clean", "clean"), ("unknown", "warning"), ("one part", "warning")],
+)
+def test_the_verdict_on_a_split_is_shown(verdict: str, tone: str) -> None:
+    said = {"verdict": verdict, "lines": [f"LEAK: {EVIL} is in both"], "leaks": []}
+    page = render(replace(report_of(), split_leaks={"name": "cbramod", **said}))
+    assert "<h2>Split <code>cbramod</code>:" in page
+    assert f'<span class="{tone}">{verdict}</span></h2>' in page
+    assert "LEAK: &lt;script&gt;alert(1)&lt;/script&gt; is in both" in page
+    assert "<h2>Split:" in render(replace(report_of(), split_leaks=said))
+    assert "<h2>Split" not in render(report_of())
 
 
 def test_simulated_recordings_are_labelled() -> None:

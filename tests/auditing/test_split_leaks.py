@@ -181,3 +181,14 @@ def test_the_audit_names_the_child_of_chbmit(tmp_path: Path):
     ]
     assert audit(path).split_leaks == {}
     assert "split_leaks" not in audit(path).to_dict()
+
+
+@pytest.mark.realdata
+def test_a_split_that_was_asked_for_is_answered_also_where_one_part_is_there(
+    shared_data: Path, tmp_path: Path
+):
+    path = write_manifest(pp.scan(shared_data / "mitdb", "mitdb"), tmp_path / "m.parquet")
+    report = audit(path, split="de-chazal")  # 114, 207 and 208 are in train, 102 in no part
+    assert report.split_leaks["name"] == "de-chazal"
+    assert report.split_leaks["verdict"] == "one part"
+    assert report.split_leaks["lines"] == ["nothing to compare: no two parts"]
