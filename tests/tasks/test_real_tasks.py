@@ -46,7 +46,11 @@ def test_mental_arithmetic(tmp_path: Path) -> None:
 
 
 def test_mitdb_inter_patient(tmp_path: Path) -> None:
-    """Beats per AAMI class are those of the annotation files, as wfdb reads them."""
+    """Beats per AAMI class are those of the annotation files, as wfdb reads them.
+
+    At hand are 114, 207 and 208, which are of DS1, and the paced 102, which is in neither half; so
+    the task is run as far as its windows.
+    """
     raw = raw_of("mitdb")
     run("tasks/mitdb-inter-patient", raw, tmp_path / "out", until="shard")
     counts: Counter[str] = Counter()
@@ -58,8 +62,13 @@ def test_mitdb_inter_patient(tmp_path: Path) -> None:
         own = Counter({name: sum(symbols[s] for s in held) for name, held in AAMI.items()})
         per_record[path.stem] = own
         counts += own
-    ours = windows(tmp_path / "out")["all"]
-    assert {name: ours.get(name, 0) for name in AAMI} == {name: counts[name] for name in AAMI}
+    found = windows(tmp_path / "out")
+    beats = {"all": counts, "train": counts - per_record["102"], "in no part": per_record["102"]}
+    assert set(found) == set(beats)
+    for part, own in beats.items():
+        assert {name: found[part].get(name, 0) for name in AAMI} == {
+            name: own[name] for name in AAMI
+        }
     # as published, https://physionet.org/physiobank/database/html/mitdbdir/tables.htm
     assert per_record["208"] == Counter({"N": 1586, "S": 2, "V": 992, "F": 373, "Q": 2})
 
@@ -91,12 +100,18 @@ def test_whole_tasks_on_real_recordings(task: str, folder: str, tmp_path: Path) 
 
 
 @pytest.mark.long
-def test_a_task_without_its_test_part_says_so_beside_its_windows(tmp_path: Path) -> None:
-    """The 25 subjects at hand are all of train and validation."""
-    recipe = small(load_pipeline("tasks/mental-arithmetic"))
+@pytest.mark.parametrize(
+    ("task", "folder", "total"),
+    [("mental-arithmetic", "eegmat", 1179), ("mitdb-inter-patient", "mitdb", 8881)],
+)
+def test_a_task_without_its_test_part_says_so_beside_its_windows(
+    task: str, folder: str, total: int, tmp_path: Path
+) -> None:
+    """The records at hand are all of train and validation, or of train."""
+    recipe = small(load_pipeline(f"tasks/{task}"))
     with pytest.raises(PhysioprepError, match="test"):
-        run(recipe, raw_of("eegmat"), tmp_path / "out")
+        run(recipe, raw_of(folder), tmp_path / "out")
     content = json.loads((tmp_path / "out/task.json").read_text())
     assert "test" in content["stopped"]
-    assert windows(tmp_path / "out")["all"]["total"] == 1179
+    assert windows(tmp_path / "out")["all"]["total"] == total
     assert content["scores"] == []
