@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from physioprep.pipeline.run import run
-from physioprep.pipeline.task import ALL, TOTAL, list_tasks
+from physioprep.pipeline.task import ALL, TOTAL
+from physioprep.pipeline.task_list import list_tasks
 
 ROOT = Path(__file__).parents[1]
 #: Folder of the real recordings of a task, and what it holds.

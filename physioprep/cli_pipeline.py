@@ -88,7 +88,7 @@ def tasks(
 
     `physioprep run tasks/NAME` rebuilds one from its raw files.
     """
-    from physioprep.pipeline.task import describe_task, list_tasks
+    from physioprep.pipeline.task_list import describe_task, list_tasks
 
     found = [describe_task(each, raw) for each in ([name] if name else list_tasks())]
     if as_json:

@@ -55,8 +55,10 @@ def split_of(
     if shares:
         return {"chronological": shares}
     if names[0].endswith((".yaml", ".yml")):
-        return _rules(Path(names[0]))
-    return names[0] if raw is None else _with_tables(names[0], stores, raw)
+        choice: Choice = _rules(Path(names[0]))
+    else:
+        choice = names[0]
+    return choice if raw is None else _with_tables(choice, stores, raw)
 
 
 def _number(text: str) -> float:
@@ -81,11 +83,9 @@ def _rules(path: Path) -> dict[str, Any]:
     return rules
 
 
-def _with_tables(name: str, stores: Sequence[str], raw: Path) -> Choice | None:
-    from physioprep.shards.named_split import listed_split
-    from physioprep.shards.source import open_source
+def _with_tables(choice: Choice, stores: Sequence[str], raw: Path) -> Choice | None:
+    from physioprep.shards import listed_split
+    from physioprep.store.open import open_store
 
-    corpora = {
-        str(one) for store in stores for one in open_source(store).records["corpus"].unique()
-    }
-    return listed_split(name, sorted(corpora), raw)
+    corpora = {str(one) for store in stores for one in open_store(store).records["corpus"].unique()}
+    return listed_split(choice, sorted(corpora), raw)

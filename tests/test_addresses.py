@@ -21,7 +21,7 @@ from physioprep.errors import (
 from physioprep.file_systems import check_address
 from physioprep.manifest import make_manifest
 from physioprep.pipeline.place import Step
-from physioprep.pipeline.run import Pipeline
+from physioprep.pipeline.recipe import Pipeline
 from physioprep.plain_text import shown, without_secrets
 
 SECRETS = [

@@ -14,7 +14,7 @@ from physioprep.auditing import audit
 from physioprep.documents import load_yaml, read_text
 from physioprep.errors import PhysioprepError, ShardError
 from physioprep.harmonise.recipe import load_recipe
-from physioprep.pipeline.run import load_pipeline
+from physioprep.pipeline.recipe import load_pipeline
 from physioprep.shards.annotation_label import parse_annotation_labels
 
 READERS: dict[str, Callable[[Path], object]] = {

@@ -10,7 +10,8 @@ from physioprep.errors import PhysioprepError, RecipeError, StoreError
 from physioprep.lock import hold
 from physioprep.pipeline import steps
 from physioprep.pipeline.place import Place, Step
-from physioprep.pipeline.run import Pipeline, load_pipeline, run
+from physioprep.pipeline.recipe import Pipeline, load_pipeline
+from physioprep.pipeline.run import run
 from physioprep.run_notes import read_note
 from physioprep.simulation import simulate
 

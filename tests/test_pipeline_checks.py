@@ -11,7 +11,8 @@ from physioprep.errors import RecipeError
 from physioprep.facts import data_folder
 from physioprep.pipeline.check_labels import check_labels
 from physioprep.pipeline.place import Place, Step
-from physioprep.pipeline.run import load_pipeline, run
+from physioprep.pipeline.recipe import load_pipeline
+from physioprep.pipeline.run import run
 from physioprep.simulation import simulate
 from tests.store.test_result import write
 

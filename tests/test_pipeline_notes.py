@@ -13,7 +13,8 @@ from physioprep.errors import RecipeError
 from physioprep.hashes import write_hashes
 from physioprep.pipeline import steps
 from physioprep.pipeline.place import Place, Step
-from physioprep.pipeline.run import Pipeline, run
+from physioprep.pipeline.recipe import Pipeline
+from physioprep.pipeline.run import run
 from physioprep.run_notes import hashes_of, read_note, write_note
 from physioprep.simulation import simulate
 from tests.test_verifying import flip

@@ -13,6 +13,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from physioprep.errors import PhysioprepError, RecipeError
 from physioprep.local_path import local_path
+from physioprep.pipeline.check_data import check_data, spec_of
 from physioprep.pipeline.check_labels import check_labels
 from physioprep.pipeline.place import Place, Step
 from physioprep.run_notes import names_made
@@ -156,6 +157,7 @@ def check_steps(steps: Sequence[Step], place: Place) -> None:
         except PhysioprepError as error:
             raise RecipeError(f"{where}: {error}") from error
     check_labels(steps, place)
+    check_data(steps, place)
 
 
 def check_records(steps: Sequence[Step], manifest: str, place: Place) -> None:
@@ -179,6 +181,7 @@ def check_records(steps: Sequence[Step], manifest: str, place: Place) -> None:
 
     table = read_manifest(place.out / manifest)
     check_labels(steps, place, {manifest: label_columns(table)})
+    check_data(steps, place, {manifest: table})
     stores = {
         step.arguments["out"]
         for step in steps
@@ -254,14 +257,21 @@ def _check_ingest(arguments: Arguments, place: Place) -> None:
 
 
 def _check_shard(arguments: Arguments, place: Place) -> None:
-    from physioprep.pipeline.data_steps import region_of
-    from physioprep.shards.fields import ShardFields
-    from physioprep.shards.spec import ShardSpec
+    from physioprep.query import query_columns
+    from physioprep.shards import ShardFields
 
-    options = {name: value for name, value in arguments.items() if name not in ("stores", "out")}
-    check_names(options, sorted(ShardFields.__annotations__))
-    options["regions"] = [region_of(region) for region in options.get("regions") or ()] or None
-    ShardSpec.of(**options)
+    local_path(arguments.get("root", "."), RecipeError)
+    own = [name for name in arguments if name not in ("stores", "out", "root")]
+    check_names(iter(own), [*sorted(ShardFields.__annotations__), "root"])
+    spec = spec_of(arguments)
+    regions = [query for query, _, _ in spec.regions or ()]
+    for what, queries in (
+        ("records", [spec.where, *regions]),
+        ("annotations", list(spec.annotation_queries)),
+    ):
+        for query in queries:
+            if query is not None:
+                query_columns(query, what)
 
 
 def _check_view(arguments: Arguments, place: Place) -> None:
@@ -286,8 +296,13 @@ def _config(kind: str, without: Sequence[str]) -> Callable[[Arguments, Place], N
 def _check_evaluate(arguments: Arguments, place: Place) -> None:
     from physiomodels.config import EvaluateConfig, load_config
     from physiomodels.evaluation.protocol import PROTOCOLS
+    from physiomodels.metrics.choice import METRICS
 
-    load_config(EvaluateConfig, arguments["config"])
+    config = load_config(EvaluateConfig, arguments["config"])
+    known = sorted({name for names in METRICS.values() for name in names})
+    for name in config.metrics:  # which of them fit, the kind of label decides
+        if name not in known:
+            raise RecipeError(f"metrics: no metric {name!r}{did_you_mean(name, known)}")
     for name in arguments.get("protocols") or ():
         if name not in PROTOCOLS:
             raise RecipeError(f"protocols: no protocol {name!r}{did_you_mean(name, PROTOCOLS)}")

@@ -242,7 +242,9 @@ def audit(place: Place, *, paths: Sequence[str], out: str) -> Summary:
     return {"verdict": report.verdict, **counts}
 
 
-def shard(place: Place, *, stores: Sequence[str], out: str, **arguments: Any) -> Summary:
+def shard(
+    place: Place, *, stores: Sequence[str], out: str, root: str = ".", **arguments: Any
+) -> Summary:
     """Cut stores into shuffled windows.
 
     Parameters
@@ -253,6 +255,8 @@ def shard(place: Place, *, stores: Sequence[str], out: str, **arguments: Any) ->
         Stores in the output folder.
     out : str
         Shards to make, in the output folder; older ones are replaced.
+    root : str
+        Folder, in the raw folder, of the tables that a split reads (its rule ``csv``).
     **arguments
         Those of `physioprep.shard`; `regions` as mappings with ``where``, ``from_s``, ``to_s``.
 
@@ -266,14 +270,20 @@ def shard(place: Place, *, stores: Sequence[str], out: str, **arguments: Any) ->
     PhysioprepError
         A store cannot be opened, an argument is faulty, or no window is left.
     """
+    from physioprep.shards import listed_split
     from physioprep.shards.run import shard as cut
+    from physioprep.store.open import open_store
 
+    paths = [place.out / store for store in stores]
+    if arguments.get("split") is not None:
+        corpora = {str(one) for path in paths for one in open_store(path).records["corpus"]}
+        arguments["split"] = listed_split(arguments["split"], sorted(corpora), place.raw / root)
     regions = arguments.pop("regions", None)
     if regions is not None:
         regions = [region_of(region) for region in regions]
     with console.progress_bar(f"shard {out}") as advance:
         result = cut(
-            [place.out / store for store in stores],
+            paths,
             place.out / out,
             regions=regions,
             overwrite=True,

@@ -11,13 +11,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from physioprep.documents import load_yaml, read_text
 from physioprep.errors import CorpusError, RecipeError
-from physioprep.facts import Facts, data_folder, load_facts
+from physioprep.facts import Facts, load_facts
 from physioprep.facts_yaml import build, build_all
-from physioprep.suggest import did_you_mean
 
 #: Key of a part of the published windows: those of all parts together.
 ALL = "all"
@@ -210,54 +207,6 @@ def parse_task(content: object, path: Path) -> Task:
     return task
 
 
-def list_tasks() -> list[str]:
-    """Return the names of the shipped tasks.
-
-    Returns
-    -------
-    list of str
-        Sorted.
-
-    Examples
-    --------
-    >>> "mental-arithmetic" in list_tasks()
-    True
-    """
-    return sorted(path.stem for path in (data_folder("pipelines") / "tasks").glob("*.yaml"))
-
-
-def load_task(name: str) -> tuple[str, Task]:
-    """Read the head of a shipped task.
-
-    Parameters
-    ----------
-    name : str
-        One of `list_tasks`.
-
-    Returns
-    -------
-    title : str
-        Of the recipe.
-    task : Task
-
-    Raises
-    ------
-    RecipeError
-        There is no such task, or its file is faulty.
-
-    Examples
-    --------
-    >>> load_task("mental-arithmetic")[1].published
-    1707
-    """
-    path = data_folder("pipelines") / "tasks" / f"{name}.yaml"
-    if name not in list_tasks():
-        raise RecipeError(f"no task {name!r}{did_you_mean(name, list_tasks())}")
-    text = read_text(path, lambda cause: RecipeError(f"{path}: {cause}"))
-    content = load_yaml(text, lambda cause: RecipeError(f"{path}: {cause}"))
-    return str(content["title"]), parse_task(content["task"], path)
-
-
 def find_files(needs: Sequence[Need], raw: Path) -> list[Found]:
     """Count the raw files of a task.
 
@@ -313,59 +262,3 @@ def check_files(task: Task, raw: Path, title: str) -> list[Found]:
         obtain = f"; to obtain them: {task.facts.url}" if task.facts.url else ""
         raise RecipeError(f"{title}: {raw}: {'; '.join([*absent, *partly])}{obtain}")
     return found
-
-
-def describe_task(name: str, raw: Path | None = None) -> dict[str, Any]:
-    """Sum up a shipped task.
-
-    Parameters
-    ----------
-    name : str
-        One of `list_tasks`.
-    raw : Path, optional
-        Folder of the raw corpus, or a folder of raw corpora in folders of their names.
-
-    Returns
-    -------
-    dict
-        JSON values: ``task``, ``title``, ``corpus``, ``label``, ``split``, ``metrics``,
-        ``published windows``, ``licence``, ``access``, ``needs``; with `raw`, ``missing``.
-
-    Raises
-    ------
-    RecipeError
-        There is no such task, or `raw` is no folder.
-    """
-    title, task = load_task(name)
-    facts = task.facts
-    found: dict[str, Any] = {
-        "task": name,
-        "title": title,
-        "corpus": task.corpus,
-        "label": task.label.removeprefix("label_"),
-        "kind": task.kind,
-        "split": task.split,
-        "metrics": list(task.metrics),
-        "published windows": task.published,
-        "licence": facts.licence,
-        "access": facts.access,
-        "citation": task.citation,
-        "source": task.source,
-        "needs": [f"{need.names}: {need.what}" for need in task.needs],
-        "notes": list(task.notes),
-    }
-    if raw is not None:
-        if not raw.is_dir():
-            raise RecipeError(f"{raw}: no such folder of raw data")
-        there = find_files(task.needs, _folder_of(task.corpus, raw))
-        found["missing"] = [each.lack for each in there if each.lack]
-    return found
-
-
-def _folder_of(corpus: str, raw: Path) -> Path:
-    """Return the folder of a corpus in a folder of corpora; that folder itself where none is."""
-    wanted = corpus.replace("-", "")
-    for folder in sorted(raw.iterdir()):
-        if folder.name.lower().replace("-", "").replace("_", "") == wanted and folder.is_dir():
-            return folder
-    return raw

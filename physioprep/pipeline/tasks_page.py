@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from physioprep.pipeline.task import ALL, TOTAL, Task, list_tasks, load_task
+from physioprep.pipeline.task import ALL, TOTAL, Task
+from physioprep.pipeline.task_list import list_tasks, load_task
 
 _HEAD = """\
 # Published tasks

@@ -5,6 +5,7 @@
 
 from physioprep.shards.annotation_label import AnnotationLabel
 from physioprep.shards.fields import ShardFields
+from physioprep.shards.named_split import listed_split
 from physioprep.shards.open import open_shards
 from physioprep.shards.opened import Shards
 from physioprep.shards.presets import PRESETS
@@ -21,6 +22,7 @@ __all__ = [
     "ShardSpec",
     "Shards",
     "Target",
+    "listed_split",
     "open_shards",
     "shard",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 
 from physioprep.errors import ShardError
 from physioprep.shards.annotation_label import AnnotationLabel
@@ -55,6 +56,54 @@ class ShardFields(TypedDict, total=False):
     n_windows: int | None
     codec: str | None
     windows_per_chunk: int | None
+
+
+_NUMBERS: Final = ("window_s", "stride_s", "epoch_s", "before_s", "trim_s", "min_valid")
+_WHOLE: Final = ("seed", "max_per_record", "n_windows", "windows_per_chunk")
+_TEXTS: Final = ("align", "align_where", "same_onset", "pad", "pairs", "where", "codec")
+_LISTS: Final = ("annotators", "modalities", "labels", "texts", "stratify")
+_AMOUNTS: Final = ("max_abs", "min_std")
+
+
+def check_types(fields: Mapping[str, Any]) -> None:
+    """Refuse values of another type, as a recipe may have them.
+
+    Parameters
+    ----------
+    fields : mapping
+        Those of `ShardFields` that are given.
+
+    Raises
+    ------
+    ShardError
+        If a number, a text or a list is something else.
+
+    Examples
+    --------
+    >>> check_types({"window_s": "10"})
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.ShardError: window_s: '10' is no number
+    """
+    for name, value in fields.items():
+        if name in _NUMBERS and not _is(value, numbers.Real):
+            raise ShardError(f"{name}: {value!r} is no number")
+        if name in _WHOLE and not _is(value, numbers.Integral):
+            raise ShardError(f"{name}: {value!r} is no whole number")
+        if name in _TEXTS and not isinstance(value, str):
+            raise ShardError(f"{name}: {value!r} is no text")
+        if name in _LISTS and not isinstance(value, Mapping):
+            held = value if isinstance(value, list | tuple | set | frozenset) else [None]
+            if not all(isinstance(each, str) for each in held):
+                raise ShardError(f"{name}: {value!r} is no list of names")
+        if name in _AMOUNTS and not (
+            isinstance(value, Mapping) and all(_is(each, numbers.Real) for each in value.values())
+        ):
+            raise ShardError(f"{name}: {value!r}: a number by modality was expected")
+
+
+def _is(value: object, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def category_lists(held: Mapping[str, Sequence[Any]]) -> dict[str, tuple[str, ...]]:

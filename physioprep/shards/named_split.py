@@ -19,9 +19,9 @@ from physioprep.shards.chronological import chronological
 from physioprep.shards.split_choice import (
     CHRONOLOGICAL,
     Choice,
+    choice_cause,
     choice_parts,
-    is_fractions,
-    is_rules,
+    form_of,
     own_split,
     parse_choice,
 )
@@ -53,28 +53,28 @@ class Parted:
     notes: dict[str, Any]
 
 
-def find_splits(corpora: Sequence[str], spec: ShardSpec) -> dict[str, Split]:
-    """Return the split that a spec names, by corpus.
+def find_splits(corpora: Sequence[str], choice: Choice | None) -> dict[str, Split]:
+    """Return the rules of a split, by corpus.
 
     Parameters
     ----------
     corpora : sequence of str
         Of the records.
-    spec : ShardSpec
+    choice : Choice or None
+        `split` of a `ShardSpec`.
 
     Returns
     -------
     dict of str to Split
-        Empty where the spec states fractions, or early and late.
+        Empty where it states fractions, or early and late.
 
     Raises
     ------
     ShardError
         If a corpus has no split of that name.
     """
-    choice = spec.split
     names = sorted(set(map(str, corpora)))
-    if is_rules(choice):
+    if form_of(choice) == "rules":
         assert isinstance(choice, Mapping)
         return dict.fromkeys(names, own_split(choice))
     if not isinstance(choice, str):
@@ -101,7 +101,7 @@ def split_content(corpora: Sequence[str], spec: ShardSpec) -> dict[str, Any] | N
     """
     if not isinstance(spec.split, str):
         return None
-    return {corpus: split.content for corpus, split in find_splits(corpora, spec).items()}
+    return {corpus: split.content for corpus, split in find_splits(corpora, spec.split).items()}
 
 
 def needs_annotations(corpora: Sequence[str], spec: ShardSpec) -> bool:
@@ -117,7 +117,7 @@ def needs_annotations(corpora: Sequence[str], spec: ShardSpec) -> bool:
     -------
     bool
     """
-    return any(split.counts_trials for split in find_splits(corpora, spec).values())
+    return any(split.counts_trials for split in find_splits(corpora, spec.split).values())
 
 
 def part_windows(
@@ -149,16 +149,18 @@ def part_windows(
     ShardError
         If a split cannot be applied, or a record or window is in two of its parts.
     """
-    if spec.split is None or is_fractions(spec.split):
+    form = form_of(spec.split)
+    if form in ("none", "fractions"):
         return None
     windows = Windows(record.astype(np.int64), start_s, spec.window_s, np.full(len(record), -1))
-    if isinstance(spec.split, Mapping) and CHRONOLOGICAL in spec.split:
+    if form == CHRONOLOGICAL:
+        assert isinstance(spec.split, Mapping)
         found, border = chronological(records, windows, spec.split[CHRONOLOGICAL])
         return Parted(found.part, {"missing": [], "at_a_border": border})
     corpus = records["corpus"].astype(str).to_numpy(object)
     part = np.full(len(record), -1, np.int8)
     missing: list[str] = []
-    for name, split in find_splits(corpus.tolist(), spec).items():
+    for name, split in find_splits(corpus.tolist(), spec.split).items():
         rows = np.flatnonzero(corpus == name)
         own = np.flatnonzero(corpus[record] == name)
         number = np.full(len(records), -1, np.int64)
@@ -179,7 +181,7 @@ def part_windows(
 def _title(spec: ShardSpec) -> str:
     if isinstance(spec.split, str):
         return spec.split
-    return "of the recipe" if is_rules(spec.split) else CHRONOLOGICAL
+    return "of the recipe" if form_of(spec.split) == "rules" else CHRONOLOGICAL
 
 
 def _trials(
@@ -213,36 +215,49 @@ def _trials(
     return event
 
 
-def listed_split(name: str, corpora: Sequence[str], folder: Path) -> Choice | None:
-    """Return a published split with its tables read, as a `ShardSpec` holds it.
+def listed_split(split: Any, corpora: Sequence[str], folder: Path) -> Choice | None:
+    """Return a split with the tables of its publisher read, as a `ShardSpec` holds it.
 
     Parameters
     ----------
-    name : str
-        Of the split.
+    split : None, str, mapping or Split
+        In any form that `shard` takes; what names no table stays as it is.
     corpora : sequence of str
-        Of the records: one.
+        Of the records; of a named split with tables, one.
     folder : Path
         Folder of the raw files.
 
     Returns
     -------
-    Choice
+    Choice or None
 
     Raises
     ------
     ShardError
         If there are several corpora, no such split, or no such table.
     """
-    if len(corpora) != 1:
-        raise ShardError(f"split {name!r}: tables of one corpus only, not of {', '.join(corpora)}")
-    try:
-        split = load_facts(corpora[0]).split(name)
-    except CorpusError as error:
-        raise ShardError(f"split {name!r}: {error}") from None
-    if not any("csv" in rules for rules in split.parts.values()):
-        return name
-    return parse_choice(with_csv(split, folder))
+    choice = parse_choice(split)
+    form = form_of(choice)
+    if form == "rules":
+        assert isinstance(choice, Mapping)
+        cause = choice_cause(choice)
+        if cause:
+            raise ShardError(cause)
+        own = own_split(choice)
+        return parse_choice(with_csv(own, folder)) if _has_tables(own) else choice
+    if form != "name":
+        return choice
+    held = find_splits(corpora, choice)
+    if not any(map(_has_tables, held.values())):
+        return choice
+    if len(held) > 1:
+        raise ShardError(f"split {choice!r}: tables of one corpus only, not of {', '.join(held)}")
+    (published,) = held.values()
+    return parse_choice(with_csv(published, folder))
+
+
+def _has_tables(split: Split) -> bool:
+    return any("csv" in rules for rules in split.parts.values())
 
 
 def with_csv(split: Split, folder: Path) -> Split:

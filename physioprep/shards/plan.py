@@ -21,7 +21,7 @@ from physioprep.shards.record_labels import label_names, record_label, text_name
 from physioprep.shards.source import Source
 from physioprep.shards.spec import ShardSpec
 from physioprep.shards.split import split_subjects, stratify_subjects
-from physioprep.shards.split_choice import choice_parts, is_fractions
+from physioprep.shards.split_choice import choice_parts, form_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -308,7 +308,7 @@ def _splits(records: pd.DataFrame, spec: ShardSpec, having: NDArray[np.int32]) -
         if "split" not in records:
             return None
         return records["split"]
-    if not isinstance(spec.split, Mapping) or not is_fractions(spec.split):
+    if not isinstance(spec.split, Mapping) or form_of(spec.split) != "fractions":
         return None  # each window has its own
     # A record whose subject is unknown counts as a subject of its own.
     subject = records["subject_id"].fillna(records["record_id"]).astype(str)

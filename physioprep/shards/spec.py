@@ -13,7 +13,7 @@ from physioprep.errors import ShardError
 from physioprep.hashes import canonical_sha256
 from physioprep.shards import split_choice
 from physioprep.shards.annotation_label import AnnotationLabel, parse_annotation_labels
-from physioprep.shards.fields import Region, ShardFields, category_lists
+from physioprep.shards.fields import Region, ShardFields, category_lists, check_types
 from physioprep.shards.more_windows import Crop, MoreWindows, parse_option
 from physioprep.shards.placing import placing_checks, unused_checks
 
@@ -163,7 +163,7 @@ class ShardSpec:
     windows_per_chunk: int = 1024
 
     def __post_init__(self) -> None:
-        cause = split_choice.choice_cause(self.split)
+        cause, form = split_choice.choice_cause(self.split), split_choice.form_of(self.split)
         checks = (
             (self.window_s > 0, f"window_s={self.window_s:g}: it must be longer than 0 s"),
             (self.step_s > 0, f"stride_s={self.step_s:g}: it must be longer than 0 s"),
@@ -181,12 +181,12 @@ class ShardSpec:
                 "max_per_record is at least 1",
             ),
             (
-                not self.stratify or split_choice.is_fractions(self.split),
+                not self.stratify or form == "fractions",
                 "stratify needs a split by fractions",
             ),
             (not cause, cause),
             *placing_checks(self.align, self.align_where, self.before_s, self.same_onset, self.pad),
-            *unused_checks(vars(self), counts_trials=split_choice.may_count(self.split)),
+            *unused_checks(vars(self), counts_trials=form in ("name", "rules")),
             *self._target_checks(),
             *self._mixture_checks(),
         )
@@ -266,9 +266,10 @@ class ShardSpec:
         """
         given: dict[str, Any] = {key: value for key, value in fields.items() if value is not None}
         given.setdefault("stride_s", given.get("window_s", cls.window_s))
-        for name in ("stratify", "labels", "texts"):
+        for name in ("stratify", "labels", "texts", "modalities", "annotators"):
             if isinstance(given.get(name), str):
                 given[name] = (given[name],)
+        check_types(given)
         if isinstance(given.get("labels"), Mapping):
             stated = {name: held for name, held in given["labels"].items() if held is not None}
             given["label_categories"] = {**given.get("label_categories", {}), **stated}

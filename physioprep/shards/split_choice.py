@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from physioprep.errors import CorpusError, ShardError
 from physioprep.splits import PARTS, Split, check_split
@@ -12,6 +12,8 @@ from physioprep.splits import PARTS, Split, check_split
 #: Fractions by name; the name of a published split; rules by part; ``{"chronological": {...}}``.
 Choice = Mapping[str, Any] | str
 CHRONOLOGICAL: Final = "chronological"
+#: Of a split: a name, rules, shares of the subjects (by a hash) or of each one's windows.
+Form = Literal["none", "name", "chronological", "rules", "fractions"]
 #: Of ``"chronological"`` alone: our choice.
 _SHARES: Final = {"train": 0.6, "validation": 0.2, "test": 0.2}
 _TRIALS_OF: Final = "trials_of"
@@ -61,50 +63,31 @@ def parse_choice(value: Any) -> Choice | None:
     return found
 
 
-def is_fractions(choice: Choice | None) -> bool:
-    """Return whether a split divides the subjects by a hash.
+def form_of(choice: Choice | None) -> Form:
+    """Return which of its forms a split has.
 
     Parameters
     ----------
     choice : Choice or None
+        From `parse_choice`.
 
     Returns
     -------
-    bool
+    {"none", "name", "chronological", "rules", "fractions"}
+
+    Examples
+    --------
+    >>> form_of({"train": {"subjects": ["1"]}}), form_of({"train": 0.5, "test": 0.5})
+    ('rules', 'fractions')
     """
-    return isinstance(choice, Mapping) and not is_rules(choice) and CHRONOLOGICAL not in choice
-
-
-def may_count(choice: Choice | None) -> bool:
-    """Return whether a split may number trials, which are annotations.
-
-    Parameters
-    ----------
-    choice : Choice or None
-
-    Returns
-    -------
-    bool
-    """
-    return isinstance(choice, str) or is_rules(choice)
-
-
-def is_rules(choice: Choice | None) -> bool:
-    """Return whether a split states its own rules.
-
-    Parameters
-    ----------
-    choice : Choice or None
-
-    Returns
-    -------
-    bool
-    """
-    return (
-        isinstance(choice, Mapping)
-        and CHRONOLOGICAL not in choice
-        and any(isinstance(value, Mapping) for value in choice.values())
-    )
+    if choice is None:
+        return "none"
+    if isinstance(choice, str):
+        return "name"
+    if CHRONOLOGICAL in choice:
+        return CHRONOLOGICAL
+    own = any(isinstance(value, Mapping) for value in choice.values())
+    return "rules" if own else "fractions"
 
 
 def own_split(choice: Mapping[str, Any]) -> Split:
@@ -142,17 +125,20 @@ def choice_cause(choice: Choice | None) -> str:
     >>> choice_cause({"chronological": {"early": 1}})
     "chronological: no part 'early'; they are train, validation, test"
     """
+    form = form_of(choice)
     if choice is None or isinstance(choice, str):
         return "" if choice is None or choice.strip() else "a split has a name"
-    if is_rules(choice):
+    if form == "rules":
         try:
             check_split(own_split(choice), "split")
         except CorpusError as error:
             return str(error)
         return ""
     shares, what = choice, ""
-    if CHRONOLOGICAL in choice:
+    if form == CHRONOLOGICAL:
         shares, what = choice[CHRONOLOGICAL], "chronological: "
+        if len(choice) > 1 or not isinstance(shares, Mapping):
+            return "chronological: shares by part were expected"
         for name in shares:
             if name not in PARTS:
                 return f"{what}no part {name!r}; they are {', '.join(PARTS)}"
@@ -178,10 +164,11 @@ def choice_json(choice: Choice | None) -> Any:
     """
     if choice is None or isinstance(choice, str):
         return choice
-    if is_rules(choice):
+    form = form_of(choice)
+    if form == "rules":
         content = own_split(choice).content
         return {"rules": content["parts"], _TRIALS_OF: content[_TRIALS_OF]}
-    if CHRONOLOGICAL in choice:
+    if form == CHRONOLOGICAL:
         return {CHRONOLOGICAL: [list(pair) for pair in choice[CHRONOLOGICAL].items()]}
     return list(choice.items())  # the form of shards that are older than the others
 

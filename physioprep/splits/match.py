@@ -195,7 +195,8 @@ def match_part(records: pd.DataFrame, rules: Mapping[str, Any]) -> Matched:
             mask &= query_mask(records, value, "records")
         elif name == "csv":
             raise ShardError(
-                f"the split is in {value['file']} of the raw files: say where they are (--raw DIR)"
+                f"the split is in {value['file']} of the raw files: say where they are (--raw DIR; "
+                "in Python physioprep.shards.listed_split)"
             )
     if "order" in rules:  # among the records that the other rules keep
         mask = by_order(records, rules["order"], mask)

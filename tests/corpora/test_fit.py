@@ -11,7 +11,8 @@ import physioprep as pp
 from physioprep.cli import app
 from physioprep.corpora.fit import misfits
 from physioprep.pipeline.place import Step
-from physioprep.pipeline.run import Pipeline, run
+from physioprep.pipeline.recipe import Pipeline
+from physioprep.pipeline.run import run
 from physioprep.simulation import LEADS, write_wfdb
 
 

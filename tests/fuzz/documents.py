@@ -27,7 +27,7 @@ from physioprep.errors import CorpusError
 from physioprep.facts import parse_facts
 from physioprep.harmonise.recipe import load_recipe
 from physioprep.manifest import make_manifest, read_manifest, write_manifest
-from physioprep.pipeline.run import load_pipeline
+from physioprep.pipeline.recipe import load_pipeline
 from physioprep.recording import GroupHeader, Header
 from physioprep.shards.annotation_label import read_annotation_labels
 from tests.corpora.conftest import edf_file, wfdb_record

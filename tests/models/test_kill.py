@@ -320,7 +320,8 @@ def test_a_pipeline_killed_inside_an_evaluation_goes_on_inside_it(
 ) -> None:
     import physiomodels.evaluation.fold
     from physioprep.pipeline.place import Step
-    from physioprep.pipeline.run import Pipeline, run
+    from physioprep.pipeline.recipe import Pipeline
+    from physioprep.pipeline.run import run
 
     (tmp_path / "raw").mkdir()
     (tmp_path / "out").mkdir()

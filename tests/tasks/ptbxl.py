@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from physioprep.pipeline.task import load_task
+from physioprep.pipeline.task_list import load_task
 from tests.tasks.files import ecg
 
 LEADS = ("I", "II", "III", "AVR", "AVL", "AVF", "V1", "V2", "V3", "V4", "V5", "V6")

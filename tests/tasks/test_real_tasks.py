@@ -10,7 +10,8 @@ import pytest
 import wfdb
 
 from physioprep.errors import PhysioprepError
-from physioprep.pipeline.run import load_pipeline, run
+from physioprep.pipeline.recipe import load_pipeline
+from physioprep.pipeline.run import run
 from tests.tasks.test_tasks import small
 
 pytestmark = pytest.mark.realdata

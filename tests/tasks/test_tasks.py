@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 from physioprep.cli import app
 from physioprep.errors import PhysioprepError, RecipeError
 from physioprep.pipeline.place import Step
-from physioprep.pipeline.run import Pipeline, load_pipeline, run
-from physioprep.pipeline.task import describe_task, list_tasks, load_task
+from physioprep.pipeline.recipe import Pipeline, load_pipeline
+from physioprep.pipeline.run import run
+from physioprep.pipeline.task_list import describe_task, list_tasks, load_task
 from physioprep.pipeline.tasks_page import tasks_page
 from physioprep.verifying import verify
 
