@@ -3,7 +3,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from physiomodels.evaluation.baseline import BANDS, band_power, features, heart_rate, logistic
+from physiomodels.evaluation.baseline import (
+    BANDS,
+    band_power,
+    delineation,
+    features,
+    heart_rate,
+    logistic,
+)
 from physiomodels.training.data import window_table
 
 
@@ -16,6 +23,28 @@ def test_a_tone_is_found_in_its_band(band: str, hz: float) -> None:
     assert 10 ** found[f"{band}_0_share"] == pytest.approx(1, rel=0.01)
     assert all(found[f"{other}_0"] < -1 for other in BANDS if other != band)
     assert 10 ** found["delta_1"] + 10 ** found["theta_1"] == pytest.approx(5e-7, rel=0.01)
+
+
+def test_the_waves_of_a_simulated_ecg_are_seen_in_their_order() -> None:
+    import neurokit2
+
+    signal = neurokit2.ecg_simulate(
+        duration=10, sampling_rate=250, heart_rate=60, heart_rate_std=0, random_state=1
+    )
+    found = delineation(signal, 250.0, 500)
+    begins = {
+        name: np.flatnonzero(np.diff((share > 0.5).astype(int)) == 1)
+        for name, share in found.items()
+    }
+    assert all(8 <= len(one) <= 10 for one in begins.values())
+    for beat in begins["qrs"][2:-2]:  # in one second of 50 epochs: P before, T after
+        assert any(beat - 15 <= p < beat for p in begins["p"])
+        t = [one for one in begins["t"] if beat < one <= beat + 25]
+        peak = [one for one in begins["t_end"] if beat < one <= beat + 30]
+        assert len(t) == len(peak) == 1
+        assert t < peak
+    assert all((share == 0).all() for share in delineation(signal[:100], 250.0, 20).values())
+    assert all((share == 0).all() for share in delineation(np.zeros(500), 250.0, 50).values())
 
 
 @pytest.mark.parametrize("hr", [50, 75, 120])

@@ -28,6 +28,8 @@ MODALITIES = ("eeg", "ecg", "ppg")
 STRENGTHS = (1e-3, 1e-2, 1e-1)
 #: Penalties of ridge regression to choose from.
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
+#: Epochs up to this length are parts of one beat: they have no heart rate, s.
+_WITHIN_A_BEAT_S = 0.1
 _WITHOUT_CHOICE = 1e-2  # where too few labels are left for a choice
 
 
@@ -126,6 +128,48 @@ def heart_rate(signal: NDArray[Any], rate_hz: float, modality: str = "ecg") -> d
     return dict(zip(names, map(float, values), strict=True))
 
 
+def delineation(signal: NDArray[Any], rate_hz: float, n_epochs: int) -> dict[str, Floats]:
+    """Return where NeuroKit2 sees the waves of one ECG lead, epoch by epoch.
+
+    Parameters
+    ----------
+    signal : ndarray, shape (time,)
+        In any unit.
+    rate_hz : float
+        Sampling rate.
+    n_epochs : int
+        Of equal length, one after the other.
+
+    Returns
+    -------
+    dict of str to ndarray of float64, shape (epoch,)
+        ``p``, ``qrs``, ``t`` and ``t_end`` (from the T wave's peak): the share of the epoch that
+        lies in such a wave, by `neurokit2.ecg_delineate` (method ``dwt``, after Martinez et al.,
+        2004). 0 where nothing is found.
+    """
+    import neurokit2
+
+    names = {"p": ("P_Onsets", "P_Offsets"), "qrs": ("R_Onsets", "R_Offsets"),
+             "t": ("T_Onsets", "T_Offsets"), "t_end": ("T_Peaks", "T_Offsets")}  # fmt: skip
+    inside = {name: np.zeros(len(signal)) for name in names}
+    if np.isfinite(signal).all() and np.ptp(signal) > 0:
+        rate = round(rate_hz)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # NeuroKit2's, about beats without a wave
+            try:
+                cleaned = neurokit2.ecg_clean(signal.astype(np.float64), sampling_rate=rate)
+                peaks = neurokit2.ecg_peaks(cleaned, sampling_rate=rate)[1]["ECG_R_Peaks"]
+                _, found = neurokit2.ecg_delineate(cleaned, peaks, sampling_rate=rate, method="dwt")
+            except (ValueError, TypeError, IndexError, ZeroDivisionError):  # of too few beats
+                found = {}
+        for name, (begin, end) in names.items():
+            pairs = zip(found.get(f"ECG_{begin}", ()), found.get(f"ECG_{end}", ()), strict=False)
+            for start, stop in pairs:
+                if np.isfinite(start) and np.isfinite(stop):
+                    inside[name][int(start) : int(stop)] = 1
+    return {name: held.reshape(n_epochs, -1).mean(1) for name, held in inside.items()}
+
+
 def features(
     shards: str | Path | Shards,
     modality: str,
@@ -140,7 +184,8 @@ def features(
         Made by `physioprep.shard`.
     modality : str
         "eeg": `band_power` of every channel; "ecg": `heart_rate` of lead II where present, else of
-        the first lead present; "ppg": the same of the first channel present.
+        the first lead present (`delineation` of epochs shorter than a beat); "ppg": the same of the
+        first channel present.
     where : str, optional
         Query on the window manifest.
     n_epochs : int, optional
@@ -158,11 +203,20 @@ def features(
     held = opened.modalities[modality]
     second = held.channels.index("II") if "II" in held.channels else 0
     rows, numbers = [], []
+    length_s = held.n_samples / held.rate_hz / (n_epochs or 1)
+    of_waves = modality == "ecg" and n_epochs is not None and length_s <= _WITHIN_A_BEAT_S
     for batch in open_stream(opened, [modality], 64, where=where, shuffle=False):
-        cut = by_epoch(batch, [modality], n_epochs)
+        cut = by_epoch(batch, [modality], None if of_waves else n_epochs)
         present = cut[f"present_{modality}"].numpy()
         for n, signal in enumerate(cut[modality].numpy()):
-            if modality == "eeg":
+            if of_waves:
+                assert n_epochs is not None
+                lead = second if present[n][second] else int(present[n].argmax())
+                shares = delineation(signal[lead], held.rate_hz, n_epochs)
+                rows += [
+                    {name: share[e] for name, share in shares.items()} for e in range(n_epochs)
+                ]
+            elif modality == "eeg":
                 known = np.where(present[n][:, None], signal, np.nan)
                 rows.append(band_power(known, held.rate_hz))
             else:

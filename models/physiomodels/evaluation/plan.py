@@ -19,6 +19,7 @@ from physiomodels.evaluation.protocol import Fold
 from physiomodels.evaluation.windows import choose_windows, folds_of, outside, unit_of
 from physiomodels.metrics.choice import Scoring, choose_metrics
 from physiomodels.metrics.spans import METRICS as SPANS
+from physiomodels.metrics.waves import METRICS as WAVES
 from physiomodels.training.classifier import load_encoder, weights_files
 from physiomodels.training.data import check_fit
 from physiomodels.training.labels import Labels
@@ -212,6 +213,7 @@ def _scoring(shards: Shards, config: EvaluateConfig, labels: Labels) -> Scoring:
     events = None
     if set(metrics) & set(SPANS) and target.name in shards.attrs.get("spans", ()):
         events = _events(shards, target.name, classes[positive])
+    waves = _waves(shards, target.name, classes) if set(metrics) & set(WAVES) else None
     return Scoring(
         kind=target.kind,
         classes=classes,
@@ -219,7 +221,24 @@ def _scoring(shards: Shards, config: EvaluateConfig, labels: Labels) -> Scoring:
         metrics=metrics,
         length_s=held.n_samples / held.rate_hz / (target.n_epochs or 1),
         events=events,
+        waves=waves,
     )
+
+
+def _waves(
+    shards: Shards, label: str, classes: Sequence[str]
+) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """Return the intervals of each class that has any."""
+    found = {}
+    if label in shards.attrs.get("spans", ()):
+        found = {name: _events(shards, label, name) for name in classes}
+    waves = {name: held for name, held in found.items() if held}
+    if not waves:
+        raise ModelError(
+            f"{shards.path}: {label} has no intervals, which the metrics of waves compare: shard "
+            "it with `spans: true`"
+        )
+    return waves
 
 
 def _events(shards: Shards, label: str, category: str) -> dict[str, list[tuple[float, float]]]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from physiomodels.metrics import challenge, multi_label, number, one_class, spans
+from physiomodels.metrics import challenge, multi_label, number, one_class, spans, waves
 from physiomodels.metrics.bootstrap import Ints, Scorer
 from physioprep.errors import ModelError
 from physioprep.suggest import did_you_mean
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: The metrics of each kind of target.
 METRICS: Final = {
-    "class": (*one_class.METRICS, *spans.METRICS),
+    "class": (*one_class.METRICS, *spans.METRICS, *waves.METRICS),
     "classes": (*multi_label.METRICS, *challenge.METRICS),
     "number": number.METRICS,
 }
@@ -39,7 +39,9 @@ DEFAULTS: Final = {
 #: Of a class per epoch of a sequence, as sleep staging reports.
 SEQUENCE: Final = ("kappa", "macro_f1", "accuracy", "balanced_accuracy", "weighted_f1")
 #: Metrics of which less is better.
-LOWER: Final = frozenset({"ece", "brier", "rmse", "mae", "false_alarms_per_hour"})
+LOWER: Final = frozenset(
+    {"ece", "brier", "rmse", "mae", "false_alarms_per_hour", "wave_error_ms", "wave_sd_ms"}
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Scoring:
     events : dict of str to list of (float, float), optional
         By ``corpus/record``: start and end of the events of the positive class, s. By default they
         are told from the windows.
+    waves : dict of str to dict, optional
+        Per class that is a wave, by ``corpus/record``: begin and end of each, s.
     """
 
     kind: str
@@ -69,6 +73,7 @@ class Scoring:
     metrics: tuple[str, ...]
     length_s: float
     events: Mapping[str, spans.Spans] | None = None
+    waves: Mapping[str, Mapping[str, spans.Spans]] | None = None
 
     @property
     def main(self) -> str:
@@ -203,13 +208,17 @@ def score_classes(rows: pd.DataFrame, scoring: Scoring) -> dict[str, dict[str, f
     -------
     dict of str to dict
         By class, of several classes at once: AUROC, AUPRC and how many windows state it and have
-        it; of one class: F1 and how many have it; of a number nothing.
+        it; of one class: F1 and how many have it, or of waves the scores of onset and end; of a
+        number nothing.
     """
     if scoring.kind == "number":
         return {}
     truth, answer = arrays(rows, scoring)
     if scoring.kind == "classes":
         return multi_label.per_class(truth, answer, scoring.classes)
+    if set(waves.METRICS) & set(scoring.metrics):
+        points = _wave_counts(rows, answer, scoring)[1].sum(0)
+        return dict(waves.per_wave(points, list(scoring.waves or ())))
     from sklearn.metrics import f1_score
 
     codes = list(range(len(scoring.classes)))
@@ -257,7 +266,39 @@ def _extras(
     if set(spans.METRICS) & set(scoring.metrics):
         first, counts = _counts(rows, truth, answer, scoring)
         found.append(lambda times: spans.scores(times[first] @ counts))
+    if set(waves.METRICS) & set(scoring.metrics):
+        begin, points = _wave_counts(rows, answer, scoring)
+        found.append(
+            lambda times: waves.scores(np.tensordot(times[begin].astype(np.float64), points, 1))
+        )
     return found
+
+
+def _wave_counts(
+    rows: pd.DataFrame, answer: NDArray[np.float64], scoring: Scoring
+) -> tuple[Ints, NDArray[np.float64]]:
+    """Return for each recording its first row, and what is counted of onsets and ends of its waves.
+
+    A wave is answered where neighbouring windows have its class as the likeliest.
+    """
+    said, starts = answer.argmax(1), rows["start_s"].to_numpy(np.float64)
+    named = scoring.waves or {}
+    first, counts = [], []
+    groups = rows.reset_index(drop=True).groupby(["corpus", "record_id"], sort=False)
+    for (corpus, record), held in groups:
+        at = held.index.to_numpy()
+        seen = spans.runs(starts[at], scoring.length_s, np.ones(len(at), bool))
+        own = [
+            waves.counts_of(
+                of.get(f"{corpus}/{record}", ()),
+                spans.runs(starts[at], scoring.length_s, said[at] == scoring.classes.index(name)),
+                seen,
+            )
+            for name, of in named.items()
+        ]
+        first.append(at[0])
+        counts.append(np.concatenate(own))
+    return np.array(first, np.int64), np.array(counts)
 
 
 def _counts(
