@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 NAME: Final = "task.json"
 SCHEMA: Final = "physioprep.task"
 SCHEMA_VERSION: Final = 1
+#: Causes that a table shows.
+_SHOWN: Final = 20
 #: Windows in no part of the split.
 NO_PART: Final = "in no part"
 #: Values of several statements at once.
@@ -272,6 +274,15 @@ def task_tables(out: Path) -> list[dict[str, Any]]:
                 "caption": _from(content),
             }
         )
+        why = _why(content)
+        if why:
+            tables.append(
+                {
+                    "title": f"{mark}{content['title']}: what explains a difference",
+                    "columns": ["cause"],
+                    "rows": [[line] for line in why],
+                }
+            )
     if content["scores"]:
         names = list(dict.fromkeys(key for row in content["scores"] for key in row["metrics"]))
         rows = [
@@ -287,6 +298,20 @@ def task_tables(out: Path) -> list[dict[str, Any]]:
             }
         )
     return tables
+
+
+def _why(content: Mapping[str, Any]) -> list[str]:
+    """Return what a reader of the counts should know: causes, and labels that do not fit."""
+    said = list(content["explained_by"])
+    if len(said) > _SHOWN:
+        said[_SHOWN:] = [f"and {len(said) - _SHOWN} more: explained_by of {NAME}"]
+    for key, words in (
+        ("unknown_labels", "classes that the task does not know"),
+        ("absent_labels", "classes of the task that no window has"),
+    ):
+        if content.get(key):
+            said.append(f"{words}: {', '.join(content[key])}")
+    return said
 
 
 def _from(content: Mapping[str, Any]) -> str:

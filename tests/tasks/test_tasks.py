@@ -124,8 +124,23 @@ def test_counts_beside_the_published_ones_with_what_explains_them(tmp_path: Path
     said = " ".join(content["explained_by"])
     assert "30 of 36 Subject*_1.edf (rest) are missing" in said
     assert "Subject01_1" in said
+    printed = " ".join(done.output.replace("│", " ").split())
+    assert "30 of 36 Subject*_1.edf (rest) are missing" in printed
+    assert "record Subject01_1 is not in the store" in printed
     assert content["until"] == "shard"
     assert content["scores"] == []
+
+
+def test_an_ecg_without_marks_is_not_taken_for_one_without_waves(tmp_path: Path) -> None:
+    raw, out = tmp_path / "raw", tmp_path / "out"
+    raw.mkdir()
+    raw_of("ludb").make(raw)
+    (raw / "data/1.ii").unlink()
+    run("tasks/ludb", raw, out, until="shard")
+    windows = json.loads((out / "task.json").read_text())["windows"]
+    ours = {row["class"]: row["ours"] for row in windows}
+    whole = raw_of("ludb").expected()["all"]
+    assert ours == {name: count * 2 // 3 for name, count in whole.items()}
 
 
 def test_what_stops_a_task_stands_beside_its_windows(tmp_path: Path) -> None:

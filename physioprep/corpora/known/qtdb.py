@@ -66,7 +66,8 @@ def derive_annotations(marks: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArra
         rows = np.flatnonzero(marks["source"] == source)
         waves = _waves(rows, marks["code"])
         found += [*waves, *_stretches(waves, marks["onset"])]
-    names, first, last = ([wave[place] for wave in found] for place in range(3))
+    names = [name for name, _, _ in found]
+    first, last = (np.array([wave[place] for wave in found], np.int64) for place in (1, 2))
     added = {name: column[first] for name, column in marks.items()}
     added["duration"] = marks["onset"][last] - marks["onset"][first]
     added["text"] = np.array(names, object)
