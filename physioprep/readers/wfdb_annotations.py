@@ -116,12 +116,12 @@ def look_beside(
     """
     listing = _extensions(str(folder), os.stat(folder).st_mtime_ns)  # noqa: PTH116 (hot path)
     found = Beside([], [], [], [])
-    for extension in listing.get(record, ()):
+    for extension, is_regular in listing.get(record, ()):
         name = f"{record}.{extension}"
         if name in exclude or not name.endswith(endings):
             continue
         path, known = folder / name, extension in KNOWN_EXTENSIONS
-        is_file = os.path.isfile(path)  # noqa: PTH113 (hot path)
+        is_file = is_regular or os.path.isfile(path)  # noqa: PTH113 (hot path)
         if not is_file and not known and path.is_dir():
             continue  # a folder whose name begins as the record's
         try:
@@ -145,17 +145,20 @@ def look_beside(
 
 
 @lru_cache(maxsize=4)
-def _extensions(folder: str, modified_ns: int) -> dict[str, tuple[str, ...]]:
-    """Map record to extensions that may be annotations; one listing serves a folder's records."""
-    found: dict[str, list[str]] = {}
-    names = sorted(os.listdir(folder))  # noqa: PTH208 (hot path)
-    known = set(names)
-    for name in names:
+def _extensions(folder: str, modified_ns: int) -> dict[str, tuple[tuple[str, bool], ...]]:
+    """Map record to extensions that may be annotations, and whether each is a plain file.
+
+    One listing serves a folder's records; it tells files from links without a look at each.
+    """
+    found: dict[str, list[tuple[str, bool]]] = {}
+    with os.scandir(folder) as listing:  # pathlib takes several times as long
+        known = {item.name: item.is_file(follow_symlinks=False) for item in listing}
+    for name, is_regular in sorted(known.items()):
         if name.rpartition(".")[2].lower() in _OTHER_EXTENSIONS:
             continue
         stem, dot, extension = name.rpartition(".")
         while stem and dot:
-            found.setdefault(stem, []).append(extension)
+            found.setdefault(stem, []).append((extension, is_regular))
             if stem in known or f"{stem}.hea" in known:
                 break  # the file belongs to this one, not to a record of a shorter name
             stem, dot, more = stem.rpartition(".")

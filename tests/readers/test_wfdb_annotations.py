@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +169,25 @@ def test_a_strange_file_beside_a_record_is_noted(write_record: Any, tmp_path: Pa
         (note,) = found.metadata["notes"]
         assert note.startswith("r.abc: not read as annotations")
         assert "not_read" not in found.metadata
+
+
+def test_a_listing_tells_plain_files_from_links(
+    write_record: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LUDB has 13 annotation files a record: a look at each took a sixth of a header's time."""
+    write_record("a", 16)
+    raw = np.array([5 | 1 << 10, 0], "<u2").tobytes()
+    (tmp_path / "a.atr").write_bytes(raw)
+    (tmp_path / "a.qrs").symlink_to(tmp_path / "a.atr")
+    (tmp_path / "a.ecg").symlink_to(tmp_path / "none")
+    looked_at = []
+
+    def isfile(path: Any) -> bool:
+        looked_at.append(Path(path).name)
+        return Path(path).is_file()
+
+    monkeypatch.setattr(os.path, "isfile", isfile)
+    found = read_header(tmp_path / "a.hea")
+    assert [file.name for file in found.files] == ["a.hea", "a.dat", "a.atr", "a.qrs"]
+    assert looked_at == ["a.ecg", "a.qrs"]
+    assert found.metadata["not_read"] == ["a.ecg"]
