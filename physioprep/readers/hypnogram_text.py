@@ -1,8 +1,8 @@
 """Read hypnograms in plain text: a table with times, or a stage a line.
 
-A table has the columns ``onset``, ``duration`` (s) and ``stage`` (or ``event``, ``label``,
-``description``), separated by commas, tabs or semicolons; anything else is one stage a line, for
-which the length of an epoch must be known.
+A table has the columns ``onset`` and ``duration``, or ``start`` and ``stop`` (or ``end``), in s, and
+``stage`` (or ``event``, ``label``, ``description``), separated by commas, tabs or semicolons;
+anything else is one stage a line, for which the length of an epoch must be known.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import math
 from collections.abc import Mapping
 from typing import Final
 
-from physioprep.readers.label_rows import LabelRow, check_number, seconds
+from physioprep.readers.label_rows import LabelRow, check_number, interval, seconds
 
 #: Columns of the label in a table, the first that is there.
 _LABELS: Final = ("stage", "event", "label", "description")
+_STARTS: Final = ("onset", "start")
+_STOPS: Final = ("stop", "end")
 
 
 def parse_hypnogram(
@@ -55,10 +57,10 @@ def parse_hypnogram(
     first = lines[0]
     delimiter = next((mark for mark in ("\t", ";", ",") if mark in first), ",")
     header = [cell.strip().lower() for cell in first.split(delimiter)]
-    if "onset" in header:
+    if _first(header, _STARTS) is not None:
         return _table(lines, delimiter, header, epoch_s, names)
     if len(header) > 1:
-        raise ValueError(f"no column 'onset', but {first[:60]!r}")
+        raise ValueError(f"no column 'onset' or 'start', but {first[:60]!r}")
     if epoch_s is None:
         raise ValueError("a stage a line: state the length of an epoch (epoch_s: 30)")
     rows = []
@@ -76,13 +78,12 @@ def _table(
     epoch_s: float | None,
     names: Mapping[str, str],
 ) -> list[LabelRow]:
-    label = next((header.index(name) for name in _LABELS if name in header), None)
-    if label is None:
+    label, onset = _first(header, _LABELS), _first(header, _STARTS)
+    if label is None or onset is None:
         raise ValueError(f"no column {', '.join(_LABELS[:-1])} or {_LABELS[-1]}")
     if len(set(header)) < len(header):
         raise ValueError("two columns of one name")
-    onset = header.index("onset")
-    duration = header.index("duration") if "duration" in header else None
+    duration, stop = _first(header, ("duration",)), _first(header, _STOPS)
     rows: list[LabelRow] = []
     try:
         for cells in csv.reader(lines[1:], delimiter=delimiter):
@@ -90,15 +91,23 @@ def _table(
             if len(cells) != len(header):
                 raise ValueError(f"{len(cells)} cells, not {len(header)}: {line[:60]!r}")
             said = "" if duration is None else cells[duration].strip()
+            start = seconds(cells[onset], line)
             length = math.nan if epoch_s is None else epoch_s
             if said:
                 length = seconds(said, line)
+            elif stop is not None and cells[stop].strip():
+                start, length = interval(cells[onset], cells[stop], line)
             if length < 0:
                 raise ValueError(f"a duration below 0: {line[:60]!r}")
             code = cells[label].strip()
             text = names.get(code, code)
-            rows.append(LabelRow(seconds(cells[onset], line), length, text, code))
+            rows.append(LabelRow(start, length, text, code))
             check_number(rows)
     except csv.Error as error:
         raise ValueError(f"not a table: {error}") from None
     return rows
+
+
+def _first(header: list[str], names: tuple[str, ...]) -> int | None:
+    """Return the place of the first of these names that a header has."""
+    return next((header.index(name) for name in names if name in header), None)

@@ -163,3 +163,16 @@ def test_hypnograms_in_text():
 def test_damaged_hypnograms_are_one_error(text, said):
     with pytest.raises(ValueError, match=said):
         parse_hypnogram(text)
+
+
+def test_tables_may_say_start_and_stop():
+    """As code books do: a trial a row, from when to when."""
+    rows = parse_hypnogram("trial,start,end,label\n1,30,132.5,happy\n2,287,,fear\n", epoch_s=10)
+    assert [(row.onset, row.duration, row.text) for row in rows] == [
+        (30.0, 102.5, "happy"), (287.0, 10.0, "fear"),
+    ]  # fmt: skip
+    assert parse_hypnogram("Start\tStop\tEvent\n1\t2\tx\n")[0].duration == 1.0
+    with pytest.raises(ValueError, match="ends before it starts"):
+        parse_hypnogram("start;stop;label\n5;4;x\n")
+    with pytest.raises(ValueError, match="no column stage, event, label or description"):
+        parse_hypnogram("start,stop\n5,6\n")
