@@ -13,7 +13,7 @@ from typing import TypeVar
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.hdf5_check import check_hdf5
 from physioprep.readers.parts import header_of, split_part, stamp
-from physioprep.readers.structures import Container, list_structure, read_structure
+from physioprep.readers.structures import DESCRIBE, Container, list_structure, read_structure
 from physioprep.recording import Header, Recording
 
 T = TypeVar("T")
@@ -109,5 +109,5 @@ def _of_structure(path: Path, act: Callable[[Container], T | None]) -> T:
         text = " ".join(str(error).split())[:200]
         raise UnreadableFileError(path, f"not a readable HDF5 file ({text})") from error
     if found is None:
-        raise UnreadableFileError(path, f"HDF5 datasets of no known corpus: {names}")
+        raise UnreadableFileError(path, f"HDF5 datasets of no known corpus: {names}; {DESCRIBE}")
     return found

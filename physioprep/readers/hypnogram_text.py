@@ -1,7 +1,7 @@
 """Read hypnograms in plain text: a table with times, or a stage a line.
 
-A table has the columns ``onset`` and ``duration``, or ``start`` and ``stop`` (or ``end``), in s, and
-``stage`` (or ``event``, ``label``, ``description``), separated by commas, tabs or semicolons;
+A table has the columns ``onset`` and ``duration``, or ``start`` and ``stop`` (or ``end``), in s,
+and ``stage`` (or ``event``, ``label``, ``description``), separated by commas, tabs or semicolons;
 anything else is one stage a line, for which the length of an epoch must be known.
 """
 

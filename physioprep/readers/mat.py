@@ -13,7 +13,7 @@ from pathlib import Path
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.mat_file import load_mat
 from physioprep.readers.parts import header_of, split_part
-from physioprep.readers.structures import Container, read_structure
+from physioprep.readers.structures import DESCRIBE, Container, read_structure
 from physioprep.recording import Header, Recording
 
 
@@ -77,4 +77,4 @@ def read(path: Path, verify: bool = True) -> Recording:
         cause = "a Challenge signal file without its .hea: its rate, leads and units are unknown"
         raise UnreadableFileError(path, cause)
     names = ", ".join(sorted(content))[:80]
-    raise UnreadableFileError(path, f"MATLAB variables of no known corpus: {names}")
+    raise UnreadableFileError(path, f"MATLAB variables of no known corpus: {names}; {DESCRIBE}")

@@ -14,7 +14,7 @@ import numpy as np
 
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.parts import header_of, split_part, stamp
-from physioprep.readers.structures import Container, read_structure
+from physioprep.readers.structures import DESCRIBE, Container, read_structure
 from physioprep.readers.unpickle import ForbiddenError, unpickle
 from physioprep.recording import Header, Recording
 
@@ -81,7 +81,7 @@ def read(path: Path, verify: bool = True) -> Recording:
         recording = read_structure(Container(content, path, file, part, "pickles"))
         if recording is not None:
             return recording
-    raise UnreadableFileError(path, "a pickle of no known corpus")
+    raise UnreadableFileError(path, f"a pickle of no known corpus; {DESCRIBE}")
 
 
 def load_pickle(file: Path) -> Any:

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from physioprep.errors import UnreadableFileError
 from physioprep.recording import Recording
 
 T = TypeVar("T")
 _KNOWN = "physioprep.corpora.known"
+#: What to do where no corpus has the structure of a file.
+DESCRIBE: Final = "NAME.yaml beside it may say what is what (docs/readers.md)"
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def test_a_bare_array_in_a_pickle(tmp_path: Path):
     assert np.array_equal(recording.groups[0].digital[:, -250:], array[-1])
     assert recording.annotation_columns["text"][12] == "neutral"
     (tmp_path / "sub008.pkl").write_bytes(pickle.dumps(array[:3]))
-    with pytest.raises(UnreadableFileError, match="a pickle of no known corpus"):
+    with pytest.raises(UnreadableFileError, match=r"a pickle of no known corpus; NAME\.yaml"):
         read_recording(tmp_path / "sub008.pkl")
 
 

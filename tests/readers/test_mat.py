@@ -182,7 +182,7 @@ def test_challenge_file_alone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError, match=r"without its \.hea"):
         read_recording(path)
     savemat(path, {"x": 1, "y": 2})
-    with pytest.raises(UnreadableFileError, match="no known corpus: x, y"):
+    with pytest.raises(UnreadableFileError, match=r"no known corpus: x, y; NAME\.yaml beside it"):
         read_recording(path)
 
 
