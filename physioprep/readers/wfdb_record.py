@@ -162,7 +162,8 @@ def read_groups(
         The samples of a signal do not have the stated checksum.
     """
     n_frames = frames_of(path, record)
-    signals = _stream(path, record, n_frames) or _decode(path, record, n_frames)
+    n_read = n_frames + _frames_behind(path, record, n_frames)
+    signals = _stream(path, record, n_frames) or _decode(path, record, n_read)
     groups, checksums, wrong_starts = [], [""] * len(record.signals), []
     for members in by_rate(record):
         header = group_header(record, members, n_frames)
@@ -170,11 +171,13 @@ def read_groups(
             digital: Any = signals
         else:
             dtype = np.result_type(*(signals[member].dtype for member in members))
-            digital = np.empty((len(members), header.n_samples), dtype)
+            width = record.signals[members[0]].samples_per_frame
+            digital = np.empty((len(members), n_read * width), dtype)
             for row, member in enumerate(members):
                 digital[row] = signals[member]
         lines = [record.signals[member] for member in members]
-        states = _verify(path, members, lines, digital, verify)
+        stated = digital[:, : header.n_samples] if n_read > n_frames else digital
+        states = _verify(path, members, lines, stated, verify)
         starts = digital[:, 0].tolist() if verify and header.n_samples else []
         for member, state in zip(members, states, strict=True):
             checksums[member] = state
@@ -183,6 +186,8 @@ def read_groups(
             if line.initial_value not in (None, start) and line.format != 8:
                 wrong_starts.append(member)
         _undo_skew(digital, lines)
+        if n_read > n_frames:
+            digital = np.ascontiguousarray(digital[:, : header.n_samples])
         groups.append(SignalGroup(**vars(header), digital=digital))
     return tuple(groups), {"checksums": checksums, "initial_value_differs": wrong_starts}
 
@@ -220,6 +225,23 @@ def longer_files(parts: Iterable[tuple[Path, RecordHeader, int]]) -> list[str]:
         if size - needed >= least:
             notes.append(f"{file.name}: {size - needed} {unit} longer than stated, not read")
     return notes
+
+
+def _frames_behind(path: Path, record: RecordHeader, n_frames: int) -> int:
+    """Return how many frames behind the last hold samples of skewed signals."""
+    skew = max((line.skew for line in record.signals), default=0)
+    if not skew:
+        return 0
+    found = [skew]
+    for name, members in _by_file(path, record).items():
+        lines = [record.signals[member] for member in members]
+        if name != "~" and (path.parent / name).is_file():
+            width = sum(line.samples_per_frame for line in lines)
+            there = wfdb_signals.n_frames_in(
+                path.parent / name, lines[0].format, lines[0].byte_offset, width
+            )
+            found.append(max(0, there - n_frames))
+    return min(found)
 
 
 def _stream(path: Path, record: RecordHeader, n_frames: int) -> StreamedSamples | None:

@@ -279,6 +279,24 @@ def test_samples_behind_those_stated_are_noted(
     assert reader_flags(recording.metadata) == ["note:a.dat: 12 bytes longer than stated, not read"]
 
 
+@pytest.mark.parametrize("offset", [0, 20])
+@pytest.mark.parametrize("spf", [(1, 1), (2, 1)])
+@pytest.mark.parametrize("there", [0, 2, 3, 5])
+def test_skewed_signals_go_on_behind_the_end(
+    write_record: Any, tmp_path: Path, offset: int, spf: tuple[int, int], there: int
+) -> None:
+    signals = write_record("a", 16, spf=spf, n_frames=17 + there, skew=(0, 3), offset=offset)
+    head = (tmp_path / "a.hea").read_text().replace(f"a 2 250 {17 + there}", "a 2 250 17")
+    (tmp_path / "a.hea").write_text(head)
+    groups = read_recording(tmp_path / "a", verify=False).groups
+    found = [row.tolist() for group in groups for row in group.digital]
+    missing = max(0, 3 - there)
+    assert found == [
+        signals[0][: 17 * spf[0]],
+        [*signals[1][3 : 20 - missing], *[-32768] * missing],
+    ]
+
+
 def test_skewed_signals_need_samples_behind_the_end(write_record: Any, tmp_path: Path) -> None:
     write_record("a", 16, n_frames=20, skew=(0, 3))
     head = (tmp_path / "a.hea").read_text().replace("a 2 250 20", "a 2 250 17")
