@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+from physioprep.trees import levels
+
 #: Ending of a temporary name; files that a killed writer leaves behind have it.
 TEMPORARY: Final = ".tmp"
 #: Files that are flushed at a time.
@@ -297,9 +299,9 @@ def sync_tree(folder: Path) -> None:
         Top of the tree.
     """
     files, folders = [], []
-    for parent, _, names in os.walk(folder):
-        folders.append(Path(parent))
-        for path in (Path(parent) / name for name in names):
+    for parent, _, names in levels(folder):
+        folders.append(parent)
+        for path in (parent / name for name in names):
             if stat.S_ISREG(path.lstat().st_mode):  # not what a link leads to
                 files.append(path)
     sync_all(files)
@@ -366,6 +368,8 @@ def remove_leftovers(folder: Path) -> None:
     folder : Path
         That nobody else writes to now.
     """
-    for path in folder.rglob(f"*{TEMPORARY}*"):
-        if _LEFTOVER.fullmatch(path.name):
-            remove(path)
+    for parent, folders, files in levels(folder):
+        for name in (*folders, *files):
+            if _LEFTOVER.fullmatch(name):
+                remove(parent / name)
+        folders[:] = [name for name in folders if not _LEFTOVER.fullmatch(name)]

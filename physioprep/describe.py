@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from physioprep.errors import PhysioprepError
 from physioprep.outputs import EMBEDDINGS
 from physioprep.remote import listing, place
+from physioprep.trees import files_below
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -270,7 +271,7 @@ def _describe_store(path: str | Path, all_records: bool) -> dict[str, Any]:
 
 def _size(path: str | Path) -> int | None:
     if isinstance(path, Path):
-        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+        return sum(file.stat().st_size for file in files_below(path))
     sizes = listing(path).values()
     return None if None in sizes else sum(size or 0 for size in sizes)
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from physioprep.atomic import write_text
 from physioprep.limits import MAX_TEXT_BYTES
+from physioprep.trees import files_below
 
 #: The list of a folder's files and their SHA-256, as ``sha256sum`` writes it.
 HASHES: Final = "SHA256SUMS"
@@ -196,7 +197,7 @@ def write_hashes(folder: Path, names: Iterable[str] | None = None) -> None:
     """
     if names is None:
         listing = folder / HASHES
-        files = (path for path in folder.rglob("*") if path.is_file() and path != listing)
+        files = (path for path in files_below(folder) if path != listing)
         names = [path.relative_to(folder).as_posix() for path in files]
     write_text(folder / HASHES, format_hashes({name: sha256_of(folder / name) for name in names}))
 

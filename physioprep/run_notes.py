@@ -13,6 +13,7 @@ from typing import Any, Final
 from physioprep.atomic import write_text
 from physioprep.hashes import HASHES, read_regular, sha256_of
 from physioprep.shards.checksums import TABLE, seal, unseal
+from physioprep.trees import files_below
 
 log = logging.getLogger(__name__)
 
@@ -107,10 +108,10 @@ def hashes_of(out: Path, names: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in names:
         place = out / name
-        files = sorted(place.rglob("*")) if place.is_dir() else [place]
+        files = [place] if place.is_file() else sorted(files_below(place))
         listed = {file.parent for file in files if file.name in _LISTS}
         for file in files:
-            if file.is_file() and (file.name in _LISTS or listed.isdisjoint(file.parents)):
+            if file.name in _LISTS or listed.isdisjoint(file.parents):
                 found[file.relative_to(out).as_posix()] = sha256_of(file)
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -10,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from physioprep.hashes import read_regular
+from physioprep.trees import levels
 
 #: ``belongs(name)``: whether a file, relative to the output and with ``/``, is of our making; so of
 #: an empty folder, whose name ends with ``/``.
@@ -96,15 +96,13 @@ def strays(folder: Path, belongs: Belongs) -> str:
 
 
 def _strays(folder: Path, belongs: Belongs) -> Iterator[str]:
-    for parent, folders, files in os.walk(folder):
-        top = Path(parent).relative_to(folder)
-        links = [name for name in folders if (Path(parent) / name).is_symlink()]
-        folders.sort()
+    for parent, folders, files in levels(folder):
+        top = parent.relative_to(folder)
         if top.parts and not folders and _OF_SYSTEMS.issuperset(files):
             whole = f"{top.as_posix()}/"
             if not belongs(whole):
                 yield whole
-        for name in sorted([*files, *links]):
+        for name in files:
             whole = (top / name).as_posix()
             if name not in _OF_SYSTEMS and not belongs(whole):
                 yield whole

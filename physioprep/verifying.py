@@ -19,6 +19,7 @@ from physioprep.shards.verify import verify_shards
 from physioprep.store.sums import stated_hashes
 from physioprep.store.verify import Progress, VerifyResult, names_below, schema_of, verify_listed
 from physioprep.store.verify import verify as verify_store
+from physioprep.trees import levels
 
 _EMBEDDINGS: Final = "physiomodels.embeddings"
 _WEIGHTS: Final = "model.safetensors"
@@ -84,8 +85,12 @@ def _models_in(path: Path) -> list[Path]:
     """Return the folders with weights: `path`, or those in it."""
     if not path.is_dir():
         return []
-    found = {file.parent for name in (_WEIGHTS, HASHES) for file in path.rglob(name)}
-    found |= {file.parent for file in path.rglob("card.json") if says_listed(file.parent)}
+    found = {
+        folder
+        for folder, _, files in levels(path)
+        if not {_WEIGHTS, HASHES}.isdisjoint(files)
+        or ("card.json" in files and says_listed(folder))
+    }
     return sorted(folder for folder in found if not (folder / "zarr.json").exists())
 
 
@@ -174,15 +179,12 @@ def _notes_of(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
 
 def _folders_in(path: Path, files: Mapping[str, str]) -> list[Path]:
     """Return the outputs that have checksums of their own, also where their note is lost."""
-    found, left = [path / name for name in listed_folders(files)], [path]
-    while left:
-        for folder in sorted(each for each in left.pop(0).iterdir() if each.is_dir()):
-            if folder in found or folder.name == FOLDER or _WORKING.fullmatch(folder.name):
-                continue
-            if schema_of(folder) is not None or _models_in(folder):
-                found.append(folder)
-            else:
-                left.append(folder)
+    found = {path / name for name in listed_folders(files)}
+    for parent, names, _ in levels(path):
+        passed = {name for name in names if name == FOLDER or _WORKING.fullmatch(name)}
+        more = {parent / name for name in names if name not in passed} - found
+        found |= {each for each in more if schema_of(each) is not None or _models_in(each)}
+        names[:] = [name for name in names if name not in passed and parent / name not in found]
     return sorted(found)
 
 

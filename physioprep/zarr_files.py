@@ -12,6 +12,7 @@ from typing import Final
 from zarr.core.buffer import Buffer, default_buffer_prototype
 
 from physioprep.atomic import make_folders, name_all, write_aside
+from physioprep.trees import paths_below
 
 #: Name of the metadata of a group or an array.
 METADATA: Final = "zarr.json"
@@ -34,7 +35,8 @@ def read_metadata(folder: Path) -> Files:
     make = default_buffer_prototype().buffer.from_bytes
     return {
         path.relative_to(folder).as_posix(): make(path.read_bytes())
-        for path in folder.rglob(METADATA)
+        for path in paths_below(folder)
+        if path.name == METADATA
     }
 
 

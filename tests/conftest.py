@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -53,3 +53,27 @@ def tls_configured(tls_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     found = dask.config.collect([str(tls_home / ".config" / "dask")], env={})
     with dask.config.set(dask.config.merge(dask.config.config, found)):
         yield
+
+
+@pytest.fixture
+def dig(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Make folders in each other below a folder of a test, and remove them when it ends.
+
+    pytest cannot remove so deep a folder, and ends in an error days later.
+    """
+
+    def down(folder: Path, name: str = "d", depth: int = 1100) -> Path:
+        assert tmp_path in folder.parents
+        where = folder / "deep"
+        where.mkdir(parents=True)
+        file = os.open(where, os.O_RDONLY)
+        for _ in range(depth):
+            os.mkdir(name, dir_fd=file)
+            below = os.open(name, os.O_RDONLY, dir_fd=file)
+            os.close(file)
+            file = below
+        os.close(file)
+        return folder
+
+    yield down
+    subprocess.run(["rm", "-rf", tmp_path], check=True)

@@ -19,6 +19,7 @@ from physioprep.hashes import kind_of
 from physioprep.readers.confinement import confined_to, is_inside
 from physioprep.readers.unexpected import unexpected_place, unexpected_traceback
 from physioprep.recording import reader_flags
+from physioprep.trees import files_below
 
 if TYPE_CHECKING:
     from physioprep.recording import Header
@@ -203,7 +204,7 @@ class _HeaderReader:
         """Return the files of a folder that is a recording by itself."""
         if not name.lower().endswith(FOLDER_ENDINGS):
             return []
-        found = sorted(item for item in Path(self._prefix + name).rglob("*") if item.is_file())
+        found = sorted(files_below(Path(self._prefix + name)))
         return [str(item).removeprefix(self._prefix).replace(os.sep, "/") for item in found]
 
     def _relative(self, text: str) -> str:

@@ -20,6 +20,7 @@ from physioprep.pipeline.check import check_arguments, check_names
 from physioprep.pipeline.place import Step
 from physioprep.pipeline.task import Task, parse_task
 from physioprep.suggest import did_you_mean
+from physioprep.trees import paths_below
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,11 @@ def load_pipeline(path: str | Path) -> Pipeline:
 def _shipped(name: str) -> Path:
     """Return the file of a shipped recipe, by its name; a task may be named with its folder."""
     folder = data_folder("pipelines")
-    known = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")}
+    known = {
+        path.relative_to(folder).with_suffix("").as_posix()
+        for path in paths_below(folder)
+        if path.suffix == ".yaml"
+    }
     for each in (name, f"tasks/{name}"):
         if each in known:
             return folder / f"{each}.yaml"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from physioprep.pipeline.task_result import NAME as TASK_RESULT
 from physioprep.pipeline.task_result import write_task
 from physioprep.run_notes import hashes_of, listed_folders, names_made, read_note, write_note
 from physioprep.suggest import did_you_mean
+from physioprep.trees import paths_below
 from physioprep.versions import __version__
 
 log = logging.getLogger(__name__)
@@ -237,14 +237,12 @@ def _run_steps(
 def _fingerprint(raw: Path) -> str:
     """Hash names, sizes and modification times below `raw`; the scan hashes the contents."""
     entries = []
-    for folder, _, names in os.walk(raw):
-        for name in names:
-            file = Path(folder, name)
-            try:
-                status = file.stat()
-            except OSError:  # a link to nowhere: the scan says so
-                status = file.lstat()
-            entries.append([str(file.relative_to(raw)), status.st_size, status.st_mtime_ns])
+    for file in paths_below(raw):
+        try:
+            status = file.stat()
+        except OSError:  # a link to nowhere: the scan says so
+            status = file.lstat()
+        entries.append([str(file.relative_to(raw)), status.st_size, status.st_mtime_ns])
     return _digest(sorted(entries))
 
 

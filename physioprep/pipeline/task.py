@@ -7,7 +7,6 @@ label and split, and how many windows were published.
 from __future__ import annotations
 
 import fnmatch
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from physioprep.errors import CorpusError, RecipeError
 from physioprep.facts import Facts, load_facts
 from physioprep.facts_yaml import build, build_all
+from physioprep.trees import paths_below
 
 #: Key of a part of the published windows: those of all parts together.
 ALL = "all"
@@ -221,10 +221,7 @@ def find_files(needs: Sequence[Need], raw: Path) -> list[Found]:
     list of Found
         In order.
     """
-    names = []
-    for folder, _, files in os.walk(raw):
-        below = Path(folder).relative_to(raw)
-        names += [(below / file).as_posix() for file in files]
+    names = [path.relative_to(raw).as_posix() for path in paths_below(raw)]
     return [Found(need, sum(_is_one_of(name, need.files) for name in names)) for need in needs]
 
 

@@ -17,6 +17,7 @@ from physioprep.errors import PhysioprepError, UnreadableFileError
 from physioprep.parallel.workers import end_with
 from physioprep.readers import frames, guard, notes, parser_limits, watch
 from physioprep.readers.parts import split_part
+from physioprep.trees import files_below
 
 _READERS: Final = "physioprep.readers."
 _ACTS: Final = ("read_header", "list_parts")
@@ -109,6 +110,6 @@ def _size(file: Path) -> int:
     try:
         if not file.is_dir():
             return file.stat().st_size
-        return sum(each.stat().st_size for each in file.rglob("*") if each.is_file())
+        return sum(each.stat().st_size for each in files_below(file))
     except OSError:
         return 0

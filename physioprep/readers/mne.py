@@ -26,6 +26,7 @@ from physioprep.readers.parser_limits import allow
 from physioprep.readers.parts import header_of, stamp, unscaled
 from physioprep.readers.pauses import flagged, with_pauses
 from physioprep.recording import BAD_CHANNEL, Header, Recording, annotation_columns
+from physioprep.trees import files_below
 
 #: Endings that MNE reads here; EDF and BDF only with ``format="mne"``.
 SUFFIXES = (
@@ -267,7 +268,7 @@ def _is_riff(path: Path) -> bool:
 
 def _files(path: Path, raw: Any) -> tuple[Path, ...]:
     if path.is_dir():  # one recording, with all that is in it
-        return tuple(sorted(file for file in path.rglob("*") if file.is_file()))
+        return tuple(sorted(files_below(path)))
     named = [Path(name) for name in raw.filenames if name is not None]
     beside = [path.with_suffix(suffix) for suffix in _NEIGHBOURS]
     found = [file for file in (*named, *beside) if file.is_file()]

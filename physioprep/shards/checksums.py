@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from physioprep.atomic import write_text
 from physioprep.errors import ShardError
 from physioprep.hashes import listed_file, open_regular, read_regular
+from physioprep.trees import files_below
 
 #: The table in a shards folder; it lists every other file.
 TABLE: Final = "CRC32CSUMS"
@@ -160,7 +161,7 @@ def write_sums(folder: Path, known: Sums) -> None:
     known : mapping of str to (int, int)
         What was summed when it was written; all other files are read.
     """
-    rest = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    rest = (path.relative_to(folder).as_posix() for path in files_below(folder))
     wanted = [name for name in rest if name not in known and name != TABLE]
     write_text(folder / TABLE, format_sums({**known, **sums_of(folder, wanted)}))
 

@@ -22,6 +22,7 @@ from physioprep.parallel.run import run_tasks
 from physioprep.simulation.ecg import LEADS, RHYTHMS, finish_ecg, write_patient, write_wfdb
 from physioprep.simulation.folder import Person
 from physioprep.simulation.paired import finish_paired, write_subject
+from physioprep.trees import paths_below
 
 __all__ = ["LEADS", "simulate", "write_wfdb"]
 
@@ -136,7 +137,7 @@ def _is_as_listed(corpus: Path) -> bool:
     except (OSError, ValueError):
         return False
     listed = {line.partition(" ")[2].lstrip("* ") for line in lines} | {_SUMS}
-    found = {p.relative_to(corpus).as_posix() for p in corpus.rglob("*") if not p.is_dir()}
+    found = {path.relative_to(corpus).as_posix() for path in paths_below(corpus)}
     return found <= listed
 
 

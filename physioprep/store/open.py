@@ -19,6 +19,7 @@ from physioprep.store.exchange import STORE, noted, work_of
 from physioprep.store.format.layout import ANNOTATIONS, RECORDS, SCHEMA, SCHEMA_VERSION
 from physioprep.store.listed import zarr_place
 from physioprep.store.read import Store
+from physioprep.trees import files_below
 
 log = logging.getLogger(__name__)
 
@@ -141,8 +142,7 @@ def _check_claims(path: str | Path, group: Any) -> None:
         raise StoreError(f"{path}: annotations: its arrays differ in length")
     for name, n in ((RECORDS, stated), *((ANNOTATIONS, shape[0]) for shape in rows)):
         if isinstance(path, Path) and 8 * n > MAX_EXPANDED_BYTES:
-            files = (path / name).rglob("*")
-            stored = sum(file.stat().st_size for file in files if file.is_file())
+            stored = sum(file.stat().st_size for file in files_below(path / name))
             check_expansion(path / name, 8 * n, stored, "decompressed")
 
 

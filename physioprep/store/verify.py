@@ -14,6 +14,7 @@ from physioprep.hashes import HASHES, listed_file, open_regular, read_regular
 from physioprep.store.format.layout import SCHEMA
 from physioprep.store.open import open_store
 from physioprep.store.sums import stated_hashes
+from physioprep.trees import paths_below
 
 Progress = Callable[[int, int], None]
 
@@ -160,5 +161,5 @@ def names_below(path: str | Path) -> set[str]:
         Empty for http(s), which cannot list them reliably.
     """
     if isinstance(path, Path):
-        return {p.relative_to(path).as_posix() for p in path.rglob("*") if not p.is_dir()}
+        return {found.relative_to(path).as_posix() for found in paths_below(path)}
     return set() if path.startswith("http") else set(remote.listing(path))

@@ -127,41 +127,37 @@ def plant(root: Path) -> None:
         os.chdir(root)  # the name of a socket is short
         server.bind("socket.edf")
         os.chdir(here)
-    where = root / "deep"
-    where.mkdir()
-    file = os.open(where, os.O_RDONLY)
-    for _ in range(1100):
-        os.mkdir("d", dir_fd=file)
-        below = os.open("d", os.O_RDONLY, dir_fd=file)
-        os.close(file)
-        file = below
-    os.close(file)
 
 
-def unplant(root: Path) -> None:
-    subprocess.run(["rm", "-rf", root / "deep"], check=True)
-
-
+@pytest.mark.parametrize(
+    ("folder", "depth", "cause"),
+    [("d", 1100, f"over {MAX_FOLDER_DEPTH} folders deep"), ("n" * 255, 30, "File name too long")],
+    ids=["deep", "long"],
+)
 def test_the_rest_is_scanned(
-    tmp_path: Path, wfdb: Callable[..., Path], caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    wfdb: Callable[..., Path],
+    dig: Callable[..., Path],
+    caplog: pytest.LogCaptureFixture,
+    folder: str,
+    depth: int,
+    cause: str,
 ) -> None:
     root = tmp_path / "raw"
     root.mkdir()
     wfdb(root / "good", ["I"])
     wfdb(root / "sub2" / "fine", ["I"])
     plant(root)
-    try:
-        with caplog.at_level(logging.ERROR):
-            manifest = scan(root, "folder")
-    finally:
-        unplant(root)
+    dig(root, folder, depth)
+    with caplog.at_level(logging.ERROR):
+        manifest = scan(root, "folder")
     assert sorted(manifest["record_id"]) == ["good", "sub2/fine"]
     assert manifest["error"].isna().all()
     said = [line for line in caplog.messages if line.startswith("skipped ")]
     for name in ("pipe.edf", "pipe.hea", "zero.hea", "itself.edf", "socket.edf", "circle",
                  "sub/up", "above"):  # fmt: skip
         assert sum(line.startswith(f"skipped {name}: ") for line in said) == 1, name
-    assert sum(f"over {MAX_FOLDER_DEPTH} folders deep" in line for line in said) == 1
+    assert sum(cause in line for line in said) == 1
     assert len(said) == 9
 
 

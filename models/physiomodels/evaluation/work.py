@@ -28,6 +28,7 @@ from physioprep.exchange import restore, swap, swap_undone
 from physioprep.hashes import HASHES, write_hashes
 from physioprep.lock import Held, hold, lock_of
 from physioprep.outputs import check_output, claim, discard, partial_of
+from physioprep.trees import paths_below
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +101,7 @@ def working_folder(
 
 def _made_by(folder: Path, work: str) -> bool:
     """Say whether results were made in the working folder `work`, by their plan's hash."""
-    for path in sorted(folder.rglob("results.json")):
+    for path in sorted(x for x in paths_below(folder) if x.name == "results.json"):
         try:
             found = json.loads(path.read_text(encoding="utf-8"))["plan_sha256"]
         except (OSError, ValueError, KeyError, TypeError):

@@ -33,6 +33,7 @@ from physioprep.store.format.layout import (
     GroupLayout,
     array_name,
 )
+from physioprep.trees import levels
 from physioprep.versions import software
 
 if TYPE_CHECKING:
@@ -238,15 +239,15 @@ def _write_quarantine(path: Path, rows: list[dict[str, str]]) -> str:
 def _write_hashes(store: Path, hashes: Mapping[str, str]) -> None:
     """Write SHA256SUMS, and flush every file of the store to the disk."""
     folders, new = [], [store / HASHES]
-    for folder, _, names in os.walk(store):
-        folders.append(Path(folder))
-        within = os.path.relpath(folder, store).replace(os.sep, "/")
+    for folder, _, names in levels(store):
+        folders.append(folder)
+        within = folder.relative_to(store).as_posix()
         for name in names:
             relative = name if within == "." else f"{within}/{name}"
             if "/signal/c/" not in relative:
-                new.append(Path(folder, name))
+                new.append(folder / name)
             elif relative not in hashes:  # a shard of an abandoned plan
-                os.unlink(os.path.join(folder, name))  # noqa: PTH108, PTH118
+                (folder / name).unlink()
     (store / HASHES).write_bytes(format_hashes(hashes).encode())
     sync_all(new)  # the shards were flushed when they were written
     sync_all(folders)

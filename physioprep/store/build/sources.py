@@ -26,6 +26,7 @@ from physioprep.errors import (
 from physioprep.hashes import sha256_of
 from physioprep.recording import BAD_CHANNEL
 from physioprep.remote import download, is_remote, join, place
+from physioprep.trees import paths_below
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,7 +150,7 @@ def _copy(root: str, name: str, path: Path) -> None:
 
 def _size(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
+    for path in paths_below(folder):
         try:
             total += path.stat().st_size
         except FileNotFoundError:  # a copy that has just been renamed

@@ -34,6 +34,7 @@ from physioprep.store.build.object_keys import check_prefix, is_store_key, is_wo
 from physioprep.store.build.plan import Plan
 from physioprep.store.build.work import JOB, JOURNAL, STORE, TABLE
 from physioprep.store.exchange import NOTE, STAGED, note, noted, work_of
+from physioprep.trees import paths_below
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -328,7 +329,7 @@ class ObjectTarget:
         if len(contents.table) <= n_before:
             return contents
         store = self.local / STORE
-        names = {x.relative_to(store).as_posix() for x in store.rglob("*") if x.is_file()}
+        names = {x.relative_to(store).as_posix() for x in paths_below(store)}
         rest = sorted(names - contents.outputs.keys() - {_ROOT})
         remote.in_parallel(
             lambda x: remote.put(remote.join(self.written, x), (store / x).read_bytes()), rest
