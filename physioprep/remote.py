@@ -153,7 +153,13 @@ def fetch(url: str, start: int | None = None, stop: int | None = None) -> bytes:
     return retrying(url, read)
 
 
-def download(url: str, path: Path, spend: Callable[[int], object] = lambda n: None) -> None:
+def download(
+    url: str,
+    path: Path,
+    spend: Callable[[int], object] = lambda n: None,
+    *,
+    limit: int | None = None,
+) -> None:
     """Copy an object into a file, without holding it in memory.
 
     Parameters
@@ -164,6 +170,8 @@ def download(url: str, path: Path, spend: Callable[[int], object] = lambda n: No
         The file gets this name when it is whole; its folder is made if it is missing.
     spend : callable
         Called with the bytes that come from the web, block by block; may raise.
+    limit : int, optional
+        Most bytes that come from the web; at most, and by default, `MAX_DOWNLOAD_BYTES`.
 
     Raises
     ------
@@ -172,14 +180,14 @@ def download(url: str, path: Path, spend: Callable[[int], object] = lambda n: No
     UnreadableFileError
         The server refuses, or all attempts failed.
     """
-    limit = MAX_DOWNLOAD_BYTES
+    most = MAX_DOWNLOAD_BYTES if limit is None else min(limit, MAX_DOWNLOAD_BYTES)
     make_folders(path.parent)
     with temporary_file(path) as temporary:
 
         def copy() -> None:
             if is_web(url):
                 with temporary.open("wb") as file:
-                    web.save(url, lambda block: (spend(len(block)), file.write(block)), limit)
+                    web.save(url, lambda block: (spend(len(block)), file.write(block)), most)
                 return
             files, at = file_system(url)
             files.get_file(at, str(temporary))

@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -327,3 +328,41 @@ def test_a_hostile_index_page_is_parsed_in_linear_time(serve: Callable[[Answer],
         begun = time.monotonic()
         assert remote.listing(url) == {}
         assert time.monotonic() - begun < 5
+
+
+def floods_without_end(request: BaseHTTPRequestHandler) -> None:
+    request.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    for _ in range(1 << 10):  # 64 MiB
+        request.wfile.write(bytes(1 << 16))
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (never, "ok.dat: the server does not answer in time"),
+        (drips_bytes, "ok.dat: the server does not answer in time"),
+        (floods_without_end, "ok.dat: .* bytes.*, over the limit of 1048"),
+        (lambda request: give(request, SIGNAL[::-1]), "ok.dat: changed since the scan: sha256 was"),
+        (lambda request: request.send_error(404), "ok.dat: no such file"),
+    ],
+    ids=["never", "drips", "floods", "changed", "gone"],
+)
+def test_an_ingest_from_a_server_that_changed_since_the_scan_is_bounded(
+    serve: Callable[[Answer], str], tmp_path: Path, answer: Answer, cause: str
+) -> None:
+    good = corpus_with([])
+    scanned = threading.Event()
+
+    def either(request: BaseHTTPRequestHandler) -> None:
+        is_turned = scanned.is_set() and request.path.endswith(".dat")
+        (answer if is_turned else good)(request)
+
+    manifest = pp.scan(serve(either), "folder")
+    assert manifest["error"].isna().all()
+    scanned.set()
+    begun = time.monotonic()
+    with pytest.raises(PhysioprepError) as caught:  # no other record is left
+        pp.ingest(manifest, tmp_path / "a.zarr", "native", scheduler="sync")
+    assert time.monotonic() - begun < 20
+    assert re.search(cause, str(caught.value)), caught.value
+    assert not (tmp_path / "a.zarr").exists()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from physioprep.atomic import make_folders, temporary_file, write_bytes
 from physioprep.store.build.plan import Plan
 from physioprep.store.build.trace import TRACES
@@ -25,6 +27,7 @@ def _schema() -> pa.Schema:
 
     return pa.schema(
         [("record", pa.int64()), ("signature", pa.int32()), ("lengths", pa.list_(pa.int64()))]
+        + [("bytes", pa.int64())]  # of its files at the scan
         + [(name, pa.string()) for name in _TEXT_COLUMNS]
         + [(name, pa.list_(pa.string())) for name in _LIST_COLUMNS]
     )
@@ -47,6 +50,7 @@ def write_table(path: Path, plan: Plan, manifest: pd.DataFrame, root: str | Path
     import pyarrow as pa
 
     columns = {name: manifest[name].to_numpy(object) for name in (*_TEXT_COLUMNS, *_LIST_COLUMNS)}
+    sizes = manifest["bytes"].fillna(0).to_numpy(np.int64)
     schema = _schema()
     with (
         temporary_file(path) as temporary,
@@ -64,6 +68,7 @@ def write_table(path: Path, plan: Plan, manifest: pd.DataFrame, root: str | Path
                 batch["root"] = [str(root)] * len(rows)
             batch["record"] = list(range(first, last))
             batch["signature"] = plan.signature[first:last].tolist()
+            batch["bytes"] = [int(n) if n > 0 else None for n in sizes[rows].tolist()]
             batch["lengths"] = [_lengths(plan, record) for record in range(first, last)]
             writer.write_batch(pa.RecordBatch.from_pydict(batch, schema=schema))
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 #: bytes than `AHEAD_BYTES`.
 AHEAD: Final = 8
 AHEAD_BYTES: Final = 256 << 20
+#: Bytes that a copy may have beyond twice those of its record at the scan.
+_SPARE: Final = 1 << 20
 
 
 @contextmanager
@@ -118,7 +120,8 @@ def _copied(
         ):
             for root, name in wanted[asked]:
                 if (root, name) not in copies:
-                    copies[root, name] = pool.submit(_copy, root, name, roots[root] / name)
+                    most = _most_bytes(records[asked], name)
+                    copies[root, name] = pool.submit(_copy, root, name, roots[root] / name, most)
             asked += 1
         failed = None
         for root, name in wanted[position]:
@@ -142,10 +145,16 @@ def _source_files(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(record["root"], name) for name in names]
 
 
-def _copy(root: str, name: str, path: Path) -> None:
+def _most_bytes(record: Mapping[str, Any], name: str) -> int | None:
+    """Return how large a copy may be, so that a server which changed does not fill the disk."""
+    stated = record.get("bytes")
+    return 2 * stated + _SPARE if stated and name in record["files"] else None
+
+
+def _copy(root: str, name: str, path: Path, most: int | None) -> None:
     if ".." in PurePosixPath(name).parts or name.startswith("/"):
         raise UnreadableFileError(name, "outside the folder of the corpus")
-    download(join(root, name), path)
+    download(join(root, name), path, limit=most)
 
 
 def _size(folder: Path) -> int:
