@@ -1,11 +1,12 @@
-"""YAML and JSON that somebody sends: read within limits, every fault one clear error.
+"""YAML, JSON and XML that somebody sends: read within limits, every fault one clear error.
 
 Plain scalars of YAML mean what YAML 1.2's core schema says, so that ``yes``, ``4:10`` and ``1_000``
 stay texts and ``1e3`` is a number. Dates and merges are read, too. A number that begins with a
 needless 0 is an id, and stays text: ``007``. A key that a mapping has twice is an error.
 
 A few bytes of YAML can stand for billions of values, by aliases and merges, and brackets can be
-nested deeper than a parser's stack. Both are counted before anything is built.
+nested deeper than a parser's stack. Both are counted before anything is built; so are the elements
+of XML, whose entities are the same trick.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from physioprep import limits
 from physioprep.hashes import open_regular
 
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+#: Elements of XML in each other.
+_DEEPEST: Final = 50
 #: Makes the error to raise, of its cause.
 Refuse = Callable[[str], Exception]
 
@@ -68,18 +74,43 @@ def read_text(path: Path, refuse: Refuse, *, limit: int = limits.MAX_YAML_BYTES)
         ...
     ValueError: a device, not a file
     """
+    data = read_bytes(path, refuse, limit)
     try:
-        with open(path, "rb", opener=open_regular) as file:
-            data = file.read(limit + 1)
-        if len(data) > limit:
-            raise refuse(f"more than {limit} bytes")
         return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise refuse(f"not UTF-8: {error}") from None
+
+
+def read_bytes(path: Path, refuse: Refuse, limit: int) -> bytes:
+    """Return the content of a file that somebody sends.
+
+    Parameters
+    ----------
+    path : Path
+    refuse : callable
+        Returns the error to raise, given its cause: not there, a pipe, over the limit.
+    limit : int
+        Most bytes that it may have.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    Exception
+        What `refuse` returns.
+    """
+    try:
+        with open(path, "rb", opener=open_regular) as file:
+            data = file.read(limit + 1)
     except OSError as error:
         raise refuse(error.strerror or str(error)) from None
     except ValueError as error:  # a NUL in the name
         raise refuse(str(error)) from None
+    if len(data) > limit:
+        raise refuse(f"more than {limit} bytes")
+    return data
 
 
 def load_yaml(text: str, refuse: Refuse) -> Any:
@@ -247,3 +278,69 @@ def load_json(text: str | bytes, refuse: Refuse) -> Any:
         raise refuse("not JSON: nested too deep") from None
     except ValueError as error:
         raise refuse(f"not JSON: {error}") from None
+
+
+def load_xml(text: bytes, refuse: Refuse) -> Element:
+    """Return the root of an XML without document type, of limited depth.
+
+    Entities can only be declared in a document type; no file that is read here needs one.
+
+    Parameters
+    ----------
+    text : bytes
+        In the encoding that it states.
+    refuse : callable
+        Returns the error to raise, given its cause: a document type, too many elements, nested
+        too deep, not XML.
+
+    Returns
+    -------
+    Element
+        Names keep their prefixes as they are written; namespaces are not looked up.
+
+    Raises
+    ------
+    Exception
+        What `refuse` returns.
+
+    Examples
+    --------
+    >>> load_xml(b"<a><b/></a>", ValueError)[0].tag
+    'b'
+    >>> load_xml(b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", ValueError)
+    Traceback (most recent call last):
+        ...
+    ValueError: declares a document type, which may hold entities: not read
+    """
+    from xml.etree.ElementTree import TreeBuilder
+    from xml.parsers import expat
+
+    builder, parser = TreeBuilder(), expat.ParserCreate()
+    depth = number = 0
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth, number
+        depth, number = depth + 1, number + 1
+        if number > limits.MAX_ANNOTATIONS:
+            raise refuse(f"over the limit of {limits.MAX_ANNOTATIONS} elements")
+        if depth > _DEEPEST:
+            raise refuse("is nested too deep")
+        builder.start(tag, attributes)
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(tag)
+
+    def stop(*_: object) -> None:
+        raise refuse("declares a document type, which may hold entities: not read")
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler = stop
+    try:
+        parser.Parse(text, True)
+    except (expat.ExpatError, LookupError) as error:  # no XML; an encoding that there is not
+        raise refuse(f"not XML: {error}") from None
+    return builder.close()

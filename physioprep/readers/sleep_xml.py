@@ -7,12 +7,13 @@ Compumedics Profusion) a list of stages, a number an epoch, and the other events
 from __future__ import annotations
 
 import math
-from typing import Final
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
+from typing import TYPE_CHECKING, Final
 
-from physioprep import limits
+from physioprep.documents import load_xml
 from physioprep.readers.label_rows import LabelRow, check_number, seconds
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 #: Roots of the two dialects, and the source of their annotations.
 DIALECTS: Final = {"PSGAnnotation": "nsrr", "CMPStudyConfig": "profusion"}
@@ -21,7 +22,6 @@ STAGES: Final = {
     "0": "W", "1": "N1", "2": "N2", "3": "N3", "4": "N3", "5": "REM",
     "6": "movement", "9": "unscored",
 }  # fmt: skip
-_DEEPEST: Final = 50
 _START: Final = "Recording Start Time"  # not an event: the whole recording
 
 
@@ -52,7 +52,7 @@ def parse_sleep_xml(text: bytes) -> dict[str, list[LabelRow]]:
     >>> [(row.onset, row.text) for row in parse_sleep_xml(night)["profusion-stages"]]
     [(0.0, 'W'), (30.0, 'REM')]
     """
-    root = _tree(text)
+    root = load_xml(text, ValueError)
     source = DIALECTS.get(root.tag)
     if source is None:
         raise ValueError(f"neither PSGAnnotation nor CMPStudyConfig, but {root.tag[:40]!r}")
@@ -100,44 +100,3 @@ def _event(event: Element, concept: str) -> LabelRow:
 
 def _text(parent: Element, name: str) -> str:
     return (parent.findtext(name) or "").strip()
-
-
-def _tree(text: bytes) -> Element:
-    """Return the root of an XML without document type, of limited depth.
-
-    Entities can only be declared in a document type; the files of the NSRR have none.
-
-    Raises
-    ------
-    ValueError
-        It is something else.
-    """
-    builder, parser = TreeBuilder(), expat.ParserCreate()
-    depth = number = 0
-
-    def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal depth, number
-        depth, number = depth + 1, number + 1
-        if number > limits.MAX_ANNOTATIONS:
-            raise ValueError(f"over the limit of {limits.MAX_ANNOTATIONS} elements")
-        if depth > _DEEPEST:
-            raise ValueError("is nested too deep")
-        builder.start(tag, attributes)
-
-    def end(tag: str) -> None:
-        nonlocal depth
-        depth -= 1
-        builder.end(tag)
-
-    def refuse(*_: object) -> None:
-        raise ValueError("declares a document type, which may hold entities: not read")
-
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = builder.data
-    parser.StartDoctypeDeclHandler = refuse
-    try:
-        parser.Parse(text, True)
-    except (expat.ExpatError, LookupError) as error:
-        raise ValueError(f"not XML: {error}") from None
-    return builder.close()

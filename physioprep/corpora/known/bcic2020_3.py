@@ -6,19 +6,22 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.corpora.entry import Entry, walk
+from physioprep.documents import load_xml
 from physioprep.errors import CorpusError, UnreadableFileError
 from physioprep.readers.mat_file import items_of, value_of
 from physioprep.readers.structures import Container, Structure
 from physioprep.readers.trials import SOURCE, of_trials
 from physioprep.recording import Recording, annotation_columns
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 WORDS: Final = ("hello", "help me", "stop", "thank you", "yes")
 ANSWERS: Final = "Track3_Answer Sheet_Test.xlsx"
@@ -109,7 +112,7 @@ def _answers(sheet: Path, person: str) -> list[int]:
                         rows = sorted(row for c, row in cells if c == column + 1 and row > top)
                         values = [cells[column + 1, row] for row in rows]
                         return [int(float(value)) for value in values if _is_number(value)]
-    except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
         raise CorpusError(f"{sheet}: no readable sheet of answers ({error})") from None
     raise CorpusError(f"{sheet}: no column of Data_Sample{person}")
 
@@ -123,11 +126,11 @@ def _is_number(value: str) -> bool:
     return re.fullmatch(r"\d{1,3}(\.0*)?", value, re.ASCII) is not None
 
 
-def _xml(archive: zipfile.ZipFile, member: str, sheet: Path) -> ElementTree.Element:
+def _xml(archive: zipfile.ZipFile, member: str, sheet: Path) -> Element:
     size = archive.getinfo(member).file_size
     limits.check_expansion(sheet, size, sheet.stat().st_size, "decompressed")
     with archive.open(member) as file:
-        return ElementTree.fromstring(file.read(size))
+        return load_xml(file.read(size), ValueError)
 
 
 def _shared_texts(archive: zipfile.ZipFile, sheet: Path) -> list[str]:
@@ -137,16 +140,20 @@ def _shared_texts(archive: zipfile.ZipFile, sheet: Path) -> list[str]:
     return ["".join(item.itertext()) for item in root]
 
 
-def _cells(root: ElementTree.Element, texts: list[str]) -> Iterator[tuple[tuple[int, int], str]]:
+def _name(element: Element) -> str:
+    return element.tag.rpartition(":")[2]
+
+
+def _cells(root: Element, texts: list[str]) -> Iterator[tuple[tuple[int, int], str]]:
     """Yield column and row, from 1, and content of each cell of a sheet."""
     for cell in root.iter():
         place = _CELL.fullmatch(cell.get("r", ""))
-        if place is None or not cell.tag.endswith("}c"):
+        if place is None or _name(cell) != "c":
             continue
         column = 0
         for letter in place[1]:
             column = 26 * column + ord(letter) - 64
-        value = next((part.text for part in cell if part.tag.endswith("}v")), None) or ""
+        value = next((part.text for part in cell if _name(part) == "v"), None) or ""
         if cell.get("t") == "s":
             value = texts[int(value)] if int(value) < len(texts) else ""
         elif cell.get("t") == "inlineStr":
