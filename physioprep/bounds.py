@@ -56,9 +56,11 @@ class Bounds:
 SEED: Final = Bounds(0, 2**32 - 1)
 #: Of what there is at least one: epochs, windows of a batch, folds, layers.
 COUNT: Final = Bounds(1)
-#: A number that may be 0: steps between two things, a weight.
+#: Steps between two things; 0: none.
 ZERO_OR_MORE: Final = Bounds(0)
-POSITIVE: Final = Bounds(0, open=True)
+#: A factor of training: a rate of learning, a weight. Products of two stay within float32.
+FACTOR: Final = Bounds(0, 1_000_000_000, open=True)
+FACTOR_OR_0: Final = Bounds(0, 1_000_000_000)
 SHARE: Final = Bounds(0, 1)
 #: Share of the labels to train on: none is no training.
 SOME: Final = Bounds(0, 1, open=True)

@@ -14,8 +14,9 @@ from physiomodels.model.sizes import EncoderConfig as EncoderConfig
 from physioprep.bounds import (
     COUNT,
     DROPPED,
+    FACTOR,
+    FACTOR_OR_0,
     HIDDEN,
-    POSITIVE,
     SEED,
     SHARE,
     SOME,
@@ -63,13 +64,13 @@ class PretrainConfig(Bounded):
     epochs: Annotated[int, COUNT] = 10
     batch_size: Annotated[int, COUNT] = 32
     accumulate: Annotated[int, COUNT] = 1
-    lr: Annotated[float, POSITIVE] = 1e-3
-    weight_decay: Annotated[float, ZERO_OR_MORE] = 0.05
+    lr: Annotated[float, FACTOR] = 1e-3
+    weight_decay: Annotated[float, FACTOR_OR_0] = 0.05
     warmup: Annotated[float, SHARE] = 0.1
-    clip: Annotated[float, POSITIVE] = 1.0
+    clip: Annotated[float, FACTOR] = 1.0
     bf16: bool = False
-    visible_weight: Annotated[float, ZERO_OR_MORE] = 0.0
-    spectral_weight: Annotated[float, ZERO_OR_MORE] = 0.0
+    visible_weight: Annotated[float, FACTOR_OR_0] = 0.0
+    spectral_weight: Annotated[float, FACTOR_OR_0] = 0.0
     checkpoint_every: Annotated[int, ZERO_OR_MORE] = 0
     seed: Annotated[int, SEED] = 0
 
@@ -113,16 +114,16 @@ class FinetuneConfig(Bounded):
     pooling: str = "mean"
     epochs: Annotated[int, COUNT] = 10
     batch_size: Annotated[int, COUNT] = 32
-    lr: Annotated[float, POSITIVE] = 1e-3
-    encoder_lr: Annotated[float, ZERO_OR_MORE] = 3e-4
-    weight_decay: Annotated[float, ZERO_OR_MORE] = 0.05
-    clip: Annotated[float, POSITIVE] = 1.0
+    lr: Annotated[float, FACTOR] = 1e-3
+    encoder_lr: Annotated[float, FACTOR_OR_0] = 3e-4
+    weight_decay: Annotated[float, FACTOR_OR_0] = 0.05
+    clip: Annotated[float, FACTOR] = 1.0
     hidden: Annotated[int, HIDDEN] = 32
     dropout: Annotated[float, DROPPED] = 0.2
     modality_dropout: Annotated[float, SHARE] = 0.1
     class_weights: bool = True
     lora_rank: Annotated[int, WIDTH] = 4
-    lora_alpha: Annotated[float, POSITIVE] = 8.0
+    lora_alpha: Annotated[float, FACTOR] = 8.0
     seed: Annotated[int, SEED] = 0
 
 

@@ -50,10 +50,11 @@ def test_a_yaml_file_becomes_a_frozen_configuration(tmp_path: Path) -> None:
                 ("lr", ".nan", "nan", "above 0"),
                 ("lr", ".inf", "inf", "above 0"),
                 ("lr", "nan", "nan", "above 0"),
-                ("weight_decay", "-1", "-1.0", "at least 0"),
+                ("lr", "4e37", "4e+37", "above 0 and at most 1000000000"),
+                ("weight_decay", "-1", "-1.0", "0 to 1000000000"),
                 ("warmup", "1.5", "1.5", "0 to 1"),
                 ("clip", "0", "0.0", "above 0"),
-                ("visible_weight", "-.inf", "-inf", "at least 0"),
+                ("visible_weight", "-.inf", "-inf", "0 to 1000000000"),
                 ("checkpoint_every", "-1", "-1", "at least 0"),
                 ("seed", "-1", "-1", "0 to 4294967295"),
                 ("seed", str(2**70), str(2**70), "0 to 4294967295"),
@@ -86,7 +87,7 @@ def test_a_wrong_value_is_named_with_its_file(tmp_path: Path, text: str, message
     ("kind", "values", "message"),
     [
         (FinetuneConfig, {"lr": -1}, "FinetuneConfig.lr is -1.0: above 0"),
-        (FinetuneConfig, {"encoder_lr": -1}, "FinetuneConfig.encoder_lr is -1.0: at least 0"),
+        (FinetuneConfig, {"encoder_lr": -1}, "FinetuneConfig.encoder_lr is -1.0: 0 to 1000000000"),
         (FinetuneConfig, {"lora_rank": 0}, "FinetuneConfig.lora_rank is 0: 1 to 65536"),
         (FinetuneConfig, {"modality_dropout": 2}, "modality_dropout is 2.0: 0 to 1"),
         (EvaluateConfig, {"repeats": 0}, "EvaluateConfig.repeats is 0: at least 1"),
@@ -117,6 +118,15 @@ def test_every_number_of_a_configuration_has_bounds(kind: type[object]) -> None:
             for value in (math.nan, math.inf, -1):
                 with pytest.raises(ModelError, match=f"{kind.__name__}.{field.name} is {value}:"):
                     kind(**{field.name: value})
+
+
+@pytest.mark.parametrize("kind", [PretrainConfig, FinetuneConfig])
+def test_no_factor_is_larger_than_a_tensor_takes(kind: type[object]) -> None:
+    """Its product with another one, too, is a float32."""
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if isinstance(field.default, float):
+            with pytest.raises(ModelError, match=f"{kind.__name__}.{field.name} is 3e\\+19: "):
+                kind(**{field.name: 3e19})
 
 
 def test_a_name_that_is_not_shipped_is_answered_with_those_that_are() -> None:
