@@ -51,7 +51,7 @@ def verify(path: str | Path, *, progress: Progress | None = None) -> VerifyResul
     ShardError
         The table of checksums of shards is missing or damaged.
     PhysioprepError
-        A model has no hashes.
+        A model has no hashes; or `path` holds several outputs and no notes of a run.
 
     Examples
     --------
@@ -76,7 +76,8 @@ def verify(path: str | Path, *, progress: Progress | None = None) -> VerifyResul
             if not (path / HASHES).exists():  # not a model, although encoders may be in it
                 return VerifyResult(path, 0, 0, (f"{HASHES}: missing",), "results")
             return verify_listed(path, "results", progress=progress)
-        if _models_in(path):
+        if models := _models_in(path):
+            _refuse_several(path, models)
             return _verify_model(path, progress)
     return verify_store(path, progress=progress)
 
@@ -92,6 +93,19 @@ def _models_in(path: Path) -> list[Path]:
         or ("card.json" in files and says_listed(folder))
     }
     return sorted(folder for folder in found if not (folder / "zarr.json").exists())
+
+
+def _refuse_several(path: Path, models: list[Path]) -> None:
+    """Refuse a folder that holds more than models, as the outputs of a run that lost its notes."""
+    if path in models:
+        return
+    found = _folders_in(path, {})
+    if any(schema_of(each) is not None or (each / RESULTS_MARK).is_file() for each in found):
+        names = ", ".join(each.relative_to(path).as_posix() for each in found[:5])
+        raise PhysioprepError(
+            f"{path}: holds several outputs ({names}{', …' * (len(found) > 5)}), and no {FOLDER}, "
+            "the notes of a run: give one of them"
+        )
 
 
 def _verify_model(path: Path, progress: Progress | None) -> VerifyResult:
@@ -183,9 +197,15 @@ def _folders_in(path: Path, files: Mapping[str, str]) -> list[Path]:
     for parent, names, _ in levels(path):
         passed = {name for name in names if name == FOLDER or _WORKING.fullmatch(name)}
         more = {parent / name for name in names if name not in passed} - found
-        found |= {each for each in more if schema_of(each) is not None or _models_in(each)}
+        found |= {each for each in more if _is_listed(each)}
         names[:] = [name for name in names if name not in passed and parent / name not in found]
     return sorted(found)
+
+
+def _is_listed(folder: Path) -> bool:
+    """Return whether a folder is an output that has checksums of its own."""
+    marked = schema_of(folder) is not None or (folder / RESULTS_MARK).is_file()
+    return marked or bool(_models_in(folder))
 
 
 def _strays(path: Path, covered: set[str]) -> list[str]:

@@ -9,7 +9,7 @@ import torch
 
 import physioprep as pp
 from physiomodels.model.weights import save_folder
-from physioprep.errors import RecipeError
+from physioprep.errors import PhysioprepError, RecipeError
 from physioprep.hashes import write_hashes
 from physioprep.pipeline import steps
 from physioprep.pipeline.place import Place, Step
@@ -191,3 +191,17 @@ def test_results_without_their_list_are_a_problem(tmp_path: Path) -> None:
         assert pp.verify(results).kind == "results"
         assert pp.verify(results).problems == ("SHA256SUMS: missing",)
         assert pp.verify(out).problems == ("results/SHA256SUMS: missing",)
+
+
+def test_outputs_whose_notes_are_lost_are_neither_verified_in_part_nor_made_in_part(
+    raw: Path, out: Path
+) -> None:
+    save_folder(torch.nn.Linear(2, 3), {"a": 1}, out / "encoders" / "ecg")
+    assert pp.verify(out / "encoders").problems == ()  # models together
+    shutil.rmtree(out / ".steps")
+    with pytest.raises(PhysioprepError, match=r"several outputs \(encoders, s.zarr\), and no .st"):
+        pp.verify(out)
+    (out / "m.parquet").unlink()
+    with pytest.raises(RecipeError, match=r"step 2, ingest: out: .* was not made by an earlier"):
+        run(RECIPE, raw, out)
+    assert not (out / "m.parquet").exists()

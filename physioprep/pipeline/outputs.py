@@ -108,6 +108,24 @@ class Outputs:
             Another process took the lock.
         """
         self.held.check()
+        self.check(names, step)
+        self._write({*names, *self.made} - set(self.made))
+
+    def check(self, names: Sequence[str], step: str) -> None:
+        """Refuse outputs that would replace what no earlier run of this pipeline made.
+
+        Parameters
+        ----------
+        names : sequence of str
+            As for `begin`.
+        step : str
+            For the message.
+
+        Raises
+        ------
+        RecipeError
+            One is there already, and not of an earlier run of this pipeline.
+        """
         for name in names:
             refuse_outside(self.out, name, step)
             path = self.out / name
@@ -117,7 +135,6 @@ class Outputs:
                     f"{step}: out: {path} exists, but was not made by an earlier run of this "
                     "pipeline: it is not replaced; move it away or choose another folder"
                 )
-        self._write({*names, *self.made} - set(self.made))
 
     def _write(self, more: set[str]) -> None:
         """Note what was made, and `more`."""

@@ -123,6 +123,8 @@ def run(
     for lack in filter(None, (each.lack for each in files)):
         log.warning("%s: %s", raw, lack)
     with keep_outputs(out, raw, recipe.title) as outputs:
+        for number, (step, names) in enumerate(zip(recipe.steps, made, strict=True), 1):
+            outputs.check(names, f"{recipe.title}: step {number}, {step.verb}")
         outputs.forget_others([*_notes(outputs.folder, whole), _task_note(outputs.folder, whole)])
         if recipe.task:
             outputs.begin([TASK_RESULT], recipe.title)
