@@ -179,7 +179,7 @@ ARGUMENTS = [
     "embed s.shards -m enc -o @", "embed s.shards -m enc -o q --picture @",
     "scan raw --corpus folder -o @", "ingest m.parquet --recipe native -o q --root @",
     "ingest m.parquet -o q --recipe @", "ingest m.parquet --recipe native -o @",
-    "shard s.zarr -o @", "tasks --raw @",
+    "shard s.zarr -o @", "tasks --raw @", "scan raw --corpus folder -o q.parquet --on id --join @",
 ]  # fmt: skip
 
 
@@ -220,7 +220,7 @@ def test_an_address_for_a_path_is_refused_before_anything_is_made(
             lambda more=more: pp.run(
                 Pipeline("t", False, (Step("scan", {**scan, **more}),)), tmp_path, tmp_path / "o"
             )
-            for more in ({"out": url}, {"root": url})
+            for more in ({"out": url}, {"root": url}, {"join": url, "on": "id"})
         ),
         lambda: pp.run(
             Pipeline("t", False, (Step("audit", {"paths": [url], "out": "a.json"}),)),

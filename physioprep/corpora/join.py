@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from physioprep import limits
 from physioprep.corpora.tables import lines_of, number, text
 from physioprep.errors import CorpusError
+from physioprep.local_path import local_path
 from physioprep.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def read_join(path: str | Path | None, on: str | None) -> Table | None:
         return None
     if path is None or on is None:
         raise CorpusError("join and on go together: a table, and its column of records or subjects")
-    path = Path(path)
+    path = local_path(path, CorpusError)
     if not path.is_file():
         raise CorpusError(f"{path}: no such table to join")
     column, _, key = on.partition("=")

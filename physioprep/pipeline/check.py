@@ -240,6 +240,9 @@ def _check_scan(arguments: Arguments, place: Place) -> None:
     folder = place.raw / local_path(arguments.get("root", "."), RecipeError)
     if not folder.is_dir():
         raise RecipeError(f"root: {folder}: no such folder of raw data")
+    table = arguments.get("join")
+    if table is not None and not (place.raw / local_path(table, RecipeError)).exists():
+        raise RecipeError(f"join: {place.raw / table}: no such table in the raw data")
     for name, rule in (arguments.get("high") or {}).items():
         high_rule(name, rule)
 
