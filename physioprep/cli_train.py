@@ -130,6 +130,13 @@ def evaluate(
             "shards' split fixed or chronological; repeatable. Default: the config's."
         ),
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Published split that the shards were cut with: protocol fixed (chronological: "
+            "that protocol)."
+        ),
+    ] = None,
     metric: Annotated[
         list[str] | None,
         typer.Option(
@@ -157,7 +164,9 @@ def evaluate(
     from physiomodels.config import EvaluateConfig, load_config
     from physiomodels.evaluation.result_table import result_table
     from physiomodels.evaluation.targets import evaluate_targets
+    from physiomodels.evaluation.windows import protocol_of
     from physiomodels.training.run_card import unfinished_in_words
+    from physioprep.shards import open_shards
 
     settings, sources = load_config(EvaluateConfig, config), by_modality(weights or [])
     for share in label_share or ():
@@ -167,6 +176,10 @@ def evaluate(
         settings = replace(settings, label_shares=tuple(label_share))
     if metric:
         settings = replace(settings, metrics=tuple(metric))
+    if split and protocol:
+        raise ModelError("--split and --protocol: a published split has its own protocol")
+    if split:
+        settings = replace(settings, protocol=protocol_of(open_shards(shards), split))
     with console.progress_bar("evaluate") as advance:
         found = evaluate_targets(
             shards, out, settings, labels=label, protocols=protocol,

@@ -3,6 +3,8 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,14 +13,14 @@ import pytest
 from physiomodels.config import EncoderConfig, EvaluateConfig, FinetuneConfig, PretrainConfig
 from physiomodels.evaluation.evaluate import evaluate
 from physiomodels.evaluation.result_table import result_table
-from physiomodels.evaluation.windows import outside
+from physiomodels.evaluation.windows import outside, protocol_of
 from physiomodels.training import fit as fitting
 from physiomodels.training.classifier import build, load_encoder
 from physiomodels.training.data import window_table
 from physiomodels.training.fit import Selection, fit
 from physiomodels.training.predict import predict
 from physioprep.errors import ModelError
-from physioprep.shards import open_shards
+from physioprep.shards import open_shards, shard
 
 TINY = EncoderConfig(patch_size=50, d_model=16, depth=1, heads=4, ffn=32, dropout=0.0)
 TUNE = FinetuneConfig(mode="frozen", epochs=6, batch_size=8, lr=1e-2, hidden=16, dropout=0.0)
@@ -167,3 +169,16 @@ def test_what_has_no_split_is_refused(asked: Path, shards: Path, tmp_path: Path)
         match=r"no labelled window in part 'test'; the shards' split has test, train, validation",
     ):
         evaluate(asked, tmp_path / "out", replace(CONFIG, where="split == 'train'"))
+
+
+def test_a_split_by_name_is_that_of_the_shards(asked: Path, tmp_path: Path) -> None:
+    shard(asked.parent / "store.zarr", tmp_path / "s", window_s=20.0, split="chronological")
+    assert protocol_of(open_shards(tmp_path / "s"), "chronological") == "chronological"
+    with pytest.raises(ModelError, match=r"cut with split 'chronological'; cut the stores again"):
+        protocol_of(open_shards(tmp_path / "s"), "cbramod")
+    with pytest.raises(ModelError, match=r"no published split; .* `shard --split cbramod`"):
+        protocol_of(open_shards(asked), "cbramod")  # cut by fractions
+    published: Any = SimpleNamespace(path=asked, attrs={"split": {"name": "cbramod"}})
+    assert protocol_of(published, "cbramod") == "fixed"
+    with pytest.raises(ModelError, match="did you mean 'cbramod'"):
+        protocol_of(published, "cbramd")

@@ -19,6 +19,7 @@ from physiomodels.evaluation.protocol import (
 from physiomodels.training.data import subject_keys, where_subjects, window_table
 from physiomodels.training.labels import Labels, classes_of, read_labels, strata_of, target_of
 from physioprep.errors import ModelError
+from physioprep.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +78,35 @@ def choose_windows(shards: Shards, config: EvaluateConfig) -> tuple[pd.DataFrame
     if config.protocol in FROM_SPLIT:
         _check_parts(shards, config, table)
     return table, labels
+
+
+def protocol_of(shards: Shards, split: str) -> str:
+    """Return the protocol that follows a split by its name.
+
+    Parameters
+    ----------
+    shards : Shards
+        Cut with it.
+    split : str
+        Name of a published split, or "chronological".
+
+    Returns
+    -------
+    {"fixed", "chronological"}
+
+    Raises
+    ------
+    ModelError
+        If the shards were cut with another split, or with none.
+    """
+    held = (shards.attrs.get("split") or {}).get("name")
+    if held != split:
+        found = f"split {held!r}" if held else "no published split"
+        raise ModelError(
+            f"{shards.path}: cut with {found}; cut the stores again with `shard --split {split}`"
+            f"{did_you_mean(split, [held] if held else [])}"
+        )
+    return "chronological" if split == "chronological" else "fixed"
 
 
 def unit_of(protocol: str, windows: pd.DataFrame) -> str:
