@@ -48,7 +48,9 @@ def tls_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tls_configured(tls_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """This process and those that it starts find the key of `tls_home`."""
     import dask
+    import distributed  # its defaults, if added below, would go when the settings are restored
 
+    assert distributed.Security() is not None
     monkeypatch.setenv("HOME", str(tls_home))
     found = dask.config.collect([str(tls_home / ".config" / "dask")], env={})
     with dask.config.set(dask.config.merge(dask.config.config, found)):
