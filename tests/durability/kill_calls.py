@@ -2,8 +2,9 @@
 
 Usage: kill_calls.py JOB, where JOB is JSON: verb, folder (an empty one), spread: a run is killed
 before each `spread`-th call that opens, writes, closes, flushes or names a file. The kill is
-SIGKILL, of a fork. Prints as JSON the number of these calls, of kills, and where the run after a
-kill was refused, or made other bytes than an undisturbed one, or left anything else.
+SIGKILL, of a fork. The run after a kill is tried once for each state of the folder. Prints as JSON
+the number of these calls, of kills, of states, and where the run after a kill was refused, or made
+other bytes than an undisturbed one, or left anything else.
 """
 
 import json
@@ -13,7 +14,7 @@ import signal
 import sys
 from pathlib import Path
 
-from lossy_disk import CHANGES, empty
+from lossy_disk import CHANGES, empty, state_of
 from verbs import VERBS, contents, leftovers, prepare, start
 
 CALLS = {*CHANGES, "open", "write", "close", "flush", "fsync", "pwrite", "ftruncate", "tofile"}
@@ -67,11 +68,16 @@ if verb.old is not None:
 n_calls = in_fork()
 wanted = contents(place, verb.compared)
 kills, wrong = 0, []
+states = set()
 for step in range(1, n_calls + 1, job["spread"]):
     empty(place)
     start(place, before)
     in_fork(step)
     kills += 1
+    state = state_of(place)
+    if state in states:
+        continue
+    states.add(state)
     try:
         verb.run(inputs, place / "out")
     except Exception as error:
@@ -82,4 +88,4 @@ for step in range(1, n_calls + 1, job["spread"]):
     left = leftovers(place)
     if differ or left:
         wrong.append([step, [*sorted(differ), *left]])
-print(json.dumps({"calls": n_calls, "kills": kills, "wrong": wrong}))
+print(json.dumps({"calls": n_calls, "kills": kills, "states": len(states), "wrong": wrong}))

@@ -5,6 +5,7 @@ knows so what is on the disk for certain: the content of a file as it was at its
 the names in a folder as they were at the folder's. It also notes whoever acts too early.
 """
 
+import hashlib
 import os
 import random
 import re
@@ -22,6 +23,9 @@ from physioprep import exchange
 CHANGES = ("rename", "replace", "unlink", "remove", "rmdir", "mkdir", "link")
 #: Names that promise nothing: temporary ones, locks, folders that are to be removed or exchanged.
 PLAIN = re.compile(r"\..*\.tmp(\.\w+)?|.*\.tmp|.*\.lock|done|.*\.whole|\..*\.old|\d+\.\d+\.\d+")
+#: In the names of temporary files and of traces: what differs from run to run.
+BY_CHANCE = re.compile(r"(\.\d+)?\.[0-9a-f]{8,12}(?=\.(?:tmp|old))|(?<=\d)\.\d+\.\d+$")
+INODE = re.compile(rb'"inode": (\d+)')
 #: How to lose: only what was flushed is left; all names are, but no other content; or by chance.
 WAYS = ("flushed", "names", "chance")
 Names = dict[str, int]
@@ -36,6 +40,8 @@ class LossyDisk:
         self.names: dict[int, Names] = {}
         self.contents: dict[int, bytes] = {}
         self.n_events, self.exchanged = 0, -100
+        self.n_lost = 0
+        self.states: set[str] = set()
         self.kinds: list[str] = []
         self.problems: list[str] = []
         self.named: list[str] = []
@@ -168,17 +174,24 @@ class LossyDisk:
             for name in files:
                 path = f"{folder}/{name}"
                 paths[self._seen(path)] = path
+        replacing, self._replacing = self._replacing, None  # what is removed below is ours
         for way in WAYS:
             to = self.saved / f"{self.n_events:05d}-{way}"
             chance = random.Random(self.n_events)
             made: dict[int, int] = {}
             self._leave(self._seen(str(self.place)), to, way, now, paths, chance, made)
             for note in to.rglob("finished.json"):  # a real disk would keep the numbers
-                text = note.read_text()
-                number = re.search(r'"inode": (\d+)', text)
+                text = note.read_bytes()
+                number = INODE.search(text)
                 if number and int(number[1]) in made:
-                    text = text.replace(number[0], f'"inode": {made[int(number[1])]}')
-                note.write_text(text)
+                    text = text.replace(number[0], b'"inode": %d' % made[int(number[1])])
+                note.write_bytes(text)
+            self.n_lost += 1
+            state = state_of(to)
+            if state in self.states:
+                shutil.rmtree(to)
+            self.states.add(state)
+        self._replacing = replacing
 
     def _leave(
         self,
@@ -211,6 +224,30 @@ class LossyDisk:
             names = {name: child for name, child in picked.items() if child is not None}
         for name, child in names.items():
             self._leave(child, to / name, way, now, paths, chance, made)
+
+
+def state_of(folder: Path) -> str:
+    """Hash all that a run can know of a folder: two of one state are continued alike.
+
+    Nobody reads who held the lock of a killed process, nor the names of temporary files. Of a
+    number of a folder counts which folder it is.
+    """
+    paths = sorted(folder.rglob("*"))
+    folders = {path.stat().st_ino: path for path in paths if path.is_dir()}
+    found = hashlib.sha256()
+    for path in paths:
+        where = path.relative_to(folder).as_posix()
+        content = b"" if path.is_dir() else path.read_bytes()
+        if path.name.endswith(".lock"):
+            content = b"held" if content else b""
+        number = INODE.search(content) if path.name == "finished.json" else None
+        if number:
+            named = folders.get(int(number[1]))
+            known = named and named.relative_to(folder).as_posix()
+            content = content.replace(number[0], f"inode of {known}".encode())
+        found.update(f"{BY_CHANCE.sub('', where)}\0{path.is_dir()} {len(content)}\0".encode())
+        found.update(content)
+    return found.hexdigest()
 
 
 def empty(folder: Path) -> None:

@@ -42,6 +42,11 @@ def test_a_loss_of_power_at_any_point_costs_only_a_repetition(
     assert answer["problems"] == []
     assert answer["wrong"] == []
     assert answer["lost"] >= 3 * (answer["events"] // spread)
+    assert answer["tried"] > answer["lost"] // 4  # the others left a state that was tried
+    if verb == "pipeline":
+        assert answer["tried"] // 40 <= answer["whole"] < answer["tried"]
+    else:
+        assert answer["whole"] == answer["tried"]
     assert {"fsync", "replace", "mkdir"} <= {*answer["kinds"]}
     assert ("_exchange" in answer["kinds"]) == ("-" in verb)
     assert "out" in answer["named"] or verb == "pipeline"
@@ -76,6 +81,7 @@ def test_killed_at_any_system_call_a_build_can_be_run_again(
     answer = start("kill_calls.py", tmp_path, verb, spread)
     assert answer["wrong"] == []
     assert answer["kills"] == -(-answer["calls"] // spread) > 2
+    assert answer["states"] > answer["kills"] // 8  # the others left a state that was tried
 
 
 #: Renames that promise nothing of what they name.

@@ -8,15 +8,19 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 import physioprep as pp
 from physioprep.manifest import read_manifest
+from physioprep.pipeline.run import StepResult
+from physioprep.shards.checksums import unseal
 
-Run = Callable[[Path, Path], object]
+Run = Callable[..., object]
 #: Fields of JSON files and columns of tables that measure time.
 TEMPORARY = re.compile(r"\.\w+\.[0-9a-f]{12}\.tmp\.csv")
 SECONDS = ("wall_s", "windows_per_s")
@@ -31,6 +35,7 @@ class Verb:
     markers: str = r"^out$"
     compared: str = "**/*"
     trains: bool = False
+    of_steps: bool = False
 
 
 def write_raw(folder: Path) -> None:
@@ -54,6 +59,8 @@ def prepare(inputs: Path, trains: bool) -> None:
     manifest = pp.scan(inputs / "raw", "folder")
     pp.write_manifest(manifest, inputs / "m.parquet")
     pp.write_manifest(manifest.iloc[:3], inputs / "few.parquet")
+    for name in ("m.parquet", "few.parquet"):  # here: each fork would start a process that reads it
+        _rows(inputs / name)
     pp.ingest(manifest, inputs / "s.zarr", "ecg-200hz", scheduler="sync")
     pp.shard(inputs / "s.zarr", inputs / "s.shards", scheduler="sync", **WINDOWS)
     (inputs / "recipe.yaml").write_text(RECIPE)
@@ -80,12 +87,16 @@ def scan(inputs: Path, out: Path) -> None:
     pp.write_manifest(pp.scan(inputs / "raw", "folder"), out.with_suffix(".csv"), overwrite=True)
 
 
+@cache
+def _rows(manifest: Path) -> pd.DataFrame:
+    return read_manifest(manifest)
+
+
 def _ingest(manifest: str, append: bool = False) -> Run:
     def run(inputs: Path, out: Path) -> None:
-        rows = read_manifest(inputs / manifest)
         pp.ingest(
-            rows, out, "ecg-200hz", scheduler="sync", overwrite=not append and out.exists(),
-            append=append,
+            _rows(inputs / manifest), out, "ecg-200hz", scheduler="sync",
+            overwrite=not append and out.exists(), append=append,
         )  # fmt: skip
 
     return run
@@ -101,10 +112,16 @@ def _shard(window_s: float) -> Run:
     return run
 
 
-def pipeline(inputs: Path, out: Path) -> None:
+def pipeline(
+    inputs: Path, out: Path, after_step: Callable[[int, StepResult], None] | None = None
+) -> None:
     from physioprep.pipeline.run import run
 
-    run(inputs / "recipe.yaml", inputs / "raw", out)
+    def on_step(number: int, total: int, step: object, result: StepResult | None) -> None:
+        if after_step is not None and result is not None:
+            after_step(number, result)
+
+    run(inputs / "recipe.yaml", inputs / "raw", out, on_step=on_step)
 
 
 def simulate(inputs: Path, out: Path) -> None:
@@ -174,7 +191,9 @@ VERBS = {
         trains=True,
     ),
     "fetch": Verb(fetch, markers=r"SHA256SUMS\.txt$"),
-    "pipeline": Verb(pipeline, markers=r"\.steps/\d+-\w+\.json$", compared="out/**/*"),
+    "pipeline": Verb(
+        pipeline, markers=r"\.steps/\d+-\w+\.json$", compared="out/**/*", of_steps=True
+    ),
 }
 
 
@@ -185,6 +204,20 @@ def contents(folder: Path, compared: str) -> dict[str, bytes]:
         skipped = path.name.endswith(".lock") or TEMPORARY.fullmatch(path.name)
         if path.is_file() and not skipped and ".steps" not in path.parts:
             found[path.relative_to(folder).as_posix()] = _without_seconds(path)
+    return found
+
+
+def everything(place: Path) -> dict[str, bytes]:
+    """All in a folder by name, with the notes of a run and what is hidden."""
+    found = {}
+    for path in sorted(place.rglob("*")):
+        if not path.name.endswith(".lock"):
+            content = _without_seconds(path) if path.is_file() else b""
+            note = unseal(content) if path.parent.name == ".steps" else None
+            if note and note.get("summary"):
+                timeless = {k: v for k, v in note["summary"].items() if k != "seconds"}
+                content = json.dumps(note | {"summary": timeless}).encode()
+            found[path.relative_to(place).as_posix()] = content
     return found
 
 

@@ -27,11 +27,12 @@ job = json.loads(sys.argv[1])
 target, start = Path(job["target"]), Path(job["start"])
 partial = target.with_name(f".{target.name}.partial")
 saved = target.with_name("saved.partial")
+manifest = read_manifest(job["manifest"])  # here: each fork would start a process that reads it
 
 
 def ingest():
     pp.ingest(
-        read_manifest(job["manifest"]), target, job["recipe"], scheduler="sync",
+        manifest, target, job["recipe"], scheduler="sync",
         overwrite=not job["append"], append=job["append"],
     )  # fmt: skip
 
