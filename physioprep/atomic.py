@@ -32,7 +32,9 @@ _AT_ONCE: Final = 16
 #: What a disk answers that takes no more: full, over a limit or a quota, or broken.
 OF_THE_DISK: Final = frozenset((errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO))
 #: Names that `_temporary` gives.
-_LEFTOVER: Final = re.compile(rf"\..*\.[0-9a-f]{{12}}{re.escape(TEMPORARY)}(\.[^.]+)?", re.DOTALL)
+_LEFTOVER: Final = re.compile(
+    rf"\.(?P<name>.*)\.[0-9a-f]{{12}}{re.escape(TEMPORARY)}(?P<suffix>\.[^.]+)?", re.DOTALL
+)
 
 
 @contextmanager
@@ -373,3 +375,21 @@ def remove_leftovers(folder: Path) -> None:
             if _LEFTOVER.fullmatch(name):
                 remove(parent / name)
         folders[:] = [name for name in folders if not _LEFTOVER.fullmatch(name)]
+
+
+def remove_leftovers_of(path: Path) -> None:
+    """Remove the temporary files that killed writers left of an output: beside it, and right in it.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder that nobody else writes now; it need not exist.
+    """
+    for each in path.parent.glob(f".*{TEMPORARY}*"):
+        found = _LEFTOVER.fullmatch(each.name)
+        if found and found["name"] + (found["suffix"] or "") == path.name:
+            remove(each)
+    if not path.is_symlink():
+        for each in path.glob(f".*{TEMPORARY}*"):
+            if _LEFTOVER.fullmatch(each.name):
+                remove(each)

@@ -71,6 +71,21 @@ def test_a_changed_figure_of_a_note_is_no_result(
     assert redone(raw, out) == []
 
 
+def test_a_step_that_is_made_again_removes_what_a_killed_one_left(raw: Path, out: Path) -> None:
+    left = [".audit.json.0123456789ab.tmp", ".audit.html.0123456789ab.tmp"]
+    left += [".m.0123456789ab.tmp.parquet", "pictures/.a.0123456789ab.tmp.png"]
+    theirs = [".audit.json.mine.tmp", ".other.json.0123456789ab.tmp", "pictures/.note.tmp"]
+    for name in [*left, *theirs]:
+        (out / name).write_text("half")
+    for name in NAMES:
+        (out / ".steps" / f"{name}.json").unlink()
+    (out / "audit.json").unlink()  # killed before it had a name
+    (out / "m.parquet").unlink()
+    assert len([result for result in run(RECIPE, raw, out) if not result.skipped]) == 4
+    assert [name for name in left if (out / name).exists()] == []
+    assert [name for name in theirs if not (out / name).exists()] == []
+
+
 @pytest.mark.parametrize("content", ["[]", "{}", "5", "null", '{"stamp": 5}', "", None])
 def test_what_is_no_note_neither_ends_nor_stops_a_run(
     raw: Path, out: Path, content: str | None

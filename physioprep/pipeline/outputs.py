@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from physioprep.atomic import make_folders, remove_leftovers
+from physioprep.atomic import make_folders, remove_leftovers, remove_leftovers_of
 from physioprep.errors import RecipeError
 from physioprep.hashes import read_regular
 from physioprep.local_path import local_path
@@ -91,7 +91,7 @@ class Outputs:
         return [str(name) for name in dict.fromkeys(names)]
 
     def begin(self, names: Sequence[str], step: str) -> None:
-        """Note that a step makes outputs, before it does.
+        """Note that a step makes outputs, before it does; remove what a killed one left of them.
 
         Parameters
         ----------
@@ -109,6 +109,8 @@ class Outputs:
         """
         self.held.check()
         self.check(names, step)
+        for name in names:
+            remove_leftovers_of(self.out / name)
         self._write({*names, *self.made} - set(self.made))
 
     def check(self, names: Sequence[str], step: str) -> None:
