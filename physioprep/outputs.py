@@ -19,7 +19,7 @@ from physioprep.errors import PhysioprepError
 from physioprep.hashes import HASHES, kind_of
 from physioprep.local_path import local_path
 from physioprep.remote import is_remote
-from physioprep.strays import Belongs, listed_in, strays
+from physioprep.strays import Belongs, listed_in, strays, uncopied
 
 #: The file that marks a working folder as ours.
 MARK: Final = ".physioprep"
@@ -225,6 +225,8 @@ def check_output(
                 f"{path}: not replaced: it holds what physioprep did not put there ({others}); "
                 "move that away first"
             )
+    elif replaces and (odd := uncopied(path)):  # said before the work, not at its end
+        raise error(f"{path}: not replaced: it holds {odd}; move that away first")
 
 
 def named(target: str | Path, error: type[PhysioprepError] = PhysioprepError) -> Path:

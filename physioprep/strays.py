@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from physioprep.hashes import read_regular
-from physioprep.trees import levels
+from physioprep.hashes import kind_of, read_regular
+from physioprep.trees import levels, paths_below
 
 #: ``belongs(name)``: whether a file, relative to the output and with ``/``, is of our making; so of
 #: an empty folder, whose name ends with ``/``.
@@ -93,6 +94,26 @@ def strays(folder: Path, belongs: Belongs) -> str:
     """
     names = list(islice(_strays(folder, belongs), _SHOWN + 1))
     return ", ".join([*names[:_SHOWN], "…"] if len(names) > _SHOWN else names)
+
+
+def uncopied(folder: Path) -> str:
+    """Name what a folder holds that cannot be copied into its successor.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    str
+        A pipe, or a folder nested too deep, for a message; "" where there is none.
+    """
+    for path in paths_below(folder):
+        mode = path.lstat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+            odd = "a folder nested too deep" if stat.S_ISDIR(mode) else kind_of(mode)
+            return f"{odd} ({path.relative_to(folder).as_posix()[:60]})"
+    return ""
 
 
 def _strays(folder: Path, belongs: Belongs) -> Iterator[str]:

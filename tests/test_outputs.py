@@ -1,7 +1,9 @@
 """Only what physioprep made is replaced; no output overlaps an input; nothing through a link."""
 
+import dataclasses
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from physioprep.errors import PhysioprepError, StoreError
 from physioprep.manifest.files import _MANIFEST
 from physioprep.new_folder import new_folder
 from physioprep.outputs import (
+    CLASSIFIER,
+    ENCODER,
     FINDINGS,
     MARK,
     PAGE,
@@ -245,3 +249,23 @@ def test_an_ingest_that_lost_its_lock_stops_at_the_next_block(tmp_path: Path) ->
         pp.ingest(manifest, tmp_path / "s.zarr", "native", progress=steal)
     assert not (tmp_path / "s.zarr").exists()
     assert pp.ingest(manifest, tmp_path / "s.zarr", "native").n_records == 1
+
+
+@pytest.mark.parametrize("kind", [CLASSIFIER, ENCODER])
+def test_what_cannot_be_carried_over_is_said_before_the_work(
+    tmp_path: Path, kind: Kind, dig: Callable[..., Path]
+) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    known = dataclasses.replace(kind, is_ours=lambda path: True)
+    (model / "notes.txt").write_text("mine")
+    (model / "link").symlink_to("nowhere")
+    check_output(model, known, overwrite=True)
+    dig(model)
+    with pytest.raises(PhysioprepError, match=r"a folder nested too deep \(deep/d") as said:
+        check_output(model, known, overwrite=True)
+    assert len(str(said.value)) < len(str(model)) + 150
+    check_output(model, known, overwrite=True, replaces=False)
+    os.mkfifo(model / "a")
+    with pytest.raises(PhysioprepError, match=r"holds a pipe \(a\)"):
+        check_output(model, known, overwrite=True)
