@@ -17,6 +17,7 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
+from physiomodels.model.by_size import parts_by_size, put_together, take
 from physiomodels.model.embedding import PatchEmbedding, fitting_stride
 from physiomodels.model.hub import HubModel
 from physiomodels.model.layer import CrissCrossLayer
@@ -146,8 +147,31 @@ class CrissCrossEncoder(HubModel, nn.Module):
         -------
         Tensor, shape (batch, channel, patch, d_model)
             Zero where `present` is False.
+
+        Notes
+        -----
+        Samples of one size are computed together (`physiomodels.model.by_size`), so absent leads
+        cost next to nothing. Under `torch.compile`, which wants fixed shapes, they are computed.
         """
+        self._check_shape(x)
         present = present_patches(x, present)
+        if present is None or torch.compiler.is_compiling():
+            return self._encode(x, mask, present)
+        parts = parts_by_size(present)
+        if not parts or parts[0].cells.numel() == present.numel():
+            return self._encode(x, mask, None if parts and parts[0].whole else present)
+        encoded = [
+            self._encode(
+                take(x, part.cells),
+                None if mask is None else take(mask, part.cells),
+                None if part.whole else take(present, part.cells),
+            )
+            for part in parts
+        ]
+        return put_together(encoded, parts, present)
+
+    def _encode(self, x: Tensor, mask: Tensor | None, present: Tensor | None) -> Tensor:
+        """Encode samples all at the same width."""
         hidden = self.embed_patches(x, mask, present)
         lead_mask = None if present is None else key_mask(present.transpose(1, 2))
         time_mask = None if present is None else key_mask(present)
@@ -174,13 +198,16 @@ class CrissCrossEncoder(HubModel, nn.Module):
         ModelError
             If `x` has another shape.
         """
+        self._check_shape(x)
+        embedding: Tensor = self.patch_embedding(x, mask, present_patches(x, present))
+        return embedding
+
+    def _check_shape(self, x: Tensor) -> None:
         if x.ndim != 4 or x.shape[-1] != self.patch_size:
             raise ModelError(
                 f"input of shape {tuple(x.shape)}: this encoder takes "
                 f"(batch, channel, patch, {self.patch_size})"
             )
-        embedding: Tensor = self.patch_embedding(x, mask, present_patches(x, present))
-        return embedding
 
     def reconstruct(self, features: Tensor) -> Tensor:
         """Return patches from features.
