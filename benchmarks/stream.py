@@ -38,16 +38,16 @@ FLOOR = "memory map"
 Way = Callable[[], Iterator[Any]]
 
 
-def make_windows(count: int) -> np.ndarray:
+def make_windows(count: int, channels: int = CHANNELS) -> np.ndarray:
     """Band-limited noise at 1 µV steps: about as compressible as filtered ECG."""
     rng = np.random.default_rng(0)
-    pool = rng.normal(size=(64, CHANNELS, SAMPLES)).astype(np.float32)
+    pool = rng.normal(size=(64, channels, SAMPLES)).astype(np.float32)
     spectrum = np.fft.rfft(pool)
     frequency = np.fft.rfftfreq(SAMPLES, 1 / 200)
     spectrum *= np.where((frequency > 0.5) & (frequency < 40), 1 / np.sqrt(1 + frequency**2), 0)
     pool = np.fft.irfft(spectrum, SAMPLES)
     pool = (pool / pool.std() * 300).astype(np.int16)
-    windows = np.empty((count, CHANNELS, SAMPLES), np.int16)
+    windows = np.empty((count, channels, SAMPLES), np.int16)
     for number in range(count):
         windows[number] = np.roll(pool[number % 64], number * 31, axis=1)
     return windows
@@ -61,18 +61,19 @@ def make_shards(windows: np.ndarray, root: Path, codecs: list[str]) -> None:
 
     raw, store = root / "raw", root / "store.zarr"
     leads = ["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]
+    leads = leads[: windows.shape[1]]
     if not store.exists():
         raw.mkdir(exist_ok=True)
         for start in range(0, len(windows), 200):
             wfdb.wrsamp(
                 f"r{start:06d}",
                 fs=200,
-                units=["mV"] * CHANNELS,
+                units=["mV"] * len(leads),
                 sig_name=leads,
                 d_signal=np.concatenate(list(windows[start : start + 200]), axis=1).T.astype(int),
-                fmt=["16"] * CHANNELS,
-                adc_gain=[1000.0] * CHANNELS,
-                baseline=[0] * CHANNELS,
+                fmt=["16"] * len(leads),
+                adc_gain=[1000.0] * len(leads),
+                baseline=[0] * len(leads),
                 write_dir=str(raw),
             )
         pp.ingest(pp.scan(raw, "folder", hashes=False), store, "native")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing import context
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch.utils.data import IterableDataset
@@ -18,6 +18,7 @@ from physioprep.shards.order import EpochOrder, Layout, epoch_order, n_batches, 
 from physioprep.stream.batch import Batch, WholeBatch
 from physioprep.stream.device import device_of
 from physioprep.stream.epochs import EpochLog, Worker, whole_number
+from physioprep.stream.filler import Filler
 from physioprep.stream.processes import (
     first_worker,
     has_ranks,
@@ -35,39 +36,6 @@ AHEAD = 2
 _STATE_VERSION = 1
 
 
-class Filler(Protocol):
-    """Fills the batches of one epoch; called from several threads at once."""
-
-    def batch(self, start: int) -> Batch:
-        """Fill this rank's part of a global batch.
-
-        Parameters
-        ----------
-        start : int
-            Position of the global batch's first window in the epoch.
-
-        Returns
-        -------
-        dict of str to Tensor
-        """
-
-    def look_ahead(self, start: int) -> list[Callable[[], object]]:
-        """Return the reading that a batch and those after it need.
-
-        Called from one thread only, in order.
-
-        Parameters
-        ----------
-        start : int
-            Position of the global batch's first window in the epoch.
-
-        Returns
-        -------
-        list of callable
-            Each may be called in another thread.
-        """
-
-
 class BatchStream(IterableDataset[Batch]):
     """An epoch as whole batches; base of `ShardStream` and `WindowStream`.
 
@@ -83,6 +51,8 @@ class BatchStream(IterableDataset[Batch]):
 
     #: Threads that read chunks and fill batches.
     threads = THREADS
+    #: Successive batches that are filled at once.
+    together = 1
 
     def __init__(
         self,
@@ -339,16 +309,21 @@ class BatchStream(IterableDataset[Batch]):
     def _batches(self, epoch: int, starts: range) -> Iterator[Batch]:
         process = os.getpid()
         filler = self.filler(epoch)
-        pending: deque[Future[Batch]] = deque()
-        todo = iter(starts)
+        pending: deque[Future[list[Batch]]] = deque()
+        filled: deque[Batch] = deque()
+        # The batches of several workers are no neighbours.
+        together = self.together if starts.step == self.global_batch else 1
+        todo = iter([starts[n : n + together] for n in range(0, len(starts), together)])
         with ThreadPoolExecutor(self.threads, "shard-stream") as pool:
             try:
                 for start in starts:
                     while len(pending) <= AHEAD and (ahead := next(todo, None)) is not None:
                         for job in filler.look_ahead(ahead):
                             pool.submit(job)
-                        pending.append(pool.submit(filler.batch, ahead))
-                    batch = WholeBatch(self._finish(pending.popleft().result()))
+                        pending.append(pool.submit(filler.batches, ahead))
+                    if not filled:
+                        filled.extend(pending.popleft().result())
+                    batch = WholeBatch(self._finish(filled.popleft()))
                     self._epoch, self._consumed = epoch, start + starts.step
                     # Some loops take `len` batches and do not exhaust the iterator.
                     self._is_over = start == starts[-1]

@@ -21,6 +21,7 @@ from physioprep.stream.base import AHEAD, THREADS, BatchStream
 from physioprep.stream.batch import Batch
 from physioprep.stream.buffers import BufferPool
 from physioprep.stream.chunks import Chunk, Slots, read_chunk, select
+from physioprep.stream.epochs import whole_number
 from physioprep.stream.sequences import by_epochs
 from physioprep.stream.transforms import physical
 
@@ -29,8 +30,9 @@ REMOTE_THREADS = 10
 #: Buffers kept: two chunks per lane, batches filled ahead, one per thread, two at the consumer.
 _BUFFERS = 2 * LANES + AHEAD + THREADS + 2
 #: Bytes of samples gathered and scaled at a time: so many that threads seldom wait for Python's
-#: lock (window by window, two are no faster than one).
-_BLOCK_BYTES = 1 << 21
+#: lock (window by window, two are no faster than one). Small batches are filled together up to
+#: this size, since a batch costs a millisecond whatever is in it, and up to a number of them.
+_BLOCK_BYTES, _TOGETHER = 1 << 21, 64
 
 
 class ShardStream(BatchStream):
@@ -140,6 +142,9 @@ class ShardStream(BatchStream):
         self.selection = select(self.shards, where)
         # Kept from epoch to epoch: new memory costs several times as much as filling it.
         self.buffers = BufferPool(_BUFFERS)
+        sizes = [len(held[name].channels) * held[name].n_samples for name in self.modalities]
+        per_batch = 2 * max(sizes) * whole_number(batch_size, "batch_size", 1)
+        self.together = min(max(1, _BLOCK_BYTES // per_batch), _TOGETHER)
         super().__init__(
             str(self.shards.path),
             self.selection.layout,
@@ -230,9 +235,9 @@ class _Filler:
             stream.buffers.take,
         )
 
-    def look_ahead(self, start: int) -> list[Callable[[], object]]:
-        """Return the reading of this rank's chunks at a position, and of the next ones."""
-        stream, order = self._stream, self._order
+    def look_ahead(self, starts: range) -> list[Callable[[], object]]:
+        """Return the reading of this rank's chunks for some batches, and of the next ones."""
+        stream, order, start = self._stream, self._order, starts[0]
         lanes = len(order.lanes)
         mine = (
             range(lanes)
@@ -244,18 +249,33 @@ class _Filler:
             here = np.minimum(start - start % lanes + np.array(mine), stream.n_windows - 1)
             wanted += order.locate(here)[0].tolist()
         for lane in mine:
-            number = order.upcoming(lane, start // lanes)
-            if self._asked.get(lane, -1) != number:
-                self._asked[lane] = number
-                wanted += [] if number is None else [number]
+            for begin in sorted({start, starts[-1]}):
+                number = order.upcoming(lane, begin // lanes)
+                if self._asked.get(lane, -1) != number:
+                    self._asked[lane] = number
+                    wanted += [] if number is None else [number]
         return [partial(self._slots.get, number, self._read) for number in dict.fromkeys(wanted)]
 
-    def batch(self, start: int) -> Batch:
-        """Fill this rank's part of the global batch that begins at a position."""
+    def batches(self, starts: range) -> list[Batch]:
+        """Fill this rank's parts of the global batches that begin at some positions."""
         stream = self._stream
-        position = rank_positions(
-            start, stream.n_windows, stream.batch_size, stream.rank, stream.world_size, stream.last
-        )
+        positions = [
+            rank_positions(
+                start, stream.n_windows, stream.batch_size, stream.rank, stream.world_size,
+                stream.last,
+            )
+            for start in starts
+        ]  # fmt: skip
+        arrays = self._filled(np.concatenate(positions))
+        ends = np.cumsum([len(each) for each in positions]).tolist()
+        return [
+            {name: torch.from_numpy(values[begin:end]) for name, values in arrays.items()}
+            for begin, end in zip([0, *ends], ends, strict=False)
+        ]
+
+    def _filled(self, position: Ints) -> dict[str, NDArray[Any]]:
+        """Return the windows at some positions as arrays, in this order."""
+        stream = self._stream
         chunk, place = self._order.locate(position)
         groups = []
         row = np.empty_like(place)
@@ -273,7 +293,7 @@ class _Filler:
             arrays[name] = _gather([(read.labels[name], here) for read, here in groups], row)
         if len(stream.modalities) == 1:
             arrays["present"] = arrays[f"present_{stream.modalities[0]}"]
-        return {name: torch.from_numpy(values) for name, values in arrays.items()}
+        return arrays
 
     def _fill(
         self,

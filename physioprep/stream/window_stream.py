@@ -137,12 +137,15 @@ class _Filler:
         plan = stream.plan
         self._latest_s = _latest_start_s(plan)
 
-    def look_ahead(self, start: int) -> list[Callable[[], object]]:
+    def look_ahead(self, starts: range) -> list[Callable[[], object]]:
         """Return nothing: windows are read one by one."""
         return []
 
-    def batch(self, start: int) -> Batch:
-        """Fill this rank's part of the global batch that begins at a position."""
+    def batches(self, starts: range) -> list[Batch]:
+        """Fill this rank's parts of the global batches that begin at some positions."""
+        return [self._batch(start) for start in starts]
+
+    def _batch(self, start: int) -> Batch:
         stream = self._stream
         position = rank_positions(
             start, stream.n_windows, stream.batch_size, stream.rank, stream.world_size, stream.last

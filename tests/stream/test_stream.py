@@ -188,6 +188,26 @@ def test_blocks_of_any_size_give_the_same(
         np.testing.assert_array_equal(batch["ecg"].numpy(), whole[batch["index"].numpy()])
 
 
+@pytest.mark.parametrize("last", [False, True, "pad"])
+@pytest.mark.parametrize(("rank", "world_size"), [(0, 1), (1, 2), (2, 3)])
+def test_batches_filled_together_are_those_filled_one_by_one(
+    toy_shards: Path, monkeypatch: pytest.MonkeyPatch, rank: int, world_size: int, last: bool | str
+) -> None:
+    options = {"batch_size": 5, "rank": rank, "world_size": world_size, "drop_last": last}
+    stream = ShardStream(toy_shards, **options)
+    assert stream.together > 1
+    together = list(stream)
+    monkeypatch.setattr(stream_module, "_BLOCK_BYTES", 1)
+    one_by_one = ShardStream(toy_shards, **options)
+    assert one_by_one.together == 1
+    for found, expected in zip(together, one_by_one, strict=True):
+        assert found.keys() == expected.keys()
+        for name, values in expected.items():
+            assert torch.equal(found[name].nan_to_num(-1), values.nan_to_num(-1)), name
+            size = values.numel() * values.element_size()
+            assert found[name].untyped_storage().nbytes() == size  # saved or sent, it is no more
+
+
 def test_uneven_places_are_taken_one_by_one() -> None:
     cut = stream_module._even_steps
     assert [part.tolist() for part in cut(np.array([1, 3, 5, 7, 9]), 2)] == [[1, 3], [5, 7], [9]]
