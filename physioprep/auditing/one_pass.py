@@ -37,7 +37,7 @@ from physioprep.auditing.inputs import Input, Key, namer, open_input, sampled
 from physioprep.auditing.measure.measure import measure
 from physioprep.auditing.measure.measured import Measured, join
 from physioprep.auditing.named_split import with_split
-from physioprep.auditing.signals import Signal, recording_of
+from physioprep.auditing.signals import Signal, read_ahead, recording_of
 from physioprep.errors import PhysioprepError
 from physioprep.parallel.run import choose_scheduler, run_tasks
 
@@ -319,9 +319,11 @@ def read_block(opened: AuditInputs, first: int, stop: int) -> BlockFindings:
     """
     name = namer(many=opened.many)
     out = BlockFindings([], [], [], [])
-    for key, (one, row) in islice(opened.sources.items(), first, stop):
+    sources = dict(islice(opened.sources.items(), first, stop))
+    ahead = read_ahead(sources.values())
+    for key, (one, row) in sources.items():
         try:
-            signals, annotations = recording_of(one, row)
+            signals, annotations = recording_of(one, row, ahead)
             pieces = join(measure(signal) for signal in signals)
         except (PhysioprepError, OSError) as error:
             root = str(one.records["root"].at[row]) if "root" in one.records else ""

@@ -19,7 +19,6 @@ from physioprep.auditing.checks.completeness import (
 )
 from physioprep.auditing.checks.damage import check_damage
 from physioprep.auditing.checks.duplicates import (
-    Pair,
     check_files,
     find_pairs,
     report_pairs,
@@ -37,6 +36,7 @@ from physioprep.auditing.checks.leakage import (
 from physioprep.auditing.checks.privacy import check_privacy
 from physioprep.auditing.checks.published import check_published
 from physioprep.auditing.checks.rederive import check_recipe
+from physioprep.auditing.checks.same_signal import Pair
 from physioprep.auditing.checks.split_leaks import shards_leaks, split_leaks
 from physioprep.auditing.checks.start_times import check_overlaps, check_start_times
 from physioprep.auditing.checks.synchrony import check_durations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.auditing.inputs import Input, Key, open_input
+from physioprep.errors import PhysioprepError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 #: Longest piece of a recording that is read and measured at once, s.
 PIECE_S = 600.0
+#: Samples that `read_ahead` reads at most of a store's modality.
+_AHEAD = 16_000_000
+#: Values of short recordings by store, row and modality.
+Ahead = dict[tuple[Path, int, str], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,12 +140,14 @@ def read_source(source: Source) -> Iterator[Signal]:
         If the file or the store cannot be read.
     """
     if source.row is not None:
-        yield from _of_store(open_input(source.path), source.row)
+        yield from _of_store(open_input(source.path), source.row, {})
     else:
         yield from _of_file(source)[0]
 
 
-def recording_of(one: Input, row: int) -> tuple[Iterator[Signal], pd.DataFrame | None]:
+def recording_of(
+    one: Input, row: int, ahead: Ahead | None = None
+) -> tuple[Iterator[Signal], pd.DataFrame | None]:
     """Open one recording.
 
     Parameters
@@ -148,6 +156,8 @@ def recording_of(one: Input, row: int) -> tuple[Iterator[Signal], pd.DataFrame |
         A store, or a manifest whose files are on this machine.
     row : int
         Index label of ``one.records``.
+    ahead : mapping of (path, row, modality) to ndarray, optional
+        What `read_ahead` has read.
 
     Returns
     -------
@@ -162,9 +172,42 @@ def recording_of(one: Input, row: int) -> tuple[Iterator[Signal], pd.DataFrame |
         If a file or a store cannot be read.
     """
     if one.store is not None:
-        return _of_store(one, row), None
+        return _of_store(one, row, ahead or {}), None
     source = source_of(one, row)
     return (iter(()), None) if source is None else _of_file(source)
+
+
+def read_ahead(sources: Iterable[tuple[Input, int]]) -> Ahead:
+    """Read short recordings of stores many at a time: a read costs a millisecond, however small.
+
+    Parameters
+    ----------
+    sources : iterable of (Input, row)
+        Recordings that will be read next.
+
+    Returns
+    -------
+    dict of (path, row, modality) to ndarray of float32, shape (channel, sample)
+        Without what is long, or cannot be read: it is read, and its damage found, by itself.
+    """
+    rows: dict[Path, tuple[Input, list[int]]] = {}
+    for one, row in sources:
+        if one.store is not None:
+            rows.setdefault(one.path, (one, []))[1].append(row)
+    out: Ahead = {}
+    for path, (one, wanted) in rows.items():
+        store = one.store
+        assert store is not None
+        for modality in store.modalities:
+            lengths = store.table(modality, "length")
+            most = min(PIECE_S * store.rate_hz(modality), _AHEAD / len(store.channels(modality)))
+            held = sorted(row for row in wanted if lengths[row] > 0)
+            if not held or sum(int(lengths[row]) for row in held) > most:
+                continue
+            with suppress(PhysioprepError, OSError):
+                read = store.read_rows(held, modality)
+                out |= {(path, row, modality): v for row, v in zip(held, read, strict=True)}
+    return out
 
 
 def signals_of(one: Input, rows: Iterable[int] | None = None) -> Iterator[Signal]:
@@ -191,7 +234,7 @@ def signals_of(one: Input, rows: Iterable[int] | None = None) -> Iterator[Signal
         yield from recording_of(one, int(row))[0]
 
 
-def _of_store(one: Input, row: int) -> Iterator[Signal]:
+def _of_store(one: Input, row: int, ahead: Ahead) -> Iterator[Signal]:
     store = one.store
     assert store is not None
     key = _key(store.records, row)
@@ -201,14 +244,19 @@ def _of_store(one: Input, row: int) -> Iterator[Signal]:
         if not length or not slots.size:
             continue
         rate = store.rate_hz(modality)
-        kind = str(store.group[modality].attrs["modality"])  # the group of "ecg_250hz" is ECG
+        attributes = store.attributes(modality)
+        kind = str(attributes["modality"])  # the group of "ecg_250hz" is ECG
         names, units = store.channels(modality), store.units(modality)
-        sources = store.group[modality].attrs.get("source_channels", {})
+        sources = attributes.get("source_channels", {})
         written = tuple(str((sources.get(names[slot]) or [names[slot]])[0]) for slot in slots)
         scale = np.abs(np.asarray(store.table(modality, "scale")[row][slots], np.float64))
         stated = _source_rate(store.records, row, kind)
         for first in range(0, length, round(PIECE_S * rate)):
-            values = store.read(row, modality, first, first + round(PIECE_S * rate))[slots]
+            values = ahead.get((one.path, row, modality))
+            if values is None:
+                values = store.read(row, modality, first, first + round(PIECE_S * rate))
+            if slots.size < len(values):
+                values = values[slots]
             yield Signal(
                 key, kind,
                 tuple(names[slot] for slot in slots), tuple(units[slot] for slot in slots),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -170,6 +170,56 @@ class ModalityArrays:
         digital = self._samples(record_index, modality, start, stop)
         return self._physical(record_index, modality, digital, slice(None))
 
+    def read_rows(self, rows: Sequence[int], modality: str) -> list[NDArray[np.float32]]:
+        """Return the physical values of several records, read at once where they lie side by side.
+
+        Parameters
+        ----------
+        rows : sequence of int
+            Rows of `records`, ascending.
+        modality : str
+            One of `modalities`.
+
+        Returns
+        -------
+        list of ndarray of float32, shape (channel, sample)
+            As `read` returns each of them.
+
+        Raises
+        ------
+        StoreError
+            The store lacks the modality, or is damaged.
+        """
+        starts, lengths = (self.table(modality, name) for name in ("start", "length"))
+        ends = [int(starts[row] + lengths[row]) for row in rows]
+        if ends[:-1] != [int(starts[row]) for row in rows[1:]]:
+            return [self.read(row, modality) for row in rows]
+        first = int(starts[rows[0]])
+        with named(self.path):
+            digital = np.asarray(self._signal(modality)[:, first : ends[-1]])
+        return [
+            self._physical(
+                row, modality, digital[:, starts[row] - first : end - first], slice(None)
+            )
+            for row, end in zip(rows, ends, strict=True)
+        ]
+
+    def attributes(self, modality: str) -> Mapping[str, Any]:
+        """Return the attributes of a modality's group.
+
+        Parameters
+        ----------
+        modality : str
+            One of `modalities`.
+
+        Returns
+        -------
+        mapping of str to JSON value
+            ``modality``, ``sampling_frequency``, ``channels``, ``units`` ...
+        """
+        with named(self.path):
+            return MappingProxyType(dict(self._modality(modality).attrs))
+
     def _modality(self, modality: str) -> Any:
         if modality not in self.modalities:
             known = ", ".join(self.modalities)
@@ -188,12 +238,15 @@ class ModalityArrays:
             raise StoreError(
                 f"{self.path}: sample {start} is not in the record, which has 0 to {length}"
             )
+        with named(self.path):
+            signal = self._signal(modality)
+            return np.asarray(signal[:, first + start : first + max(start, stop)])
+
+    def _signal(self, modality: str) -> Any:
         key = f"{modality}/signal/"
         if key not in self._arrays:
-            with named(self.path):
-                self._arrays[key] = self._modality(modality)["signal"]
-        with named(self.path):
-            return np.asarray(self._arrays[key][:, first + start : first + max(start, stop)])
+            self._arrays[key] = self._modality(modality)["signal"]
+        return self._arrays[key]
 
     def _physical(
         self, number: int, modality: str, digital: NDArray[Any], slots: Any

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
-from physioprep.auditing.checks.duplicates import Pair, compare, find_pairs
+from physioprep.auditing.checks.duplicates import find_pairs
+from physioprep.auditing.checks.same_signal import Pair, _best_lag, _correlations, compare
 from physioprep.auditing.measure.beats import to_analysis_rate
 from physioprep.auditing.measure.fingerprint import WAVE, candidates, fingerprint
 from physioprep.auditing.measure.measure import measure
@@ -127,3 +128,21 @@ def test_look_rate_keeps_time(ecg) -> None:
     fine = to_analysis_rate(ecg(1), 500.0)
     same = to_analysis_rate(resample_poly(ecg(1), 18, 25, axis=1), 360.0)
     assert np.corrcoef(fine[1, :990], same[1, :990])[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_best_lag_is_that_of_all_correlations(seed: int) -> None:
+    """The slow way: the correlations of every lag, each from its own means and products."""
+    rng = np.random.default_rng(seed)
+    whole = rng.normal(size=(3, 3000)).cumsum(axis=1)
+    whole -= whole.mean(axis=1, keepdims=True)
+    true = int(rng.integers(-40, 40))
+    a, b = whole[:, 200:2800], whole[:, 200 - true : 2500]
+    a, b = (x + rng.normal(0, 3, x.shape) for x in (a, b))
+    a[2] = 0.0  # a dead channel counts nowhere
+    lags = range(true - 51, true + 50, 2)
+    slow = [float(np.median(np.abs(_correlations(a, b, lag)))) for lag in lags]
+    a, b = a.astype(np.float32), b.astype(np.float32)
+    assert _best_lag(a, b, lags) == lags[int(np.argmax(slow))]
+    assert abs(_best_lag(a, b, lags) - true) <= 1
+    assert _best_lag(a, b, range(2600, 2610)) == 2600  # no overlap anywhere

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,53 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from physioprep.auditing.arrow_columns import flattened, lengths
+from physioprep.auditing.checks.same_signal import Pair, compare
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Key, Name
-from physioprep.auditing.measure.beats import ANALYSIS_HZ, band, to_analysis_rate
 from physioprep.auditing.measure.fingerprint import candidates
 from physioprep.auditing.measure.measured import Measured
 from physioprep.auditing.signals import Signal
 from physioprep.readers.sample_files import holds_samples
-
-#: Correlation (median over shared channels, 3 to 20 Hz) of copies, and of affine copies.
-SAME, IDENTICAL = 0.95, 0.9999
-#: Least overlap of two signals to be judged, s.
-MIN_OVERLAP_S = 4.5
-#: Range of the search around the fingerprints' lag, s, and its resolution, Hz.
-_SEARCH_S, _FINE_HZ = 0.1, 500
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two recordings with the same signal.
-
-    Parameters
-    ----------
-    one, two : tuple of str
-        (corpus, record id).
-    modality : str
-    correlation : float
-        Median of its absolute value over channels, at the best lag.
-    delay_s : float
-        Lag: time in `two` minus time in `one`.
-    overlap_s : float
-    inverted : bool
-    rates_hz, read_hz : tuple of float
-        As the sources state them, and as the signals were read (a store has its own rate).
-    identical : bool
-        Whether one is an affine copy of the other: equal up to gain and offset.
-    """
-
-    one: Key
-    two: Key
-    modality: str
-    correlation: float
-    delay_s: float
-    overlap_s: float
-    inverted: bool
-    rates_hz: tuple[float, float]
-    read_hz: tuple[float, float]
-    identical: bool
 
 
 def check_files(records: pd.DataFrame, name: Name) -> tuple[list[Finding], list[tuple[Key, ...]]]:
@@ -172,85 +131,6 @@ def find_pairs(
                 if pair is not None:
                     out.append(pair)
     return out
-
-
-def compare(one: Signal, two: Signal, delay_s: float) -> Pair | None:
-    """Compare two signals near a given lag.
-
-    Parameters
-    ----------
-    one, two : Signal
-    delay_s : float
-        Expected lag, s, accurate to 0.1 s: time in `two` minus time in `one`.
-
-    Returns
-    -------
-    Pair or None
-        None where they are not the same recording.
-    """
-    from scipy.signal import resample_poly
-
-    shared = [
-        (one.channels.index(c), two.channels.index(c)) for c in one.channels if c in two.channels
-    ]
-    if not shared and min(len(one.channels), len(two.channels)) > 1:
-        return None
-    shared = (shared or [(0, 0)])[:8]
-    fine = []
-    for signal, places in ((one, [a for a, _ in shared]), (two, [b for _, b in shared])):
-        resampled = band(to_analysis_rate(signal.values[places], signal.rate_hz), 3, 20)
-        fine.append(resample_poly(resampled, _FINE_HZ // ANALYSIS_HZ, 1, axis=1))
-    centre, reach = round(delay_s * _FINE_HZ), round(_SEARCH_S * _FINE_HZ)
-    best = max(
-        (
-            (_correlations(fine[0], fine[1], lag), lag)
-            for lag in range(centre - reach, centre + reach + 1, 2)
-        ),
-        key=lambda item: float(np.median(np.abs(item[0]))) if item[0].size else 0.0,
-    )
-    correlations, lag = best
-    overlap = (min(fine[0].shape[1], fine[1].shape[1] - lag) - max(0, -lag)) / _FINE_HZ
-    if not correlations.size or overlap < MIN_OVERLAP_S:
-        return None
-    middle = float(np.median(np.abs(correlations)))
-    if middle < SAME:
-        return None
-    read = (one.rate_hz, two.rate_hz)
-    rates = (one.source_rate_hz or read[0], two.source_rate_hz or read[1])
-    identical = one.rate_hz == two.rate_hz and _affine_copy(one, two, shared, lag / _FINE_HZ)
-    inverted = bool(np.median(correlations) < 0)
-    return Pair(
-        one.key, two.key, one.modality, middle, lag / _FINE_HZ, overlap, inverted, rates, read,
-        identical,
-    )  # fmt: skip
-
-
-def _correlations(
-    a: NDArray[np.floating], b: NDArray[np.floating], lag: int
-) -> NDArray[np.float64]:
-    """Return the correlation of ``a[t]`` with ``b[t + lag]`` per channel; live channels only."""
-    first, last = max(0, -lag), min(a.shape[1], b.shape[1] - lag)
-    if last - first < 2:
-        return np.empty(0)
-    x, y = a[:, first:last], b[:, first + lag : last + lag]
-    x = x - x.mean(axis=1, keepdims=True)
-    y = y - y.mean(axis=1, keepdims=True)
-    size = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
-    live = size > 1e-12
-    return np.asarray((x * y).sum(axis=1)[live] / size[live], np.float64)
-
-
-def _affine_copy(
-    one: Signal, two: Signal, shared: Sequence[tuple[int, int]], delay_s: float
-) -> bool:
-    """Return whether the raw samples are equal up to gain and offset, at a lag of whole samples."""
-    for lag in {round(delay_s * one.rate_hz) + shift for shift in (-1, 0, 1)}:
-        a = np.nan_to_num(one.values[[a for a, _ in shared]].astype(np.float64))
-        b = np.nan_to_num(two.values[[b for _, b in shared]].astype(np.float64))
-        found = np.abs(_correlations(a, b, lag))
-        if found.size and float(np.min(found)) >= IDENTICAL:
-            return True
-    return False
 
 
 def report_pairs(

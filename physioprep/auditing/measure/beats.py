@@ -55,14 +55,25 @@ def to_analysis_rate(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np
     if ratio == 1 or values.shape[1] == 0:
         return values
     # at rates such as 62.47 Hz the ratio is off by about 1e-6: one sample in hours
-    return _resampled(values, ratio.numerator, ratio.denominator)
+    return resample(values, ratio.numerator, ratio.denominator)
 
 
-def _resampled(values: NDArray[np.float32], up: int, down: int) -> NDArray[np.float32]:
+def resample(values: NDArray[np.float32], up: int, down: int) -> NDArray[np.float32]:
     """Resample as `scipy.signal.resample_poly` does, by matrix products: five times as fast.
 
     Blocks of whole periods of the ratio, with the filter's reach on both sides, are multiplied
     by the filter as a banded matrix.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (channel, sample)
+        Without missing samples.
+    up, down : int
+        The new rate is `up` / `down` times the old one.
+
+    Returns
+    -------
+    ndarray of float32, shape (channel, sample)
     """
     from scipy.signal import resample_poly
 

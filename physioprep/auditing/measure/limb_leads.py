@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 import numpy as np
@@ -158,7 +159,8 @@ def limb_misfit(
     names = [LIMB[row] for row in rows]
     size = float(np.median(quantile(np.abs(x), 0.99)))
     tolerance = max(TOLERANCE_MV, TOLERANCE_SHARE * size, 4 * float(step_mv[places].max()))
-    misfits = _misfits(x, FROM_I_II[rows])
+    consistent = _consistent(tuple(rows.tolist()))
+    misfits = _misfits(x, consistent)
     worst = int(np.argmax(misfits))
     if misfits[worst] <= tolerance:
         return LimbMisfit(float(misfits[worst]), tolerance, names[worst], ())
@@ -167,11 +169,11 @@ def limb_misfit(
         order = np.arange(len(rows))
         order[[one, two]] = two, one
         left[f"{names[one]} and {names[two]} exchanged"] = float(
-            _misfits(x[order], FROM_I_II[rows]).max()
+            _misfits(x[order], consistent).max()
         )
     for one in range(len(rows)):
         sign = np.where(np.arange(len(rows)) == one, -1.0, 1.0)[:, None]
-        left[f"{names[one]} inverted"] = float(_misfits(x * sign, FROM_I_II[rows]).max())
+        left[f"{names[one]} inverted"] = float(_misfits(x * sign, consistent).max())
     explained = _explained(left, float(misfits[worst]), tolerance, len(rows))
     rest = max((left[how] for how in explained), default=math.nan)
     return LimbMisfit(float(misfits[worst]), tolerance, names[worst], explained, rest)
@@ -191,11 +193,17 @@ def _explained(
     return near if best <= MENDED[n_leads] * misfit and len(near) == 1 else ()
 
 
-def _misfits(x: NDArray[np.float64], relations: NDArray[np.float64]) -> NDArray[np.float64]:
+def _misfits(x: NDArray[np.float64], consistent: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the 95th percentile of each lead's deviation from the nearest consistent signals."""
-    consistent = relations @ np.linalg.pinv(relations)
     rest = x - consistent @ x
     return np.asarray(quantile(np.abs(rest), 0.95))
+
+
+@lru_cache(maxsize=64)
+def _consistent(rows: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return the projection of limb leads, by their numbers in `LIMB`, onto consistent signals."""
+    relations = FROM_I_II[list(rows)]
+    return np.asarray(relations @ np.linalg.pinv(relations))
 
 
 def _transforms() -> dict[str, tuple[str, NDArray[np.float64]]]:

@@ -1,0 +1,151 @@
+"""Compare two recordings sample by sample: whether they are the same signal, and at which lag."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.auditing.inputs import Key
+from physioprep.auditing.measure.beats import ANALYSIS_HZ, band, resample, to_analysis_rate
+from physioprep.auditing.signals import Signal
+
+#: Correlation (median over shared channels, 3 to 20 Hz) of copies, and of affine copies.
+SAME, IDENTICAL = 0.95, 0.9999
+#: Least overlap of two signals to be judged, s.
+MIN_OVERLAP_S = 4.5
+#: Range of the search around the fingerprints' lag, s, and its resolution, Hz.
+_SEARCH_S, _FINE_HZ = 0.1, 500
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two recordings with the same signal.
+
+    Parameters
+    ----------
+    one, two : tuple of str
+        (corpus, record id).
+    modality : str
+    correlation : float
+        Median of its absolute value over channels, at the best lag.
+    delay_s : float
+        Lag: time in `two` minus time in `one`.
+    overlap_s : float
+    inverted : bool
+    rates_hz, read_hz : tuple of float
+        As the sources state them, and as the signals were read (a store has its own rate).
+    identical : bool
+        Whether one is an affine copy of the other: equal up to gain and offset.
+    """
+
+    one: Key
+    two: Key
+    modality: str
+    correlation: float
+    delay_s: float
+    overlap_s: float
+    inverted: bool
+    rates_hz: tuple[float, float]
+    read_hz: tuple[float, float]
+    identical: bool
+
+
+def compare(one: Signal, two: Signal, delay_s: float) -> Pair | None:
+    """Compare two signals near a given lag.
+
+    Parameters
+    ----------
+    one, two : Signal
+    delay_s : float
+        Expected lag, s, accurate to 0.1 s: time in `two` minus time in `one`.
+
+    Returns
+    -------
+    Pair or None
+        None where they are not the same recording.
+    """
+    shared = [
+        (one.channels.index(c), two.channels.index(c)) for c in one.channels if c in two.channels
+    ]
+    if not shared and min(len(one.channels), len(two.channels)) > 1:
+        return None
+    shared = (shared or [(0, 0)])[:8]
+    fine = []
+    for signal, places in ((one, [a for a, _ in shared]), (two, [b for _, b in shared])):
+        resampled = band(to_analysis_rate(signal.values[places], signal.rate_hz), 3, 20)
+        fine.append(resample(resampled, _FINE_HZ // ANALYSIS_HZ, 1))
+    centre, reach = round(delay_s * _FINE_HZ), round(_SEARCH_S * _FINE_HZ)
+    lag = _best_lag(fine[0], fine[1], range(centre - reach, centre + reach + 1, 2))
+    correlations = _correlations(fine[0], fine[1], lag)
+    overlap = (min(fine[0].shape[1], fine[1].shape[1] - lag) - max(0, -lag)) / _FINE_HZ
+    if not correlations.size or overlap < MIN_OVERLAP_S:
+        return None
+    middle = float(np.median(np.abs(correlations)))
+    if middle < SAME:
+        return None
+    read = (one.rate_hz, two.rate_hz)
+    rates = (one.source_rate_hz or read[0], two.source_rate_hz or read[1])
+    identical = one.rate_hz == two.rate_hz and _affine_copy(one, two, shared, lag / _FINE_HZ)
+    inverted = bool(np.median(correlations) < 0)
+    return Pair(
+        one.key, two.key, one.modality, middle, lag / _FINE_HZ, overlap, inverted, rates, read,
+        identical,
+    )  # fmt: skip
+
+
+def _correlations(
+    a: NDArray[np.floating], b: NDArray[np.floating], lag: int
+) -> NDArray[np.float64]:
+    """Return the correlation of ``a[t]`` with ``b[t + lag]`` per channel; live channels only."""
+    first, last = max(0, -lag), min(a.shape[1], b.shape[1] - lag)
+    if last - first < 2:
+        return np.empty(0)
+    x, y = a[:, first:last], b[:, first + lag : last + lag]
+    x = x - x.mean(axis=1, keepdims=True)
+    y = y - y.mean(axis=1, keepdims=True)
+    size = np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1))
+    live = size > 1e-12
+    return np.asarray((x * y).sum(axis=1)[live] / size[live], np.float64)
+
+
+def _best_lag(a: NDArray[np.float32], b: NDArray[np.float32], lags: range) -> int:
+    """Return the lag at which the channels' median absolute `_correlations` is largest.
+
+    Sums over the overlap of each lag come from running sums; only products are summed anew.
+    """
+    sums = [
+        np.pad(np.cumsum(x.astype(np.float64) ** power, axis=1), ((0, 0), (1, 0)))
+        for x in (a, b)
+        for power in (1, 2)
+    ]
+    found = []
+    for lag in lags:
+        first, last = max(0, -lag), min(a.shape[1], b.shape[1] - lag)
+        n = last - first
+        if n < 2:
+            found.append(0.0)
+            continue
+        x, xx = (s[:, last] - s[:, first] for s in sums[:2])
+        y, yy = (s[:, last + lag] - s[:, first + lag] for s in sums[2:])
+        xy = np.vecdot(a[:, first:last], b[:, first + lag : last + lag])
+        size = np.sqrt(np.maximum(xx - x * x / n, 0) * np.maximum(yy - y * y / n, 0))
+        live = size > 1e-12
+        each = np.abs((xy - x * y / n)[live] / size[live])
+        found.append(float(np.median(each)) if each.size else 0.0)
+    return lags[int(np.argmax(found))]
+
+
+def _affine_copy(
+    one: Signal, two: Signal, shared: Sequence[tuple[int, int]], delay_s: float
+) -> bool:
+    """Return whether the raw samples are equal up to gain and offset, at a lag of whole samples."""
+    for lag in {round(delay_s * one.rate_hz) + shift for shift in (-1, 0, 1)}:
+        a = np.nan_to_num(one.values[[a for a, _ in shared]].astype(np.float64))
+        b = np.nan_to_num(two.values[[b for _, b in shared]].astype(np.float64))
+        found = np.abs(_correlations(a, b, lag))
+        if found.size and float(np.min(found)) >= IDENTICAL:
+            return True
+    return False
