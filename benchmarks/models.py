@@ -32,6 +32,8 @@ Step = Callable[[], object]
 
 class BlankModule(ModuleType):
     def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):  # such as __file__, which inspect asks for
+            raise AttributeError(name)
         return sys.modules.get(f"{self.__name__}.{name}", nn.Module)
 
 

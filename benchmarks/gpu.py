@@ -1,0 +1,206 @@
+"""What a GPU makes of the encoder and of training, in under 8 minutes.
+
+    pip install -e '.[bench]'
+    python benchmarks/gpu.py [--device cuda] [--small]
+
+Rows: the encoder's forward pass and training step against braindecode's CBraMod with the same
+weights (bfloat16, fused attention, `torch.compile` or not; the two take turns, medians); a step of
+windows of few and many leads by size, dense, and with all leads; the share of its time that a
+pretraining waits for the stream; peak memory of each step. Windows are random numbers. Without a
+GPU, or with --small, sizes are so small that only the script itself is tried, and it says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mixed_leads
+import torch
+from torch import Tensor
+
+import models
+from physiomodels.model import by_size
+from physiomodels.model.encoder import CrissCrossEncoder
+
+Step = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of one run: those of a GPU, or small ones."""
+
+    batch: int
+    channels: int
+    patches: int
+    repeats: int
+    windows: int  # of the pretraining that waits, or not, for its stream
+
+
+LARGE, SMALL = Sizes(64, 19, 30, 10, 20_000), Sizes(2, 4, 3, 1, 200)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--small", action="store_true", help="only try the script")
+    args = parser.parse_args()
+    small = args.small or args.device == "cpu"
+    sizes = SMALL if small else LARGE
+    name = torch.cuda.get_device_name() if args.device.startswith("cuda") else "CPU"
+    print(f"torch {torch.__version__}, {name}, batch {sizes.batch}")
+    if small:
+        print("small sizes: the figures say nothing about a GPU")
+    against_braindecode(args.device, sizes)
+    mixed(args.device, sizes)
+    waiting(args.device, sizes)
+
+
+def against_braindecode(device: str, sizes: Sizes) -> None:
+    try:
+        theirs = models.reference().to(device).train()
+    except ImportError as error:
+        print(f"braindecode is not installed ({error.name}): ours alone")
+        theirs = None
+    torch.manual_seed(0)
+    ours = CrissCrossEncoder(init="cbramod")
+    if theirs is not None:
+        ours = CrissCrossEncoder.from_cbramod(theirs.state_dict(), dropout=0.1)
+    ours = ours.to(device).train()
+    x = torch.randn(sizes.batch, sizes.channels, sizes.patches, 200, device=device)
+    mask = torch.rand(x.shape[:3], device=device) < 0.5
+    compiled = torch.compile(ours)
+    steps: dict[str, Step] = {
+        "ours, forward": forward(lambda: ours(x)),
+        "ours compiled, forward": forward(lambda: compiled(x)),
+        "ours, training step": training(ours, lambda: ours.masked_loss(x, mask)),
+        "ours compiled, training step": training(ours, lambda: loss_of(compiled, ours, x, mask)),
+    }
+    if theirs is not None:
+        flat = x.flatten(2)
+        steps |= {
+            "braindecode, forward": forward(lambda: theirs(flat)),
+            "braindecode, training step": training(
+                theirs,
+                lambda: torch.nn.functional.mse_loss(
+                    theirs(flat, mask=mask, return_features=True)["features"][mask], x[mask]
+                ),
+            ),
+        }
+    print_times(steps, device, sizes.repeats)
+
+
+def loss_of(compiled: Any, encoder: CrissCrossEncoder, x: Tensor, mask: Tensor) -> Tensor:
+    out = encoder.reconstruct(compiled(x, mask)[mask])
+    return torch.nn.functional.mse_loss(out, x[mask])
+
+
+def mixed(device: str, sizes: Sizes) -> None:
+    """32 windows, 28 of them with one lead of twelve, as benchmarks/mixed_leads.py."""
+    torch.manual_seed(0)
+    encoder = CrissCrossEncoder(dropout=0.0).to(device).train()
+    leads, windows = mixed_leads.LEADS, mixed_leads.WINDOWS
+    x = torch.randn(windows, leads, sizes.patches, 200, device=device)
+    mask = torch.rand(x.shape[:3], device=device) < 0.5
+    present = torch.ones(windows, leads, dtype=torch.bool, device=device)
+    present[: mixed_leads.ONE_LEAD, 1:] = False
+
+    def dense() -> Tensor:
+        with part_cost(10**12):
+            return encoder.masked_loss(x, mask, present)
+
+    steps = {
+        "few leads, by size": training(encoder, lambda: encoder.masked_loss(x, mask, present)),
+        "few leads, dense": training(encoder, dense),
+        "all leads": training(encoder, lambda: encoder.masked_loss(x, mask)),
+    }
+    print_times(steps, device, sizes.repeats)
+
+
+@contextmanager
+def part_cost(cost: int) -> Iterator[None]:
+    before = dict(by_size.PART_COST)
+    by_size.PART_COST.update(dict.fromkeys(before, cost))
+    try:
+        yield
+    finally:
+        by_size.PART_COST.update(before)
+
+
+def forward(call: Callable[[], Tensor]) -> Step:
+    def step() -> None:
+        with torch.no_grad():
+            call()
+
+    return step
+
+
+def training(model: torch.nn.Module, loss: Callable[[], Tensor]) -> Step:
+    def step() -> None:
+        model.zero_grad(set_to_none=True)
+        loss().backward()  # type: ignore[no-untyped-call]
+
+    return step
+
+
+def print_times(steps: dict[str, Step], device: str, repeats: int) -> None:
+    """Take turns in bfloat16; print the median time and the peak memory of each."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    peaks: dict[str, float] = {}
+    on_gpu = device.startswith("cuda")
+    for turn in range(repeats + 2):
+        for name, step in steps.items():
+            if on_gpu:
+                torch.cuda.reset_peak_memory_stats()
+                torch.cuda.synchronize()
+            started = time.perf_counter()
+            with torch.autocast(device.partition(":")[0], torch.bfloat16):
+                step()
+            if on_gpu:
+                torch.cuda.synchronize()
+                peaks[name] = torch.cuda.max_memory_allocated() / 1e6
+            if turn > 1:  # the first two compile and warm up
+                times[name].append(time.perf_counter() - started)
+    for name, values in times.items():
+        peak = f"{peaks[name]:8.0f} MB" if name in peaks else ""
+        print(f"{name:32} {1e3 * statistics.median(values):9.2f} ms {peak}", flush=True)
+
+
+def waiting(device: str, sizes: Sizes) -> None:
+    """Share of a pretraining's time that it waits for its stream."""
+    import stream
+
+    from physioprep.stream import ShardStream
+
+    torch.manual_seed(0)
+    encoder = CrissCrossEncoder(dropout=0.0).to(device).train()
+    with tempfile.TemporaryDirectory() as folder:
+        stream.make_shards(stream.make_windows(sizes.windows), Path(folder), ["none"])
+        batches = iter(ShardStream(Path(folder) / "none", batch_size=sizes.batch, device=device))
+        waited = worked = 0.0
+        for number in range(sizes.windows // sizes.batch):
+            began = time.perf_counter()
+            batch = next(batches)
+            got = time.perf_counter()
+            x = batch["ecg"].unflatten(2, (-1, 200))
+            mask = torch.rand(x.shape[:3], device=device) < 0.5
+            with torch.autocast(device.partition(":")[0], torch.bfloat16):
+                training(encoder, lambda x=x, mask=mask: encoder.masked_loss(x, mask))()
+            if device.startswith("cuda"):
+                torch.cuda.synchronize()
+            if number:  # the first warms up
+                waited, worked = waited + got - began, worked + time.perf_counter() - got
+            if waited + worked > 60:
+                break
+    print(f"waits for the stream: {100 * waited / (waited + worked):.1f} % of the time")
+
+
+if __name__ == "__main__":
+    main()
