@@ -1,9 +1,10 @@
 """Files of labels beside the recordings of a folder: which there are, and how they are read.
 
 Found by themselves are TUH's (``name.tse``, ``.tse_bi``, ``.lbl``, ``.lbl_bi``, ``.csv_bi``, and
-``.csv`` and ``.rec`` that begin as TUH's do) and sleep scoring in XML (``name.xml``,
-``name-nsrr.xml``, ``name-profusion.xml``). Other hypnograms are those that the key ``hypnogram``
-says, of ``name.yaml``, or of the ``physioprep.yaml`` beside the recording or nearest above it::
+``.csv`` and ``.rec`` that begin as TUH's do), sleep scoring in XML (``name.xml``,
+``name-nsrr.xml``, ``name-profusion.xml``) and RemLogic's (``name.txt``, as CAP has it). Other
+hypnograms are those that the key ``hypnogram`` says, of ``name.yaml``, or of the
+``physioprep.yaml`` beside the recording or nearest above it::
 
     hypnogram:
       file: "{stem}_1.txt"      # or a list; {stem} is the recording's name without its ending
@@ -31,6 +32,7 @@ from physioprep.readers.endings import is_edf, without_ending
 from physioprep.readers.hypnogram_text import parse_hypnogram
 from physioprep.readers.label_rows import LabelRow, columns_of, joined
 from physioprep.readers.regular import opened, read_bytes, read_text
+from physioprep.readers.remlogic import is_remlogic, parse_remlogic
 from physioprep.readers.sleep_xml import DIALECTS, parse_sleep_xml
 from physioprep.readers.table import SHARED
 from physioprep.readers.tuh_labels import PARSERS
@@ -43,6 +45,7 @@ _LIKE_TUH: Final = {
     ".rec": re.compile(rb"\s*\d{1,3}\s*,\s*\d+(\.\d*)?\s*,\s*\d+(\.\d*)?\s*,\s*[1-6](\.0*)?\s"),
 }
 _XML: Final = (".xml", "-nsrr.xml", "-profusion.xml")
+_REMLOGIC: Final = (".txt", ".TXT")
 _KEYS: Final = ("file", "epoch_s", "stages")
 _HEAD: Final = 4096  # bytes of an XML in which its root stands
 
@@ -102,7 +105,9 @@ def labels_beside(
         found = tuh_beside(root, path, present)
         scored = [stem + ending for ending in _XML if stem + ending in present]
         found += [name for name in scored if _is_sleep_xml(root / name)]
-        for yaml in _descriptions(stem, folder):
+        texts = [stem + ending for ending in _REMLOGIC if stem + ending in present]
+        found += [name for name in texts if name != path and is_remlogic(head_of(root / name))]
+        for yaml in descriptions(stem, folder):
             if yaml not in described:
                 described[yaml] = hypnogram_of(root / yaml) if yaml in present else None
             about = described[yaml]
@@ -117,8 +122,20 @@ def labels_beside(
     return out
 
 
-def _descriptions(stem: str, folder: str) -> Iterator[str]:
-    """Yield the files that may describe the hypnograms of a recording, the nearest first."""
+def descriptions(stem: str, folder: str) -> Iterator[str]:
+    """Yield the files that may describe the labels of a recording, the nearest first.
+
+    Parameters
+    ----------
+    stem : str
+        The recording without its ending.
+    folder : str
+        Its folder, relative to the corpus.
+
+    Yields
+    ------
+    str
+    """
     yield f"{stem}.yaml"
     while True:
         yield posixpath.join(folder, SHARED)
@@ -153,7 +170,7 @@ def tuh_beside(root: Path, path: str, present: set[str]) -> list[str]:
     beside = [stem + ending for ending in _TUH if stem + ending in present]
     for ending, begin in _LIKE_TUH.items():
         name = stem + ending
-        if name in present and name != path and begin.match(_head(root / name)):
+        if name in present and name != path and begin.match(head_of(root / name)):
             beside.append(name)
     return beside
 
@@ -239,7 +256,8 @@ def read_labels(path: Path, files: Sequence[Path]) -> Mapping[str, NDArray[Any]]
     -------
     mapping of str to ndarray
         Columns of `physioprep.recording.ANNOTATION_COLUMNS`; empty where there are none. Their
-        source is the ending (``tse_bi``), the dialect (``nsrr-stages``), or ``hypnogram``.
+        source is the ending (``tse_bi``), the dialect (``nsrr-stages``, ``remlogic-events``), or
+        ``hypnogram``.
 
     Raises
     ------
@@ -256,7 +274,9 @@ def read_labels(path: Path, files: Sequence[Path]) -> Mapping[str, NDArray[Any]]
         low = file.name.lower()
         if file == path or file in yamls:
             continue
-        if about is not None and file.name in texts and not low.endswith(".xml"):
+        if (file.name in texts or low.endswith(".txt")) and is_remlogic(head_of(file)):
+            tables += _remlogic(file, path, about)
+        elif about is not None and file.name in texts and not low.endswith(".xml"):
             tables.append(columns_of(_scored(file, about), texts[file.name]))
         elif low.endswith(_TUH) or (low.endswith(tuple(_LIKE_TUH)) and _is_like_tuh(file)):
             tables.append(read_tuh(file))
@@ -285,6 +305,17 @@ def _scored(file: Path, about: Hypnogram) -> list[LabelRow]:
         known = about.epoch_s if math.isnan(duration) and about.epoch_s is not None else duration
         rows.append(LabelRow(onset, known, about.stages.get(text, text), text))
     return rows
+
+
+def _remlogic(file: Path, path: Path, about: Hypnogram | None) -> list[dict[str, NDArray[Any]]]:
+    """Return the tables of a RemLogic text, whose times are those of the recording's clock."""
+    from physioprep.readers import read_header
+
+    header = read_header(path)
+    content = read_bytes(file, limits.MAX_ANNOTATION_BYTES).tobytes()
+    names = about.stages if about is not None else {}
+    found = _parsed(file, parse_remlogic, content, header.start_time, header.duration_s, names)
+    return [columns_of(rows, source) for source, rows in found.items()]
 
 
 def _renamed(rows: list[LabelRow], about: Hypnogram | None) -> list[LabelRow]:
@@ -339,7 +370,17 @@ def _is_length(value: object) -> bool:
     return math.isfinite(value) and 0 < value <= 86_400
 
 
-def _head(file: Path) -> bytes:
+def head_of(file: Path) -> bytes:
+    """Return the first 4096 bytes of a file; none of one that cannot be opened.
+
+    Parameters
+    ----------
+    file : Path
+
+    Returns
+    -------
+    bytes
+    """
     try:
         with opened(file) as descriptor:
             return os.read(descriptor, _HEAD)
@@ -349,10 +390,10 @@ def _head(file: Path) -> bytes:
 
 def _is_like_tuh(file: Path) -> bool:
     begin = _LIKE_TUH.get(file.suffix.lower())
-    return begin is not None and begin.match(_head(file)) is not None
+    return begin is not None and begin.match(head_of(file)) is not None
 
 
 def _is_sleep_xml(file: Path) -> bool:
     """Return whether an XML is scored sleep; others may lie beside recordings."""
-    head = _head(file).replace(b"\0", b"")  # as UTF-16, too
+    head = head_of(file).replace(b"\0", b"")  # as UTF-16, too
     return any(b"<" + root.encode() in head for root in DIALECTS)
