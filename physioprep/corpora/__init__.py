@@ -7,8 +7,8 @@ A corpus module has
 - optionally ``modality(channel, unit, header) -> str | None``: the modality of a channel that the
   ``channels`` of the facts do not name; None: by its name and unit;
 - optionally ``read_annotations(path) -> dict``: annotations in a file of their own; and
-  ``read_listed_annotations(path, files)`` where that file may lie anywhere in the corpus: it is one
-  of the files that the manifest lists;
+  ``read_listed_annotations(path, files, row)`` where that file may lie anywhere in the corpus: it
+  is one of the files that the manifest's row lists;
 - optionally ``derive_annotations(columns) -> dict``: those of the record, and more made of them;
 - optionally ``STRUCTURE`` and ``ANNOTATION_ENDING``: what readers of its files need to know,
   see `physioprep.readers.structures` and the tables in `physioprep.corpora.known`.

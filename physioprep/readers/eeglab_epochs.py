@@ -63,7 +63,7 @@ def description_of(path: Path) -> tuple[Path, dict[str, Any]] | None:
         about = load_yaml(
             read_text(file, limits.MAX_YAML_BYTES), partial(UnreadableFileError, file)
         )
-        said = set(about) - {"hypnogram"} if isinstance(about, dict) else set()
+        said = set(about) - {"hypnogram", "events"} if isinstance(about, dict) else set()
         if said and said <= set(_KEYS):
             return file, about
         if said and file.name != _SHARED:

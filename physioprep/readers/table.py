@@ -44,10 +44,13 @@ from physioprep.suggest import did_you_mean
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", *array_files.SUFFIXES)
 #: Description of all tables of its folder.
 SHARED = "physioprep.yaml"
+#: Keys of a description that are not of the table itself: see `physioprep.corpora.label_files`
+#: and `physioprep.corpora.trial_tables`.
+OF_LABELS: Final = ("hypnogram", "events")
 _KEYS = frozenset(
     {"sampling_rate", "time", "channels", "units", "gain", "baseline", "missing", "start_time"}
     | {"variable", "axes", "time_unit", "labels", "labels_file"}
-    | {"hypnogram"}  # not of the table: see `physioprep.corpora.label_files`
+    | set(OF_LABELS)
 )
 _UNITS: Final = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
@@ -64,7 +67,7 @@ def description_of(path: Path) -> Path | None:
     -------
     Path or None
         None if the file is not of `SUFFIXES`, or has no description, or one that speaks of
-        hypnograms only.
+        hypnograms and events only.
 
     Examples
     --------
@@ -82,15 +85,15 @@ def description_of(path: Path) -> Path | None:
 
 @lru_cache(maxsize=64)  # of a folder, one describes all tables
 def _is_of_tables(name: str, modified_ns: int, size: int) -> bool:
-    """Return whether a description speaks of more than hypnograms; who reads it says what else."""
+    """Return whether a description speaks of more than labels; who reads it says what else."""
     try:
         text = read_text(Path(name), limits.MAX_YAML_BYTES)
-        if "hypnogram" not in text:
+        if not any(key in text for key in OF_LABELS):
             return True
         said = load_yaml(text, lambda cause: UnreadableFileError(name, cause))
     except UnreadableFileError:
         return True
-    return not isinstance(said, dict) or set(said) != {"hypnogram"}
+    return not isinstance(said, dict) or not said or not set(said) <= set(OF_LABELS)
 
 
 def labels_of_trials(path: Path) -> Path | None:

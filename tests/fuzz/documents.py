@@ -22,6 +22,7 @@ from physioprep.corpora import corpus_module
 from physioprep.corpora.faults import faults_by_record, faults_by_signal
 from physioprep.corpora.label_files import read_labels
 from physioprep.corpora.scan import scan
+from physioprep.corpora.trial_tables import read_trials
 from physioprep.documents import read_text
 from physioprep.errors import CorpusError
 from physioprep.facts import parse_facts
@@ -155,8 +156,10 @@ def with_labels_beside(folder: Path) -> pd.DataFrame:
     """Scan a folder, and read the files of labels that its rows list."""
     frame = scan(folder, "folder", hashes=False)
     for path, files in zip(frame["path"], frame["files"], strict=True):
-        columns = read_labels(folder / path, [folder / name for name in files])
-        assert len({len(column) for column in columns.values()}) <= 1
+        listed = [folder / name for name in files]
+        trials = read_trials(folder / path, listed, {"record_id": path.rpartition(".")[0]})
+        for columns in (read_labels(folder / path, listed), trials):
+            assert len({len(column) for column in columns.values()}) <= 1
     return frame
 
 
@@ -209,8 +212,12 @@ LABELS_BESIDE = {
     "</ScoredEvents></PSGAnnotation>",
     "b.xml": "<CMPStudyConfig><EpochLength>30</EpochLength><SleepStages><SleepStage>0</SleepStage>"
     "<SleepStage>2</SleepStage></SleepStages></CMPStudyConfig>",
+    "a.txt": "RemLogic Event Export\nPatient:\tN 1\n\nSleep Stage\tTime [hh:mm:ss]\tEvent\t"
+    "Duration[s]\tLocation\nW\t00:00:00\tSLEEP-S0\t30\tROC-LOC\n",
     "b_1.txt": "0\n0\n1\n5\n",
-    "physioprep.yaml": 'hypnogram: {file: "{stem}_1.txt", epoch_s: 30, stages: {0: W, 5: REM}}\n',
+    "t.csv": "record,start,stop,emotion\na,0,1.5,sad\nb,0.5,1,happy\n",
+    "physioprep.yaml": 'hypnogram: {file: "{stem}_1.txt", epoch_s: 30, stages: {0: W, 5: REM}}\n'
+    "events: {file: t.csv}\n",
 }
 PEOPLE = "participant_id\tage\tsex\nsub-01\t27\tF\nsub-02\tn/a\tM\n"
 CHANNELS = "name\ttype\tunits\nEEG Fp1\tEEG\tuV\nEEG Cz\tEEG\tuV\nECG\tECG\tuV\n"

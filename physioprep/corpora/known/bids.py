@@ -274,7 +274,9 @@ def read_annotations(path: Path) -> Mapping[str, NDArray[Any]]:
     return read_events(root / tables[0], root).columns
 
 
-def read_listed_annotations(path: Path, files: Sequence[Path]) -> Mapping[str, NDArray[Any]]:
+def read_listed_annotations(
+    path: Path, files: Sequence[Path], row: Mapping[str, Any]
+) -> Mapping[str, NDArray[Any]]:
     """Return the events of a recording, from the events.tsv among its files in the manifest.
 
     Parameters
@@ -283,6 +285,8 @@ def read_listed_annotations(path: Path, files: Sequence[Path]) -> Mapping[str, N
         The recording.
     files : sequence of Path
         All files of its row.
+    row : mapping
+        Not used: names of files say whose the events are.
 
     Returns
     -------

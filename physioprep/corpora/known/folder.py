@@ -37,10 +37,12 @@ from physioprep.corpora.records_table import (
     read_records,
     used,
 )
+from physioprep.corpora.trial_tables import compare_trials, read_trials, trials_beside
 from physioprep.errors import CorpusError, UnreadableFileError
 from physioprep.plain_text import quoted
 from physioprep.readers.eeglab_epochs import labels_of_epochs
 from physioprep.readers.endings import RECORDINGS, is_edf, without_ending
+from physioprep.readers.label_rows import joined
 from physioprep.readers.regular import read_bytes
 from physioprep.readers.table import SHARED, SUFFIXES, description_of, labels_of_trials
 from physioprep.readers.table_text import TEXT_SUFFIXES, has_described_columns
@@ -90,6 +92,7 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
         entries.append(replace(entry, sidecars=labels) if labels else entry)
     ids = [entry.record_id for entry in entries]
     said = [*table.said, *compare(table, ids), *problem_lines(problems)]
+    said += compare_trials(root, entries)
     if pattern is not None and matched < len(entries):
         if not matched:
             raise CorpusError(
@@ -110,7 +113,9 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
     return entries
 
 
-def read_listed_annotations(path: Path, files: Sequence[Path]) -> Mapping[str, NDArray[Any]]:
+def read_listed_annotations(
+    path: Path, files: Sequence[Path], row: Mapping[str, Any]
+) -> Mapping[str, NDArray[Any]]:
     """Return the labels of a recording in the files of labels that its row lists.
 
     Parameters
@@ -119,14 +124,17 @@ def read_listed_annotations(path: Path, files: Sequence[Path]) -> Mapping[str, N
         The recording.
     files : sequence of Path
         All files of its row.
+    row : mapping
+        ``record_id``, ``session`` and ``subject_id`` of it.
 
     Returns
     -------
     mapping of str to ndarray
         Columns of `physioprep.recording.ANNOTATION_COLUMNS`; see
-        `physioprep.corpora.label_files`.
+        `physioprep.corpora.label_files` and `physioprep.corpora.trial_tables`.
     """
-    return read_labels(path, files)
+    tables = (read_labels(path, files), read_trials(path, files, row))
+    return joined([table for table in tables if table])
 
 
 def _readable(root: Path) -> dict[str, tuple[str, ...]]:
@@ -136,7 +144,13 @@ def _readable(root: Path) -> dict[str, tuple[str, ...]]:
     found = [path for path in paths if _is_recording(path, root, with_header)]
     # Of two recordings of one stem, the one with a header has it as its id.
     found = sorted(found, key=lambda path: path.lower().endswith(_WITH_OWN_HEADER))
-    beside = labels_beside(root, found, set(paths))
+    present = set(paths)
+    beside = labels_beside(root, found, present)
+    trials = trials_beside(root, found, present)
+    beside = {
+        path: tuple(dict.fromkeys((*names, *trials.get(path, ()))))
+        for path, names in beside.items()
+    }
     labels = {name for names in beside.values() for name in names} | _of_trials(root, found)
     return {path: names for path, names in beside.items() if path not in labels}
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from physioprep.harmonise import Recipe
 
 _LIST_COLUMNS = ("files", "file_sha256", "faults", "flags")
-_TEXT_COLUMNS = ("corpus", "record_id", "root", "path", "format")
+_TEXT_COLUMNS = ("corpus", "record_id", "subject_id", "session", "root", "path", "format")
 
 
 def _schema() -> pa.Schema:

@@ -222,7 +222,8 @@ def _with_annotations(recording: Recording, record: Mapping[str, Any], path: Pat
         return replace(recording, annotation_columns=derive(recording.annotation_columns))
     try:
         if of_listed is not None:
-            notes = of_listed(path, [Path(record["root"]) / name for name in record["files"]])
+            files = [Path(record["root"]) / name for name in record["files"]]
+            notes = of_listed(path, files, record)
         elif read is not None:
             notes = read(path)
         else:
@@ -278,7 +279,7 @@ def _annotation_readers(
     corpus: str,
 ) -> tuple[
     Callable[[Path], Mapping[str, NDArray[Any]]] | None,
-    Callable[[Path, list[Path]], Mapping[str, NDArray[Any]]] | None,
+    Callable[[Path, list[Path], Mapping[str, Any]], Mapping[str, NDArray[Any]]] | None,
     Callable[[Mapping[str, NDArray[Any]]], Mapping[str, NDArray[Any]]] | None,
 ]:
     """Return a corpus's functions that read annotations of separate files, or derive others."""
