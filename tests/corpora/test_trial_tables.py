@@ -157,3 +157,20 @@ def test_beside_described_tables_and_hypnograms(tmp_path: Path) -> None:
     assert store.records["record_id"].tolist() == ["q", "r"]
     assert said(store, "r") == [[0.0, 20.0, "W", "hypnogram-h"], [1.0, 1.0, "left", "x"]]
     assert said(store, "q") == []
+
+
+def test_two_recordings_of_one_stem_have_two_ids(tmp_path: Path, edf) -> None:
+    """ISRUC's ending beside EDF's: the second is known by its whole name, in all tables."""
+    root = tmp_path / "raw"
+    edf(root / "b.edf", BOTH, seconds=20)
+    edf(root / "b.rec", BOTH, seconds=20)
+    (root / "records.csv").write_text("record_id,subject_id\nb,s1\nb.rec,s2\n")
+    (root / "physioprep.yaml").write_text("events: {file: t.csv}\n")
+    (root / "t.csv").write_text("record,start,stop,x\nb.edf,1,2,left\nb.rec,1,2,right\n")
+    frame = scan(root, "folder")
+    assert frame["record_id"].tolist() == ["b", "b.rec"]
+    assert frame["subject_id"].tolist() == ["s1", "s2"]
+    assert [list(flags) for flags in frame["flags"]] == [[], ["same-record-id"]]
+    assert "table: records.csv: 2 of 2 recordings have a row" in frame.attrs["notes"]
+    _, store = stored(tmp_path)
+    assert [said(store, name)[0][2] for name in ("b", "b.rec")] == ["left", "right"]

@@ -83,15 +83,18 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
     entries: list[Entry] = []
     problems: dict[str, list[str]] = {}
     matched = 0
+    ids: dict[str, None] = {}
     for path, labels in _readable(root).items():
         record_id = without_ending(path)
+        # the second of one stem (b.edf and b.rec) may have a row of its own, by its whole name
+        named = path if record_id in ids and path in table.rows else record_id
+        ids[named] = None
         found = compiled.search(path) if compiled is not None else None
         matched += found is not None
-        row = {**(found.groupdict() if found else {}), **table.rows.get(record_id, {})}
+        row = {**(found.groupdict() if found else {}), **table.rows.get(named, {})}
         entry = _entry(record_id, path, row, problems) if row else Entry(record_id, path)
         entries.append(replace(entry, sidecars=labels) if labels else entry)
-    ids = [entry.record_id for entry in entries]
-    said = [*table.said, *compare(table, ids), *problem_lines(problems)]
+    said = [*table.said, *compare(table, [*ids]), *problem_lines(problems)]
     said += compare_trials(root, entries)
     if pattern is not None and matched < len(entries):
         if not matched:
@@ -107,7 +110,7 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
         log.warning("%s", line)
     walked = current_walk()
     if walked is not None:
-        walked.said += [*used(table, ids), *said]
+        walked.said += [*used(table, [*ids]), *said]
         if table.rows:  # what is in it is in the rows
             walked.names = [name for name in walked.names if name != TABLE]
     return entries
