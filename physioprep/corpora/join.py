@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from physioprep import limits
-from physioprep.corpora.tables import lines_of, number, text
+from physioprep.corpora.tables import lines_of
 from physioprep.errors import CorpusError
 from physioprep.local_path import local_path
+from physioprep.plain_text import quoted
 from physioprep.suggest import did_you_mean
-
-if TYPE_CHECKING:
-    pass
 
 #: Columns of a manifest that a table is joined by, and names that tables have for them.
 KEYS: Final = {
@@ -23,6 +24,8 @@ KEYS: Final = {
     "subject_id": ("subject_id", "subject", "patient_id", "patient", "participant_id"),
 }
 _NAMED: Final = 3
+#: 007 and 1_000 are codes, and so is 12E5: only programs write numbers as 1e-05.
+_NUMBER: Final = re.compile(r"[+-]?(?:0|[1-9][0-9]*)?(?:\.[0-9]+)?(?:[eE][+-][0-9]{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Table:
         By key: which row.
     columns : dict of str to list
         Numbers, or texts; None where a cell is empty.
+    said : list of str
+        Which columns are texts although they hold numbers, too.
     """
 
     name: str
@@ -48,6 +53,7 @@ class Table:
     key: str
     rows: dict[str, int]
     columns: dict[str, list[Any]]
+    said: list[str] = field(default_factory=list)
 
 
 def read_join(path: str | Path | None, on: str | None) -> Table | None:
@@ -99,16 +105,17 @@ def read_join(path: str | Path | None, on: str | None) -> Table | None:
         if rows.setdefault(line[place].strip(), len(rows)) != line_number - 2:
             raise CorpusError(f"{path}: {column} {line[place].strip()!r} is there twice")
         for held, cell in zip(cells, line, strict=True):
-            held.append(text(cell))
+            held.append(cell.strip() or None)
     ids = {name for held in KEYS.values() for name in held}
+    said: list[str] = []
     kept = {
-        name: _typed(held)
+        name: _typed(name, held, said)
         for name, held in zip(names, cells, strict=True)
         if name != column and name.lower() not in ids
     }
     if not kept:
         raise CorpusError(f"{path}: no column beside {column!r}")
-    return Table(path.name, column, key, rows, kept)
+    return Table(path.name, column, key, rows, kept, said)
 
 
 def join_table(columns: dict[str, list[Any]], table: Table) -> str:
@@ -123,7 +130,8 @@ def join_table(columns: dict[str, list[Any]], table: Table) -> str:
     Returns
     -------
     str
-        How many rows name no recording, and how many recordings have no row.
+        How many rows name no recording, how many recordings have no row, and which columns hold
+        numbers and texts.
 
     Raises
     ------
@@ -144,19 +152,33 @@ def join_table(columns: dict[str, list[Any]], table: Table) -> str:
             f"{table.name}: no {table.on} is a {table.key} of these recordings: it has "
             f"{_some(table.rows)}; they have {_some(dict.fromkeys(map(str, keys)))}"
         )
-    return (
+    misses = (
         f"{table.name} by {table.on}: {len(lost)} of {len(table.rows)} rows name no recording"
         f"{_in_brackets(lost)}; {len(without)} of {len(keys)} recordings have no row"
         f"{_in_brackets(dict.fromkeys(map(str, without)))}"
     )
+    return "; ".join([misses, *table.said])
 
 
-def _typed(cells: list[str | None]) -> list[Any]:
-    """Return a column as numbers where each cell is one, else as texts."""
-    numbers = [number(cell) for cell in cells]
-    is_number = all(cell is None or found is not None
-                    for cell, found in zip(cells, numbers, strict=True))  # fmt: skip
-    return numbers if is_number else list(cells)
+def _typed(name: str, cells: list[str | None], said: list[str]) -> list[Any]:
+    """Return a column as numbers where each cell is one, else as texts, none of which changes."""
+    held = [cell for cell in cells if cell is not None]
+    other = [cell for cell in held if not _is_number(cell)]
+    if not other:
+        return [None if cell is None else float(cell) for cell in cells]
+    if len(other) < len(held):
+        said.append(
+            f"label_{name} is text, since {quoted(other[0])} is no number that float64 keeps"
+        )
+    return list(cells)
+
+
+def _is_number(cell: str) -> bool:
+    """Return whether a cell is a plain number that float64 keeps as it is written."""
+    if not _NUMBER.fullmatch(cell) or not any(map(str.isdigit, cell)):
+        return False
+    value = float(cell)
+    return math.isfinite(value) and Decimal(repr(value)) == Decimal(cell)
 
 
 def _some(keys: Iterable[str]) -> str:

@@ -66,6 +66,41 @@ def test_by_subject_record_or_said(
 
 
 @pytest.mark.parametrize(
+    ("cells", "wanted"),
+    [
+        (["none", "drug"], ["none", "drug"]),
+        (["NA", "5"], ["NA", "5"]),
+        (["n/a", ""], ["n/a", None]),
+        (["nan", "1.5"], ["nan", "1.5"]),
+        (["?", "unknown"], ["?", "unknown"]),
+        (["007", "12"], ["007", "12"]),
+        (["1_000", "2"], ["1_000", "2"]),
+        (["12E5", "3"], ["12E5", "3"]),
+        (["inf", "3"], ["inf", "3"]),
+        (["1e+999", "3"], ["1e+999", "3"]),
+        (["12345678901234567890", ""], ["12345678901234567890", None]),
+        (["9007199254740993", "1"], ["9007199254740993", "1"]),
+        (["-0.5", " 1e-05 "], [-0.5, 1e-05]),
+        (["0.30000000000000004", "+.5"], [0.30000000000000004, 0.5]),
+        (["", "7"], [None, 7]),
+    ],
+)
+def test_only_an_empty_cell_is_unknown_and_texts_stay_as_they_are(
+    raw: Path, tmp_path: Path, cells: list[str], wanted: list[object]
+) -> None:
+    labs = table(tmp_path, f"study_id,x\n40000001,{cells[0]}\n40000002,{cells[1]}\n")
+    frame = pp.scan(raw, "mimic-iv-ecg", join=labs, on="study_id")
+    assert [None if value != value else value for value in frame["label_x"][:2]] == wanted
+
+
+def test_a_column_of_numbers_and_texts_is_said(raw: Path, tmp_path: Path) -> None:
+    labs = table(tmp_path, "study_id,n\n40000001,none\n40000002,5\n")
+    notes = pp.scan(raw, "mimic-iv-ecg", join=labs, on="study_id").attrs["notes"]
+    said = "label_n is text, since 'none' is no number that float64 keeps"
+    assert any(note.endswith(said) for note in notes)
+
+
+@pytest.mark.parametrize(
     ("text", "on", "said"),
     [
         ("study_id,a\n1,2\n", None, "join and on go together"),
