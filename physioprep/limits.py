@@ -62,6 +62,9 @@ def _limit(value: int) -> int:
 #: Signals of one recording, and columns of a table.
 MAX_CHANNELS: Final = _limit(4_096)
 MAX_COLUMNS: Final = _limit(16_384)
+#: Sampling rates, Hz: one sample in 30 years, and far above any electrode's.
+MIN_RATE_HZ: Final = 1e-9
+MAX_RATE_HZ: Final = 1e6 * max(1.0, _FACTOR)
 #: Samples per channel: 38 days at 30 kHz.
 MAX_SAMPLES: Final = _limit(100_000_000_000)
 #: Segments of a WFDB record.
@@ -151,6 +154,34 @@ def check(path: str | Path, number: int, limit: int, what: str) -> None:
         raise UnreadableFileError(
             path, f"{number} {what}, over the limit of {limit} ({VARIABLE} raises it)"
         )
+
+
+def check_rate(path: str | Path, rate_hz: float) -> None:
+    """Refuse a sampling rate that none can be.
+
+    Parameters
+    ----------
+    path : path-like
+        Named in the error.
+    rate_hz : float
+        As the file states it, Hz.
+
+    Raises
+    ------
+    UnreadableFileError
+        It is no number from `MIN_RATE_HZ` to `MAX_RATE_HZ`.
+
+    Examples
+    --------
+    >>> check_rate("a.vhdr", float("nan"))
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.UnreadableFileError: a.vhdr: a sampling rate of nan Hz: must be from 1e-09 \
+to 1e+06
+    """
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        text = f"a sampling rate of {rate_hz:g} Hz: must be from {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g}"
+        raise UnreadableFileError(path, text)
 
 
 def check_expansion(path: str | Path, n_bytes: int, stored_bytes: int, what: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from physioprep.errors import UnreadableFileError
-from physioprep.limits import one_error
+from physioprep.limits import check_rate, one_error
 from physioprep.readers.confinement import check_confined, confined_to, own_folder
 from physioprep.readers.regular import opened
 
@@ -248,6 +248,8 @@ def _read(
         found = _read_confined(path, name, format, folder, header=header, verify=verify)
         for each in found.files:  # those that libraries opened
             check_confined(each)
+    for group in found.groups:
+        check_rate(path, group.sampling_rate)
     return found
 
 

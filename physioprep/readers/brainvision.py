@@ -8,9 +8,10 @@ bytes, and that a file holds pieces of a recording.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -69,8 +70,9 @@ def parse_header(path: Path) -> BrainVisionHeader:
     Raises
     ------
     UnreadableFileError
-        The header is missing, states more channels than `physioprep.limits.MAX_CHANNELS`, or
-        samples whose high byte comes first, which MNE would read as others.
+        The header is missing, states more channels than `physioprep.limits.MAX_CHANNELS`, a
+        sampling rate that none can be, or samples whose high byte comes first, which MNE would
+        read as others.
     """
     said: dict[str, str] = {}
     text = read_bytes(path, limits.MAX_TEXT_BYTES, "bytes of header").tobytes()
@@ -80,6 +82,10 @@ def parse_header(path: Path) -> BrainVisionHeader:
             said.setdefault(key.strip().lower(), value.strip())
     n_channels = _count(said.get("numberofchannels")) or 0
     limits.check(path, n_channels, limits.MAX_CHANNELS, "channels")
+    interval_us = said.get("samplinginterval", "")
+    with suppress(ValueError):
+        given = float(interval_us)
+        limits.check_rate(path, 1e6 / given if given else math.inf)
     is_binary = said.get("dataformat", "BINARY") == "BINARY"
     if is_binary and said.get("usebigendianorder", "NO").upper() == "YES":
         raise UnreadableFileError(path, "UseBigEndianOrder=YES is not supported")

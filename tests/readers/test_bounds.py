@@ -6,6 +6,7 @@ Seconds are processor time, so that a busy machine does not fail a test.
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import signal
@@ -95,6 +96,27 @@ def test_wfdb_headers(tmp_path: Path, text: str, cause: str) -> None:
     (tmp_path / "a.hea").write_text(text)
     (tmp_path / "a.dat").write_bytes(bytes(300))
     refused(tmp_path / "a", cause)
+
+
+def test_rates_that_none_can_be(tmp_path: Path) -> None:
+    from scipy.io import savemat
+
+    (tmp_path / "w.hea").write_text("w 1 99000000 10\n" + LINE)
+    (tmp_path / "a.dat").write_bytes(bytes(20))
+    np.save(tmp_path / "n.npy", np.zeros((50, 1)))
+    (tmp_path / "n.yaml").write_text("sampling_rate: 1.0e+8\nchannels: [Cz]\nunits: uV\n")
+    (tmp_path / "t.csv").write_text("t,x\n0,1\n1e-9,2\n2e-9,3\n")
+    (tmp_path / "t.yaml").write_text("time: t\nchannels: [x]\nunits: uV\n")
+    names = ["w.hea", "n.npy", "t.csv"]
+    for number, rate_hz in enumerate((math.nan, math.inf, 0.0, -250.0, 1e300)):
+        names.append(f"{number}.set")
+        eeg = {"data": np.zeros((1, 50)), "pnts": 50, "trials": 1, "nbchan": 1, "xmin": 0.0}
+        eeg |= {"srate": rate_hz, "chanlocs": [], "event": [], "icawinv": [], "xmax": 1.0}
+        savemat(tmp_path / names[-1], {"EEG": eeg | {"icasphere": [], "icaweights": []}})
+    for name in names:
+        for read in (read_recording, read_header):
+            with pytest.raises(UnreadableFileError, match=r"(rate of|sfreq must)"):
+                read(tmp_path / name)
 
 
 @pytest.mark.parametrize(

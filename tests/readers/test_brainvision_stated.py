@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import physioprep as pp
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import read_header, read_recording
 from physioprep.recording import reader_flags
@@ -49,6 +50,18 @@ def test_the_order_of_bytes(tmp_path: Path) -> None:
     for read in (read_recording, read_header):
         with pytest.raises(UnreadableFileError, match=r"a\.vhdr: UseBigEndianOrder=YES is not"):
             read(vhdr_file(tmp_path, binary="UseBigEndianOrder=YES\n"))
+
+
+@pytest.mark.parametrize("interval", ["nan", "0", "-5000", "1e-300", "inf", "-nan", "1e306"])
+def test_a_rate_that_none_can_be_costs_one_row(tmp_path: Path, interval: str) -> None:
+    path = vhdr_file(tmp_path)
+    text = path.read_text("utf-8").replace("=4000", f"={interval}")
+    (tmp_path / "bad.vhdr").write_text(text, "utf-8")
+    with pytest.raises(UnreadableFileError, match=r"bad\.vhdr: a sampling rate of \S+ Hz: must be"):
+        read_recording(tmp_path / "bad.vhdr")
+    manifest = pp.scan(tmp_path, "folder")
+    done = pp.ingest(manifest, str(tmp_path) + ".zarr", "native", scheduler="sync")
+    assert (done.n_records, len(done.quarantined)) == (1, 1)
 
 
 def test_pieces_of_a_recording_are_flagged(tmp_path: Path) -> None:
