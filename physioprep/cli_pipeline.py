@@ -101,7 +101,7 @@ def tasks(
         if raw is not None:
             columns.append("raw files")
             rows = [
-                [*row, "; ".join(each["missing"]) or "there"]
+                [*row, f"{'; '.join(each['missing']) or 'there'} (in {each['looked in']})"]
                 for row, each in zip(rows, found, strict=True)
             ]
         console.print_table("published tasks", columns, rows)

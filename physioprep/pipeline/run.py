@@ -21,7 +21,7 @@ from physioprep.pipeline.check import (
 from physioprep.pipeline.outputs import Outputs, keep_outputs, refuse_outside
 from physioprep.pipeline.place import Place, Step
 from physioprep.pipeline.recipe import Pipeline, load_pipeline
-from physioprep.pipeline.task import Found, check_files
+from physioprep.pipeline.task import Found, check_files, corpus_folder
 from physioprep.pipeline.task_result import NAME as TASK_RESULT
 from physioprep.pipeline.task_result import write_task
 from physioprep.run_notes import hashes_of, listed_folders, names_made, read_note, write_note
@@ -66,7 +66,7 @@ def run(
     pipeline : path-like or Pipeline
         A recipe, its YAML file, or the name of a shipped one.
     raw : path-like
-        Folder of the raw corpora.
+        Folder of the raw corpora. Of a task: of its corpus, or with a folder named as the corpus.
     out : path-like
         Folder for all that is made. A stopped run continues with the step that was stopped; what
         was made before is hashed, and made again where it is damaged. A task ends in its
@@ -106,6 +106,7 @@ def run(
     raw, out = local_path(raw, RecipeError), local_path(out, RecipeError)
     if not raw.is_dir():
         raise RecipeError(f"{raw}: no such folder of raw data")
+    raw = corpus_folder(recipe.task, raw) if recipe.task else raw
     if out.is_symlink():
         raise RecipeError(f"{out}: is a symbolic link; give the real path")
     for number, step in enumerate(recipe.steps, 1):

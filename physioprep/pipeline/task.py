@@ -231,6 +231,34 @@ def _is_one_of(name: str, files: str | tuple[str, ...]) -> bool:
     return any(fnmatch.fnmatchcase(f"/{name}", f"*/{pattern}") for pattern in patterns)
 
 
+def corpus_folder(task: Task, raw: Path) -> Path:
+    """Return where the raw files of a task are looked for, and scanned.
+
+    Parameters
+    ----------
+    task : Task
+    raw : Path
+        Folder of its corpus, or one with a folder for each of several corpora.
+
+    Returns
+    -------
+    Path
+        The folder named as the corpus, where it has files of each need; else `raw`, of which all
+        files below count.
+    """
+    wanted = _plain_name(task.corpus)
+    if _plain_name(raw.resolve().name) != wanted:
+        for folder in sorted(raw.iterdir()):
+            named = _plain_name(folder.name) == wanted and folder.is_dir()
+            if named and all(each.count for each in find_files(task.needs, folder)):
+                return folder
+    return raw
+
+
+def _plain_name(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
+
+
 def check_files(task: Task, raw: Path, title: str) -> list[Found]:
     """Check before any work whether the raw files of a task are there.
 

@@ -8,7 +8,7 @@ from typing import Any
 from physioprep.errors import RecipeError
 from physioprep.facts import data_folder
 from physioprep.pipeline.recipe import load_pipeline
-from physioprep.pipeline.task import Task, find_files
+from physioprep.pipeline.task import Task, corpus_folder, find_files
 from physioprep.suggest import did_you_mean
 
 
@@ -74,7 +74,8 @@ def describe_task(name: str, raw: Path | None = None) -> dict[str, Any]:
     -------
     dict
         JSON values: ``task``, ``title``, ``corpus``, ``label``, ``split``, ``metrics``,
-        ``published windows``, ``licence``, ``access``, ``needs``; with `raw`, ``missing``.
+        ``published windows``, ``licence``, ``access``, ``needs``; with `raw`, ``looked in`` (as
+        `run` looks) and ``missing``.
 
     Raises
     ------
@@ -102,15 +103,8 @@ def describe_task(name: str, raw: Path | None = None) -> dict[str, Any]:
     if raw is not None:
         if not raw.is_dir():
             raise RecipeError(f"{raw}: no such folder of raw data")
-        there = find_files(task.needs, _folder_of(task.corpus, raw))
+        folder = corpus_folder(task, raw)
+        there = find_files(task.needs, folder)
+        found["looked in"] = str(folder)
         found["missing"] = [each.lack for each in there if each.lack]
     return found
-
-
-def _folder_of(corpus: str, raw: Path) -> Path:
-    """Return the folder of a corpus in a folder of corpora; that folder itself where none is."""
-    wanted = corpus.replace("-", "")
-    for folder in sorted(raw.iterdir()):
-        if folder.name.lower().replace("-", "").replace("_", "") == wanted and folder.is_dir():
-            return folder
-    return raw

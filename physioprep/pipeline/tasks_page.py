@@ -21,8 +21,9 @@ _HEAD = """\
 Made from `pipelines/tasks/*.yaml` by `python -m physioprep.pipeline.tasks_page docs/tasks.md`. Do
 not edit.
 
-`physioprep tasks --raw DIR` lists them and says which raw files are missing on this disk. One
-command rebuilds a task from its raw files, trains and scores:
+`physioprep tasks --raw DIR` lists them and says which raw files are missing on this disk: in the
+folder of DIR named as the corpus where it has files of each kind, else in all of DIR; `run` looks
+in the same. One command rebuilds a task from its raw files, trains and scores:
 
     physioprep run tasks/mental-arithmetic --raw PATH/TO/eegmat --out build/mental-arithmetic
 
