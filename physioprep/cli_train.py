@@ -218,8 +218,10 @@ def embed(
     workers: Workers = None,
     device: Device = None,
     overwrite: Overwrite = False,
+    as_json: Json = False,
 ) -> None:
     """Write the embedding of every window or record, with the manifest's columns beside it."""
+    from physiomodels.embeddings.group import summary_of
     from physiomodels.embeddings.of_shards import embed as embed_shards
     from physiomodels.embeddings.of_store import embed_store
     from physiomodels.training.run_card import unfinished_in_words
@@ -240,7 +242,7 @@ def embed(
                 device=device, overwrite=overwrite, progress=advance,
                 announce=console.say_dashboard,
             )  # fmt: skip
-    facts: dict[str, object] = {"embeddings": out}
+    facts = summary_of(out)
     if picture:
-        facts["picture"] = picture
-    console.print_facts(facts | unfinished_in_words({"": model}))
+        facts["picture"] = str(picture)
+    console.show(facts | unfinished_in_words({"": model}), as_json)

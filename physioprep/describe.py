@@ -296,6 +296,7 @@ def _describe_embeddings(path: Path, all_records: bool) -> dict[str, Any]:
         "columns": columns,
         "records": len(set(zip(corpora, records, strict=True))),
     }
+    facts |= dict(group.attrs.get("left_out", {}))
     facts |= dict(group.attrs.get("provenance", {}))
     if "unfinished_pretraining" in group.attrs:
         facts["unfinished pretraining"] = group.attrs["unfinished_pretraining"]

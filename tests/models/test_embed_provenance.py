@@ -1,16 +1,21 @@
 """Embeddings say what they were made of, and `info` reads it."""
 
+import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import zarr
+from typer.testing import CliRunner
 
 import physioprep as pp
 from physiomodels.config import EncoderConfig, PretrainConfig
 from physiomodels.embeddings.of_shards import embed
 from physiomodels.embeddings.of_store import embed_store
 from physiomodels.training.pretrain import pretrain
+from physioprep.cli import app
 from physioprep.hashes import sha256_of
 
 TINY = EncoderConfig(patch_size=50, d_model=16, depth=1, heads=4, ffn=32, dropout=0.0)
@@ -68,3 +73,33 @@ def test_other_weights_are_another_provenance(shards: Path, encoder: Path, tmp_p
         for number, model in enumerate([encoder, tmp_path / "other"])
     ]
     assert found[0]["model.safetensors"] != found[1]["model.safetensors"]
+
+
+def test_records_without_a_window_are_counted(
+    shards: Path, encoder: Path, toy_stores: Any, tmp_path: Path
+) -> None:
+    signals = [np.ones((1, n), np.int16) for n in (300, 700, 499)]
+    group = toy_stores.group(signals, channels=["I"], rate_hz=100.0)
+    store = toy_stores._write_store(tmp_path / "short.zarr", {"ecg": group})
+    for per, vectors in (("window", 1), ("record", 1)):
+        out = tmp_path / f"{per}.zarr"
+        said = _embed(store, encoder, out, "--per", per)
+        assert "records without a window  2\n" in said
+        facts = pp.info(out)
+        assert facts["vectors"] == vectors
+        assert facts["records without a window"] == 2
+    assert json.loads(_embed(store, encoder, tmp_path / "j.zarr", "--json")) == {
+        "embeddings": str(tmp_path / "j.zarr"),
+        "vectors": 1,
+        "records": 1,
+        "records without a window": 2,
+    }
+    whole = embed_store(shards.with_name("store.zarr"), encoder, tmp_path / "w.zarr", window_s=5.0)
+    assert "left_out" not in zarr.open_group(str(whole), mode="r").attrs
+
+
+def _embed(store: Path, encoder: Path, out: Path, *more: str) -> str:
+    verb = ["embed", str(store), "-m", str(encoder), "-o", str(out), "--window", "5", *more]
+    done = CliRunner().invoke(app, verb)
+    assert done.exit_code == 0, done.output
+    return done.stdout

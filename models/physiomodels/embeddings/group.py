@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from physiomodels.training.classifier import weights_files
 from physiomodels.training.run_card import unfinished
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SCHEMA = "physiomodels.embeddings"
+#: Keys of the attribute ``left_out``, and how the summary says it.
+NO_WINDOW: Final = "records without a window"
+INVALID: Final = "windows without a whole valid patch"
 
 
 @contextmanager
@@ -107,6 +110,8 @@ def write_group(
     modalities: list[str],
     model: str | Path,
     provenance: Mapping[str, Any],
+    *,
+    left_out: Mapping[str, int] | None = None,
 ) -> None:
     """Write the Zarr group.
 
@@ -125,6 +130,8 @@ def write_group(
         ``unfinished_pretraining`` says so.
     provenance : mapping
         From `provenance_of`: the attribute of this name.
+    left_out : mapping of str to int, optional
+        What has no embedding: the attribute of this name, where there is any.
     """
     import zarr
     from zarr.storage import MemoryStore
@@ -136,6 +143,8 @@ def write_group(
         "modalities": modalities,
         "provenance": dict(provenance),
     }
+    if left_out:
+        attributes["left_out"] = dict(left_out)
     if (so_far := unfinished(Path(model))) is not None:
         attributes["unfinished_pretraining"] = so_far
     group = zarr.create_group(MemoryStore(files), attributes=attributes)
@@ -162,3 +171,23 @@ def _column(group: zarr.Group, name: str, values: NDArray[Any]) -> None:
         dimension_names=["window", "feature"][: values.ndim],
     )
     array[...] = values
+
+
+def summary_of(out: str | Path) -> dict[str, object]:
+    """Return what `embed` prints of a group that it made.
+
+    Parameters
+    ----------
+    out : path-like
+        The group.
+
+    Returns
+    -------
+    dict of str to object
+        The group's path, its vectors, of how many records they are, and what was left out.
+    """
+    from physioprep.describe import describe_path
+
+    held = describe_path(out)
+    said = ("embeddings", "vectors", "records", NO_WINDOW, INVALID)
+    return {name: held[name] for name in said if name in held}

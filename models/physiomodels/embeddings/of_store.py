@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from physiomodels.embeddings.encoders import Encoders, load_encoders, pooled
-from physiomodels.embeddings.group import new_group, provenance_of, write_group
+from physiomodels.embeddings.group import INVALID, NO_WINDOW, new_group, provenance_of, write_group
 from physiomodels.embeddings.picture import draw
 from physiomodels.embeddings.run import (
     BATCH,
@@ -62,7 +62,8 @@ def embed_store(
     """Write the embedding of every window, or of every record, of a store into a Zarr group.
 
     Windows follow each other from each record's start, without gap. One without a whole patch of
-    valid samples is left out, and counted in the log.
+    valid samples is left out, and so is a record shorter than a window; the group's attribute
+    ``left_out`` counts both.
 
     Parameters
     ----------
@@ -113,9 +114,9 @@ def embed_store(
         )  # fmt: skip
         if not len(kept):
             raise ModelError(f"{store}: no window has a whole patch of valid samples")
-        if len(kept) < len(plan.record):
-            left = len(plan.record) - len(kept)
-            logger.warning("%d windows without a whole valid patch left out", left)
+        left = left_out(plan, kept)
+        if windows := left.get(INVALID):
+            logger.warning("%d windows without a whole valid patch left out", windows)
         table = (
             plan.records.iloc[plan.record[kept]].drop(columns=list(_PLACES)).reset_index(drop=True)
         )
@@ -128,10 +129,32 @@ def embed_store(
             "store", store, open_store(store).attrs, model, modality=modality, where=where,
             window_s=window_s, per=per,
         )  # fmt: skip
-        write_group(folder, vectors, table, list(encoders), model, origin)
+        write_group(folder, vectors, table, list(encoders), model, origin, left_out=left)
     if picture is not None:
         draw(vectors, table, Path(picture), projection)
     return Path(out)
+
+
+def left_out(plan: Plan, kept: NDArray[np.int64]) -> dict[str, int]:
+    """Count what has no embedding.
+
+    Parameters
+    ----------
+    plan : Plan
+        All windows of all chosen records.
+    kept : ndarray of int64, shape (window,)
+        Windows that have an embedding.
+
+    Returns
+    -------
+    dict of str to int
+        Records without a window and windows without a valid patch; no zeros.
+    """
+    counts = {
+        NO_WINDOW: plan.n_chosen - len(np.unique(plan.record[kept])),
+        INVALID: len(plan.record) - len(kept),
+    }
+    return {what: count for what, count in counts.items() if count}
 
 
 def _lay_out(store: str, names: tuple[str, ...], window_s: float, where: str | None) -> Plan:
