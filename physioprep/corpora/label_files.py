@@ -18,15 +18,20 @@ import math
 import os
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from numpy.typing import NDArray
 
 from physioprep import limits
-from physioprep.documents import load_yaml
+from physioprep.corpora.hypnograms import (
+    Beside,
+    Hypnogram,
+    hypnogram_of,
+    hypnograms_beside,
+    sources_of,
+)
 from physioprep.errors import CorpusError, UnreadableFileError
 from physioprep.readers.endings import is_edf, without_ending
 from physioprep.readers.hypnogram_text import parse_hypnogram
@@ -36,7 +41,6 @@ from physioprep.readers.remlogic import is_remlogic, parse_remlogic
 from physioprep.readers.sleep_xml import DIALECTS, parse_sleep_xml
 from physioprep.readers.table import SHARED
 from physioprep.readers.tuh_labels import PARSERS
-from physioprep.suggest import did_you_mean
 
 #: Endings of TUH's label files that nothing else has; a ``.csv`` may be anything.
 _TUH: Final = tuple(ending for ending in PARSERS if ending not in (".csv", ".rec"))
@@ -46,37 +50,10 @@ _LIKE_TUH: Final = {
 }
 _XML: Final = (".xml", "-nsrr.xml", "-profusion.xml")
 _REMLOGIC: Final = (".txt", ".TXT")
-_KEYS: Final = ("file", "epoch_s", "stages")
 _HEAD: Final = 4096  # bytes of an XML in which its root stands
 
 
-@dataclass(frozen=True)
-class Hypnogram:
-    """Which files of a folder are hypnograms, and how they are written.
-
-    Parameters
-    ----------
-    files : tuple of str
-        Names with ``{stem}``, relative to the folder.
-    epoch_s : float or None
-        Length of an epoch.
-    stages : mapping of str to str
-        The file's stage to a name.
-
-    Examples
-    --------
-    >>> Hypnogram(("{stem}_1.txt",), 30.0).stages
-    {}
-    """
-
-    files: tuple[str, ...]
-    epoch_s: float | None = None
-    stages: Mapping[str, str] = field(default_factory=dict)
-
-
-def labels_beside(
-    root: Path, recordings: Sequence[str], present: set[str]
-) -> dict[str, tuple[str, ...]]:
+def labels_beside(root: Path, recordings: Sequence[str], present: set[str]) -> dict[str, Beside]:
     """Return the files of labels of each recording, and the description of them.
 
     Parameters
@@ -90,58 +67,26 @@ def labels_beside(
 
     Returns
     -------
-    dict of str to tuple of str
-        By recording, relative to the folder of the corpus.
+    dict of str to (tuple of str, tuple of str)
+        By recording: files, relative to the folder of the corpus, and flags.
 
     Raises
     ------
     CorpusError
-        A description of hypnograms is wrong.
+        A ``physioprep.yaml`` is wrong.
     """
-    described: dict[str, Hypnogram | None] = {}
+    described: dict[str, Hypnogram | str | None] = {}
     out = {}
     for path in recordings:
-        folder, stem = posixpath.dirname(path), without_ending(path)
+        stem = without_ending(path)
         found = tuh_beside(root, path, present)
         scored = [stem + ending for ending in _XML if stem + ending in present]
         found += [name for name in scored if _is_sleep_xml(root / name)]
         texts = [stem + ending for ending in _REMLOGIC if stem + ending in present]
         found += [name for name in texts if name != path and is_remlogic(head_of(root / name))]
-        for yaml in descriptions(stem, folder):
-            if yaml not in described:
-                described[yaml] = hypnogram_of(root / yaml) if yaml in present else None
-            about = described[yaml]
-            if about is None:
-                continue
-            names = [name for _, name in _named(about, posixpath.basename(stem))]
-            inside = [posixpath.normpath(posixpath.join(folder, name)) for name in names]
-            beside = [name for name in inside if name in present and name != path]
-            found += [*beside, yaml] if beside else []
-            break
-        out[path] = tuple(dict.fromkeys(found))
+        names, flags = hypnograms_beside(root, path, present, described)
+        out[path] = (tuple(dict.fromkeys([*found, *names])), tuple(flags))
     return out
-
-
-def descriptions(stem: str, folder: str) -> Iterator[str]:
-    """Yield the files that may describe the labels of a recording, the nearest first.
-
-    Parameters
-    ----------
-    stem : str
-        The recording without its ending.
-    folder : str
-        Its folder, relative to the corpus.
-
-    Yields
-    ------
-    str
-    """
-    yield f"{stem}.yaml"
-    while True:
-        yield posixpath.join(folder, SHARED)
-        if not folder:
-            return
-        folder = posixpath.dirname(folder)
 
 
 def tuh_beside(root: Path, path: str, present: set[str]) -> list[str]:
@@ -199,49 +144,6 @@ def read_tuh_beside(path: Path) -> dict[str, NDArray[Any]]:
     return joined([read_tuh(each) for each in there if each.suffix in _TUH or _is_like_tuh(each)])
 
 
-def hypnogram_of(file: Path) -> Hypnogram | None:
-    """Return what a description says of hypnograms.
-
-    Parameters
-    ----------
-    file : Path
-
-    Returns
-    -------
-    Hypnogram or None
-        None where it says nothing of them, or cannot be read: who reads the tables says so.
-
-    Raises
-    ------
-    CorpusError
-        Its key ``hypnogram`` is wrong.
-    """
-    try:
-        text = read_text(file, limits.MAX_YAML_BYTES)
-        said = load_yaml(text, lambda cause: UnreadableFileError(file, cause))
-    except UnreadableFileError:
-        return None
-    if not isinstance(said, dict) or "hypnogram" not in said:
-        return None
-    about = said["hypnogram"]
-    if not isinstance(about, dict) or "file" not in about:
-        raise CorpusError(f"{file}: hypnogram: state its file ('{{stem}}_1.txt') and epoch_s")
-    for key in about:
-        if key not in _KEYS:
-            near = did_you_mean(str(key), _KEYS)
-            raise CorpusError(f"{file}: hypnogram: unknown key {key!r}{near}")
-    files = about["file"] if isinstance(about["file"], list) else [about["file"]]
-    if not files or not all(isinstance(name, str) and "{stem}" in name for name in files):
-        raise CorpusError(f"{file}: hypnogram: file must hold {{stem}}, the recording's name")
-    epoch_s, stages = about.get("epoch_s"), about.get("stages", {})
-    if epoch_s is not None and not _is_length(epoch_s):
-        raise CorpusError(f"{file}: hypnogram: epoch_s is {str(epoch_s)[:40]!r}, not seconds")
-    if not isinstance(stages, dict):
-        raise CorpusError(f"{file}: hypnogram: stages is not a mapping of stage to name")
-    names = {str(stage): str(name) for stage, name in stages.items()}
-    return Hypnogram(tuple(files), None if epoch_s is None else float(epoch_s), names)
-
-
 def read_labels(path: Path, files: Sequence[Path]) -> Mapping[str, NDArray[Any]]:
     """Return the labels that stand in the files beside a recording.
 
@@ -268,7 +170,7 @@ def read_labels(path: Path, files: Sequence[Path]) -> Mapping[str, NDArray[Any]]
     yamls = [file for file in files if file.name == SHARED or file.suffix == ".yaml"]
     yamls.sort(key=lambda file: file.name == SHARED)  # the recording's own first
     about = next((found for file in yamls if (found := hypnogram_of(file)) is not None), None)
-    named = _named(about, without_ending(path.name)) if about is not None else []
+    named = sources_of(about, without_ending(path.name)) if about is not None else []
     texts = {posixpath.basename(name): source for source, name in named}
     for file in files:
         low = file.name.lower()
@@ -353,21 +255,6 @@ def _parsed(file: Path, parse: Any, *content: Any) -> Any:
         return parse(*content)
     except ValueError as error:
         raise CorpusError(f"{file}: {error}") from None
-
-
-def _named(about: Hypnogram, stem: str) -> list[tuple[str, str]]:
-    """Return source and name of each hypnogram of a recording."""
-    out = []
-    for pattern in about.files:
-        what = without_ending(posixpath.basename(pattern)).replace("{stem}", "").strip("_-. ")
-        out.append((f"hypnogram-{what}" if what else "hypnogram", pattern.replace("{stem}", stem)))
-    return out
-
-
-def _is_length(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return math.isfinite(value) and 0 < value <= 86_400
 
 
 def head_of(file: Path) -> bytes:

@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.corpora.entry import Entry
-from physioprep.corpora.label_files import descriptions, head_of
+from physioprep.corpora.hypnograms import NOT_READ, Beside, descriptions, own_fault
+from physioprep.corpora.label_files import head_of
 from physioprep.corpora.tables import read_table
 from physioprep.documents import load_yaml
 from physioprep.errors import CorpusError, UnreadableFileError
@@ -41,6 +42,7 @@ from physioprep.readers.label_rows import seconds as seconds_of
 from physioprep.readers.parts import stamp
 from physioprep.readers.regular import read_text
 from physioprep.readers.table import SHARED
+from physioprep.recording import NOTE
 from physioprep.suggest import did_you_mean
 
 #: Names that columns may have without being said, in lower case, the first that is there.
@@ -145,9 +147,7 @@ def _table_said(name: str, modified_ns: int, size: int) -> TrialTable | None:
     return TrialTable(about["file"], columns, None if labels is None else tuple(labels))
 
 
-def trials_beside(
-    root: Path, recordings: Sequence[str], present: set[str]
-) -> dict[str, tuple[str, ...]]:
+def trials_beside(root: Path, recordings: Sequence[str], present: set[str]) -> dict[str, Beside]:
     """Return the table of trials of each recording, and the description of it.
 
     Parameters
@@ -161,28 +161,39 @@ def trials_beside(
 
     Returns
     -------
-    dict of str to tuple of str
-        By recording, those that have one: the table and the description, relative to `root`.
+    dict of str to (tuple of str, tuple of str)
+        Of those that have one: the table and the description; flags, where its own is wrong.
 
     Raises
     ------
     CorpusError
-        A description is wrong, or names a file that is not there.
+        A ``physioprep.yaml`` is wrong, or names a file that is not there.
     """
-    described: dict[str, str | None] = {}
-    out: dict[str, tuple[str, ...]] = {}
+    described: dict[str, Beside | None] = {}
+    out: dict[str, Beside] = {}
     for path in recordings:
         for yaml in descriptions(without_ending(path), posixpath.dirname(path)):
             if yaml not in described:
-                about = trial_table_of(root / yaml) if yaml in present else None
-                described[yaml] = None if about is None else _table_of(yaml, about)
-                if about is not None and described[yaml] not in present:
-                    raise CorpusError(f"{root / yaml}: events: no file {about.file!r} beside it")
-            table = described[yaml]
-            if table is not None:
-                out[path] = (table, yaml)
+                described[yaml] = _beside(root, yaml, present) if yaml in present else None
+            both = described[yaml]
+            if both is not None:
+                out[path] = both
                 break
     return out
+
+
+def _beside(root: Path, yaml: str, present: set[str]) -> Beside | None:
+    """Return the table that a description names, with it; or flags of what is wrong."""
+    try:
+        about = trial_table_of(root / yaml)
+        if about is None:
+            return None
+        table = posixpath.normpath(posixpath.join(posixpath.dirname(yaml), about.file))
+        if table not in present:
+            raise CorpusError(f"{root / yaml}: events: no file {about.file!r} beside it")
+    except CorpusError as error:
+        return (), (NOT_READ, f"{NOTE}{own_fault(error, root, yaml)}")
+    return (table, yaml), ()
 
 
 def read_trials(
@@ -305,10 +316,6 @@ def _compared(table: str, folder: str, found: _Trials, entries: Sequence[Entry])
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
-
-
-def _table_of(yaml: str, about: TrialTable) -> str:
-    return posixpath.normpath(posixpath.join(posixpath.dirname(yaml), about.file))
 
 
 def _names(path: str, record_id: str) -> list[str]:

@@ -2,13 +2,15 @@
 
 A table has the columns ``onset`` and ``duration``, or ``start`` and ``stop`` (or ``end``), in s,
 and ``stage`` (or ``event``, ``label``, ``description``), separated by commas, tabs or semicolons;
-anything else is one stage a line, for which the length of an epoch must be known.
+anything else is one stage a line, for which the length of an epoch must be known; an empty line is
+an epoch without a stage, but for those at the end.
 """
 
 from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -18,6 +20,9 @@ from physioprep.readers.label_rows import LabelRow, check_number, interval, seco
 _LABELS: Final = ("stage", "event", "label", "description")
 _STARTS: Final = ("onset", "start")
 _STOPS: Final = ("stop", "end")
+_DELIMITERS: Final = ("\t", ";", ",")
+#: Of a line; an end that was turned into CRLF twice is one.
+_END: Final = re.compile(r"\r*\n|\r")
 
 
 def parse_hypnogram(
@@ -36,7 +41,7 @@ def parse_hypnogram(
     Returns
     -------
     list of LabelRow
-        ``code`` is the stage as the file has it.
+        ``code`` is the stage as the file has it. An epoch without a stage has none.
 
     Raises
     ------
@@ -51,11 +56,12 @@ def parse_hypnogram(
     [LabelRow(onset=60.0, duration=30.0, text='N2', code='2', channel=-1)]
     """
     names = stages or {}
-    lines = [line for line in text.splitlines() if line.strip()]
+    stages_by_line = _END.split(text.rstrip())
+    lines = [line for line in stages_by_line if line.strip()]
     if not lines:
         raise ValueError("is empty")
     first = lines[0]
-    delimiter = next((mark for mark in ("\t", ";", ",") if mark in first), ",")
+    delimiter = next((mark for mark in _DELIMITERS if mark in first), ",")
     header = [cell.strip().lower() for cell in first.split(delimiter)]
     if _first(header, _STARTS) is not None:
         return _table(lines, delimiter, header, epoch_s, names)
@@ -64,11 +70,35 @@ def parse_hypnogram(
     if epoch_s is None:
         raise ValueError("a stage a line: state the length of an epoch (epoch_s: 30)")
     rows = []
-    for number, line in enumerate(lines):
+    for number, line in enumerate(stages_by_line):
         code = line.strip()
+        if not code:
+            continue
         rows.append(LabelRow(number * float(epoch_s), float(epoch_s), names.get(code, code), code))
         check_number(rows)
     return rows
+
+
+def has_empty_epochs(text: str) -> bool:
+    r"""Return whether a hypnogram of a stage a line has an epoch without a stage.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> has_empty_epochs("W\n\nN1\n"), has_empty_epochs("W\nN1\n\n"), has_empty_epochs("a,b\n\n1,2")
+    (True, False, False)
+    """
+    lines = [line.strip() for line in _END.split(text.rstrip())]
+    first = next(filter(None, lines), "")
+    is_table = any(mark in first for mark in _DELIMITERS) or first.lower() in _STARTS
+    return not is_table and "" in lines and bool(first)
 
 
 def _table(

@@ -135,3 +135,57 @@ def test_a_damaged_edf_of_stages_costs_no_samples(tmp_path: Path) -> None:
     store = pp.open_store(tmp_path / "s.zarr")
     assert len(store.annotations("n1")) == 0
     assert "not-read:annotations of its corpus" in store.records["flags"][0]
+
+
+@pytest.mark.parametrize(
+    ("yaml", "cause"),
+    [
+        ("hypnogram: {file: '{stem}_1.txt', epoch_s: .nan}", "epoch_s is 'nan', not seconds"),
+        ("hypnogram: {file: '{stem}_1.txt', epochs_s: 5}", "unknown key 'epochs_s'; did you"),
+        ("hypnogram: {file: '{stem}_9.txt', epoch_s: 5}", "n.yaml: hypnogram: no file n_9.txt"),
+        ("hypnogram: {file: '../{stem}_1.txt', epoch_s: 5}", "no file ../n_1.txt"),
+        ("hypnogram: [", "n.yaml"),
+        ("events: {file: none.csv}", "no file 'none.csv' beside it"),
+        ("events: {fil: none.csv}", "state the file of the table"),
+    ],
+)
+def test_a_wrong_description_of_one_night_costs_its_own_labels(
+    tmp_path: Path, yaml: str, cause: str
+) -> None:
+    root = tmp_path / "raw"
+    for name in ("m", "n"):
+        signal(root / f"{name}.edf")
+        (root / f"{name}_1.txt").write_text("0\n1\n")
+    good = "hypnogram: {file: '{stem}_1.txt', epoch_s: 5}"
+    (root / "m.yaml").write_text(good)
+    (root / "n.yaml").write_text(yaml)
+    frame = scan(root, "folder")
+    flags = dict(zip(frame["record_id"], frame["flags"], strict=True))
+    assert list(flags["m"]) == []
+    assert flags["n"][0] == "not-read:annotations of its corpus"
+    assert cause in flags["n"][1]
+    assert any(cause in note for note in frame.attrs["notes"])
+    pp.ingest(frame, tmp_path / "s.zarr", "eeg-200hz")
+    store = pp.open_store(tmp_path / "s.zarr")
+    assert [len(store.annotations(name)) for name in ("m", "n")] == [2, 0]
+    assert "not-read:annotations of its corpus" in store.records["flags"].iloc[1]
+
+
+def test_a_folder_s_description_that_does_not_parse_is_flagged(tmp_path: Path) -> None:
+    signal(tmp_path / "n.edf")
+    (tmp_path / "physioprep.yaml").write_text("hypnogram: [")
+    flags = scan(tmp_path, "folder", hashes=False)["flags"][0]
+    assert flags[0] == "not-read:annotations of its corpus"
+    assert flags[1].startswith("note:physioprep.yaml: ")
+
+
+def test_what_a_folder_s_description_does_not_find_is_noted(tmp_path: Path) -> None:
+    for name in ("m", "n"):
+        signal(tmp_path / f"{name}.edf")
+    (tmp_path / "m_1.txt").write_text("0\n\n1\n\n")
+    (tmp_path / "physioprep.yaml").write_text("hypnogram: {file: '{stem}_1.txt', epoch_s: 5}")
+    notes = scan(tmp_path, "folder", hashes=False).attrs["notes"]
+    assert notes == [
+        "noted: physioprep.yaml: hypnogram: no file {stem}_1.txt: 1 recording: n",
+        "noted: {stem}_1.txt: an empty line is an epoch without a stage: 1 recording: m",
+    ]

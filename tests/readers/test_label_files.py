@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from physioprep.readers.hypnogram_text import parse_hypnogram
+from physioprep.readers.hypnogram_text import has_empty_epochs, parse_hypnogram
 from physioprep.readers.sleep_xml import parse_sleep_xml
 from physioprep.readers.tuh_labels import parse_csv, parse_lbl, parse_tse
 
@@ -140,7 +140,7 @@ def test_damaged_and_hostile_xml_is_one_error(text, said):
 def test_hypnograms_in_text():
     rows = parse_hypnogram("0\n\n5\nX\n", 30, {"0": "W", "5": "REM"})
     assert [row[:4] for row in rows] == [
-        (0, 30, "W", "0"), (30, 30, "REM", "5"), (60, 30, "X", "X"),
+        (0, 30, "W", "0"), (60, 30, "REM", "5"), (90, 30, "X", "X"),
     ]  # fmt: skip
     rows = parse_hypnogram("Onset;Duration;Event\n1.5;2;apnea\n9;;arousal\n")
     assert [row[:3] for row in rows[:1]] == [(1.5, 2, "apnea")]
@@ -163,6 +163,22 @@ def test_hypnograms_in_text():
 def test_damaged_hypnograms_are_one_error(text, said):
     with pytest.raises(ValueError, match=said):
         parse_hypnogram(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "onsets", "empty"),
+    [
+        ("0\n1\n\n2\n5\n", [0, 5, 15, 20], True),
+        ("0\r\n1\r\n \r\n2\r\n", [0, 5, 15], True),
+        ("\n\n0\n", [10], True),
+        ("0\n1\n\n\n", [0, 5], False),
+        ("0\r\r\n1\r\r\n", [0, 5], False),  # a line end that was written twice
+        ("\nonset,stage\n\n0,W\n\n7,W\n", [0, 7], False),
+    ],
+)
+def test_an_empty_line_is_an_epoch_without_a_stage(text, onsets, empty):
+    assert [row.onset for row in parse_hypnogram(text, 5)] == onsets
+    assert has_empty_epochs(text) is empty
 
 
 def test_tables_may_say_start_and_stop():

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.corpora.entry import Entry, walk
+from physioprep.corpora.hypnograms import Beside
 from physioprep.corpora.label_files import labels_beside, read_labels
 from physioprep.corpora.not_taken import ARCHIVES, TEXTS, current_walk
 from physioprep.corpora.records_table import (
@@ -84,7 +85,7 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
     problems: dict[str, list[str]] = {}
     matched = 0
     ids: dict[str, None] = {}
-    for path, labels in _readable(root).items():
+    for path, (labels, flags) in _readable(root).items():
         record_id = without_ending(path)
         # the second of one stem (b.edf and b.rec) may have a row of its own, by its whole name
         named = path if record_id in ids and path in table.rows else record_id
@@ -93,7 +94,9 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
         matched += found is not None
         row = {**(found.groupdict() if found else {}), **table.rows.get(named, {})}
         entry = _entry(record_id, path, row, problems) if row else Entry(record_id, path)
-        entries.append(replace(entry, sidecars=labels) if labels else entry)
+        if labels or flags:
+            entry = replace(entry, sidecars=labels, flags=flags)
+        entries.append(entry)
     said = [*table.said, *compare(table, [*ids]), *problem_lines(problems)]
     said += compare_trials(root, entries)
     if pattern is not None and matched < len(entries):
@@ -140,8 +143,8 @@ def read_listed_annotations(
     return joined([table for table in tables if table])
 
 
-def _readable(root: Path) -> dict[str, tuple[str, ...]]:
-    """List one file per recording, the header if it has one, else the data; and its labels."""
+def _readable(root: Path) -> dict[str, Beside]:
+    """List one file per recording, the header or else the data; its files of labels; its flags."""
     paths = [path for path in walk(root) if path != TABLE]
     with_header = {without_ending(path) for path in paths if path.lower().endswith(_HEADERS)}
     found = [path for path in paths if _is_recording(path, root, with_header)]
@@ -150,12 +153,11 @@ def _readable(root: Path) -> dict[str, tuple[str, ...]]:
     present = set(paths)
     beside = labels_beside(root, found, present)
     trials = trials_beside(root, found, present)
-    beside = {
-        path: tuple(dict.fromkeys((*names, *trials.get(path, ()))))
-        for path, names in beside.items()
-    }
-    labels = {name for names in beside.values() for name in names} | _of_trials(root, found)
-    return {path: names for path, names in beside.items() if path not in labels}
+    for path, (names, flags) in trials.items():
+        old, said = beside[path]
+        beside[path] = (tuple(dict.fromkeys((*old, *names))), tuple(dict.fromkeys((*said, *flags))))
+    labels = {name for names, _ in beside.values() for name in names} | _of_trials(root, found)
+    return {path: both for path, both in beside.items() if path not in labels}
 
 
 def _of_trials(root: Path, found: Sequence[str]) -> set[str]:
