@@ -111,10 +111,10 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
         stated = brainvision.parse_header(path)
         if markers.is_file():  # MNE takes 30 us for each
             allow(_MARKERS * markers.stat().st_size)
-    long_list = _long_list(stated)
+    own_list = _own_list(stated)
     try:
         with brainvision.read_rows() as rows, eeglab.kept() as loaded:
-            raw, cut = _open(path, strict=strict, markers=long_list is None)
+            raw, cut = _open(path, strict=strict, markers=own_list is None)
         notes = []
         if stated is not None:
             notes = brainvision.check_size(path, stated, Path(raw.filenames[0]), strict=strict)
@@ -139,8 +139,8 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
             recording = in_own_units(recording, units)
             if stated.segmentation:
                 pauses = [f"SegmentationType={stated.segmentation}: pieces of a recording"]
-        if long_list is not None:
-            recording = _with_markers(recording, long_list, raw)
+        if own_list is not None:
+            recording = _with_markers(recording, own_list, raw)
         recording = flagged(recording, ["cut-off"], cut) if cut else recording
         return with_pauses(_with_bads(recording, raw), pauses, cuts_s)
     except UnreadableFileError:
@@ -205,24 +205,28 @@ def _with_bads(recording: Recording, raw: Any) -> Recording:
     return flagged(recording, [f"{BAD_CHANNEL}{', '.join(bads)}"], []) if bads else recording
 
 
-def _long_list(stated: brainvision.BrainVisionHeader | None) -> Path | None:
-    """Return the list of markers if it is so long that our own code reads it, not MNE."""
+def _own_list(stated: brainvision.BrainVisionHeader | None) -> Path | None:
+    """Return the list of markers if our own code reads it, not MNE: it is long or damaged."""
     markers = stated.markers if stated is not None else None
-    if markers is None or markers.stat().st_size < brainvision_markers.LONG_BYTES:
+    if markers is None:
         return None
-    return markers
+    if markers.stat().st_size >= brainvision_markers.LONG_BYTES:
+        return markers
+    return None if brainvision_markers.is_sound(markers) else markers
 
 
 def _with_markers(recording: Recording, markers: Path, raw: Any) -> Recording:
     """Add a list of markers that MNE left out."""
     rate_hz, n_samples = float(raw.info["sfreq"]), int(raw.n_times)
     found = brainvision_markers.read_markers(markers, rate_hz, n_samples)
-    notes = [*recording.metadata["notes"], *found.notes]
+    metadata = {**recording.metadata, "notes": [*recording.metadata["notes"], *found.notes]}
+    if found.not_read:
+        metadata["not_read"] = found.not_read
     return replace(
         recording,
         files=tuple(dict.fromkeys([*recording.files, markers])),
         start_time=found.start,
-        metadata={**recording.metadata, "notes": notes},
+        metadata=metadata,
         annotation_columns=annotation_columns(found.onset_s, found.duration_s, found.text, "mne"),
     )
 

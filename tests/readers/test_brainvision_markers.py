@@ -9,6 +9,7 @@ import pytest
 
 from physioprep.readers import brainvision_markers, read_header, read_recording
 from physioprep.readers.mne import read
+from physioprep.recording import reader_flags
 
 HEADER = """Brain Vision Data Exchange Header File Version 1.0
 [Common Infos]
@@ -76,11 +77,41 @@ def test_a_long_list_is_read_within_the_limits_of_a_parser(tmp_path: Path) -> No
     assert read_header(path).groups[0].n_samples == 1000
 
 
-def test_a_marker_without_a_position_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("limit", [0, 1 << 20])
+@pytest.mark.parametrize(
+    "row",
+    ["Mk3=Stimulus", "Mk3=", "Mk3=S,1,abc,1,0", "Mk3=S,1,7.5,1,0", "Mk3=S,1,,1,0", "Mk3", "x"],
+)
+def test_one_damaged_row_costs_itself_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: str, limit: int
 ) -> None:
-    from physioprep.errors import UnreadableFileError
+    monkeypatch.setattr(brainvision_markers, "LONG_BYTES", limit)
+    path = written(tmp_path, NEW, "Stimulus,S  1,10,1,0", "?", "Stimulus,S  2,20,1,0")
+    markers = tmp_path / "a.vmrk"
+    markers.write_text(markers.read_text().replace("Mk3=?", row) + "\n[Marker User Infos]\nany\n")
+    recording = read(path)
+    assert recording.groups[0].digital.shape == (1, 1000)
+    assert recording.annotations["text"].tolist() == ["Stimulus/S  1", "Stimulus/S  2"]
+    np.testing.assert_allclose(recording.annotations["onset"], [9 / 250, 19 / 250])
+    for metadata in (recording.metadata, read_header(path).metadata):
+        assert reader_flags(metadata) == ["not-read:damaged annotations of a.vmrk"]
+        note = f"damaged annotations of a.vmrk: 1, the first is {row!r}"
+        assert metadata["notes"] == [note]
 
-    monkeypatch.setattr(brainvision_markers, "LONG_BYTES", 0)
-    with pytest.raises(UnreadableFileError, match=r"a\.vmrk: a marker's position is no number"):
-        read(written(tmp_path, "Stimulus,S  1,ten,1,0"))
+
+@pytest.mark.parametrize("content", [bytes(range(256)), b"", b"garbage\n", HEAD.encode()])
+def test_a_file_that_is_no_list_costs_the_markers_alone(tmp_path: Path, content: bytes) -> None:
+    path = written(tmp_path, NEW, "Stimulus,S  1,10,1,0")
+    (tmp_path / "a.vmrk").write_bytes(content)
+    recording = read_recording(path)
+    assert recording.groups[0].n_samples == 1000
+    assert recording.annotations.empty
+    assert reader_flags(recording.metadata) == ["not-read:a.vmrk"]
+
+
+def test_a_byte_of_another_encoding(tmp_path: Path) -> None:
+    path = written(tmp_path, NEW, "Comment,Müde,10,1,0", encoding="latin-1")
+    recording = read_recording(path)
+    assert recording.annotations["text"].tolist() == ["Comment/Müde"]
+    assert recording.start_time is not None
+    assert reader_flags(recording.metadata) == ["note:a.vmrk: is no utf-8: read as Latin-1"]
