@@ -37,7 +37,12 @@ from physioprep.auditing.checks.privacy import check_privacy
 from physioprep.auditing.checks.published import check_published
 from physioprep.auditing.checks.rederive import check_recipe
 from physioprep.auditing.checks.same_signal import Pair
-from physioprep.auditing.checks.split_leaks import shards_leaks, split_leaks
+from physioprep.auditing.checks.split_leaks import (
+    SplitVerdict,
+    leaks_as_findings,
+    shards_leaks,
+    split_leaks,
+)
 from physioprep.auditing.checks.start_times import check_overlaps, check_start_times
 from physioprep.auditing.checks.synchrony import check_durations
 from physioprep.auditing.findings import AuditReport, Comparison, Finding, in_order
@@ -144,7 +149,15 @@ def audit(
     own = [one for one in signals.measured if one.key in opened.ours]
     findings += signals.findings + check_amplitude(own, name)
     found, more, copies = _duplicates(signals.measured, records, other_records, opened, name)
-    ordered = in_order(findings + found)
+    findings += found
+    of_shards = [
+        shards_leaks(open_shards(one.path), one.windows)
+        for one in inputs
+        if one.windows is not None
+    ]
+    leaks = [leak for each in of_shards for leak in each.leaks]
+    findings += leaks_as_findings(leaks, findings, name)
+    ordered = in_order(findings)
     return AuditReport(
         inputs=tuple(
             _describe(one, named, signals.read, opened)
@@ -158,21 +171,15 @@ def audit(
         against=tuple(one.path.absolute() for one in others),
         measured=tuple(own),
         examples=_examples(ordered, opened.ours, name),
-        split_leaks=_split_leaks(inputs, records, copies, split),
+        split_leaks=_judged(
+            of_shards[0] if of_shards and len(inputs) == 1 else split_leaks(records, twins=copies),
+            split,
+        ),
     )
 
 
-def _split_leaks(
-    inputs: Sequence[Input],
-    records: pd.DataFrame,
-    copies: Sequence[Sequence[Key]],
-    asked: str | None,
-) -> dict[str, Any]:
+def _judged(found: SplitVerdict, asked: str | None) -> dict[str, Any]:
     """Return the verdict on the split of the inputs; of shards alone, on that of their windows."""
-    if len(inputs) == 1 and inputs[0].windows is not None:
-        found = shards_leaks(open_shards(inputs[0].path), inputs[0].windows)
-    else:
-        found = split_leaks(records, twins=copies)
     if asked is not None:  # also that there was nothing to compare
         return {"name": asked, **found.to_dict()}
     return {} if found.verdict == "one part" else found.to_dict()

@@ -154,6 +154,21 @@ def test_folds_of_ptbxl_leak_the_twins_and_its_three_parts_do_not(ptbxl: Path, s
 
 
 @pytest.mark.realdata
+def test_twins_in_shards_are_an_error_as_in_their_manifest(ptbxl: Path, tmp_path: Path):
+    folds = pp.shard(ptbxl / "s.zarr", tmp_path / "folds", window_s=10).path
+    report = audit(folds)
+    (leak,) = [finding for finding in report.findings if finding.check == "duplicate-leak"]
+    assert leak.severity == "error"
+    assert set(leak.records) == {"00463_hr", "00145_hr", "00463_lr", "00145_lr"}
+    assert leak.detail.startswith("one recording under two names is in 1 and 3: ")
+    assert report.exit_code("error") == 1
+    assert "keys" not in report.to_dict()["split_leaks"]["leaks"][0]
+    parts = pp.shard(ptbxl / "s.zarr", tmp_path / "parts", window_s=10, split="strodthoff").path
+    assert not [one for one in audit(parts).findings if one.check.endswith("-leak")
+                and one.severity == "error"]  # fmt: skip
+
+
+@pytest.mark.realdata
 def test_the_audit_judges_a_named_split(ptbxl: Path):
     whole = audit(ptbxl / "s.zarr", split="strodthoff").to_dict()["split_leaks"]
     assert whole["verdict"] == "clean"

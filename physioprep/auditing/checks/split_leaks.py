@@ -12,7 +12,8 @@ import pandas as pd
 
 from physioprep.auditing.checks.leakage import FAMILY
 from physioprep.auditing.checks.twin_windows import twin_windows
-from physioprep.auditing.inputs import Key
+from physioprep.auditing.findings import Finding
+from physioprep.auditing.inputs import Key, Name
 from physioprep.errors import CorpusError
 from physioprep.facts import load_facts
 
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 #: Far shorter than a sample, and longer than the rounding error of seconds.
 _TINY_S: Final = 1e-6
 _SHOWN: Final = 5
+#: The check that reports each kind of leak.
+_CHECK: Final = {
+    "subject": "subject-leak",
+    "session": "subject-leak",
+    "record": "window-leak",
+    "overlap": "window-leak",
+    "twin": "duplicate-leak",
+}
 _ORDER: Final = {name: place for place, name in enumerate(("train", "validation", "test"))}
 
 
@@ -42,6 +51,8 @@ class Leak:
         All of them; of overlaps, the recordings.
     line : str
         The same in words.
+    keys : tuple of (corpus, record id)
+        Of twins, the recordings.
     """
 
     what: str
@@ -49,6 +60,7 @@ class Leak:
     count: int
     names: tuple[str, ...]
     line: str
+    keys: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,8 @@ class SplitVerdict:
             {**asdict(leak), "parts": list(leak.parts), "names": list(leak.names[:20])}
             for leak in self.leaks
         ]
+        for leak in leaks:
+            del leak["keys"]
         return {"verdict": self.verdict, "lines": list(self.lines), "leaks": leaks}
 
 
@@ -158,6 +172,34 @@ def shards_leaks(shards: Shards, rows: pd.DataFrame | None = None) -> SplitVerdi
     return SplitVerdict(found.verdict, (*found.lines, more), found.leaks)
 
 
+def leaks_as_findings(leaks: Iterable[Leak], known: Iterable[Finding], name: Name) -> list[Finding]:
+    """Return the leaks of shards that the other checks do not report.
+
+    Parameters
+    ----------
+    leaks : iterable of Leak
+        Of the windows of shards.
+    known : iterable of Finding
+        Of the other checks, which know the records of shards, but not their signals.
+    name : callable
+        Writes the name of a recording; see `namer`.
+
+    Returns
+    -------
+    list of Finding
+        Errors: ``duplicate-leak``, ``subject-leak`` and ``window-leak``.
+    """
+    reported = {finding.check for finding in known} - {"duplicate-leak"}
+    return [
+        Finding(
+            _CHECK[leak.what], "error", tuple(name(key) for key in leak.keys),
+            leak.line.removeprefix("LEAK: "), {"splits": list(leak.parts), "by": "windows"},
+        )
+        for leak in leaks
+        if _CHECK[leak.what] not in reported
+    ]  # fmt: skip
+
+
 def _persons(rows: pd.DataFrame) -> pd.Series[Any]:
     """Return whose record each row is, other ids of a person resolved; null where unknown."""
     alias = {name: _alias(str(name)) for name in rows["corpus"].unique()}
@@ -199,17 +241,18 @@ def _between(
         leaks += _overlaps(pd.concat([one, two]), pair, window_s)
     held = [sorted(_keys(part)) for part in (one, two)]
     sides = [set(keys) for keys in held]
-    pairs = [
-        f"{name} and {other}"
+    found = [
+        (a, b)
         for group in twins
         for a in sorted(set(group) & sides[0])
         for b in sorted(set(group) & sides[1])
         if a != b
-        for name, other in [_named([a, b], own)]
     ]
-    if pairs:
+    if found:
+        pairs = [" and ".join(_named(each, own)) for each in found]
         line = f"LEAK: one recording under two names is in {pair[0]} and {pair[1]}: {_some(pairs)}"
-        leaks.append(Leak("twin", pair, len(pairs), tuple(pairs), line))
+        keys = tuple(dict.fromkeys(key for each in found for key in each))
+        leaks.append(Leak("twin", pair, len(pairs), tuple(pairs), line, keys))
     return leaks
 
 
