@@ -150,13 +150,8 @@ def audit(
     findings += signals.findings + check_amplitude(own, name)
     found, more, copies = _duplicates(signals.measured, records, other_records, opened, name)
     findings += found
-    of_shards = [
-        shards_leaks(open_shards(one.path), one.windows)
-        for one in inputs
-        if one.windows is not None
-    ]
-    leaks = [leak for each in of_shards for leak in each.leaks]
-    findings += leaks_as_findings(leaks, findings, name)
+    judged = _of_shards(inputs)
+    findings += leaks_as_findings(judged, findings, name)
     ordered = in_order(findings)
     return AuditReport(
         inputs=tuple(
@@ -171,15 +166,24 @@ def audit(
         against=tuple(one.path.absolute() for one in others),
         measured=tuple(own),
         examples=_examples(ordered, opened.ours, name),
-        split_leaks=_judged(
-            of_shards[0] if of_shards and len(inputs) == 1 else split_leaks(records, twins=copies),
+        split_leaks=_verdict(
+            judged[0] if len(inputs) == len(judged) == 1 else split_leaks(records, twins=copies),
             split,
         ),
     )
 
 
-def _judged(found: SplitVerdict, asked: str | None) -> dict[str, Any]:
-    """Return the verdict on the split of the inputs; of shards alone, on that of their windows."""
+def _of_shards(inputs: Sequence[Input]) -> list[SplitVerdict]:
+    """Judge the split of the windows of each input that is shards."""
+    return [
+        shards_leaks(open_shards(one.path), one.windows)
+        for one in inputs
+        if one.windows is not None
+    ]
+
+
+def _verdict(found: SplitVerdict, asked: str | None) -> dict[str, Any]:
+    """Return the verdict on a split, if there is one."""
     if asked is not None:  # also that there was nothing to compare
         return {"name": asked, **found.to_dict()}
     return {} if found.verdict == "one part" else found.to_dict()

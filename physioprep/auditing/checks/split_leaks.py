@@ -172,13 +172,15 @@ def shards_leaks(shards: Shards, rows: pd.DataFrame | None = None) -> SplitVerdi
     return SplitVerdict(found.verdict, (*found.lines, more), found.leaks)
 
 
-def leaks_as_findings(leaks: Iterable[Leak], known: Iterable[Finding], name: Name) -> list[Finding]:
+def leaks_as_findings(
+    judged: Iterable[SplitVerdict], known: Iterable[Finding], name: Name
+) -> list[Finding]:
     """Return the leaks of shards that the other checks do not report.
 
     Parameters
     ----------
-    leaks : iterable of Leak
-        Of the windows of shards.
+    judged : iterable of SplitVerdict
+        Of shards.
     known : iterable of Finding
         Of the other checks, which know the records of shards, but not their signals.
     name : callable
@@ -195,7 +197,8 @@ def leaks_as_findings(leaks: Iterable[Leak], known: Iterable[Finding], name: Nam
             _CHECK[leak.what], "error", tuple(name(key) for key in leak.keys),
             leak.line.removeprefix("LEAK: "), {"splits": list(leak.parts), "by": "windows"},
         )
-        for leak in leaks
+        for verdict in judged
+        for leak in verdict.leaks
         if _CHECK[leak.what] not in reported
     ]  # fmt: skip
 
