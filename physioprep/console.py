@@ -28,6 +28,8 @@ _err = Console(stderr=True, highlight=False)
 
 #: Called with (done, total) from the main thread.
 ProgressCallback = Callable[[int, int], None]
+#: Columns of a terminal that no table fills.
+_ANY_WIDTH = 100_000
 
 
 def set_up_logging(verbose: bool) -> None:
@@ -132,6 +134,8 @@ def print_table(
 ) -> None:
     """Print `rows` as a table on standard output; columns of numbers are aligned right.
 
+    A table too wide for the terminal is turned, its rows as columns, where it is narrower so.
+
     Parameters
     ----------
     title : str
@@ -143,6 +147,22 @@ def print_table(
     caption : str, optional
         Printed below the table.
     """
+    table = _table(title, columns, rows, caption)
+    if rows and _width(table) > _out.width:  # Rich would cut off the figures: 0.…
+        turned = [list(cells) for cells in zip(columns, *rows, strict=True)]
+        other = _table(title, [_in_words(cell) for cell in turned[0]], turned[1:], caption)
+        table = min(table, other, key=_width)
+    _out.print(table)
+
+
+def _width(table: Table) -> int:
+    """Return how wide a table is without any line broken."""
+    return table.__rich_measure__(_out, _out.options.update(max_width=_ANY_WIDTH)).maximum
+
+
+def _table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], caption: str | None
+) -> Table:
     table = Table(
         title=_plain(title, "table.title"),
         caption=None if caption is None else _plain(caption, "table.caption"),
@@ -154,7 +174,7 @@ def print_table(
         table.add_column(_plain(column), justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*(_plain("" if cell is None else cell) for cell in row))
-    _out.print(table)
+    return table
 
 
 def print_facts(facts: Mapping[str, object]) -> None:

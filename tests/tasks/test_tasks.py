@@ -90,6 +90,11 @@ def test_the_head_of_a_task(name: str) -> None:
     counts = [count for part in windows.values() for count in part.values()]
     assert all(count is None for count in counts) or task.windows_from
     assert describe_task(name)["task"] == name
+    for step in recipe.steps:
+        if step.verb == "evaluate":  # the main metric, which chooses the epoch, is the first
+            metrics = step.arguments["config"].get("metrics", [])
+            assert metrics[0] == task.metrics[0]
+            assert set(task.metrics) <= set(metrics)
 
 
 def test_absent_files_are_named_before_any_work(tmp_path: Path) -> None:
