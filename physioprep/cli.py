@@ -122,7 +122,7 @@ def scan(
             "hours": round(float(manifest["duration_s"].sum()) / 3600, 3),
             "not readable": len(bad),
             **summary_of(notes, as_lists=as_json),
-            "does not fit": doubts,
+            "does not fit": doubts if as_json else doubts or "nothing",
         },
         as_json,
     )

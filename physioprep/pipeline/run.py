@@ -102,7 +102,7 @@ def run(
 
     recipe = pipeline if isinstance(pipeline, Pipeline) else load_pipeline(pipeline)
     whole = recipe.steps  # `until` forgets no note of a later step
-    recipe = replace(recipe, steps=_with_weights(_up_to(recipe, until), weights or {}))
+    recipe = replace(recipe, steps=_with_weights(_up_to(recipe, until), weights or {}, whole))
     raw, out = local_path(raw, RecipeError), local_path(out, RecipeError)
     if not raw.is_dir():
         raise RecipeError(f"{raw}: no such folder of raw data")
@@ -179,7 +179,9 @@ def _up_to(recipe: Pipeline, until: str | None) -> tuple[Step, ...]:
     return recipe.steps[: len(verbs) - verbs[::-1].index(until)]
 
 
-def _with_weights(steps: Sequence[Step], weights: Mapping[str, str | Path]) -> tuple[Step, ...]:
+def _with_weights(
+    steps: Sequence[Step], weights: Mapping[str, str | Path], whole: Sequence[Step]
+) -> tuple[Step, ...]:
     """Return the steps, their evaluations with given encoders beside random weights."""
     if not weights:
         return tuple(steps)
@@ -193,6 +195,9 @@ def _with_weights(steps: Sequence[Step], weights: Mapping[str, str | Path]) -> t
             step = replace(step, arguments={**step.arguments, "config": config, "weights": given})
         changed.append(step)
     if not any(step.verb == "evaluate" for step in changed):
+        if any(step.verb == "evaluate" for step in whole):
+            last = steps[-1].verb
+            raise RecipeError(f"weights: the step `evaluate` that would use them is after `{last}`")
         raise RecipeError("weights: the recipe has no step `evaluate` that would use them")
     return tuple(changed)
 

@@ -200,6 +200,7 @@ def _explain(
     shards: Shards, place: Place, steps: Sequence[Step], files: Sequence[Found]
 ) -> list[str]:
     """Return what made windows fewer: absent files, refused records, windows left out."""
+    from physioprep.shards.spec import BEYOND_MAXIMUM
     from physioprep.store.open import open_store
 
     said = [each.lack for each in files if each.lack]
@@ -211,7 +212,11 @@ def _explain(
                 for row in store.quarantine.itertuples()
             ]
     left_out = shards.attrs.get("left_out", {})
-    return said + [f"{count} windows left out: {reason}" for reason, count in left_out.items()]
+    return said + [
+        f"{count} windows left out: {reason}"
+        for reason, count in left_out.items()
+        if reason != BEYOND_MAXIMUM  # the task itself takes so many of each record
+    ]
 
 
 def _split(shards: Shards, task: Task) -> dict[str, Any]:
@@ -317,7 +322,7 @@ def _why(content: Mapping[str, Any]) -> list[str]:
 def _from(content: Mapping[str, Any]) -> str:
     known = any(row["published"] is not None for row in content["windows"])
     source = content["windows_from"] or content["citation"]
-    return f"published: {source}" if known else "no counts were published"
+    return f"published: {source}" if known else "published counts were not at hand"
 
 
 def _figure(value: float | None) -> str:

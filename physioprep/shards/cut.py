@@ -30,6 +30,7 @@ from physioprep.shards.order import random_permutation
 from physioprep.shards.plan import Plan
 from physioprep.shards.quality import REASONS, Quality, judge, measure, to_int16
 from physioprep.shards.source import SourceGroup, read_samples
+from physioprep.shards.spec import BEYOND_MAXIMUM
 
 _log = logging.getLogger(__name__)
 #: Size and CRC-32C of each file of a spill.
@@ -114,7 +115,7 @@ def _choose(
         key = int.from_bytes(hashlib.sha256(name).digest()[:8], "big")
         chosen.append(np.sort(own[random_permutation(len(own), plan.spec.seed, key)[:limit]]))
     few = np.concatenate(chosen) if chosen else kept
-    left_out["beyond the maximum a record"] = len(kept) - len(few)
+    left_out[BEYOND_MAXIMUM] = len(kept) - len(few)
     return few
 
 

@@ -20,6 +20,8 @@ from physioprep.shards.placing import placing_checks, unused_checks
 #: ``attrs["schema"]`` and ``attrs["schema_version"]`` of a shards folder.
 SCHEMA: Final = "physioprep.shards"
 SCHEMA_VERSION: Final = 1
+#: Why good windows are not in shards: `ShardSpec.max_per_record`.
+BEYOND_MAXIMUM: Final = "beyond the maximum a record"
 CODECS: Final = ("none", "lz4", "zstd", "pcodec")
 #: Fields that came later, with what they are without being given: shards made before keep their
 #: hash and their bytes.

@@ -55,6 +55,22 @@ def test_the_scan_says_it_in_summary_json_log_and_exit_code(
     assert len(pp.read_manifest(tmp_path / "m.csv")) == 2  # written all the same
 
 
+def test_the_scan_of_what_fits_says_nothing_as_a_run_does(tmp_path: Path) -> None:
+    records(tmp_path / "raw", 3)
+    command = [
+        "scan",
+        str(tmp_path / "raw"),
+        "--corpus",
+        "mitdb",
+        "-o",
+        str(tmp_path / "m.parquet"),
+    ]
+    said = CliRunner().invoke(app, command).stdout.splitlines()
+    assert ["does", "not", "fit", "nothing"] in [line.split() for line in said]
+    done = CliRunner().invoke(app, [*command, "--overwrite", "--json"])
+    assert json.loads(done.stdout)["does not fit"] == []
+
+
 REAL = {
     "cinc2015": "cinc2015", "cinc2017": "cinc2017", "cinc2017_more": "cinc2017",
     "cinc2021": "cinc2021", "cpsc2021": "cpsc2021", "drivedb": "drivedb", "ecgiddb": "ecgiddb",

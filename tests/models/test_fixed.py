@@ -65,6 +65,8 @@ def test_a_split_is_trained_chosen_and_tested_once(asked: Path, tmp_path: Path) 
     table = result_table([results], "t")
     assert "kappa 95 %" in table["columns"]
     assert "test " in table["caption"]
+    assert "Epochs per class: stage: calm" in table["caption"]
+    assert "Windows per class" not in table["caption"]
     assert "best kappa on validation" in table["caption"]
     written = json.loads((tmp_path / "out" / "results.json").read_text())
     assert written["split"] == results["split"]

@@ -129,8 +129,7 @@ def _caption(results: Sequence[Mapping[str, Any]]) -> str:
     means = {one["protocol"]: one["protocol_means"] for one in results}
     protocols = " ".join(f"{name}: {meaning}." for name, meaning in means.items())
     sizes = dict.fromkeys(_size(one) for one in results)
-    balances = dict.fromkeys(text for text in map(_balance, results) if text)
-    of_classes = f" Windows per class: {'; '.join(balances)}." if balances else ""
+    of_classes = _balances(results)
     groups = " or ".join(dict.fromkeys(f"{one['grouped_by']}s" for one in results))
     modalities = {name for one in results for arm in one["arms"] for name in arm["modalities"]}
     parts = ["EEG band power"] if "eeg" in modalities else []
@@ -165,6 +164,16 @@ def _size(result: Mapping[str, Any]) -> str:
     both = [f"{len(who)} {unit}s in {pair}" for pair, who in split["shared"].items() if who]
     shared = f" Shared: {'; '.join(both)}." if both else ""
     return f"{parts}; {repeats} repeat(s), each with its own seeds; {result['selection']}.{shared}"
+
+
+def _balances(results: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many windows, or epochs of sequences, each class has."""
+    said: dict[str, dict[str, None]] = {}
+    for one in results:
+        if text := _balance(one):
+            sequence = one.get("target", {}).get("n_epochs") is not None
+            said.setdefault("Epochs" if sequence else "Windows", {})[text] = None
+    return "".join(f" {unit} per class: {'; '.join(held)}." for unit, held in said.items())
 
 
 def _balance(result: Mapping[str, Any]) -> str:
