@@ -9,7 +9,10 @@ from physioprep.recording import NOTE
 
 #: How its notes begin in a manifest.
 NOTED: Final = "noted: "
+#: How the note of a label begins that no table of the corpus holds.
+UNKNOWN_LABEL: Final = "unknown label "
 _NAMED: Final = 3
+_LONGEST: Final = 60
 #: Most texts; a damaged corpus may give another one for each recording.
 _MOST: Final = 20
 
@@ -47,3 +50,25 @@ def reader_notes(records: Iterable[str], flags: Iterable[Sequence[str]]) -> list
     ]
     more = len(ordered) - _MOST
     return [*lines, f"{NOTED}and {more} other notes, see flags"] if more > 0 else lines
+
+
+def unknown_label(value: str, source: str) -> str:
+    """Return the flag of a recording whose label no table of the corpus holds.
+
+    Parameters
+    ----------
+    value : str
+        As it is stated.
+    source : str
+        Where it is stated.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> unknown_label("X", "REFERENCE-v3.csv")
+    "note:unknown label 'X' (REFERENCE-v3.csv)"
+    """
+    return f"{NOTE}{UNKNOWN_LABEL}{value[:_LONGEST]!r} ({source})"

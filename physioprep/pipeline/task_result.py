@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from physioprep.atomic import write_text
 from physioprep.pipeline.place import Place, Step
 from physioprep.pipeline.task import ALL, TOTAL, Found, Task
+from physioprep.pipeline.task_causes import causes, unknown_values
 from physioprep.versions import __version__
 
 if TYPE_CHECKING:
@@ -105,7 +106,13 @@ def write_task(
         content["windows_from"] = task.windows_from
         content["windows"] = compare(count_windows(shards, task.label), task.windows or {})
         content |= _labels(task, content["windows"])
-        content["explained_by"] = _explain(shards, place, steps, files)
+        unknown = unknown_values(place, steps)
+        if unknown:
+            listed = content.get("unknown_labels", [])
+            content["unknown_labels"] = [*listed, *(n for n in unknown if n not in listed)]
+        content["explained_by"] = [
+            *_explain(shards, place, steps, files), *causes(task, shards, place, steps)
+        ]  # fmt: skip
         content["split"] = _split(shards, task)
     content["scores"] = _scores(place.out, steps)
     write_text(place.out / NAME, json.dumps(content, indent=1, allow_nan=False) + "\n")
@@ -311,7 +318,7 @@ def _why(content: Mapping[str, Any]) -> list[str]:
     if len(said) > _SHOWN:
         said[_SHOWN:] = [f"and {len(said) - _SHOWN} more: explained_by of {NAME}"]
     for key, words in (
-        ("unknown_labels", "classes that the task does not know"),
+        ("unknown_labels", "labels that the task or its corpus does not know"),
         ("absent_labels", "classes of the task that no window has"),
     ):
         if content.get(key):

@@ -235,7 +235,7 @@ def test_known_faults_and_what_is_done_stand_in_the_row(tmp_path: Path, wfdb):
     wfdb(tmp_path / "Q0401", suffix=".mat")
     frame = scan(tmp_path, "cinc2021").set_index("record_id")
     assert frame.loc["Q0400", "faults"] == ["flat-record"]
-    assert frame.loc["Q0400", "flags"] == ["drop:flat-record"]
+    assert frame.loc["Q0400", "flags"] == ["note:no diagnosis is stated (Dx)", "drop:flat-record"]
     assert frame.loc["Q0401", "faults"] == []
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from physioprep.corpora.entry import Entry, wfdb_paths, with_labels
 from physioprep.corpora.known.cinc2020 import database, notes_of
+from physioprep.corpora.noted import unknown_label
 from physioprep.corpora.tables import age, comments, parts_of, sex
 from physioprep.facts import load_facts
-from physioprep.recording import Header
+from physioprep.recording import NOTE, Header
 
 #: Tables of https://github.com/cheliu-computation/MERL-ICML2024, finetune/data_split/chapman.
 PARTS = {
@@ -63,6 +64,10 @@ def describe(entry: Entry, header: Header) -> Entry:
     said = comments(header.metadata)
     stated = [word.strip() for word in said.get("dx", "").split(",")]
     codes = sorted({code for code in stated if code.isdigit()}, key=int)
+    words = [word for word in stated if word and not word.isdigit() and word != "Unknown"]
+    flags = [*entry.flags, *(unknown_label(word, "Dx") for word in dict.fromkeys(words))]
+    if not codes and not words:
+        flags.append(f"{NOTE}no diagnosis is stated (Dx)")
     repeats = "dx" in said and len(codes) < len(stated)
     return with_labels(
         entry,
@@ -75,6 +80,7 @@ def describe(entry: Entry, header: Header) -> Entry:
         age=age(said.get("age")),
         sex=sex(said.get("sex")),
         faults=(*entry.faults, *(("dx-repeats",) if repeats else ())),
+        flags=tuple(flags),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from physioprep.corpora.entry import Entry, wfdb_paths, with_labels
+from physioprep.corpora.noted import unknown_label
 from physioprep.corpora.tables import number, read_table
 from physioprep.errors import CorpusError
 from physioprep.recording import Header
@@ -61,4 +62,7 @@ def describe(entry: Entry, header: Header) -> Entry:
     if entry.labels["alarm"] is not None or len(said) != 2:
         return entry
     verdicts = {"true alarm": 1.0, "false alarm": 0.0}
-    return with_labels(entry, {"alarm": said[0], "true_alarm": verdicts.get(said[1].lower())})
+    verdict = verdicts.get(said[1].lower())
+    flags = () if verdict is not None else (unknown_label(said[1], "comment of the header"),)
+    labels = {"alarm": said[0], "true_alarm": verdict}
+    return with_labels(entry, labels, flags=(*entry.flags, *flags))

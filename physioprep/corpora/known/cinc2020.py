@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 from physioprep.corpora.entry import Entry, LabelValue, wfdb_paths, with_labels
+from physioprep.corpora.noted import unknown_label
 from physioprep.corpora.tables import age, comments, sex
-from physioprep.recording import Header
+from physioprep.recording import NOTE, Header
 
 #: Prefix of record names to database.
 DATABASES = {
@@ -109,6 +110,10 @@ def describe(entry: Entry, header: Header) -> Entry:
         faults.append("gain-4880")
     if database(entry.record_id) in _CORRECTED_LATER and gains != {1000.0}:
         faults.append("gain-corrected-later")
+    odd = dict.fromkeys(code for code in codes if not code.isdigit())
+    flags = [*entry.flags, *(unknown_label(code, "Dx") for code in odd)]
+    if not codes:
+        flags.append(f"{NOTE}no diagnosis is stated (Dx)")
     labels: dict[str, LabelValue] = {
         "dx": sorted(set(codes), key=int) if _all_codes(codes) else None,
         "database": database(entry.record_id),
@@ -120,6 +125,7 @@ def describe(entry: Entry, header: Header) -> Entry:
         age=age(said.get("age")),
         sex=sex(said.get("sex")),
         faults=tuple(faults),
+        flags=tuple(flags),
     )
 
 

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from physioprep.corpora.entry import Entry, walk
+from physioprep.corpora.noted import unknown_label
 from physioprep.corpora.tables import age, parts_of, read_table, sex
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.mat_file import value_of
 from physioprep.readers.parts import unscaled
 from physioprep.readers.structures import Container, Structure
-from physioprep.recording import Header, Recording
+from physioprep.recording import NOTE, Header, Recording
 
 CLASSES = ("normal", "af", "i-avb", "lbbb", "rbbb", "pac", "pvc", "std", "ste")
 _LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
@@ -28,6 +29,8 @@ PARTS = {
     "test": "icbeb_test.csv",
 }
 _NAME = re.compile(r"(?:.*/)?(A\d{4})\.mat")
+#: As REFERENCE.csv writes them.
+_CODES = tuple("123456789")
 
 
 def find(root: Path) -> list[Entry]:
@@ -54,9 +57,13 @@ def find(root: Path) -> list[Entry]:
         if found is not None:
             row = rows.get(found[1], {})
             cells = [row.get(f"{which}_label", "") for which in ("First", "Second", "Third")]
-            classes = [CLASSES[int(cell) - 1] for cell in cells if cell in "123456789" and cell]
-            labels = {"dx": classes or None}
-            entries.append(Entry(found[1], path, split=parts.get(found[1]), labels=labels))
+            classes = [CLASSES[int(cell) - 1] for cell in cells if cell in _CODES]
+            odd = [cell for cell in cells if cell and cell not in _CODES]
+            flags = [unknown_label(cell, "REFERENCE.csv") for cell in odd]
+            if rows and not row:
+                flags.append(f"{NOTE}not in REFERENCE.csv: no label")
+            part, labels = parts.get(found[1]), {"dx": classes or None}
+            entries.append(Entry(found[1], path, split=part, labels=labels, flags=tuple(flags)))
     return entries
 
 

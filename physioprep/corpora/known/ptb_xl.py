@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from physioprep.corpora.entry import Entry, LabelValue, wfdb_paths
+from physioprep.corpora.noted import unknown_label
 from physioprep.corpora.tables import age, number, read_table, text
 from physioprep.documents import load_json
 from physioprep.errors import CorpusError
+from physioprep.recording import NOTE
 
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
 _SEX = {"0": "M", "1": "F"}  # so coded in ptbxl_database.csv
@@ -29,12 +31,15 @@ class Statements:
         Of the diagnostic statements.
     form, rhythm : frozenset of str
         Statements on form and rhythm; some diagnostic ones are on form as well.
+    known : frozenset of str
+        All statements of the table.
     """
 
     superclass: Mapping[str, str]
     subclass: Mapping[str, str]
     form: frozenset[str]
     rhythm: frozenset[str]
+    known: frozenset[str] = frozenset()
 
 
 def find(root: Path) -> list[Entry]:
@@ -60,7 +65,11 @@ def find(root: Path) -> list[Entry]:
     entries = []
     for entry in wfdb_paths(root):
         row = rows.get(entry.record_id.partition("_")[0].lstrip("0"))
-        entries.append(entry if row is None else _with_row(entry, row, statements))
+        if row is None:
+            flag = f"{NOTE}not in ptbxl_database.csv: no label"
+            entries.append(replace(entry, flags=(*entry.flags, flag)))
+        else:
+            entries.append(_with_row(entry, row, statements))
     return entries
 
 
@@ -89,6 +98,7 @@ def read_statements(path: Path) -> Statements | None:
         subclass={row[""]: row["diagnostic_subclass"] for row in marked("diagnostic")},
         form=frozenset(row[""] for row in marked("form")),
         rhythm=frozenset(row[""] for row in marked("rhythm")),
+        known=frozenset(row[""] for row in rows),
     )
 
 
@@ -111,8 +121,22 @@ def _with_row(entry: Entry, row: Mapping[str, str], statements: Statements | Non
         sex=_SEX.get(row["sex"]),
         split=text(row["strat_fold"]),
         labels=labels,
+        flags=(*entry.flags, *_unknown(codes, statements)),
         faults=(*entry.faults, *(("age-300",) if over_89 else ())),
     )
+
+
+def _unknown(codes: Mapping[str, float], known: Statements | None) -> list[str]:
+    """Return flags of the statements that scp_statements.csv does not hold, or not in full."""
+    if known is None:
+        return []
+    flags = [unknown_label(code, "scp_codes") for code in sorted(codes.keys() - known.known)]
+    held = {known.superclass[code] for code in codes if code in known.superclass}
+    flags += [
+        unknown_label(name, "diagnostic_class of scp_statements.csv")
+        for name in sorted(held.difference(SUPERCLASSES))
+    ]
+    return flags if codes else [f"{NOTE}scp_codes is empty: no label"]
 
 
 def _aggregated(codes: Mapping[str, float], known: Statements | None) -> dict[str, LabelValue]:
