@@ -25,6 +25,7 @@ from physioprep.harmonise.timeline import (
     timeline_length,
 )
 from physioprep.harmonise.transform import split_runs, transform_gappy, valid_runs
+from physioprep.harmonise.units import CANONICAL_UNITS, UnknownUnitError, factor
 from physioprep.recording import Recording, SignalGroup, bad_channels
 from physioprep.samples import (
     MISSING_INT16,
@@ -38,7 +39,7 @@ __all__ = ["HarmonisedGroup", "harmonise", "harmonise_blocks", "plan_groups"]
 #: Receives a group's key, the number of the first sample, and samples (channel, sample).
 Sink = Callable[[str, int, NDArray[np.generic]], None]
 
-#: Plausible root mean square of a channel, by modality, in the modality's unit.
+#: Plausible root mean square of a channel, by modality, in `units.CANONICAL_UNITS`.
 PLAUSIBLE_RMS = {"ecg": (1e-3, 10.0), "eeg": (0.1, 2000.0)}
 #: A channel with more than this fraction of saturated samples is flagged.
 SATURATED = 1e-3
@@ -348,6 +349,15 @@ def _combine(
     return x[[names.index(name) for name in plan.channels]]
 
 
+def _is_plausible(rms: float, modality: str, unit: str) -> bool:
+    low, high = PLAUSIBLE_RMS.get(modality, (0.0, math.inf))
+    try:
+        rms *= factor(unit, CANONICAL_UNITS[modality]) if modality in PLAUSIBLE_RMS else 1.0
+    except UnknownUnitError:
+        return True
+    return not rms > 0 or low <= rms <= high
+
+
 def _finish(plan: GroupPlan, recipe: ModalityRecipe, total: Quantised) -> HarmonisedGroup:
     n = len(plan.channels)
     step = step_of(recipe)
@@ -356,12 +366,11 @@ def _finish(plan: GroupPlan, recipe: ModalityRecipe, total: Quantised) -> Harmon
         mean, std = total.pooled()
         if std > 0:
             scale, offset = 1 / std, -mean / std
-    low, high = PLAUSIBLE_RMS.get(plan.modality, (0.0, math.inf))
     rms = total.rms() * step
     flags = tuple(
         f"implausible-amplitude:{name}"
-        for name, value in zip(plan.channels, rms.tolist(), strict=True)
-        if value > 0 and not low <= value <= high
+        for name, unit, value in zip(plan.channels, plan.units, rms.tolist(), strict=True)
+        if not _is_plausible(value, plan.modality, recipe.units or unit)
     )
     saturated = total.n_saturated > SATURATED * total.n_valid
     flags += tuple(f"saturated:{plan.channels[i]}" for i in np.flatnonzero(saturated))

@@ -172,6 +172,25 @@ def test_saturation_is_counted(make_group: Build, make_recording: Record) -> Non
     assert ecg.flags == ("implausible-amplitude:I", "saturated:I")
 
 
+@pytest.mark.parametrize("units", ["µV", "mV", "V", "nV", ""])
+@pytest.mark.parametrize("dtype", ["int16", "float32"])
+def test_implausible_amplitudes_in_any_unit(
+    make_group: Build, make_recording: Record, units: str, dtype: str
+) -> None:
+    wave = np.sin(np.arange(5000) / 10)
+    for modality, name, rms_uv, bad in (
+        ("eeg", "Cz", 1.7, False), ("eeg", "Cz", 25_000, True), ("eeg", "Cz", 0.03, True),
+        ("eeg", "Cz", 1000, False), ("ecg", "I", 500, False), ("ecg", "I", 25_000, True),
+    ):  # fmt: skip
+        group = make_group((name,), wave[None] * rms_uv * 2**0.5, unit="uV", gain=1.0)
+        step = {"µV": 1.0, "mV": 1e-3, "V": 1e-6, "nV": 1e3, "": 1.0}[units] * rms_uv / 1e4
+        said = {"rate_hz": 500, "units": units, "dtype": dtype}
+        said |= {"step": step} if dtype == "int16" else {}
+        made = Recipe.from_dict({"name": "t", "modalities": {modality: said}})
+        flags = harmonise(make_recording(group), made)[modality].flags
+        assert flags == ((f"implausible-amplitude:{name}",) if bad else ()), (modality, rms_uv)
+
+
 def test_float32_is_an_option(make_group: Build, make_recording: Record) -> None:
     recording = make_recording(make_group(("I",), noise(1, 5000)))
     exact = harmonise(recording, recipe(dtype="float32"))["ecg"]
