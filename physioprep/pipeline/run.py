@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from physioprep.errors import PhysioprepError, RecipeError
-from physioprep.hashes import sha256_of
 from physioprep.local_path import local_path
 from physioprep.pipeline.check import (
     check_records,
@@ -21,13 +19,12 @@ from physioprep.pipeline.check import (
 from physioprep.pipeline.outputs import Outputs, keep_outputs, refuse_outside
 from physioprep.pipeline.place import Place, Step
 from physioprep.pipeline.recipe import Pipeline, load_pipeline
+from physioprep.pipeline.stamps import Origin, completed, is_current, stamps_of, why_again
 from physioprep.pipeline.task import Found, check_files, corpus_folder
 from physioprep.pipeline.task_result import NAME as TASK_RESULT
 from physioprep.pipeline.task_result import write_task
-from physioprep.run_notes import hashes_of, listed_folders, names_made, read_note, write_note
+from physioprep.run_notes import hashes_of, names_made, read_note, write_note
 from physioprep.suggest import did_you_mean
-from physioprep.trees import paths_below
-from physioprep.versions import __version__
 
 log = logging.getLogger(__name__)
 
@@ -101,8 +98,10 @@ def run(
     from physioprep.pipeline.steps import STEPS
 
     recipe = pipeline if isinstance(pipeline, Pipeline) else load_pipeline(pipeline)
-    whole = recipe.steps  # `until` forgets no note of a later step
-    recipe = replace(recipe, steps=_with_weights(_up_to(recipe, until), weights or {}, whole))
+    chosen = weights or {}
+    cut = _with_weights(_up_to(recipe, until), chosen, recipe.steps)
+    whole = _with_weights(recipe.steps, chosen, recipe.steps)  # `until` forgets no later note
+    recipe = replace(recipe, steps=cut)
     raw, out = local_path(raw, RecipeError), local_path(out, RecipeError)
     if not raw.is_dir():
         raise RecipeError(f"{raw}: no such folder of raw data")
@@ -129,14 +128,16 @@ def run(
         outputs.forget_others([*_notes(outputs.folder, whole), _task_note(outputs.folder, whole)])
         if recipe.task:
             outputs.begin([TASK_RESULT], recipe.title)
+            _begin_task(recipe, place, outputs, whole)
+        results: list[StepResult] = []
+        stamps = stamps_of(origin := Origin.of(raw), whole)
+        note_task = partial(_note_task, recipe, place, outputs, whole, stamps, files, until)
         try:
-            results = _run_steps(recipe, place, made, outputs, overwrite, on_step)
+            _run_steps(recipe, place, made, outputs, overwrite, on_step, origin, stamps, results)
         except PhysioprepError as error:  # what there is of the task is worth reading all the same
-            if recipe.task:
-                _note_task(recipe, place, outputs, whole, files, until, str(error))
+            note_task(str(error), len(results))
             raise
-        if recipe.task:
-            _note_task(recipe, place, outputs, whole, files, until, None)
+        note_task(None, len(results))
         return results
 
 
@@ -150,22 +151,40 @@ def _task_note(folder: Path, steps: Sequence[Step]) -> Path:
     return folder / f"{len(steps) + 1:02d}-task.json"
 
 
+def _begin_task(
+    recipe: Pipeline, place: Place, outputs: Outputs, whole: Sequence[Step]
+) -> dict[str, Any]:
+    """Remove ``task.json``: a run that is killed leaves none of older outputs. Return its note."""
+    begun = {"stamp": "", "pipeline": recipe.title, "made": [TASK_RESULT], "summary": None}
+    write_note(_task_note(outputs.folder, whole), begun)
+    (place.out / TASK_RESULT).unlink(missing_ok=True)
+    return begun
+
+
 def _note_task(
     recipe: Pipeline,
     place: Place,
     outputs: Outputs,
     whole: Sequence[Step],
+    stamps: Sequence[str],
     files: Sequence[Found],
     until: str | None,
     stopped: str | None,
+    done: int,
 ) -> None:
-    """Write ``task.json``, and the note that holds its hash."""
-    assert recipe.task is not None
-    note = _task_note(outputs.folder, whole)
-    begun = {"stamp": "", "pipeline": recipe.title, "made": [TASK_RESULT], "summary": None}
-    write_note(note, begun)
-    write_task(recipe.task, place, recipe.steps, files, until, stopped)
-    write_note(note, begun | {"summary": {}, "files": hashes_of(place.out, [TASK_RESULT])})
+    """Write the ``task.json`` of a task after `done` steps, and the note that holds its hash."""
+    if recipe.task is None:
+        return
+    begun = _begin_task(recipe, place, outputs, whole)
+    current = [str(step.arguments["out"]) for step in whole[:done]]
+    later = zip(whole, _notes(outputs.folder, whole), stamps, strict=True)
+    for step, note, stamp in list(later)[done:]:  # of an earlier run, but of the same data
+        names = names_made(step.verb, str(step.arguments["out"]))
+        if is_current(note, stamp, place.out, names):
+            current.append(names[0])
+    write_task(recipe.task, place, whole, files, until, stopped, current=current)
+    files_made = hashes_of(place.out, [TASK_RESULT])
+    write_note(_task_note(outputs.folder, whole), begun | {"summary": {}, "files": files_made})
 
 
 def _up_to(recipe: Pipeline, until: str | None) -> tuple[Step, ...]:
@@ -209,24 +228,28 @@ def _run_steps(
     outputs: Outputs,
     overwrite: bool,
     on_step: OnStep | None,
-) -> list[StepResult]:
-    """Run the steps in the locked folder of a run."""
+    origin: Origin,
+    stamps: Sequence[str],
+    results: list[StepResult],
+) -> None:
+    """Run the steps in the locked folder of a run, and append their results."""
     from physioprep.pipeline import steps
 
-    out, stamp = place.out, _fingerprint(place.raw)
-    results = []
-    notes = _notes(outputs.folder, recipe.steps)
-    for number, (step, note, names) in enumerate(zip(recipe.steps, notes, made, strict=True), 1):
-        # A stamp depends on all steps before: a change redoes every later step.
-        stamp = _digest([stamp, step.verb, dict(step.arguments), __version__])
-        begun, done = (False, None) if overwrite else _read_stamp(note, stamp, out, names)
+    out, said, notes = place.out, overwrite, _notes(outputs.folder, recipe.steps)
+    every = zip(recipe.steps, notes, made, stamps[: len(notes)], strict=True)
+    for number, (step, note, names, stamp) in enumerate(every, 1):
+        before = None if overwrite else read_note(note)
+        begun, done = completed(before, stamp, out, names)
         if on_step:
             on_step(number, len(recipe.steps), step, None)
         if done is None:
             log.info("step %d of %d: %s", number, len(recipe.steps), step.verb)
+            if not said:
+                said = _say_again(place, before, origin, stamp, made[number - 1 :])
             outputs.begin(names, f"{recipe.title}: step {number}, {step.verb}")
             content: dict[str, Any] = {
                 "stamp": stamp, "pipeline": recipe.title, "made": list(names), "summary": None,
+                "origin": vars(origin),
             }  # fmt: skip
             write_note(note, content)
             summary = steps.STEPS[step.verb](replace(place, was_stopped=begun), **step.arguments)
@@ -239,60 +262,19 @@ def _run_steps(
             check_records(recipe.steps, names[0], place)
         if on_step:
             on_step(number, len(recipe.steps), step, result)
-    return results
 
 
-def _fingerprint(raw: Path) -> str:
-    """Hash names, sizes and modification times below `raw`; the scan hashes the contents."""
-    entries = []
-    for file in paths_below(raw):
-        try:
-            status = file.stat()
-        except OSError:  # a link to nowhere: the scan says so
-            status = file.lstat()
-        entries.append([str(file.relative_to(raw)), status.st_size, status.st_mtime_ns])
-    return _digest(sorted(entries))
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _read_stamp(
-    note: Path, stamp: str, out: Path, made: Sequence[str]
-) -> tuple[bool, Mapping[str, Any] | None]:
-    """Return whether a step was started with the same stamp, and its summary if completed."""
-    content = read_note(note)
-    if content is None or content["stamp"] != stamp:
-        return False, None
-    summary: Mapping[str, Any] | None = content["summary"]
-    if summary is None:
-        return True, None
-    if not (out / made[0]).exists():
-        return False, None
-    damage = _damage(out, content["files"])
-    if damage:
-        log.warning("%s: damaged since it was made (%s); made again", out / made[0], damage)
-    return False, None if damage else summary
-
-
-def _damage(out: Path, files: Mapping[str, str]) -> str:
-    """Return what is wrong with the output of a step; "" where it is as it was made."""
-    from physioprep.verifying import verify
-
-    for name, stated in files.items():
-        try:
-            changed = sha256_of(out / name) != stated
-        except OSError:
-            changed = True
-        if changed:
-            return f"{name}: missing or changed"
-    for folder in listed_folders(files):
-        try:
-            problems = verify(out / folder).problems  # by its own list of hashes
-        except PhysioprepError as error:
-            return str(error)
-        for line in problems:
-            if ": not part of " not in line:
-                return line
-    return ""
+def _say_again(
+    place: Place,
+    before: Mapping[str, Any] | None,
+    origin: Origin,
+    stamp: str,
+    made: Sequence[Sequence[str]],
+) -> bool:
+    """Say which outputs of an earlier run are made again, and why; return whether it was said."""
+    there = [names[0] for names in made if (place.out / names[0]).exists()]
+    if not there or (before is not None and before["stamp"] == stamp):  # as damage, said before
+        return False
+    why = why_again(before, origin)
+    log.warning("%s: made again, since %s: %s", place.out, why, ", ".join(there))
+    return True

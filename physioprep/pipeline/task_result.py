@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,8 @@ from physioprep.versions import __version__
 
 if TYPE_CHECKING:
     from physioprep.shards import Shards
+
+log = logging.getLogger(__name__)
 
 #: Name of the file in the folder of the run.
 NAME: Final = "task.json"
@@ -56,6 +59,8 @@ def write_task(
     files: Sequence[Found],
     until: str | None,
     stopped: str | None = None,
+    *,
+    current: Collection[str],
 ) -> dict[str, Any]:
     """Compare what a run made with what was published, and write ``task.json``.
 
@@ -72,6 +77,8 @@ def write_task(
         The last verb that was run; None: all.
     stopped : str, optional
         Why the run ended early.
+    current : collection of str
+        Outputs that are of these raw files and steps; nothing is said of others in the folder.
 
     Returns
     -------
@@ -98,7 +105,7 @@ def write_task(
         "notes": list(task.notes),
     }  # fmt: skip
     name = shards_of(task, steps)
-    if name is not None and (place.out / name).is_dir():
+    if name is not None and name in current and (place.out / name).is_dir():
         from physioprep.shards import open_shards
 
         shards = open_shards(place.out / name)
@@ -114,7 +121,10 @@ def write_task(
             *_explain(shards, place, steps, files), *causes(task, shards, place, steps)
         ]  # fmt: skip
         content["split"] = _split(shards, task)
-    content["scores"] = _scores(place.out, steps)
+    content["scores"] = _scores(place.out, steps, current)
+    content["outdated"] = _outdated(place.out, name, steps, current)
+    for line in content["outdated"]:
+        log.warning("%s", line)
     write_text(place.out / NAME, json.dumps(content, indent=1, allow_nan=False) + "\n")
     return content
 
@@ -233,12 +243,29 @@ def _split(shards: Shards, task: Task) -> dict[str, Any]:
     return {"name": task.split, **shards_leaks(shards).to_dict()}
 
 
-def _scores(out: Path, steps: Sequence[Step]) -> list[dict[str, Any]]:
-    """Return the scores of every arm of the evaluations."""
+def _outdated(
+    out: Path, shards: str | None, steps: Sequence[Step], current: Collection[str]
+) -> list[str]:
+    """Return which windows and scores in the folder are left out, as they are of others."""
+    evaluated = [str(step.arguments["out"]) for step in steps if step.verb == "evaluate"]
+    of = {} if shards is None else {shards: "windows"}
+    return [
+        f"{out / name}: {what} of an earlier run, not of this one: left out of {NAME}"
+        for name, what in (of | dict.fromkeys(evaluated, "scores")).items()
+        if name not in current and (out / name).exists()
+    ]
+
+
+def _scores(out: Path, steps: Sequence[Step], current: Collection[str]) -> list[dict[str, Any]]:
+    """Return the scores of every arm of the evaluations that are up to date."""
     from physioprep.pipeline.gather import results
 
+    evaluated = {str(step.arguments["out"]) for step in steps if step.verb == "evaluate"}
+    folders = [f"{name}/" for name in evaluated.intersection(current)]
     rows = []
     for name in results(out):
+        if not name.startswith(tuple(folders)):
+            continue
         found = json.loads((out / name).read_text(encoding="utf-8"))
         for arm in found["arms"]:
             metrics = {key: value["mean"] for key, value in arm["metrics"].items()}

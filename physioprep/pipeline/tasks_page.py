@@ -32,10 +32,11 @@ beside random weights and features.
 
 It ends with `task.json`: windows per part and class beside the published ones, what explains a
 difference (absent files, records in quarantine, windows left out), whether the split leaks, and
-the scores. A count that was not published, or that we could not look up, is left blank. *Ours* is
-what the files at hand gave, which are rarely all (`cd benchmarks && python tasks.py`); SIMULATED
-means that small generated files of the corpus's structure stood in for it, so that the number says
-nothing about the corpus.
+the scores. Windows and scores are those of the raw files and options of this run; what the folder
+holds of an earlier one is named under `outdated`. A count that was not published, or that we could
+not look up, is left blank. *Ours* is what the files at hand gave, which are rarely all
+(`cd benchmarks && python tasks.py`); SIMULATED means that small generated
+files of the corpus's structure stood in for it, so that the number says nothing about the corpus.
 
 Where the structure of a whole corpus is public in enough detail, its recordings were laid out on
 paper and planned by the task's own step (`tests/tasks/test_published_counts.py`). That gives the
