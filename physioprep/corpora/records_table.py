@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from physioprep import limits
 from physioprep.corpora.bids_tables import sex_of, years
-from physioprep.corpora.tables import lines_of, read_table
+from physioprep.corpora.entry import is_utf8
+from physioprep.corpora.tables import check_names, lines_of
 from physioprep.errors import CorpusError
+from physioprep.plain_text import quoted
 from physioprep.suggest import did_you_mean
 
 log = logging.getLogger(__name__)
@@ -21,6 +24,8 @@ KEY: Final = "record_id"
 COLUMNS: Final = ("subject_id", "session", "age", "sex", "split")
 _SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _NAMED: Final = 3
+#: Of bytes that are not UTF-8: one row of them shall not cost the others.
+_KEPT: Final = "surrogateescape"
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,8 @@ def read_records(root: Path) -> RecordsTable:
     -------
     RecordsTable
         Of contradicting rows of one recording, what they agree on. A table of that name with none
-        of our columns is another one: it is not used, and that is said.
+        of our columns is another one: it is not used, and that is said. So is a row with too few
+        or too many cells, or that is not UTF-8.
 
     Raises
     ------
@@ -66,12 +72,12 @@ def read_records(root: Path) -> RecordsTable:
     if KEY not in names:
         said = f"{TABLE}: not used: it has no column {KEY!r} (it has {_some(names)})"
         return RecordsTable(said=[said])
-    rows = read_table(path)
+    check_names(path, names)
     for name in filter(None, names):  # commas at the end of the line name nothing
         if name != KEY:
             check_column(name, TABLE)
     found = RecordsTable()
-    for row in rows:
+    for row in _rows(path, names, found.said):
         held = found.rows.setdefault(row[KEY], row)
         differ = [name for name in row if held[name] != row[name]]
         if differ:  # which one is right is not known
@@ -83,11 +89,37 @@ def read_records(root: Path) -> RecordsTable:
     return found
 
 
+def _rows(path: Path, names: Sequence[str], said: list[str]) -> list[dict[str, str]]:
+    """Return the rows as cells by column; say which are none."""
+    rows: list[dict[str, str]] = []
+    wrong = []
+    key, number = names.index(KEY), 0
+    for number, line in enumerate(lines_of(path, errors=_KEPT), start=1):
+        limits.check(path, number * len(names), limits.MAX_TABLE_CELLS, "cells")
+        cells = [cell.strip() for cell in line]
+        cause = f"has {len(cells)} cells, not {len(names)}" if len(cells) != len(names) else ""
+        if not all(map(is_utf8, cells)):
+            cause = "is not UTF-8"
+        if cause:
+            record = quoted(cells[key]) if key < len(cells) and is_utf8(cells[key]) else "?"
+            wrong.append(f"row {number} ({record}) {cause}")
+        elif number > 1:
+            rows.append(dict(zip(names, cells, strict=True)))
+    if wrong:
+        said.append(
+            f"{TABLE}: {len(wrong)} of {number - 1} rows are not used, and what they state stays "
+            f"null: {_some(wrong)}"
+        )
+    return rows
+
+
 def _column_names(path: Path) -> list[str]:
     """Return the names of the columns; refuse a table that is ours but for the key's name."""
-    names = [name.strip() for name in next(lines_of(path), [])]
+    names = [name.strip() for name in next(lines_of(path, errors=_KEPT), [])]
     if not names:
         raise CorpusError(f"{path}: an empty table")
+    if not all(map(is_utf8, names)):
+        raise CorpusError(f"{path}: not a table in UTF-8")
     if KEY in names:
         return names
     line = ",".join(names)
@@ -131,7 +163,7 @@ def used(table: RecordsTable, found: Sequence[str]) -> list[str]:
     ----------
     table : RecordsTable
     found : sequence of str
-        Ids of the recordings.
+        Ids of the recordings, as the table may name them.
 
     Returns
     -------
@@ -143,9 +175,8 @@ def used(table: RecordsTable, found: Sequence[str]) -> list[str]:
     >>> used(RecordsTable({"a": {}, "b.edf": {}}), ["a", "b"])
     ['records.csv: 1 of 2 recordings have a row']
     """
-    ids = set(found)
-    n = len(ids & table.rows.keys())
-    return [f"{TABLE}: {n} of {len(ids)} recordings have a row"] if table.rows else []
+    n = sum(name in table.rows for name in found)  # two of one name have one row
+    return [f"{TABLE}: {n} of {len(found)} recordings have a row"] if table.rows else []
 
 
 def compare(table: RecordsTable, found: Sequence[str]) -> list[str]:
@@ -164,8 +195,9 @@ def compare(table: RecordsTable, found: Sequence[str]) -> list[str]:
     """
     if not table.rows:
         return []
-    ids, said = set(found), []
-    idle, bare = sorted(table.rows.keys() - ids), sorted(ids - table.rows.keys())
+    said = []
+    idle = sorted(table.rows.keys() - set(found))
+    bare = sorted(name for name in found if name not in table.rows)
     if idle:
         hint = "" if len(idle) < len(table.rows) else f" ({found[0]!r} would)" if found else ""
         said.append(
@@ -173,7 +205,10 @@ def compare(table: RecordsTable, found: Sequence[str]) -> list[str]:
             f"{_some(idle)}{hint}; {KEY} is the relative path without its ending"
         )
     if bare:
-        said.append(f"{TABLE}: {len(bare)} of {len(ids)} recordings have no row: {_some(bare)}")
+        said.append(
+            f"{TABLE}: {len(bare)} of {len(found)} recordings have no row: "
+            f"{_some(dict.fromkeys(bare))}"
+        )
     return said
 
 

@@ -56,11 +56,7 @@ def read_table(
             missing = [name for name in needs if name not in names]
             if missing:
                 raise CorpusError(f"{path}: no column {missing[0]!r}")
-            twice = [name for name in names if name and names.count(name) > 1]
-            if twice:
-                raise CorpusError(
-                    f"{path}: {names.count(twice[0])} columns are called {twice[0]!r}"
-                )
+            check_names(path, names)
             if header:
                 continue
         if len(line) != len(names):
@@ -72,8 +68,30 @@ def read_table(
     return rows
 
 
+def check_names(path: Path, names: Sequence[str]) -> None:
+    """Refuse two columns of one name.
+
+    Parameters
+    ----------
+    path : Path
+        For the error.
+    names : sequence of str
+        Empty ones are no names.
+
+    Raises
+    ------
+    CorpusError
+    """
+    twice = [name for name in names if name and names.count(name) > 1]
+    if twice:
+        raise CorpusError(f"{path}: {names.count(twice[0])} columns are called {twice[0]!r}")
+
+
 def lines_of(
-    path: Path, delimiter: str = ",", keep: Callable[[str], object] | None = None
+    path: Path,
+    delimiter: str = ",",
+    keep: Callable[[str], object] | None = None,
+    errors: str = "strict",
 ) -> Iterator[list[str]]:
     """Yield the cells of each line of a table, within limits; empty lines are left out.
 
@@ -83,6 +101,8 @@ def lines_of(
     delimiter : str
     keep : callable, optional
         Of a line's text: whether it belongs to the table; no comment, for example.
+    errors : str
+        What becomes of bytes that are not UTF-8, as for `open`.
 
     Yields
     ------
@@ -95,7 +115,7 @@ def lines_of(
     UnreadableFileError
         It is over a limit of `physioprep.limits`, outside the folder of the corpus, or no file.
     """
-    with os.fdopen(open_file(path), encoding="utf-8-sig", newline="") as file:
+    with os.fdopen(open_file(path), encoding="utf-8-sig", errors=errors, newline="") as file:
         size = os.fstat(file.fileno()).st_size
         limits.check(path, size, limits.MAX_TABLE_BYTES, "bytes")
         text = file if keep is None else filter(keep, file)

@@ -117,6 +117,49 @@ def test_a_table_that_is_nearly_right_is_one_error(tmp_path: Path, wfdb, text: s
         scan(tmp_path, "folder")
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (b"b,s2", "row 3 ('b') has 2 cells, not 3"),
+        (b"b,s2,x,y", "row 3 ('b') has 4 cells, not 3"),
+        (b"b,caf\xe9,x", "row 3 ('b') is not UTF-8"),
+        (b"\xe9,s2,x", "row 3 (?) is not UTF-8"),
+        (b"b;s2;x", "row 3 ('b;s2;x') has 1 cells, not 3"),
+        (b'b,"s2,x', "row 3 ('b') has 2 cells, not 3"),
+    ],
+)
+def test_a_wrong_row_costs_its_own_values(tmp_path: Path, wfdb, row: bytes, said: str):
+    for name in "abc":
+        wfdb(tmp_path / name)
+    rows = [b"record_id,subject_id,label_x", b"a,s1,AF", row, b"c,s3,N", b""]
+    if b'"' in row:  # it takes what follows, up to the end, as one cell
+        rows = rows[:3]
+    (tmp_path / "records.csv").write_bytes(b"\n".join(rows))
+    frame = scan(tmp_path, "folder", hashes=False).set_index("record_id")
+    assert frame["subject_id"].tolist()[:2] == ["s1", None]
+    assert frame["label_x"].tolist()[:2] == ["AF", None]
+    n = 2 if b'"' in row else 3
+    wanted = f"1 of {n} rows are not used, and what they state stays null: {said}"
+    assert f"table: records.csv: {wanted}" in frame.attrs["notes"]
+
+
+def test_a_table_that_is_not_utf8_is_one_error(tmp_path: Path, wfdb):
+    wfdb(tmp_path / "a")
+    (tmp_path / "records.csv").write_text("record_id,subject_id\na,s1\n", encoding="utf-16")
+    with pytest.raises(CorpusError, match=r"records\.csv: not a table in UTF-8"):
+        scan(tmp_path, "folder")
+
+
+def test_recordings_of_one_name_are_counted_each(tmp_path: Path, edf):
+    for name in ("r.bdf", "r.edf", "R.rec"):
+        edf(tmp_path / name, ["EEG Fp1"])
+    (tmp_path / "records.csv").write_text("record_id,subject_id\nr,s1\n")
+    assert scan(tmp_path, "folder").attrs["notes"][:2] == [
+        "table: records.csv: 2 of 3 recordings have a row",
+        "table: records.csv: 1 of 3 recordings have no row: R",
+    ]
+
+
 def test_another_table_of_that_name_is_said_to_be_another(tmp_path: Path, wfdb):
     wfdb(tmp_path / "a")
     (tmp_path / "records.csv").write_text("artist,year\nx,1970\n")

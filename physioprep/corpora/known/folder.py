@@ -84,12 +84,14 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
     entries: list[Entry] = []
     problems: dict[str, list[str]] = {}
     matched = 0
-    ids: dict[str, None] = {}
+    ids: list[str] = []
+    seen: set[str] = set()
     for path, (labels, flags) in _readable(root).items():
         record_id = without_ending(path)
         # the second of one stem (b.edf and b.rec) may have a row of its own, by its whole name
-        named = path if record_id in ids and path in table.rows else record_id
-        ids[named] = None
+        named = path if record_id in seen and path in table.rows else record_id
+        ids.append(named)
+        seen.add(named)
         found = compiled.search(path) if compiled is not None else None
         matched += found is not None
         row = {**(found.groupdict() if found else {}), **table.rows.get(named, {})}
@@ -97,7 +99,7 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
         if labels or flags:
             entry = replace(entry, sidecars=labels, flags=flags)
         entries.append(entry)
-    said = [*table.said, *compare(table, [*ids]), *problem_lines(problems)]
+    said = [*table.said, *compare(table, ids), *problem_lines(problems)]
     said += compare_trials(root, entries)
     if pattern is not None and matched < len(entries):
         if not matched:
@@ -113,7 +115,7 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
         log.warning("%s", line)
     walked = current_walk()
     if walked is not None:
-        walked.said += [*used(table, [*ids]), *said]
+        walked.said += [*used(table, ids), *said]
         if table.rows:  # what is in it is in the rows
             walked.names = [name for name in walked.names if name != TABLE]
     return entries
