@@ -211,7 +211,7 @@ def labelling(
         If the query is wrong, or keeps no annotation of any category.
     """
     chosen = choose(table, label.where)
-    category, names = _categorise(label, chosen)
+    category, names = categorise(label, chosen)
     if not (category >= 0).any():
         raise ShardError(f"annotation label {label.name!r}: the stores hold no such annotation")
     if label.otherwise:
@@ -251,9 +251,23 @@ def occurs(
     return begun > np.searchsorted(np.sort(end[held]), start_s + _TINY_S, "right")
 
 
-def _categorise(
+def categorise(
     label: AnnotationLabel, table: pd.DataFrame
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return the category of annotations.
+
+    Parameters
+    ----------
+    label : AnnotationLabel
+    table : pandas.DataFrame
+        From `choose`.
+
+    Returns
+    -------
+    category : ndarray of int64, shape (row,)
+        -1 is none of them.
+    names : tuple of str
+    """
     if label.queries is not None:
         asked = table.drop(columns=["record", "end", "note"], errors="ignore")
         names = tuple(dict.fromkeys(name for name, _ in label.queries))

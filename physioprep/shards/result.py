@@ -41,7 +41,7 @@ class ShardResult:
         that overlap an earlier part.
     unlisted : mapping of str to mapping of str to int
         By label, categories of records with a window that are not among the stated ones, and in
-        how many records.
+        how many records; of a label of annotations, texts of no category and how many annotations.
     """
 
     path: Path

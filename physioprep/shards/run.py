@@ -34,6 +34,7 @@ from physioprep.shards.result import ShardResult
 from physioprep.shards.shuffle import order_windows
 from physioprep.shards.source import Source, open_source
 from physioprep.shards.spec import ShardSpec
+from physioprep.shards.unlisted import unlisted_annotations
 from physioprep.shards.work_folder import SHARDS, commit, finish, finished, hold_target, open_work
 from physioprep.shards.write_tables import write_spans, write_texts
 
@@ -245,7 +246,8 @@ def _execute(target: Path, work: Path, job: Job, engine: _Engine) -> ShardResult
         split=None if plan.parted is None else count_parts(
             plan.spec, plan.parted, plan.records, record, order["candidate"]
         ),
-        unlisted=unlisted(plan.records, plan.spec, used),
+        unlisted=unlisted(plan.records, plan.spec, used)
+        | unlisted_annotations(plan.sources, plan.records, plan.spec),
     )  # fmt: skip
     attrs = _attributes(plan, result, per_chunk, per_block)
     arrays = (plan, n_windows, per_chunk, per_block, attrs)

@@ -285,3 +285,25 @@ def test_a_store_without_beats_says_what_detects_them(
     other = write_store(tmp_path / "b.zarr", {"eeg": eeg})
     with pytest.raises(ShardError, match="no store holds ecg"):
         shard(other, tmp_path / "s", window_s=1.0, align="r_peak")
+
+
+def test_texts_of_no_category_are_counted(noted: Path, tmp_path: Path) -> None:
+    label = AnnotationLabel(name="trial", where="source == 'edf+'", categories={"T1": "one"})
+    own = AnnotationLabel(name="own", rule="own", categories={"T1": "one", "[(]N": "normal"})
+    result = shard(
+        noted, tmp_path / "s", window_s=1.0, align="annotation", align_where="source == 'edf+'",
+        annotation_labels=(label, own),
+    )  # fmt: skip
+    notes = table(open_store(noted))
+    wanted = {"T2": int((notes["text"] == "T2").sum())}
+    assert result.unlisted == {"label_trial": wanted, "label_own": wanted}
+    assert result.summary()["label_trial: not among the categories"] == f"T2 ({wanted['T2']})"
+    cases = {"one": "text == 'T1'"}
+    label = AnnotationLabel(name="trial", where="source == 'edf+'", cases=cases)
+    records = ["r000", "r001"]
+    few = shard(
+        noted, tmp_path / "few", window_s=1.0, where=f"record_id in {records}",
+        annotation_labels=(label,),
+    )  # fmt: skip
+    some = notes[notes["record"].isin(records)]
+    assert few.unlisted == {"label_trial": {"T2": int((some["text"] == "T2").sum())}}
