@@ -219,7 +219,7 @@ def view(
     record: Annotated[
         str, typer.Argument(help="A record id; `physioprep info --records` lists them.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help=".png, .pdf or .svg")],
+    out: Annotated[Path, typer.Option("--out", "-o", help=".png, .pdf or .svg, or a folder.")],
     start: Annotated[float, typer.Option(help="First second shown.")] = 0.0,
     duration: Annotated[float, typer.Option(help="Seconds shown.")] = 10.0,
     modality: Annotated[str | None, typer.Option(help="ecg, eeg …; default: all.")] = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from physioprep.atomic import temporary_file
+from physioprep.atomic import make_folders, temporary_file
 from physioprep.errors import PhysioprepError
 from physioprep.outputs import MAKER, PICTURE, check_output
 from physioprep.plain_text import plain_figure
@@ -14,6 +14,33 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ENDINGS: Final = (".png", ".pdf", ".svg")
+
+
+def picture_at(out: Path, record_id: str) -> Path:
+    """Return the file for the picture of a record.
+
+    Parameters
+    ----------
+    out : Path
+        The file itself, or a folder that is there.
+    record_id : str
+        Of a folder, ``RECORD.png`` is meant; an id with ``/`` stands in sub-folders.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    PhysioprepError
+        It would lie outside the folder.
+    """
+    if not out.is_dir() or out.suffix.lower() in ENDINGS:
+        return out
+    path = out / f"{record_id}.png"
+    if out.resolve() not in path.resolve().parents:  # a hostile corpus may name one ../../x
+        raise PhysioprepError(f"record {record_id}: its picture would lie outside {out}")
+    return path
 
 
 def save_picture(
@@ -31,6 +58,7 @@ def save_picture(
         What to write.
     path : Path
         ``.png``, ``.pdf`` or ``.svg``; an older picture of ours is replaced, nothing else is.
+        Its folder is made where it is missing.
     dpi : float
         Dots per inch of a ``.png``.
     error : type of PhysioprepError
@@ -50,6 +78,7 @@ def save_picture(
         raise error(f"{path}: the file extension of a picture is .png, .pdf or .svg")
     check_output(path, PICTURE, overwrite=True, error=error)
     key = "Software" if path.suffix.lower() == ".png" else "Creator"
+    make_folders(path.parent)
     with temporary_file(path) as temporary:
         plain_figure(figure).savefig(temporary, dpi=dpi, metadata={key: MAKER})
     return path

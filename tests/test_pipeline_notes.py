@@ -2,8 +2,10 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,7 +18,7 @@ from physioprep.pipeline.place import Place, Step
 from physioprep.pipeline.recipe import Pipeline
 from physioprep.pipeline.run import run
 from physioprep.run_notes import hashes_of, read_note, write_note
-from physioprep.simulation import simulate
+from physioprep.simulation import simulate, write_wfdb
 from tests.test_verifying import flip
 
 RECIPE = Pipeline(
@@ -220,3 +222,34 @@ def test_outputs_whose_notes_are_lost_are_neither_verified_in_part_nor_made_in_p
     with pytest.raises(RecipeError, match=r"step 2, ingest: out: .* was not made by an earlier"):
         run(RECIPE, raw, out)
     assert not (out / "m.parquet").exists()
+
+
+def test_pictures_of_records_in_sub_folders_are_made_and_made_again(tmp_path: Path) -> None:
+    ids = ("S1/r1", "S2/b.c/r1")
+    ecg = np.random.default_rng(0).normal(0, 0.1, (12, 5000))
+    for name in ids:
+        place = tmp_path / "raw" / name
+        place.parent.mkdir(parents=True)
+        write_wfdb(place.parent, place.name, ecg, 500, [])
+    run_of = replace(
+        RECIPE,
+        steps=(
+            Step("scan", {"corpus": "folder", "out": "m.parquet"}),
+            *RECIPE.steps[1:2],
+            Step("view", {"store": "s.zarr", "records": 2, "out": "pictures"}),
+        ),
+    )
+    out = tmp_path / "out"
+    run(run_of, tmp_path / "raw", out)
+    drawn = [out / "pictures" / f"{name}.png" for name in ids]
+    assert sorted((out / "pictures").rglob("*.png")) == drawn
+    assert [one.skipped for one in run(run_of, tmp_path / "raw", out)] == [True] * 3
+    drawn[1].unlink()
+    assert pp.verify(out).problems
+    run(run_of, tmp_path / "raw", out)
+    assert drawn[1].is_file()
+    assert pp.verify(out).problems == ()
+    alone = pp.view(out / "s.zarr", ids[1], tmp_path / "out" / "pictures")
+    assert alone == drawn[1]
+    new = pp.view(out / "s.zarr", ids[1], tmp_path / "new" / "a.png")
+    assert new.is_file()

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from physioprep import console
-from physioprep.atomic import make_folders
 from physioprep.errors import RecipeError
 from physioprep.pipeline.gather import gather
 from physioprep.pipeline.outputs import refuse_outside
@@ -350,7 +349,6 @@ def view(place: Place, *, store: str, records: int | Sequence[str], out: str) ->
         records = [str(record) for record in opened.records["record_id"].iloc[:records]]
     for record in records:  # a hostile corpus may name one ../../x
         refuse_outside(place.out, f"{out}/{record}.png", f"view: record {record}")
-    make_folders(place.out / out)
     for record in records:
         plot_record(opened, record, place.out / out / f"{record}.png")
     return {"pictures": len(records)}

@@ -15,7 +15,7 @@ from physioprep.errors import CorpusError, PhysioprepError
 from physioprep.harmonise.channels import ECG_LEADS
 from physioprep.harmonise.units import UnknownUnitError, factor
 from physioprep.outputs import PICTURE, check_output
-from physioprep.pictures import save_picture
+from physioprep.pictures import ENDINGS, picture_at, save_picture
 from physioprep.viewing.ecg import choose_gain, describe_scale, ecg_panel
 from physioprep.viewing.eeg import (
     choose_sensitivity,
@@ -92,7 +92,8 @@ def plot_record(
     record_id : str
         One of ``store.records["record_id"]``, or ``corpus/id``.
     out : path-like
-        ``.png``, ``.pdf`` or ``.svg``; an older picture of physioprep is replaced.
+        ``.png``, ``.pdf`` or ``.svg``; an older picture of physioprep is replaced. In a folder
+        that is there: ``RECORD.png``, in sub-folders as the id has them.
     start_s, duration_s : float
         Stretch to draw, s; cut at the end of the record.
     modality : str, optional
@@ -103,7 +104,7 @@ def plot_record(
     Returns
     -------
     Path
-        `out`.
+        The picture.
 
     Raises
     ------
@@ -112,8 +113,8 @@ def plot_record(
         than 300 s, or `out` has another file extension, lies in the store, or is a file that
         physioprep did not make.
     """
-    out = Path(out)
-    if out.suffix.lower() not in (".png", ".pdf", ".svg"):
+    out = picture_at(Path(out), record_id)
+    if out.suffix.lower() not in ENDINGS:
         raise PhysioprepError(f"{out}: the file extension of a picture is .png, .pdf or .svg")
     figure = draw_record(
         store, record_id, start_s=start_s, duration_s=duration_s, modality=modality

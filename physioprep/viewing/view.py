@@ -28,7 +28,7 @@ def view(
     record : str
         One of ``store.records["record_id"]``, or ``corpus/id``.
     out : path-like
-        The picture: ``.png``, ``.pdf`` or ``.svg``.
+        The picture: ``.png``, ``.pdf`` or ``.svg``; or a folder that is there, for ``RECORD.png``.
     start_s, duration_s : float
         Part to draw, s; it ends with the record. At most 300 s.
     modality : str, optional
@@ -39,7 +39,7 @@ def view(
     Returns
     -------
     Path
-        `out`.
+        The picture.
 
     Raises
     ------
