@@ -378,7 +378,7 @@ def _describe(header: EdfHeader, notes: list[str], timeline: Timeline) -> dict[s
         "sample_bytes": header.sample_bytes,
         "signals": list(header.signals),
         "uncalibrated": uncalibrated,
-        "notes": [*notes, *timeline.damaged],
+        "notes": [*notes, *timeline.notes, *timeline.damaged],
     }
 
 

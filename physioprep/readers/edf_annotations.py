@@ -34,6 +34,8 @@ class Timeline(NamedTuple):
         Of the annotations.
     damaged : list of str
         What is no annotation, with the data record that it is in.
+    notes : list of str
+        What else is odd: texts without an end.
     """
 
     records: NDArray[np.float64]
@@ -41,6 +43,7 @@ class Timeline(NamedTuple):
     durations: list[float]
     texts: list[str]
     damaged: list[str]
+    notes: list[str]
 
 
 def parse_tals(blocks: Iterable[list[bytes]], path: Path, *, strict: bool = True) -> Timeline:
@@ -68,14 +71,15 @@ def parse_tals(blocks: Iterable[list[bytes]], path: Path, *, strict: bool = True
 
     Examples
     --------
-    >>> parse_tals([[b"+0.5\x14\x14\0+2\x151.5\x14blink\x14\0\0"]], Path("a.edf"))
-    Timeline(records=array([0.5]), onsets=[2.0], durations=[1.5], texts=['blink'], damaged=[])
+    >>> parse_tals([[b"+0.5\x14\x14\0+2\x151.5\x14blink\x14\0\0"]], Path("a.edf"))[:5]
+    (array([0.5]), [2.0], [1.5], ['blink'], [])
     """
     records: list[float | None] = []
     onsets: list[float] = []
     durations: list[float] = []
     texts: list[str] = []
     damaged: list[str] = []
+    endless: list[str] = []
     for number, signals in enumerate(blocks):
         records.append(None)
         for block in signals:
@@ -89,6 +93,8 @@ def parse_tals(blocks: Iterable[list[bytes]], path: Path, *, strict: bool = True
                     continue
                 onset = float(match[1])
                 notes = match[3].split(b"\x14")
+                if notes[-1]:
+                    endless.append(f"{_decode(notes[-1][-40:])!r} in data record {number}")
                 if notes[0] == b"" and records[number] is None:
                     records[number] = onset
                 if len(notes) == 2 and not notes[0] and not notes[1]:
@@ -99,7 +105,11 @@ def parse_tals(blocks: Iterable[list[bytes]], path: Path, *, strict: bool = True
                         onsets.append(onset)
                         durations.append(float(match[2]) if match[2] else np.nan)
                         texts.append(_decode(note))
-    return Timeline(np.array(records, np.float64), onsets, durations, texts, damaged)
+    said = []
+    if endless:
+        said.append(f"{len(endless)} annotations have no end, so their text may be cut: ")
+        said[0] += endless[0] + (" and others" if len(endless) > 1 else "")
+    return Timeline(np.array(records, np.float64), onsets, durations, texts, damaged, said)
 
 
 def _decode(raw: bytes) -> str:
@@ -125,7 +135,7 @@ def tal_columns(timeline: Timeline, first_sample_s: float) -> dict[str, NDArray[
 
     Examples
     --------
-    >>> tal_columns(Timeline(np.array([0.5]), [2.0], [1.5], ["blink"], []), 0.5)["onset"]
+    >>> tal_columns(Timeline(np.array([0.5]), [2.0], [1.5], ["blink"], [], []), 0.5)["onset"]
     array([1.5])
     """
     n = len(timeline.onsets)

@@ -54,8 +54,8 @@ def kept() -> Iterator[list[Any]]:
         setattr(eeglab, _LOAD, original)
 
 
-def check_samples(eeg: Any, samples: Path) -> list[str]:
-    """Compare the size of the file of samples with what the .set file states.
+def check_samples(eeg: Any, samples: Path, n_samples: int) -> list[str]:
+    """Compare the samples, or the size of their file, with what the .set file states.
 
     Parameters
     ----------
@@ -63,11 +63,13 @@ def check_samples(eeg: Any, samples: Path) -> list[str]:
         From `kept`.
     samples : Path
         The file that MNE reads samples from.
+    n_samples : int
+        Samples per channel that it reads.
 
     Returns
     -------
     list of str
-        What to note: bytes that are not read.
+        What to note: bytes that are not read, another number of samples.
 
     Raises
     ------
@@ -75,7 +77,9 @@ def check_samples(eeg: Any, samples: Path) -> list[str]:
         The file is shorter than stated.
     """
     if samples.suffix.lower() != ".fdt":
-        return []
+        if eeg.pnts in (n_samples, 1):  # MNE's 1 where the file states none
+            return []
+        return [f"states {eeg.pnts} samples per channel (pnts), but holds {n_samples}"]
     with opened(samples) as file:
         missing = _BYTES * eeg.nbchan * eeg.pnts - os.fstat(file).st_size
     if missing > 0:

@@ -127,7 +127,8 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
             pauses, lost, cuts_s = persyst.check_layout(path, Path(raw.filenames[0]), strict=strict)
             cut += lost
         elif loaded:
-            notes += eeglab.check_samples(loaded[-1], Path(raw.filenames[0]))
+            samples_file = Path(raw.filenames[0])
+            notes += eeglab.check_samples(loaded[-1], samples_file, int(raw.n_times))
         data = raw.get_data() if samples else np.empty((len(raw.ch_names), 0))
         recording = _recording(path, raw, data, rows.renamed, notes)
         if path.suffix.lower() == ".gdf":

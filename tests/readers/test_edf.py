@@ -361,6 +361,20 @@ def test_damaged_annotations_do_not_cost_the_samples(tmp_path: Path, record: int
     assert ("not_read" in header.metadata) == (record == 0)
 
 
+@pytest.mark.parametrize("bdf", [False, True])
+@pytest.mark.parametrize("text", ["hello", "x" * 104, "a\x14second"])
+def test_annotations_without_an_end_are_noted(tmp_path: Path, text: str, bdf: bool) -> None:
+    path = tmp_path / "a.edf"
+    notes = {1: b"+1.5\x14blink\x14\0", 2: b"+2.5\x151\x14" + text.encode()}
+    Edf([("a", 10)], times=[0, 1, 2, 3], reserved="EDF+C", notes=notes, bdf=bdf).write(path)
+    recording = read_recording(path)
+    assert recording.annotations["text"].tolist() == ["blink", *text.split("\x14")]
+    (note,) = reader_flags(recording.metadata)
+    last = text.split("\x14")[-1][-40:]
+    said = f"annotations have no end, so their text may be cut: {last!r} in data record 2"
+    assert note == f"note:1 {said}"
+
+
 def test_short_files(tmp_path: Path) -> None:
     path = tmp_path / "a.edf"
     Edf([("a", 10)]).write(path)

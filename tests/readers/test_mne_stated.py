@@ -139,6 +139,15 @@ def test_names_that_the_file_does_not_have_are_flagged(set_file: Callable[..., P
     assert not reader_flags(read_header(set_file()).metadata)
 
 
+@pytest.mark.parametrize("stated", [400, 500, 600])
+def test_samples_inside_are_as_many_as_stated(set_file: Callable[..., Path], stated: int) -> None:
+    path = set_file(pnts=stated)
+    said = [f"note:states {stated} samples per channel (pnts), but holds 500"]
+    for found in (read_recording(path), read_header(path)):
+        assert found.groups[0].n_samples == 500
+        assert reader_flags(found.metadata) == (said if stated != 500 else [])
+
+
 def test_a_fdt_has_the_size_that_is_stated(tmp_path: Path, set_file: Callable[..., Path]) -> None:
     path, samples = set_file(data="a.fdt"), tmp_path / "a.fdt"
     stored = DATA.T.tobytes()
