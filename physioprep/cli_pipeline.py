@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -12,6 +13,9 @@ import physioprep as pp
 from physioprep import console
 from physioprep.cli_options import Device, Json, Overwrite, Scheduler, Seed, Workers, by_modality
 from physioprep.cli_words import Verbs
+
+if TYPE_CHECKING:
+    from physioprep.pipeline.run import StepResult
 
 app = Verbs()
 
@@ -48,8 +52,10 @@ def run(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Run a pipeline from raw files to a result table; completed steps are skipped."""
-    from physioprep.pipeline.task_result import task_tables
+    """Run a pipeline from raw files to a result table; completed steps are skipped.
+
+    It exits with 1 where recordings are in quarantine or an audit has errors, after all steps.
+    """
 
     def announce(number: int, total: int, step: Any, result: Any) -> None:
         if result is None:
@@ -65,7 +71,29 @@ def run(
     )  # fmt: skip
     if as_json:
         typer.echo(json.dumps([vars(result) for result in results], indent=1, default=str))
-        return
+    else:
+        _show(results, out)
+    _exit(results)
+
+
+def _exit(results: Sequence[StepResult]) -> NoReturn:
+    """Say what a person should look at, and exit with 1 for it, as the verbs themselves do."""
+    refused = sum(one.summary.get("quarantined", 0) for one in results if one.verb == "ingest")
+    errors = sum(one.summary.get("error", 0) for one in results if one.verb == "audit")
+    lines = [
+        f"{refused} {'recording is' if refused == 1 else 'recordings are'} in quarantine",
+        f"{errors} {'finding' if errors == 1 else 'findings'} of severity error in the audits",
+    ]
+    for line, count in zip(lines, (refused, errors), strict=True):
+        if count:
+            console.say(line)
+    raise typer.Exit(1 if refused or errors else 0)
+
+
+def _show(results: Sequence[StepResult], out: Path) -> None:
+    """Print the tables of a run, and where its reports are."""
+    from physioprep.pipeline.task_result import task_tables
+
     tables = [result.summary.get("table") for result in results]
     for table in filter(None, [*tables, *task_tables(out)]):
         console.print_table(

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from physioprep.cli import app
 from physioprep.errors import PhysioprepError
 from physioprep.pipeline import steps
 from physioprep.pipeline.place import Place
@@ -41,7 +43,7 @@ def evaluate(monkeypatch: pytest.MonkeyPatch) -> None:
             raise PhysioprepError("no memory")
         arm = {"modalities": ["eeg"], "weights": "random", "metrics": {"auroc": {"mean": 0.75}}}
         content = {"label": "label_condition", "protocol": "fixed", "arms": [arm]}
-        (place.out / out).mkdir()
+        (place.out / out).mkdir(exist_ok=True)
         (place.out / out / "results.json").write_text(json.dumps(content))
         return {"results": out}
 
@@ -128,3 +130,19 @@ def test_what_is_made_again_is_said_in_one_line_with_the_reason(
     (other / "Subject01_1.edf").touch()
     run(TASK, other, out, until="scan")
     assert f"made again, since files in {other} were changed: eegmat.parquet" in caplog.text
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_recording_in_quarantine_gives_exit_code_1_each_time(
+    raw: Path, tmp_path: Path, options: list[str]
+) -> None:
+    arguments = ["run", TASK, "--raw", str(raw), "--out", str(tmp_path / "out"), *options]
+    whole = CliRunner().invoke(app, arguments)
+    assert whole.exit_code == 0, whole.output
+    for name in ("Subject00_1.edf", "Subject27_2.edf"):
+        (raw / name).write_bytes(b"")
+    for _ in range(2):  # the second skips all steps
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 1, done.output
+        assert "2 recordings are in quarantine" in done.stderr
+    assert read(tmp_path / "out")["scores"]  # after all the work

@@ -120,7 +120,8 @@ def test_counts_beside_the_published_ones_with_what_explains_them(tmp_path: Path
         app,
         ["run", "mental-arithmetic", "--raw", str(raw), "--out", str(out), "--until", "shard"],
     )
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1, done.output
+    assert "1 recording is in quarantine" in done.output
     assert "1707" in done.output
     content = json.loads((out / "task.json").read_text())
     (total,) = [r for r in content["windows"] if (r["part"], r["class"]) == ("all", "total")]
