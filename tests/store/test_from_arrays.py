@@ -117,6 +117,20 @@ def test_named_labels_are_columns(tmp_path: Path) -> None:
     assert records["label_findings"].tolist() == [["a", "b"], [], None, ["a"]]
 
 
+def test_truths_are_classes_of_their_own(tmp_path: Path) -> None:
+    truths = {"a": [True, False, None, ""], "b": np.array([True, False, True, False])}
+    pp.from_arrays(_trials("int16"), labels=truths, out=tmp_path / "a.zarr", **ABOUT)
+    records = pp.open_store(tmp_path / "a.zarr").records
+    assert records["label_a"].tolist() == ["true", "false", None, None]
+    assert records["label_b"].tolist() == ["true", "false", "true", "false"]
+
+
+def test_a_mask_of_nothing_masks_nothing(tmp_path: Path) -> None:
+    trials = _trials("int16")
+    pp.from_arrays(np.ma.array(trials), out=tmp_path / "a.zarr", **ABOUT)
+    assert np.array_equal(pp.open_store(tmp_path / "a.zarr").digital("trial-1", "eeg"), trials[0])
+
+
 def test_the_same_arrays_give_the_same_store(tmp_path: Path) -> None:
     for name in ("a.zarr", "b.zarr"):
         pp.from_arrays(_trials("int16"), out=tmp_path / name, records=[1, 1, 2, 2], **ABOUT)
@@ -135,6 +149,9 @@ def test_an_older_store_stays_unless_overwritten(tmp_path: Path) -> None:
     assert np.array_equal(pp.open_store(out).digital("trial-1", "eeg"), _trials("int16")[0] + 1)
 
 
+MASKED = np.ma.masked_less(_trials("float32"), 0)
+HUGE = _trials("float64")
+HUGE[2, 1, 5] = -1e39
 BAD = _trials("float32")
 BAD[1, 0, 7] = np.nan
 
@@ -145,6 +162,10 @@ BAD[1, 0, 7] = np.nan
         ({"signals": _trials("int16")[0]}, r"\(2, 400\) are not \(trial, 2 channels, time\)"),
         ({"signals": _trials("int16")[:, :1]}, r"trial 0: \(1, 400\) is not \(2 channels, time\)"),
         ({"signals": BAD}, "trial 1, channel 0, sample 7: nan"),
+        ({"signals": HUGE}, r"trial 2, channel 1, sample 5: -1e\+39, beyond float32"),
+        ({"signals": MASKED}, r"signals: \d+ samples are masked, the first at \(0, 0, 1\)"),
+        ({"signals": list(MASKED)}, r"trial 0: \d+ samples are masked"),
+        ({"signals": [list(MASKED[0])]}, r"trial 0: \d+ samples are masked"),
         ({"signals": np.full((1, 2, 9), 2**40)}, "integers beyond 32 bits"),
         ({"signals": np.zeros((1, 2, 9), complex)}, "type complex128"),
         ({"signals": []}, "no trial"),

@@ -59,7 +59,8 @@ def from_arrays(
     Parameters
     ----------
     signals : array-like, shape (trial, channel, time), or sequence of (channel, time) arrays
-        Finite numbers in `units`. Trials of a list may differ in length.
+        Finite numbers in `units`, none masked or beyond float32. Trials of a list may differ in
+        length.
     channels : sequence of str
         One name per channel, known to physioprep (docs/harmonise.md).
     rate_hz : float
@@ -72,8 +73,9 @@ def from_arrays(
         Who each trial is of, one per trial; splits need it.
     labels : sequence, or mapping of str to sequence, optional
         One per trial. A sequence is the column ``label_class``, each item NAME of a mapping
-        ``label_NAME``. Texts and whole numbers are classes, floats are numbers, lists of texts
-        several classes at once; None and NaN are unknown.
+        ``label_NAME``. Texts and whole numbers are classes, True and False the classes ``true``
+        and ``false``, floats are numbers, lists of texts several classes at once; None, NaN and
+        ``""`` are unknown.
     records : sequence of str or int, optional
         Recording of each trial, one per trial: the trials of one become one recording, a second
         apart, and each an annotation whose text is its label (a sequence of texts or whole

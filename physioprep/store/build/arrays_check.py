@@ -16,6 +16,7 @@ from physioprep.suggest import did_you_mean
 
 #: A text or number, texts of several classes at once, or None: unknown.
 LabelValue = str | float | list[str] | None
+_LARGEST: Final = float(np.finfo(np.float32).max)
 _NEAR: Final = (
     *(*ECG_LEADS, "Fp1", "Fp2", "Fz", "Cz", "Pz", "Oz", "F3", "F4", "F7", "F8", "C3", "C4"),
     *("P3", "P4", "P7", "P8", "T7", "T8", "O1", "O2", "Resp", "EMG", "EOG", "PPG", "GSR", "Temp"),
@@ -106,7 +107,8 @@ def checked_trials(signals: Any, n_channels: int) -> list[NDArray[Any]]:
     Raises
     ------
     StoreError
-        Another shape or type, a value that is not finite, or integers beyond 32 bits.
+        Another shape or type, a value that is masked or not finite or beyond float32, or integers
+        beyond 32 bits.
     """
     if not isinstance(signals, list | tuple):
         signals = _array(signals, "signals")
@@ -130,20 +132,37 @@ def _trial(given: Any, number: int, n_channels: int) -> NDArray[Any]:
         return trial
     if trial.dtype.kind != "f" or trial.dtype.itemsize > 8:
         raise StoreError(f"{what}: samples of type {trial.dtype}: integers or floats of 16-64 bits")
-    finite = np.isfinite(trial)
-    if not finite.all():
-        channel, sample = np.argwhere(~finite)[0].tolist()
-        raise StoreError(f"{what}, channel {channel}, sample {sample}: {trial[channel, sample]}")
+    kept = np.isfinite(trial)
+    if trial.dtype.itemsize == 8:
+        kept &= np.abs(trial) <= _LARGEST  # a store is read in float32
+    if not kept.all():
+        channel, sample = np.argwhere(~kept)[0].tolist()
+        value = trial[channel, sample]
+        more = ", beyond float32: choose another unit" if np.isfinite(value) else ""
+        raise StoreError(f"{what}, channel {channel}, sample {sample}: {value}{more}")
     # Same values in the order of bytes of this machine; float32 holds every float16.
     return trial.astype(np.float64 if trial.dtype.itemsize == 8 else np.float32, copy=False)
 
 
 def _array(given: Any, what: str) -> NDArray[Any]:
     try:
+        _refuse_masked(given, what)
         return np.asarray(given)
+    except StoreError:
+        raise
     except Exception as error:  # ragged lists, tensors of another device
         text = " ".join(str(error).split())[:160]
         raise StoreError(f"{what} cannot become an array ({text})") from None
+
+
+def _refuse_masked(given: Any, what: str) -> None:
+    """Refuse masked samples, which an array without the mask would hold as valid."""
+    each = given if isinstance(given, list | tuple) else (given,)
+    if any(isinstance(part, np.ma.MaskedArray) for part in each):
+        mask = np.ma.getmaskarray(np.ma.array(given))
+        if mask.any():
+            place = tuple(np.argwhere(mask)[0].tolist())
+            raise StoreError(f"{what}: {int(mask.sum())} samples are masked, the first at {place}")
 
 
 def one_each(values: Any, n: int, what: str) -> list[str]:
@@ -201,6 +220,8 @@ def checked_labels(labels: Any, n: int) -> dict[str, list[LabelValue]]:
     --------
     >>> checked_labels([0, 1], 2), checked_labels({"valence": [2.5, None]}, 2)
     ({'class': ['0', '1']}, {'valence': [2.5, None]})
+    >>> checked_labels([True, False], 2)
+    {'class': ['true', 'false']}
     """
     if labels is None:
         return {}
@@ -222,7 +243,9 @@ def _label(value: Any, number: int, what: str) -> LabelValue:
         return list(value)
     if value is None or isinstance(value, str):
         return value or None
-    if isinstance(value, int):  # a class by its number; also True and False
+    if isinstance(value, bool):  # not the classes '1' and '0', which are those of numbers
+        return str(value).lower()
+    if isinstance(value, int):  # a class by its number
         return str(int(value))
     if isinstance(value, float) and not math.isinf(value):
         return None if math.isnan(value) else value
