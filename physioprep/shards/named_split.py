@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Far shorter than a sample, and longer than the rounding error of seconds.
 _TINY_S = 1e-6
+#: What a split by shares is called.
+SHARES: Final = "shares of the subjects"
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,17 +308,18 @@ def _listed(values: Sequence[Any]) -> Callable[[str], bool]:
 
 def count_parts(
     spec: ShardSpec,
-    parted: Parted,
+    parted: Parted | None,
     records: pd.DataFrame,
     record: NDArray[Any],
     candidate: NDArray[Any],
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Count what the parts of a split hold in the shards.
 
     Parameters
     ----------
     spec : ShardSpec
-    parted : Parted
+    parted : Parted or None
+        None where `records` have the split: shares of the subjects.
     records : pandas.DataFrame
         Of all stores.
     record, candidate : ndarray of int, shape (window,)
@@ -324,13 +327,25 @@ def count_parts(
 
     Returns
     -------
-    dict
-        JSON values: ``name``, ``parts`` (windows, records and subjects of each), ``in_no_part``
-        (windows and records), ``missing`` and ``at_a_border``.
+    dict or None
+        JSON values: ``name``, ``parts`` (windows, records and subjects of each), ``empty`` (parts
+        without a window), ``in_no_part`` (windows and records), ``missing`` and ``at_a_border``.
+        None without a split.
     """
+    if spec.split is None:
+        return None
     subject = records["subject_id"].fillna(records["record_id"]).astype(str)
     person = (records["corpus"].astype(str) + "/" + subject).to_numpy(object)
-    part = parted.part[candidate]
+    if parted is None:
+        names = tuple(spec.split)
+        codes = {name: code for code, name in enumerate(names)}
+        part = np.array([codes.get(each, -1) for each in records["split"]], np.int8)[record]
+    else:
+        names, part = choice_parts(spec.split), parted.part[candidate]
+    stated = set(names)
+    if form_of(spec.split) in ("name", "rules"):
+        corpora = records["corpus"].astype(str).tolist()
+        stated = {each for one in find_splits(corpora, spec.split).values() for each in one.parts}
 
     def counted(code: int) -> dict[str, int]:
         rows = np.unique(record[part == code])
@@ -340,10 +355,11 @@ def count_parts(
             "subjects": len(set(person[rows].tolist())),
         }
 
-    held = {name: counted(code) for code, name in enumerate(choice_parts(spec.split))}
+    held = {name: counted(code) for code, name in enumerate(names)}
     return {
-        "name": _title(spec),
+        "name": SHARES if parted is None else _title(spec),
         "parts": {each: counts for each, counts in held.items() if counts["windows"]},
+        "empty": [each for each in names if each in stated and not held[each]["windows"]],
         "in_no_part": counted(-1),
-        **parted.notes,
+        **({"missing": [], "at_a_border": 0} if parted is None else parted.notes),
     }

@@ -36,9 +36,9 @@ class ShardResult:
     plan_sha256 : str
         Hash of the plan: of the spec and of the stores.
     split : mapping or None
-        Of a split by name or rules: its ``name``, what its ``parts`` hold, what is ``in_no_part``,
-        the names that it lists and no record has (``missing``), and the windows ``at_a_border``
-        that overlap an earlier part.
+        The split's ``name``, what its ``parts`` hold (windows, records, subjects), which are
+        ``empty``, what is ``in_no_part``, the names that it lists and no record has
+        (``missing``), and the windows ``at_a_border`` that overlap an earlier part.
     unlisted : mapping of str to mapping of str to int
         By label, categories of records with a window that are not among the stated ones, and in
         how many records; of a label of annotations, texts of no category and how many annotations.
@@ -97,7 +97,7 @@ class ShardResult:
         """
         values = dataclasses.asdict(self)
         del values["path"]
-        if self.split is None:  # shards without a split by name or rules keep their attributes
+        if self.split is None:
             del values["split"]
         if not self.unlisted:  # shards made before it was counted keep their bytes
             del values["unlisted"]
@@ -126,7 +126,7 @@ _SHOWN = 5
 
 
 def _split_facts(split: Mapping[str, Any]) -> dict[str, object]:
-    """Return the lines about a split by name or rules."""
+    """Return the lines about a split."""
     if not split:
         return {}
     facts: dict[str, object] = {"split": split["name"]}
@@ -137,6 +137,8 @@ def _split_facts(split: Mapping[str, Any]) -> dict[str, object]:
                 f"{counts['windows']} windows of {counts['records']} records, "
                 f"{counts['subjects']} subjects"
             )
+    for name in split.get("empty", ()):
+        facts[f"split: {name}"] = "empty: no window"
     missing = split["missing"]
     if missing:
         more = " ..." if len(missing) > _SHOWN else ""

@@ -243,9 +243,7 @@ def _execute(target: Path, work: Path, job: Job, engine: _Engine) -> ShardResult
         left_out=left_out,
         mixture=mixture,
         plan_sha256=plan.sha256,
-        split=None if plan.parted is None else count_parts(
-            plan.spec, plan.parted, plan.records, record, order["candidate"]
-        ),
+        split=count_parts(plan.spec, plan.parted, plan.records, record, order["candidate"]),
         unlisted=unlisted(plan.records, plan.spec, used)
         | unlisted_annotations(plan.sources, plan.records, plan.spec),
     )  # fmt: skip
@@ -276,4 +274,8 @@ def _attributes(plan: Plan, result: ShardResult, per_chunk: int, per_block: int)
     layout = {"windows_per_chunk": per_chunk, "chunks_per_block": per_block}
     found = result.to_dict()
     del found["plan_sha256"]
+    if plan.parted is None:  # shards cut by shares keep their bytes, and so do those below
+        found.pop("split", None)
+    else:
+        del found["split"]["empty"]
     return write.root_attributes(plan, layout, found)

@@ -40,6 +40,7 @@ def test_a_split_is_trained_chosen_and_tested_once(asked: Path, tmp_path: Path) 
     results = found.results
     assert (results["protocol"], results["n_folds"], results["repeats"]) == ("fixed", 1, 2)
     assert results["selection"] == "the epoch with the best kappa on validation"
+    assert results["protocol_means"].startswith("the split of the shards (shares of the subjects):")
     tested = part(asked, "test")
     for _, rows in found.predictions.groupby(["repeat", "weights"]):
         assert set(rows["window"]) == set(tested["window"])

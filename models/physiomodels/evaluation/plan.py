@@ -15,7 +15,7 @@ import numpy as np
 
 from physiomodels.config import EvaluateConfig, PretrainConfig, as_dict
 from physiomodels.evaluation.baseline import MODALITIES
-from physiomodels.evaluation.protocol import Fold
+from physiomodels.evaluation.protocol import Fold, meaning
 from physiomodels.evaluation.windows import choose_windows, folds_of, outside, unit_of
 from physiomodels.metrics.choice import Scoring, choose_metrics
 from physiomodels.metrics.spans import METRICS as SPANS
@@ -85,6 +85,8 @@ class Plan:
         Whose signals those encoders saw in training.
     features : dict of str to str
         By modality: file of the baseline's features.
+    protocol_means : str
+        What the protocol means on these shards.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Plan:
     sources: dict[str, str]
     provenance: list[dict[str, Any]]
     features: dict[str, str]
+    protocol_means: str
 
 
 def make_plan(
@@ -150,6 +153,7 @@ def make_plan(
         sources=dict(sources),
         provenance=provenance,
         features=_feature_files(shards, config, labels.target.n_epochs),
+        protocol_means=meaning(config.protocol, shards.attrs),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import ModelError
+from physioprep.shards.split_choice import form_of, parse_choice
 
 Ints = NDArray[np.int64]
 Texts = NDArray[np.object_]
@@ -20,8 +22,8 @@ PROTOCOLS = {
     "within-subject": "windows of each subject are in training AND in test: says nothing of others",
     "record-grouped": "no record is in training and test; where a subject has several records, or "
     "subjects are unknown, the same person may be on both sides",
-    "fixed": "a published split: trained on train, the best epoch chosen on validation where there "
-    "is one, tested once on test; each repeat has its own seeds, the same windows",
+    "fixed": "the split of the shards: trained on train, the best epoch chosen on validation where "
+    "there is one, tested once on test; each repeat has its own seeds, the same windows",
     "chronological": "early windows of each subject in train, late ones in test: says nothing of "
     "others; trained, chosen and tested once as the shards' split says",
 }
@@ -54,8 +56,41 @@ def grouped_by(protocol: str) -> str:
     return "record" if protocol == "record-grouped" else "subject"
 
 
+def meaning(protocol: str, attrs: Mapping[str, Any]) -> str:
+    """Return what a protocol means on some shards.
+
+    Parameters
+    ----------
+    protocol : str
+        One of `PROTOCOLS`.
+    attrs : mapping
+        Attributes of the shards.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> meaning("fixed", {"spec": {"split": [["train", 0.5], ["test", 0.5]]}})[:62]
+    'the split of the shards (shares of the subjects): trained on t'
+    """
+    if protocol != "fixed":
+        return PROTOCOLS[protocol]
+    choice = (attrs.get("spec") or {}).get("split")
+    whose = {
+        "none": "as the manifests of the recordings have it",
+        "name": f"the published split {choice}",
+        "rules": "rules of one's own",
+        "chronological": "early and late windows",
+        "fractions": "shares of the subjects",
+    }[form_of(parse_choice(choice))]
+    head, colon, rest = PROTOCOLS[protocol].partition(":")
+    return f"{head} ({whose}){colon}{rest}"
+
+
 def fixed_fold(parts: Texts) -> Fold:
-    """Return the one fold of a published split.
+    """Return the one fold of a split.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from physiomodels.config import EvaluateConfig
 from physiomodels.evaluation.plan import Plan
-from physiomodels.evaluation.protocol import FROM_SPLIT, PROTOCOLS
+from physiomodels.evaluation.protocol import FROM_SPLIT
 from physiomodels.evaluation.windows import balance, parts_of
 from physiomodels.metrics.bootstrap import bootstrap, interval, seed_interval
 from physiomodels.metrics.choice import Scoring, score, score_classes, scorer
@@ -104,7 +104,7 @@ def describe(plan: Plan, simulated: bool) -> dict[str, Any]:
         "class_balance": balance(plan.labels, windows),
         "metrics": plan.scoring.metrics,
         "protocol": config.protocol,
-        "protocol_means": PROTOCOLS[config.protocol],
+        "protocol_means": plan.protocol_means,
         "grouped_by": plan.unit,
         "split": parts_of(windows, plan.labels, plan.unit) if split else None,
         "selection": _selection(plan),
