@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from pathlib import Path
@@ -20,8 +21,8 @@ _WORDS: Final = re.compile(rb"[^\s,;:\"'{}\[\]#|-]+")
 def has_described_columns(path: Path, description: Path) -> bool:
     """Return whether a text has a column that a description of a folder may mean.
 
-    A note or a README lies beside tables, too. It is one where no word of its first line stands
-    in the description.
+    A note or a README lies beside tables, too. It is one where no word of its first line (of a
+    ``.csv`` or ``.tsv``, the first that does not begin with ``#``) stands in the description.
 
     Parameters
     ----------
@@ -40,8 +41,18 @@ def has_described_columns(path: Path, description: Path) -> bool:
             head, said = os.read(file, _PIECE), os.read(other, _PIECE)
     except (OSError, UnreadableFileError):
         return True
-    first = set(_WORDS.findall(head.lstrip().partition(b"\n")[0]))
-    return not first or not first.isdisjoint(_WORDS.findall(said))
+    lines = [line.lstrip() for line in _in_utf8(head).lstrip().split(b"\n")]
+    if path.suffix.lower() in _SEPARATORS:  # a README begins with #, too
+        lines = [line for line in lines if not line.startswith(b"#")] or lines
+    first = set(_WORDS.findall(next(filter(None, lines), b"")))
+    return not first or not first.isdisjoint(_WORDS.findall(_in_utf8(said)))
+
+
+def _in_utf8(head: bytes) -> bytes:
+    """Return the begin of a text in UTF-8 without the mark that spreadsheets put before it."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return head.decode("utf-16", "ignore").encode("utf-8", "ignore")
+    return head.removeprefix(codecs.BOM_UTF8)
 
 
 def check_end(path: Path, *, strict: bool) -> list[str]:

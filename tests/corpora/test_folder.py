@@ -66,6 +66,35 @@ def test_folder_reads_tables_that_are_described(tmp_path: Path):
     assert (ecg.modality, ecg.channels, ecg.sampling_rate) == ("ecg", ("I",), 250.0)
 
 
+@pytest.mark.parametrize(
+    ("head", "encoding", "is_read"),
+    [
+        ("", "utf-8-sig", True),
+        ("\n", "utf-8", True),
+        ("\n", "utf-8-sig", False),
+        ("", "utf-16", False),
+        ("# made by hand\n", "utf-8", False),
+        ("\n# made by hand\n#\n", "utf-8-sig", False),
+    ],
+)
+def test_a_folder_s_description_takes_what_a_table_s_own_does(
+    tmp_path: Path, head: str, encoding: str, is_read: bool
+):
+    errors = []
+    for name in ("r.yaml", "physioprep.yaml"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "r.csv").write_text(head + "a,b\n" + "0.5,1\n" * 9, encoding=encoding)
+        (folder / name).write_text("sampling_rate: 9\nchannels: {I: a}\nunits: mV\n")
+        for note in ("README.txt", "other.csv"):
+            (folder / note).write_text("# notes of mine\n\nall of it\n")
+        frame = scan(folder, "folder", hashes=False)
+        assert frame["record_id"].tolist() == ["r"]
+        errors += frame["error"].tolist()
+    assert errors[0] == errors[1]
+    assert (errors[0] is None) is is_read
+
+
 def test_texts_of_the_table_are_kept_and_empty_cells_unknown(tmp_path: Path, wfdb):
     for name in "abcd":
         wfdb(tmp_path / name)
