@@ -39,12 +39,15 @@ class Held:
         None: any.
     parts : tuple of str or None
         Of the split of shards; () is none. None: not known.
+    empty : tuple of str
+        Those of them that no recording is in.
     """
 
     corpora: frozenset[str]
     table: pd.DataFrame | None = None
     modalities: frozenset[str] | None = None
     parts: tuple[str, ...] | None = None
+    empty: tuple[str, ...] = ()
 
 
 def check_data(
@@ -67,6 +70,7 @@ def check_data(
         A step names one.
     """
     held: dict[str, Held] = {}
+    said: list[str] = []
     for number, step in enumerate(steps, 1):
         arguments, out = step.arguments, str(step.arguments.get("out"))
         try:
@@ -78,11 +82,13 @@ def check_data(
             elif step.verb == "shard":
                 of = [held[name] for name in arguments["stores"] if name in held]
                 if len(of) == len(arguments["stores"]):
-                    held[out] = _of_shards(step, place, of)
+                    held[out] = _of_shards(step, place, of, said)
             elif arguments.get("shards") in held:
                 _check_training(step, held[arguments["shards"]])
         except PhysioprepError as error:
             raise RecipeError(f"{place.title}: step {number}, {step.verb}: {error}") from error
+    for line in said:  # no later step needs that part
+        log.warning("%s", line)
 
 
 def spec_of(arguments: Mapping[str, Any]) -> ShardSpec:
@@ -120,8 +126,8 @@ def _of_store(manifest: Held, recipe: str | Mapping[str, Any]) -> Held:
     return Held(manifest.corpora, manifest.table, modalities)
 
 
-def _of_shards(step: Step, place: Place, stores: Sequence[Held]) -> Held:
-    """Check a step `shard`, and return what its shards will have."""
+def _of_shards(step: Step, place: Place, stores: Sequence[Held], said: list[str]) -> Held:
+    """Check a step `shard`, and return what its shards will have; note what is worth saying."""
     import pandas as pd
 
     from physioprep.shards import listed_split
@@ -136,18 +142,20 @@ def _of_shards(step: Step, place: Place, stores: Sequence[Held]) -> Held:
     for option in ("modalities", "max_abs", "min_std"):
         _check_modalities(option, tuple(getattr(spec, option) or ()), modalities)
     tables = [store.table for store in stores if store.table is not None]
+    vacant: list[set[str]] = []
     if len(tables) == len(stores):
         _check_queries(spec, tables)
         for corpus, rules in find_splits(sorted(corpora), split).items():
             own = [table[table["corpus"] == corpus] for table in tables]
-            _check_rules(rules, pd.concat(own, ignore_index=True))
+            vacant.append(set(_empty(rules, pd.concat(own, ignore_index=True), said)))
     parts = _parts(split, corpora, tables if len(tables) == len(stores) else None)
     chosen = frozenset(spec.modalities) if spec.modalities else modalities
-    return Held(corpora, None, chosen, parts)
+    empty = sorted(set.intersection(*vacant)) if vacant else ()
+    return Held(corpora, None, chosen, parts, tuple(empty))
 
 
-def _check_rules(split: Split, records: pd.DataFrame) -> None:
-    """Apply the rules on records: a wrong one is an error, a part without any is said."""
+def _empty(split: Split, records: pd.DataFrame, said: list[str]) -> list[str]:
+    """Apply the rules on records: a wrong one is an error; return and note the empty parts."""
     from physioprep.splits import assign
     from physioprep.splits.match import match_part
 
@@ -155,13 +163,14 @@ def _check_rules(split: Split, records: pd.DataFrame) -> None:
         found = assign(split, records)
         empty = [name for code, name in enumerate(found.names) if not (found.part == code).any()]
         if empty:
-            log.warning("split %s: no recording is in part %s", split.name, ", ".join(empty))
-        return
+            said.append(f"split {split.name}: no recording is in part {', '.join(empty)}")
+        return empty
     for part, rules in split.parts.items():
         try:
             match_part(records, rules)
         except PhysioprepError as error:
             raise RecipeError(f"split {split.name!r}: part {part!r}: {error}") from None
+    return []
 
 
 def _parts(
@@ -237,6 +246,12 @@ def _check_training(step: Step, shards: Held) -> None:
             raise RecipeError(
                 f"protocol {protocol!r} needs the parts train and test; "
                 f"{step.arguments['shards']} has {held}"
+            )
+        vacant = [part for part in _NEEDED if part in shards.empty]
+        if protocol in _FROM_SPLIT and vacant:
+            raise RecipeError(
+                f"protocol {protocol!r} needs the parts train and test, and no recording at hand "
+                f"is in part {', '.join(vacant)}; `--until shard` still gives the windows"
             )
 
 

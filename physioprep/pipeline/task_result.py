@@ -109,16 +109,18 @@ def write_task(
         from physioprep.shards import open_shards
 
         shards = open_shards(place.out / name)
+        parts = tuple(task.facts.split(task.split).parts) if task.split else ()
         content["counted"] = task.counted
         content["windows_from"] = task.windows_from
-        content["windows"] = compare(count_windows(shards, task.label), task.windows or {})
+        content["windows"] = compare(count_windows(shards, task.label, parts), task.windows or {})
         content |= _labels(task, content["windows"])
         unknown = unknown_values(place, steps)
         if unknown:
             listed = content.get("unknown_labels", [])
             content["unknown_labels"] = [*listed, *(n for n in unknown if n not in listed)]
         content["explained_by"] = [
-            *_explain(shards, place, steps, files), *causes(task, shards, place, steps)
+            *_explain(shards, place, steps, files), *causes(task, shards, place, steps),
+            *_empty_parts(task, parts, content["windows"]),
         ]  # fmt: skip
         content["split"] = _split(shards, task)
     content["scores"] = _scores(place.out, steps, current)
@@ -129,7 +131,19 @@ def write_task(
     return content
 
 
-def count_windows(shards: Shards, label: str) -> dict[str, dict[str, int]]:
+def _empty_parts(task: Task, parts: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the parts of a task's split in which no window has its label."""
+    totals = {row["part"]: row["ours"] for row in rows if row["class"] == TOTAL}
+    return [
+        f"no window with a {task.label} is in part {part} of the split {task.split}"
+        for part in parts
+        if not totals.get(part)
+    ]
+
+
+def count_windows(
+    shards: Shards, label: str, parts: Sequence[str] = ()
+) -> dict[str, dict[str, int]]:
     """Count the labelled windows (or epochs) of shards.
 
     Parameters
@@ -137,6 +151,8 @@ def count_windows(shards: Shards, label: str) -> dict[str, dict[str, int]]:
     shards : Shards
     label : str
         ``label_...``.
+    parts : sequence of str
+        Of the split; those without any window are counted as 0.
 
     Returns
     -------
@@ -150,7 +166,7 @@ def count_windows(shards: Shards, label: str) -> dict[str, dict[str, int]]:
         part = windows["split"].astype(object).where(windows["split"].notna(), NO_PART)
         found = part.to_numpy(object)
         order = ("train", "validation", "test")
-        for name in sorted(set(found), key=lambda p: (p not in order, order.index(p)
+        for name in sorted({*found, *parts}, key=lambda p: (p not in order, order.index(p)
                                                       if p in order else 0, p)):  # fmt: skip
             counts[name] = _count(values[found == name], target.categories or None)
     return counts

@@ -28,7 +28,9 @@ in the same. One command rebuilds a task from its raw files, trains and scores:
     physioprep run tasks/mental-arithmetic --raw PATH/TO/eegmat --out build/mental-arithmetic
 
 With `--until shard` it stops at the windows; `--weights eeg=FOLDER` scores a pretrained encoder
-beside random weights and features.
+beside random weights and features. A copy of the corpus from which no recording is in the part to
+train or to test on cannot be scored: the run ends after its scan, with exit code 2, and
+`--until shard` gives the windows, those of the empty part as 0.
 
 It ends with `task.json`: windows per part and class beside the published ones, what explains a
 difference (absent files, records in quarantine, windows left out), whether the split leaks, and

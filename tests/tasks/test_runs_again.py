@@ -146,3 +146,26 @@ def test_a_recording_in_quarantine_gives_exit_code_1_each_time(
         assert done.exit_code == 1, done.output
         assert "2 recordings are in quarantine" in done.stderr
     assert read(tmp_path / "out")["scores"]  # after all the work
+
+
+def test_a_part_without_recordings_ends_a_run_before_its_work(raw: Path, tmp_path: Path) -> None:
+    for path in raw.glob("Subject3*.edf"):  # all of the test part
+        path.unlink()
+    out = tmp_path / "out"
+    arguments = ["run", TASK, "--raw", str(raw), "--out", str(out)]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2, done.output
+    said = " ".join(done.stderr.split())
+    assert "no recording at hand is in part test; `--until shard` still gives the windows" in said
+    assert "split cbramod: no recording" not in said  # once is enough
+    assert not (out / "eegmat.zarr").exists()
+    assert "is in part test" in read(out)["stopped"]
+
+    done = CliRunner().invoke(app, [*arguments, "--until", "shard"])
+    assert done.exit_code == 0, done.output
+    found = read(out)
+    held = {row["class"]: row["ours"] for row in found["windows"] if row["part"] == "test"}
+    assert held == {"total": 0, "rest": 0, "arithmetic": 0}
+    line = "no window with a label_condition is in part test of the split cbramod"
+    assert line in found["explained_by"]
+    assert total(found) > 0
