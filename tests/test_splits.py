@@ -102,6 +102,11 @@ def test_a_record_in_two_parts_is_an_error():
 def test_a_split_without_any_record_is_an_error():
     with pytest.raises(ShardError, match=r"none of the 6 records is in any part \(it lists a"):
         assign(split(train={"subjects": ["a"]}, test={"subjects": ["b"]}), table())
+    folds = table(split=["1.0", "2.0", "3.0", "4.0", None, "1.0"])
+    with pytest.raises(ShardError, match=r"; the records have split: 1\.0, 2\.0, 3\.0 \.\.\.$"):
+        assign(
+            split(train={"column": {"split": ["1-8"]}}, test={"column": {"split": ["9"]}}), folds
+        )
 
 
 def test_a_missing_column_is_named_with_the_nearest():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
 from physioprep.query import query_mask
-from physioprep.splits.match import Mask, match_part
+from physioprep.splits.match import Mask, columns_of, match_part, texts_of
 from physioprep.splits.names import expand
 from physioprep.splits.rule import Split
 
@@ -133,8 +133,25 @@ def assign(split: Split, records: pd.DataFrame, windows: Windows | None = None) 
         raise ShardError(
             f"split {split.name!r}: none of the {n} {what} is in any part"
             + (f" (it lists {', '.join(missing[:_SHOWN])} ...)" if missing else "")
+            + _held(split, records)
         )
     return Assignment(names, codes, split.per_window, tuple(dict.fromkeys(missing)))
+
+
+def _held(split: Split, records: pd.DataFrame) -> str:
+    """Say what the columns hold that the rules ask for."""
+    asked = {
+        column: None
+        for rules in split.parts.values()
+        for name, value in rules.items()
+        for column in columns_of(name, value)
+    }
+    said = []
+    for column in asked:
+        texts = list(dict.fromkeys(each for each in texts_of(records, column) if each is not None))
+        more = " ..." if len(texts) > _SHOWN else ""
+        said.append(f"{column}: {', '.join(texts[:_SHOWN]) or 'nothing'}{more}")
+    return f"; the records have {'; '.join(said)}" if said else ""
 
 
 def _asks(split: Split) -> bool:

@@ -214,3 +214,27 @@ _LISTED: Final[Mapping[str, tuple[str, Callable[..., Matched]]]] = {
     "records": ("record_id", by_names),
     "folders": ("path", by_folders),
 }
+
+
+def columns_of(name: str, value: Any) -> list[str]:
+    """Return the columns whose values a rule lists.
+
+    Parameters
+    ----------
+    name : str
+        Of the rule.
+    value : object
+        What it asks for.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> columns_of("subjects", ["1-3"]), columns_of("column", {"split": ["1"]})
+    (['subject_id'], ['split'])
+    """
+    if name in _LISTED:
+        return [_LISTED[name][0]]
+    return list(value) if name in ("column", "exactly") else []
