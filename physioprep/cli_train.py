@@ -86,7 +86,7 @@ def pretrain(
 def finetune(
     shards: Annotated[Path, typer.Argument(help="Labelled shards.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the classifier.")],
-    label: Annotated[str, typer.Option(help="A label_* column of the shards.")],
+    label: Annotated[str, typer.Option(help="A label of the shards: stage, or label_stage.")],
     encoder: Annotated[
         list[str], typer.Option(help="MODALITY=FOLDER of `pretrain`, or CBraMod's weights.")
     ],
@@ -121,7 +121,8 @@ def evaluate(
         list[str] | None, typer.Option(help="MODALITY=ENCODER made elsewhere, as pretrained.")
     ] = None,
     label: Annotated[
-        list[str] | None, typer.Option(help="A label_* column; repeatable. Default: the config's.")
+        list[str] | None,
+        typer.Option(help="A label of the shards; repeatable. Default: the config's."),
     ] = None,
     protocol: Annotated[
         list[str] | None,

@@ -100,16 +100,16 @@ def _named(step: Step) -> Iterator[tuple[str, str]]:
                 if _full(str(name)) not in ("label_age", "label_sex"):
                     yield option, _full(str(name))
     elif step.verb == "finetune":
-        yield "label", arguments["label"]
+        yield "label", _full(arguments["label"])
     elif step.verb == "evaluate":
         from physiomodels.config import EvaluateConfig, load_config
 
         given = arguments.get("labels")
         if given:
-            yield from (("labels", str(name)) for name in given)
+            yield from (("labels", _full(str(name))) for name in given)
             return
         try:
-            yield "label", load_config(EvaluateConfig, arguments["config"]).label
+            yield "label", _full(load_config(EvaluateConfig, arguments["config"]).label)
         except PhysioprepError:  # said by its own check
             return
 

@@ -118,6 +118,8 @@ def test_a_folder_finds_them_by_their_names(tmp_path: Path, edf):
     assert len(store.annotations("c")) == 0  # the samples are there, the trouble is a flag
     flags = store.records.set_index("record_id").loc["c", "flags"]
     assert "not-read:annotations of its corpus" in flags
+    assert [flag for flag in flags if flag.startswith("note:c.tse: ")]
+    assert not [flag for flag in flags if str(tmp_path) in flag]  # stores are sent elsewhere
 
 
 def test_a_description_says_which_texts_are_hypnograms(tmp_path: Path, edf):

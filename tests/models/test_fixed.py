@@ -25,7 +25,7 @@ from physioprep.shards import open_shards, shard
 TINY = EncoderConfig(patch_size=50, d_model=16, depth=1, heads=4, ffn=32, dropout=0.0)
 TUNE = FinetuneConfig(mode="frozen", epochs=6, batch_size=8, lr=1e-2, hidden=16, dropout=0.0)
 CONFIG = EvaluateConfig(
-    label="label_stage", modalities=("ecg",), protocol="fixed", repeats=2, bootstrap=20,
+    label="stage", modalities=("ecg",), protocol="fixed", repeats=2, bootstrap=20,
     finetune=TUNE, pretrain={"ecg": PretrainConfig(encoder=TINY, epochs=1)}, baseline=False,
 )  # fmt: skip
 
@@ -39,6 +39,7 @@ def test_a_split_is_trained_chosen_and_tested_once(asked: Path, tmp_path: Path) 
     found = evaluate(asked, tmp_path / "out", CONFIG, simulated=True)
     results = found.results
     assert (results["protocol"], results["n_folds"], results["repeats"]) == ("fixed", 1, 2)
+    assert results["label"] == "label_stage"  # as `shard`, it takes both
     assert results["selection"] == "the epoch with the best kappa on validation"
     assert results["protocol_means"].startswith("the split of the shards (shares of the subjects):")
     tested = part(asked, "test")

@@ -86,6 +86,8 @@ def test_values_unknown_windows_and_strata(asked: Path) -> None:
     )
     with pytest.raises(ModelError, match=r"no label label_rat; did you mean 'label_rate'"):
         read_labels(asked, "label_rat")
+    with pytest.raises(ModelError, match=r"no label rat; did you mean 'label_rate'"):
+        read_labels(asked, "rat")
 
 
 @pytest.mark.parametrize("mode", ["frozen", "full", "probe"])
@@ -128,7 +130,7 @@ def test_a_model_of_each_kind_learns_and_is_saved(
 
 def test_what_cannot_be_learned_from_is_refused(asked: Path, tmp_path: Path) -> None:
     for label, where, message in (
-        ("label_rate", "window == 5", "fewer than two values of label_rate"),
+        ("rate", "window == 5", "fewer than two values of label_rate"),
         ("label_found", "window == 5", "no class of label_found is both present and absent"),
         ("label_stage", "window == 7", r"fewer than two classes of label_stage \(none\)"),
     ):

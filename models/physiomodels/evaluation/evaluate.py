@@ -20,6 +20,7 @@ from physiomodels.evaluation.plan import Plan, digest, make_plan
 from physiomodels.evaluation.results import Evaluation, are_written, load_results, write_results
 from physiomodels.evaluation.work import PART, fold_file, is_kept, working_folder
 from physiomodels.model.device import choose_device
+from physiomodels.training.labels import full_label
 from physioprep.errors import ModelError
 from physioprep.lock import Held
 from physioprep.outputs import RESULTS, check_output, named
@@ -163,7 +164,10 @@ def evaluate_all(
         target, RESULTS, overwrite=True, replaces=overwrite, inputs=inputs, error=ModelError
     )
     sources = {name: str(Path(path).resolve()) for name, path in (weights or {}).items()}
-    plans = [make_plan(opened, more, config, sources, name) for name, config in runs]
+    plans = [
+        make_plan(opened, more, _with_full_labels(opened, config), sources, name)
+        for name, config in runs
+    ]
     scheduler = _scheduler(plans, scheduler, workers, device)
     device = choose_device(device, alone=scheduler == "sync")
     plan_sha256 = digest(plans, opened, more, simulated=simulated, device=device)
@@ -182,6 +186,13 @@ def evaluate_all(
     return [
         replace(one, folder=Path(out) / plan.name) for one, plan in zip(found, plans, strict=True)
     ]
+
+
+def _with_full_labels(shards: Shards, config: EvaluateConfig) -> EvaluateConfig:
+    stratify = tuple(full_label(shards, name) for name in config.stratify or ())
+    return replace(
+        config, label=full_label(shards, config.label), stratify=stratify or config.stratify
+    )
 
 
 def _scheduler(

@@ -17,7 +17,7 @@ from physiomodels.training.classifier import Classifier, build, load_encoder
 from physiomodels.training.data import check_fit
 from physiomodels.training.fit import fit
 from physiomodels.training.folder import carry_over, list_files
-from physiomodels.training.labels import read_labels
+from physiomodels.training.labels import full_label, read_labels
 from physiomodels.training.run_card import card_of, run_card, unfinished_in_words
 from physioprep.atomic import write_text
 from physioprep.errors import ModelError
@@ -94,6 +94,7 @@ def finetune(
     torch.manual_seed(config.seed)
     # what is wrong with inputs and options shows before what is at `out` is looked at
     loaded = {name: load_encoder(source) for name, source in encoders.items()}
+    label = full_label(opened, label)
     labels = read_labels(opened, label, where=where)
     classes, n_epochs = labels.classes, labels.target.n_epochs
     rates = {

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from physiomodels.training.kinds import KINDS, is_known
 from physioprep.errors import ModelError
 from physioprep.shards import open_shards
+from physioprep.shards.target import label_name
 from physioprep.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -105,6 +106,23 @@ def read_labels(
     return Labels(target, tuple(classes), output_of[values])  # the last is of code -1
 
 
+def full_label(shards: Shards, label: str) -> str:
+    """Return the name of a label's column; `shard` takes it without its ``label_``, too.
+
+    Parameters
+    ----------
+    shards : Shards
+    label : str
+        With or without ``label_``.
+
+    Returns
+    -------
+    str
+        As given where the shards have no such label: `target_of` says so.
+    """
+    return label_name(label, shards.labels) or label
+
+
 def target_of(shards: str | Path | Shards, label: str) -> Target:
     """Return what a label is.
 
@@ -127,7 +145,8 @@ def target_of(shards: str | Path | Shards, label: str) -> Target:
     opened = open_shards(shards)
     if label not in opened.labels:
         held = ", ".join(opened.labels) or "none"
-        hint = did_you_mean(label, opened.labels)
+        full = label if label.startswith("label_") else f"label_{label}"
+        hint = did_you_mean(full, opened.labels)
         raise ModelError(f"{opened.path}: no label {label}{hint}; the shards hold {held}")
     target = opened.target(label)
     if target.kind not in KINDS:

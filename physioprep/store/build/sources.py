@@ -230,7 +230,8 @@ def _with_annotations(recording: Recording, record: Mapping[str, Any], path: Pat
             return recording
     except (CorpusError, UnreadableFileError) as error:  # the samples are not at fault
         metadata = dict(recording.metadata)
-        metadata["notes"] = [*metadata.get("notes", ()), str(error)]
+        said = str(error).replace(f"{Path(record['root'])}/", "")  # the store may go elsewhere
+        metadata["notes"] = [*metadata.get("notes", ()), said]
         metadata["not_read"] = [*metadata.get("not_read", ()), "annotations of its corpus"]
         return replace(recording, metadata=metadata)
     if len(next(iter(notes.values()), ())):
