@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from physioprep.errors import PhysioprepError
-from physioprep.outputs import EMBEDDINGS
+from physioprep.outputs import EMBEDDINGS, SHARDS
 from physioprep.remote import listing, place
 from physioprep.trees import files_below
 
@@ -101,7 +101,7 @@ def describe_path(path: str | Path, *, all_records: bool = False) -> dict[str, A
         return _describe_manifest(path, all_records)
     if not (path / "zarr.json").is_file():
         raise PhysioprepError(f"{path}: no manifest, store or shards here")
-    if (path / "manifest.parquet").is_file():
+    if (path / "manifest.parquet").is_file() or SHARDS.is_ours(path):
         return _describe_shards(path, all_records)
     if EMBEDDINGS.is_ours(path):
         return _describe_embeddings(path, all_records)

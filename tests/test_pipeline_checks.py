@@ -112,6 +112,13 @@ def test_what_is_written_beside_an_output_is_made_once(tmp_path: Path, raw: Path
         assert "out: a.html is made by a step before it" in message
 
 
+def test_findings_are_no_page(tmp_path: Path, raw: Path) -> None:
+    audit = {"audit": {"paths": ["m.parquet"], "out": "a/b.HTML"}}
+    assert "out: a/b.HTML: the findings are JSON; write a/b.json" in refused(
+        tmp_path, raw, SCAN, audit
+    )
+
+
 def test_a_link_is_no_folder_for_a_run(tmp_path: Path, raw: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")

@@ -326,8 +326,10 @@ def read_block(opened: AuditInputs, first: int, stop: int) -> BlockFindings:
             signals, annotations = recording_of(one, row, ahead)
             pieces = join(measure(signal) for signal in signals)
         except (PhysioprepError, OSError) as error:
-            root = str(one.records["root"].at[row]) if "root" in one.records else ""
-            reason = str(error).replace(f"{root}/", "")
+            root: Any = one.records["root"].at[row] if "root" in one.records else ""
+            reason = str(error)
+            for folder in (root, str(one.path.absolute())):
+                reason = reason.replace(f"{folder}/", "") if folder else reason
             out.unread.append((*key, str(one.records["path"].at[row]), reason))
             continue
         if pieces:

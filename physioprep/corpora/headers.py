@@ -194,7 +194,7 @@ class _HeaderReader:
             try:
                 status = os.stat(self._prefix + name)  # noqa: PTH116 - twice as fast
             except OSError:
-                return names, None, f"{name}: no such file"
+                return names, None, f"{name}: no such file{_named_by(name, entry.path)}"
             if stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode):
                 return names, None, f"{name}: {kind_of(status.st_mode)}, not a file"
             total += status.st_size
@@ -233,6 +233,12 @@ class _HeaderReader:
                 out[3].append(names.copy())
                 out[4].append(units.copy())
         return out
+
+
+def _named_by(name: str, recording: str) -> str:
+    """Say which recording names a file of another stem; "" where the name tells it."""
+    stem, of = (each.rpartition("/")[2].partition(".")[0] for each in (name, recording))
+    return "" if stem.startswith(of) else f" (named by {recording})"
 
 
 def _duration(header: Header | None) -> float | None:

@@ -188,7 +188,9 @@ def by_kind(notes: Sequence[str]) -> list[dict[str, Any]]:
     found: dict[tuple[str, str], list[str]] = {}
     for note in notes:
         if note.startswith(_START):
-            name, _, why = note.removeprefix(_START).rpartition(": ")
+            said = note.removeprefix(_START)
+            why = AN_ARCHIVE if said.endswith(AN_ARCHIVE) else said.rpartition(": ")[2]
+            name = said.removesuffix(f": {why}")
             base = posixpath.basename(name.rstrip("/"))
             ending = posixpath.splitext(base)[1].lower() or base
             found.setdefault((ending, why), []).append(name)

@@ -277,6 +277,15 @@ def _check_shard(arguments: Arguments, place: Place) -> None:
                 query_columns(query, what)
 
 
+def _check_audit(arguments: Arguments, place: Place) -> None:
+    out = str(arguments["out"])
+    if out.lower().endswith(".html"):
+        name = f"{out[: -len('.html')]}.json"
+        raise RecipeError(
+            f"out: {out}: the findings are JSON; write {name}, and {out} is beside it"
+        )
+
+
 def _check_view(arguments: Arguments, place: Place) -> None:
     records = arguments["records"]
     if isinstance(records, int) and not isinstance(records, bool) and records > 0:
@@ -325,6 +334,7 @@ _CHECKS: Mapping[str, Callable[[Arguments, Place], None]] = {
     "scan": _check_scan,
     "ingest": _check_ingest,
     "shard": _check_shard,
+    "audit": _check_audit,
     "view": _check_view,
     "pretrain": _config("PretrainConfig", ("shards", "out", "where")),
     "finetune": _config("FinetuneConfig", ("shards", "out", "label", "encoders", "where")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from physioprep.errors import UnreadableFileError
 from physioprep.readers.array_files import SUFFIXES, load_array
 from physioprep.readers.regular import opened
 from physioprep.readers.table_rows import check_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def read_columns(
@@ -65,6 +68,8 @@ def read_columns(
             float_precision="round_trip",  # by itself, the last bit may differ from Python's
         )  # fmt: skip
         frame = frame.iloc[: len(frame) - after]
+        for name in set(names) - {about.get("time")}:  # times may be texts
+            _check_numbers(path, frame[str(name)], before + 2)
         return [frame[str(name)].to_numpy() for name in names]
     except UnreadableFileError:
         raise
@@ -73,6 +78,20 @@ def read_columns(
     except Exception as error:  # pandas, pyarrow and NumPy raise many classes
         text = " ".join(str(error).split())[:200]
         raise UnreadableFileError(path, f"not the table described ({text})") from error
+
+
+def _check_numbers(path: Path, column: pd.Series[Any], first_line: int) -> None:
+    """Raise where a column of a text has a value that is no number; the message quotes it."""
+    import pandas as pd
+
+    if column.dtype.kind in "fiub":
+        return
+    wrong = pd.to_numeric(column, errors="coerce").replace(np.inf, np.nan).isna() & column.notna()
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        value = str(column.iloc[row])[:40]
+        cause = f"line {first_line + row}: {value!r} in column {column.name} is not a number"
+        raise UnreadableFileError(path, cause)
 
 
 def _parquet_columns(path: Path, about: dict[str, Any], names: list[str]) -> list[NDArray[Any]]:

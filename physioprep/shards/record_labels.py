@@ -48,7 +48,13 @@ def label_names(records: pd.DataFrame, spec: ShardSpec) -> list[str]:
         classes = _find(list(spec.label_categories), held)
         texts = {*text_names(records, spec), *(_texts_of_facts(records) - set(classes))}
         return [name for name in held if name not in texts]
-    plain = [name for name in _PLAIN if name.removeprefix("label_") in records]
+    asked = {name.removeprefix("label_") for name in spec.labels}
+    plain = [
+        name
+        for name in _PLAIN
+        if (bare := name.removeprefix("label_")) in records
+        and (bare in asked or records[bare].notna().any())  # none that nobody stated is offered
+    ]
     return _find(spec.labels, [*held, *(name for name in plain if name not in held)])
 
 
@@ -103,7 +109,11 @@ def _find(wanted: Sequence[str], held: list[str]) -> list[str]:
         full = label_name(name, held)
         if full is None:
             missing = name if name.startswith("label_") else f"label_{name}"
-            hint = did_you_mean(missing, held) or f", only {', '.join(held) or 'no labels'}"
+            bare = [each.removeprefix("label_") for each in held]  # the prefix is near to all
+            near = did_you_mean(missing.removeprefix("label_"), bare) and did_you_mean(
+                missing, held
+            )
+            hint = near or f", only {', '.join(held) or 'no labels'}"
             raise ShardError(f"no store has a column {missing}{hint}")
         found.append(full)
     return found

@@ -13,6 +13,7 @@ from typing import Any
 from physioprep.documents import load_json
 from physioprep.errors import PhysioprepError, StoreError
 from physioprep.limits import MAX_EXPANDED_BYTES, MAX_STORE_RECORDS, check_expansion
+from physioprep.outputs import SHARDS
 from physioprep.remote import fetch, join, place
 from physioprep.store.damage import named
 from physioprep.store.exchange import STORE, noted, work_of
@@ -60,6 +61,9 @@ def open_store(path: str | Path) -> Store:
     path = place(path)
     if not _has_root(path):
         path = _exchanged(path)
+    if isinstance(path, Path) and SHARDS.is_ours(path):
+        lost = "" if (path / "manifest.parquet").is_file() else ", damaged: no manifest.parquet"
+        raise StoreError(f"{path}: these are shards{lost}; a store is made by `physioprep ingest`")
     try:
         home = path.absolute() if isinstance(path, Path) else path  # whoever changes folders later
         group = zarr.open_group(zarr_place(home), mode="r")

@@ -49,6 +49,12 @@ NOTES = [
 ]
 
 
+def test_an_archive_is_a_file_and_its_cause_is_no_part_of_the_name() -> None:
+    held = {kind["kind"]: (kind["files"], kind["why"]) for kind in by_kind(NOTES)}
+    assert held[".gz"] == (["lost.dat.gz"], "compressed: unpack it")
+    assert held[".xyz"] == (["sub/y.xyz", "x.xyz"], "unknown kind")
+
+
 @pytest.mark.parametrize("scheduler", ["sync", "threads"])
 def test_every_file_that_is_not_taken_is_named(folder: Path, scheduler: str) -> None:
     frame = scan(folder, "folder", scheduler=scheduler)
@@ -170,3 +176,11 @@ def test_the_line_names_a_few_of_each_kind() -> None:
     notes = [f"not taken: {i}.xyz: unknown kind" for i in range(9)]
     assert in_words(by_kind(notes)) == "9 .xyz (unknown kind: 0.xyz, 1.xyz, 2.xyz, …)"
     assert in_words(by_kind(["another note"])) == ""
+
+
+def test_a_missing_file_of_another_name_says_which_recording_names_it(folder: Path) -> None:
+    (folder / "r5.hea").write_text("r5 1 200 4000\nmissing.dat 16 1000 16 0 0 0 0 II\n")
+    (folder / "r6.hea").write_text("r6 1 200 4000\nr6.dat 16 1000 16 0 0 0 0 II\n")
+    errors = scan(folder, "folder").set_index("record_id")["error"]
+    assert errors["r5"] == "missing.dat: no such file (named by r5.hea)"
+    assert errors["r6"] == "r6.dat: no such file"

@@ -99,7 +99,7 @@ def test_a_time_column_gives_the_rate(tmp_path: Path) -> None:
             "sampling_rte: 250\nchannels: [x]\n",
             "unknown key 'sampling_rte'; did you mean 'sampling_rate'?",
         ),
-        ("sampling_rate: 250\nchannels: [text]\n", "samples of type object"),
+        ("sampling_rate: 250\nchannels: [text]\n", "line 2: 'a' in column text is not a number"),
     ],
 )
 def test_contradictions_are_one_error(tmp_path: Path, about: str | None, cause: str) -> None:
@@ -110,6 +110,21 @@ def test_contradictions_are_one_error(tmp_path: Path, about: str | None, cause: 
     with pytest.raises(UnreadableFileError, match=cause) as caught:
         read_recording(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("\n\nx\n1\n\n1e400\n", "line 6: '1e400'"),
+        ("x\n1\nx\n2\n", "line 3: 'x'"),
+        ('x\n1\n"1,000"\n', "line 3: '1,000'"),
+    ],
+)
+def test_what_is_no_number_is_named_with_its_line(tmp_path: Path, text: str, where: str) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    (tmp_path / "a.yaml").write_text("sampling_rate: 250\nchannels: [x]\n")
+    with pytest.raises(UnreadableFileError, match=f"{where} in column x is not a number"):
+        read_recording(tmp_path / "a.csv")
 
 
 @pytest.mark.parametrize(("suffix", "separator"), [(".csv", ","), (".tsv", "\t"), (".txt", " ")])

@@ -195,6 +195,7 @@ def test_texts_of_the_facts_are_no_labels_unless_asked_for(corpus: str) -> None:
     ("options", "cause"),
     [
         ({"labels": ["spc"]}, "no store has a column label_spc; did you mean 'label_scp'"),
+        ({"labels": ["nope"]}, "no store has a column label_nope, only "),
         ({"texts": ["rapport"]}, "no store has a column label_rapport; did you mean"),
         ({"texts": ["qt"]}, "texts: label_qt holds no texts .floating"),
         ({"texts": ["scp"]}, "texts: label_scp holds no texts .mixed"),

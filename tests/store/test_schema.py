@@ -120,6 +120,28 @@ def test_another_schema_is_refused_in_one_line(undisturbed: Path, tmp_path: Path
         assert "\n" not in str(caught.value)
 
 
+def test_shards_are_called_shards(undisturbed: Path, tmp_path: Path) -> None:
+    shards = pp.shard(undisturbed, tmp_path / "w.shards", window_s=1.0).path
+    with pytest.raises(pp.PhysioprepError, match="these are shards; a store is made by"):
+        pp.open_store(shards)
+    (shards / "manifest.parquet").unlink()
+    with pytest.raises(pp.PhysioprepError, match=r"these are shards, damaged: no manifest"):
+        pp.open_store(shards)
+    with pytest.raises(
+        pp.PhysioprepError, match=r"manifest\.parquet: damaged: the file is missing"
+    ):
+        pp.info(shards)
+
+
+def test_a_damaged_file_of_a_store_keeps_its_slashes(undisturbed: Path, tmp_path: Path) -> None:
+    store = Path(shutil.copytree(undisturbed, tmp_path / "s.zarr"))
+    for chunk in (store / "ecg" / "signal" / "c").rglob("*"):
+        if chunk.is_file():
+            chunk.unlink()
+    details = [f.detail for f in pp.audit(store).findings if f.check == "unreadable-file"]
+    assert any(detail.startswith("ecg/signal/c/0/0 is missing") for detail in details)
+
+
 def test_provenance_leads_back_to_the_bytes(undisturbed: Path, corpus: Path) -> None:
     found = pp.open_store(undisturbed).provenance("v")
     assert found["record"] == "folder/v"
