@@ -47,11 +47,14 @@ class Walked:
         What the walk itself or the corpus's module left out, and why.
     said : list of str
         What else the module says of the corpus's tables: it comes first in the manifest's notes.
+    read : set of Path
+        Tables and texts that the corpus's module has read: they are not "not taken".
     """
 
     names: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    read: set[Path] = field(default_factory=set)
 
 
 _walked: Final[ContextVar[Walked | None]] = ContextVar("_walked", default=None)
@@ -83,6 +86,18 @@ def current_walk() -> Walked | None:
     return _walked.get()
 
 
+def note_read(path: Path) -> None:
+    """Note that a corpus's module reads a file, if anybody asks what was not taken.
+
+    Parameters
+    ----------
+    path : Path
+        A table or text beside the recordings.
+    """
+    if (walked := current_walk()) is not None:
+        walked.read.add(path)
+
+
 def notes_of(walked: Walked, taken: Iterable[str], recordings: tuple[str, ...]) -> list[str]:
     """Return a note for each file that was not taken.
 
@@ -112,6 +127,9 @@ def notes_of(walked: Walked, taken: Iterable[str], recordings: tuple[str, ...]) 
     left = dict.fromkeys(map(_written, walked.names))
     for name in taken:
         left.pop(name, None)
+    for path in walked.read:  # the longest end of its path that the walk came to
+        ends = ("/".join(path.parts[place:]) for place in range(len(path.parts)))
+        left.pop(next((end for end in map(_written, ends) if end in left), ""), None)
     why = {name: _why(name, recordings) for name in left}
     why |= {_written(name): cause for name, cause in walked.skipped.items()}
     return [f"{_START}{name}: {why[name]}" for name in sorted(why)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from physioprep import limits
+from physioprep.corpora.not_taken import note_read
 from physioprep.errors import CorpusError
 from physioprep.readers.regular import open_file
 
@@ -47,6 +48,7 @@ def read_table(
     if not path.is_file():
         log.warning("%s is absent: its columns stay null", path.name)
         return []
+    note_read(path)
     rows: list[dict[str, str]] = []
     names: list[str] | None = None
     for number, line in enumerate(lines_of(path, delimiter), start=1):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.corpora.entry import Entry, walk
+from physioprep.corpora.not_taken import note_read
 from physioprep.corpora.tables import age, sex
 from physioprep.errors import CorpusError
 from physioprep.readers.regular import read_text
@@ -143,6 +144,7 @@ def _summary(folder: Path) -> dict[str, list[tuple[float, float]]]:
     """Return the (start, end) in s of each file's seizures, from the summaries of a case."""
     out: dict[str, list[tuple[float, float]]] = {}
     for path in sorted(folder.glob("chb*-summary.txt")):
+        note_read(path)
         text = read_text(path, limits.MAX_TEXT_BYTES, "replace")
         for block in text.split("File Name:")[1:]:
             lines = [" ".join(line.split()) for line in block.splitlines()]
@@ -162,6 +164,7 @@ def _people(path: Path) -> dict[str, tuple[float | None, str | None]]:
     """Return age and sex of each case; the table is separated by tabs or blanks."""
     if not path.is_file():
         return {}
+    note_read(path)
     text = read_text(path, limits.MAX_TEXT_BYTES, "replace")
     rows = [line.split() for line in text.splitlines()]
     return {
