@@ -219,6 +219,7 @@ def _describe_manifest(path: Path, all_records: bool) -> dict[str, Any]:
     labels = {name: _most_frequent(frame[name]) for name in label_columns(frame)}
     n_left = sum(note.startswith("not taken: ") for note in frame.attrs.get("notes", ()))
     units = unit_notes(frame["record_id"], frame["channels"], frame["units"])
+    notes = [*reader_notes(frame["record_id"], frame["flags"]), *frame.attrs.get("notes", ())]
     return {
         "manifest": str(path),
         "corpora": sorted(frame["corpus"].dropna().unique()),
@@ -231,7 +232,7 @@ def _describe_manifest(path: Path, all_records: bool) -> dict[str, Any]:
         "tables": note_lines(frame.attrs.get("notes", ()), TABLE),
         "not taken": "not kept in a CSV" if path.suffix == ".csv" else n_left,
         "unit not understood": note_lines(units, UNIT),
-        "noted": note_lines(reader_notes(frame["record_id"], frame["flags"]), NOTED),
+        "noted": list(dict.fromkeys(note_lines(notes, NOTED))),
         **_record_ids(frame["corpus"], frame["record_id"], all_records),
     }
 

@@ -17,6 +17,7 @@ from physioprep.corpora.headers import COLUMNS, Row, failed_row
 from physioprep.corpora.join import join_table, read_join
 from physioprep.corpora.noted import reader_notes
 from physioprep.corpora.summary import table_notes
+from physioprep.corpora.twice import twice_notes
 from physioprep.corpora.unknown_units import unit_notes
 from physioprep.errors import CorpusError
 from physioprep.facts import Facts, load_facts
@@ -145,7 +146,7 @@ def scan(
     units = unit_notes(*(columns[name] for name in ("record_id", "channels", "units")))
     for note in units:
         log.warning("%s: %s", corpus, note)
-    said = reader_notes(columns["record_id"], columns["flags"])
+    said = [*reader_notes(columns["record_id"], columns["flags"]), *twice_notes(columns)]
     notes = [*table_notes([*walked.said, *joined]), *units, *said]
     notes += not_taken.notes_of(walked, taken, RECORDINGS)
     if notes:

@@ -6,13 +6,13 @@ Unknown is not absent: a label that no table of the corpus holds is listed, and 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.corpora.noted import NOTED, UNKNOWN_LABEL, reader_notes
+from physioprep.corpora.noted import NOTED, UNKNOWN_LABEL
 from physioprep.corpora.summary import TABLE, note_lines
 from physioprep.pipeline.place import Place, Step
 from physioprep.pipeline.task import Task
@@ -70,8 +70,8 @@ def causes(task: Task, shards: Shards, place: Place, steps: Sequence[Step]) -> I
     """
     manifests = list(_manifests(place, steps))
     for manifest in manifests:
-        yield from note_lines(reader_notes(manifest["record_id"], manifest["flags"]), NOTED)
-        yield from note_lines(manifest.attrs.get("notes", ()), TABLE)
+        notes = manifest.attrs.get("notes", ())
+        yield from [*note_lines(notes, NOTED), *note_lines(notes, TABLE)]
     for label, counts in shards.attrs.get("unlisted", {}).items():
         said = ", ".join(f"{name} ({count})" for name, count in counts.items())
         yield f"{label}: not among the categories: {said}"
@@ -80,6 +80,7 @@ def causes(task: Task, shards: Shards, place: Place, steps: Sequence[Step]) -> I
     if lacking.any():
         yield f"{_windows(windows[lacking])} without any {task.label}"
     yield from _in_no_part(task, windows, manifests)
+    yield from _unannotated(task, place, steps)
 
 
 def _manifests(place: Place, steps: Sequence[Step]) -> Iterator[pd.DataFrame]:
@@ -129,6 +130,42 @@ def _values(task: Task, records: pd.DataFrame, out: pd.DataFrame) -> str:
             counts = texts.value_counts().head(_NAMED)
             said.append(f"{name} " + ", ".join(f"{text} ({n})" for text, n in counts.items()))
     return "; ".join(said)
+
+
+def _unannotated(task: Task, place: Place, steps: Sequence[Step]) -> Iterator[str]:
+    """Yield which records have no annotation, where the label is made of annotations."""
+    from physioprep.query import query_mask
+    from physioprep.shards.annotations import read_annotations
+    from physioprep.shards.annotators import of_annotators
+    from physioprep.shards.plan import unite_records
+    from physioprep.shards.source import open_source
+
+    made = [
+        step.arguments
+        for step in steps
+        if step.verb == "shard" and task.shards in (None, step.arguments["out"])
+    ]
+    label = task.label.removeprefix("label_")
+    for given in made[-1:]:
+        held = given.get("annotation_labels")
+        asked = held.get(label) if isinstance(held, Mapping) else None
+        if (
+            not isinstance(asked, Mapping) or asked.get("otherwise") is not None
+        ):  # else no annotation says something
+            continue
+        sources = [open_source(place.out / name) for name in given["stores"]]
+        records = unite_records(sources)
+        table = of_annotators(
+            read_annotations(sources), records, given.get("annotators"), asked.get("where")
+        )
+        without = ~records.index.isin(table["record"])
+        if given.get("where"):
+            without &= query_mask(records, given["where"], "records")
+        if without.any():
+            whose = given.get("annotators") or task.facts.annotators
+            of = f" of {', '.join(whose)}" if whose else ""
+            names = records["record_id"][without].astype(str).tolist()
+            yield f"{_some(names)} without any annotation{of}"
 
 
 def _windows(windows: pd.DataFrame) -> str:

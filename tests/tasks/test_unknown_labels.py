@@ -1,6 +1,7 @@
 """Labels that no table knows, and records in no part, are listed with their counts."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,13 @@ from physioprep.corpora.noted import NOTED
 from physioprep.corpora.scan import scan
 from physioprep.corpora.summary import note_lines
 from physioprep.pipeline.run import run
-from tests.tasks import raw_cinc2017, raw_cinc2021, raw_cpsc2018, raw_ptbxl_super
+from tests.tasks import (
+    raw_cinc2017,
+    raw_cinc2021,
+    raw_cpsc2018,
+    raw_mitdb_inter_patient,
+    raw_ptbxl_super,
+)
 from tests.tasks.files import ecg
 
 
@@ -63,7 +70,7 @@ def test_statements_and_folds_that_ptb_xl_does_not_have(tmp_path: Path) -> None:
     content = task_of("ptbxl-super", raw, tmp_path / "out")
     assert content["unknown_labels"] == ["FOO"]
     said = content["explained_by"]
-    assert "unknown label 'FOO' (scp_codes): 2 recordings: 00001_hr, 00001_lr" in said
+    assert "unknown label 'FOO' (scp_codes): 2 recordings: 00001_lr, 00001_hr" in said
     assert (
         "2 windows of 2 records (00002_lr, 00003_lr) in no part of the split strodthoff: "
         "split 12 (1), not stated (1)"
@@ -98,3 +105,28 @@ def test_words_and_numbers_of_other_corpora(tmp_path: Path) -> None:
     table.write_text("\n".join([lines[0], f"{record},12,,", *lines[2:]]) + "\n")
     notes = scan(raw, "cpsc2018", hashes=False).attrs["notes"]
     assert f"noted: unknown label '12' (REFERENCE.csv): 1 recording: {record}" in notes
+
+
+def test_a_recording_that_lies_there_twice(tmp_path: Path) -> None:
+    raw = raw_folder(tmp_path, raw_cinc2017)
+    (raw / "copy").mkdir()
+    for name in ("A00001", "A00002"):
+        for suffix in (".hea", ".mat"):
+            shutil.copy(raw / f"{name}{suffix}", raw / "copy")
+    header = raw / "copy/A00002.hea"
+    header.write_text(header.read_text() + "# of another day\n")
+    content = task_of("cinc2017", raw, tmp_path / "out")
+    said = content["explained_by"]
+    twice = "lies there twice: 1 recording: A00001.hea = copy/A00001.hea"
+    assert twice in said
+    name = "has the name of another recording in other files: 1 recording: copy/A00002.hea"
+    assert name in said
+    both = name.replace("1 recording: ", "2 recordings: copy/A00001.hea, ")
+    assert f"noted: {both}" in scan(raw, "cinc2017", hashes=False).attrs["notes"]
+
+
+def test_a_record_without_its_beats_is_named(tmp_path: Path) -> None:
+    raw = raw_folder(tmp_path, raw_mitdb_inter_patient)
+    (raw / "103.atr").unlink()
+    content = task_of("mitdb-inter-patient", raw, tmp_path / "out")
+    assert "1 record (103) without any annotation of atr" in content["explained_by"]
