@@ -68,7 +68,7 @@ def read_header(path: Path) -> Header:
     """
     with _open(path) as file:
         header = read_edf_header(file, path)
-        n_records, _ = _count_records(file, path, header, verify=False)
+        n_records, sizes = _count_records(file, path, header, verify=False)
         # the stated count, even of a truncated file: `read` raises for it
         n_stated = header.n_records if header.n_records >= 0 else n_records
         wanted = n_records if header.is_discontinuous else min(1, n_records)
@@ -78,7 +78,7 @@ def read_header(path: Path) -> Header:
         _group_header(header, members, n_stated, segments) for members in _by_rate(header, path)
     )
     start = header.start_time and header.start_time + timedelta(seconds=first)
-    metadata = _describe(header, [*header.notes, *notes], timeline)
+    metadata = _describe(header, [*header.notes, *sizes, *notes], timeline)
     beside = _annotations_beside(path)
     beside.in_metadata(metadata)
     return Header(path, "edf", groups, (path, *beside.files), start, metadata)

@@ -21,6 +21,7 @@ from physioprep.readers.wfdb_record import (
     group_header,
     longer_files,
     read_groups,
+    shorter_files,
     signal_files,
 )
 from physioprep.recording import Header, Recording
@@ -59,11 +60,14 @@ def read_header(path: Path) -> Header:
         layout = wfdb_segments.plan(path, record, load)
         groups, files = layout.groups, layout.files
         metadata = describe(record, layout.signals) | layout.metadata
+        parts = [(each.path, each.record, each.record.n_frames) for each in layout.segments]
     else:
         n_frames = frames_of(path, record)
         groups = tuple(group_header(record, members, n_frames) for members in by_rate(record))
         files = signal_files(path, record)
         metadata = describe(record, record.signals)
+        parts = [(path, record, record.n_frames)]
+    metadata["notes"] += shorter_files(part for part in parts if part[2])
     beside = _annotations(path, files)
     beside.in_metadata(metadata)
     return Header(path, "wfdb", groups, (path, *files, *beside.files), record.start_time, metadata)

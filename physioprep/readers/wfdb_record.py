@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,33 @@ def longer_files(parts: Iterable[tuple[Path, RecordHeader, int]]) -> list[str]:
         size = file.stat().st_size if unit == "bytes" else wfdb_signals.flac_shape(file)[0]
         if size - needed >= least:
             notes.append(f"{file.name}: {size - needed} {unit} longer than stated, not read")
+    return notes
+
+
+def shorter_files(parts: Iterable[tuple[Path, RecordHeader, int]]) -> list[str]:
+    """Find signal files that are shorter than their headers state; not FLAC nor absent ones.
+
+    Parameters
+    ----------
+    parts : iterable of (Path, RecordHeader, int)
+        As for `longer_files`.
+
+    Returns
+    -------
+    list of str
+        A note per file.
+    """
+    notes = []
+    for path, record, n_frames in parts:
+        for name, members in _by_file(path, record).items():
+            lines = [record.signals[member] for member in members]
+            if name == "~" or lines[0].format in wfdb_formats.FLAC_BITS:
+                continue
+            n = n_frames * sum(line.samples_per_frame for line in lines)
+            needed = lines[0].byte_offset + wfdb_formats.n_bytes(lines[0].format, n)
+            with suppress(OSError):
+                if (missing := needed - (path.parent / name).stat().st_size) > 0:
+                    notes.append(f"{name}: {missing} bytes shorter than its header says")
     return notes
 
 

@@ -227,6 +227,7 @@ def test_truncated_file_is_an_error_unless_not_verified(
     recording = read_recording(path, verify=False)
     assert np.array_equal(recording.groups[0].digital[0], values[0][:left])
     assert cause in recording.metadata["notes"][0]
+    assert read_header(path).metadata["notes"] == recording.metadata["notes"]  # a scan says it, too
 
 
 @pytest.mark.parametrize("label", ["Status", "STATUS", "status", "Trigger", "BDF Status"])

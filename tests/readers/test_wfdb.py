@@ -262,6 +262,20 @@ def test_missing_and_short_files(write_record: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", [16, 212, 310, 24])
+@pytest.mark.parametrize("spf", [(1,), (1, 1), (2, 1)])
+def test_a_header_notes_signal_files_that_are_too_short(
+    write_record: Any, tmp_path: Path, format: int, spf: tuple[int, ...]
+) -> None:
+    write_record("a", format, spf=spf, n_frames=7)
+    assert read_header(tmp_path / "a").metadata["notes"] == []
+    (tmp_path / "a.dat").write_bytes((tmp_path / "a.dat").read_bytes()[:-2])
+    note = "a.dat: 2 bytes shorter than its header says"
+    assert reader_flags(read_header(tmp_path / "a").metadata) == [f"note:{note}"]
+    with pytest.raises(UnreadableFileError, match=note):
+        read_recording(tmp_path / "a")
+
+
+@pytest.mark.parametrize("format", [16, 212, 310, 24])
 @pytest.mark.parametrize(("spf", "n"), [((1,), 7), ((1, 1), 8), ((2, 1), 7)])
 def test_samples_behind_those_stated_are_noted(
     write_record: Any, tmp_path: Path, format: int, spf: tuple[int, ...], n: int
