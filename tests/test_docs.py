@@ -45,6 +45,14 @@ def test_python_blocks_run(page: Path, tmp_path: Path, shared_data: Path) -> Non
     assert done.returncode == 0, f"{page.name}:\n{done.stderr[-3000:]}"
 
 
+def test_the_readme_counts_the_corpora_that_are_known() -> None:
+    from physioprep.facts import list_corpora
+
+    stated = re.search(r"physioprep corpora +# (\d+) known", (ROOT / "README.md").read_text())
+    assert stated is not None
+    assert int(stated[1]) == len(list_corpora())
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_commands_shown_exist(page: Path) -> None:
     from typer.main import get_command
