@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from physiomodels.fields import Bounded, build
 from physiomodels.model.masking import DualMask
@@ -29,6 +29,7 @@ from physioprep.local_path import local_path
 from physioprep.suggest import did_you_mean
 
 T = TypeVar("T")
+_SHIPPED: Final = Path(__file__).parent / "configs"
 
 
 @dataclass(frozen=True)
@@ -224,6 +225,8 @@ def load_config(kind: type[T], source: str | Path | Mapping[str, Any]) -> T:
     if isinstance(source, Mapping):
         return build(kind, source, kind.__name__)
     path = _file_of(kind, source)
+    if path.parent == _SHIPPED and kind is not EvaluateConfig:
+        raise ModelError(f"{source}: the shipped configs are for evaluate alone")
     text = read_text(path, lambda cause: ModelError(f"{source}: {cause}"))
     loaded = load_yaml(text, lambda cause: ModelError(f"{source}: {cause}"))
     if not isinstance(loaded, Mapping):
@@ -237,14 +240,13 @@ def load_config(kind: type[T], source: str | Path | Mapping[str, Any]) -> T:
 def _file_of(kind: type, source: str | Path) -> Path:
     """Return the file of a configuration, which may be the name of a shipped one."""
     path = local_path(source, ModelError)
-    folder = Path(__file__).parent / "configs"
-    shipped = folder / f"{source}.yaml"
+    shipped = _SHIPPED / f"{source}.yaml"
     if path.exists():
         return path
     if shipped.is_file():
         return shipped
     if len(path.parts) == 1 and not path.suffix:
-        names = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
+        names = ", ".join(sorted(file.stem for file in _SHIPPED.glob("*.yaml")))
         of = "" if kind is EvaluateConfig else " for evaluate alone"
         hint = did_you_mean(str(source), names.split(", "))
         raise ModelError(f"no config {str(source)!r}{hint}; shipped{of}: {names}")

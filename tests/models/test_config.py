@@ -139,6 +139,12 @@ def test_a_name_that_is_not_shipped_is_answered_with_those_that_are() -> None:
         load_config(PretrainConfig, "nope")
 
 
+@pytest.mark.parametrize("kind", [PretrainConfig, FinetuneConfig])
+def test_a_shipped_configuration_says_which_verb_it_is_for(kind: type[object]) -> None:
+    with pytest.raises(ModelError, match=r"^eegmat: the shipped configs are for evaluate alone$"):
+        load_config(kind, "eegmat")
+
+
 def test_shipped_configurations_load() -> None:
     folder = Path(__file__).parents[2] / "models" / "physiomodels" / "configs"
     names = [path.stem for path in folder.glob("*.yaml")]
