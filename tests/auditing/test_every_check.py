@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import physioprep as pp
 from physioprep.auditing import audit
 from physioprep.auditing.advice import ADVICE
 from physioprep.auditing.checks import privacy, synchrony
+from physioprep.auditing.checks.eeg import check_bad_channels
 from physioprep.manifest import make_manifest
 from tests.auditing.cases import CASES, NAME
 from tests.auditing.signal_cases import TEN_TWENTY, eeg, of_ecg, of_eeg
@@ -118,6 +120,18 @@ def test_a_small_channel_beside_the_reference_is_not_bad_but_a_silent_one_is() -
         x = eeg()
         x[6] *= factor
         assert sum(f.check == "bad-channel" for f in of_eeg(x)) == n
+
+
+@pytest.mark.parametrize(("n", "n_odd", "found"), [(8, 1, 1), (8, 4, 1), (8, 5, 0), (3, 1, 0)])
+def test_no_channel_is_bad_where_there_are_no_others_to_differ_from(
+    n: int, n_odd: int, found: int
+) -> None:
+    alike = np.array([0.1] * n_odd + [0.9] * (n - n_odd) + [np.nan])  # the last one is flat
+    quality = {"deviation": np.zeros(n + 1), "correlation": alike}
+    names = ("Fp1", "Fp2", "C3", "C4", "P3", "P4", "O1", "O2", "Cz")[: n + 1]
+    one: Any = SimpleNamespace(modality="eeg", quality=quality, channels=names, key=("x", "a"))
+    findings = check_bad_channels([one], NAME)
+    assert [finding.evidence["leads"] for finding in findings] == [list(names[:n_odd])] * found
 
 
 def test_records_that_a_list_names_and_nobody_has(tmp_path: Path) -> None:

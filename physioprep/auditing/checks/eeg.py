@@ -31,6 +31,8 @@ AVERAGED = 1e-3
 #: Bad channels (PREP): robust deviation of the log amplitude, largest correlation with another.
 #: An electrode beside the reference is small without being bad.
 SMALL, LARGE, CORRELATION = -8.0, 5.0, 0.25
+#: Live channels from which on one differs from "the others"; if most do, none of them is odd.
+LEAST_LIVE = 4
 _STATED = re.compile(r"-\s*(REF|LE|AR|AVG|AVE|CAR|A1|A2|M1|M2|A1A2|CZ)\.*$", re.IGNORECASE)
 _AVERAGE = ("AR", "AVG", "AVE", "CAR")
 
@@ -218,7 +220,8 @@ def check_bad_channels(measured: Iterable[Measured], name: Name) -> list[Finding
     Returns
     -------
     list of Finding
-        ``bad-channel``, one per recording.
+        ``bad-channel``, one per recording; none where fewer than four channels are live or more
+        than half of them differ, as the measure says nothing then.
     """
     out = []
     for one in measured:
@@ -230,7 +233,8 @@ def check_bad_channels(measured: Iterable[Measured], name: Name) -> list[Finding
             if "-" not in channel
             and (size[place] < SMALL or size[place] > LARGE or alike[place] < CORRELATION)
         ]  # fmt: skip
-        if bad:
+        live = int(np.isfinite(alike).sum())
+        if bad and live >= LEAST_LIVE and 2 * len(bad) <= live:
             leads = [one.channels[place] for place in bad]
             evidence = {
                 "modality": "eeg", "leads": leads,
