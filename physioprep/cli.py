@@ -87,6 +87,7 @@ def scan(
 ) -> None:
     """List the recordings of a corpus in a manifest: one row per recording, none left out."""
     from physioprep.corpora.fit import misfits
+    from physioprep.corpora.flag_kinds import count_kinds
     from physioprep.corpora.not_taken import without
     from physioprep.corpora.scan import check_scan
     from physioprep.corpora.summary import error_lines, summary_of
@@ -122,6 +123,7 @@ def scan(
             "hours": round(float(manifest["duration_s"].sum()) / 3600, 3),
             "not readable": len(bad),
             **summary_of(notes, as_lists=as_json),
+            "flagged": count_kinds(manifest["flags"]),
             "does not fit": doubts if as_json else doubts or "nothing",
         },
         as_json,

@@ -62,6 +62,7 @@ def scan(
         The corpus is unknown or not in the folder, or a rule of `high` cannot be applied.
     """
     from physioprep.corpora.fit import misfits
+    from physioprep.corpora.flag_kinds import count_kinds
     from physioprep.corpora.scan import scan as scan_corpus
     from physioprep.corpora.summary import summary_of
     from physioprep.manifest import write_manifest
@@ -82,6 +83,7 @@ def scan(
         "hours": round(float(manifest["duration_s"].sum()) / 3600, 2),
         "not readable": int(manifest["error"].notna().sum()),
         **summary_of(notes),
+        "flagged": count_kinds(manifest["flags"]),
         "does not fit": "; ".join(misfits(manifest)) or "nothing",
     }
 

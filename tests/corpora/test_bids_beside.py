@@ -1,11 +1,14 @@
 """What lies beside a recording of BIDS and names or describes it: scans.tsv, its JSON."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import physioprep as pp
+from physioprep.cli import app
 
 TIME = "2020-01-01T10:00:00"
 
@@ -81,3 +84,26 @@ def test_a_json_that_says_otherwise_is_flagged(
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     assert pp.scan(tmp_path, "bids", hashes=False)["flags"].map(list).tolist() == [flags]
+
+
+def test_each_kind_of_flag_is_counted_in_the_summaries(
+    tmp_path: Path, edf: Callable[..., Path]
+) -> None:
+    """What is read is not called "not taken"; a JSON of nothing here still is."""
+    raw, out = tmp_path / "raw", tmp_path / "m.parquet"
+    for name in ("01", "02", "03"):
+        edf(raw / f"sub-{name}/eeg/sub-{name}_task-rest_eeg.edf", ["EEG Fp1"], rates_hz=200)
+    (raw / "task-rest_eeg.json").write_text('{"SamplingFrequency": 250, "RecordingDuration": 60}')
+    (raw / "sub-02/eeg/sub-02_task-rest_eeg.json").write_text('{"SamplingFrequency": 2')
+    (raw / "task-old_eeg.json").write_text("{}")
+    stem = raw / "sub-03/eeg/sub-03_task-rest"
+    Path(f"{stem}_channels.tsv").write_text("name\ttype\tunits\nEEG Fp1\tn/a\tV\n")
+    Path(f"{stem}_events.tsv").write_text("onset\tduration\nn/a\t1\n99\t1\n")
+    line = ["scan", str(raw), "--corpus", "bids", "-o", str(out), "--json"]
+    summary = json.loads(CliRunner().invoke(app, line).stdout)
+    assert [kind["files"] for kind in summary["not taken"]] == [["task-old_eeg.json"]]
+    wanted = {"duration-differs": 3, "rate-differs": 3, "type-by-name": 1, "events-left-out": 1,
+              "events-outside": 1, "not-read": 1, "unit-differs": 1}  # fmt: skip
+    assert summary["flagged"] == wanted
+    result = pp.ingest(pp.read_manifest(out), tmp_path / "s.zarr", "native")
+    assert result.summary()["flagged"] == wanted

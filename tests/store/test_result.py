@@ -139,7 +139,7 @@ def test_flags_are_counted_by_record() -> None:
     texts = [json.dumps(["saturated:I", "saturated:II", "implausible-amplitude:I", "flag:x"])] * 3
     texts += ["", "[]", json.dumps(["channel-left-out:a:b"])]
     counts = count_flags(texts)
-    assert counts == ({"saturated": 3, "implausible-amplitude": 3}, {"a:b": 1})
+    assert counts == ({"flag:x": 3, "implausible-amplitude": 3, "saturated": 3}, {"a:b": 1})
 
 
 def test_the_command_says_it_in_one_line_and_ends_well(

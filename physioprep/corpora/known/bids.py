@@ -76,7 +76,8 @@ def find(root: Path) -> list[Entry]:
         log.warning("%s", line)
     walked = current_walk()
     if walked is not None:  # what is in them is in the rows
-        walked.names = [name for name in walked.names if name not in people.read]
+        read = people.read | _json_files(paths, walked.names)
+        walked.names = [name for name in walked.names if name not in read]
         walked.said += [*said, *people.problems]
     _say("%d problems of tables: %s", people.problems)
     _say(
@@ -84,6 +85,12 @@ def find(root: Path) -> list[Entry]:
         [entry.path for entry in entries if "name-not-bids" in entry.flags],
     )
     return entries
+
+
+def _json_files(paths: Sequence[str], names: Sequence[str]) -> set[str]:
+    """Return the JSON files that describe recordings, which are read with their headers."""
+    side = SideFiles(name for name in names if name.endswith(".json"))
+    return {name for path in paths for name in side.inherited(path, parse_name(path).suffix)}
 
 
 def _say(text: str, names: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from physioprep.recording import BAD_CHANNEL, NO_SCALE
+from physioprep.corpora.flag_kinds import kind_of_flag, ordered
 from physioprep.store.build.expect import EXCLUDED
 
 if TYPE_CHECKING:
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 
 #: Flag of a record that was taken although its samples fail the checksum of their header.
 CHECKSUM: Final = "checksum-failed"
-_COUNTED: Final = (
-    *(CHECKSUM, "saturated", "implausible-amplitude", "bad-reference"),
-    *("cut-off", "discontinuous", "names-not-of-file", BAD_CHANNEL[:-1], NO_SCALE[:-1], "not-read"),
-    "note",
-)
 _NAMED: Final = 5  # records that a grouped line names
 
 
@@ -51,8 +46,8 @@ class IngestResult:
         One line per record without a channel that the recipe asks for: ``corpus/record: reason``.
         They are no failures.
     flagged : mapping of str to int
-        Number of the store's records with a flag, by its kind: ``"saturated"``,
-        ``"implausible-amplitude"``, ``"checksum-failed"``, those of readers (``"note"``).
+        Number of the store's records with a flag, by its kind, most frequent first:
+        ``"saturated"``, ``"checksum-failed"``, those of readers (``"note"``) and of corpora.
     left_out : mapping of str to int
         Number of the store's records from which a channel was left out, by its source name, most
         frequent first; ``"eeg (all)"`` for a modality that the recipe does not ask for.
@@ -156,7 +151,7 @@ def describe(store: Store, path: Path | str, n_bytes: int, seconds: float) -> In
 
 
 def count_flags(texts: Iterable[str]) -> tuple[dict[str, int], dict[str, int]]:
-    """Count the records that harmonising flagged.
+    """Count the records that have flags.
 
     Parameters
     ----------
@@ -179,11 +174,11 @@ def count_flags(texts: Iterable[str]) -> tuple[dict[str, int], dict[str, int]]:
     left_out: Counter[str] = Counter()
     for text, count in Counter(texts).items():  # a corpus has few distinct lists
         flags = [str(flag) for flag in json.loads(text)] if text else []
-        kinds = {flag.partition(":")[0] for flag in flags}
-        flagged.update({kind: count for kind in _COUNTED if kind in kinds})
+        here = [flag for flag in flags if not flag.startswith((CHANNEL, MODALITY))]
+        flagged.update(dict.fromkeys(map(kind_of_flag, here), count))
         for flag in flags:
             if flag.startswith(CHANNEL):
                 left_out[flag.removeprefix(CHANNEL)] += count
             elif flag.startswith(MODALITY):
                 left_out[f"{flag.removeprefix(MODALITY)} (all)"] += count
-    return dict(flagged), dict(left_out.most_common())
+    return ordered(flagged), dict(left_out.most_common())
