@@ -161,8 +161,9 @@ def test_large_numbers_that_mean_something_run(made: dict[str, str], tmp_path: P
 def test_a_picture_that_cannot_be_written_is_named_as_it_was_typed(
     made: dict[str, str], tmp_path: Path
 ) -> None:
+    (tmp_path / "no").write_text("a file, where a folder is needed")
     line = refused("view", made["store"], "sub-01_task-rest", "-o", tmp_path / "no" / "x.png")
-    assert f"{tmp_path}/no/x.png: No such file" in line
+    assert f"{tmp_path}/no: File exists" in line
 
 
 @pytest.mark.parametrize(
