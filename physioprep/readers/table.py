@@ -35,7 +35,7 @@ from physioprep.errors import UnreadableFileError
 from physioprep.readers import array_files
 from physioprep.readers.parts import header_of, stamp, unscaled
 from physioprep.readers.regular import read_text
-from physioprep.readers.table_columns import read_columns
+from physioprep.readers.table_columns import date_notes, read_columns
 from physioprep.readers.table_text import check_end
 from physioprep.readers.table_trials import axes_of, has_trials, labels_file, read_trials
 from physioprep.recording import Header, Recording, SignalGroup
@@ -212,6 +212,8 @@ def read(path: Path, verify: bool = True) -> Recording:
         notes += check_end(path, strict=verify)
         unit = about.get("time_unit")
         has_time = time is not None
+        if has_time and len(columns[-1]) and columns[-1].dtype.kind not in "iufm":
+            notes += date_notes(about, columns[-1][0])
         rate = _rate_of(columns.pop(), path, unit, verify) if has_time else about["sampling_rate"]
         samples = np.stack(columns) if columns else np.empty((0, 0))
         group = unscaled(list(map(str, wanted)), units, float(rate), samples, path)
@@ -220,6 +222,7 @@ def read(path: Path, verify: bool = True) -> Recording:
     start = about.get("start_time")
     if start is not None and start.tzinfo is not None:  # manifests hold the local time of day
         metadata["time_zone"] = str(start.tzinfo)
+        notes.append(f"start_time: its zone ({start.tzinfo}) is left out, the local time kept")
         start = start.replace(tzinfo=None)
     return Recording(path, "table", (group,), tuple(files), start, metadata, annotations)
 

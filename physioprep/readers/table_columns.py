@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -33,7 +34,8 @@ def read_columns(
     names : list
         Names or numbers of columns.
     notes : list of str
-        What to note is added to it: of an array, the columns that are in no `names`.
+        What to note is added to it: of an array, the columns that are in no `names`; that dates
+        of a column of times are not read.
 
     Returns
     -------
@@ -55,7 +57,7 @@ def read_columns(
             array = load_array(path, about.get("variable"))
             return _array_columns(array, about, names, path, notes)
         if suffix == ".parquet":
-            return _parquet_columns(path, about, [str(name) for name in names])
+            return _parquet_columns(path, about, [str(name) for name in names], notes)
         import pandas as pd
 
         separator = {".csv": ",", ".tsv": "\t"}.get(suffix)
@@ -80,6 +82,26 @@ def read_columns(
         raise UnreadableFileError(path, f"not the table described ({text})") from error
 
 
+def date_notes(about: dict[str, Any], first: object) -> list[str]:
+    """Note that dates in a column of times are not read, unless the description states one.
+
+    Parameters
+    ----------
+    about : dict of str to Any
+        The description.
+    first : object
+        The first of the times.
+
+    Returns
+    -------
+    list of str
+    """
+    if "start_time" in about:
+        return []
+    said = f"its times begin at {str(first)[:40]}: only their steps are read"
+    return [f"{said}, start_time in the description states the date"]
+
+
 def _check_numbers(path: Path, column: pd.Series[Any], first_line: int) -> None:
     """Raise where a column of a text has a value that is no number; the message quotes it."""
     import pandas as pd
@@ -94,7 +116,9 @@ def _check_numbers(path: Path, column: pd.Series[Any], first_line: int) -> None:
         raise UnreadableFileError(path, cause)
 
 
-def _parquet_columns(path: Path, about: dict[str, Any], names: list[str]) -> list[NDArray[Any]]:
+def _parquet_columns(
+    path: Path, about: dict[str, Any], names: list[str], notes: list[str]
+) -> list[NDArray[Any]]:
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
@@ -110,6 +134,11 @@ def _parquet_columns(path: Path, about: dict[str, Any], names: list[str]) -> lis
         size = 8 * metadata.num_rows * len(names)
         limits.check_expansion(path, size, path.stat().st_size, "decompressed")
         table = file.read(columns=names, use_threads=False)
+    for name in names if len(table) else ():
+        kind = table[name].type
+        if pa.types.is_temporal(kind) and not pa.types.is_duration(kind):
+            with suppress(ValueError, OverflowError):  # a year that no text can state
+                notes += date_notes(about, table[name][0])
     return [_numbers(table[name]) for name in names]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pytest
 
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import read_recording
+from physioprep.recording import reader_flags
 
 TIMED = "time: t\nchannels: {I: a}\nunits: mV\n"
 PLAIN = "sampling_rate: 250\nchannels: {I: a}\nunits: mV\n"
@@ -137,3 +139,31 @@ def test_a_start_with_a_zone_is_the_local_time(
     assert recording.start_time is not None
     assert recording.start_time.isoformat() == "2020-01-31T12:00:00"
     assert recording.metadata.get("time_zone") == zone
+    said = f"note:start_time: its zone ({zone}) is left out, the local time kept"
+    assert reader_flags(recording.metadata) == ([said] if zone else [])
+
+
+@pytest.mark.parametrize(
+    ("times", "first"),
+    [
+        (pa.array([0, 0.004]), None),
+        (pa.array([0, 4], pa.duration("ms")), None),
+        (pa.array([1_580_000_000, 1_580_000_001], pa.timestamp("s")), "2020-01-26 00:53:20"),
+        (pa.array([1_580_000_000_000, 1_580_000_000_004], pa.timestamp("ms", "UTC")),
+         "2020-01-26 00:53:20+00:00"),
+        (pa.array([10**18, 10**18 + 10**6], pa.timestamp("ns")), "2001-09-09 01:46:40"),
+        (["2020-01-31T12:00:00+02:00", "2020-01-31T12:00:01+02:00"], "2020-01-31T12:00:00+02:00"),
+        ([0, 0.5], None),
+    ],
+)  # fmt: skip
+def test_dates_of_a_time_column_are_noted(tmp_path: Path, times: Any, first: str | None) -> None:
+    path = tmp_path / ("a.csv" if isinstance(times, list) else "a.parquet")
+    if isinstance(times, list):
+        path.write_text("t,a\n" + "".join(f"{time},1\n" for time in times))
+    else:
+        pq.write_table(pa.table({"t": times, "a": [1.0, 2.0]}), path)
+    for more, said in (("", first), ("start_time: 2020-01-31T12:00:00\n", None)):
+        path.with_suffix(".yaml").write_text(TIMED + more)
+        flags = reader_flags(read_recording(path).metadata)
+        assert len(flags) == (said is not None)
+        assert said is None or f"begin at {said}: only their steps" in flags[0]
