@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physioprep.errors import StoreError
+from physioprep.suggest import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +83,16 @@ def source_of(
         else:
             out += [fact | each for each in ranges.of(sources, first / rate, last / rate)]
     if not out:
-        raise StoreError(f"{store.path}: record {record_id} has no channel {channel}")
+        held = [
+            name
+            for each in store.modalities
+            for name, has in zip(
+                store.channels(each), store.table(each, "present")[number], strict=True
+            )
+            if has
+        ]
+        hint = "" if channel is None else did_you_mean(channel, held)
+        raise StoreError(f"{store.path}: record {record_id} has no channel {channel}{hint}")
     return out
 
 

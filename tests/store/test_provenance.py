@@ -92,6 +92,7 @@ def test_what_is_not_there_is_one_line(native: Path) -> None:
     for arguments, cause in (
         (("--sample", "126007"), "has samples 0 to 126006 at 100 Hz, not 126007"),
         (("--channel", "V9"), "record r1 has no channel V9"),
+        (("--channel", "ii"), "record r1 has no channel ii; did you mean 'II'?"),
     ):
         done = CliRunner().invoke(app, ["info", str(native), "--record", "r1", *arguments])
         assert done.exit_code == 2
