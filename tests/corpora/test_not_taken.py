@@ -128,7 +128,9 @@ def test_readable_files_of_other_endings_are_listed(tmp_path: Path, edf) -> None
 
 @pytest.mark.parametrize("name", ["notes.txt", "README.txt", "people.csv"])
 def test_a_stray_text_beside_described_tables_is_no_recording(tmp_path: Path, name: str) -> None:
-    (tmp_path / "physioprep.yaml").write_text("sampling_rate: 250\nchannels: {I: lead}\n")
+    (tmp_path / "physioprep.yaml").write_text(
+        "sampling_rate: 250\nchannels: {I: lead}\nunits: mV\n"
+    )
     (tmp_path / "a.csv").write_text("t,lead\n0,1\n1,2\n")
     (tmp_path / "b.csv").write_text("")  # lost, and said to be
     (tmp_path / name).write_text("recorded on Monday, by Eve\n")

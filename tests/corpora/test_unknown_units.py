@@ -25,6 +25,7 @@ def raw(tmp_path: Path, wfdb, edf) -> Path:
 
 NOTES = [
     "unit not understood: '10uV': channels II, V1 of 3 recordings: a, b, c",
+    "unit not understood: 'NU': channel II of 1 recording: none",
     "unit not understood: 'uV/bit': channel EEG Cz of 1 recording: e",
 ]
 
@@ -58,9 +59,9 @@ def test_a_csv_says_that_it_keeps_no_notes(
     for ending, lost in (("parquet", False), ("json", False), ("csv", True)):
         caplog.clear()
         path = pp.write_manifest(frame, tmp_path / f"made-{ending}" / f"m.{ending}")
-        assert (f"{path}: a CSV has no place for notes: the 3 of the scan" in caplog.text) == lost
+        assert (f"{path}: a CSV has no place for notes: the 4 of the scan" in caplog.text) == lost
         assert pp.info(path)["not taken"] == ("not kept in a CSV" if lost else 1)
-        assert len(pp.info(path)["unit not understood"]) == 2  # its rows tell
+        assert len(pp.info(path)["unit not understood"]) == 3  # its rows tell
     caplog.clear()
     pp.write_manifest(frame.assign().pipe(without_notes), tmp_path / "n.csv")
     assert "no place for notes" not in caplog.text
@@ -79,3 +80,8 @@ def test_many_channels_and_recordings_are_counted_and_the_first_named() -> None:
         "unit not understood: 'x': channels V4, V5, V6, … of 50 recordings: 0, 1, 2, …"
     ]
     assert unit_notes(["a"], [[]], [[]]) == []
+
+
+def test_a_channel_without_a_unit_is_named_where_a_recipe_would_ask_for_it() -> None:
+    notes = unit_notes(["a"], [[["EEG Fp1", "Cz", "box"]]], [[["", "uV", " "]]])
+    assert notes == ["unit not understood: none stated: channel EEG Fp1 of 1 recording: a"]
