@@ -249,7 +249,8 @@ def _of_store(one: Input, row: int, ahead: Ahead) -> Iterator[Signal]:
         names, units = store.channels(modality), store.units(modality)
         sources = attributes.get("source_channels", {})
         written = tuple(str((sources.get(names[slot]) or [names[slot]])[0]) for slot in slots)
-        scale = np.abs(np.asarray(store.table(modality, "scale")[row][slots], np.float64))
+        step = np.abs(np.asarray(store.table(modality, "scale")[row][slots], np.float64))
+        whole = np.issubdtype(store.group[modality]["signal"].dtype, np.integer)  # else no steps
         stated = _source_rate(store.records, row, kind)
         for first in range(0, length, round(PIECE_S * rate)):
             values = ahead.get((one.path, row, modality))
@@ -260,7 +261,8 @@ def _of_store(one: Input, row: int, ahead: Ahead) -> Iterator[Signal]:
             yield Signal(
                 key, kind,
                 tuple(names[slot] for slot in slots), tuple(units[slot] for slot in slots),
-                rate, values, first / rate, scale, written, source_rate_hz=stated,
+                rate, values, first / rate, step if whole else None, written,
+                source_rate_hz=stated,
             )  # fmt: skip
 
 

@@ -100,6 +100,26 @@ def test_quality_can_be_filtered_on(store: Path, tmp_path: Path) -> None:
     assert bad[["record_id", "channel"]].values.tolist() == [["r7", "V3"]]
 
 
+@pytest.mark.parametrize("coarse", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_only_integers_have_steps(tmp_path: Path, whole: bool, coarse: bool) -> None:
+    x = np.random.default_rng(0).normal(0, 20e-6, (5000, 2))  # V
+    step = 20e-6 if coarse else 1e-7
+    root = tmp_path / "raw"
+    root.mkdir()
+    about = "sampling_rate: 250\nchannels: [Fz, Cz]\nunits: V\n"
+    (root / "a.yaml").write_text(about + (f"gain: {1 / step}\n" if whole else ""))
+    np.save(root / "a.npy", np.round(x / step).astype("<i2") if whole else x)
+    for recipe in ("native", "eeg-200hz"):
+        store = tmp_path / f"{recipe}.zarr"
+        pp.ingest(pp.scan(root, "folder"), store, recipe, scheduler="sync")
+        found = {each.check for each in audit([store], scheduler="sync").findings}
+        assert ("coarse-resolution" in found) == (whole and coarse and recipe == "native")
+    assert str(pp.open_store(tmp_path / "native.zarr").group["eeg"]["signal"].dtype) == (
+        "int16" if whole else "float64"
+    )
+
+
 def test_an_unknown_scheduler_is_one_error(store: Path) -> None:
     with pytest.raises(PhysioprepError, match="unknown scheduler 'somewhere'"):
         audit([store], scheduler="somewhere")
