@@ -26,7 +26,7 @@ from physioprep.facts import parse_facts
 from physioprep.harmonise.recipe import load_recipe
 from physioprep.readers import read_recording, regular
 from physioprep.shards.annotation_label import AnnotationLabel
-from physioprep.shards.annotations import _categorise
+from physioprep.shards.annotations import categorise
 from physioprep.shards.checksums import TABLE
 from tests.corpora.conftest import wfdb_record
 from tests.fuzz import stores
@@ -38,8 +38,8 @@ def test_expressions_that_backtrack_take_no_time() -> None:
     label = AnnotationLabel(name="a", categories={"(a+)+$": "x", r"(\w*)*!": "y"})
     table = pd.DataFrame({"text": ["a" * 50 + "!", "aa", ""]})
     codes: list[Any] = []
-    assert outcome(lambda: codes.append(_categorise(label, table))) == ""
-    assert _categorise(label, table)[0].tolist() == [1, 0, -1]
+    assert outcome(lambda: codes.append(categorise(label, table))) == ""
+    assert categorise(label, table)[0].tolist() == [1, 0, -1]
 
 
 def test_expressions_with_look_around_are_refused() -> None:

@@ -310,7 +310,6 @@ EVALUATED = {"evaluate": {"shards": "s.shards", "out": "r", "config": {"label": 
         ([change(SHARD, labels={"rythm": ["a"]})], "no label label_rythm; did you mean 'label_rhy"),
         ([change(SHARD, texts=["report"])], "step 3, shard: texts: no label label_report; did yo"),
         ([SHARD, change(TRAINED, label="label_rythm")], "step 4, finetune: label: no label label_"),
-        ([SHARD, change(TRAINED, label="rhythm")], "no label rhythm; did you mean 'label_rhythm'"),
         ([SHARD, change(EVALUATED, config={})], "evaluate: label: no label label_condition; ther"),
         ([SHARD, change(EVALUATED, labels=["label_rythm"])], "evaluate: labels: no label label_r"),
         ([change(SHARD, labels=[]), TRAINED], "finetune: label: no label label_rhythm; there are "

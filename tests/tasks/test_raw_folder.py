@@ -37,6 +37,6 @@ def test_the_folder_of_the_corpus_where_it_has_some_of_all(tmp_path: Path) -> No
     assert corpus_folder(task, tmp_path) == own
     assert describe_task("physionet-mi", tmp_path)["looked in"] == str(own)
     with pytest.raises(PhysioprepError, match="S001R04"):  # empty files: no reader knows them
-        run("tasks/physionet-mi", tmp_path, tmp_path / "out" / "run")
+        run("tasks/physionet-mi", tmp_path, tmp_path / "out" / "run", until="shard")
     manifest = read_manifest(tmp_path / "out" / "run" / "eegmmidb.parquet")
     assert sorted(manifest["path"]) == ["S001R04.edf", "S001R06.edf"]
