@@ -11,6 +11,7 @@ import logging
 import re
 import unicodedata
 import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
@@ -49,6 +50,29 @@ _HARMLESS: Final = frozenset(
 )
 _NAME: Final = re.compile(r"[?&#;]([^=?&#;/]+)=[^&#;/]")
 _PLAIN_VALUE: Final = re.compile(r"[\w.+-]*[:,)'\"\]]*")
+
+
+def first_names(names: Iterable[str], most: int = 3) -> str:
+    """Return the first of some names, separated by commas, and whether there are more.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Of records, files or channels.
+    most : int
+        How many are shown.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> first_names("abc"), first_names("abcd")
+    ('a, b, c', 'a, b, c, …')
+    """
+    held = list(names)
+    return ", ".join(held[:most]) + (", …" if len(held) > most else "")
 
 
 def quoted(text: str) -> str:

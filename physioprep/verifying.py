@@ -12,6 +12,7 @@ from physioprep import remote
 from physioprep.errors import PhysioprepError
 from physioprep.hashes import HASHES, listed_file, read_regular, sha256_of
 from physioprep.outputs import RESULTS_MARK, says_listed
+from physioprep.plain_text import first_names
 from physioprep.run_notes import FOLDER, MADE, listed_folders
 from physioprep.shards.checksums import TABLE, unseal
 from physioprep.shards.spec import SCHEMA as SHARDS
@@ -101,9 +102,9 @@ def _refuse_several(path: Path, models: list[Path]) -> None:
         return
     found = _folders_in(path, {})
     if any(schema_of(each) is not None or (each / RESULTS_MARK).is_file() for each in found):
-        names = ", ".join(each.relative_to(path).as_posix() for each in found[:5])
+        names = first_names((each.relative_to(path).as_posix() for each in found), 5)
         raise PhysioprepError(
-            f"{path}: holds several outputs ({names}{', …' * (len(found) > 5)}), and no {FOLDER}, "
+            f"{path}: holds several outputs ({names}), and no {FOLDER}, "
             "the notes of a run: give one of them"
         )
 

@@ -14,7 +14,7 @@ from physioprep import limits
 from physioprep.corpora.tables import lines_of
 from physioprep.errors import CorpusError
 from physioprep.local_path import local_path
-from physioprep.plain_text import quoted
+from physioprep.plain_text import first_names, quoted
 from physioprep.suggest import did_you_mean
 
 #: Columns of a manifest that a table is joined by, and names that tables have for them.
@@ -23,7 +23,6 @@ KEYS: Final = {
     "session": ("session", "study_id", "study", "exam_id", "ecg_id"),
     "subject_id": ("subject_id", "subject", "patient_id", "patient", "participant_id"),
 }
-_NAMED: Final = 3
 #: 007 and 1_000 are codes, and so is 12E5: only programs write numbers as 1e-05.
 _NUMBER: Final = re.compile(r"[+-]?(?:0|[1-9][0-9]*)?(?:\.[0-9]+)?(?:[eE][+-][0-9]{1,3})?")
 
@@ -150,7 +149,7 @@ def join_table(columns: dict[str, list[Any]], table: Table) -> str:
     if len(without) == len(keys):
         raise CorpusError(
             f"{table.name}: no {table.on} is a {table.key} of these recordings: it has "
-            f"{_some(table.rows)}; they have {_some(dict.fromkeys(map(str, keys)))}"
+            f"{first_names(table.rows)}; they have {first_names(dict.fromkeys(map(str, keys)))}"
         )
     misses = (
         f"{table.name} by {table.on}: {len(lost)} of {len(table.rows)} rows name no recording"
@@ -181,11 +180,6 @@ def _is_number(cell: str) -> bool:
     return math.isfinite(value) and Decimal(repr(value)) == Decimal(cell)
 
 
-def _some(keys: Iterable[str]) -> str:
-    held = list(keys)
-    return ", ".join(held[:_NAMED]) + (", …" if len(held) > _NAMED else "")
-
-
 def _in_brackets(keys: Iterable[str]) -> str:
-    said = _some(keys)
+    said = first_names(keys)
     return f" ({said})" if said else ""

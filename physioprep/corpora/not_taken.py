@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from physioprep.plain_text import first_names
+
 #: Archives and compressed files: what is in them is not looked at.
 ARCHIVES: Final = (
     *(".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".7z", ".rar", ".iso"),
@@ -32,7 +34,6 @@ A_TEXT: Final = "a text, table or picture"
 AN_ARCHIVE: Final = "compressed: unpack it"
 OF_NONE: Final = "not part of a recording that was found"
 UNKNOWN: Final = "unknown kind"
-_NAMED: Final = 3
 
 
 @dataclass
@@ -239,6 +240,6 @@ def in_words(kinds: Sequence[Mapping[str, Any]]) -> str:
     said = []
     for kind in kinds:
         names = [name for name in kind["files"] if name != kind["kind"]]
-        some = ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+        some = first_names(names)
         said.append(f"{kind['count']} {kind['kind']} ({kind['why']}{': ' if some else ''}{some})")
     return ", ".join(said)

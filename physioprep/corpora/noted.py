@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from physioprep.plain_text import first_names
 from physioprep.recording import NOTE
 
 #: How its notes begin in a manifest.
 NOTED: Final = "noted: "
 #: How the note of a label begins that no table of the corpus holds.
 UNKNOWN_LABEL: Final = "unknown label "
-_NAMED: Final = 3
 _LONGEST: Final = 60
 #: Most texts; a damaged corpus may give another one for each recording.
 _MOST: Final = 20
@@ -44,8 +44,7 @@ def reader_notes(records: Iterable[str], flags: Iterable[Sequence[str]]) -> list
                 found.setdefault(flag.removeprefix(NOTE), {})[record] = None
     ordered = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
     lines = [
-        f"{NOTED}{text}: {len(held)} recording{'s' * (len(held) > 1)}: "
-        f"{', '.join(list(held)[:_NAMED])}{', …' * (len(held) > _NAMED)}"
+        f"{NOTED}{text}: {len(held)} recording{'s' * (len(held) > 1)}: {first_names(held)}"
         for text, held in ordered[:_MOST]
     ]
     more = len(ordered) - _MOST

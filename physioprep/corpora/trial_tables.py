@@ -36,6 +36,7 @@ from physioprep.corpora.label_files import head_of
 from physioprep.corpora.tables import read_table
 from physioprep.documents import load_yaml
 from physioprep.errors import CorpusError, UnreadableFileError
+from physioprep.plain_text import first_names
 from physioprep.readers.endings import without_ending
 from physioprep.readers.label_rows import LabelRow, check_number, columns_of, interval, joined
 from physioprep.readers.label_rows import seconds as seconds_of
@@ -62,7 +63,6 @@ _KEYS: Final = ("file", *_NAMES, "labels")
 _WHOSE: Final = ("record", "session", "subject")
 #: Text and source of trials of which nothing but the time is said.
 _TRIAL: Final = "trial"
-_NAMED: Final = 3
 
 
 @dataclass(frozen=True)
@@ -308,14 +308,12 @@ def _compared(table: str, folder: str, found: _Trials, entries: Sequence[Entry])
     if idle:
         values = f"{len(idle)} of {len(found.rows)} values of {' and '.join(found.keys)}"
         hint = f" ({entries[0].record_id!r} would)" if "record" in found.keys and not used else ""
-        said.append(f"{table}: {values} are of no recording: {_some(idle)}{hint}")
+        said.append(f"{table}: {values} are of no recording: {first_names(idle)}{hint}")
     if bare:
-        said.append(f"{table}: {len(bare)} of {len(entries)} recordings have no row: {_some(bare)}")
+        said.append(
+            f"{table}: {len(bare)} of {len(entries)} recordings have no row: {first_names(bare)}"
+        )
     return said
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
 
 
 def _names(path: str, record_id: str) -> list[str]:

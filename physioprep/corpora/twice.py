@@ -8,8 +8,8 @@ from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
 from physioprep.corpora.noted import NOTED
+from physioprep.plain_text import first_names
 
-_NAMED: Final = 3
 _NAME: Final = "has the name of another recording in other files"
 
 
@@ -51,8 +51,7 @@ def twice_notes(columns: Mapping[str, list[Any]]) -> list[str]:
         if "same-record-id" in flags and path not in equal and names[posixpath.basename(path)] > 1
     ]
     return [
-        f"{NOTED}{text}: {len(held)} recording{'s' * (len(held) > 1)}: "
-        f"{', '.join(held[:_NAMED])}{', …' * (len(held) > _NAMED)}"
+        f"{NOTED}{text}: {len(held)} recording{'s' * (len(held) > 1)}: {first_names(held)}"
         for text, held in (("lies there twice", several), (_NAME, named))
         if held
     ]

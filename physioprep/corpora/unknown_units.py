@@ -8,10 +8,10 @@ from typing import Final
 
 from physioprep.harmonise.channels import modality_of
 from physioprep.harmonise.units import is_stated, is_understood
+from physioprep.plain_text import first_names
 
 #: How its notes begin in a manifest.
 UNIT: Final = "unit not understood: "
-_NAMED: Final = 3
 
 
 def unit_notes(
@@ -48,8 +48,8 @@ def unit_notes(
                 held[0][group_names[place]] = None
                 held[1][record] = None
     return [
-        f"{UNIT}{_said(unit)}: channel{'s' * (len(held[0]) > 1)} {_some(list(held[0]))} of "
-        f"{len(held[1])} recording{'s' * (len(held[1]) > 1)}: {_some(list(held[1]))}"
+        f"{UNIT}{_said(unit)}: channel{'s' * (len(held[0]) > 1)} {first_names(held[0])} of "
+        f"{len(held[1])} recording{'s' * (len(held[1]) > 1)}: {first_names(held[1])}"
         for unit, held in sorted(found.items())
     ]
 
@@ -70,7 +70,3 @@ def _unknown(names: tuple[str, ...], units: tuple[str, ...]) -> tuple[int, ...]:
 
 def _said(unit: str) -> str:
     return repr(unit) if unit.strip() else "none stated"
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")

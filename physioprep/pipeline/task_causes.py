@@ -16,6 +16,7 @@ from physioprep.corpora.noted import NOTED, UNKNOWN_LABEL
 from physioprep.corpora.summary import TABLE, note_lines
 from physioprep.pipeline.place import Place, Step
 from physioprep.pipeline.task import Task
+from physioprep.plain_text import first_names
 from physioprep.recording import NOTE
 from physioprep.shards.target import NOT_STATED
 
@@ -175,6 +176,4 @@ def _windows(windows: pd.DataFrame) -> str:
 
 
 def _some(records: Sequence[str]) -> str:
-    more = ", …" if len(records) > _NAMED else ""
-    count = f"{len(records)} record{'s' * (len(records) > 1)}"
-    return f"{count} ({', '.join(records[:_NAMED])}{more})"
+    return f"{len(records)} record{'s' * (len(records) > 1)} ({first_names(records)})"
