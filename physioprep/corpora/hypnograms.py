@@ -10,6 +10,7 @@ import math
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from physioprep.documents import load_yaml
 from physioprep.errors import CorpusError, UnreadableFileError
 from physioprep.readers.endings import without_ending
 from physioprep.readers.hypnogram_text import has_empty_epochs
+from physioprep.readers.parts import stamp
 from physioprep.readers.regular import read_text
 from physioprep.readers.table import SHARED
 from physioprep.recording import NOTE
@@ -196,6 +198,12 @@ def hypnogram_of(file: Path) -> Hypnogram | None:
     UnreadableFileError
         It is no YAML.
     """
+    return _hypnogram_said(*stamp(file))
+
+
+@lru_cache(maxsize=64)  # one is of many recordings
+def _hypnogram_said(name: str, modified_ns: int, size: int) -> Hypnogram | None:
+    file = Path(name)
     text = read_text(file, limits.MAX_YAML_BYTES)
     said = load_yaml(text, lambda cause: UnreadableFileError(file, cause))
     if not isinstance(said, dict) or "hypnogram" not in said:
