@@ -21,17 +21,17 @@ from physioprep.documents import load_yaml
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.confinement import check_confined
 from physioprep.readers.eeglab import UNNAMED, is_voltage
-from physioprep.readers.mat_file import items_of, load_mat, value_of
+from physioprep.readers.mat_file import items_of, value_of
 from physioprep.readers.parser_limits import allow
 from physioprep.readers.pauses import flagged
 from physioprep.readers.regular import opened, read_text
+from physioprep.readers.table import OF_LABELS, SHARED
 from physioprep.readers.table_trials import labels_file, labels_of
 from physioprep.readers.trials import label_text, of_trials
 from physioprep.recording import Recording
 from physioprep.suggest import did_you_mean
 
 _KEYS: Final = ("labels", "labels_file", "units")
-_SHARED: Final = "physioprep.yaml"
 
 
 def description_of(path: Path) -> tuple[Path, dict[str, Any]] | None:
@@ -57,16 +57,16 @@ def description_of(path: Path) -> tuple[Path, dict[str, Any]] | None:
     >>> description_of(Path("none.set")) is None
     True
     """
-    for file in (path.with_suffix(".yaml"), path.with_name(_SHARED)):
+    for file in (path.with_suffix(".yaml"), path.with_name(SHARED)):
         if not file.is_file():
             continue
         about = load_yaml(
             read_text(file, limits.MAX_YAML_BYTES), partial(UnreadableFileError, file)
         )
-        said = set(about) - {"hypnogram", "events"} if isinstance(about, dict) else set()
+        said = set(about) - set(OF_LABELS) if isinstance(about, dict) else set()
         if said and said <= set(_KEYS):
             return file, about
-        if said and file.name != _SHARED:
+        if said and file.name != SHARED:
             unknown = str(min(said - set(_KEYS), key=str))
             what = f"unknown key {unknown!r} of EEGLAB's epochs"
             raise UnreadableFileError(file, what + did_you_mean(unknown, _KEYS))
@@ -99,13 +99,15 @@ def labels_of_epochs(path: Path) -> Path | None:
     return None if file == path else file
 
 
-def read_epochs(path: Path, *, samples: bool) -> Recording | None:
+def read_epochs(path: Path, content: Mapping[str, Any], *, samples: bool) -> Recording | None:
     """Read a file of epochs.
 
     Parameters
     ----------
     path : Path
         The ``.set`` file.
+    content : mapping of str to Any
+        Its variables, from `physioprep.readers.mat_file.load_mat`.
     samples : bool
         Whether they are wanted.
 
@@ -120,7 +122,6 @@ def read_epochs(path: Path, *, samples: bool) -> Recording | None:
     UnreadableFileError
         The file is damaged, contradicts itself, or has other than one label per epoch.
     """
-    content = load_mat(path)
     eeg = content.get("EEG", content)
     if not isinstance(eeg, dict) or not {"nbchan", "pnts", "trials", "srate", "data"} <= set(eeg):
         return None

@@ -186,10 +186,10 @@ def _epochs(path: Path, *, samples: bool) -> Recording | None:
     from physioprep.readers.eeglab_epochs import read_epochs
 
     try:
-        load_mat(path)
+        content = load_mat(path)
     except UnreadableFileError:
         return None  # MNE's own cause is better
-    return read_epochs(path, samples=samples)
+    return read_epochs(path, content, samples=samples)
 
 
 def _as_eeglab(recording: Recording, eeg: Any) -> Recording:
