@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from physioprep.errors import UnreadableFileError
 from physioprep.limits import check_rate, one_error
+from physioprep.readers import recognise
 from physioprep.readers.confinement import check_confined, confined_to, own_folder
-from physioprep.readers.regular import opened
 
 if TYPE_CHECKING:
     from physioprep.recording import Header, Recording
@@ -32,6 +32,7 @@ FORMATS: dict[str, str] = {
     "pickles": "physioprep.readers.pickles",
     "mne": "physioprep.readers.mne",
     "table": "physioprep.readers.table",
+    **recognise.BY_CONTENT,
 }
 
 #: First bytes of a file, and the format that they identify.
@@ -84,18 +85,18 @@ def detect_format(path: str | Path) -> str:
         from physioprep.readers.parts import split_part
 
         name = str(split_part(name)[0])
-    if os.path.isdir(name):  # noqa: PTH112 (hot path)
-        magic = b""  # some formats that MNE reads are folders
-    else:
-        with opened(name) as file:
-            magic = os.read(file, 8)
+    head = recognise.read_head(name)  # some formats are folders
     stem, suffix = os.path.splitext(name)  # noqa: PTH122
+    if suffix.lower() in recognise.ENDINGS:
+        said = recognise.recognise(name, head)
+        if said is not None:
+            return said
     if suffix.lower() not in _NOT_WFDB and os.path.isfile(stem + ".hea"):  # noqa: PTH113
         return "wfdb"
-    return _by_content(Path(name), suffix.lower(), magic)
+    return _by_content(Path(name), suffix.lower(), head)
 
 
-def _by_content(path: Path, suffix: str, magic: bytes) -> str:
+def _by_content(path: Path, suffix: str, head: bytes) -> str:
     """Return the format of a file that is no WFDB record."""
     from physioprep.readers import mne, table
 
@@ -106,10 +107,13 @@ def _by_content(path: Path, suffix: str, magic: bytes) -> str:
     if suffix == ".mat":
         return "mat"
     for first, format in _MAGIC:
-        if magic.startswith(first):
+        if head.startswith(first):
             return format
-    if suffix in (".pkl", ".pickle") or (magic[:1] == b"\x80" and magic[1:2] <= b"\x05"):
+    if suffix in (".pkl", ".pickle") or (head[:1] == b"\x80" and head[1:2] <= b"\x05"):
         return "pickles"
+    said = recognise.recognise(path, head)
+    if said is not None:
+        return said
     if suffix in table.SUFFIXES:
         return "table"  # its reader raises that the description is missing
     raise UnreadableFileError(path, "no reader knows this format")

@@ -22,10 +22,11 @@ from typing import Any, Final
 
 from physioprep.errors import ChecksumError, UnreadableFileError
 from physioprep.limits import VARIABLE
-from physioprep.readers import frames, parser_limits
+from physioprep.readers import frames, parser_limits, person
+from physioprep.readers.recognise import BY_CONTENT
 
 #: Formats whose parsers are libraries, or build what a file describes.
-GUARDED: Final = frozenset({"mat", "hdf5", "pickles", "mne", "table"})
+GUARDED: Final = frozenset({"mat", "hdf5", "pickles", "mne", "table", *BY_CONTENT})
 _ERRORS: Final = {kind.__name__: kind for kind in (UnreadableFileError, ChecksumError)}
 _START: Final = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
@@ -188,6 +189,7 @@ def read_guarded(module: str, path: str, *, root: str | None, act: str, verify: 
         **{"module": module, "path": path, "root": root, "act": act, "verify": verify},
         "cwd": None if os.path.isabs(path) else os.getcwd(),  # noqa: PTH109, PTH117 (hot path)
         "limits": parser_limits.chosen().to_json(),
+        "key": person.key_in_use().hex(),
     }
     file = path.partition("#")[0]
     with children.slots:

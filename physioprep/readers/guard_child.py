@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from physioprep.errors import PhysioprepError, UnreadableFileError
 from physioprep.parallel.workers import end_with
-from physioprep.readers import frames, guard, notes, parser_limits, watch
+from physioprep.readers import frames, guard, notes, parser_limits, person, watch
 from physioprep.readers.parts import split_part
 from physioprep.trees import files_below
 
@@ -64,6 +64,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(name)
     if request["cwd"] is not None:
         os.chdir(request["cwd"])
+    person.use_key(bytes.fromhex(request["key"]))
     reader = import_module(name)
     for library in _LIBRARIES.get(name.removeprefix(_READERS), ()):
         import_module(library)

@@ -1,0 +1,74 @@
+"""Formats that files say by their content, since their endings do not tell.
+
+Four vendors call their files ``.xml``, three ``.ecg``. Each module here has ``is_mine``, which
+looks at the first bytes of a file (or at a folder) and is right or says no.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from physioprep.readers.regular import opened
+
+#: Bytes from the beginning of a file that `is_mine` of a module receives.
+HEAD: Final = 4096
+#: The module that reads each format; asked in this order.
+BY_CONTENT: Final[dict[str, str]] = {}
+#: Endings, in lower case, of files whose content is asked before anything else.
+ENDINGS: Final = (
+    *(".xml", ".dcm", ".scp", ".ecg", ".ann", ".xdf", ".xdfz", ".acq", ".trc", ".e", ".nwb"),
+    *(".zip", ".hl7", ".mwf"),
+)
+
+
+def recognise(path: str | Path, head: bytes) -> str | None:
+    """Return the format that the content of a file says.
+
+    Parameters
+    ----------
+    path : path-like
+        A file or a folder.
+    head : bytes
+        The first `HEAD` bytes; empty for a folder.
+
+    Returns
+    -------
+    str or None
+        A key of `BY_CONTENT`; None if it is none of these.
+
+    Examples
+    --------
+    >>> recognise("a.txt", b"no signals here") is None
+    True
+    """
+    where = Path(path)
+    for format, module in BY_CONTENT.items():
+        if import_module(module).is_mine(where, head):
+            return format
+    return None
+
+
+def read_head(path: str | Path) -> bytes:
+    """Return the first bytes of a file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    bytes
+        `HEAD` at most; empty for a folder.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file is missing or cannot be opened.
+    """
+    if os.path.isdir(path):  # noqa: PTH112 (hot path)
+        return b""
+    with opened(path) as file:
+        return os.read(file, HEAD)
