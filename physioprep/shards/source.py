@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from physioprep.errors import ShardError, StoreError
 from physioprep.remote import fetch, join
 from physioprep.store.damage import named
+from physioprep.store.listed import read_listed
+from physioprep.store.span import SpanLayout, read_span, span_layout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,6 +148,11 @@ def _signal(path: str | Path, generation: object) -> Any:
     return zarr.open_array(zarr_place(root), path=f"{name}/signal", mode="r")
 
 
+@lru_cache(maxsize=64)
+def _layout(path: Path, generation: object) -> SpanLayout | None:
+    return span_layout(read_listed(path.parent, f"{path.name}/signal/zarr.json"))
+
+
 def read_samples(path: str | Path, start: int, stop: int) -> NDArray[Any]:
     """Read a run of samples of a group, whatever records it touches.
 
@@ -170,8 +177,13 @@ def read_samples(path: str | Path, start: int, stop: int) -> NDArray[Any]:
     if isinstance(path, Path):
         try:
             generation: object = (path / "signal" / "zarr.json").stat().st_mtime_ns
+            layout = _layout(path, generation)
         except OSError as error:
             raise StoreError(f"{path}/signal/zarr.json: {error.strerror}") from None
+        if layout is not None:
+            samples = read_span(path.parent, path.name, layout, start, stop)
+            if samples is not None:
+                return samples
     else:
         generation = fetch(join(path, "signal/zarr.json"))
     with named(path):

@@ -88,6 +88,25 @@ def _check(root: Path, key: str) -> None:
         _CHECKED[root, key] = now
 
 
+def check_listed(root: Path, key: str) -> None:
+    """Compare a file with its hash, where this process has not yet done so.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the store.
+    key : str
+        Of the file, relative to it. One that does not exist is left to whoever opens it.
+
+    Raises
+    ------
+    StoreError
+        Its bytes are not those that were written.
+    """
+    if not _is_checked(root, key):
+        _check(root, key)
+
+
 def _refuse_missing(root: Path, key: str) -> None:
     if key in _listed(root, _known(root / HASHES)):
         raise _wrong(root, key, "missing")
@@ -182,8 +201,7 @@ def read_listed(path: str | Path, name: str) -> bytes:
         There is no such file.
     """
     if isinstance(path, Path):
-        if not _is_checked(path, name):
-            _check(path, name)
+        check_listed(path, name)
         return (path / name).read_bytes()
     content = remote.fetch(remote.join(path, name))
     _check_object(path, _listed.__wrapped__(path, None), name, content)

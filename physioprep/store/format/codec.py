@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.store.format.layout import BLOSC, GroupLayout, fill_of
 
-_EMPTY = 0xFFFF_FFFF_FFFF_FFFF
+#: Offset and length, in the index of a shard, of a chunk of fill values alone.
+EMPTY: Final = 0xFFFF_FFFF_FFFF_FFFF
 _NAME = BLOSC["cname"].encode()
 _SHUFFLE = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}[BLOSC["shuffle"]]
 
@@ -131,7 +132,7 @@ def pack_shard(chunks: Sequence[bytes | None], layout: GroupLayout) -> bytes | N
     """
     from google_crc32c import value as crc32c
 
-    index = np.full((layout.shard // layout.chunk, 2), _EMPTY, "<u8")
+    index = np.full((layout.shard // layout.chunk, 2), EMPTY, "<u8")
     offset = 0
     parts = []
     for i, chunk in enumerate(chunks):
