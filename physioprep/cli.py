@@ -62,6 +62,28 @@ def corpora(
     console.print_table("Corpora", columns, cells)
 
 
+@app.command(epilog="Example: physioprep formats")
+def formats(as_json: Json = False) -> None:
+    """List the file formats that are read, and what is missing to read the rest."""
+    from physioprep.readers.formats import list_formats
+
+    rows = [
+        {
+            "format": each.title,
+            "files": each.files,
+            "read by": each.library or "physioprep",
+            "to read it": each.missing or "ready",
+        }
+        for each in list_formats()
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    columns = tuple(rows[0])
+    cells = [[text.replace("'", "") for text in row.values()] for row in rows]  # fits 80 columns
+    console.print_table("Formats", columns, cells)
+
+
 @app.command(epilog="Example: physioprep scan data/mitdb --corpus mitdb -o mitdb.parquet")
 def scan(
     root: Annotated[str, typer.Argument(help="Folder of the raw corpus, or its URL.")],
@@ -80,6 +102,13 @@ def scan(
         str | None,
         typer.Option(help="Column of --join: record_id, study_id, subject_id; or NAME=session …"),
     ] = None,
+    pseudonym_key: Annotated[
+        Path | None,
+        typer.Option(help="File with a secret: ids of people in clinical files become its HMAC."),
+    ] = None,
+    shift_dates: Annotated[
+        bool, typer.Option("--shift-dates", help="Move start times, per person, into the past.")
+    ] = False,
     scheduler: Scheduler = None,
     workers: Workers = None,
     overwrite: Overwrite = False,
@@ -104,6 +133,8 @@ def scan(
             pattern=pattern,
             join=join,
             on=on,
+            pseudonym_key=pseudonym_key,
+            shift_dates=shift_dates,
             scheduler=scheduler,
             workers=workers,
             progress=advance,

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -13,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from physioprep.corpora import corpus_module
 from physioprep.corpora.entry import FOLDER_ENDINGS, Entry, LabelValue
 from physioprep.corpora.faults import LONGEST_NAME, faults_by_record, faults_by_signal
+from physioprep.corpora.people import People, shifted, with_person
 from physioprep.errors import PhysioprepError
 from physioprep.facts import Facts, load_facts
 from physioprep.hashes import kind_of
 from physioprep.readers.confinement import confined_to, is_inside
+from physioprep.readers.person import use_key
 from physioprep.readers.unexpected import unexpected_place, unexpected_traceback
 from physioprep.recording import reader_flags
 from physioprep.trees import files_below
@@ -58,7 +61,8 @@ def read_rows(job: Mapping[str, Any], item: Mapping[str, Any]) -> list[Row]:
     Parameters
     ----------
     job : mapping
-        ``"corpus"``: its name; ``"folder"``: where it is, absolute.
+        ``"corpus"``: its name; ``"folder"``: where it is, absolute; ``"people"``: as `People` of
+        `physioprep.corpora.people` gives it.
     item : mapping
         ``"entries"``: recordings, as `Entry.to_json` gives them.
 
@@ -67,7 +71,8 @@ def read_rows(job: Mapping[str, Any], item: Mapping[str, Any]) -> list[Row]:
     list of Row
         One per entry, in their order. A recording that cannot be read has its error in it.
     """
-    reader = _reader(job["corpus"], job["folder"])
+    reader = _reader(*_settings(job))
+    use_key(reader.key)
     return [reader.row(Entry.from_json(values)) for values in item["entries"]]
 
 
@@ -89,18 +94,24 @@ def failed_row(job: Mapping[str, Any], entry: Sequence[Any], cause: str) -> Row:
     """
     found = Entry.from_json(entry)
     error = f"{found.path}: the process that read its header died ({cause})"
-    return _reader(job["corpus"], job["folder"]).without_header(found, error)
+    return _reader(*_settings(job)).without_header(found, error)
+
+
+def _settings(job: Mapping[str, Any]) -> tuple[str, str, str, bool, bool]:
+    people = job["people"]
+    return job["corpus"], job["folder"], people["key"], people["numbered"], people["shift"]
 
 
 @lru_cache(maxsize=8)
-def _reader(corpus: str, folder: str) -> _HeaderReader:
-    return _HeaderReader(corpus, folder)
+def _reader(corpus: str, folder: str, key: str, numbered: bool, shift: bool) -> _HeaderReader:
+    return _HeaderReader(corpus, folder, People(bytes.fromhex(key), numbered, shift))
 
 
 class _HeaderReader:
     """What the headers of a corpus are read with; one per process and corpus."""
 
-    def __init__(self, corpus: str, folder: str) -> None:
+    def __init__(self, corpus: str, folder: str, people: People) -> None:
+        self.key, self._people = people.key, people
         facts, module = load_facts(corpus), corpus_module(corpus)
         self._folder, self._prefix = folder, f"{folder}{os.sep}"
         self._describe = getattr(module, "describe", None)
@@ -124,6 +135,7 @@ class _HeaderReader:
             with confined_to(self._folder):
                 if self._describe is not None:
                     entry = self._describe(entry, header)
+                entry = with_person(entry, header.metadata, numbered=self._people.numbered)
                 groups = self._groups(header)
         except (PhysioprepError, OSError) as refused:
             return self.without_header(entry, self._relative(str(refused)))
@@ -165,7 +177,7 @@ class _HeaderReader:
             header.format if header is not None else None,
             files,
             n_bytes,
-            header.start_time if header is not None else None,
+            self._start(header, subject) if header is not None else None,
             _duration(header),
             *groups,
             entry.age,
@@ -176,6 +188,11 @@ class _HeaderReader:
             error,
         )
         return Row(values, entry.labels, trace)
+
+    def _start(self, header: Header, subject: str | None) -> datetime | None:
+        if not self._people.shift_dates:
+            return header.start_time
+        return shifted(header.start_time, subject, self.key)
 
     def _files(
         self, entry: Entry, header: Header | None

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from physioprep.corpora import corpus_module, not_taken
+from physioprep.corpora.columns import Columns
 from physioprep.corpora.entry import Entry, is_utf8, named_in_utf8, walk
 from physioprep.corpora.file_hashes import fill_hashes, hash_corpus
 from physioprep.corpora.fit import misfits
-from physioprep.corpora.headers import COLUMNS, Row, failed_row
+from physioprep.corpora.headers import Row, failed_row
 from physioprep.corpora.join import join_table, read_join
 from physioprep.corpora.noted import reader_notes
+from physioprep.corpora.people import People, number_people, people_of
 from physioprep.corpora.summary import table_notes
 from physioprep.corpora.twice import twice_notes
 from physioprep.corpora.unknown_units import unit_notes
@@ -49,6 +51,7 @@ class _Runner:
     progress: Progress | None
     client: Any  # of the cluster that runs headers and hashes
     phases: int
+    people: People
 
 
 def scan(
@@ -62,6 +65,8 @@ def scan(
     pattern: str | None = None,
     join: str | Path | None = None,
     on: str | None = None,
+    pseudonym_key: str | Path | None = None,
+    shift_dates: bool = False,
     progress: Progress | None = None,
     announce: Announce | None = None,
 ) -> pd.DataFrame:
@@ -97,6 +102,13 @@ def scan(
         CSV or TSV whose columns become labels; misses on both sides are in the notes.
     on : str, optional
         Its column of records, studies or subjects, see `physioprep.corpora.join.read_join`.
+    pseudonym_key : path-like, optional
+        File with a secret of 16 bytes or more. Subjects that only a clinical file names become the
+        HMAC-SHA256 of their id: the same under the same key. By default they are numbered:
+        ``person-1``, ``person-2`` …
+    shift_dates : bool
+        Move every ``start_time`` into the past by up to ten years, all of one person by the same
+        number of days; the same in every scan with the same key.
     progress : callable, optional
         Called with (done, total) steps: one per header, one per hash.
     announce : callable, optional
@@ -126,11 +138,12 @@ def scan(
     """
     choose_scheduler(scheduler, workers, "sync", CorpusError)  # refuse it before any work
     table = read_join(join, on)
+    people = people_of(pseudonym_key, shift_dates=shift_dates)
     with (
         not_taken.walking() as walked,
         one_cluster(scheduler, workers, announce, CorpusError) as client,
     ):
-        runner = _Runner(scheduler, workers, progress, client, 2 if hashes else 1)
+        runner = _Runner(scheduler, workers, progress, client, 2 if hashes else 1, people)
         if is_remote(root):
             columns = _scan_url(str(root).rstrip("/"), corpus, version, pattern, runner)
         else:
@@ -238,11 +251,14 @@ def _scan_headers(
         version = _version_of(facts, module, folder)
     elif facts.versions:
         facts.version(version)  # raises where it is not one of them
-    columns = _read_headers(entries, {"corpus": corpus, "folder": str(folder)}, runner)
+    job = {"corpus": corpus, "folder": str(folder), "people": runner.people.to_json()}
+    columns = _read_headers(entries, job, runner)
     columns["corpus"] = [corpus] * len(entries)
     columns["corpus_version"] = [version] * len(entries)
     columns["root"] = [str(folder)] * len(entries)
     _drop_parts_of_others(columns)
+    if runner.people.numbered:
+        columns["subject_id"] = number_people(columns["subject_id"])
     return columns
 
 
@@ -254,10 +270,10 @@ def _found() -> str:
 
 
 def _read_headers(
-    entries: list[Entry], job: dict[str, str], runner: _Runner
+    entries: list[Entry], job: dict[str, Any], runner: _Runner
 ) -> dict[str, list[Any]]:
     """Run the tasks that read headers; return their rows as columns, in order of `entries`."""
-    table = _Columns()
+    table = Columns()
     default = "processes" if len(entries) >= _MANY else "sync"
     scheduler = choose_scheduler(runner.scheduler, runner.workers, default, CorpusError)
     workers = 1 if scheduler == "sync" else runner.workers or len(os.sched_getaffinity(0))
@@ -292,44 +308,6 @@ def _read_headers(
 
     run(scheduler, tasks(0, len(entries), per_task))
     return table.finish()
-
-
-class _Columns:
-    """Manifest columns as plain lists, filled with rows whose tasks end in any order."""
-
-    def __init__(self) -> None:
-        self.columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-        self._append_to = [column.append for column in self.columns.values()]
-        self._early: dict[int, list[Row]] = {}
-        self._length = 0
-        self.n_rows = 0
-
-    def add(self, first: int, rows: list[Row]) -> None:
-        """Add rows, the first of which has the number `first`."""
-        self.n_rows += len(rows)
-        self._early[first] = rows
-        while self._length in self._early:
-            for row in self._early.pop(self._length):
-                self._append(row)
-
-    def _append(self, row: Row) -> None:
-        for append, value in zip(self._append_to, row.values, strict=True):
-            append(value)
-        for name, value in row.labels.items():
-            column = self.columns.setdefault(f"label_{name}", [])
-            column.extend([None] * (self._length - len(column)))
-            column.append(value)
-        self._length += 1
-        if row.trace is not None:
-            path, error = (row.values[COLUMNS.index(name)] for name in ("path", "error"))
-            log.warning("%s: %s; this may be a fault of physioprep", path, error)
-            log.debug("%s: %s", path, row.trace)
-
-    def finish(self) -> dict[str, list[Any]]:
-        """Return the columns, all of one length."""
-        for column in self.columns.values():
-            column.extend([None] * (self._length - len(column)))
-        return self.columns
 
 
 def _files_of(columns: dict[str, list[Any]]) -> list[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -104,8 +103,8 @@ def person(
     -------
     dict
         Of ``"pseudonym"``, ``"age"`` (years) and ``"sex"`` (``"F"`` or ``"M"``) those that are
-        known, and ``"identifying"``: what the file has that names the person (``"id"``, ``"name"``,
-        ``"birth date"``).
+        known, and always ``"identifying"``: what the file has that names the person (``"id"``,
+        ``"name"``, ``"birth date"``).
 
     Examples
     --------
@@ -125,8 +124,7 @@ def person(
     if sex.strip().lower() in _SEXES:
         said["sex"] = _SEXES[sex.strip().lower()]
     found = {"id": known, "name": fallback, "birth date": born}
-    if any(found.values()):
-        said["identifying"] = [kind for kind, text in found.items() if text]
+    said["identifying"] = [kind for kind, text in found.items() if text]
     return said
 
 
@@ -138,13 +136,13 @@ def _age(birth_date: date | None, recorded: date | datetime | None) -> float | N
     return float(recorded.year - birth_date.year - not_yet)
 
 
-def days_of_shift(metadata: Mapping[str, Any], key: bytes) -> int:
+def days_of_shift(subject: str, key: bytes) -> int:
     """Return by how many days the dates of a person are shifted: the same for all recordings.
 
     Parameters
     ----------
-    metadata : mapping
-        As `person` gives it; recordings without a pseudonym share one shift.
+    subject : str
+        The person; ``""`` for all that is of nobody.
     key : bytes
         Secret of the shifts.
 
@@ -153,6 +151,5 @@ def days_of_shift(metadata: Mapping[str, Any], key: bytes) -> int:
     int
         From -3650 to -1: shifted dates lie in the past, and intervals of a person stay as they are.
     """
-    text = str(metadata.get("pseudonym", ""))
-    digest = hmac.new(key, f"dates|{text}".encode(), "sha256").digest()
+    digest = hmac.new(key, f"dates|{subject}".encode(), "sha256").digest()
     return -1 - int.from_bytes(digest[:8], "big") % 3650

@@ -44,6 +44,7 @@ from physioprep.plain_text import quoted
 from physioprep.readers.eeglab_epochs import labels_of_epochs
 from physioprep.readers.endings import RECORDINGS, is_edf, without_ending
 from physioprep.readers.label_rows import joined
+from physioprep.readers.recognise import ENDINGS, read_head, recognise
 from physioprep.readers.regular import read_bytes
 from physioprep.readers.table import SHARED, SUFFIXES, description_of, labels_of_trials
 from physioprep.readers.table_text import TEXT_SUFFIXES, has_described_columns
@@ -175,6 +176,8 @@ def _is_recording(path: str, root: Path, with_header: set[str]) -> bool:
     if low.endswith(_TABLES):
         description = description_of(root / path)
         if description is None:
+            if _has_known_content(path, root):
+                return True
             _say_description_above(path, root)
             return False
         own = description.stem == path.rpartition("/")[2].rpartition(".")[0]
@@ -191,9 +194,19 @@ def _is_recording(path: str, root: Path, with_header: set[str]) -> bool:
         return False  # a header describes it
     if low.endswith(RECORDINGS):
         return True
-    if low.endswith((*TEXTS, *ARCHIVES)) or has_header:
+    if has_header:
         return False
-    return is_edf(root / path)
+    if low.endswith((*TEXTS, *ARCHIVES)) and not low.endswith(ENDINGS):
+        return False
+    return is_edf(root / path) or _has_known_content(path, root)
+
+
+def _has_known_content(path: str, root: Path) -> bool:
+    """Return whether the first bytes of a file are those of a format."""
+    try:
+        return recognise(root / path, read_head(root / path)) is not None
+    except (OSError, UnreadableFileError):
+        return False  # a link that leads nowhere, a file that may not be read
 
 
 def _is_another(path: str, root: Path) -> bool:
