@@ -16,8 +16,7 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ import torch
 from torch import Tensor
 
 import models
-from physiomodels.model import by_size
 from physiomodels.model.encoder import CrissCrossEncoder
 
 Step = Callable[[], object]
@@ -113,7 +111,7 @@ def mixed(device: str, sizes: Sizes) -> None:
     present[: mixed_leads.ONE_LEAD, 1:] = False
 
     def dense() -> Tensor:
-        with part_cost(10**12):
+        with mixed_leads.one_part():
             return encoder.masked_loss(x, mask, present)
 
     steps = {
@@ -122,16 +120,6 @@ def mixed(device: str, sizes: Sizes) -> None:
         "all leads": training(encoder, lambda: encoder.masked_loss(x, mask)),
     }
     print_times(steps, device, sizes.repeats)
-
-
-@contextmanager
-def part_cost(cost: int) -> Iterator[None]:
-    before = dict(by_size.PART_COST)
-    by_size.PART_COST.update(dict.fromkeys(before, cost))
-    try:
-        yield
-    finally:
-        by_size.PART_COST.update(before)
 
 
 def forward(call: Callable[[], Tensor]) -> Step:

@@ -6,8 +6,9 @@
 the width of twelve with the absent leads masked (dense), and 32 windows that have all twelve.
 Same weights, loss and masks; the three take turns, and medians are compared. "small" is the encoder
 of pipelines/ecg-pretrain.yaml (10 s in patches of 0.25 s), "cbramod" the published size. "cost"
-measures `physiomodels.model.by_size.PART_COST`. Windows are random numbers: only time is measured,
-as processor time of one thread, which other users of a machine change little.
+measures the CPU's cost of a part in `physiomodels.model.by_size.CUTTING`. Windows are random
+numbers: only time is measured, as processor time of one thread, which other users of a machine
+change little.
 """
 
 from __future__ import annotations
@@ -91,13 +92,13 @@ def step_s(encoder: CrissCrossEncoder, x: Tensor, mask: Tensor, present: Tensor 
 
 @contextmanager
 def one_part() -> Iterator[None]:
-    """Make parts so dear that a batch stays whole."""
-    before = by_size.PART_COST["cpu"]
-    by_size.PART_COST["cpu"] = 10**12
+    """Make parts so dear that a batch stays whole, on any device."""
+    before = dict(by_size.CUTTING)
+    by_size.CUTTING.update(dict.fromkeys(before, by_size.Cutting(10**12)))
     try:
         yield
     finally:
-        by_size.PART_COST["cpu"] = before
+        by_size.CUTTING.update(before)
 
 
 if __name__ == "__main__":

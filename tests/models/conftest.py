@@ -11,7 +11,7 @@ import torch
 
 from physiomodels.model.encoder import CrissCrossEncoder
 
-collect_ignore = ["kill_at_random.py"]  # a script
+collect_ignore = ["kill_at_random.py", "two_processes.py"]  # scripts
 
 
 @pytest.fixture(autouse=True)

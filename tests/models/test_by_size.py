@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from physiomodels.model import by_size
-from physiomodels.model.by_size import parts_by_size, put_together, take
+from physiomodels.model.by_size import Cutting, parts_by_size, put_together, take
 from physiomodels.model.encoder import CrissCrossEncoder
 
 Make = Callable[..., CrissCrossEncoder]
@@ -25,12 +25,14 @@ def mixed_batch(n_samples: int, seed: int) -> Tensor:
     return leads & times & holes
 
 
+@pytest.mark.parametrize("rounded", [False, True])
 @pytest.mark.parametrize("part_cost", [0, 7, 10**9])
 @pytest.mark.parametrize("seed", range(5))
-def test_each_patch_that_exists_is_in_one_part(seed: int, part_cost: int) -> None:
+def test_each_patch_that_exists_is_in_one_part(seed: int, part_cost: int, rounded: bool) -> None:
     present = mixed_batch(9, seed)
-    parts = parts_by_size(present, part_cost)
-    cells = torch.cat([part.cells.flatten() for part in parts])
+    parts = parts_by_size(present, Cutting(part_cost, rounded))
+    real = [part.cells[: part.samples] for part in parts]
+    cells = torch.cat([each.flatten() for each in real])
     assert len(cells.unique()) == len(cells)
     held = torch.zeros(present.numel(), dtype=torch.bool)
     held[cells] = True
@@ -44,9 +46,16 @@ def test_each_patch_that_exists_is_in_one_part(seed: int, part_cost: int) -> Non
     assert len(parts) <= (9 if part_cost < 10**9 else 1)
 
 
+def rounded_up(n: int, most: int) -> int:
+    return min(most, *(size for size in (1, 2, 3, 4, 6, 8, 12, 16) if size >= n))
+
+
+@pytest.mark.parametrize("rounded", [False, True])
 @pytest.mark.parametrize("part_cost", [0, 3, 20])
 @pytest.mark.parametrize("seed", range(5))
-def test_no_other_cut_of_the_sorted_samples_is_cheaper(seed: int, part_cost: int) -> None:
+def test_no_other_cut_of_the_sorted_samples_is_cheaper(
+    seed: int, part_cost: int, rounded: bool
+) -> None:
     present = mixed_batch(7, seed)
     sizes = sorted(
         (leads, times)
@@ -54,16 +63,39 @@ def test_no_other_cut_of_the_sorted_samples_is_cheaper(seed: int, part_cost: int
         if (leads := int(sample.any(1).sum())) and (times := int(sample.any(0).sum()))
     )
 
+    def cost_of(run: list[tuple[int, int]]) -> int:
+        shape = (len(run), max(size[0] for size in run), max(size[1] for size in run))
+        if rounded:
+            n_rows, leads, times = map(rounded_up, shape, present.shape)
+            return n_rows * leads * times + part_cost
+        return shape[0] * shape[1] * shape[2] + part_cost
+
     def cost(cuts: tuple[int, ...]) -> int:
-        runs = [sizes[a:b] for a, b in itertools.pairwise((0, *cuts, len(sizes)))]
-        return sum(
-            len(run) * max(s[0] for s in run) * max(s[1] for s in run) + part_cost for run in runs
-        )
+        return sum(cost_of(sizes[a:b]) for a, b in itertools.pairwise((0, *cuts, len(sizes))))
+
+    def between_sizes(cuts: tuple[int, ...]) -> bool:  # samples of one size stay together
+        return all(sizes[cut - 1] != sizes[cut] for cut in cuts)
 
     places = range(1, len(sizes))
-    least = min(cost(cuts) for n in range(len(sizes)) for cuts in itertools.combinations(places, n))
-    found = sum(part.cells.numel() + part_cost for part in parts_by_size(present, part_cost))
-    assert found == least
+    every = (cuts for n in range(len(sizes)) for cuts in itertools.combinations(places, n))
+    least = min(cost(cuts) for cuts in every if between_sizes(cuts) or not rounded)
+    parts = parts_by_size(present, Cutting(part_cost, rounded))
+    assert sum(part.cells.numel() + part_cost for part in parts) == least
+
+
+def test_rounded_parts_of_many_batches_have_few_shapes() -> None:
+    """As a GPU wants: 200 batches whose mixture differs, of one, three, eight or twelve leads."""
+    draw = torch.Generator().manual_seed(0)
+    shapes: dict[bool, set[tuple[int, ...]]] = {True: set(), False: set()}
+    for _ in range(200):
+        kinds = torch.tensor([1, 3, 8, 12])[torch.randint(4, (64,), generator=draw)]
+        present = (torch.arange(12) < kinds[:, None])[:, :, None].expand(-1, -1, 10)
+        for rounded, seen in shapes.items():
+            parts = parts_by_size(present, Cutting(50, rounded))
+            seen |= {(*part.cells.shape, part.whole) for part in parts}
+    assert {shape[0] for shape in shapes[True]} <= {4, 6, 8, 12, 16, 24, 32, 48, 64}
+    assert {shape[1] for shape in shapes[True]} == {1, 3, 8, 12}
+    assert 2 * len(shapes[True]) < len(shapes[False])
 
 
 def loss_and_gradients(encoder: CrissCrossEncoder, present: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -77,17 +109,23 @@ def loss_and_gradients(encoder: CrissCrossEncoder, present: Tensor) -> tuple[Ten
     return loss.detach(), [p.grad for p in encoder.parameters() if p.grad is not None]
 
 
+@pytest.mark.parametrize("rounded", [False, True])  # as on a CPU, as on a GPU
 @pytest.mark.parametrize("seed", range(3))
 def test_loss_and_gradients_are_those_of_one_dense_batch(
-    make_encoder: Make, seed: int, monkeypatch: pytest.MonkeyPatch
+    make_encoder: Make, seed: int, rounded: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = make_encoder(depth=3, position_kernel=(5, 3), dropout=0.0).double().train()
     torch.nn.init.normal_(encoder.patch_embedding.mask_encoding)
     present = mixed_batch(8, seed)
-    monkeypatch.setitem(by_size.PART_COST, "cpu", 0)  # as many parts as there are sizes
-    assert len(parts_by_size(present)) >= 3
+    smallest = torch.zeros(9, 6, 5, dtype=torch.bool)  # nine of one size, which become twelve
+    smallest[:, 2, 3] = True
+    present = torch.cat((present, smallest))
+    monkeypatch.setitem(by_size.CUTTING, "cpu", Cutting(0, rounded))  # as many parts as sizes
+    parts = parts_by_size(present)
+    assert len(parts) >= 3
+    assert any(len(part.cells) > part.samples for part in parts) == rounded
     loss, gradients = loss_and_gradients(encoder, present)
-    monkeypatch.setitem(by_size.PART_COST, "cpu", 10**9)
+    monkeypatch.setitem(by_size.CUTTING, "cpu", Cutting(10**9))
     dense_loss, dense_gradients = loss_and_gradients(encoder, present)
     torch.testing.assert_close(loss, dense_loss, rtol=1e-6, atol=0)
     largest = max(float(g.abs().max()) for g in dense_gradients)
@@ -107,7 +145,7 @@ def test_a_batch_without_absent_leads_goes_through_in_one_piece(
         return plain(self, x, *rest)
 
     monkeypatch.setattr(CrissCrossEncoder, "_encode", watched)
-    monkeypatch.setitem(by_size.PART_COST, "cpu", 0)
+    monkeypatch.setitem(by_size.CUTTING, "cpu", Cutting(0))
     x, present = torch.randn(4, 12, 6, 50), torch.ones(4, 12, dtype=torch.bool)
     encoder(x, None, present)
     present[1:, 1:] = False

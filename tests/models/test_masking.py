@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from physiomodels.model.masking import DualMask, _draws
+from physiomodels.model.patches import hide, to_patches
 from physioprep.errors import ModelError
 
 SAMPLES = torch.arange(64)
@@ -101,3 +102,18 @@ def test_ratios_out_of_range() -> None:
             DualMask(*ratios)
     with pytest.raises(ModelError, match="span"):
         DualMask(0, 0.5, 0, span=0)
+
+
+def test_a_samples_mask_does_not_depend_on_the_leads_of_others() -> None:
+    """Leads that no sample of a batch has are left out, and draw no numbers from the others'."""
+    mask, sample = DualMask(0.4, 0.3, 0.3), torch.arange(20)
+    signal, present = torch.randn(20, 4, 500), torch.ones(20, 4, dtype=torch.bool)
+    present[:, 0] = present[:10, 2:] = False
+    batch = {"ecg": signal, "present_ecg": present}
+    both = hide(mask, to_patches(batch, "ecg", 50), sample)
+    assert both.shape[1] == 3
+    alone = to_patches({name: values[:10] for name, values in batch.items()}, "ecg", 50)
+    assert alone.x.shape[1] == 1
+    assert torch.equal(hide(mask, alone, sample[:10]), both[:10, :1])
+    whole = to_patches({"ecg": signal, "present_ecg": torch.ones_like(present)}, "ecg", 50)
+    assert torch.equal(hide(mask, whole, sample, 3), mask(sample, 4, 10, epoch=3))

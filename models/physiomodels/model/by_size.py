@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 import torch
 from torch import Tensor
 
-#: Passing one more part through an encoder costs about as much as this many patches more, on a
-#: CPU (measured, benchmarks/mixed_leads.py) and on any other device (estimated: a GPU's time to
-#: start some hundred kernels against 24 million operations a patch).
-PART_COST: Final = {"cpu": 100, "other": 4000}
+
+@dataclass(frozen=True)
+class Cutting:
+    """How batches are cut into parts on a device.
+
+    Parameters
+    ----------
+    part_cost : int
+        What a part costs beside its patches, in patches.
+    rounded : bool
+        Whether samples, leads and patches of a part are rounded up to 1, 2, 3, 4, 6, 8, 12, 16,
+        24 ..., so that few shapes occur.
+    """
+
+    part_cost: int
+    rounded: bool = False
+
+
+#: By device. On a CPU a part costs as much as this many patches more (measured,
+#: benchmarks/mixed_leads.py) and any shape will do. Elsewhere the cost is estimated (a GPU's time
+#: to start some hundred kernels, 24 million operations a patch), and a shape that was not there
+#: before is dear: kernels are chosen, or even compiled, for it.
+CUTTING: Final = {"cpu": Cutting(100), "other": Cutting(4000, rounded=True)}
 
 
 @dataclass(frozen=True)
@@ -20,29 +40,54 @@ class Part:
 
     Parameters
     ----------
-    cells : Tensor of int64, shape (sample, channel, patch)
+    cells : Tensor of int64, shape (row, channel, patch)
         Flat indices into the batch's (sample, channel, patch): what the part holds.
+    samples : int
+        Rows that count; those after them repeat the first one, to have a common shape.
     whole : bool
         Whether all of it exists.
     """
 
     cells: Tensor
+    samples: int
     whole: bool
 
 
-def parts_by_size(present: Tensor, part_cost: int | None = None) -> list[Part]:
-    """Split a batch so that what does not exist is hardly computed.
-
-    A sample's size is its leads times its patches, those left out that it lacks whole. Samples are
-    sorted by size and cut where this makes the sum of all parts cheapest: (samples x most leads x
-    most patches + `part_cost`) each. Samples without anything are in no part.
+def sizes(present: Tensor) -> Tensor:
+    """Return the size of each sample, those leads and patches left out that it lacks whole.
 
     Parameters
     ----------
     present : Tensor of bool, shape (batch, channel, patch)
         What exists.
-    part_cost : int, optional
-        What a part costs beside its patches, in patches. By default `PART_COST` of the device.
+
+    Returns
+    -------
+    Tensor of int64, shape (batch, 2)
+        Leads and patches.
+
+    Examples
+    --------
+    >>> import torch
+    >>> sizes(torch.tensor([[[0, 1, 0], [0, 1, 1]], [[0, 0, 0], [0, 0, 1]]]).bool()).tolist()
+    [[2, 2], [1, 1]]
+    """
+    return torch.stack((present.any(2).sum(1), present.any(1).sum(1)), 1)
+
+
+def parts_by_size(present: Tensor, cutting: Cutting | None = None) -> list[Part]:
+    """Split a batch so that what does not exist is hardly computed.
+
+    A sample's size is its leads times its patches, those left out that it lacks whole. Samples are
+    sorted by size and cut where this makes the sum of all parts cheapest: (samples x most leads x
+    most patches + cost of a part) each. Samples without anything are in no part.
+
+    Parameters
+    ----------
+    present : Tensor of bool, shape (batch, channel, patch)
+        What exists.
+    cutting : Cutting, optional
+        By default that of the device, in `CUTTING`.
 
     Returns
     -------
@@ -54,44 +99,65 @@ def parts_by_size(present: Tensor, part_cost: int | None = None) -> list[Part]:
     --------
     >>> import torch
     >>> present = torch.tensor([[1, 1, 1], [0, 1, 0], [0, 0, 1]]).bool()[:, :, None]
-    >>> [part.cells.flatten(1).tolist() for part in parts_by_size(present, 1)]
+    >>> [part.cells.flatten(1).tolist() for part in parts_by_size(present, Cutting(1))]
     [[[4], [8]], [[0, 1, 2]]]
     """
-    if part_cost is None:
-        part_cost = PART_COST["cpu" if present.device.type == "cpu" else "other"]
-    has_lead, has_time = present.any(2), present.any(1)
-    counts = (has_lead.sum(1), has_time.sum(1), present.flatten(1).sum(1))
-    sizes: list[tuple[int, int, int]] = [tuple(row) for row in torch.stack(counts, 1).tolist()]
-    lead_order = torch.argsort((~has_lead).to(torch.int8), dim=1, stable=True)
-    time_order = torch.argsort((~has_time).to(torch.int8), dim=1, stable=True)
+    if cutting is None:
+        cutting = CUTTING["cpu" if present.device.type == "cpu" else "other"]
     channels, patches = present.shape[1:]
+    counts = torch.cat((sizes(present), present.flatten(1).sum(1, keepdim=True)), 1)
+    held: list[tuple[int, int, int]] = [tuple(row) for row in counts.tolist()]
+    lead_order = torch.argsort((~present.any(2)).to(torch.int8), dim=1, stable=True)
+    time_order = torch.argsort((~present.any(1)).to(torch.int8), dim=1, stable=True)
     parts = []
-    for samples in _cheapest([size[:2] for size in sizes], part_cost):
-        leads = max(sizes[n][0] for n in samples)
-        times = max(sizes[n][1] for n in samples)
-        rows = torch.tensor(samples, device=present.device)
-        cells = (rows[:, None] * channels + lead_order[rows, :leads])[:, :, None] * patches
-        cells = cells + time_order[rows, :times][:, None, :]
-        parts.append(Part(cells, sum(sizes[n][2] for n in samples) == cells.numel()))
+    for samples in _cheapest([size[:2] for size in held], present.shape, cutting):
+        shape = _shape(
+            (len(samples), max(held[n][0] for n in samples), max(held[n][1] for n in samples)),
+            present.shape,
+            cutting,
+        )
+        repeated = samples + samples[:1] * (shape[0] - len(samples))
+        rows = torch.tensor(repeated, device=present.device)
+        cells = (rows[:, None] * channels + lead_order[rows, : shape[1]])[:, :, None] * patches
+        cells = cells + time_order[rows, : shape[2]][:, None, :]
+        n_held = sum(held[n][2] for n in samples)
+        parts.append(Part(cells, len(samples), n_held == len(samples) * shape[1] * shape[2]))
     return parts
 
 
-def _cheapest(sizes: list[tuple[int, int]], part_cost: int) -> list[list[int]]:
+def _shape(
+    wanted: tuple[int, int, int], batch: tuple[int, ...], cutting: Cutting
+) -> tuple[int, ...]:
+    """Return the samples, leads and patches that a part is computed with."""
+    if not cutting.rounded:
+        return wanted
+    return tuple(min(_rounded(n), most) for n, most in zip(wanted, batch, strict=True))
+
+
+def _rounded(n: int) -> int:
+    """Round up to a power of two, or one and a half of it."""
+    power = 1 << (n.bit_length() - 1)
+    return next(size for size in (power, power * 3 // 2, power * 2) if size >= n)
+
+
+def _cheapest(
+    held: list[tuple[int, int]], batch: tuple[int, ...], cutting: Cutting
+) -> list[list[int]]:
     """Cut samples, sorted by (leads, patches), into the runs whose summed cost is least."""
     by_size: dict[tuple[int, int], list[int]] = {}
-    for sample, size in enumerate(sizes):
+    for sample, size in enumerate(held):
         if min(size):
             by_size.setdefault(size, []).append(sample)
     kinds = sorted(by_size)
-    best: list[tuple[int, int]] = [
-        (0, 0)
-    ]  # of the first n kinds: least cost, where its last starts
+    # of the first n kinds: least cost, and where the last run of them starts
+    best: list[tuple[int, int]] = [(0, 0)]
     for end in range(1, len(kinds) + 1):
         options, n_samples, leads, times = [], 0, 0, 0
         for start in range(end - 1, -1, -1):
             n_samples += len(by_size[kinds[start]])
             leads, times = max(leads, kinds[start][0]), max(times, kinds[start][1])
-            options.append((best[start][0] + n_samples * leads * times + part_cost, start))
+            n_patches = math.prod(_shape((n_samples, leads, times), batch, cutting))
+            options.append((best[start][0] + n_patches + cutting.part_cost, start))
         best.append(min(options))
     runs, end = [], len(kinds)
     while end:
@@ -108,12 +174,12 @@ def take(values: Tensor, cells: Tensor) -> Tensor:
     ----------
     values : Tensor, shape (batch, channel, patch, ...)
         Of the batch.
-    cells : Tensor of int64, shape (sample, channel, patch)
+    cells : Tensor of int64, shape (row, channel, patch)
         Of a `Part`.
 
     Returns
     -------
-    Tensor, shape (sample, channel, patch, ...)
+    Tensor, shape (row, channel, patch, ...)
     """
     return values.flatten(0, 2)[cells]
 
@@ -123,7 +189,7 @@ def put_together(encoded: list[Tensor], parts: list[Part], present: Tensor) -> T
 
     Parameters
     ----------
-    encoded : list of Tensor, shape (sample, channel, patch, width)
+    encoded : list of Tensor, shape (row, channel, patch, width)
         A part's vectors each.
     parts : list of Part
         At least one.
@@ -135,7 +201,8 @@ def put_together(encoded: list[Tensor], parts: list[Part], present: Tensor) -> T
     Tensor, shape (batch, channel, patch, width)
         Zero where no part is.
     """
-    rows = torch.cat([each.flatten(0, 2) for each in encoded])
-    cells = torch.cat([part.cells.flatten() for part in parts])
+    pairs = list(zip(encoded, parts, strict=True))
+    rows = torch.cat([each[: part.samples].flatten(0, 2) for each, part in pairs])
+    cells = torch.cat([part.cells[: part.samples].flatten() for part in parts])
     batch = rows.new_zeros(present.numel(), rows.shape[-1]).index_copy(0, cells, rows)
     return batch.view(*present.shape, -1)

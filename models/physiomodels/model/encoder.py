@@ -158,7 +158,7 @@ class CrissCrossEncoder(HubModel, nn.Module):
         if present is None or torch.compiler.is_compiling():
             return self._encode(x, mask, present)
         parts = parts_by_size(present)
-        if not parts or parts[0].cells.numel() == present.numel():
+        if not parts or (parts[0].samples == len(x) and parts[0].cells.shape == present.shape):
             return self._encode(x, mask, None if parts and parts[0].whole else present)
         encoded = [
             self._encode(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from physiomodels.model.masking import DualMask
 from physioprep.errors import ModelError
 
 #: The encoder's unit: 100 µV for EEG, as in CBraMod. Any other signal, such as ECG, is centred and
@@ -26,10 +27,13 @@ class Patches:
         Scaled; leads that no sample of the batch has are left out.
     present : Tensor of bool, shape (batch, channel, patch), or None
         What exists and holds no missing sample. None: all of it.
+    leads : Tensor of bool, shape (lead,), or None
+        Which leads of the signal are in `x`. None: all of them.
     """
 
     x: Tensor
     present: Tensor | None
+    leads: Tensor | None = None
 
 
 def to_patches(
@@ -82,14 +86,44 @@ def to_patches(
     flags = batch[f"present_{modality}" if f"present_{modality}" in batch else "present"]
     leads: Tensor = flags.to(signal.device).bool()
     used = leads.any(0)
-    if not bool(used.all()) and bool(used.any()):
+    some = bool(used.any()) and not bool(used.all())
+    if some:
         signal, leads = signal[:, used], leads[:, used]
     valid = torch.isfinite(signal)
     unit = UNIT_UV.get(modality)
     signal = _standardise(signal, valid) if unit is None else signal / unit
     x = signal.reshape(*leads.shape, -1, patch_size)
     present = leads[..., None] & valid.reshape(x.shape).all(-1)
-    return Patches(x, None if bool(present.all()) else present)
+    return Patches(x, None if bool(present.all()) else present, used if some else None)
+
+
+def hide(mask: DualMask, patches: Patches, sample: Tensor, epoch: int = 0) -> Tensor:
+    """Draw which patches are hidden: of each sample the same, whichever leads the others have.
+
+    Parameters
+    ----------
+    mask : DualMask
+        The shares.
+    patches : Patches
+        From `to_patches`.
+    sample : Tensor of int64, shape (batch,)
+        Each sample's own number.
+    epoch : int
+        Another epoch gives other masks.
+
+    Returns
+    -------
+    Tensor of bool, shape (batch, channel, patch)
+        True where hidden.
+    """
+    n_samples, channels, n_patches = patches.x.shape[:3]
+    if patches.leads is None:
+        return mask(sample, channels, n_patches, present=patches.present, epoch=epoch)
+    present = torch.zeros(
+        n_samples, len(patches.leads), n_patches, dtype=torch.bool, device=patches.x.device
+    )
+    present[:, patches.leads] = True if patches.present is None else patches.present
+    return mask(sample, *present.shape[1:], present=present, epoch=epoch)[:, patches.leads]
 
 
 def _standardise(signal: Tensor, valid: Tensor) -> Tensor:

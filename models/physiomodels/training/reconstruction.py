@@ -11,7 +11,7 @@ import torch
 
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.masking import DualMask
-from physiomodels.model.patches import to_patches
+from physiomodels.model.patches import hide, to_patches
 from physiomodels.training.data import open_stream, pretraining_rows
 from physioprep.atomic import make_folders, temporary_file
 from physioprep.outputs import PICTURE, Kind, check_output
@@ -73,7 +73,7 @@ def reconstruct(
     batch = next(iter(open_stream(opened, [modality], 1, where=where, shuffle=False)))
     batch = pretraining_rows(batch, modality)  # of a sequence the first window's epochs
     patches = to_patches(batch, modality, encoder.patch_size, str(device))
-    hidden = mask(batch["index"].to(device), *patches.x.shape[1:3], present=patches.present)
+    hidden = hide(mask, patches, batch["index"].to(device))
     encoder.eval()
     with torch.no_grad():
         answer = encoder.reconstruct(encoder(patches.x, hidden, patches.present))

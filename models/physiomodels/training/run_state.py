@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from physiomodels.config import PretrainConfig
 from physiomodels.model.encoder import CrissCrossEncoder
-from physiomodels.model.patches import to_patches
+from physiomodels.model.patches import hide, to_patches
 from physiomodels.model.weights import load_state, named
 from physiomodels.training import distributed as ranks
+from physiomodels.training.balance import balance
 from physiomodels.training.checkpoint import read_checkpoint
 from physiomodels.training.data import open_stream, pretraining_rows
 from physiomodels.training.optimise import decay_groups, finite, warmup_cosine
@@ -151,14 +152,9 @@ class PretrainingRun:
     def _loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, float, int]:
         """Return this process's share of the loss, the loss, and the windows, of all processes."""
         config = self.config
-        rows = pretraining_rows(batch, config.modality)
+        rows = self._rows(batch)
         patches = to_patches(rows, config.modality, config.encoder.patch_size, self.device)
-        mask = config.mask(
-            rows["index"].to(self.device),
-            *patches.x.shape[1:3],
-            present=patches.present,
-            epoch=self.epoch,
-        )
+        mask = hide(config.mask, patches, rows["index"].to(self.device), self.epoch)
         kind = torch.device(self.device).type
         with torch.autocast(kind, torch.bfloat16) if config.bf16 else contextlib.nullcontext():
             errors, counts = self.objective(patches.x, mask, patches.present)
@@ -172,6 +168,18 @@ class PretrainingRun:
         loss = finite(float(ranks.total(share.detach())), self.step, config.lr)
         # gradients are averaged over the processes, where their sum is needed
         return share * ranks.world_size(), loss, int(sums[2])
+
+    def _rows(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return what this process computes of a batch."""
+        name, size = self.config.modality, self.config.encoder.patch_size
+        rows = pretraining_rows(batch, name)
+        held = self.shards.modalities[name]
+        left = self.stream.n_windows - self.batch * self.config.batch_size
+        alike = held.all_present and held.all_valid
+        if alike or not 1 < ranks.world_size() <= left:  # less left: a window is there twice
+            return rows
+        n_epochs = len(rows["index"]) // len(batch["index"])
+        return balance(rows, name, size, n_epochs * self.stream.batch_size, self.device)
 
     def _close_epoch(self) -> float:
         loss = self.epoch_loss / self.batches
