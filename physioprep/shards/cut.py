@@ -1,19 +1,16 @@
 """First pass: read each store once, in sequence, measure every window, keep the good ones.
 
-Good windows are spilled uncompressed into the working folder. The second pass gathers the
-shuffled windows out of these files: an external shuffle, whose memory does not grow with the
-number of windows.
+Good windows stay in memory, or are spilled uncompressed into the working folder (see
+`physioprep.shards.spill`). The second pass gathers the shuffled windows from there.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,16 +22,18 @@ from physioprep.atomic import TEMPORARY, give_name, move
 from physioprep.samples import MISSING_INT16
 from physioprep.shards.checksums import seal, sums_of, unchanged
 from physioprep.shards.job import Job, plan_of, work_of
-from physioprep.shards.modality import ModalityPlan
+from physioprep.shards.modality import ModalityPlan, window_bytes
 from physioprep.shards.order import random_permutation
 from physioprep.shards.plan import Plan
 from physioprep.shards.quality import REASONS, Quality, judge, measure, to_int16
 from physioprep.shards.source import SourceGroup, read_samples
 from physioprep.shards.spec import BEYOND_MAXIMUM
+from physioprep.shards.spill import Piece, are_held, folder_of, hold, spill
 
 _log = logging.getLogger(__name__)
-#: Size and CRC-32C of each file of a spill.
-_SUMS = "sums.json"
+#: Size and CRC-32C of each file of a spill; of another name than before ``sums`` of windows were
+#: among them, so that a run that an earlier version began is cut again.
+_SUMS = "files.json"
 #: Bytes of samples that are read at a time.
 _SPAN_BYTES = 8 << 20
 
@@ -57,7 +56,7 @@ class Windows:
 
 
 def cut_run(job: Job, run: int) -> None:
-    """Cut one run of records and spill its good windows; a no-op where that was done before.
+    """Cut one run of records and keep its good windows; a no-op where an earlier run spilled them.
 
     Parameters
     ----------
@@ -73,20 +72,27 @@ def cut_run(job: Job, run: int) -> None:
     OSError
         If the disk is full, or the working folder is gone.
     """
-    target = work_of(job) / "spill" / f"{run:06d}"
-    if is_spilled(target):
+    work = work_of(job)
+    target = folder_of(work, run)
+    if not are_held(work) and is_spilled(target):
         return
     plan = plan_of(job)
+    candidates = np.arange(plan.runs[run], plan.runs[run + 1])
+    left_out: dict[str, int] = {}
+    if plan.spec.max_per_record is not None:
+        candidates = _choose(plan, candidates, left_out)
+    pieces = _pieces(plan, candidates, left_out)
+    if are_held(work):
+        hold(work, run, pieces, len(candidates), left_out)
+        return
     # A worker that outlives its run may do the same task as the next run's worker: each works
     # in a folder of its own, and the first to finish renames it. The parent is not made: the
     # working folder is gone once the shards are in their place.
     temporary = target.with_suffix(f".{os.getpid()}.{os.urandom(4).hex()}{TEMPORARY}")
     temporary.mkdir()
-    candidates = np.arange(plan.runs[run], plan.runs[run + 1])
-    left_out: dict[str, int] = {}
-    if plan.spec.max_per_record is not None:
-        candidates = _choose(plan, candidates, left_out)
-    _spill(plan, candidates, temporary, left_out)
+    spill(temporary, pieces, left_out)
+    sums = sums_of(temporary, [path.name for path in temporary.iterdir()])
+    (temporary / _SUMS).write_text(seal({"files": sums}))
     try:
         give_name(temporary, target)  # the journal entry: a spill under this name is whole
     except OSError:
@@ -119,33 +125,19 @@ def _choose(
     return few
 
 
-def _spill(
-    plan: Plan, candidates: NDArray[np.int64], folder: Path, left_out: dict[str, int]
-) -> None:
-    kept: list[NDArray[np.int64]] = []
-    small: dict[str, list[NDArray[Any]]] = {}
-    with ExitStack() as stack:
-        files = {
-            m.name: stack.enter_context((folder / f"{m.name}.int16").open("wb"))
-            for m in plan.modalities
-        }
-        for some, windows, quality in _read(plan, candidates):
-            good = _good(plan, windows, quality, left_out)
-            kept.append(some[good])
-            for name, cut in windows.items():
-                files[name].write(np.ascontiguousarray(cut.signal[good]).data)
-                small.setdefault(f"{name}.scale", []).append(cut.scale[good])
-                small.setdefault(f"{name}.present", []).append(cut.present[good])
-                small.setdefault(f"{name}.valid", []).append(quality[name].valid[good])
-                small.setdefault(f"{name}.max_abs", []).append(quality[name].max_abs[good])
-                small.setdefault(f"{name}.min_std", []).append(quality[name].min_std[good])
-    for name, parts in small.items():
-        np.save(folder / f"{name}.npy", np.concatenate(parts))
-    rows = np.concatenate(kept) if kept else candidates[:0]
-    np.save(folder / "candidate.npy", rows)
-    (folder / "left_out.json").write_text(json.dumps(left_out))
-    sums = sums_of(folder, [path.name for path in folder.iterdir()])
-    (folder / _SUMS).write_text(seal({"files": sums}))
+def _pieces(plan: Plan, candidates: NDArray[np.int64], left_out: dict[str, int]) -> Iterator[Piece]:
+    """Cut and measure candidates, and give the good windows; count the others."""
+    for some, windows, quality in _read(plan, candidates):
+        good = _good(plan, windows, quality, left_out)
+        kept = slice(None) if good.all() else good  # all: nothing is copied
+        small: dict[str, NDArray[Any]] = {}
+        for name, cut in windows.items():
+            small[f"{name}.scale"] = cut.scale[kept]
+            small[f"{name}.present"] = cut.present[kept]
+            for each in ("valid", "max_abs", "min_std", "sums"):
+                small[f"{name}.{each}"] = getattr(quality[name], each)[kept]
+        signal = {name: cut.signal[kept] for name, cut in windows.items()}
+        yield Piece(some[kept], signal, small)
 
 
 def is_spilled(folder: Path) -> bool:
@@ -212,10 +204,10 @@ def _read(
 def _spans(plan: Plan, candidates: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     """Group neighbouring candidates of one store, to read their samples at once."""
     store = plan.records["store"].to_numpy()[plan.record[candidates]]
-    window_bytes = sum(2 * len(m.channels) * m.n_samples for m in plan.modalities)
+    n_bytes = window_bytes(plan.modalities)
     begin = 0
     for end in range(1, len(candidates) + 1):
-        full = (end - begin) * window_bytes >= _SPAN_BYTES
+        full = (end - begin) * n_bytes >= _SPAN_BYTES
         if end == len(candidates) or full or store[end] != store[begin]:
             yield candidates[begin:end]
             begin = end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from physioprep.errors import ShardError
@@ -29,6 +30,20 @@ class ModalityPlan:
     units: tuple[str, ...]
     rate_hz: float
     n_samples: int
+
+
+def window_bytes(modalities: Sequence[ModalityPlan]) -> int:
+    """Return the bytes of the samples of one window.
+
+    Parameters
+    ----------
+    modalities : sequence of ModalityPlan
+
+    Returns
+    -------
+    int
+    """
+    return sum(2 * len(modality.channels) * modality.n_samples for modality in modalities)
 
 
 def unite_modalities(sources: tuple[Source, ...], spec: ShardSpec) -> tuple[ModalityPlan, ...]:

@@ -14,7 +14,7 @@ from physioprep.hashes import canonical_sha256
 from physioprep.shards.candidates import chosen_records
 from physioprep.shards.label_plan import LabelPlan
 from physioprep.shards.lay import lay_labelled
-from physioprep.shards.modality import ModalityPlan, unite_modalities
+from physioprep.shards.modality import ModalityPlan, unite_modalities, window_bytes
 from physioprep.shards.named_split import Parted, needs_annotations, part_windows, split_content
 from physioprep.shards.onsets import Onsets
 from physioprep.shards.record_labels import label_names, record_label, text_names
@@ -334,11 +334,11 @@ def _splits(records: pd.DataFrame, spec: ShardSpec, having: NDArray[np.int32]) -
 
 def _runs(record: NDArray[np.int32], modalities: tuple[ModalityPlan, ...]) -> NDArray[np.int64]:
     """Cut the candidates into tasks of whole records and some tens of MiB."""
-    window_bytes = sum(2 * len(modality.channels) * modality.n_samples for modality in modalities)
-    wanted = np.clip(record.size * window_bytes // 16, _RUN_BYTES_MIN, _RUN_BYTES)
+    n_bytes = window_bytes(modalities)
+    wanted = np.clip(record.size * n_bytes // 16, _RUN_BYTES_MIN, _RUN_BYTES)
     # A record begins where the number changes; a run begins with the record that crosses a
     # multiple of the wanted size.
     begins = np.flatnonzero(np.concatenate(([True], record[1:] != record[:-1])))
-    share = begins * window_bytes // wanted
+    share = begins * n_bytes // wanted
     first = begins[np.concatenate(([True], share[1:] != share[:-1]))]
     return np.concatenate((first, [record.size])).astype(np.int64)

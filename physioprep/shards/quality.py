@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from physioprep.samples import LARGEST_INT16, MISSING_INT16, NO_SENTINEL, to_physical
 
+#: Samples that are measured at a time: as float64 they stay in a core's own cache.
+_BLOCK: Final = 1 << 16
+
 
 def to_int16(
     digital: NDArray[Any],
@@ -99,36 +102,14 @@ class Quality:
         Largest absolute value of any channel present, in the modality's units.
     min_std : ndarray of float32, shape (window,)
         Standard deviation of the flattest channel present, in the modality's units.
+    sums : ndarray of int64, shape (window, 3, channel)
+        Count, sum and sum of squares of the digital samples that are not missing.
     """
 
     valid: NDArray[np.float32]
     max_abs: NDArray[np.float32]
     min_std: NDArray[np.float32]
-
-
-def channel_sums(
-    signal: NDArray[np.int16],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return count, sum and sum of squares of the samples that are not missing, exactly.
-
-    Parameters
-    ----------
-    signal : ndarray of int16, shape (..., sample)
-
-    Returns
-    -------
-    count, total, squares : ndarray of int64, shape (...)
-    """
-    missing = signal == MISSING_INT16
-    if missing.any():
-        signal = np.where(missing, np.int16(0), signal)
-        count = signal.shape[-1] - missing.sum(axis=-1, dtype=np.int64)
-    else:
-        count = np.full(signal.shape[:-1], signal.shape[-1], np.int64)
-    # Windows hold far fewer than 2**22 samples per channel, so float64 holds the sums exactly.
-    real = signal.astype(np.float64)
-    squares = np.einsum("...t,...t->...", real, real)
-    return count, real.sum(axis=-1).astype(np.int64), squares.astype(np.int64)
+    sums: NDArray[np.int64]
 
 
 def measure(
@@ -153,12 +134,13 @@ def measure(
     >>> measure(signal, np.ones((1, 1), np.float32), np.ones((1, 1), bool)).max_abs
     array([4.], dtype=float32)
     """
-    count, total, squares = channel_sums(signal)
+    size = max(1, _BLOCK // max(1, signal[:1].size))
+    parts = [_sums(signal[low : low + size]) for low in range(0, max(1, len(signal)), size)]
+    sums, largest_digital = (np.concatenate(each) for each in zip(*parts, strict=True))
+    count, total, squares = np.moveaxis(sums, 1, 0)
     some = np.maximum(count, 1)
     variance = np.maximum(squares / some - (total / some) ** 2, 0.0)
-    low = np.where(signal == MISSING_INT16, np.int16(0), signal).min(axis=-1).astype(np.int32)
-    high = signal.max(axis=-1).astype(np.int32)
-    largest = np.maximum(np.maximum(-low, high), 0) * scale.astype(np.float64)
+    largest = largest_digital * scale.astype(np.float64)
     spread = np.sqrt(variance) * scale
     valid = count / signal.shape[-1]
     anything = present.any(axis=-1)
@@ -166,7 +148,26 @@ def measure(
         np.where(anything, np.where(present, valid, 2.0).min(axis=-1), 0.0).astype(np.float32),
         np.where(present, largest, 0.0).max(axis=-1).astype(np.float32),
         np.where(anything, np.where(present, spread, np.inf).min(axis=-1), 0.0).astype(np.float32),
+        sums,
     )
+
+
+def _sums(signal: NDArray[np.int16]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return `Quality.sums`, and the largest absolute sample of each channel."""
+    low = signal.min(axis=-1)
+    if low.min(initial=0) == MISSING_INT16:
+        missing = signal == MISSING_INT16
+        signal = np.where(missing, np.int16(0), signal)
+        count = signal.shape[-1] - missing.sum(axis=-1, dtype=np.int64)
+        low = signal.min(axis=-1)
+    else:
+        count = np.full(signal.shape[:-1], signal.shape[-1], np.int64)
+    largest = np.maximum(-low.astype(np.int32), signal.max(axis=-1))
+    # Windows hold far fewer than 2**22 samples per channel, so float64 holds the sums exactly.
+    real = signal.astype(np.float64)
+    squares = np.einsum("...t,...t->...", real, real).astype(np.int64)
+    total = real.sum(axis=-1).astype(np.int64)
+    return np.stack([count, total, squares], axis=1), np.maximum(largest, 0)
 
 
 #: Why a window is left out, by number; 0: it is kept.

@@ -26,6 +26,7 @@ from physioprep.shards.chunking import choose_windows_per_chunk, chunks_per_bloc
 from physioprep.shards.croissant import write_croissant
 from physioprep.shards.fields import ShardFields
 from physioprep.shards.job import Job, forget, make_job, plan_of, save_array, write_plan
+from physioprep.shards.modality import window_bytes
 from physioprep.shards.named_split import count_parts
 from physioprep.shards.peaks import detector_name, gather_peaks, plan_peaks
 from physioprep.shards.plan import Plan, plan_sha256, plan_windows
@@ -34,6 +35,7 @@ from physioprep.shards.result import ShardResult
 from physioprep.shards.shuffle import order_windows
 from physioprep.shards.source import Source, open_source
 from physioprep.shards.spec import ShardSpec
+from physioprep.shards.spill import windows_in_memory
 from physioprep.shards.unlisted import unlisted_annotations
 from physioprep.shards.work_folder import SHARDS, commit, finish, finished, hold_target, open_work
 from physioprep.shards.write_tables import write_spans, write_texts
@@ -137,7 +139,9 @@ def shard(
                     if plan is None:
                         plan = _plan_with_peaks(work, sources, spec, job, engine)
                     write_plan(work, plan)
-                    result = _execute(target, work, job, engine)
+                    n_bytes = len(plan.record) * window_bytes(plan.modalities)
+                    with windows_in_memory(work, n_bytes if engine.is_here else None):
+                        result = _execute(target, work, job, engine)
             finally:
                 forget()
             finish(work, result)
@@ -161,6 +165,11 @@ class _Engine:
     progress: Progress | None
     held: Held
     client: Any = None  # of the cluster that runs all tasks of this call
+
+    @property
+    def is_here(self) -> bool:
+        """Whether all tasks run in this process, and so see its memory."""
+        return self.client is None and self.scheduler in (None, "sync", "threads")
 
     def run(self, task: str, count: int, job: Job) -> None:
         """Do tasks 0 up to `count`, in any order."""
@@ -222,9 +231,9 @@ def _execute(target: Path, work: Path, job: Job, engine: _Engine) -> ShardResult
     engine.part(0, n_runs, 2 * n_runs).run("shard-cut", n_runs, job)
     order, left_out, mixture = order_windows(work, plan)
     save_array(work / write.ORDER_FILE, order)
-    window_bytes = max(2 * len(m.channels) * m.n_samples for m in plan.modalities)
+    largest = max(window_bytes([modality]) for modality in plan.modalities)
     n_windows = len(order)
-    per_chunk = choose_windows_per_chunk(n_windows, plan.spec.windows_per_chunk, window_bytes)
+    per_chunk = choose_windows_per_chunk(n_windows, plan.spec.windows_per_chunk, largest)
     per_block = chunks_per_block(n_windows, per_chunk)
     n_blocks = -(-n_windows // (per_chunk * per_block))
     record = plan.record[order["candidate"]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from physioprep.shards.candidates import count_all
 from physioprep.shards.mixture import Share, draw, share_out
 from physioprep.shards.order import random_permutation
 from physioprep.shards.plan import Plan
+from physioprep.shards.spill import candidates_of
 from physioprep.shards.write import ORDER_DTYPE
 
 
@@ -40,10 +40,9 @@ def order_windows(work: Path, plan: Plan) -> tuple[NDArray[Any], dict[str, int],
     ShardError
         If no window is left.
     """
-    folders = [work / "spill" / f"{run:06d}" for run in range(len(plan.runs) - 1)]
-    kept = [np.load(folder / "candidate.npy", allow_pickle=False) for folder in folders]
-    counts = (json.loads((folder / "left_out.json").read_text()) for folder in folders)
-    left_out = count_all(plan.left_out, *counts)
+    found = [candidates_of(work, run) for run in range(len(plan.runs) - 1)]
+    kept = [candidates for candidates, _ in found]
+    left_out = count_all(plan.left_out, *(counts for _, counts in found))
     order = np.empty(sum(map(len, kept)), ORDER_DTYPE)
     if not len(order):
         why = ", ".join(f"{reason} {count}" for reason, count in left_out.items())

@@ -1,9 +1,8 @@
-"""Second pass: gather the shuffled windows out of the spill and write whole chunks."""
+"""Second pass: gather the shuffled windows that the first cut, and write whole chunks."""
 
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Iterator, Mapping
 from itertools import chain
@@ -18,11 +17,10 @@ from physioprep.errors import ShardError
 from physioprep.shards.checksums import crc_of_bytes, seal, unchanged, unseal, write_sums
 from physioprep.shards.job import Job, plan_of, work_of
 from physioprep.shards.label_columns import label_column
-from physioprep.shards.modality import ModalityPlan
 from physioprep.shards.plan import Plan
-from physioprep.shards.quality import channel_sums
 from physioprep.shards.record_labels import text_names
 from physioprep.shards.spec import SCHEMA, SCHEMA_VERSION
+from physioprep.shards.spill import gather, gather_signal
 from physioprep.store.format.layout import array_name
 from physioprep.zarr_files import METADATA, Files, read_metadata, write_files
 
@@ -31,7 +29,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: Where each window of the shards is in the spill: run, row there, candidate number.
+#: Where each window of the shards is among those that were cut: run, row there, candidate number.
 ORDER_FILE = "order.npy"
 ORDER_DTYPE = np.dtype([("run", "<i4"), ("row", "<i8"), ("candidate", "<i8")])
 #: Chunk of manifest rows; a row group of its Parquet file.
@@ -83,17 +81,18 @@ def write_block(job: Job, block: int) -> None:
     written: dict[Path, Path] = {}
     sums: dict[str, tuple[int, int]] = {}
     for modality in plan.modalities:
-        scale = _gather(work, order, f"{modality.name}.scale")
-        present = _gather(work, order, f"{modality.name}.present")
+        scale = gather(work, order, f"{modality.name}.scale")
+        present = gather(work, order, f"{modality.name}.present")
         arrays[modality.name, "scale"][where] = scale
         arrays[modality.name, "present"][where] = present
+        sums_of_windows = gather(work, order, f"{modality.name}.sums")
         totals = np.zeros((4, len(modality.channels)))
         for low in range(0, len(order), per_chunk):
             some = slice(low, min(low + per_chunk, len(order)))
-            signal = _gather_signal(work, order[some], modality)
+            signal = gather_signal(work, order[some], modality)
             arrays[modality.name, "signal"][first + some.start : first + some.stop] = signal
             written |= _write_aside(shards, files, sums)
-            totals[:3] += _totals(signal, scale[some])
+            totals[:3] += _totals(sums_of_windows[some], scale[some])
         totals[3] = present.sum(axis=0) * modality.n_samples
         statistics[modality.name] = totals.tolist()
     written |= _write_aside(shards, files, sums)
@@ -133,48 +132,11 @@ def _block_files(plan: Plan, block: int, chunks: range) -> list[str]:
     return names
 
 
-def _totals(signal: NDArray[np.int16], scale: NDArray[np.float32]) -> NDArray[np.float64]:
+def _totals(sums: NDArray[np.int64], scale: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return count, sum and sum of squares per channel, physical."""
-    count, total, squares = channel_sums(signal)
+    count, total, squares = np.moveaxis(sums, 1, 0)
     wide = scale.astype(np.float64)
     return np.stack([count.sum(0), (total * wide).sum(0), (squares * wide**2).sum(0)])
-
-
-def _by_run(order: NDArray[Any]) -> list[tuple[int, NDArray[np.int64]]]:
-    runs = np.unique(order["run"])
-    if len(runs) == 1:
-        return [(int(runs[0]), np.arange(len(order)))]
-    sorted_rows = np.argsort(order["run"], kind="stable")
-    bounds = np.searchsorted(order["run"][sorted_rows], runs[1:])
-    pieces = np.split(sorted_rows, bounds)
-    return [(int(run), rows) for run, rows in zip(runs, pieces, strict=True)]
-
-
-def _gather(work: Path, order: NDArray[Any], name: str) -> NDArray[Any]:
-    gathered: NDArray[Any] | None = None
-    for run, here in _by_run(order):
-        values = np.load(work / "spill" / f"{run:06d}" / f"{name}.npy", allow_pickle=False)
-        if gathered is None:
-            gathered = np.empty((len(order), *values.shape[1:]), values.dtype)
-        gathered[here] = values[order["row"][here]]
-    assert gathered is not None
-    return gathered
-
-
-def _gather_signal(work: Path, order: NDArray[Any], modality: ModalityPlan) -> NDArray[np.int16]:
-    """Read each window out of the spill: read, not mapped, so that no page of it stays here."""
-    signal = np.empty((len(order), len(modality.channels), modality.n_samples), np.int16)
-    size = signal[0].nbytes
-    for run, here in _by_run(order):
-        path = work / "spill" / f"{run:06d}" / f"{modality.name}.int16"
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            for target, row in zip(here.tolist(), order["row"][here].tolist(), strict=True):
-                if os.preadv(handle, [signal[target]], row * size) != size:
-                    raise ShardError(f"{path}: ends early; remove {work} and start again")
-        finally:
-            os.close(handle)
-    return signal
 
 
 def add_statistics(work: Path, plan: Plan, n_blocks: int) -> None:
@@ -287,15 +249,15 @@ def _manifest_tables(work: Path, plan: Plan) -> Iterator[pa.Table]:
         )
         for modality in plan.modalities:
             for name in ("max_abs", "min_std"):
-                columns[f"{modality.name}_{name}"] = _gather(work, some, f"{modality.name}.{name}")
+                columns[f"{modality.name}_{name}"] = gather(work, some, f"{modality.name}.{name}")
         table = pa.Table.from_pandas(pd.DataFrame(columns), preserve_index=False)
         yield table.replace_schema_metadata(None)
 
 
 def _valid(work: Path, order: NDArray[Any], name: str) -> NDArray[np.float32]:
     """Return the valid fraction of a modality; 1 where the window does not have it."""
-    there = _gather(work, order, f"{name}.present").any(axis=1)
-    values = np.where(there, _gather(work, order, f"{name}.valid"), np.float32(1))
+    there = gather(work, order, f"{name}.present").any(axis=1)
+    values = np.where(there, gather(work, order, f"{name}.valid"), np.float32(1))
     return values.astype(np.float32)
 
 

@@ -4,6 +4,7 @@ Usage: driver.py JOB, where JOB is JSON: stores, target, options of `shard`, and
   kills, seed   kill it this many times, then let it finish
   old           shards that are at the target before, and that the options overwrite
   memory        say the peak of the resident memory as well
+  share         part of the machine's memory that windows may take
 Without an ``if __name__ == "__main__"`` guard on purpose, as users' scripts often are.
 """
 
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 
 import physioprep as pp
-from physioprep.shards import cut, run, write  # noqa: F401 (before the forks, not in each)
+from physioprep.shards import cut, run, spill, write  # noqa: F401 (before the forks)
 
 EVENTS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir")
 
@@ -93,6 +94,7 @@ def is_old(job):
 
 
 job = json.loads(sys.argv[1])
+spill.SHARE = job.get("share", spill.SHARE)
 kills = early = lost = 0
 if job.get("kills"):
     rng = random.Random(job["seed"])

@@ -149,6 +149,7 @@ def test_a_resumed_run_does_not_believe_zeros(
     def die(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
+    monkeypatch.setattr("physioprep.shards.spill.SHARE", 0 if "spill" in where else 1)
     with monkeypatch.context() as patch:
         patch.setattr(shard_run.write, step, die)
         with pytest.raises(KeyboardInterrupt):

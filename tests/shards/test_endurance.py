@@ -68,12 +68,15 @@ def drive(**job: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("kills", "scheduler", "by_event", "seed"),
+    ("kills", "scheduler", "by_event", "seed", "share"),
     [
-        (2, "sync", 0.8, 1),
-        pytest.param(30, "sync", 0.7, 2, marks=pytest.mark.long),
-        pytest.param(30, "threads", 0.7, 3, marks=pytest.mark.long),
-        pytest.param(30, "processes", 0.3, 4, marks=pytest.mark.long),
+        (2, "sync", 0.8, 1, 0),
+        (2, "sync", 0.8, 1, 0.25),
+        pytest.param(30, "sync", 0.7, 2, 0, marks=pytest.mark.long),
+        pytest.param(30, "sync", 0.7, 2, 0.25, marks=pytest.mark.long),
+        pytest.param(30, "threads", 0.7, 3, 0, marks=pytest.mark.long),
+        pytest.param(30, "threads", 0.7, 3, 0.25, marks=pytest.mark.long),
+        pytest.param(30, "processes", 0.3, 4, 0.25, marks=pytest.mark.long),
     ],
 )
 def test_killed_at_any_instant(
@@ -84,11 +87,12 @@ def test_killed_at_any_instant(
     scheduler: str,
     by_event: float,
     seed: int,
+    share: float,
 ) -> None:
     options = OPTIONS | {"scheduler": scheduler}
     answer = drive(
         stores=stores, target=tmp_path / "s", options=options, kills=kills, seed=seed,
-        by_event=by_event,
+        by_event=by_event, share=share,
     )  # fmt: skip
     assert answer["kills"] == kills, answer
     assert answer["windows"] == 48 * 60, answer
@@ -191,7 +195,7 @@ def test_a_dask_cluster_outlives_killed_runs(
 def test_memory_does_not_grow_with_the_set(
     tmp_path: Path, make_group: Callable[..., dict[str, Any]], write_store: Callable[..., Path]
 ) -> None:
-    """1.5 GB of windows are shuffled in less than a third of that, all libraries included."""
+    """1.5 GB of windows that are spilled need less than a third of that, all libraries included."""
     rng = np.random.default_rng(9)
     record = rng.integers(-900, 900, (12, 400_000)).astype(np.int16)
     peaks = {}
@@ -203,7 +207,7 @@ def test_memory_does_not_grow_with_the_set(
         store = write_store(tmp_path / f"{name}.zarr", {"ecg": group})
         answer = drive(
             stores=[store], target=tmp_path / name, options={"window_s": 10.0, "workers": 2},
-            memory=True,
+            memory=True, share=0,
         )  # fmt: skip
         assert answer["windows"] == count * 200
         peaks[name] = answer["peak_bytes"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from physioprep.errors import ShardError, StoreError
-from physioprep.shards import cut, open_shards, run, shard
+from physioprep.shards import cut, open_shards, run, shard, spill
 from tests.shards.contents import digest
 
 
@@ -36,14 +36,18 @@ def test_any_number_of_workers_writes_the_same_bytes(
     assert [path.name for path in tmp_path.iterdir()] in (["a", "b"], ["b", "a"])
 
 
+@pytest.mark.parametrize(("first", "then"), [(1, 1), (0, 0), (1, 0), (0, 1)])
 def test_a_run_that_stops_anywhere_goes_on(
-    paired: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    paired: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: float, then: float
 ) -> None:
+    """With windows in memory (1), spilled (0), and where the next run has more memory or less."""
     monkeypatch.setattr("physioprep.shards.plan._RUN_BYTES_MIN", 20_000)
     options: dict[str, Any] = {"window_s": 1.0, "modalities": ["ecg"], "scheduler": "sync"}
     shard(paired, tmp_path / "whole", **options)
     wanted = digest(tmp_path / "whole")
-    steps = [(cut, "_spill"), (run, "order_windows"), (run.write, "_gather_signal")]
+    assert wanted == digest_spilled(paired, tmp_path / "spilled", monkeypatch, **options)
+    steps = [(cut, "spill" if first == 0 else "hold"), (run, "order_windows")]
+    steps += [(run.write, "gather_signal")]
     steps += [(run.write, "add_statistics"), (run.write, "write_manifest"), (run, "commit")]
     for number, (module, name) in enumerate(steps):
         for after in (0, 2) if number < 3 else (0,):
@@ -61,13 +65,80 @@ def test_a_run_that_stops_anywhere_goes_on(
 
             with monkeypatch.context() as patch:
                 patch.setattr(module, name, failing)
+                patch.setattr(spill, "SHARE", first)
                 try:
                     shard(paired, target, **options)
                 except KeyboardInterrupt:
                     assert not target.exists()
             if not target.exists():
-                shard(paired, target, **options)
+                with monkeypatch.context() as patch:
+                    patch.setattr(spill, "SHARE", then)
+                    shard(paired, target, **options)
             assert digest(target) == wanted
+            assert not spill._HELD
+
+
+def digest_spilled(
+    store: Path, target: Path, monkeypatch: pytest.MonkeyPatch, **options: Any
+) -> dict[str, str]:
+    with monkeypatch.context() as patch:
+        patch.setattr(spill, "SHARE", 0)
+        shard(store, target, **options)
+    return digest(target)
+
+
+@pytest.mark.parametrize("options", [
+    {"codec": "lz4"},
+    {"pairs": "any", "min_valid": 0.5},
+    {"max_per_record": 2, "stride_s": 0.1},
+    {"min_std": {"ecg": 0.52}},
+    {"max_abs": {"ecg": 0.8995}, "split": {"train": 0.5, "test": 0.5}},
+])  # fmt: skip
+@pytest.mark.parametrize("workers", [1, 3])
+def test_windows_in_memory_and_in_files_give_the_same_bytes(
+    paired: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any],
+    workers: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("physioprep.shards.plan._RUN_BYTES_MIN", 20_000)
+    options = {"window_s": 0.5, "workers": workers, **options}
+    wanted = digest_spilled(paired, tmp_path / "files", monkeypatch, **options)
+    made: list[Path] = []
+    monkeypatch.setattr(cut, "spill", lambda folder, *_: made.append(folder))
+    result = shard(paired, tmp_path / "memory", **options)
+    assert not made
+    assert {"max_abs", "min_std"}.isdisjoint(options) or result.n_windows < result.n_candidates
+    assert digest(tmp_path / "memory") == wanted
+
+
+def test_windows_are_spilled_where_a_quarter_of_memory_is_less(
+    paired: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[bool] = []
+    real = run.order_windows
+
+    def look(work: Path, plan: Any) -> Any:
+        held.append(spill.are_held(work))
+        assert held[-1] == (not list((work / "spill").iterdir()))
+        return real(work, plan)
+
+    monkeypatch.setattr(run, "order_windows", look)
+    result = shard(paired, tmp_path / "s", window_s=0.5, modalities=["ecg"], workers=1)
+    n_bytes = result.n_candidates * 2 * 50 * 2
+    for memory in (4 * n_bytes, 4 * n_bytes - 1):
+        monkeypatch.setattr(spill, "memory_bytes", lambda memory=memory: memory)
+        shard(paired, tmp_path / f"{memory}", window_s=0.5, modalities=["ecg"], workers=1)
+    options: dict[str, Any] = {"workers": 1, "scheduler": "processes"}
+    shard(paired, tmp_path / "p", window_s=0.5, modalities=["ecg"], **options)
+    assert held == [True, True, False, False]
+
+
+def test_the_memory_of_a_container_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spill, "_LIMITS", (str(tmp_path / "none"), str(tmp_path / "max")))
+    whole = spill.memory_bytes()
+    (tmp_path / "max").write_text("max\n")
+    assert spill.memory_bytes() == whole > 1 << 28
+    (tmp_path / "max").write_text("1000000\n")
+    assert spill.memory_bytes() == 1_000_000
 
 
 def test_another_plan_does_not_go_on_from_a_killed_one(
