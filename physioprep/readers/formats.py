@@ -69,6 +69,9 @@ KNOWN: Final = (
     Format("ishne", "ISHNE Holter", ".ecg"),
     Format("xdf", "XDF (LabStreamingLayer)", ".xdf .xdfz", "pyxdf", "clinical"),
     Format("biopac", "BIOPAC AcqKnowledge", ".acq", "bioread", "clinical"),
+    Format("openbci", "OpenBCI GUI 4 to 6", ".txt"),
+    Format("empatica", "Empatica E4 session", "folder of .csv, .zip"),
+    Format("muse_csv", "Mind Monitor, muse-lsl", ".csv", "pandas"),
     Format("nwb", "NWB", ".nwb", "h5py"),
 )
 

@@ -16,7 +16,11 @@ from physioprep.readers.regular import opened
 #: Bytes from the beginning of a file that `is_mine` of a module receives.
 HEAD: Final = 4096
 #: The module that reads each format; asked in this order.
-BY_CONTENT: Final[dict[str, str]] = {}
+BY_CONTENT: Final[dict[str, str]] = {
+    "openbci": "physioprep.readers.openbci",
+    "empatica": "physioprep.readers.empatica",
+    "muse_csv": "physioprep.readers.muse_csv",
+}
 #: Endings, in lower case, of files whose content is asked before anything else.
 ENDINGS: Final = (
     *(".xml", ".dcm", ".scp", ".ecg", ".ann", ".xdf", ".xdfz", ".acq", ".trc", ".e", ".nwb"),

@@ -1,0 +1,253 @@
+"""Read a session of an Empatica E4: the folder of its CSV files, or the zip of them.
+
+Each file starts with the time of its first sample (s since 1970, UTC) and its rate. In a folder the
+first file (of ``ACC BVP EDA TEMP HR``) stands for the session.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep import limits
+from physioprep.errors import UnreadableFileError
+from physioprep.readers.parts import header_of, unscaled
+from physioprep.readers.regular import read_bytes
+from physioprep.recording import Header, Recording, SignalGroup, annotation_columns
+
+
+class _File(NamedTuple):
+    channels: tuple[str, ...]
+    unit: str
+
+
+#: The files of signals, in the order in which one stands for the session.
+_FILES: Final = {
+    "ACC": _File(("ACC x", "ACC y", "ACC z"), "1/64 g"),
+    "BVP": _File(("BVP",), "nW"),
+    "EDA": _File(("EDA",), "uS"),
+    "TEMP": _File(("TEMP",), "degC"),
+    "HR": _File(("HR",), "bpm"),
+}
+_NUMBERS: Final = b"0123456789.,- \r\n"
+_MOST_MEMBERS: Final = 1000
+
+
+def is_mine(path: Path, head: bytes) -> bool:
+    """Return whether a file is the first one of a session, or the zip of one.
+
+    Parameters
+    ----------
+    path : Path
+    head : bytes
+        Its first bytes; empty for a folder.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_mine(Path("nowhere/BVP.csv"), b"0.1,0.2")
+    False
+    """
+    if path.suffix.lower() == ".zip":
+        return head.startswith(b"PK") and _is_session(path)
+    if path.is_dir():
+        return len(_present(path)) > 1
+    if path.stem not in _FILES or path.suffix != ".csv":
+        return False
+    lines = head.split(b"\n")[:2]
+    if len(lines) < 2 or any(not line.strip() or line.strip(_NUMBERS) for line in lines):
+        return False
+    there = _present(path.parent)
+    return len(there) > 1 and path.stem == there[0]
+
+
+def _present(folder: Path) -> list[str]:
+    return [name for name in _FILES if (folder / f"{name}.csv").is_file()]
+
+
+def _is_session(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return False
+    names = {member.filename.rpartition("/")[2] for member in members[:_MOST_MEMBERS]}
+    return len(names & {f"{name}.csv" for name in _FILES}) > 1
+
+
+def read_header(path: Path) -> Header:
+    """Describe a session.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Header
+        Read with the samples: only they tell the length.
+
+    Raises
+    ------
+    UnreadableFileError
+        As `read`.
+    """
+    return header_of(read(path))
+
+
+def read(path: Path, *, verify: bool = True) -> Recording:
+    """Read a session.
+
+    Parameters
+    ----------
+    path : Path
+        The zip, the folder, or one of its files.
+    verify : bool
+        Not used: the format has nothing to check by.
+
+    Returns
+    -------
+    Recording
+        One group per file of signals, its segment beginning when the file says. The button's
+        presses are annotations ``tag``; intervals between beats are annotations ``IBI`` that last
+        as long. The start is the earliest of all, in UTC: the files state no zone.
+
+    Raises
+    ------
+    UnreadableFileError
+        A file is damaged, or the session has none.
+    """
+    members, files = _members(path)
+    raw: list[tuple[str, float, float, NDArray[Any]]] = []
+    for name in _FILES:
+        if name in members:
+            raw.append((name, *_signal(name, members[name](), path)))
+    if not raw:
+        raise UnreadableFileError(path, "holds no file of signals of an Empatica E4")
+    begin = min(start for _, start, _, _ in raw)
+    groups = tuple(
+        _group(name, rate, samples, start - begin, path) for name, start, rate, samples in raw
+    )
+    notes = ["start_time is UTC: the files state no zone"]
+    annotations = _annotations(members, begin, notes, path)
+    when = datetime.fromtimestamp(begin, UTC).replace(tzinfo=None)
+    metadata: dict[str, Any] = {"device": "Empatica E4", "time_zone": "UTC", "notes": notes}
+    return Recording(path, "empatica", groups, files, when, metadata, annotations)
+
+
+def _members(path: Path) -> tuple[dict[str, Callable[[], bytes]], tuple[Path, ...]]:
+    """Return how each file of a session is read, and the files of the recording."""
+    wanted = [*_FILES, "IBI", "tags"]
+    if path.suffix.lower() == ".zip":
+        return _zipped(path, wanted), (path,)
+    folder = path if path.is_dir() else path.parent
+    there = [name for name in wanted if (folder / f"{name}.csv").is_file()]
+
+    def reader(name: str) -> Callable[[], bytes]:
+        return lambda: read_bytes(folder / f"{name}.csv", limits.MAX_TEXT_BYTES).tobytes()
+
+    files = tuple(folder / f"{name}.csv" for name in there)
+    return {name: reader(name) for name in there}, files
+
+
+def _zipped(path: Path, wanted: list[str]) -> dict[str, Callable[[], bytes]]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise UnreadableFileError(path, f"no zip file: {str(error)[:100]}") from None
+    found: dict[str, Callable[[], bytes]] = {}
+    for member in archive.infolist()[:_MOST_MEMBERS]:
+        folder, _, file = member.filename.rpartition("/")
+        name = file.removesuffix(".csv")
+        if name in wanted and name not in found and not folder.startswith("__MACOSX"):
+            found[name] = lambda member=member: _unzipped(path, archive, member)  # type: ignore[misc]
+    return found
+
+
+def _unzipped(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    limits.check(path, member.file_size, limits.MAX_TEXT_BYTES, f"bytes of {member.filename[:40]}")
+    try:
+        with archive.open(member) as file:
+            content = file.read(member.file_size + 1)
+    except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise UnreadableFileError(path, f"{member.filename[:40]}: {str(error)[:100]}") from None
+    except Exception as error:  # zlib's and lzma's own errors
+        raise UnreadableFileError(path, f"{member.filename[:40]}: {str(error)[:100]}") from None
+    if len(content) != member.file_size:
+        raise UnreadableFileError(path, f"{member.filename[:40]} has not the size that it states")
+    return content
+
+
+def _signal(name: str, content: bytes, path: Path) -> tuple[float, float, NDArray[Any]]:
+    """Return the start (s since 1970), the rate (Hz) and the samples (channel, sample)."""
+    n = len(_FILES[name].channels)
+    try:
+        rows = np.loadtxt(io.BytesIO(content), np.float64, delimiter=",", ndmin=2)
+    except ValueError as error:
+        raise UnreadableFileError(path, f"{name}.csv: {str(error)[:100]}") from None
+    if len(rows) < 2 or rows.shape[1] != n:
+        cause = f"{name}.csv: {len(rows)} rows of {rows.shape[1]} numbers, not {n} columns"
+        raise UnreadableFileError(path, cause)
+    start, rate = float(rows[0, 0]), float(rows[1, 0])
+    if not (rows[:2] == rows[:2, :1]).all() or not 0 < rate < 1e4 or not 0 <= start < 1e11:
+        raise UnreadableFileError(path, f"{name}.csv: its first two rows are no time and no rate")
+    samples = rows[2:].T
+    if name == "ACC" and (samples == np.round(samples)).all():
+        return start, rate, samples.astype(np.int64)
+    return start, rate, samples
+
+
+def _group(
+    name: str, rate: float, samples: NDArray[Any], onset_s: float, path: Path
+) -> SignalGroup:
+    file = _FILES[name]
+    unit, gain = ("g", 64.0) if name == "ACC" else (file.unit, 1.0)
+    group = unscaled(file.channels, [unit] * len(file.channels), rate, samples, path)
+    gains = np.full(len(file.channels), gain)
+    return replace(group, gain=gains, segments=((0, onset_s),))
+
+
+def _annotations(
+    members: dict[str, Callable[[], bytes]], begin: float, notes: list[str], path: Path
+) -> dict[str, NDArray[Any]]:
+    rows: list[tuple[float, float, str]] = []
+    if "tags" in members:
+        for line in members["tags"]().decode("ascii", "replace").split():
+            try:
+                rows.append((float(line) - begin, np.nan, "tag"))
+            except ValueError:
+                raise UnreadableFileError(path, f"tags.csv: {line[:40]!r} is no time") from None
+    if "IBI" in members:
+        rows += _intervals(members["IBI"]().decode("ascii", "replace"), begin, path)
+    outside = sum(not np.isfinite(row[0]) for row in rows)
+    if outside:
+        notes.append(f"{outside} tags and intervals have no finite time: left out")
+    rows = sorted((row for row in rows if np.isfinite(row[0])), key=lambda row: row[0])
+    return annotation_columns(
+        [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows], "empatica"
+    )
+
+
+def _intervals(text: str, begin: float, path: Path) -> list[tuple[float, float, str]]:
+    lines = text.split("\n")
+    try:
+        start = float(lines[0].partition(",")[0]) if lines[0].strip() else begin
+        out = []
+        for line in lines[1:]:
+            if line.strip():
+                at, _, length = line.partition(",")
+                out.append((start - begin + float(at) - float(length), float(length), "IBI"))
+    except ValueError:
+        raise UnreadableFileError(path, "IBI.csv: a row is not a time and an interval") from None
+    return out

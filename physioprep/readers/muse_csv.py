@@ -1,0 +1,212 @@
+"""Read CSV files of Muse headbands: Mind Monitor and muse-lsl.
+
+Neither states its rate: it is taken from the stamps where they agree with a rate that the headband
+has. Mind Monitor's columns of band powers are left out; its rows of elements (blinks, jaw clenches,
+markers) are annotations, and so are muse-lsl's columns of markers.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep import limits
+from physioprep.errors import UnreadableFileError
+from physioprep.readers.parts import header_of, unscaled
+from physioprep.readers.regular import read_bytes
+from physioprep.recording import Header, Recording, annotation_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Rates of EEG of the headbands (Hz): 256 since 2016, 220 and 500 of the Muse of 2014.
+_RATES: Final = (256.0, 220.0, 500.0)
+_TOLERANCE: Final = 0.1
+_EEG: Final = ("TP9", "AF7", "AF8", "TP10", "Right AUX")
+_POWERS: Final = ("Delta_", "Theta_", "Alpha_", "Beta_", "Gamma_")
+
+
+def is_mine(path: Path, head: bytes) -> bool:
+    """Return whether the first line of a file has the columns of Mind Monitor or muse-lsl.
+
+    Parameters
+    ----------
+    path : Path
+    head : bytes
+        Its first bytes.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_mine(Path("a.csv"), b"timestamps,TP9,AF7,AF8,TP10,Right AUX")
+    True
+    """
+    first = head.split(b"\n", 1)[0].decode("utf-8-sig", "replace").strip()
+    if first.startswith("TimeStamp,") and ",RAW_TP9," in first:
+        return True
+    return first.startswith("timestamps,TP9,AF7,AF8,TP10")
+
+
+def read_header(path: Path) -> Header:
+    """Describe a file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Header
+        Read with the samples: only they tell the length and the rate.
+
+    Raises
+    ------
+    UnreadableFileError
+        As `read`.
+    """
+    return header_of(read(path))
+
+
+def read(path: Path, *, verify: bool = True) -> Recording:
+    """Read a file.
+
+    Parameters
+    ----------
+    path : Path
+    verify : bool
+        Not used: the format has nothing to check by.
+
+    Returns
+    -------
+    Recording
+        One group in µV, float64 as written.
+
+    Raises
+    ------
+    UnreadableFileError
+        A row is damaged, or the stamps agree with no rate of the headband.
+    """
+    content = read_bytes(path, limits.MAX_TEXT_BYTES).tobytes()
+    if not is_mine(path, content[:4096]):
+        raise UnreadableFileError(path, "its first line is neither of Mind Monitor nor of muse-lsl")
+    table = _table(path, content)
+    if not len(table):
+        raise UnreadableFileError(path, "has no sample")
+    if "TimeStamp" in table:
+        return _mind_monitor(path, table)
+    return _muse_lsl(path, table)
+
+
+def _table(path: Path, content: bytes) -> pd.DataFrame:
+    """Return the rows; Mind Monitor writes the last column, Elements, only where it is filled."""
+    import io
+
+    import pandas as pd
+
+    lines = content.splitlines()
+    names = lines[0].count(b",") + 1
+    allowed = {names, names - 1} if lines[0].endswith(b",Elements") else {names}
+    for number, line in enumerate(lines, 1):
+        limits.check(path, len(line), limits.MAX_LINE_BYTES, "bytes in a line")
+        cells = line.count(b",") + 1
+        if cells not in allowed and line.strip():
+            raise UnreadableFileError(path, f"line {number} has {cells} cells, the first {names}")
+    try:
+        table = pd.read_csv(io.BytesIO(content), float_precision="round_trip", low_memory=False)
+    except (ValueError, pd.errors.ParserError) as error:
+        raise UnreadableFileError(path, " ".join(str(error).split())[:200]) from None
+    table.columns = [str(name) for name in table.columns]
+    return table
+
+
+def _mind_monitor(path: Path, table: pd.DataFrame) -> Recording:
+    import pandas as pd
+
+    try:
+        times = pd.to_datetime(table["TimeStamp"], format="ISO8601")
+    except (ValueError, TypeError):
+        raise UnreadableFileError(path, "column TimeStamp holds what is no time") from None
+    if "Elements" in table:
+        is_element = table["Elements"].notna().to_numpy()
+    else:
+        is_element = np.zeros(len(table), bool)
+    names: list[str] = table.columns.tolist()
+    eeg = [name for name in names if name.startswith("RAW_")]
+    eeg += [name for name in names if name.startswith("AUX")]
+    rows = table[~is_element]
+    if not len(rows):
+        raise UnreadableFileError(path, "has no sample")
+    seconds = (times - times[~is_element].iloc[0]).dt.total_seconds()
+    rate, notes = _rate_of(np.asarray(seconds[~is_element], np.float64), path)
+    left_out = [name for name in names if name.startswith(_POWERS)]
+    if left_out:
+        notes.append(f"{len(left_out)} columns of band powers are not read")
+    others = [name for name in names if name not in (*eeg, *left_out, "TimeStamp", "Elements")]
+    if others:
+        notes.append(f"columns not read: {', '.join(others)}")
+    texts = [str(text) for text in table["Elements"][is_element]] if is_element.any() else []
+    onset = np.asarray(seconds[is_element], np.float64)
+    annotations = annotation_columns(onset, np.full(len(onset), np.nan), texts, "mind-monitor")
+    start: datetime = times[~is_element].iloc[0].to_pydatetime()
+    return _recording(path, rows, eeg, rate, notes, start.replace(tzinfo=None), annotations)
+
+
+def _muse_lsl(path: Path, table: pd.DataFrame) -> Recording:
+    seconds = table["timestamps"]
+    if seconds.dtype.kind not in "iuf" or not len(seconds):
+        raise UnreadableFileError(path, "column timestamps holds what is no time")
+    times = seconds.to_numpy(np.float64)
+    rate, notes = _rate_of(times, path)
+    eeg = [name for name in _EEG if name in table]
+    onset, texts, sample = [], [], []
+    for name in [name for name in table if name not in (*eeg, "timestamps")]:
+        if table[name].dtype.kind not in "iuf":
+            raise UnreadableFileError(path, f"column {name!r} holds what is no number")
+        at = np.flatnonzero(np.nan_to_num(table[name].to_numpy(np.float64)))
+        sample += at.tolist()
+        texts += [f"{name}={value:g}" for value in table[name].to_numpy()[at].tolist()]
+        onset += (at / rate).tolist()
+    order = np.argsort(sample, kind="stable")
+    annotations = annotation_columns(
+        np.array(onset)[order], np.full(len(order), np.nan), [texts[i] for i in order], "muse-lsl"
+    )
+    annotations["sample"] = np.array(sample, np.int64)[order]
+    return _recording(path, table, eeg, rate, notes, None, annotations)
+
+
+def _rate_of(times: NDArray[np.float64], path: Path) -> tuple[float, list[str]]:
+    """Return the rate of the headband that the stamps agree with, and what is said of it."""
+    span = times[-1] - times[0] if len(times) > 1 else 0.0
+    measured = (len(times) - 1) / span if span > 0 else 0.0
+    for rate in _RATES:
+        if abs(measured / rate - 1) <= _TOLERANCE:
+            said = f"the file states no rate: {rate:g} Hz, by its stamps {measured:.4g} Hz"
+            return rate, [said]
+    cause = f"the file states no rate, and by its stamps it is {measured:.4g} Hz, which no Muse has"
+    raise UnreadableFileError(path, f"{cause}: describe it with a YAML file as a table")
+
+
+def _recording(
+    path: Path,
+    rows: pd.DataFrame,
+    names: list[str],
+    rate: float,
+    notes: list[str],
+    start: datetime | None,
+    annotations: dict[str, NDArray[Any]],
+) -> Recording:
+    for name in names:
+        if rows[name].dtype.kind not in "iuf":
+            raise UnreadableFileError(path, f"column {name!r} holds what is no number")
+    samples = rows[names].to_numpy(np.float64).T
+    channels = [name.removeprefix("RAW_") for name in names]
+    group = unscaled(names, ["uV"] * len(names), rate, samples, path)
+    metadata = {"electrodes": channels, "notes": notes}
+    return Recording(path, "muse_csv", (group,), (path,), start, metadata, annotations)
