@@ -20,6 +20,7 @@ from physioprep.harmonise.channels import (
     modality_of,
 )
 from physioprep.harmonise.recipe import Recipe, load_recipe
+from physioprep.harmonise.together import harmonise_together, shape_of
 
 __all__ = [
     "ECG_LEADS",
@@ -30,7 +31,9 @@ __all__ = [
     "canonical_channel",
     "harmonise",
     "harmonise_blocks",
+    "harmonise_together",
     "load_recipe",
     "modality_of",
     "plan_groups",
+    "shape_of",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.harmonise.chain import block_source, blocks
+from physioprep.harmonise.finish import finish
 from physioprep.harmonise.harmonised_group import HarmonisedGroup
 from physioprep.harmonise.leads import derive_leads
 from physioprep.harmonise.modality_recipe import ModalityRecipe
@@ -17,6 +18,7 @@ from physioprep.harmonise.montage import reference_electrodes, rereference
 from physioprep.harmonise.plan import GroupPlan, ModalityOf, plan_groups
 from physioprep.harmonise.quantise import Quantised, quantise
 from physioprep.harmonise.recipe import Recipe
+from physioprep.harmonise.steps import Rows, to_steps, valid_samples
 from physioprep.harmonise.timeline import (
     check_timeline,
     cuts_of,
@@ -24,8 +26,7 @@ from physioprep.harmonise.timeline import (
     segment_start,
     timeline_length,
 )
-from physioprep.harmonise.transform import split_runs, transform_gappy, valid_runs
-from physioprep.harmonise.units import CANONICAL_UNITS, UnknownUnitError, factor
+from physioprep.harmonise.transform import split_runs, valid_runs
 from physioprep.recording import Recording, SignalGroup, bad_channels
 from physioprep.samples import (
     MISSING_INT16,
@@ -39,10 +40,6 @@ __all__ = ["HarmonisedGroup", "harmonise", "harmonise_blocks", "plan_groups"]
 #: Receives a group's key, the number of the first sample, and samples (channel, sample).
 Sink = Callable[[str, int, NDArray[np.generic]], None]
 
-#: Plausible root mean square of a channel, by modality, in `units.CANONICAL_UNITS`.
-PLAUSIBLE_RMS = {"ecg": (1e-3, 10.0), "eeg": (0.1, 2000.0)}
-#: A channel with more than this fraction of saturated samples is flagged.
-SATURATED = 1e-3
 #: Flag of a record whose reference is formed of an electrode that is marked as bad.
 BAD_REFERENCE = "bad-reference:"
 
@@ -214,11 +211,11 @@ def _modality(
         if margin:
             cuts = [cut - low for cut in cuts_of(recording, recipe.rate_hz)]
             x = _subtract_median(x, 2 * margin + 1, cuts)[:, start - low : stop - low]
-        x = _combine(x, plan, recipe, bad)
+        x = combine(x, plan, recipe, bad)
         digital, counts = quantise(x, recipe.dtype)
         total = counts if total is None else total + counts
         sink(plan.key, start, digital)
-    group = _finish(plan, recipe, total or Quantised.empty(len(plan.channels)))
+    (group,) = finish(plan, recipe, total or Quantised.empty(len(plan.channels)))
     names = reference_electrodes(plan.input_channels, recipe.reference) if bad else ()
     flags = tuple(f"{BAD_REFERENCE}{name}" for name in names if name in bad)
     return replace(group, flags=(*group.flags, *flags)) if flags else group
@@ -269,58 +266,24 @@ def _source_block(
     if low >= high:  # this group ends before the modality's others
         return np.full((len(rows), stop - start), np.nan, np.float32)
     samples, in_segment = read_timeline(group, channels, low, high)
-    valid = _valid(samples, group.invalid[channels])
+    valid = valid_samples(samples, group.invalid[channels])
     if in_segment is not None:
         every = np.tile(in_segment, (len(rows), 1))
         valid = every if valid is None else every & valid
-    slope = np.array([plan.factors[i] for i in rows]) / group.gain[channels] / step_of(recipe)
-    shift = -group.baseline[channels] * slope
-    if samples.dtype not in (np.int16, np.float32):
-        samples, level = _subtract_level(samples, valid)
-        shift += level * slope
-    result = transform_gappy(samples, valid, low, chain, start, stop, cuts)
-    result *= slope.astype(np.float32)[:, None]
-    if not chain.blocks_dc:
-        result += shift.astype(np.float32)[:, None]
-    return result
-
-
-def step_of(recipe: ModalityRecipe) -> float:
-    """Return the physical size of one digital step.
-
-    Parameters
-    ----------
-    recipe : ModalityRecipe
-        Of the modality.
-
-    Returns
-    -------
-    float
-        In the recipe's unit; 1 for float32 samples, which have no step.
-    """
-    return recipe.step if recipe.dtype == "int16" else 1.0
-
-
-def _subtract_level(
-    samples: NDArray[np.generic], valid: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Subtract one level per channel, so that the rest fits the 24 bits of float32."""
-    wide = samples.astype(np.float64)
-    at = np.zeros(len(wide), np.intp) if valid is None else valid.argmax(axis=1)
-    level = wide[np.arange(len(wide)), at]
-    level = np.where(np.isfinite(level), level, 0)
-    return (wide - level[:, None]).astype(np.float32), level
-
-
-def _valid(samples: NDArray[np.generic], invalid: NDArray[np.float64]) -> NDArray[np.bool_] | None:
-    """Return where samples are valid; None where all are."""
-    missing = sentinel_mask(samples, invalid)
-    if samples.dtype.kind == "f":
-        valid = np.isfinite(samples)
-        if missing is not None:
-            valid &= ~missing
-        return None if valid.all() else valid
-    return ~missing if missing is not None and missing.any() else None
+    return to_steps(
+        Rows(
+            samples,
+            valid,
+            group.gain[channels],
+            group.baseline[channels],
+            np.array([plan.factors[i] for i in rows]),
+        ),
+        recipe,
+        chain,
+        low,
+        (start, stop),
+        cuts,
+    )
 
 
 def _subtract_median(x: NDArray[np.float32], width: int, cuts: list[int]) -> NDArray[np.float32]:
@@ -335,10 +298,27 @@ def _subtract_median(x: NDArray[np.float32], width: int, cuts: list[int]) -> NDA
     return result
 
 
-def _combine(
+def combine(
     x: NDArray[np.float32], plan: GroupPlan, recipe: ModalityRecipe, bad: frozenset[str]
 ) -> NDArray[np.float32]:
-    """Turn input channels into output channels: derive leads, re-reference, select, order."""
+    """Turn input channels into output channels: derive leads, re-reference, select, order.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (input, sample)
+        In steps.
+    plan : GroupPlan
+        Names of the inputs and of the result's channels.
+    recipe : ModalityRecipe
+        Its `derive_leads` and `reference` are used.
+    bad : frozenset of str
+        Canonical names of the inputs that are marked as bad.
+
+    Returns
+    -------
+    ndarray of float32, shape (channel, sample)
+        `x` itself where nothing is to be done.
+    """
     names = plan.input_channels
     if recipe.derive_leads:
         x, names = derive_leads(x, names)
@@ -347,45 +327,3 @@ def _combine(
     if names == plan.channels:
         return x
     return x[[names.index(name) for name in plan.channels]]
-
-
-def _is_plausible(rms: float, modality: str, unit: str) -> bool:
-    low, high = PLAUSIBLE_RMS.get(modality, (0.0, math.inf))
-    try:
-        rms *= factor(unit, CANONICAL_UNITS[modality]) if modality in PLAUSIBLE_RMS else 1.0
-    except UnknownUnitError:
-        return True
-    return not rms > 0 or low <= rms <= high
-
-
-def _finish(plan: GroupPlan, recipe: ModalityRecipe, total: Quantised) -> HarmonisedGroup:
-    n = len(plan.channels)
-    step = step_of(recipe)
-    scale, offset = step, 0.0
-    if recipe.normalise:
-        mean, std = total.pooled()
-        if std > 0:
-            scale, offset = 1 / std, -mean / std
-    rms = total.rms() * step
-    flags = tuple(
-        f"implausible-amplitude:{name}"
-        for name, unit, value in zip(plan.channels, plan.units, rms.tolist(), strict=True)
-        if not _is_plausible(value, plan.modality, recipe.units or unit)
-    )
-    saturated = total.n_saturated > SATURATED * total.n_valid
-    flags += tuple(f"saturated:{plan.channels[i]}" for i in np.flatnonzero(saturated))
-    return HarmonisedGroup(
-        modality=plan.modality,
-        channels=plan.channels,
-        source_channels=plan.source_channels,
-        rate_hz=plan.rate_hz,
-        units=plan.units,
-        digital=np.empty((n, 0), recipe.dtype),
-        scale=np.full(n, scale, np.float32),
-        offset=np.full(n, offset, np.float32),
-        invalid=np.full(n, MISSING_INT16 if recipe.dtype == "int16" else NO_SENTINEL, np.int32),
-        n_saturated=total.n_saturated,
-        quantisation_rms=(total.error_rms() * step).astype(np.float32),
-        derived=np.array(plan.derived, bool),
-        flags=(*plan.left_out, *flags),
-    )

@@ -59,6 +59,26 @@ class Quantised:
             self.error_squares + other.error_squares,
         )
 
+    def part(self, rows: slice) -> Quantised:
+        """Return the counts of some of the channels.
+
+        Parameters
+        ----------
+        rows : slice
+            Of the arrays.
+
+        Returns
+        -------
+        Quantised
+        """
+        return Quantised(
+            self.n_valid[rows],
+            self.n_saturated[rows],
+            self.total[rows],
+            self.squares[rows],
+            self.error_squares[rows],
+        )
+
     def pooled(self) -> tuple[float, float]:
         """Return mean and standard deviation of all channels pooled.
 
@@ -93,7 +113,9 @@ class Quantised:
         return np.asarray(np.sqrt(self.error_squares / count), np.float32)
 
 
-def quantise(x: NDArray[np.float32], dtype: str = "int16") -> tuple[NDArray[np.generic], Quantised]:
+def quantise(
+    x: NDArray[np.float32], dtype: str = "int16", n_records: int = 1
+) -> tuple[NDArray[np.generic], Quantised]:
     """Round samples to whole steps.
 
     Parameters
@@ -102,6 +124,8 @@ def quantise(x: NDArray[np.float32], dtype: str = "int16") -> tuple[NDArray[np.g
         In steps. NaN marks missing samples.
     dtype : {"int16", "float32"}
         ``"float32"`` leaves the samples as they are and only counts.
+    n_records : int
+        Recordings that the channels are of, equally many each. Counts are those of each alone.
 
     Returns
     -------
@@ -118,14 +142,14 @@ def quantise(x: NDArray[np.float32], dtype: str = "int16") -> tuple[NDArray[np.g
     (array([[     1, -32768,  32767]], dtype=int16), array([1]), array([0.4], dtype=float32))
     """
     channels, n = x.shape
-    squares = _squares(x)
+    squares = _squares(x, n_records)
     missing = np.isnan(x) if np.isnan(squares).any() else None
     values = x
     n_valid = np.full(channels, n)
     if missing is not None:
         values = np.where(missing, np.float32(0), x)
         n_valid -= missing.sum(axis=1)
-        squares = _squares(values)
+        squares = _squares(values, n_records)
     total = values.sum(axis=1).astype(np.float64)
     n_saturated = np.zeros(channels, np.int64)
     if dtype == "float32":
@@ -144,9 +168,12 @@ def quantise(x: NDArray[np.float32], dtype: str = "int16") -> tuple[NDArray[np.g
         errors[saturated] = 0
     if missing is not None:
         digital[missing] = MISSING_INT16
-    return digital, Quantised(n_valid, n_saturated, total, squares, _squares(errors))
+    return digital, Quantised(n_valid, n_saturated, total, squares, _squares(errors, n_records))
 
 
-def _squares(x: NDArray[np.float32]) -> NDArray[np.float64]:
+def _squares(x: NDArray[np.float32], n_records: int) -> NDArray[np.float64]:
     """Return the sum of squares per row. Not by BLAS: its sums depend on the number of threads."""
+    if n_records > 1 and n_records == len(x):  # einsum adds up a row alone in another order
+        sums = [np.einsum("ij,ij->i", x[i : i + 1], x[i : i + 1]) for i in range(n_records)]
+        return np.concatenate(sums).astype(np.float64)
     return np.asarray(np.einsum("ij,ij->i", x, x), np.float64)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +47,24 @@ from physioprep.store.format.layout import GroupLayout
 
 if TYPE_CHECKING:
     from physioprep.harmonise import HarmonisedGroup
+    from physioprep.recording import Recording
 
 log = logging.getLogger(__name__)
+
+#: Source values (samples times channels) of the records that are harmonised together: as many as
+#: the processor's cache holds.
+TOGETHER: Final = 1 << 19
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """A record that was read; its recording is None if that failed."""
+
+    position: int
+    record: dict[str, Any]
+    recording: Recording | None
+    n_values: int = 0
+    shape: Hashable = None  # None: to be done by itself
 
 
 def run_planned(
@@ -54,7 +72,7 @@ def run_planned(
     job: Job,
     block: int,
     records: list[dict[str, Any]],
-    crashed: Mapping[int, str],
+    crashed: Mapping[int, str] | None,
 ) -> BlockResult:
     """Write one block of records in a working folder of this machine.
 
@@ -68,8 +86,9 @@ def run_planned(
         Number of the block.
     records : list of dict
         Planned records of the block, from `block_records`.
-    crashed : mapping of int to str
-        Number of a record that killed a process before, to the reason for its quarantine.
+    crashed : mapping of int to str, or None
+        Number of a record that killed a process before, to the reason for its quarantine. None
+        unless the block is run alone because a process died in it.
 
     Returns
     -------
@@ -113,10 +132,12 @@ class _Block:
         job: Job,
         block: int,
         records: list[dict[str, Any]],
-        crashed: Mapping[int, str],
+        crashed: Mapping[int, str] | None,
     ) -> None:
-        self.work, self.job, self.block, self.crashed = work, job, block, crashed
-        self.records = records
+        self.work, self.job, self.block, self.records = work, job, block, records
+        # Alone, each record is done by itself, so that the trace names the one that kills.
+        self.crashed, self.together = crashed or {}, crashed is None
+        self.waiting: list[_Read] = []
         self.layouts = {layout.name: layout for layout in job.layouts}
         self.chunks: dict[str, list[bytes | None]] = {layout.name: [] for layout in job.layouts}
         self.outputs: dict[str, tuple[str, int]] = {}
@@ -135,16 +156,26 @@ class _Block:
 
     def run(self) -> BlockResult:
         with Trace(self.work, self.block) as trace, with_local_files(self.records) as records:
+            # a copy of a remote file is gone before its record could be done again
+            together = self.together and records is self.records
             for position, record in enumerate(records):
                 trace.at(record["record"])
-                self._one(position, record)
+                read = self._read(position, record, together=together)
+                if read.shape is None:
+                    self._write_waiting()
+                    self._one(read)
+                    continue
+                self.waiting.append(read)
+                if sum(each.n_values for each in self.waiting) >= TOGETHER:
+                    self._write_waiting()
+            self._write_waiting()
         if self.wider:
             return BlockResult(self.block, len(self.records), wider=self.wider)
         self._write_rest()
         entry = Entry(
             self.block,
             self.outputs,
-            self.failed,
+            dict(sorted(self.failed.items())),  # some fail at the read, ahead of others
             self.sources,
             self.flags,
             self.arrays | _annotations(self.notes),
@@ -154,15 +185,11 @@ class _Block:
         to_target(write_entry, self.work / JOURNAL, entry)
         return BlockResult(self.block, len(self.records), len(self.failed))
 
-    def _one(self, position: int, record: dict[str, Any]) -> None:
-        from physioprep.harmonise import harmonise_blocks
+    def _read(self, position: int, record: dict[str, Any], *, together: bool) -> _Read:
+        from physioprep.harmonise import shape_of
 
         number = record["record"]
         signature = self.job.signatures[record["signature"]]
-        writers = [
-            GroupWriter(each, self.layouts[self.job.names[each.key, each.rate_hz]], length)
-            for each, length in zip(signature.expected, record["lengths"], strict=True)
-        ]
         stage = "read"
         try:
             if number in self.crashed:
@@ -176,16 +203,68 @@ class _Block:
             )
             self.sources[number] = check_sources(record)
             signature.check_rates(group.sampling_rate for group in recording.groups)
-            stage = "harmonise"
-            by_key = {writer.expected.key: writer for writer in writers}
+        except TargetError:
+            raise
+        except Exception as error:
+            self._fail(record, stage, error)
+            return _Read(position, record, None)
+        n_values = sum(math.prod(group.digital.shape) for group in recording.groups)
+        shape = shape_of(recording) if together and n_values <= TOGETHER // 2 else None
+        return _Read(position, record, recording, n_values, shape)
 
-            def add(key: str, first: int, samples: NDArray[Any]) -> None:
-                if key not in by_key:
-                    raise PhysioprepError(f"the manifest has no {key} signals; its file gives some")
-                by_key[key].add(samples)
-                self._write_full_shards(by_key[key])
+    def _write_waiting(self) -> None:
+        """Harmonise the records that wait, those of one shape as one array, and encode them."""
+        from physioprep.harmonise import harmonise_together
 
-            groups = harmonise_blocks(recording, self.job.recipe, add, signature.modality_of)
+        waiting, self.waiting = self.waiting, []
+        alike: dict[tuple[int, Hashable], list[_Read]] = {}
+        for read in waiting:
+            alike.setdefault((read.record["signature"], read.shape), []).append(read)
+        found: dict[int, dict[str, HarmonisedGroup]] = {}
+        for (signature, _), reads in alike.items():
+            recordings = [read.recording for read in reads if read.recording is not None]
+            modality_of = self.job.signatures[signature].modality_of
+            try:
+                groups = harmonise_together(recordings, self.job.recipe, modality_of)
+            except Exception as error:  # of one of them: below each is done by itself
+                log.debug("%d records are done one by one: %r", len(reads), error)
+                continue
+            for read, each in zip(reads, groups, strict=True):
+                if each is not None:
+                    found[read.position] = each
+        for read in waiting:
+            self._one(read, found.pop(read.position, None))
+
+    def _one(self, read: _Read, harmonised: Mapping[str, HarmonisedGroup] | None = None) -> None:
+        """Encode a record, which is harmonised here if it is not yet."""
+        from physioprep.harmonise import harmonise_blocks
+
+        record, recording = read.record, read.recording
+        number = record["record"]
+        signature = self.job.signatures[record["signature"]]
+        writers = [
+            GroupWriter(each, self.layouts[self.job.names[each.key, each.rate_hz]], length)
+            for each, length in zip(signature.expected, record["lengths"], strict=True)
+        ]
+        if recording is None:
+            self._leave_out(writers)
+            return
+        by_key = {writer.expected.key: writer for writer in writers}
+
+        def add(key: str, first: int, samples: NDArray[Any]) -> None:
+            if key not in by_key:
+                raise PhysioprepError(f"the manifest has no {key} signals; its file gives some")
+            by_key[key].add(samples)
+            self._write_full_shards(by_key[key])
+
+        try:
+            if harmonised is None:
+                recipe, modality_of = self.job.recipe, signature.modality_of
+                groups = harmonise_blocks(recording, recipe, add, modality_of)
+            else:
+                groups = dict(harmonised)
+                for key, group in groups.items():
+                    add(key, 0, group.digital)
             for writer in writers:
                 writer.finish(groups.get(writer.expected.key))
             if all(writer.is_missing for writer in writers):
@@ -193,19 +272,22 @@ class _Block:
         except TargetError:
             raise
         except Exception as error:
-            self._fail(record, stage, error)
+            self._fail(record, "harmonise", error)
             self._unwrite()
-            for writer in writers:
-                self.chunks[writer.layout.name] += [None] * writer.n_chunks
+            self._leave_out(writers)
             return
         if "checksum_failed" in recording.metadata:
             self.flags[number] = [CHECKSUM]
         for writer in writers:
-            self._keep(position, number, writer, groups[writer.expected.key])
+            self._keep(read.position, number, writer, groups[writer.expected.key])
         lost = reader_flags(recording.metadata)
         if lost:
             self.flags.setdefault(number, []).extend(lost)
         self.notes.append((number, recording.annotation_columns))
+
+    def _leave_out(self, writers: Sequence[GroupWriter]) -> None:
+        for writer in writers:
+            self.chunks[writer.layout.name] += [None] * writer.n_chunks
 
     def _fail(self, record: dict[str, Any], stage: str, error: Exception) -> None:
         number = record["record"]

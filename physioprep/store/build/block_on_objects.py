@@ -58,7 +58,7 @@ def scratch(work: str | Path) -> Path:
     return folder
 
 
-def run_block_on_objects(work: str, block: int, crashed: Mapping[int, str]) -> BlockResult:
+def run_block_on_objects(work: str, block: int, crashed: Mapping[int, str] | None) -> BlockResult:
     """Write one block of an ingest to an object store.
 
     The block is completed in a local folder; then its shards are uploaded, and at the end its
@@ -70,8 +70,8 @@ def run_block_on_objects(work: str, block: int, crashed: Mapping[int, str]) -> B
         URL of the working folder of the ingest.
     block : int
         Number of the block.
-    crashed : mapping of int to str
-        Number of a record that killed a process before, to the reason for its quarantine.
+    crashed : mapping of int to str, or None
+        As for `run_planned`.
 
     Returns
     -------

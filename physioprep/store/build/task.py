@@ -33,9 +33,10 @@ def run_block(job: Mapping[str, Any], block: int) -> BlockResult:
         Its `died_before` is set, and nothing done, if a process died in this block before.
     """
     work: str = job["work"]
-    alone = "crashed" in job
-    crashed = {int(record): reason for record, reason in job.get("crashed", {}).items()}
-    if not alone and traced_records(scratch(work), block):
+    crashed = None
+    if "crashed" in job:
+        crashed = {int(record): reason for record, reason in job["crashed"].items()}
+    if crashed is None and traced_records(scratch(work), block):
         return BlockResult(block, 0, died_before=True)
     if is_remote(work):
         return run_block_on_objects(work, block, crashed)

@@ -1,0 +1,174 @@
+"""Blocks whose records are harmonised together, against one record at a time."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import physioprep as pp
+from physioprep import harmonise
+from physioprep.store.build import block
+
+Files = Callable[[Path], dict[str, str]]
+Drive = Callable[..., dict[str, Any]]
+ROOT = Path(__file__).resolve().parents[2]
+LEADS = ("I", "II", "V1")
+
+
+@pytest.fixture(scope="module")
+def mixed(
+    tmp_path_factory: pytest.TempPathFactory,
+    wfdb_writer: Callable[..., None],
+    make_noise: Callable[..., np.ndarray],
+) -> Path:
+    """Forty records: alike, of other lengths, leads and rates, with missing samples, damaged."""
+    folder = tmp_path_factory.mktemp("mixed")
+    for i in range(40):
+        digital = make_noise(i, 1000 + 500 * (i % 5 == 1), 3)
+        if i % 7 == 3:
+            digital[1, 300:350] = -32768
+        if i % 11 == 5:
+            digital[...] = -32768  # nothing is valid
+        leads = ("V1", "I", "II") if i % 6 == 2 else LEADS
+        rate_hz = 250.0 if i % 8 == 6 else 500.0
+        wfdb_writer(folder, f"r{i:02}", digital, rate_hz=rate_hz, leads=leads)
+    data = bytearray((folder / "r20.dat").read_bytes())
+    data[100] ^= 1  # its checksum is wrong
+    (folder / "r20.dat").write_bytes(data)
+    return folder
+
+
+def ingest(folder: Path, target: Path, recipe: str = "ecg-200hz") -> Path:
+    manifest = pp.scan(folder, "folder", hashes=False)
+    return Path(pp.ingest(manifest, target, recipe, scheduler="sync").path)
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Numbers of records that are harmonised together from here on."""
+    counts: list[int] = []
+    together = harmonise.harmonise_together
+
+    def count(recordings: Any, *others: Any) -> Any:
+        found = together(recordings, *others)
+        counts.append(sum(each is not None for each in found))
+        return found
+
+    monkeypatch.setattr(harmonise, "harmonise_together", count)
+    return counts
+
+
+def test_the_store_is_that_of_one_record_at_a_time(
+    mixed: Path,
+    tmp_path: Path,
+    files_of: Files,
+    monkeypatch: pytest.MonkeyPatch,
+    counted: list[int],
+) -> None:
+    together = ingest(mixed, tmp_path / "together.zarr")
+    assert max(counted) > 5
+    counted.clear()
+    monkeypatch.setattr(block, "TOGETHER", 0)
+    alone = ingest(mixed, tmp_path / "alone.zarr")
+    assert counted == []
+    assert files_of(together) == files_of(alone)
+    assert pp.open_store(together).attrs["n_quarantined"] == 5  # r20, and those without a sample
+
+
+def test_the_last_record_is_written_whatever_waits(
+    mixed: Path, tmp_path: Path, files_of: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The result does not depend on how many records are read ahead."""
+    usual = ingest(mixed, tmp_path / "usual.zarr")
+    monkeypatch.setattr(block, "TOGETHER", 3 * 3 * 1000)
+    few = ingest(mixed, tmp_path / "few.zarr")
+    assert files_of(usual) == files_of(few)
+
+
+def test_where_a_step_over_the_array_raises_only_the_culprit_is_left_out(
+    mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: list[int]
+) -> None:
+    from physioprep.harmonise import steps
+
+    recording = pp.read_recording(mixed / "r21.hea")
+    first = recording.groups[0].digital[0, :50]
+    transform = steps.transform_gappy
+
+    def break_on_r21(x: np.ndarray, *others: Any) -> Any:
+        if any((row[:50] == first).all() for row in x):
+            raise RuntimeError("cannot do this one")
+        return transform(x, *others)
+
+    monkeypatch.setattr(steps, "transform_gappy", break_on_r21)
+    store = pp.open_store(ingest(mixed, tmp_path / "s.zarr"))
+    quarantine = pd.read_parquet(tmp_path / "s.zarr" / "quarantine.parquet")
+    why = dict(zip(quarantine["record_id"], quarantine["reason"], strict=True))
+    assert why["r21"] == "RuntimeError: cannot do this one"
+    assert len(why) == 6
+    assert len(store) == 34
+    assert counted  # others went together
+
+
+KILLER = """
+import ctypes
+from physioprep.harmonise import steps
+transform = steps.transform_gappy
+def killing(x, *others):
+    if any((row[:5] == 77).all() for row in x):
+        ctypes.string_at(0)
+    return transform(x, *others)
+steps.transform_gappy = killing
+"""
+
+
+def test_a_record_that_kills_the_process_among_others_is_found(
+    tmp_path: Path, drive: Drive, wfdb_writer: Callable[..., None],
+    make_noise: Callable[..., np.ndarray],
+) -> None:  # fmt: skip
+    """The trace names the record read last; done alone, it names the culprit."""
+    for i in range(8):
+        digital = make_noise(i, 1000, 3)
+        if i == 2:
+            digital[:, :5] = 77
+        wfdb_writer(tmp_path / "raw", f"r{i}", digital, rate_hz=500.0, leads=LEADS)
+    (tmp_path / "poison").mkdir()
+    (tmp_path / "poison" / "sitecustomize.py").write_text(KILLER)
+    manifest = pp.write_manifest(pp.scan(tmp_path / "raw", "folder"), tmp_path / "m.parquet")
+    path = os.pathsep.join([str(tmp_path / "poison"), str(ROOT)])
+    answer = drive(
+        manifest=manifest, recipe="ecg-200hz", workers=2, scheduler="processes",
+        target=tmp_path / "s.zarr", env={"PYTHONPATH": path, "PYTHONFAULTHANDLER": ""},
+    )  # fmt: skip
+    assert answer.get("records") == 7, answer
+    assert answer["quarantined"] == ["folder/r2: it crashes the process that reads it (SIGSEGV)"]
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(("recipe", "at_least"), [("ecg-200hz", 50), ("eeg-200hz", 5)])
+def test_every_real_folder_gives_the_same_bytes(
+    shared_data: Path,
+    tmp_path: Path,
+    files_of: Files,
+    monkeypatch: pytest.MonkeyPatch,
+    counted: list[int],
+    recipe: str,
+    at_least: int,
+) -> None:
+    usual, n_stores = block.TOGETHER, 0
+    for folder in sorted(path for path in shared_data.iterdir() if path.is_dir()):
+        found = []
+        for size in (usual, 0):
+            monkeypatch.setattr(block, "TOGETHER", size)
+            target = tmp_path / str(size) / f"{folder.name}.zarr"
+            try:
+                found.append(files_of(ingest(folder, target, recipe)))
+            except pp.PhysioprepError as error:
+                found.append({"error": str(error).replace(str(target), "")})
+        assert found[0] == found[1], folder.name
+        n_stores += len(found[0]) > 1
+    assert n_stores > 4
+    assert sum(counted) >= at_least
