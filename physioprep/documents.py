@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 #: Elements of XML in each other.
 _DEEPEST: Final = 50
+#: A reference to an entity that is declared somewhere.
+_ENTITY: Final = re.compile(rb"&(?!#|(?:amp|lt|gt|quot|apos);)[^\s;<&]+;")
+#: A document type that declares nothing itself, as .NET writes it.
+_EMPTY: Final = re.compile(rb"<!DOCTYPE[^<>\[]*\[\s*\]\s*>")
 #: Makes the error to raise, of its cause.
 Refuse = Callable[[str], Exception]
 
@@ -280,7 +284,7 @@ def load_json(text: str | bytes, refuse: Refuse) -> Any:
         raise refuse(f"not JSON: {error}") from None
 
 
-def load_xml(text: bytes, refuse: Refuse) -> Element:
+def load_xml(text: bytes, refuse: Refuse, *, external_dtd: bool = False) -> Element:
     """Return the root of an XML without document type, of limited depth.
 
     Entities can only be declared in a document type; no file that is read here needs one.
@@ -292,6 +296,9 @@ def load_xml(text: bytes, refuse: Refuse) -> Element:
     refuse : callable
         Returns the error to raise, given its cause: a document type, too many elements, nested
         too deep, not XML.
+    external_dtd : bool
+        Whether the text may name a document type in another file, which is never opened. What
+        the text itself declares is refused all the same, and so is an entity that it uses.
 
     Returns
     -------
@@ -316,6 +323,7 @@ def load_xml(text: bytes, refuse: Refuse) -> Element:
     from xml.parsers import expat
 
     builder, parser = TreeBuilder(), expat.ParserCreate()
+    parser.buffer_text = True
     depth = number = 0
 
     def start(tag: str, attributes: dict[str, str]) -> None:
@@ -335,10 +343,22 @@ def load_xml(text: bytes, refuse: Refuse) -> Element:
     def stop(*_: object) -> None:
         raise refuse("declares a document type, which may hold entities: not read")
 
+    def named(_: str, system: str | None, public: str | None, declares: int) -> None:
+        if not external_dtd or (system is None and public is None):
+            stop()
+        plain = text.replace(b"\0", b"")
+        if declares and not _EMPTY.search(plain):
+            stop()
+        # without the other file, the parser leaves out entities in silence
+        if _ENTITY.search(plain):
+            raise refuse("uses an entity of its document type: not read")
+
     parser.StartElementHandler = start
     parser.EndElementHandler = end
     parser.CharacterDataHandler = builder.data
-    parser.StartDoctypeDeclHandler = stop
+    parser.StartDoctypeDeclHandler = named
+    parser.EntityDeclHandler = parser.ElementDeclHandler = stop
+    parser.AttlistDeclHandler = parser.NotationDeclHandler = stop
     try:
         parser.Parse(text, True)
     except (expat.ExpatError, LookupError) as error:  # no XML; an encoding that there is not

@@ -20,6 +20,7 @@ BY_CONTENT: Final[dict[str, str]] = {
     "openbci": "physioprep.readers.openbci",
     "empatica": "physioprep.readers.empatica",
     "muse_csv": "physioprep.readers.muse_csv",
+    "muse_xml": "physioprep.readers.muse_xml",
 }
 #: Endings, in lower case, of files whose content is asked before anything else.
 ENDINGS: Final = (
