@@ -23,10 +23,10 @@ from typing import Any, Final
 from physioprep.errors import ChecksumError, UnreadableFileError
 from physioprep.limits import VARIABLE
 from physioprep.readers import frames, parser_limits, person
-from physioprep.readers.recognise import BY_CONTENT
+from physioprep.readers.recognise import BY_CONTENT, FIXED_FIELDS
 
 #: Formats whose parsers are libraries, or build what a file describes.
-GUARDED: Final = frozenset({"mat", "hdf5", "pickles", "mne", "table", *BY_CONTENT})
+GUARDED: Final = frozenset({"mat", "hdf5", "pickles", "mne", "table", *BY_CONTENT} - FIXED_FIELDS)
 _ERRORS: Final = {kind.__name__: kind for kind in (UnreadableFileError, ChecksumError)}
 _START: Final = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "

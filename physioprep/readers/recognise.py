@@ -17,11 +17,14 @@ from physioprep.readers.regular import opened
 HEAD: Final = 4096
 #: The module that reads each format; asked in this order.
 BY_CONTENT: Final[dict[str, str]] = {
+    "ishne": "physioprep.readers.ishne",
     "openbci": "physioprep.readers.openbci",
     "empatica": "physioprep.readers.empatica",
     "muse_csv": "physioprep.readers.muse_csv",
     "muse_xml": "physioprep.readers.muse_xml",
 }
+#: Those of fixed fields that no library parses: read in this process, a day of them in pieces.
+FIXED_FIELDS: Final = frozenset({"ishne"})
 #: Endings, in lower case, of files whose content is asked before anything else.
 ENDINGS: Final = (
     *(".xml", ".dcm", ".scp", ".ecg", ".ann", ".xdf", ".xdfz", ".acq", ".trc", ".e", ".nwb"),
