@@ -28,6 +28,8 @@ _NEAR_S: Final = 0.15
 _TINY_S: Final = 1e-6
 _TEXTS: Final = ("text", "source", "code")
 _NUMBERS: Final = ("onset", "duration", "channel", "subtype", "num")
+#: Columns of `read_annotations`.
+COLUMNS: Final = (*_NUMBERS, "record", *_TEXTS, "end", "note")
 
 
 def read_annotations(sources: Sequence[Source]) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
 from physioprep.hashes import canonical_sha256
+from physioprep.shards.annotations import COLUMNS
 from physioprep.shards.candidates import chosen_records
 from physioprep.shards.label_plan import LabelPlan
 from physioprep.shards.lay import lay_labelled
@@ -19,9 +20,11 @@ from physioprep.shards.named_split import Parted, needs_annotations, part_window
 from physioprep.shards.onsets import Onsets
 from physioprep.shards.record_labels import label_names, record_label, text_names
 from physioprep.shards.source import Source
+from physioprep.shards.spans import LabelSpans, label_spans
 from physioprep.shards.spec import ShardSpec
 from physioprep.shards.split import split_subjects, stratify_subjects
 from physioprep.shards.split_choice import choice_parts, form_of
+from physioprep.shards.unlisted import unlisted_annotations
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +85,10 @@ class Plan:
     parted : Parted or None
         The part of each candidate in a split by name or rules; ``split`` of `records` is then
         null.
+    unlisted : mapping of str to dict of str to int
+        By label, annotations of none of its categories; empty in a plan that was rebuilt.
+    spans : mapping of str to LabelSpans
+        By label, where asked for; empty in a plan that was rebuilt.
     """
 
     spec: ShardSpec
@@ -96,6 +103,8 @@ class Plan:
     n_chosen: int
     sha256: str
     parted: Parted | None = None
+    unlisted: Mapping[str, dict[str, int]] = field(default_factory=dict)
+    spans: Mapping[str, LabelSpans] = field(default_factory=dict)
 
     def with_categories(self, categories: Mapping[str, Sequence[str] | None]) -> Plan:
         """Return the plan with the categories that its labels have in the shards.
@@ -208,8 +217,14 @@ def plan_windows(
         left_out=laid.left_out,
         parted=part_windows(records, spec, laid.record, laid.start_s, table),
     )
+    # All that the annotations are needed for, here: they are read once.
+    spans = {} if table is None else label_spans(table[list(COLUMNS)], records, spec)
     sha256 = plan_sha256(sources, spec, detector)
-    return _assemble(sources, spec, modalities, records, places, sha256)
+    plan = _assemble(sources, spec, modalities, records, places, sha256)
+    if table is None:
+        return plan
+    unlisted = unlisted_annotations(table[list(COLUMNS)], plan.records, spec)
+    return replace(plan, unlisted=unlisted, spans=spans)
 
 
 def rebuild_plan(sources: Sequence[Source], spec: ShardSpec, places: Places, sha256: str) -> Plan:
@@ -228,7 +243,7 @@ def rebuild_plan(sources: Sequence[Source], spec: ShardSpec, places: Places, sha
     Returns
     -------
     Plan
-        Equal to the first one in every field.
+        Equal to the first one in every field, but for what is made of annotations alone.
 
     Raises
     ------

@@ -36,7 +36,6 @@ from physioprep.shards.shuffle import order_windows
 from physioprep.shards.source import Source, open_source
 from physioprep.shards.spec import ShardSpec
 from physioprep.shards.spill import windows_in_memory
-from physioprep.shards.unlisted import unlisted_annotations
 from physioprep.shards.work_folder import SHARDS, commit, finish, finished, hold_target, open_work
 from physioprep.shards.write_tables import write_spans, write_texts
 
@@ -141,7 +140,7 @@ def shard(
                     write_plan(work, plan)
                     n_bytes = len(plan.record) * window_bytes(plan.modalities)
                     with windows_in_memory(work, n_bytes if engine.is_here else None):
-                        result = _execute(target, work, job, engine)
+                        result = _execute(target, work, job, engine, plan)
             finally:
                 forget()
             finish(work, result)
@@ -223,7 +222,7 @@ def _plan_with_peaks(
     return plan_windows(sources, spec, gather_peaks(work, n_tasks), job["detector"])
 
 
-def _execute(target: Path, work: Path, job: Job, engine: _Engine) -> ShardResult:
+def _execute(target: Path, work: Path, job: Job, engine: _Engine, planned: Plan) -> ShardResult:
     """Cut, shuffle and write the windows of a plan into the working folder."""
     plan = plan_of(job)  # as the tasks read it, and kept for those of this process
     n_runs = len(plan.runs) - 1
@@ -253,8 +252,7 @@ def _execute(target: Path, work: Path, job: Job, engine: _Engine) -> ShardResult
         mixture=mixture,
         plan_sha256=plan.sha256,
         split=count_parts(plan.spec, plan.parted, plan.records, record, order["candidate"]),
-        unlisted=unlisted(plan.records, plan.spec, used)
-        | unlisted_annotations(plan.sources, plan.records, plan.spec),
+        unlisted=unlisted(plan.records, plan.spec, used) | dict(planned.unlisted),
     )  # fmt: skip
     attrs = _attributes(plan, result, per_chunk, per_block)
     arrays = (plan, n_windows, per_chunk, per_block, attrs)
@@ -267,7 +265,7 @@ def _execute(target: Path, work: Path, job: Job, engine: _Engine) -> ShardResult
     write.add_statistics(work, plan, n_blocks)
     write.write_manifest(work, plan)
     write_texts(work / SHARDS, plan, used)
-    write_spans(work / SHARDS, plan, used)
+    write_spans(work / SHARDS, plan, used, planned.spans)
     held = {
         m.name: f"{len(m.channels)} channels at {m.rate_hz:g} Hz ({', '.join(m.channels)})"
         for m in plan.modalities

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from physioprep.shards.annotations import (
-    categorise,
-    choose,
-    read_annotations,
-    with_columns_of_records,
-)
+from physioprep.shards.annotations import categorise, choose, with_columns_of_records
 from physioprep.shards.annotators import of_annotators
 from physioprep.shards.candidates import chosen_records
 from physioprep.shards.onsets import annotated_onsets
-from physioprep.shards.source import Source
 from physioprep.shards.spec import ShardSpec
 
 if TYPE_CHECKING:
@@ -29,7 +22,7 @@ _OTHERS: Final = "other texts"
 
 
 def unlisted_annotations(
-    sources: Sequence[Source],
+    table: pd.DataFrame,
     records: pd.DataFrame,
     spec: ShardSpec,
 ) -> dict[str, dict[str, int]]:
@@ -37,7 +30,8 @@ def unlisted_annotations(
 
     Parameters
     ----------
-    sources : sequence of Source
+    table : pandas.DataFrame
+        From `read_annotations`.
     records : pandas.DataFrame
         Of all sources.
     spec : ShardSpec
@@ -52,7 +46,6 @@ def unlisted_annotations(
     asked = [label for label in spec.annotation_labels if label.pairs or label.queries]
     if not asked:
         return {}
-    table = read_annotations(sources)
     table = with_columns_of_records(table, records, spec.annotation_queries)
     chosen, found = chosen_records(records, spec), {}
     for label in asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.atomic import temporary_file
-from physioprep.shards.annotations import labelling, read_annotations, with_columns_of_records
-from physioprep.shards.annotators import of_annotators
-from physioprep.shards.plan import Plan, unite_records
+from physioprep.shards.plan import Plan
 from physioprep.shards.record_labels import text_names
+from physioprep.shards.spans import LabelSpans
 from physioprep.shards.tables import SPANS, TEXTS
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ def write_texts(folder: Path, plan: Plan, used: NDArray[np.int64]) -> None:
     _write(pa.table(columns), folder / TEXTS)
 
 
-def write_spans(folder: Path, plan: Plan, used: NDArray[np.int64]) -> None:
+def write_spans(
+    folder: Path, plan: Plan, used: NDArray[np.int64], spans: Mapping[str, LabelSpans]
+) -> None:
     """Write the intervals of the annotations that labels were made from, where they ask for it.
 
     Parameters
@@ -60,34 +62,28 @@ def write_spans(folder: Path, plan: Plan, used: NDArray[np.int64]) -> None:
     plan : Plan
     used : ndarray of int64
         Rows of the records that have a window; the annotations of others stay out.
+    spans : mapping of str to LabelSpans
+        By label; empty where none asks for them.
     """
     import pandas as pd
     import pyarrow as pa
 
-    asked = [label for label in plan.spec.annotation_labels if label.spans]
-    if not asked:
+    if not spans:
         return
     end_s = _ends(plan)
-    records = unite_records(plan.sources)  # with their own split, as the labels were made
-    table = read_annotations(plan.sources)
-    table = with_columns_of_records(table, records, plan.spec.annotation_queries)
     frames = []
-    for label in asked:
-        counting = of_annotators(table, records, plan.spec.annotators, label.where)
-        kept, category, names = labelling(label, counting)
-        record = kept["record"].to_numpy(np.int64)
-        start = kept["onset"].to_numpy(np.float64)
-        stop = kept["end"].to_numpy(np.float64) if label.lasts else start
-        here = np.isin(record, used) & (start <= end_s[record]) & (stop >= 0)
+    for name, found in spans.items():
+        here = np.isin(found.record, used)
+        here &= (found.start_s <= end_s[found.record]) & (found.stop_s >= 0)
         own = {
-            "label": f"label_{label.name}",
-            "record": record.astype(np.int32),
-            "start_s": np.maximum(start, 0.0),
-            "stop_s": np.minimum(stop, end_s[record]),
-            "category": np.array(names, object)[category],
+            "label": name,
+            "record": found.record.astype(np.int32),
+            "start_s": np.maximum(found.start_s, 0.0),
+            "stop_s": np.minimum(found.stop_s, end_s[found.record]),
+            "category": np.array(found.names, object)[found.category],
         }
         frames.append(pd.DataFrame(own)[here])
-    spans = pd.concat(frames, ignore_index=True)
+    table = pd.concat(frames, ignore_index=True)
     schema = pa.schema(
         [
             ("label", pa.string()),
@@ -97,7 +93,7 @@ def write_spans(folder: Path, plan: Plan, used: NDArray[np.int64]) -> None:
             ("category", pa.string()),
         ]
     )
-    table_of = pa.Table.from_pandas(spans, schema, preserve_index=False)
+    table_of = pa.Table.from_pandas(table, schema, preserve_index=False)
     _write(table_of.replace_schema_metadata(None), folder / SPANS)
 
 

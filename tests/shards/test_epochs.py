@@ -207,6 +207,19 @@ def test_spans_are_the_annotations_of_records_with_windows(
     assert any("spans.parquet" in line for line in verify(tmp_path / "s").problems)
 
 
+def test_annotations_are_read_once(
+    nights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from physioprep.shards import annotations
+
+    read: list[object] = []
+    real = annotations.zarr_place
+    monkeypatch.setattr(annotations, "zarr_place", lambda path: read.append(path) or real(path))
+    labels = {"stage": {**STAGES, "spans": True}}  # to be laid, counted and written
+    shard(nights, tmp_path / "s", window_s=1.0, annotation_labels=labels, workers=1)
+    assert len(read) == 1
+
+
 def test_spans_of_queries_on_records(nights: Path, tmp_path: Path) -> None:
     """As the labels: with the records' own columns, and the split that they had."""
     labels = {
