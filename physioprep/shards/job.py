@@ -156,13 +156,27 @@ def sources_of(job: Job) -> tuple[tuple[Source, ...], ShardSpec]:
     StoreError
         If a store cannot be read.
     """
-    return _open_sources(*_identity(job))
+    return _sources(_identity(job))
+
+
+def remember(job: Job, sources: tuple[Source, ...], spec: ShardSpec) -> None:
+    """Spare the tasks of this process from opening stores that its planning has just opened.
+
+    Parameters
+    ----------
+    job : mapping
+        From `make_job`.
+    sources : tuple of Source
+    spec : ShardSpec
+    """
+    _OPENED[_identity(job)] = sources, spec
 
 
 def forget() -> None:
     """Drop the plans and stores that this process keeps: a store may have been made anew."""
     _read_plan.cache_clear()
     _open_sources.cache_clear()
+    _OPENED.clear()
 
 
 def save_array(path: Path, values: NDArray[Any]) -> None:
@@ -186,11 +200,19 @@ def _identity(job: Job) -> _Identity:
     return tuple(job["stores"]), json.dumps(job["spec"]), job["detector"], job["sha256"]
 
 
+#: What `remember` was given.
+_OPENED: dict[_Identity, tuple[tuple[Source, ...], ShardSpec]] = {}
+
+
+def _sources(identity: _Identity) -> tuple[tuple[Source, ...], ShardSpec]:
+    return _OPENED.get(identity) or _open_sources(*identity)
+
+
 @lru_cache(maxsize=2)
 def _read_plan(
     work: str, stores: tuple[str, ...], spec_json: str, detector: str | None, sha256: str
 ) -> Plan:
-    sources, spec = _open_sources(stores, spec_json, detector, sha256)
+    sources, spec = _sources((stores, spec_json, detector, sha256))
     folder = Path(work) / _FOLDER
     index = unseal((folder / _INDEX).read_bytes())
     if index is None:

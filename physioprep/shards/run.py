@@ -25,7 +25,7 @@ from physioprep.shards.checksums import is_intact
 from physioprep.shards.chunking import choose_windows_per_chunk, chunks_per_block
 from physioprep.shards.croissant import write_croissant
 from physioprep.shards.fields import ShardFields
-from physioprep.shards.job import Job, forget, make_job, plan_of, save_array, write_plan
+from physioprep.shards.job import Job, forget, make_job, plan_of, remember, save_array, write_plan
 from physioprep.shards.modality import window_bytes
 from physioprep.shards.named_split import count_parts
 from physioprep.shards.peaks import detector_name, gather_peaks, plan_peaks
@@ -133,6 +133,7 @@ def shard(
         if result is None:
             job = make_job(work, sources, spec, detector, sha256)
             forget()
+            remember(job, sources, spec)
             try:
                 with _engine(scheduler, workers, progress, announce, held) as engine:
                     if plan is None:

@@ -45,3 +45,20 @@ def test_damage_is_left_to_each_record(undisturbed: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(type(one.store), "read_rows", damaged)
     assert read_ahead([(one, row) for row in rows]) == {}
+
+
+def test_lists_of_a_column_are_parsed_once_and_shared_by_no_two_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from physioprep.store.format import columns
+
+    texts = ['["I","II"]', "", '["I","II"]', "[]", '[["a"],["b"]]', '["I","II"]', '[["a"],["b"]]']
+    parsed: list[str] = []
+    real = columns.json.loads
+    monkeypatch.setattr(columns.json, "loads", lambda text: parsed.append(text) or real(text))
+    found = columns.decode_column("channels", np.array(texts, object), "list[text]").tolist()
+    assert parsed.count('["I","II"]') == 1
+    assert found == [real(text) if text else None for text in texts]
+    found[0].append("x")
+    found[4][0].append("x")
+    assert (found[2], found[5], found[6]) == (["I", "II"], ["I", "II"], [["a"], ["b"]])

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Attribute of an array under ``records/`` that names its manifest type.
 KIND: Final = "manifest_type"
+#: Different lists of a column that are remembered while it is decoded.
+_KNOWN_LISTS: Final = 1024
 _NULL_INTEGER: Final = -1
 _NULL_TIME: Final = int(np.iinfo(np.int64).min)
 
@@ -195,8 +198,26 @@ def decode_column(name: str, values: NDArray[Any], kind: str) -> pd.Series[Any]:
         return make_series(name, kind, list(values.astype(np.int64).view("datetime64[us]")))
     plain = [None if text == "" else text for text in map(str, values.tolist())]
     if kind.startswith("list"):
-        plain = [None if text is None else json.loads(text) for text in plain]
+        plain = _lists(plain)
     return make_series(name, kind, plain)
+
+
+def _lists(texts: Sequence[str | None]) -> list[Any]:
+    """Parse each list once: a corpus has few of channels and units. Each row has its own copy."""
+    known: dict[str, list[Any]] = {}
+    found: list[Any] = []
+    for text in texts:
+        if text is None:
+            found.append(None)
+        elif text in known:
+            found.append([*known[text]])
+        else:
+            value = json.loads(text)
+            nested = not isinstance(value, list) or any(isinstance(v, list | dict) for v in value)
+            if not nested and len(known) < _KNOWN_LISTS:
+                known[text] = [*value]
+            found.append(value)
+    return found
 
 
 def hash_values(digest: hashlib._Hash, values: NDArray[Any]) -> None:
