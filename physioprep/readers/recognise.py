@@ -22,6 +22,7 @@ BY_CONTENT: Final[dict[str, str]] = {
     "empatica": "physioprep.readers.empatica",
     "muse_csv": "physioprep.readers.muse_csv",
     "muse_xml": "physioprep.readers.muse_xml",
+    "cardiosoft_xml": "physioprep.readers.cardiosoft_xml",
 }
 #: Those of fixed fields that no library parses: read in this process, a day of them in pieces.
 FIXED_FIELDS: Final = frozenset({"ishne"})

@@ -1,4 +1,4 @@
-"""Every real file of GE MUSE, against values of other implementations."""
+"""Every real file of GE MUSE and CardioSoft, against values of other implementations."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _rows(recording: Recording, expected: dict[str, Any]) -> tuple[Any, list[Any
     return (list(group.channels), list(group.units)), rows, group.sampling_rate
 
 
-@pytest.mark.parametrize("format", ["muse_xml"])
+@pytest.mark.parametrize("format", ["muse_xml", "cardiosoft_xml"])
 def test_every_file_against_its_expected_values(shared_data: Path, format: str) -> None:
     files = sorted((shared_data / "clinical_formats" / format).glob("*.xml"))
     assert files
