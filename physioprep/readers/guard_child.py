@@ -27,6 +27,7 @@ _LIBRARIES: Final = {
     "hdf5": ("h5py",),
     "mne": ("mne", "mne.io", "scipy.io", "h5py"),
     "table": ("yaml",),
+    "dicom": ("pydicom", "pydicom.sr.codedict"),
 }
 
 
