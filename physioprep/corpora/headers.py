@@ -17,6 +17,7 @@ from physioprep.corpora.faults import LONGEST_NAME, faults_by_record, faults_by_
 from physioprep.corpora.people import People, shifted, with_person
 from physioprep.errors import PhysioprepError
 from physioprep.facts import Facts, load_facts
+from physioprep.harmonise.timeline import timeline_length
 from physioprep.hashes import kind_of
 from physioprep.readers.confinement import confined_to, is_inside
 from physioprep.readers.person import use_key
@@ -230,7 +231,7 @@ class _HeaderReader:
     def _groups(self, header: Header) -> Groups:
         out: Groups = ([], [], [], [], [])
         bare = header.metadata.get("uncalibrated", ())  # they would be missing in every window
-        for group in header.groups:
+        for group, n_samples in zip(header.groups, _n_samples(header), strict=True):
             key = (group.channels, group.units)
             sorted_out = None if self._per_header or bare else self._by_signals.get(key)
             if sorted_out is None:
@@ -246,7 +247,7 @@ class _HeaderReader:
             for modality, names, units in sorted_out:
                 out[0].append(modality)
                 out[1].append(group.sampling_rate)
-                out[2].append(group.n_samples if group.n_samples >= 0 else None)
+                out[2].append(n_samples if n_samples >= 0 else None)
                 out[3].append(names.copy())
                 out[4].append(units.copy())
         return out
@@ -256,6 +257,24 @@ def _named_by(name: str, recording: str) -> str:
     """Say which recording names a file of another stem; "" where the name tells it."""
     stem, of = (each.rpartition("/")[2].partition(".")[0] for each in (name, recording))
     return "" if stem.startswith(of) else f" (named by {recording})"
+
+
+def _n_samples(header: Header) -> list[int]:
+    """Return the samples per channel of each group.
+
+    Gaps that all groups share (EDF+D) are in the duration alone. Where each group has its own (a
+    sensor that starts later, streams with clocks of their own), its samples include them.
+    """
+    counts = [group.n_samples for group in header.groups]
+    if min(counts, default=-1) < 0 or all(
+        len(group.segments) == 1 and not group.segments[0][1] for group in header.groups
+    ):
+        return counts
+    rates = [group.sampling_rate for group in header.groups]
+    missing = [header.duration_s - n / rate for n, rate in zip(counts, rates, strict=True)]
+    if max(missing) - min(missing) <= 0.5 / min(rates):
+        return counts
+    return [timeline_length(group) for group in header.groups]
 
 
 def _duration(header: Header | None) -> float | None:

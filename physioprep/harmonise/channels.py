@@ -276,6 +276,8 @@ def _prefixed(name: str) -> tuple[str, str] | None:
         return _OTHER.get(bare.lower(), (f"{kind} {bare}", kind.lower()))
     if kind in ("RESP", "TEMP"):
         return f"{kind.title()} {bare}", kind.lower()
+    if name.startswith("RAW_") and (electrode := _eeg(name[4:])):  # Mind Monitor
+        return electrode, "eeg"
     return None
 
 

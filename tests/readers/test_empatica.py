@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import physioprep as pp
@@ -22,8 +23,8 @@ FILES = {
 
 @pytest.fixture
 def session(tmp_path: Path) -> Path:
-    folder = tmp_path / "s1"
-    folder.mkdir()
+    folder = tmp_path / "raw" / "s1"
+    folder.mkdir(parents=True)
     for name, text in FILES.items():
         (folder / name).write_text(text)
     return folder
@@ -60,6 +61,19 @@ def test_a_folder_of_sessions_is_scanned_with_one_row_a_session(session: Path) -
     assert rows["path"].tolist() == ["s1/ACC.csv", "s2/BVP.csv"]
     assert rows["error"].isna().all()
     assert len(rows["files"][0]) == 5
+
+
+def test_a_sensor_that_starts_later_keeps_its_place_in_a_store(
+    session: Path, tmp_path: Path
+) -> None:
+    manifest = pp.scan(session.parent, "folder")
+    pp.ingest(manifest, tmp_path / "e4.zarr", recipe="native")
+    store = pp.open_store(tmp_path / "e4.zarr")
+    assert store.quarantine.empty
+    heart = store.digital("s1/ACC", "other_1hz")
+    assert heart.shape[1] == 12
+    assert heart[:, -2:].tolist() == [[88.0, 87.5]]
+    assert np.isnan(heart[:, :10]).all()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from physioprep.errors import UnreadableFileError
+from physioprep.harmonise.channels import canonical_channel
 from physioprep.readers import detect_format, read_recording
 
 
@@ -61,6 +62,10 @@ def test_mind_monitor_s_elements_are_annotations(tmp_path: Path) -> None:
 def test_damage_is_one_error(tmp_path: Path, text: str, cause: str) -> None:
     with pytest.raises(UnreadableFileError, match=cause):
         read_recording(write(tmp_path / "a.csv", text))
+
+
+def test_an_eeg_recipe_finds_the_electrodes() -> None:
+    assert canonical_channel("RAW_AF7") == ("AF7", "eeg")
 
 
 def test_a_description_goes_before(tmp_path: Path) -> None:
