@@ -18,6 +18,11 @@ pytestmark = pytest.mark.realdata
 
 FILES = {
     "ishne": ["ishne/lifecard_holter.ecg"],
+    "philips_xml": [
+        "philips_sierra_xml/philips_1.03_129DYPRG.xml",
+        "philips_sierra_xml/philips_1.03_repbeats_example.xml",
+        "philips_sierra_xml/philips_1.04_zzdemoptonly.xml",
+    ],
 }
 
 
