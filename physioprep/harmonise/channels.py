@@ -260,6 +260,8 @@ def _prefixed(name: str) -> tuple[str, str] | None:
     kind, _, rest = name.partition(" ")
     rest, kind = rest.strip(), kind.upper()
     bare = _REFERENCE.sub("", rest.strip("() "))
+    if name.startswith("RAW_") and (electrode := _eeg(name[4:])):  # Mind Monitor
+        return electrode, "eeg"
     if not bare:
         return None
     if kind in ("ECG", "EKG") and (lead := _ecg(bare.lower())):
@@ -276,8 +278,6 @@ def _prefixed(name: str) -> tuple[str, str] | None:
         return _OTHER.get(bare.lower(), (f"{kind} {bare}", kind.lower()))
     if kind in ("RESP", "TEMP"):
         return f"{kind.title()} {bare}", kind.lower()
-    if name.startswith("RAW_") and (electrode := _eeg(name[4:])):  # Mind Monitor
-        return electrode, "eeg"
     return None
 
 
