@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from physioprep.errors import UnreadableFileError
-from physioprep.harmonise.channels import canonical_channel
+from physioprep.harmonise.channels import canonical_channel, modality_of
 from physioprep.readers import detect_format, read_recording
 
 
@@ -65,7 +65,8 @@ def test_damage_is_one_error(tmp_path: Path, text: str, cause: str) -> None:
 
 
 def test_an_eeg_recipe_finds_the_electrodes() -> None:
-    assert canonical_channel("RAW_AF7") == ("AF7", "eeg")
+    assert canonical_channel("RAW_AF7") == "AF7"
+    assert modality_of("RAW_AF7", "uV") == "eeg"
 
 
 def test_a_description_goes_before(tmp_path: Path) -> None:
