@@ -1,6 +1,8 @@
 """Blocks whose records are harmonised together, against one record at a time."""
 
+import gc
 import os
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,25 @@ def test_the_last_record_is_written_whatever_waits(
     monkeypatch.setattr(block, "TOGETHER", 3 * 3 * 1000)
     few = ingest(mixed, tmp_path / "few.zarr")
     assert files_of(usual) == files_of(few)
+
+
+def test_a_recording_is_gone_before_the_next_is_read(
+    mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(block, "TOGETHER", 0)
+    read, last = block.read_source, []
+
+    def read_one(*arguments: Any, **options: Any) -> Any:
+        gc.collect()
+        assert not [recording for recording in last if recording() is not None]
+        found = read(*arguments, **options)
+        last.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(block, "read_source", read_one)
+    store = pp.open_store(ingest(mixed, tmp_path / "s.zarr"))
+    assert len(store) == 35
+    assert len(last) == 39
 
 
 def test_where_a_step_over_the_array_raises_only_the_culprit_is_left_out(

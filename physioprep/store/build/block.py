@@ -160,14 +160,8 @@ class _Block:
             together = self.together and records is self.records
             for position, record in enumerate(records):
                 trace.at(record["record"])
-                read = self._read(position, record, together=together)
-                if read.shape is None:
-                    self._write_waiting()
-                    self._one(read)
-                    continue
-                self.waiting.append(read)
-                if sum(each.n_values for each in self.waiting) >= TOGETHER:
-                    self._write_waiting()
+                # without a name here that keeps a recording while the next one is read
+                self._do(self._read(position, record, together=together))
             self._write_waiting()
         if self.wider:
             return BlockResult(self.block, len(self.records), wider=self.wider)
@@ -203,14 +197,22 @@ class _Block:
             )
             self.sources[number] = check_sources(record)
             signature.check_rates(group.sampling_rate for group in recording.groups)
-        except TargetError:
-            raise
         except Exception as error:
             self._fail(record, stage, error)
             return _Read(position, record, None)
         n_values = sum(math.prod(group.digital.shape) for group in recording.groups)
         shape = shape_of(recording) if together and n_values <= TOGETHER // 2 else None
         return _Read(position, record, recording, n_values, shape)
+
+    def _do(self, read: _Read) -> None:
+        """Let a record wait for others, or write it with those that wait before it."""
+        if read.shape is None:
+            self._write_waiting()
+            self._one(read)
+            return
+        self.waiting.append(read)
+        if sum(each.n_values for each in self.waiting) >= TOGETHER:
+            self._write_waiting()
 
     def _write_waiting(self) -> None:
         """Harmonise the records that wait, those of one shape as one array, and encode them."""
@@ -259,8 +261,7 @@ class _Block:
 
         try:
             if harmonised is None:
-                recipe, modality_of = self.job.recipe, signature.modality_of
-                groups = harmonise_blocks(recording, recipe, add, modality_of)
+                groups = harmonise_blocks(recording, self.job.recipe, add, signature.modality_of)
             else:
                 groups = dict(harmonised)
                 for key, group in groups.items():
