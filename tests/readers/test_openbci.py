@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import physioprep as pp
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import detect_format, read_recording
 
@@ -100,3 +101,12 @@ def test_version_4_names_no_columns(tmp_path: Path) -> None:
     group = read_recording(path).groups[0]
     assert (group.channels[0], group.channels[-1]) == ("EXG 1", "EXG 8")
     assert np.array_equal(group.digital, np.full((8, 2), 1.25))
+
+
+def test_a_store_with_several_groups_of_one_modality_and_rate_is_audited(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    write(tmp_path / "raw" / "a.txt", HEAD + NAMES + rows([at % 256 for at in range(600)]))
+    pp.ingest(pp.scan(tmp_path / "raw", "folder"), tmp_path / "a.zarr", recipe="native")
+    store = pp.open_store(tmp_path / "a.zarr")
+    assert sorted(store.modalities) == ["other", "other_250hz"]
+    pp.audit(tmp_path / "a.zarr")  # raised ValueError

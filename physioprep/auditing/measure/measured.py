@@ -162,7 +162,7 @@ def steps_spanned(one: Measured) -> NDArray[np.float64]:
 
 
 def join(pieces: Iterable[Measured]) -> list[Measured]:
-    """Join the pieces of each recording and modality.
+    """Join the pieces of each recording, modality and set of channels.
 
     Shares are averaged by length; ranges and beats are medians over the pieces.
 
@@ -176,9 +176,11 @@ def join(pieces: Iterable[Measured]) -> list[Measured]:
     list of Measured
         One per recording and modality.
     """
-    groups: dict[tuple[Key, str, float], list[Measured]] = {}
+    groups: dict[tuple[Key, str, float, tuple[str, ...]], list[Measured]] = {}
     for piece in pieces:
-        groups.setdefault((piece.key, piece.modality, piece.rate_hz), []).append(piece)
+        # several groups of one recording and rate may be of one modality ("other")
+        same = (piece.key, piece.modality, piece.rate_hz, piece.channels)
+        groups.setdefault(same, []).append(piece)
     return [group[0] if len(group) == 1 else _joined(group) for group in groups.values()]
 
 
