@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from physioprep.recording import Recording
+    from physioprep.store import Store
 
 #: Longest piece of a recording that is read and measured at once, s.
 PIECE_S = 600.0
@@ -243,27 +245,49 @@ def _of_store(one: Input, row: int, ahead: Ahead) -> Iterator[Signal]:
         slots = np.flatnonzero(store.table(modality, "present")[row])
         if not length or not slots.size:
             continue
-        rate = store.rate_hz(modality)
-        attributes = store.attributes(modality)
-        kind = str(attributes["modality"])  # the group of "ecg_250hz" is ECG
-        names, units = store.channels(modality), store.units(modality)
-        sources = attributes.get("source_channels", {})
-        written = tuple(str((sources.get(names[slot]) or [names[slot]])[0]) for slot in slots)
+        about = _about(store, modality)
+        names = about.names
         step = np.abs(np.asarray(store.table(modality, "scale")[row][slots], np.float64))
-        whole = np.issubdtype(store.group[modality]["signal"].dtype, np.integer)  # else no steps
-        stated = _source_rate(store.records, row, kind)
-        for first in range(0, length, round(PIECE_S * rate)):
+        stated = _source_rate(store.records, row, about.kind)
+        whole = slots.size == len(names)
+        for first in range(0, length, round(PIECE_S * about.rate_hz)):
             values = ahead.get((one.path, row, modality))
             if values is None:
-                values = store.read(row, modality, first, first + round(PIECE_S * rate))
-            if slots.size < len(values):
-                values = values[slots]
+                values = store.read(row, modality, first, first + round(PIECE_S * about.rate_hz))
             yield Signal(
-                key, kind,
-                tuple(names[slot] for slot in slots), tuple(units[slot] for slot in slots),
-                rate, values, first / rate, step if whole else None, written,
+                key, about.kind,
+                *(x if whole else tuple(x[slot] for slot in slots) for x in (names, about.units)),
+                about.rate_hz, values if whole else values[slots], first / about.rate_hz,
+                step if about.whole_numbers else None,
+                about.written if whole else tuple(about.written[slot] for slot in slots),
                 source_rate_hz=stated,
             )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Modality:
+    """What a store says of a modality, the same for each record."""
+
+    kind: str  #: the group of "ecg_250hz" is ECG
+    rate_hz: float
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    written: tuple[str, ...]
+    whole_numbers: bool
+
+
+@lru_cache(maxsize=32)
+def _about(store: Store, modality: str) -> _Modality:
+    attributes = store.attributes(modality)
+    names, sources = store.channels(modality), attributes.get("source_channels", {})
+    return _Modality(
+        str(attributes["modality"]),
+        store.rate_hz(modality),
+        names,
+        store.units(modality),
+        tuple(str((sources.get(name) or [name])[0]) for name in names),
+        np.issubdtype(store.group[modality]["signal"].dtype, np.integer),
+    )
 
 
 def _source_rate(records: pd.DataFrame, row: int, modality: str) -> float | None:

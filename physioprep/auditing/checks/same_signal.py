@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.auditing.inputs import Key
-from physioprep.auditing.measure.beats import ANALYSIS_HZ, band, resample, to_analysis_rate
+from physioprep.auditing.measure.beats import (
+    ANALYSIS_HZ,
+    band,
+    middle_of,
+    resample,
+    to_analysis_rate,
+)
 from physioprep.auditing.signals import Signal
 
 #: Correlation (median over shared channels, 3 to 20 Hz) of copies, and of affine copies.
@@ -114,28 +120,51 @@ def _correlations(
 def _best_lag(a: NDArray[np.float32], b: NDArray[np.float32], lags: range) -> int:
     """Return the lag at which the channels' median absolute `_correlations` is largest.
 
-    Sums over the overlap of each lag come from running sums; only products are summed anew.
+    Sums over the overlap of each lag are differences of running sums; only products are summed
+    anew.
     """
-    sums = [
-        np.pad(np.cumsum(x.astype(np.float64) ** power, axis=1), ((0, 0), (1, 0)))
-        for x in (a, b)
-        for power in (1, 2)
-    ]
-    found = []
-    for lag in lags:
-        first, last = max(0, -lag), min(a.shape[1], b.shape[1] - lag)
-        n = last - first
-        if n < 2:
-            found.append(0.0)
-            continue
-        x, xx = (s[:, last] - s[:, first] for s in sums[:2])
-        y, yy = (s[:, last + lag] - s[:, first + lag] for s in sums[2:])
-        xy = np.vecdot(a[:, first:last], b[:, first + lag : last + lag])
-        size = np.sqrt(np.maximum(xx - x * x / n, 0) * np.maximum(yy - y * y / n, 0))
-        live = size > 1e-12
-        each = np.abs((xy - x * y / n)[live] / size[live])
-        found.append(float(np.median(each)) if each.size else 0.0)
+    lag = np.asarray(lags)
+    first, last = np.maximum(0, -lag), np.minimum(a.shape[1], b.shape[1] - lag)
+    n = last - first
+    (x, xx), (y, yy) = _overlap_sums(a, first, last), _overlap_sums(b, first + lag, last + lag)
+    xy = np.zeros(x.shape)
+    for k in np.flatnonzero(n >= 2).tolist():
+        f, g = first[k], last[k]
+        xy[:, k] = np.vecdot(a[:, f:g], b[:, f + lag[k] : g + lag[k]])
+    n = np.maximum(n, 1)
+    size = np.sqrt(np.maximum(xx - x * x / n, 0) * np.maximum(yy - y * y / n, 0))
+    live = size > 1e-12
+    each = np.abs((xy - x * y / n) / np.where(live, size, 1))
+    if live.all():
+        found = middle_of(np.ascontiguousarray(each.T))
+    else:
+        found = np.array([
+            np.median(each[ok, k]) if ok.any() else 0.0 for k, ok in enumerate(live.T)
+        ])  # fmt: skip
     return lags[int(np.argmax(found))]
+
+
+def _overlap_sums(
+    x: NDArray[np.float32], first: NDArray[np.intp], last: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the sums of values and of squares from each `first` to before each `last`."""
+    n = x.shape[1]
+    ends = np.clip(np.stack([first, np.maximum(first, last)]), 0, n)
+    low, high = int(ends.min()), int(ends.max())
+    whole = int(ends[0].max()), int(ends[1].min())  # this part is in every overlap
+    wide = x.astype(np.float64)
+    out = []
+    for each in (wide, wide * wide):
+        if whole[0] < whole[1]:
+            edges = np.concatenate([each[:, low : whole[0]], each[:, whole[1] : high]], axis=1)
+            held = each[:, whole[0] : whole[1]].sum(axis=1, keepdims=True)
+            places = ends - low - np.array([[0], [whole[1] - whole[0]]])
+        else:
+            edges, held, places = each[:, low:high], np.zeros((len(x), 1)), ends - low
+        running = np.zeros((len(x), edges.shape[1] + 1))
+        np.cumsum(edges, axis=1, out=running[:, 1:])
+        out.append(running[:, places[1]] - running[:, places[0]] + held)
+    return out[0], out[1]
 
 
 def _affine_copy(

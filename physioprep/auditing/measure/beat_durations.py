@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,10 @@ from numpy.typing import NDArray
 from physioprep.auditing.measure.beats import (
     ANALYSIS_HZ,
     BEFORE,
-    find_beats,
-    median_beat,
-    to_analysis_rate,
+    centred_to_analysis_rate,
+    find_all_beats,
+    median_beats,
+    without_median,
 )
 
 #: Log of QRS duration (ms), RR interval (s) and time from R to the middle of ST-T (s): median and
@@ -145,9 +147,15 @@ def misfit(
     >>> misfit(MIDDLE + np.log(2)) > BELIEVED
     True
     """
-    precision = np.linalg.inv(covariance + FLOOR * np.eye(len(middle)))
+    precision = _precision(covariance.tobytes(), len(middle))
     off = logs - middle
     return float((FREEDOM + len(middle)) / 2 * np.log1p(off @ precision @ off / FREEDOM))
+
+
+@lru_cache(maxsize=8)
+def _precision(covariance: bytes, n: int) -> NDArray[np.float64]:
+    table = np.frombuffer(covariance, np.float64).reshape(n, n)
+    return np.asarray(np.linalg.inv(table + FLOOR * np.eye(n)))
 
 
 def fit(logs: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -196,24 +204,76 @@ def rate_fit(
     RateFit or None
         None with fewer than eight leads, or where no beats were found.
     """
-    logs = durations(beat_mv, beats) if len(values) >= LEAST_LEADS else None
-    if logs is None:
-        return None
-    own = misfit(logs, middle, covariance)
-    best, gain = 1.0, 0.0
-    if own > DOUBTED:  # else the durations are plausible, and no other rate is tried
-        part = values[:, : round(EXAMINED_S * rate_hz)]
-        for factor in FACTORS:
-            resampled = to_analysis_rate(part, rate_hz * factor)
-            other_beats = find_beats(resampled)
-            other = durations(median_beat(resampled, other_beats), other_beats)
-            if other is None:
+    return rate_fits(values[None], rate_hz, [beat_mv], [beats], middle, covariance)[0]
+
+
+def rate_fits(
+    values: NDArray[np.float32],
+    rate_hz: float,
+    beats_mv: Sequence[NDArray[np.floating] | None],
+    beats: Sequence[NDArray[np.intp]],
+    middle: NDArray[np.float64] = MIDDLE,
+    covariance: NDArray[np.float64] = COVARIANCE,
+) -> list[RateFit | None]:
+    """Test the sampling rate of each record, as `rate_fit` does of one.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (record, channel, sample)
+        Any unit; NaN where missing.
+    rate_hz : float
+        Sampling rate as stated, Hz.
+    beats_mv, beats : sequence
+        Of each record; see `durations`.
+    middle, covariance
+        See `fit`.
+
+    Returns
+    -------
+    list of RateFit or None
+        One per record.
+    """
+    enough = values.shape[1] >= LEAST_LEADS
+    logs = [
+        durations(*one) if enough else None for one in zip(beats_mv, beats, strict=True)
+    ]
+    own = [math.nan if one is None else misfit(one, middle, covariance) for one in logs]
+    # where the durations are plausible, no other rate is tried
+    doubted = [number for number, off in enumerate(own) if off > DOUBTED]
+    best: dict[int, tuple[float, float]] = {}
+    part = values[doubted, :, : round(EXAMINED_S * rate_hz)] if doubted else values[:0]
+    flat = without_median(part.reshape(-1, part.shape[2]))
+    for factor in FACTORS:
+        # upwards, only slow hearts are corrected: see `_supported`
+        tried = [
+            place for place, number in enumerate(doubted)
+            if factor < 1 or _beats_per_min(logs[number]) < SLOW_BPM
+        ]  # fmt: skip
+        if not tried:
+            continue
+        rows = flat if len(tried) == len(doubted) else flat.reshape(part.shape)[tried].reshape(-1, flat.shape[1])
+        resampled = centred_to_analysis_rate(rows, rate_hz * factor).reshape(len(tried), part.shape[1], -1)
+        found = find_all_beats(resampled)
+        others = zip(median_beats(resampled, found), found, strict=True)
+        for place, other in zip(tried, (durations(*one) for one in others), strict=True):
+            number = doubted[place]
+            stated = logs[number]
+            if other is None or stated is None:
                 continue
-            likelier = own - misfit(other, middle, covariance)
-            if likelier > gain and _supported(logs, other, middle, factor, likelier):
-                best, gain = factor, likelier
-    qrs, interval, late = np.exp(logs)
-    return RateFit(float(qrs), float(interval), float(late), best, gain)
+            likelier = own[number] - misfit(other, middle, covariance)
+            if likelier > best.get(number, (1.0, 0.0))[1] and _supported(
+                stated, other, middle, factor, likelier
+            ):
+                best[number] = factor, likelier
+    return [
+        None if one is None
+        else RateFit(*np.exp(one).tolist(), *best.get(number, (1.0, 0.0)))
+        for number, one in enumerate(logs)
+    ]  # fmt: skip
+
+
+def _beats_per_min(logs: NDArray[np.float64] | None) -> float:
+    return math.nan if logs is None else 60 / math.exp(logs[1])
 
 
 def _supported(
@@ -229,6 +289,6 @@ def _supported(
     """
     nearer = np.abs(other - middle) < np.abs(logs - middle)
     if factor > 1:  # filters broaden beats, and some sound hearts are slow: all three have to agree
-        return bool(nearer.all() and 60 / math.exp(logs[1]) < SLOW_BPM)
+        return bool(nearer.all() and _beats_per_min(logs) < SLOW_BPM)
     certain = gain >= CERTAIN and PLAUSIBLE_BPM[0] <= 60 / math.exp(other[1]) <= PLAUSIBLE_BPM[1]
     return bool(nearer[1] or certain)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,8 @@ ANALYSIS_HZ = 100
 BEFORE, AFTER = 30, 50
 #: Output samples per block of resampling, and the largest numerator of a ratio done in blocks.
 BLOCK_OUT, MOST_UP = 32, 64
+#: Rows this short are sorted as fast as they are partitioned, or faster.
+SHORT_ROW = 64
 
 
 def to_analysis_rate(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.float32]:
@@ -36,8 +40,21 @@ def to_analysis_rate(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np
     >>> to_analysis_rate(np.zeros((2, 5000)), 500.0).shape
     (2, 1000)
     """
-    from fractions import Fraction
+    return centred_to_analysis_rate(without_median(signal), rate_hz)
 
+
+def without_median(signal: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Remove the median of each channel; missing samples become 0.
+
+    Parameters
+    ----------
+    signal : ndarray of float, shape (channel, sample)
+        NaN where missing.
+
+    Returns
+    -------
+    ndarray of float32, shape (channel, sample)
+    """
     values = np.asarray(signal, np.float32)
     finite = np.isfinite(values)
     if not finite.all():
@@ -50,7 +67,26 @@ def to_analysis_rate(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np
         few = values[
             :, :: max(1, values.shape[1] // 1000)
         ]  # median removed: less transient at the edges
-        values = values - np.median(few, axis=1, keepdims=True)
+        values = values - (middle_of(few)[:, None] if few.size else 0)
+    return values
+
+
+def centred_to_analysis_rate(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float32]:
+    """Resample to 100 Hz what has no median and no missing samples.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (channel, sample)
+        From `without_median`.
+    rate_hz : float
+        Sampling rate, Hz.
+
+    Returns
+    -------
+    ndarray of float32, shape (channel, sample)
+    """
+    from fractions import Fraction
+
     ratio = Fraction(ANALYSIS_HZ / rate_hz).limit_denominator(1000)
     if ratio == 1 or values.shape[1] == 0:
         return values
@@ -130,6 +166,26 @@ def band(signal: NDArray[np.float32], low_hz: float, high_hz: float) -> NDArray[
     >>> bool(np.abs(out - kept)[100:-100].max() < 0.02)
     True
     """
+    return bands(signal, (low_hz, high_hz))[0]
+
+
+def bands(
+    signal: NDArray[np.float32], *limits_hz: tuple[float, float]
+) -> list[NDArray[np.float32]]:
+    """Band-pass a 100 Hz signal as `band` does, into several bands: it is transformed once.
+
+    Parameters
+    ----------
+    signal : ndarray of float32, shape (channel, sample)
+        At 100 Hz.
+    *limits_hz : tuple of float
+        Pass bands: lowest and highest frequency.
+
+    Returns
+    -------
+    list of ndarray of float32, shape (channel, sample)
+        One per band.
+    """
     from scipy.fft import irfft, next_fast_len, rfft
 
     n = signal.shape[1]
@@ -139,8 +195,13 @@ def band(signal: NDArray[np.float32], low_hz: float, high_hz: float) -> NDArray[
         else next_fast_len(n + 2 * ANALYSIS_HZ)
     )
     spectrum = rfft(signal, padded, axis=1)
-    spectrum *= _gain(padded, low_hz, high_hz)
-    return np.asarray(irfft(spectrum, padded, axis=1)[:, :n], np.float32)
+    out = []
+    for low_hz, high_hz in limits_hz[:-1]:
+        filtered = irfft(spectrum * _gain(padded, low_hz, high_hz), padded, axis=1)
+        out.append(np.asarray(filtered[:, :n], np.float32))
+    spectrum *= _gain(padded, *limits_hz[-1])
+    out.append(np.asarray(irfft(spectrum, padded, axis=1)[:, :n], np.float32))
+    return out
 
 
 @lru_cache(maxsize=64)
@@ -174,6 +235,33 @@ def quantile(x: NDArray[np.floating], share: float) -> NDArray[np.floating]:
     return np.asarray(np.partition(x, place, axis=-1)[..., place])
 
 
+def middle_of(x: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the median along the last axis of finite values: `numpy.median` looks for NaN, too.
+
+    Parameters
+    ----------
+    x : ndarray of float, shape (..., sample)
+        Finite, and not empty.
+
+    Returns
+    -------
+    ndarray of float, shape (...)
+        In the dtype of `x`.
+
+    Examples
+    --------
+    >>> middle_of(np.array([[3.0, 1.0, 2.0, 10.0]]))
+    array([2.5])
+    """
+    n = x.shape[-1]
+    low, high = (n - 1) // 2, n // 2
+    if n <= SHORT_ROW:
+        ordered = np.sort(x, axis=-1)
+    else:
+        ordered = np.partition(x, (low, high) if low < high else low, axis=-1)
+    return np.asarray((ordered[..., low] + ordered[..., high]) / 2)
+
+
 def find_beats(signal: NDArray[np.float32]) -> NDArray[np.intp]:
     """Find QRS complexes.
 
@@ -190,19 +278,67 @@ def find_beats(signal: NDArray[np.float32]) -> NDArray[np.intp]:
     ndarray of int
         Samples at 100 Hz, ascending, at least 0.25 s apart.
     """
+    return find_all_beats(signal[None])[0]
+
+
+def find_all_beats(signals: NDArray[np.float32]) -> list[NDArray[np.intp]]:
+    """Find the QRS complexes of each record, as `find_beats` does of one.
+
+    Parameters
+    ----------
+    signals : ndarray of float32, shape (record, channel, sample)
+        At 100 Hz.
+
+    Returns
+    -------
+    list of ndarray of int
+        One per record.
+    """
+    records, channels, n = signals.shape
+    if n < ANALYSIS_HZ or not channels:
+        return [np.empty(0, np.intp)] * records
+    return beats_of_band(band(signals.reshape(-1, n), 5, 20).reshape(signals.shape))
+
+
+def beats_of_band(filtered: NDArray[np.float32]) -> list[NDArray[np.intp]]:
+    """Find QRS complexes as `find_beats` does, in signals that are filtered already.
+
+    Parameters
+    ----------
+    filtered : ndarray of float32, shape (record, channel, sample)
+        At 100 Hz, from 5 to 20 Hz.
+
+    Returns
+    -------
+    list of ndarray of int
+        Of each record: samples at 100 Hz, ascending, at least 0.25 s apart.
+    """
     from scipy.signal import find_peaks
 
-    if signal.shape[1] < ANALYSIS_HZ or not signal.shape[0]:
-        return np.empty(0, np.intp)
-    sharp = np.abs(band(signal, 5, 20))
-    largest = quantile(sharp, 0.98)[:, None]
-    alive = largest[:, 0] > 0
-    if not alive.any():
-        return np.empty(0, np.intp)
-    energy = np.minimum((sharp[alive] / largest[alive]) ** 2, 4).mean(axis=0)
-    energy = np.convolve(energy, np.ones(9) / 9, "same")
-    peaks, _ = find_peaks(energy, distance=25, height=0.3 * quantile(energy, 0.97))
-    return np.asarray(peaks, np.intp)
+    sharp = np.abs(filtered)
+    largest = quantile(sharp, 0.98)
+    alive = largest > 0
+    if alive.all():
+        energies = _energy(sharp, largest)
+    else:
+        energies = [
+            _energy(one[ok], top[ok]) if ok.any() else np.empty(0, np.float32)
+            for one, top, ok in zip(sharp, largest, alive, strict=True)
+        ]
+    out = []
+    for one in energies:
+        if not one.size:
+            out.append(np.empty(0, np.intp))
+            continue
+        energy = np.convolve(one, np.ones(9) / 9, "same")
+        peaks, _ = find_peaks(energy, distance=25, height=0.3 * quantile(energy, 0.97))
+        out.append(np.asarray(peaks, np.intp))
+    return out
+
+
+def _energy(sharp: NDArray[np.float32], largest: NDArray[np.floating]) -> Any:
+    """Return the mean energy over the channels, each relative to its own largest beats."""
+    return np.minimum((sharp / largest[..., None]) ** 2, 4).mean(axis=-2)
 
 
 def median_beat(signal: NDArray[np.float32], beats: NDArray[np.intp]) -> NDArray[np.float32] | None:
@@ -220,9 +356,39 @@ def median_beat(signal: NDArray[np.float32], beats: NDArray[np.intp]) -> NDArray
     ndarray of float32, shape (channel, 80), or None
         The median of each lead is 0; None with fewer than three beats.
     """
-    whole = beats[(beats >= BEFORE) & (beats + AFTER <= signal.shape[1])]
-    if whole.size < 3:
-        return None
-    windows = signal[:, whole[:, None] + np.arange(-BEFORE, AFTER)]
-    beat = np.median(windows, axis=1)
-    return np.asarray(beat - np.median(beat, axis=1, keepdims=True), np.float32)
+    return median_beats(signal[None], [beats])[0]
+
+
+def median_beats(
+    signals: NDArray[np.float32], beats: Sequence[NDArray[np.intp]]
+) -> list[NDArray[np.float32] | None]:
+    """Return the median beat of each record, as `median_beat` does of one.
+
+    Parameters
+    ----------
+    signals : ndarray of float32, shape (record, channel, sample)
+        At 100 Hz.
+    beats : sequence of ndarray of int
+        Of each record, from `find_beats`.
+
+    Returns
+    -------
+    list of ndarray of float32, shape (channel, 80), or None
+        None of a record with fewer than three beats.
+    """
+    out: list[NDArray[np.float32] | None] = [None] * len(signals)
+    whole = [b[(b >= BEFORE) & (b + AFTER <= signals.shape[2])] for b in beats]
+    by_count: dict[int, list[int]] = {}
+    for number, places in enumerate(whole):
+        by_count.setdefault(places.size, []).append(number)
+    for count, numbers in by_count.items():
+        if count < 3:
+            continue
+        at = np.array([whole[number] for number in numbers])[:, :, None]
+        rows = np.array(numbers)[:, None, None]
+        windows = signals[rows, :, at + np.arange(-BEFORE, AFTER)]  # record, beat, sample, channel
+        beat = middle_of(np.ascontiguousarray(windows.transpose(0, 3, 2, 1)))
+        beat = beat - middle_of(beat)[..., None]
+        for number, one in zip(numbers, beat, strict=True):
+            out[number] = np.asarray(one, np.float32)
+    return out

@@ -77,12 +77,16 @@ def landmarks(trace: NDArray[np.float32]) -> NDArray[np.float64]:
     ndarray of float64, shape (wave,)
         s, with sub-sample precision (a parabola through the top of the wave).
     """
-    from scipy.signal import find_peaks
-
     size = np.abs(trace)
     if size.size < ANALYSIS_HZ:
         return np.empty(0)
-    floor = 0.3 * quantile(size, 0.98)
+    return _waves(size, 0.3 * quantile(size, 0.98))
+
+
+def _waves(size: NDArray[np.float32], floor: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the times (s) of the waves of a rectified signal that are higher than `floor`."""
+    from scipy.signal import find_peaks
+
     if floor <= 0:
         return np.empty(0)
     peaks, _ = find_peaks(size, distance=round(MIN_DISTANCE_S * ANALYSIS_HZ), height=floor)
@@ -116,13 +120,40 @@ def fingerprint(
     structured array of `WAVE`
         By channel, then time.
     """
-    out = [np.empty(0, WAVE)]
-    for number, place in enumerate(choose_channels(channels, alive)):
-        times = landmarks(band(resampled[place : place + 1], 3, 20)[0])[:MAX_WAVES]
-        table = np.empty(times.size, WAVE)
-        table["signal"], table["channel"], table["time_s"] = signal, number, times
-        out.append(table)
-    return np.concatenate(out)
+    chosen = choose_channels(channels, alive)
+    return _table([landmarks(band(resampled[p : p + 1], 3, 20)[0]) for p in chosen], signal)
+
+
+def fingerprints(filtered: NDArray[np.float32]) -> list[NDArray[np.void]]:
+    """Return the fingerprint of each record, as `fingerprint` does of one.
+
+    Parameters
+    ----------
+    filtered : ndarray of float32, shape (record, channel, sample)
+        The chosen channels (`choose_channels`) at 100 Hz, from 3 to 20 Hz; a second or more.
+
+    Returns
+    -------
+    list of structured array of `WAVE`
+        By channel, then time; of signal 0.
+    """
+    size = np.abs(filtered)
+    floor = 0.3 * quantile(size, 0.98)
+    return [
+        _table([_waves(x, least) for x, least in zip(rows, levels, strict=True)], 0)
+        for rows, levels in zip(size, floor, strict=True)
+    ]
+
+
+def _table(times: Sequence[NDArray[np.float64]], signal: int) -> NDArray[np.void]:
+    """Return the waves of the channels of a recording."""
+    times = [each[:MAX_WAVES] for each in times]
+    counts = [each.size for each in times]
+    out = np.empty(sum(counts), WAVE)
+    out["signal"] = signal
+    out["channel"] = np.repeat(np.arange(len(counts)), counts)
+    out["time_s"] = np.concatenate(times) if times else 0
+    return out
 
 
 def intervals_per_token(n_waves: int) -> int:

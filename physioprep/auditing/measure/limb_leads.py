@@ -143,8 +143,6 @@ def limb_misfit(
     >>> limb_misfit(leads, LIMB, alive, step, 100.0).explained_by
     ('aVR inverted',)
     """
-    from scipy.ndimage import uniform_filter1d
-
     places = [place for place, name in enumerate(channels) if name in LIMB and alive[place]]
     if len(places) < 3:
         return None
@@ -152,31 +150,78 @@ def limb_misfit(
     x = x[:, np.isfinite(x).all(axis=0)]
     if x.shape[1] < 100:
         return None
+    step = float(step_mv[places].max())
+    return limb_misfits(x[None], [channels[place] for place in places], [step], rate_hz)[0]
+
+
+def limb_misfits(
+    x: NDArray[np.float64], names: Sequence[str], step_mv: Sequence[float], rate_hz: float
+) -> list[LimbMisfit]:
+    """Test the relations between the limb leads of records, as `limb_misfit` does of one.
+
+    Parameters
+    ----------
+    x : ndarray of float64, shape (record, lead, sample)
+        mV, three live limb leads or more, without missing samples.
+    names : sequence of str
+        Of the leads, from `LIMB`.
+    step_mv : sequence of float
+        The coarsest resolution of each record; 0 where unknown.
+    rate_hz : float
+        Sampling rate, Hz.
+
+    Returns
+    -------
+    list of LimbMisfit
+        One per record.
+    """
+    from scipy.ndimage import uniform_filter1d
+
     # some machines correct the baseline of each lead separately, which breaks the relations
-    x = x - uniform_filter1d(x, max(1, round(BASELINE_S * rate_hz)), axis=1)
-    x = x[:, :: max(1, x.shape[1] // 20_000)]
-    rows = np.array([LIMB.index(channels[place]) for place in places])
-    names = [LIMB[row] for row in rows]
-    size = float(np.median(quantile(np.abs(x), 0.99)))
-    tolerance = max(TOLERANCE_MV, TOLERANCE_SHARE * size, 4 * float(step_mv[places].max()))
-    consistent = _consistent(tuple(rows.tolist()))
-    misfits = _misfits(x, consistent)
-    worst = int(np.argmax(misfits))
-    if misfits[worst] <= tolerance:
-        return LimbMisfit(float(misfits[worst]), tolerance, names[worst], ())
-    left: dict[str, float] = {}
-    for one, two in combinations(range(len(rows)), 2):
-        order = np.arange(len(rows))
+    x = x - uniform_filter1d(x, max(1, round(BASELINE_S * rate_hz)), axis=2)
+    x = x[:, :, :: max(1, x.shape[2] // 20_000)]
+    consistent = _consistent(tuple(LIMB.index(name) for name in names))
+    sizes = np.median(quantile(np.abs(x), 0.99), axis=1)
+    out = []
+    for one, misfits, size, step in zip(
+        x, quantile(np.abs(x - consistent @ x), 0.95), sizes.tolist(), step_mv, strict=True
+    ):
+        tolerance = max(TOLERANCE_MV, TOLERANCE_SHARE * size, 4 * step)
+        worst = int(np.argmax(misfits))
+        misfit = float(misfits[worst])
+        left = {} if misfit <= tolerance else _left(one, names, consistent)
+        explained = _explained(left, misfit, tolerance, len(names)) if left else ()
+        rest = max((left[how] for how in explained), default=math.nan)
+        out.append(LimbMisfit(misfit, tolerance, names[worst], explained, rest))
+    return out
+
+
+def _left(
+    x: NDArray[np.float64], names: Sequence[str], consistent: NDArray[np.float64]
+) -> dict[str, float]:
+    """Return the largest deviation of a lead after each exchange of two and each inversion."""
+    n = len(names)
+    how, matrices = [], []
+    for one, two in combinations(range(n), 2):
+        order = np.arange(n)
         order[[one, two]] = two, one
-        left[f"{names[one]} and {names[two]} exchanged"] = float(
-            _misfits(x[order], consistent).max()
-        )
-    for one in range(len(rows)):
-        sign = np.where(np.arange(len(rows)) == one, -1.0, 1.0)[:, None]
-        left[f"{names[one]} inverted"] = float(_misfits(x * sign, consistent).max())
-    explained = _explained(left, float(misfits[worst]), tolerance, len(rows))
-    rest = max((left[how] for how in explained), default=math.nan)
-    return LimbMisfit(float(misfits[worst]), tolerance, names[worst], explained, rest)
+        how.append(f"{names[one]} and {names[two]} exchanged")
+        matrices.append(np.eye(n)[order])
+    for one in range(n):
+        how.append(f"{names[one]} inverted")
+        matrices.append(np.diag(np.where(np.arange(n) == one, -1.0, 1.0)))
+    rests = ((np.eye(n) - consistent) @ np.array(matrices)).reshape(-1, n) @ x
+    np.abs(rests, out=rests)
+    rests = rests.reshape(len(how), n, -1)
+    # only the worst lead counts: the one of most energy, unless another has more samples above
+    every = np.arange(len(how))
+    first = np.argmax(np.vecdot(rests, rests), axis=1)
+    worst = quantile(rests[every, first], 0.95)
+    place = int(0.95 * (x.shape[1] - 1))
+    above = np.count_nonzero(rests > worst[:, None, None], axis=2) > x.shape[1] - 1 - place
+    for fault, lead in np.argwhere(above).tolist():
+        worst[fault] = max(worst[fault], quantile(rests[fault, lead], 0.95))
+    return dict(zip(how, worst.tolist(), strict=True))
 
 
 def _explained(
@@ -191,12 +236,6 @@ def _explained(
     best = min(left.values())
     near = tuple(how for how, rest in left.items() if rest <= NEXT * best)
     return near if best <= MENDED[n_leads] * misfit and len(near) == 1 else ()
-
-
-def _misfits(x: NDArray[np.float64], consistent: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the 95th percentile of each lead's deviation from the nearest consistent signals."""
-    rest = x - consistent @ x
-    return np.asarray(quantile(np.abs(rest), 0.95))
 
 
 @lru_cache(maxsize=64)

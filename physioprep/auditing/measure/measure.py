@@ -62,11 +62,12 @@ def flat_share(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float6
         )
     least = min(least, length)
     moves = values[:, 1:] != values[:, :-1]
-    rested = length - 1 - np.count_nonzero(moves, axis=1)
+    # such a run covers one of these stretches, so that most channels need no further look
+    part = max(1, (least - 1) // 2)
+    whole = (length - 1) // part * part
+    rests = ~moves[:, :whole].reshape(n, -1, part).any(axis=2)
     out = np.zeros(n)
-    for place in np.flatnonzero(
-        rested >= least - 1
-    ):  # with fewer equal neighbours there is no such run
+    for place in np.flatnonzero(rests.any(axis=1)):
         runs = np.diff(np.flatnonzero(moves[place]), prepend=-1, append=length - 1)
         out[place] = runs[runs >= least].sum() / length
     return out
@@ -98,13 +99,11 @@ def clipped_share(values: NDArray[np.float32]) -> NDArray[np.float64]:
         (values.min(axis=1), values.max(axis=1)) if whole
         else (np.fmin.reduce(values, axis=1), np.fmax.reduce(values, axis=1))
     )  # fmt: skip
-    for place, row in enumerate(values):
-        if not low[place] < high[place]:  # flat or empty
-            continue
-        for rail in (low[place], high[place]):
-            at = row == rail
-            if np.count_nonzero(at) < 3:
-                continue
+    for rail in (low, high):
+        often = np.count_nonzero(values == rail[:, None], axis=1) >= 3
+        for place in np.flatnonzero(often & (low < high)):  # else flat or empty
+            row = values[place]
+            at = row == rail[place]
             edges = np.flatnonzero(np.diff(at[np.isfinite(row)], prepend=False, append=False))
             runs = edges[1::2] - edges[::2]
             out[place] += runs[runs >= 3].sum() / np.count_nonzero(np.isfinite(row))
@@ -150,7 +149,7 @@ def measure(signal: Signal) -> Measured:
     electric = signal.modality in ("ecg", "eeg", "eog", "emg")
     to_mv = np.array([millivolts(unit) if electric else 1.0 for unit in signal.units])
     missing = 1 - np.isfinite(values).mean(axis=1) if values.shape[1] else np.ones(len(values))
-    spread, middle = _spread(values, missing < 1)
+    spread, middle = spread_of(values, missing < 1)
     step = np.full(len(values), np.nan) if signal.step is None else signal.step * to_mv
     flat = flat_share(values, signal.rate_hz)
     base: dict[str, Any] = {
@@ -160,7 +159,7 @@ def measure(signal: Signal) -> Measured:
         "clipped": clipped_share(values), "spread": spread * to_mv,
         "middle": middle * to_mv, "step": step, "uncalibrated": signal.uncalibrated,
         "source_rate_hz": signal.source_rate_hz,
-        "sources": signal.sources, "sentinels": _sentinels(values, signal.channels, spread, middle),
+        "sources": signal.sources, "sentinels": sentinels_of(values, signal.channels, spread, middle),
         "gap_s": _gap(values, missing) / signal.rate_hz,
     }  # fmt: skip
     if signal.modality in ("ppg", "abp") and signal.rate_hz >= 20 and values.shape[1] > 100:
@@ -205,7 +204,7 @@ def _pulses(signal: Signal) -> NDArray[np.void]:
     return out
 
 
-def _spread(
+def spread_of(
     values: NDArray[np.float32], there: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return amplitude range (0.5th to 99.5th percentile) and median per channel; NaN if empty."""
@@ -226,7 +225,7 @@ def _spread(
     return out, middle
 
 
-def _sentinels(
+def sentinels_of(
     values: NDArray[np.float32],
     channels: Sequence[str],
     spread: NDArray[np.float64],
@@ -237,7 +236,7 @@ def _sentinels(
     with np.errstate(invalid="ignore"):
         for pick in (np.fmin, np.fmax) if values.shape[1] else ():
             extreme = pick.reduce(values, axis=1)
-            far = np.abs(extreme - middle) > SENTINEL_SPREADS * np.where(spread > 0, spread, np.inf)
+            far = far_off(extreme, spread, middle)
             for place in np.flatnonzero(far).tolist():
                 at = values[place] == extreme[place]
                 rest = np.where(at | ~np.isfinite(values[place]), middle[place], values[place])
@@ -245,6 +244,27 @@ def _sentinels(
                 if at.sum() >= SENTINEL_COUNT and gap > SENTINEL_SPREADS / 2 * spread[place]:
                     found.append((channels[place], float(extreme[place]), int(at.sum())))
     return tuple(found)
+
+
+def far_off(
+    extreme: NDArray[np.float32], spread: NDArray[np.float64], middle: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Return which extremes of channels are so far from all else that they may be sentinels.
+
+    Parameters
+    ----------
+    extreme : ndarray of float32, shape (channel,)
+        Smallest or largest value.
+    spread, middle : ndarray of float64, shape (channel,)
+        Amplitude range and median, in the same unit.
+
+    Returns
+    -------
+    ndarray of bool, shape (channel,)
+    """
+    return np.asarray(
+        np.abs(extreme - middle) > SENTINEL_SPREADS * np.where(spread > 0, spread, np.inf)
+    )
 
 
 def _gap(values: NDArray[np.float32], missing: NDArray[np.float64]) -> int:

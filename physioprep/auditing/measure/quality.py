@@ -9,12 +9,13 @@ Front. Neuroinform. 9, 2015).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.auditing.measure.beats import ANALYSIS_HZ, band, quantile
+from physioprep.auditing.measure.beats import ANALYSIS_HZ, bands, quantile
 from physioprep.auditing.measure.spectrum import MAINS_HZ, share
 
 #: Number of stretches of a piece in which beats are detected, and their length, s.
@@ -72,32 +73,66 @@ def agreement(resampled: NDArray[np.float32]) -> NDArray[np.float64]:
     ndarray of float64, shape (...)
         0 where neither finds a beat.
     """
-    from scipy.ndimage import maximum_filter1d, uniform_filter1d
-
-    flat = np.ascontiguousarray(resampled).reshape(-1, resampled.shape[-1])
     if resampled.shape[-1] < ANALYSIS_HZ:
         return np.zeros(resampled.shape[:-1])
-    energy = uniform_filter1d(band(flat, 5, 20) ** 2, 9, axis=1)
-    wide = band(flat, 1, 35)
+    flat = np.ascontiguousarray(resampled).reshape(-1, resampled.shape[-1])
+    return _agreement(*bands(flat, (5, 20), (1, 35))).reshape(resampled.shape[:-1])
+
+
+def _agreement(narrow: NDArray[np.float32], wide: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return bSQI of rows, from 5 to 20 and from 1 to 35 Hz."""
+    from scipy.ndimage import uniform_filter1d
+
+    energy = uniform_filter1d(narrow**2, 9, axis=1)
     unit = np.maximum(np.abs(wide).mean(axis=1, keepdims=True), 1e-9)
     steps = np.diff(wide / unit, axis=1, prepend=wide[:, :1] / unit)
     length = uniform_filter1d(np.sqrt(0.05 + steps**2), 13, axis=1)
     length -= quantile(length[:, ::4], 0.5)[:, None]
 
-    block = min(round(TOP_S * ANALYSIS_HZ), flat.shape[1])
-    whole = flat.shape[1] // block * block
+    block = min(round(TOP_S * ANALYSIS_HZ), wide.shape[1])
+    whole = wide.shape[1] // block * block
 
     def beats(x: NDArray[np.float32], part: float) -> NDArray[np.bool_]:
         # median of the maxima of blocks: a few ectopic beats do not hide the others
         tops = x[:, :whole].reshape(len(x), -1, block).max(axis=-1)
         top = np.median(tops, axis=1, keepdims=True)
-        return np.asarray((x == maximum_filter1d(x, 51, axis=1)) & (x > part * top) & (top > 0))
+        return np.asarray((x == running_maximum(x, 51)) & (x > part * top) & (top > 0))
 
     one, two = beats(energy, 0.1), beats(length, 0.4)
     reach = 2 * round(AGREE_S * ANALYSIS_HZ) + 1
-    both = (one & maximum_filter1d(two, reach, axis=1)).sum(axis=1)
+    both = (one & running_maximum(two, reach)).sum(axis=1)
     every = one.sum(axis=1) + two.sum(axis=1) - both
-    return np.asarray(both / np.maximum(every, 1), np.float64).reshape(resampled.shape[:-1])
+    return np.asarray(both / np.maximum(every, 1), np.float64)
+
+
+def running_maximum(x: NDArray[Any], size: int) -> NDArray[Any]:
+    """Return the maximum of `size` neighbours around each value, by doubling.
+
+    Parameters
+    ----------
+    x : ndarray of float or bool, shape (row, sample)
+    size : int
+        Odd.
+
+    Returns
+    -------
+    ndarray, shape (row, sample)
+        At the ends, of the neighbours that there are.
+
+    Examples
+    --------
+    >>> running_maximum(np.array([[1.0, 5.0, 2.0, 0.0]]), 3)
+    array([[5., 5., 5., 2.]])
+    """
+    half = size // 2
+    out = np.full((len(x), x.shape[1] + 2 * half), False if x.dtype == bool else -np.inf, x.dtype)
+    out[:, half : half + x.shape[1]] = x
+    reach = 1
+    while reach < size:  # each value becomes the maximum of itself and `reach` to its right
+        step = min(reach, size - reach)
+        out = np.maximum(out[:, :-step], out[:, step:])
+        reach += step
+    return out
 
 
 def kurtosis(x: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -125,7 +160,10 @@ def kurtosis(x: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def ecg_indices(
-    resampled: NDArray[np.float32], frequencies: NDArray[np.float64], power: NDArray[np.float32]
+    resampled: NDArray[np.float32],
+    frequencies: NDArray[np.float64],
+    power: NDArray[np.float32],
+    filtered: Sequence[NDArray[np.float32]] = (),
 ) -> dict[str, NDArray[np.float64]]:
     """Return the quality indices of ECG channels.
 
@@ -135,6 +173,8 @@ def ecg_indices(
         At 100 Hz.
     frequencies, power : ndarray
         From `spectrum`.
+    filtered : sequence of ndarray of float32, shape (channel, sample), optional
+        `resampled` from 5 to 20 and from 1 to 35 Hz, where it is known.
 
     Returns
     -------
@@ -142,7 +182,8 @@ def ecg_indices(
         ``bsqi, ksqi, psqi, bassqi`` and ``noisy``, the share of noisy stretches.
     """
     parts = stretches(resampled)
-    seen = agreement(parts)
+    known = filtered and len(parts) == 1 and ANALYSIS_HZ <= resampled.shape[1]
+    seen = _agreement(*filtered)[None] if known else agreement(parts)
     return {
         "bsqi": seen.mean(axis=0),
         "ksqi": np.median(kurtosis(parts), axis=0),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.auditing.measure.beats import middle_of
+
 #: Length of a stretch, s, and number of stretches per piece.
 STRETCH_S, STRETCHES = 4.0, 8
 #: Mains frequencies, Hz.
@@ -120,27 +122,54 @@ def lines(frequencies: NDArray[np.float64], power: NDArray[np.float32]) -> tuple
     >>> lines(f, p)
     (60.0,)
     """
+    live = power.sum(axis=1) > 0
+    return lines_of(frequencies, power[live][None])[0] if live.any() else ()
+
+
+def lines_of(
+    frequencies: NDArray[np.float64], power: NDArray[np.float32]
+) -> list[tuple[float, ...]]:
+    """Return the narrow spectral lines of each record, as `lines` does of one.
+
+    Parameters
+    ----------
+    frequencies : ndarray of float64, shape (bin,)
+        Hz.
+    power : ndarray of float32, shape (record, channel, bin)
+        No channel is 0 throughout.
+
+    Returns
+    -------
+    list of tuple of float
+        Hz, the strongest first; at most four a record.
+    """
     from scipy.ndimage import uniform_filter1d
 
+    out: list[tuple[float, ...]] = [()] * len(power)
     if len(frequencies) < 40 or frequencies[1] > 0.5:
-        return ()
+        return out
     per_hz = 1 / frequencies[1]
     near, far = round(1 * per_hz), round(4 * per_hz)
     first = int(np.searchsorted(frequencies, 20.0))
     last = len(frequencies) - near - 1
-    live = power.sum(axis=1) > 0
-    if first + far >= last or not live.any():
-        return ()
-    usual = np.log(np.maximum(power[live], 1e-30))
+    if first + far >= last:
+        return out
+    usual = np.log(np.maximum(power, 1e-30))
     offsets = np.concatenate([np.arange(-far, -near), np.arange(near + 1, far + 1)])
-    middle = np.median(usual, axis=0)
-    rises = (middle[1:-1] >= middle[:-2]) & (middle[1:-1] > middle[2:])
-    ground = uniform_filter1d(middle, 2 * far + 1)[1:-1]  # only few peaks are examined further
-    peaks = 1 + np.flatnonzero(rises & (middle[1:-1] - ground > np.log(LINE_TIMES) / 3))
-    found = []
-    for peak in peaks[(peaks >= first) & (peaks < last)]:
-        around = np.clip(peak + offsets, 0, len(frequencies) - 1)
-        excess = usual[:, peak] - np.median(usual[:, around], axis=1)
-        if (excess > np.log(LINE_TIMES)).mean() >= LINE_CHANNELS:
-            found.append((float(np.median(excess)), float(frequencies[peak])))
-    return tuple(f for _, f in sorted(found, reverse=True)[:4])
+    middle = middle_of(np.ascontiguousarray(usual.transpose(0, 2, 1)))
+    rises = (middle[:, 1:-1] >= middle[:, :-2]) & (middle[:, 1:-1] > middle[:, 2:])
+    # only few peaks are examined further
+    ground = uniform_filter1d(middle, 2 * far + 1, axis=1)[:, 1:-1]
+    suspects = rises & (middle[:, 1:-1] - ground > np.log(LINE_TIMES) / 3)
+    suspects[:, : first - 1] = suspects[:, last - 1 :] = False
+    records, peaks = np.nonzero(suspects)
+    peaks += 1
+    around = np.clip(peaks[:, None] + offsets, 0, len(frequencies) - 1)
+    excess = usual[records, :, peaks]
+    excess = excess - middle_of(usual[records[:, None], :, around].transpose(0, 2, 1))
+    shared = (excess > np.log(LINE_TIMES)).mean(axis=1) >= LINE_CHANNELS
+    for record in np.unique(records[shared]).tolist():
+        own = np.flatnonzero(shared & (records == record))
+        found = [(float(np.median(excess[k])), float(frequencies[peaks[k]])) for k in own]
+        out[record] = tuple(f for _, f in sorted(found, reverse=True)[:4])
+    return out
