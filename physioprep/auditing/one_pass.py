@@ -8,7 +8,7 @@ that the checks of a whole corpus need.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
@@ -34,12 +34,10 @@ from physioprep.auditing.checks.sampling_rate import (
 from physioprep.auditing.checks.synchrony import check_drift
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Input, Key, namer, open_input, sampled
-from physioprep.auditing.measure.measure import measure
-from physioprep.auditing.measure.measured import Measured, join
-from physioprep.auditing.measure.together import SHORT, measure_all
+from physioprep.auditing.measure.measured import Measured
 from physioprep.auditing.named_split import with_split
-from physioprep.auditing.signals import Ahead, Signal, read_ahead, recording_of
-from physioprep.errors import PhysioprepError
+from physioprep.auditing.recordings import measure_recordings
+from physioprep.auditing.signals import Signal, recording_of
 from physioprep.parallel.run import choose_scheduler, run_tasks
 
 if TYPE_CHECKING:
@@ -321,10 +319,8 @@ def read_block(opened: AuditInputs, first: int, stop: int) -> BlockFindings:
     name = namer(many=opened.many)
     out = BlockFindings([], [], [], [])
     sources = dict(islice(opened.sources.items(), first, stop))
-    ahead = read_ahead(sources.values())
-    read = [_read(one, row, ahead) for one, row in sources.values()]
-    _measure_short(read)
-    for (key, (one, row)), each in zip(sources.items(), read, strict=True):
+    measured = measure_recordings(list(sources.values()))
+    for (key, (one, row)), each in zip(sources.items(), measured, strict=True):
         if each.error is not None:
             root: Any = one.records["root"].at[row] if "root" in one.records else ""
             reason = str(each.error)
@@ -343,42 +339,6 @@ def read_block(opened: AuditInputs, first: int, stop: int) -> BlockFindings:
         # beat and covariance, the larger part, serve only the checks above
         out.measured.extend(replace(piece, beat=None, covariance=None) for piece in pieces)
     return out
-
-
-@dataclass(eq=False)
-class _Read:
-    """A recording of a block: its signals until they are measured, then what was measured."""
-
-    signals: list[Signal] = field(default_factory=list)
-    annotations: pd.DataFrame | None = None
-    pieces: list[Measured] = field(default_factory=list)
-    error: Exception | None = None
-
-
-def _read(one: Input, row: int, ahead: Ahead) -> _Read:
-    """Read a recording: a short one is held, a long one measured piece by piece."""
-    out = _Read()
-    try:
-        signals, out.annotations = recording_of(one, row, ahead)
-        n = 0
-        for signal in signals:
-            out.signals.append(signal)
-            n += signal.values.size
-            if n > SHORT:
-                held, out.signals = out.signals, []
-                out.pieces = join(measure(each) for each in chain(held, signals))
-    except (PhysioprepError, OSError) as error:
-        return _Read(error=error)
-    return out
-
-
-def _measure_short(read: Sequence[_Read]) -> None:
-    """Measure the recordings that were held, together where they are alike."""
-    held = [each for each in read if each.signals]
-    found = iter(measure_all([signal for each in held for signal in each.signals]))
-    for each in held:
-        each.pieces = join(islice(found, len(each.signals)))
-        each.signals = []
 
 
 def unread_table(found: BlockFindings) -> pd.DataFrame:

@@ -246,20 +246,21 @@ def _of_store(one: Input, row: int, ahead: Ahead) -> Iterator[Signal]:
         if not length or not slots.size:
             continue
         about = _about(store, modality)
-        names = about.names
         step = np.abs(np.asarray(store.table(modality, "scale")[row][slots], np.float64))
         stated = _source_rate(store.records, row, about.kind)
+        names, units, written = about.names, about.units, about.written
         whole = slots.size == len(names)
+        if not whole:
+            names, units, written = (
+                tuple(each[slot] for slot in slots) for each in (names, units, written)
+            )
         for first in range(0, length, round(PIECE_S * about.rate_hz)):
             values = ahead.get((one.path, row, modality))
             if values is None:
                 values = store.read(row, modality, first, first + round(PIECE_S * about.rate_hz))
             yield Signal(
-                key, about.kind,
-                *(x if whole else tuple(x[slot] for slot in slots) for x in (names, about.units)),
-                about.rate_hz, values if whole else values[slots], first / about.rate_hz,
-                step if about.whole_numbers else None,
-                about.written if whole else tuple(about.written[slot] for slot in slots),
+                key, about.kind, names, units, about.rate_hz, values if whole else values[slots],
+                first / about.rate_hz, step if about.whole_numbers else None, written,
                 source_rate_hz=stated,
             )  # fmt: skip
 

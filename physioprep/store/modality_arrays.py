@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from physioprep.errors import StoreError
 from physioprep.samples import to_physical
 from physioprep.store.damage import named
+from physioprep.store.listed import read_listed
+from physioprep.store.span import read_span, span_layout
 
 
 class ModalityArrays:
@@ -195,8 +197,7 @@ class ModalityArrays:
         if ends[:-1] != [int(starts[row]) for row in rows[1:]]:
             return [self.read(row, modality) for row in rows]
         first = int(starts[rows[0]])
-        with named(self.path):
-            digital = np.asarray(self._signal(modality)[:, first : ends[-1]])
+        digital = self._run(modality, first, ends[-1])
         return [
             self._physical(
                 row, modality, digital[:, starts[row] - first : end - first], slice(None)
@@ -238,9 +239,22 @@ class ModalityArrays:
             raise StoreError(
                 f"{self.path}: sample {start} is not in the record, which has 0 to {length}"
             )
+        return self._run(modality, first + start, first + max(start, stop))
+
+    def _run(self, modality: str, start: int, stop: int) -> NDArray[Any]:
+        """Return samples along the time axis, whatever records they belong to."""
+        signal = self._signal(modality)  # also: the store has it
+        if isinstance(self.home, Path):
+            key = f"{modality}/span/"
+            if key not in self._arrays:
+                raw = read_listed(self.home, f"{modality}/signal/zarr.json")
+                self._arrays[key] = span_layout(raw)
+            layout = self._arrays[key]
+            samples = layout and read_span(self.home, modality, layout, start, stop)
+            if samples is not None:
+                return samples
         with named(self.path):
-            signal = self._signal(modality)
-            return np.asarray(signal[:, first + start : first + max(start, stop)])
+            return np.asarray(signal[:, start:stop])
 
     def _signal(self, modality: str) -> Any:
         key = f"{modality}/signal/"

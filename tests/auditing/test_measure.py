@@ -99,26 +99,27 @@ def test_a_possible_heart_is_not_measured_again_at_other_rates(ecg, monkeypatch)
     from physioprep.auditing.measure import beat_durations
 
     looked = []
-    resample = beat_durations.to_analysis_rate
+    resample = beat_durations.centred_to_analysis_rate
 
     def look(values: np.ndarray, rate_hz: float) -> np.ndarray:
         looked.append(rate_hz)
         return resample(values, rate_hz)
 
     one = signal(ecg(1))
-    beats = find_beats(look(one.values, 500.0))
-    beat = median_beat(look(one.values, 500.0), beats)
+    seen = to_analysis_rate(one.values, 500.0)
+    beats = find_beats(seen)
+    beat = median_beat(seen, beats)
     usual = beat_durations.durations(beat, beats)
-    monkeypatch.setattr(beat_durations, "to_analysis_rate", look)
-    looked.clear()
+    monkeypatch.setattr(beat_durations, "centred_to_analysis_rate", look)
     right = beat_durations.rate_fit(one.values, 500.0, beat, beats, usual)
     assert right is not None
     assert (right.factor, right.gain, looked) == (1.0, 0.0, [])
-    fast = resample(one.values, 1000.0)
+    fast = to_analysis_rate(one.values, 1000.0)
     beats = find_beats(fast)
     wrong = beat_durations.rate_fit(one.values, 1000.0, median_beat(fast, beats), beats, usual)
     assert wrong is not None
-    assert looked == [1000 * factor for factor in beat_durations.FACTORS]
+    down = [factor for factor in beat_durations.FACTORS if factor < 1]
+    assert looked == [1000 * factor for factor in down], "a fast heart is not made faster"
     assert wrong.factor == 0.5
     assert wrong.gain > beat_durations.BELIEVED
     assert beat_durations.rate_fit(one.values[:7], 500.0, beat, beats) is None, "too few leads"

@@ -149,9 +149,11 @@ def check_offset(measured: Iterable[Measured], name: Name) -> list[Finding]:
     for one in measured:
         if one.modality != "ecg":
             continue  # an offset is normal for a DC-coupled EEG amplifier
-        off = np.abs(np.nan_to_num(one.middle))
+        off = np.abs(one.middle)
+        if not (off > OFFSET_MV).any():
+            continue
         far = (off > OFFSET_MV) & (off > OFFSET_TIMES * np.nan_to_num(one.spread))
-        places = np.flatnonzero(far & (np.nan_to_num(one.flat, nan=1.0) < 0.5))
+        places = np.flatnonzero(far & (one.still < 0.5))
         if places.size:
             leads = [one.channels[place] for place in places]
             middles = [round(float(one.middle[place]), 3) for place in places]
@@ -180,7 +182,7 @@ def check_clipping(measured: Iterable[Measured], name: Name) -> list[Finding]:
     for one in measured:
         if one.modality not in POSSIBLE_MV:
             continue
-        live = np.nan_to_num(one.flat, nan=1.0) < 0.2
+        live = one.still < 0.2
         steps = steps_spanned(one)
         # a coarse signal stays at its extremes because of rounding, not clipping
         clipped = [

@@ -114,7 +114,7 @@ def stated_reference(sources: Sequence[str]) -> tuple[str, ...]:
 
 def _live(one: Measured) -> NDArray[np.intp]:
     assert one.covariance is not None
-    alive = (one.missing < 0.5) & (np.nan_to_num(one.flat, nan=1.0) < 0.5)
+    alive = (one.missing < 0.5) & (one.still < 0.5)
     return np.flatnonzero(alive & (np.diag(one.covariance) > 1e-6))
 
 

@@ -46,8 +46,8 @@ def check_flat(measured: Iterable[Measured], name: Name) -> list[Finding]:
         # only beside channels of normal amplitude: where all are small, the gain is wrong
         least = SILENT_MV[one.modality]
         living = middle_spread(one) >= POSSIBLE_MV[one.modality][0]
-        silent = (np.nan_to_num(one.spread, nan=np.inf) < least) & living
-        flat, steps = np.nan_to_num(one.flat, nan=0.0), steps_spanned(one)
+        silent = (one.spread < least) & living  # NaN is not less
+        flat, steps = np.where(np.isnan(one.flat), 0.0, one.flat), steps_spanned(one)
         dead = [place for place in range(len(flat)) if flat[place] >= DEAD or silent[place]]
         partly = [
             place
@@ -142,7 +142,7 @@ def check_noise(measured: Iterable[Measured], name: Name) -> list[Finding]:
     for one in measured:
         if "bsqi" not in one.quality:
             continue
-        live = np.flatnonzero(np.nan_to_num(one.flat, nan=1.0) <= PARTLY)
+        live = np.flatnonzero(one.still <= PARTLY)
         noisy = one.quality["noisy"]
         if not live.size or np.median(noisy[live]) < NOISY:
             continue  # dead leads are reported by check_flat

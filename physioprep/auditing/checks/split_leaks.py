@@ -133,8 +133,9 @@ def split_leaks(
         record_id=own["record_id"].astype(str), person=_persons(own),
     )  # fmt: skip
     leaks: list[Leak] = []
+    held, twins = {part: _part(own, part) for part in parts}, list(twins)
     for pair in combinations(parts, 2):
-        leaks += _between(own, pair, list(twins), window_s)
+        leaks += _between(own, pair, (held[pair[0]], held[pair[1]]), twins, window_s)
     unknown = own.loc[own["person"].isna(), ["corpus", "record_id"]].drop_duplicates()
     lines = [leak.line for leak in leaks]
     known = own["person"].nunique()
@@ -224,31 +225,48 @@ def _alias(corpus: str) -> dict[str, str]:
         return {}
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What a part of a split holds."""
+
+    people: frozenset[str]
+    keys: frozenset[Key]
+    sessions: frozenset[str]
+
+
+def _part(own: pd.DataFrame, part: str) -> _Part:
+    rows = own[own["split"] == part]
+    sessions = _sessions(rows) if "session" in own else ()
+    return _Part(frozenset(rows["person"].dropna()), frozenset(_keys(rows)), frozenset(sessions))
+
+
 def _between(
-    own: pd.DataFrame, pair: tuple[str, str], twins: Sequence[Sequence[Key]], window_s: float | None
+    own: pd.DataFrame,
+    pair: tuple[str, str],
+    held: tuple[_Part, _Part],
+    twins: Sequence[Sequence[Key]],
+    window_s: float | None,
 ) -> list[Leak]:
     """Return what two parts have in common."""
-    one, two = (own[own["split"] == part] for part in pair)
+    one, two = held
     leaks = []
-    people = sorted(set(one["person"].dropna()) & set(two["person"].dropna()))
+    people = sorted(one.people & two.people)
     if people:
         leaks.append(_people(people, own, pair))
-    both = sorted(_keys(one) & _keys(two))
+    both = sorted(one.keys & two.keys)
     if both:
         leaks.append(_leak("record", "record", "records", pair, _named(both, own)))
-    if "session" in own:
-        shared = sorted(_sessions(one) & _sessions(two))
-        if shared:
-            leaks.append(_leak("session", "session", "sessions", pair, shared))
+    shared = sorted(one.sessions & two.sessions)
+    if shared:
+        leaks.append(_leak("session", "session", "sessions", pair, shared))
     if window_s is not None and both and "start_s" in own:
-        leaks += _overlaps(pd.concat([one, two]), pair, window_s)
-    held = [sorted(_keys(part)) for part in (one, two)]
-    sides = [set(keys) for keys in held]
+        rows = pd.concat([own[own["split"] == part] for part in pair])
+        leaks += _overlaps(rows, pair, window_s)
     found = [
         (a, b)
         for group in twins
-        for a in sorted(set(group) & sides[0])
-        for b in sorted(set(group) & sides[1])
+        for a in sorted(set(group) & one.keys)
+        for b in sorted(set(group) & two.keys)
         if a != b
     ]
     if found:

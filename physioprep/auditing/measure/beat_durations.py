@@ -234,28 +234,21 @@ def rate_fits(
         One per record.
     """
     enough = values.shape[1] >= LEAST_LEADS
-    logs = [
-        durations(*one) if enough else None for one in zip(beats_mv, beats, strict=True)
-    ]
+    logs = [durations(*one) if enough else None for one in zip(beats_mv, beats, strict=True)]
     own = [math.nan if one is None else misfit(one, middle, covariance) for one in logs]
     # where the durations are plausible, no other rate is tried
     doubted = [number for number, off in enumerate(own) if off > DOUBTED]
     best: dict[int, tuple[float, float]] = {}
-    part = values[doubted, :, : round(EXAMINED_S * rate_hz)] if doubted else values[:0]
-    flat = without_median(part.reshape(-1, part.shape[2]))
-    for factor in FACTORS:
+    part = values[doubted, :, : round(EXAMINED_S * rate_hz)]
+    if doubted:
+        part = without_median(part.reshape(-1, part.shape[2])).reshape(part.shape)
+    for factor in FACTORS if doubted else ():
         # upwards, only slow hearts are corrected: see `_supported`
         tried = [
             place for place, number in enumerate(doubted)
             if factor < 1 or _beats_per_min(logs[number]) < SLOW_BPM
         ]  # fmt: skip
-        if not tried:
-            continue
-        rows = flat if len(tried) == len(doubted) else flat.reshape(part.shape)[tried].reshape(-1, flat.shape[1])
-        resampled = centred_to_analysis_rate(rows, rate_hz * factor).reshape(len(tried), part.shape[1], -1)
-        found = find_all_beats(resampled)
-        others = zip(median_beats(resampled, found), found, strict=True)
-        for place, other in zip(tried, (durations(*one) for one in others), strict=True):
+        for place, other in zip(tried, _durations_at(part[tried], rate_hz * factor), strict=True):
             number = doubted[place]
             stated = logs[number]
             if other is None or stated is None:
@@ -265,11 +258,25 @@ def rate_fits(
                 stated, other, middle, factor, likelier
             ):
                 best[number] = factor, likelier
-    return [
-        None if one is None
-        else RateFit(*np.exp(one).tolist(), *best.get(number, (1.0, 0.0)))
-        for number, one in enumerate(logs)
-    ]  # fmt: skip
+    out: list[RateFit | None] = []
+    for number, one in enumerate(logs):
+        if one is None:
+            out.append(None)
+            continue
+        qrs, interval, late = np.exp(one).tolist()
+        out.append(RateFit(qrs, interval, late, *best.get(number, (1.0, 0.0))))
+    return out
+
+
+def _durations_at(values: NDArray[np.float32], rate_hz: float) -> list[NDArray[np.float64] | None]:
+    """Return the durations of each record if this were the rate; its medians are removed."""
+    records, channels, n = values.shape
+    if not records:
+        return []
+    resampled = centred_to_analysis_rate(values.reshape(-1, n), rate_hz)
+    resampled = resampled.reshape(records, channels, -1)
+    found = find_all_beats(resampled)
+    return [durations(*one) for one in zip(median_beats(resampled, found), found, strict=True)]
 
 
 def _beats_per_min(logs: NDArray[np.float64] | None) -> float:

@@ -189,28 +189,18 @@ def limb_misfits(
         tolerance = max(TOLERANCE_MV, TOLERANCE_SHARE * size, 4 * step)
         worst = int(np.argmax(misfits))
         misfit = float(misfits[worst])
-        left = {} if misfit <= tolerance else _left(one, names, consistent)
+        left = {} if misfit <= tolerance else _left(one, names)
         explained = _explained(left, misfit, tolerance, len(names)) if left else ()
         rest = max((left[how] for how in explained), default=math.nan)
         out.append(LimbMisfit(misfit, tolerance, names[worst], explained, rest))
     return out
 
 
-def _left(
-    x: NDArray[np.float64], names: Sequence[str], consistent: NDArray[np.float64]
-) -> dict[str, float]:
+def _left(x: NDArray[np.float64], names: Sequence[str]) -> dict[str, float]:
     """Return the largest deviation of a lead after each exchange of two and each inversion."""
+    how, matrix = _faults_of(tuple(names))
     n = len(names)
-    how, matrices = [], []
-    for one, two in combinations(range(n), 2):
-        order = np.arange(n)
-        order[[one, two]] = two, one
-        how.append(f"{names[one]} and {names[two]} exchanged")
-        matrices.append(np.eye(n)[order])
-    for one in range(n):
-        how.append(f"{names[one]} inverted")
-        matrices.append(np.diag(np.where(np.arange(n) == one, -1.0, 1.0)))
-    rests = ((np.eye(n) - consistent) @ np.array(matrices)).reshape(-1, n) @ x
+    rests = matrix @ x
     np.abs(rests, out=rests)
     rests = rests.reshape(len(how), n, -1)
     # only the worst lead counts: the one of most energy, unless another has more samples above
@@ -222,6 +212,23 @@ def _left(
     for fault, lead in np.argwhere(above).tolist():
         worst[fault] = max(worst[fault], quantile(rests[fault, lead], 0.95))
     return dict(zip(how, worst.tolist(), strict=True))
+
+
+@lru_cache(maxsize=64)
+def _faults_of(names: tuple[str, ...]) -> tuple[list[str], NDArray[np.float64]]:
+    """Return each exchange and inversion, and one matrix for the deviations after all of them."""
+    n = len(names)
+    how, matrices = [], []
+    for one, two in combinations(range(n), 2):
+        order = np.arange(n)
+        order[[one, two]] = two, one
+        how.append(f"{names[one]} and {names[two]} exchanged")
+        matrices.append(np.eye(n)[order])
+    for one in range(n):
+        how.append(f"{names[one]} inverted")
+        matrices.append(np.diag(np.where(np.arange(n) == one, -1.0, 1.0)))
+    consistent = _consistent(tuple(LIMB.index(name) for name in names))
+    return how, ((np.eye(n) - consistent) @ np.array(matrices)).reshape(-1, n)
 
 
 def _explained(

@@ -159,7 +159,8 @@ def measure(signal: Signal) -> Measured:
         "clipped": clipped_share(values), "spread": spread * to_mv,
         "middle": middle * to_mv, "step": step, "uncalibrated": signal.uncalibrated,
         "source_rate_hz": signal.source_rate_hz,
-        "sources": signal.sources, "sentinels": sentinels_of(values, signal.channels, spread, middle),
+        "sources": signal.sources,
+        "sentinels": sentinels_of(values, signal.channels, spread, middle),
         "gap_s": _gap(values, missing) / signal.rate_hz,
     }  # fmt: skip
     if signal.modality in ("ppg", "abp") and signal.rate_hz >= 20 and values.shape[1] > 100:
@@ -207,7 +208,20 @@ def _pulses(signal: Signal) -> NDArray[np.void]:
 def spread_of(
     values: NDArray[np.float32], there: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return amplitude range (0.5th to 99.5th percentile) and median per channel; NaN if empty."""
+    """Return amplitude range (0.5th to 99.5th percentile) and median per channel.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (channel, sample)
+        NaN where missing.
+    there : ndarray of bool, shape (channel,)
+        Channels that have samples.
+
+    Returns
+    -------
+    spread, middle : ndarray of float64, shape (channel,)
+        NaN where there are no samples.
+    """
     few = values[:, :: max(1, values.shape[1] // PERCENTILE_SAMPLES)]
     out, middle = np.full((2, len(values)), np.nan)
     if not few.shape[1]:
@@ -231,7 +245,21 @@ def sentinels_of(
     spread: NDArray[np.float64],
     middle: NDArray[np.float64],
 ) -> tuple[tuple[str, float, int], ...]:
-    """Return values far from all others of their channel that occur three times or more."""
+    """Return values far from all others of their channel that occur three times or more.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (channel, sample)
+        NaN where missing.
+    channels : sequence of str
+        Names.
+    spread, middle : ndarray of float64, shape (channel,)
+        From `spread_of`.
+
+    Returns
+    -------
+    tuple of (channel, value, count)
+    """
     found = []
     with np.errstate(invalid="ignore"):
         for pick in (np.fmin, np.fmax) if values.shape[1] else ():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.auditing.inputs import Key
 from physioprep.auditing.measure.beat_durations import RateFit
+from physioprep.auditing.measure.beats import middle_of
 from physioprep.auditing.measure.fingerprint import WAVE
 from physioprep.auditing.measure.limb_leads import LimbMisfit
 
@@ -93,6 +95,16 @@ class Measured:
     uncalibrated: tuple[str, ...] = ()
     source_rate_hz: float | None = None
 
+    @cached_property
+    def still(self) -> NDArray[np.float64]:
+        """Return the share of samples in flat stretches; 1 where a channel has no sample.
+
+        Returns
+        -------
+        ndarray of float64, shape (channel,)
+        """
+        return np.where(np.isnan(self.flat), 1.0, self.flat)
+
     @property
     def stated_hz(self) -> float:
         """Return the sampling rate that the source states.
@@ -141,8 +153,8 @@ def middle_spread(one: Measured) -> float:
     float
         mV for ECG and EEG; NaN where no channel is alive.
     """
-    live = one.spread[np.isfinite(one.spread) & (np.nan_to_num(one.flat, nan=1.0) < 0.5)]
-    return float(np.median(live)) if live.size else float("nan")
+    live = one.spread[np.isfinite(one.spread) & (one.still < 0.5)]
+    return float(middle_of(live)) if live.size else float("nan")
 
 
 def steps_spanned(one: Measured) -> NDArray[np.float64]:

@@ -182,8 +182,10 @@ def ecg_indices(
         ``bsqi, ksqi, psqi, bassqi`` and ``noisy``, the share of noisy stretches.
     """
     parts = stretches(resampled)
-    known = filtered and len(parts) == 1 and ANALYSIS_HZ <= resampled.shape[1]
-    seen = _agreement(*filtered)[None] if known else agreement(parts)
+    if len(filtered) == 2 and len(parts) == 1 and resampled.shape[1] >= ANALYSIS_HZ:
+        seen = _agreement(filtered[0], filtered[1])[None]
+    else:
+        seen = agreement(parts)
     return {
         "bsqi": seen.mean(axis=0),
         "ksqi": np.median(kurtosis(parts), axis=0),
@@ -267,7 +269,7 @@ def score(
     >>> score(good, np.zeros(2), np.array([0.0, 0.0])).tolist()
     [1.0, 0.0]
     """
-    usable = (1 - missing) * (1 - np.nan_to_num(flat, nan=1.0))
+    usable = (1 - missing) * (1 - np.where(np.isnan(flat), 1.0, flat))
     parts = []
     for name, (bad, good) in RAMPS.items():
         if name in indices:

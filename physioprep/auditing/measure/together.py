@@ -64,12 +64,10 @@ def measure_all(signals: Sequence[Signal]) -> list[Measured]:
             shape = (signal.channels, signal.units, signal.rate_hz, signal.values.shape)
             groups.setdefault(shape, []).append(number)
     for numbers in groups.values():
-        step = max(1, AT_ONCE // signals[numbers[0]].values.size)
-        for first in range(0, len(numbers), step):
-            part = numbers[first : first + step]
-            if len(part) > 1:
-                found = _measure_equal([signals[number] for number in part])
-                out |= {part[place]: one for place, one in found.items()}
+        parts = -(-len(numbers) * signals[numbers[0]].values.size // AT_ONCE)
+        for part in np.array_split(numbers, parts):  # equal parts, so that none is alone
+            found = _measure_equal([signals[number] for number in part])
+            out |= {int(part[place]): one for place, one in found.items()}
     return [out[n] if n in out else measure(signal) for n, signal in enumerate(signals)]
 
 
@@ -89,27 +87,24 @@ def _measure_equal(signals: Sequence[Signal]) -> dict[int, Measured]:
     first = signals[0]
     values = np.stack([signal.values for signal in signals])
     rows = values.reshape(-1, values.shape[2])
-    whole = np.isfinite(rows).all(axis=1).reshape(values.shape[:2]).all(axis=1)
+    whole = np.isfinite(values).all(axis=(1, 2))
     flat = np.ones(values.shape[:2])
     if whole.all():
-        flat = flat_share(rows, first.rate_hz).reshape(values.shape[:2])
-    elif whole.any():
-        kept = values[whole]
-        flat[whole] = flat_share(kept.reshape(-1, kept.shape[2]), first.rate_hz).reshape(
-            kept.shape[:2]
-        )
-    kept = np.flatnonzero(whole & (flat < 0.5).all(axis=1))
-    if kept.size < 2:
+        flat = flat_share(rows, first.rate_hz).reshape(flat.shape)
+    else:  # their missing samples would take the slow way with all others
+        for record in np.flatnonzero(whole).tolist():
+            flat[record] = flat_share(values[record], first.rate_hz)
+    kept = np.flatnonzero(whole & (flat < 0.5).all(axis=1)).tolist()
+    if len(kept) < 2:
         return {}
-    if kept.size < len(signals):
+    if len(kept) < len(signals):
         values, flat = values[kept], flat[kept]
     chosen = [signals[place] for place in kept]
     to_mv = np.array([millivolts(unit) for unit in first.units])
     base = _base(chosen, values, flat, to_mv)
     waves = _waves(chosen, values, to_mv)
     return {
-        place: Measured(**one, **more)
-        for place, one, more in zip(kept.tolist(), base, waves, strict=True)
+        place: Measured(**one, **more) for place, one, more in zip(kept, base, waves, strict=True)
     }
 
 
@@ -125,10 +120,8 @@ def _base(
     spread, middle = spread_of(rows, np.ones(len(rows), np.bool_))
     far = far_off(rows.min(axis=1), spread, middle) | far_off(rows.max(axis=1), spread, middle)
     shape = (records, channels)
-    clipped, spread, middle = (
-        x.reshape(shape) for x in (clipped_share(rows), spread, middle)
-    )
-    suspect = far.reshape(shape).any(axis=1)
+    clipped, spread, middle = (x.reshape(shape) for x in (clipped_share(rows), spread, middle))
+    suspect = [bool(far[r * channels : (r + 1) * channels].any()) for r in range(records)]
     unknown = np.full(channels, np.nan)
     return [
         {
@@ -171,7 +164,7 @@ def _waves(
     )
     beat = median_beats(resampled_mv, beats)
     fits = rate_fits(values, first.rate_hz, beat, beats)
-    limbs = _limbs(signals, values, resampled_mv, to_mv)
+    limbs = _limbs(signals, resampled_mv, to_mv)
     lines = lines_of_live(frequencies, power.reshape(records, channels, -1))
     out = []
     for r, one in enumerate(signals):
@@ -181,10 +174,14 @@ def _waves(
         own = slice(r * channels, (r + 1) * channels)
         out.append(
             {
-                "waves": marks[r], "lines_hz": lines[r], "beats_per_min": rate, "beat": beat[r],
-                "rate_fit": fits[r], "limb": limbs[r],
+                "waves": marks[r],
+                "lines_hz": lines[r],
+                "beats_per_min": rate,
+                "beat": beat[r],
+                "rate_fit": fits[r],
+                "limb": limbs[r],
                 "quality": {name: each[own] for name, each in quality.items()},
-            }  # fmt: skip
+            }
         )
     return out
 
@@ -212,23 +209,18 @@ def lines_of_live(
 
 
 def _limbs(
-    signals: Sequence[Signal],
-    values: NDArray[np.float32],
-    resampled_mv: NDArray[np.float32],
-    to_mv: NDArray[np.float64],
+    signals: Sequence[Signal], resampled_mv: NDArray[np.float32], to_mv: NDArray[np.float64]
 ) -> list[LimbMisfit | None]:
-    """Test the limb leads of each record, at 100 Hz where their unit is known."""
+    """Test the limb leads of each record, at 100 Hz."""
     channels = signals[0].channels
     places = [place for place, name in enumerate(channels) if name in LIMB]
-    x, rate = resampled_mv[:, places], float(ANALYSIS_HZ)
-    if not np.isfinite(to_mv[places]).all():
-        x, rate = values[:, places] * to_mv[places][:, None], signals[0].rate_hz
-    if len(places) < 3 or x.shape[2] < 100 or not np.isfinite(x).all():
+    # samples of a lead without a voltage are unknown, and so is every relation
+    if len(places) < 3 or not np.isfinite(to_mv[places]).all():
         return [None] * len(signals)
     steps = [
         0.0 if one.step is None else float(np.nan_to_num(one.step * to_mv)[places].max())
         for one in signals
     ]
-    return list(
-        limb_misfits(x.astype(np.float64), [channels[place] for place in places], steps, rate)
-    )
+    x = resampled_mv[:, places].astype(np.float64)
+    names = [channels[place] for place in places]
+    return list(limb_misfits(x, names, steps, float(ANALYSIS_HZ)))
