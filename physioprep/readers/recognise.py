@@ -25,6 +25,7 @@ BY_CONTENT: Final[dict[str, str]] = {
     "muse_xml": "physioprep.readers.muse_xml",
     "cardiosoft_xml": "physioprep.readers.cardiosoft_xml",
     "dicom": "physioprep.readers.dicom",
+    "hl7_aecg": "physioprep.readers.hl7_aecg",
 }
 #: Those of fixed fields that no library parses: read in this process, a day of them in pieces.
 FIXED_FIELDS: Final = frozenset({"ishne"})

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from physioprep.errors import UnreadableFileError
-from physioprep.readers import cardiosoft_xml, muse_xml
+from physioprep.readers import cardiosoft_xml, hl7_aecg, muse_xml
 from physioprep.recording import Recording
-from tests.readers import test_cardiosoft_xml, test_muse_xml
+from tests.readers import test_cardiosoft_xml, test_hl7_aecg, test_muse_xml
 
 FUZZ = settings(
     max_examples=150,
@@ -32,6 +32,7 @@ MUSE = test_muse_xml.document(
 FORMATS: dict[str, tuple[Any, bytes]] = {
     "muse_xml": (muse_xml, MUSE),
     "cardiosoft_xml": (cardiosoft_xml, test_cardiosoft_xml.WHOLE.encode()),
+    "hl7_aecg": (hl7_aecg, test_hl7_aecg.WHOLE.encode()),
 }
 LIMIT = 1 << 24
 edits = st.lists(st.tuples(st.floats(0, 0.9999), st.integers(0, 255)), min_size=1, max_size=4)
