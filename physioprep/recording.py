@@ -23,6 +23,8 @@ NOTE: Final = "note:"
 BAD_CHANNEL: Final = "bad-channel:"
 #: Flag of a record with a channel of which the file states no scale, before the source's name.
 NO_SCALE: Final = "no-scale:"
+#: Flag of a record whose file names the person, before what it has of id, name and birth date.
+IDENTIFYING: Final = "identifying:"
 _MOST, _LONGEST = 5, 160  # notes that become flags, and their characters
 _PIECE = 1 << 20  # samples converted at a time; with 2^16, the calls cost as much as the work
 # Until a block of some size has been freed once, glibc gives the memory of every freed array back

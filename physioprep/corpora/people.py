@@ -17,6 +17,7 @@ from typing import Any, Final
 from physioprep.corpora.entry import Entry
 from physioprep.errors import CorpusError
 from physioprep.readers.person import days_of_shift
+from physioprep.recording import IDENTIFYING
 
 #: Characters of a key at least, and bytes that are read of one at most.
 _SHORTEST: Final = 16
@@ -91,6 +92,8 @@ def people_of(key_file: str | Path | None, *, shift_dates: bool) -> People:
 def with_person(entry: Entry, metadata: Mapping[str, Any], *, numbered: bool) -> Entry:
     """Fill in subject, age and sex of a recording from its header, where nothing else says them.
 
+    A file that names its person is flagged ``identifying:name, birth date``.
+
     Parameters
     ----------
     entry : Entry
@@ -110,6 +113,9 @@ def with_person(entry: Entry, metadata: Mapping[str, Any], *, numbered: bool) ->
     for name in ("age", "sex"):
         if getattr(entry, name) is None and "identifying" in metadata and name in metadata:
             changes[name] = metadata[name]
+    if metadata.get("identifying"):
+        kinds = ", ".join(metadata["identifying"])
+        changes["flags"] = (*entry.flags, f"{IDENTIFYING}{kinds}")
     return replace(entry, **changes) if changes else entry
 
 

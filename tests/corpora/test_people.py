@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -53,8 +54,9 @@ def test_a_header_fills_in_only_what_nothing_else_says() -> None:
     said = {"pseudonym": "f00d", "age": 61.0, "sex": "F", "identifying": ["id"]}
     entry = with_person(Entry("a", "a.scp"), said, numbered=False)
     assert (entry.subject_id, entry.age, entry.sex) == ("f00d", 61.0, "F")
+    assert entry.flags == ("identifying:id",)
     known = Entry("a", "a.scp", subject_id="7", age=60.0, sex="M")
-    assert with_person(known, said, numbered=False) == known
+    assert with_person(known, said, numbered=False) == replace(known, flags=entry.flags)
     # other readers' metadata may have an "age" of their own kind
     assert with_person(Entry("a", "a.hea"), {"age": "60"}, numbered=True) == Entry("a", "a.hea")
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Name
+from physioprep.recording import IDENTIFYING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +122,8 @@ def _edf_faults(head: str) -> dict[str, str]:
 def check_privacy(records: pd.DataFrame, name: Name) -> list[Finding]:
     """Find names, birth dates and recording dates in headers and file names.
 
-    Headers are read where the files are on this machine. The findings do not repeat the data.
+    Headers are read where the files are on this machine; of clinical files the scan's flags
+    (``identifying:…``) say what they have. The findings do not repeat the data.
 
     Parameters
     ----------
@@ -161,6 +163,11 @@ def _faults(records: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
     if "start_time" in records:
         for row in np.flatnonzero(records["start_time"].notna()).tolist():
             yield "record date", *keys[row], "header"
+    for row, flags in enumerate(records["flags"].tolist() if "flags" in records else ()):
+        for flag in () if flags is None else flags:
+            if str(flag).startswith(IDENTIFYING):  # as the scan found it
+                for kind in str(flag).removeprefix(IDENTIFYING).split(", "):
+                    yield kind, *keys[row], "header"
     if "root" not in records or not records["root"].notna().any():
         return
     roots: dict[object, bool] = {}
