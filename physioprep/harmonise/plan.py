@@ -21,6 +21,7 @@ from physioprep.harmonise.left_out import left_out_flags
 from physioprep.harmonise.modality_recipe import ModalityRecipe
 from physioprep.harmonise.montage import reference_electrodes, rereferenced_channels
 from physioprep.harmonise.recipe import Recipe
+from physioprep.harmonise.series import of_one_series, unique_names
 from physioprep.harmonise.timeline import timeline_length
 from physioprep.harmonise.units import UnknownUnitError, factor, is_stated, is_understood
 from physioprep.recording import GroupHeader
@@ -236,7 +237,8 @@ def _plan_modality(
     inputs: Sequence[tuple[int, int, str]],
     recipe: ModalityRecipe,
 ) -> GroupPlan:
-    names = _unique([name for _, _, name in inputs])
+    inputs = of_one_series(groups, inputs)
+    names = unique_names([name for _, _, name in inputs])
     order = order_channels(names, modality)
     inputs, names = [inputs[i] for i in order], [names[i] for i in order]
     units = _units_of(groups, modality, inputs, names, recipe)
@@ -359,16 +361,6 @@ def output_channels(names: Sequence[str], modality: str, recipe: ModalityRecipe)
     return tuple(channels[i] for i in order_channels(channels, modality))
 
 
-def _unique(names: Sequence[str]) -> list[str]:
-    """Return the names, repeated ones numbered: ``T8-P8``, ``T8-P8 (2)``."""
-    seen: dict[str, int] = {}
-    result = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return result
-
-
 def _plan_native(groups: Sequence[_Shape], modality_of: ModalityOf) -> dict[str, GroupPlan]:
     found: dict[str, dict[int, list[int]]] = {}
     for g, group in enumerate(groups):
@@ -383,7 +375,9 @@ def _plan_native(groups: Sequence[_Shape], modality_of: ModalityOf) -> dict[str,
             while key in plans:  # two groups of one rate: possible where their lengths differ
                 key += "_2"
             sources = [groups[g].channels[c] for c in indices]
-            names = tuple(_unique([canonical_channel(s) if is_known(s) else s for s in sources]))
+            names = tuple(
+                unique_names([canonical_channel(s) if is_known(s) else s for s in sources])
+            )
             plans[key] = GroupPlan(
                 key=key,
                 modality=modality,
