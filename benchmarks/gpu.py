@@ -1,18 +1,20 @@
 """What a GPU makes of the encoder and of training, in under 8 minutes.
 
     pip install -e '.[bench]'
-    python benchmarks/gpu.py [--device cuda] [--small]
+    python benchmarks/gpu.py [--device cuda] [--small] [--no-compile]
 
 Rows: the encoder's forward pass and training step against braindecode's CBraMod with the same
 weights (bfloat16, fused attention, `torch.compile` or not; the two take turns, medians); a step of
-windows of few and many leads by size, dense, and with all leads; the share of its time that a
-pretraining waits for the stream; peak memory of each step. Windows are random numbers. Without a
-GPU, or with --small, sizes are so small that only the script itself is tried, and it says so.
+windows of few and many leads by size (each part compiled, or not), dense, and with all leads; the
+share of its time that a pretraining waits for the stream; peak memory of each step. Windows are
+random numbers. Without a GPU, or with --small, sizes are so small that only the script itself is
+tried, and it says so.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import statistics
 import tempfile
 import time
@@ -38,17 +40,19 @@ class Sizes:
     batch: int
     channels: int
     patches: int
+    depth: int
     repeats: int
     windows: int  # of the pretraining that waits, or not, for its stream
 
 
-LARGE, SMALL = Sizes(64, 19, 30, 10, 20_000), Sizes(2, 4, 3, 1, 200)
+LARGE, SMALL = Sizes(64, 19, 30, 12, 10, 20_000), Sizes(2, 4, 3, 1, 1, 40)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--small", action="store_true", help="only try the script")
+    parser.add_argument("--no-compile", action="store_true", help="leave `torch.compile` out")
     args = parser.parse_args()
     small = args.small or args.device == "cpu"
     sizes = SMALL if small else LARGE
@@ -56,54 +60,68 @@ def main() -> None:
     print(f"torch {torch.__version__}, {name}, batch {sizes.batch}")
     if small:
         print("small sizes: the figures say nothing about a GPU")
-    against_braindecode(args.device, sizes)
-    mixed(args.device, sizes)
+    started = time.perf_counter()
+    for part in (against_braindecode, mixed):
+        part(args.device, sizes, compiles=not args.no_compile)
     waiting(args.device, sizes)
+    print(f"{time.perf_counter() - started:.0f} s in all")
 
 
-def against_braindecode(device: str, sizes: Sizes) -> None:
+def encoder_of(sizes: Sizes, dropout: float = 0.1) -> CrissCrossEncoder:
+    torch.manual_seed(0)
+    return CrissCrossEncoder(depth=sizes.depth, dropout=dropout, init="cbramod")
+
+
+def against_braindecode(device: str, sizes: Sizes, *, compiles: bool) -> None:
     try:
-        theirs = models.reference().to(device).train()
+        theirs = models.reference(sizes.channels, sizes.patches, sizes.depth).to(device).train()
     except ImportError as error:
         print(f"braindecode is not installed ({error.name}): ours alone")
         theirs = None
-    torch.manual_seed(0)
-    ours = CrissCrossEncoder(init="cbramod")
+    ours = encoder_of(sizes)
     if theirs is not None:
         ours = CrissCrossEncoder.from_cbramod(theirs.state_dict(), dropout=0.1)
     ours = ours.to(device).train()
     x = torch.randn(sizes.batch, sizes.channels, sizes.patches, 200, device=device)
     mask = torch.rand(x.shape[:3], device=device) < 0.5
-    compiled = torch.compile(ours)
-    steps: dict[str, Step] = {
-        "ours, forward": forward(lambda: ours(x)),
-        "ours compiled, forward": forward(lambda: compiled(x)),
-        "ours, training step": training(ours, lambda: ours.masked_loss(x, mask)),
-        "ours compiled, training step": training(ours, lambda: loss_of(compiled, ours, x, mask)),
-    }
+    steps = steps_of("ours", ours, lambda m: ours(x, m), ours.reconstruct, x, mask)
     if theirs is not None:
         flat = x.flatten(2)
-        steps |= {
-            "braindecode, forward": forward(lambda: theirs(flat)),
-            "braindecode, training step": training(
-                theirs,
-                lambda: torch.nn.functional.mse_loss(
-                    theirs(flat, mask=mask, return_features=True)["features"][mask], x[mask]
-                ),
-            ),
-        }
+
+        def features(m: Tensor | None) -> Any:
+            return theirs(flat, mask=m, return_features=True)["features"]
+
+        steps |= steps_of("braindecode", theirs, features, None, x, mask)
+    if compiles:
+        call = torch.compile(ours)
+        name = "ours compiled"
+        steps |= steps_of(name, ours, lambda m: call(x, m), ours.reconstruct, x, mask)
     print_times(steps, device, sizes.repeats)
 
 
-def loss_of(compiled: Any, encoder: CrissCrossEncoder, x: Tensor, mask: Tensor) -> Tensor:
-    out = encoder.reconstruct(compiled(x, mask)[mask])
-    return torch.nn.functional.mse_loss(out, x[mask])
+def steps_of(
+    name: str,
+    model: torch.nn.Module,
+    call: Callable[[Tensor | None], Any],
+    head: Callable[[Tensor], Tensor] | None,
+    x: Tensor,
+    mask: Tensor,
+) -> dict[str, Step]:
+    """The forward pass and the training step of a model; braindecode's holds its own head."""
+
+    def loss() -> Tensor:
+        out = call(mask)[mask]
+        return torch.nn.functional.mse_loss(out if head is None else head(out), x[mask])
+
+    return {
+        f"{name}, forward": forward(lambda: call(None)),
+        f"{name}, training step": training(model, loss),
+    }
 
 
-def mixed(device: str, sizes: Sizes) -> None:
+def mixed(device: str, sizes: Sizes, *, compiles: bool) -> None:
     """32 windows, 28 of them with one lead of twelve, as benchmarks/mixed_leads.py."""
-    torch.manual_seed(0)
-    encoder = CrissCrossEncoder(dropout=0.0).to(device).train()
+    encoder = encoder_of(sizes, dropout=0.0).to(device).train()
     leads, windows = mixed_leads.LEADS, mixed_leads.WINDOWS
     x = torch.randn(windows, leads, sizes.patches, 200, device=device)
     mask = torch.rand(x.shape[:3], device=device) < 0.5
@@ -119,6 +137,12 @@ def mixed(device: str, sizes: Sizes) -> None:
         "few leads, dense": training(encoder, dense),
         "all leads": training(encoder, lambda: encoder.masked_loss(x, mask)),
     }
+    if compiles:
+        apart = copy.deepcopy(encoder)
+        setattr(apart, "_encode", torch.compile(apart._encode))  # noqa: B010
+        steps["few leads, by size, compiled"] = training(
+            apart, lambda: apart.masked_loss(x, mask, present)
+        )
     print_times(steps, device, sizes.repeats)
 
 
@@ -167,8 +191,7 @@ def waiting(device: str, sizes: Sizes) -> None:
 
     from physioprep.stream import ShardStream
 
-    torch.manual_seed(0)
-    encoder = CrissCrossEncoder(dropout=0.0).to(device).train()
+    encoder = encoder_of(sizes, dropout=0.0).to(device).train()
     with tempfile.TemporaryDirectory() as folder:
         stream.make_shards(stream.make_windows(sizes.windows), Path(folder), ["none"])
         batches = iter(ShardStream(Path(folder) / "none", batch_size=sizes.batch, device=device))

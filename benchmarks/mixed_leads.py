@@ -2,8 +2,9 @@
 
     python benchmarks/mixed_leads.py [--repeats 5] [--only small cbramod cost]
 
-32 windows, 28 of them with one lead of twelve: as `CrissCrossEncoder` takes them (by size), all at
-the width of twelve with the absent leads masked (dense), and 32 windows that have all twelve.
+32 windows, 28 of them with one lead of twelve, or with a tenth of the patches: as
+`CrissCrossEncoder` takes them (by size), all at full width with what is absent masked (dense), and
+32 windows that have everything.
 Same weights, loss and masks; the three take turns, and medians are compared. "small" is the encoder
 of pipelines/ecg-pretrain.yaml (10 s in patches of 0.25 s), "cbramod" the published size. "cost"
 measures the CPU's cost of a part in `physiomodels.model.by_size.CUTTING`. Windows are random
@@ -43,28 +44,35 @@ def main() -> None:
         encoder = CrissCrossEncoder(**sizes, dropout=0.0).train()
         if name in args.only:
             print_ratios(name, encoder, patches, args.repeats)
+            print_ratios(name, encoder, patches, args.repeats, lengths=True)
         if "cost" in args.only:
             print_cost(name, encoder, patches, args.repeats)
 
 
-def print_ratios(name: str, encoder: CrissCrossEncoder, patches: int, repeats: int) -> None:
+def print_ratios(
+    name: str, encoder: CrissCrossEncoder, patches: int, repeats: int, *, lengths: bool = False
+) -> None:
     x = torch.randn(WINDOWS, LEADS, patches, encoder.patch_size)
     mask = torch.rand(WINDOWS, LEADS, patches) < 0.5
-    present = torch.ones(WINDOWS, LEADS, dtype=torch.bool)
-    present[:ONE_LEAD, 1:] = False
-    times: dict[str, list[float]] = {"by size": [], "dense": [], "all leads": []}
+    present = torch.ones(WINDOWS, LEADS, patches, dtype=torch.bool)
+    if lengths:
+        present[:ONE_LEAD, :, patches // 10 :] = False
+    else:
+        present[:ONE_LEAD, 1:] = False
+    times: dict[str, list[float]] = {"by size": [], "dense": [], "whole": []}
     for turn in range(repeats + 1):
         for kind, values in times.items():
             with one_part() if kind == "dense" else nullcontext():
-                took = step_s(encoder, x, mask, None if kind == "all leads" else present)
+                took = step_s(encoder, x, mask, None if kind == "whole" else present)
             if turn:  # the first warms up
                 values.append(took)
     medians = {kind: statistics.median(values) for kind, values in times.items()}
     seconds = ", ".join(f"{kind} {value:.3f} s" for kind, value in medians.items())
     ours = medians["by size"]
+    kind = "lengths" if lengths else "leads"
     print(
-        f"{name}: {seconds}; by size is {medians['all leads'] / ours:.2f} x as fast as all leads "
-        f"and {medians['dense'] / ours:.2f} x as dense"
+        f"{name}, {kind}: {seconds}; by size is {medians['whole'] / ours:.2f} x as fast as "
+        f"whole windows and {medians['dense'] / ours:.2f} x as dense"
     )
 
 

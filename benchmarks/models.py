@@ -3,9 +3,10 @@
     python benchmarks/models.py [--batch 16] [--repeats 5] [--only training inference bf16 memory]
 
 Same weights, same input, same loss (masked patches, MSE, backward), float32, dropout 0.1 as
-published; batch x 19 channels x 30 patches x 200 samples. The two take turns, and medians are
-compared, for a shared machine drifts. The row "bf16" compares our inference in bfloat16 with
-theirs in float32. Needs `pip install braindecode`.
+published; batch x 19 channels x 30 patches x 200 samples. The two take turns, and each turn gives a
+ratio of processor times: median, least and greatest, for a shared machine drifts. By default one
+thread: two that wait for each other on a busy machine count their waiting. "bf16" compares our
+inference in bfloat16 with theirs in float32. Needs `pip install braindecode`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class BlankModule(ModuleType):
         return sys.modules.get(f"{self.__name__}.{name}", nn.Module)
 
 
-def reference() -> nn.Module:
+def reference(channels: int = CHANNELS, patches: int = PATCHES, depth: int = 12) -> nn.Module:
     try:
         import torchaudio  # noqa: F401
     except (ImportError, OSError):  # built for another torch; CBraMod uses nothing of it
@@ -47,7 +48,9 @@ def reference() -> nn.Module:
         warnings.simplefilter("ignore")
         from braindecode.models.cbramod import CBraMod
     torch.manual_seed(0)
-    return CBraMod(n_outputs=2, n_chans=CHANNELS, n_times=PATCHES * PATCH, drop_prob=0.1)
+    return CBraMod(
+        n_outputs=2, n_chans=channels, n_times=patches * PATCH, n_layer=depth, drop_prob=0.1
+    )
 
 
 def data(batch: int) -> tuple[Tensor, Tensor]:
@@ -74,15 +77,16 @@ def our_step(model: CrissCrossEncoder, x: Tensor, mask: Tensor) -> Step:
     return step
 
 
-def medians(steps: dict[str, Step], repeats: int) -> dict[str, float]:
+def turns(steps: dict[str, Step], repeats: int) -> dict[str, list[float]]:
+    """Return the processor time of each step, the two in turns."""
     times: dict[str, list[float]] = {name: [] for name in steps}
     for turn in range(repeats + 1):
         for name, step in steps.items():
-            started = time.perf_counter()
+            started = time.process_time()
             step()
             if turn:  # the first warms up
-                times[name].append(time.perf_counter() - started)
-    return {name: statistics.median(values) for name, values in times.items()}
+                times[name].append(time.process_time() - started)
+    return times
 
 
 def inference(model: nn.Module, call: Callable[[], Tensor], bf16: bool) -> Step:
@@ -128,12 +132,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--memory", choices=["ours", "reference"], help=argparse.SUPPRESS)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     arguments = parser.parse_args()
     if arguments.memory:
         memory_of(arguments.memory, arguments.batch)
         return
+    torch.set_num_threads(arguments.threads)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, batch {arguments.batch}")
     print(f"bfloat16 units in this processor: {'yes' if has_bf16() else 'no'}")
     x, mask = data(arguments.batch)
@@ -156,11 +162,13 @@ def main() -> None:
     for name, (reference_call, our_call, goal) in comparisons.items():
         if name not in arguments.only:
             continue
-        found = medians({"reference": reference_call, "ours": our_call}, arguments.repeats)
+        found = turns({"reference": reference_call, "ours": our_call}, arguments.repeats)
         wanted = "" if goal is None else f"  goal {goal}"
-        ratio = found["reference"] / found["ours"]
+        theirs_s, ours_s = (statistics.median(found[name]) for name in ("reference", "ours"))
+        ratios = [a / b for a, b in zip(found["reference"], found["ours"], strict=True)]
         print(
-            f"{name:24} {found['reference']:7.3f} s {found['ours']:7.3f} s  {ratio:.2f} x{wanted}",
+            f"{name:24} {theirs_s:7.3f} s {ours_s:7.3f} s  {statistics.median(ratios):.2f} x "
+            f"({min(ratios):.2f} to {max(ratios):.2f}){wanted}",
             flush=True,
         )
     if "memory" not in arguments.only:

@@ -83,6 +83,22 @@ def test_no_other_cut_of_the_sorted_samples_is_cheaper(
     assert sum(part.cells.numel() + part_cost for part in parts) == least
 
 
+@pytest.mark.parametrize("rounded", [False, True])
+def test_patches_that_only_pad_are_not_computed(rounded: bool) -> None:
+    """Windows of 10, 20 and 40 patches in one batch, of one lead or twelve, padded to 12 x 40."""
+    lengths = torch.tensor([10, 20, 40] * 8)
+    leads = torch.tensor([1, 1, 1, 12, 12, 12] * 4)
+    times = torch.arange(40) < lengths[:, None]
+    present = (torch.arange(12) < leads[:, None])[:, :, None] & times[:, None, :]
+    parts = parts_by_size(present, Cutting(0, rounded))
+    assert len(parts) == 6
+    computed = sum(part.cells.numel() for part in parts)
+    grid = {10: 12, 20: 24, 40: 40} if rounded else {10: 10, 20: 20, 40: 40}
+    assert computed == 4 * 13 * sum(grid.values())
+    assert all(part.whole for part in parts) or rounded
+    assert int(present.sum()) == 4 * 13 * 70
+
+
 def test_rounded_parts_of_many_batches_have_few_shapes() -> None:
     """As a GPU wants: 200 batches whose mixture differs, of one, three, eight or twelve leads."""
     draw = torch.Generator().manual_seed(0)

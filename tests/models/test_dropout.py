@@ -1,7 +1,8 @@
+import numpy as np
 import pytest
 import torch
 
-from physiomodels.model.dropout import Dropout
+from physiomodels.model.dropout import _LEVELS, Dropout, _keep
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
@@ -48,3 +49,18 @@ def test_repeats_under_a_seed_and_rests_in_evaluation() -> None:
     torch.manual_seed(3)
     assert torch.equal(dropout(x), first)
     assert dropout.eval()(x) is x
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.1, 0.5, 0.999])
+def test_decisions_and_products_are_those_of_the_plain_formula(rate: float) -> None:
+    x = torch.randn(77, 33)
+    torch.manual_seed(4)
+    keep = _keep(x.shape, rate)
+    torch.manual_seed(4)
+    seed = int(torch.randint(2**62, ()))
+    numbers = np.random.SFC64(seed).random_raw(-(-x.numel() // 4)).view(np.int16)[: x.numel()]
+    kept = numbers.astype(np.int64) >= round(rate * _LEVELS) - _LEVELS // 2
+    expected = torch.from_numpy(kept.reshape(77, 33))
+    assert torch.equal(keep.bool(), expected)
+    torch.manual_seed(4)
+    assert torch.equal(Dropout(rate)(x), x * expected * (1 / (1 - rate)))
