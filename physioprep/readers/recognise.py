@@ -18,6 +18,7 @@ HEAD: Final = 4096
 #: The module that reads each format; asked in this order.
 BY_CONTENT: Final[dict[str, str]] = {
     "ishne": "physioprep.readers.ishne",
+    "scp": "physioprep.readers.scp",
     "philips_xml": "physioprep.readers.philips_xml",
     "openbci": "physioprep.readers.openbci",
     "empatica": "physioprep.readers.empatica",
