@@ -21,7 +21,7 @@ from physioprep.recording import SignalGroup
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-_RESOLUTION: Final = re.compile(r"([nuµm]?)V(?:per|/)\s*LSB", re.IGNORECASE)
+_RESOLUTION: Final = re.compile(r"([nuµμm]?)V(?:per|/)\s*LSB", re.IGNORECASE)
 _HERTZ: Final = {"": 1.0, "hz": 1.0, "khz": 1000.0}
 _LONGEST_NAME: Final = 16
 _LIMB: Final = ("I", "II", "III")

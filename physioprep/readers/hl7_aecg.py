@@ -26,6 +26,7 @@ from physioprep.readers.hl7_series import (
     lead_name,
     moment_of,
     series_of,
+    zone_of,
 )
 from physioprep.readers.parts import header_of
 from physioprep.readers.person import person
@@ -151,6 +152,12 @@ def read(path: Path, *, verify: bool) -> Recording:
         metadata["statements"] = statements
     metadata |= _facts(rhythms[0].element, names)
     metadata["lead_codes"] = _lead_codes(root)
+    stated = ("head", "low", "high", "center")
+    zones = {zone_of(each.get("value")) for each in root.iter() if each.tag in stated} - {""}
+    if len(zones) == 1:
+        metadata["utc_offset"] = min(zones)
+    elif zones:
+        notes.append("times are stated in several zones: all are taken for one")
     if notes:
         metadata["notes"] = notes
     columns = _columns(marks, groups)

@@ -27,8 +27,8 @@ SECONDS: Final = {
     **{"s": Fraction(1), "ms": Fraction(1, 1000), "us": Fraction(1, 10**6)},
     **{"ns": Fraction(1, 10**9), "min": Fraction(60), "h": Fraction(3600)},
 }
-_PREFIXES: Final = {"n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}
-_UNIT: Final = re.compile(r"[A-Za-zµ%\[\]{}/.*0-9]{1,8}")
+_PREFIXES: Final = {"n": 1e-9, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}
+_UNIT: Final = re.compile(r"[A-Za-zµμ%\[\]{}/.*0-9]{1,8}")
 _STAMP: Final = re.compile(
     r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,9}))?)?)?)?([+-]\d{2,4}|Z)?",
     re.ASCII,
@@ -124,6 +124,27 @@ def moment_of(text: str | None) -> datetime | None:
         return whole + timedelta(microseconds=round(float(f"0.{fraction or 0}") * 1e6))
     except (ValueError, OverflowError):
         return None
+
+
+def zone_of(text: str | None) -> str:
+    """Return the zone of a moment of HL7.
+
+    Parameters
+    ----------
+    text : str or None
+
+    Returns
+    -------
+    str
+        Empty if it states none.
+
+    Examples
+    --------
+    >>> zone_of("20021122091000.122+0100")
+    '+0100'
+    """
+    found = _STAMP.fullmatch((text or "").strip())
+    return (found[8] or "") if found else ""
 
 
 def seconds_in(element: Element | None) -> float | None:

@@ -220,6 +220,15 @@ def test_several_series_and_sets_each_with_its_time(write: Any) -> None:
     assert [group.sampling_rate for group in recording.groups] == [100, 500, 500]
 
 
+def test_the_zone_is_stated_beside_the_start(write: Any) -> None:
+    recording = read_recording(write(series(absolute("20021122091000.25-0500") + leads())))
+    assert recording.start_time == datetime(2002, 11, 22, 9, 10, 0, 250000)
+    assert recording.metadata["utc_offset"] == "-0500"
+    two = series(absolute("20021122091000-0500") + leads(), low="20021122141000+0000")
+    (note,) = read_recording(write(two)).metadata["notes"]
+    assert "several zones" in note
+
+
 def test_missing_and_shorter_leads_are_noted(write: Any) -> None:
     parts = lead("MDC_ECG_LEAD_I", []) + lead("MDC_ECG_LEAD_II", SAMPLES[0])
     path = write(series(absolute() + parts + lead("MDC_ECG_LEAD_V1", SAMPLES[1, :9])))
