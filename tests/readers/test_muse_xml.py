@@ -315,3 +315,14 @@ def test_no_name_is_in_an_error(write: Any, tag: str) -> None:
     with pytest.raises(UnreadableFileError) as caught:
         read_recording(write(rhythm(**{tag: f"{PLANTED}="})))
     assert PLANTED not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("device", "handed_on"), [("MAC55", True), ("WARD SMITHSON", False), ("SN 2022081144", False)]
+)
+def test_a_device_is_a_model_or_nothing(write: Any, device: str, *, handed_on: bool) -> None:
+    tag = "AcquisitionDevice"
+    said = read_recording(
+        write(f"<TestDemographics><{tag}>{device}</{tag}></TestDemographics>", rhythm())
+    ).metadata
+    assert said.get("device") == (device if handed_on else None)
