@@ -7,7 +7,15 @@ from scipy.signal import butter, resample_poly, sosfiltfilt
 from physioprep.auditing.checks.duplicates import find_pairs
 from physioprep.auditing.checks.same_signal import Pair, _best_lag, _correlations, compare
 from physioprep.auditing.measure.beats import to_analysis_rate
-from physioprep.auditing.measure.fingerprint import WAVE, candidates, fingerprint
+from physioprep.auditing.measure.fingerprint import (
+    COINCIDENT_S,
+    DELAY_S,
+    MIN_COINCIDENT,
+    WAVE,
+    _share,
+    candidates,
+    fingerprint,
+)
 from physioprep.auditing.measure.measure import measure
 from physioprep.auditing.signals import Signal
 
@@ -146,3 +154,34 @@ def test_the_best_lag_is_that_of_all_correlations(seed: int) -> None:
     assert _best_lag(a, b, lags) == lags[int(np.argmax(slow))]
     assert abs(_best_lag(a, b, lags) - true) <= 1
     assert _best_lag(a, b, range(2600, 2610)) == 2600  # no overlap anywhere
+
+
+def slow_share(a: np.ndarray, b: np.ndarray) -> float:
+    """Every wave against every other, without a look at how many can coincide at most."""
+    low, high = max(a[0], b[0]) - DELAY_S, min(a[-1], b[-1]) + DELAY_S
+    a, b = a[(a >= low) & (a <= high)], b[(b >= low) & (b <= high)]
+    if a.size < 3 or b.size < 3:
+        return 0.0
+    all_of_them = a[:, None] - b
+    miss = all_of_them[np.arange(a.size), np.abs(all_of_them).argmin(axis=1)]
+    close = np.abs(miss) <= 2 * DELAY_S
+    if not close.any():
+        return 0.0
+    hits = np.abs(miss - np.median(miss[close])) <= COINCIDENT_S
+    return float(hits.sum() / max(a.size, b.size))
+
+
+def test_pairs_are_left_out_early_only_where_too_few_waves_coincide() -> None:
+    rng = np.random.default_rng(0)
+    above = 0
+    for turn in range(3000):
+        a = np.cumsum(rng.uniform(0.3, 1.2, rng.integers(3, 30)))
+        b = a + rng.normal(0, rng.choice([0.002, 0.01, 0.05]), a.size) + rng.uniform(-0.13, 0.13)
+        more = np.cumsum(rng.uniform(0.3, 1.2, rng.integers(3, 12)))
+        b = more if turn % 3 == 0 else np.sort(np.concatenate([b, more[1:]]))[turn % 4 :]
+        slow, fast = slow_share(a, b), _share(a, b)
+        assert (fast >= MIN_COINCIDENT) == (slow >= MIN_COINCIDENT)
+        if slow >= MIN_COINCIDENT:
+            assert fast == slow
+            above += 1
+    assert 200 < above < 2800

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.auditing.measure.beats import ANALYSIS_HZ, band, quantile
+from physioprep.auditing.measure.beats import ANALYSIS_HZ, band, middle_of, quantile
 
 #: Resolution of an interval; the waves of a copy are shifted by about 1 ms.
 STEP_S = 0.008
@@ -275,21 +275,28 @@ def _coincident(
 
 
 def _share(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Return the share of coincident waves in the overlap, after the best common shift."""
+    """Return the share of coincident waves in the overlap, after the best common shift.
+
+    0 where it is certainly less than `MIN_COINCIDENT`. Times ascend.
+    """
     if a.size < 3 or b.size < 3:
         return 0.0
     low, high = max(a[0], b[0]) - DELAY_S, min(a[-1], b[-1]) + DELAY_S
-    a, b = a[(a >= low) & (a <= high)], b[(b >= low) & (b <= high)]
-    if a.size < 3 or b.size < 3:
+    a = a[a.searchsorted(low) : a.searchsorted(high, "right")]
+    b = b[b.searchsorted(low) : b.searchsorted(high, "right")]
+    longer = max(a.size, b.size)
+    if min(a.size, b.size) < max(3, MIN_COINCIDENT * longer):
         return 0.0
-    place = np.clip(np.searchsorted(b, a), 1, b.size - 1)
-    nearest = np.where(a - b[place - 1] < b[place] - a, b[place - 1], b[place])
-    miss = a - nearest
-    close = np.abs(miss) <= 2 * DELAY_S
-    if not close.any():
+    place = np.minimum(np.maximum(b.searchsorted(a), 1), b.size - 1)
+    before, after = a - b[place - 1], a - b[place]
+    miss = np.where(before < -after, before, after)
+    far = np.abs(miss)
+    near = miss[far <= 2 * DELAY_S]
+    # no hit is farther than this, wherever the middle is
+    if not near.size or (far <= 2 * DELAY_S + COINCIDENT_S).sum() < MIN_COINCIDENT * longer:
         return 0.0
-    hits = np.abs(miss - np.median(miss[close])) <= COINCIDENT_S
-    return float(hits.sum() / max(a.size, b.size))
+    hits = np.abs(miss - middle_of(near)) <= COINCIDENT_S
+    return float(hits.sum() / longer)
 
 
 def _pairs(a: NDArray[np.void], b: NDArray[np.void]) -> NDArray[np.int64]:
