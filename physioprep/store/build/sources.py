@@ -200,7 +200,7 @@ def read_source(
 
     _check_copied(record)
     _check_inside(record)
-    path = Path(record["root"]) / record["path"]
+    path = _folder(record["root"]) / record["path"]
     recording = _read(record, path, on_checksum, verify=verify)
     if fix and record.get("faults"):
         from physioprep.corpora.fix import fix_recording
@@ -222,7 +222,8 @@ def _with_annotations(recording: Recording, record: Mapping[str, Any], path: Pat
         return replace(recording, annotation_columns=derive(recording.annotation_columns))
     try:
         if of_listed is not None:
-            files = [Path(record["root"]) / name for name in record["files"]]
+            root = _folder(record["root"])
+            files = [root / name for name in record["files"]]
             notes = of_listed(path, files, record)
         elif read is not None:
             notes = read(path)
@@ -290,6 +291,12 @@ def _annotation_readers(
         getattr(module, "read_listed_annotations", None),
         getattr(module, "derive_annotations", None),
     )
+
+
+@lru_cache(maxsize=64)
+def _folder(root: str) -> Path:
+    """Return the folder of a corpus: its text is taken apart once, not for each record."""
+    return Path(root)
 
 
 @lru_cache(maxsize=64)
