@@ -72,7 +72,9 @@ def to_steps(
     if samples.dtype not in (np.int16, np.float32):
         samples, level = _subtract_level(samples, rows.valid)
         shift += level * slope
-    result = transform_gappy(samples, rows.valid, first, chain, *wanted, cuts)
+    # for the sign of zero, which only float32 results have; int16 samples are finite
+    any_zero = samples.dtype == np.int16 and recipe.dtype == "int16"
+    result = transform_gappy(samples, rows.valid, first, chain, *wanted, cuts, any_zero=any_zero)
     result *= slope.astype(np.float32)[:, None]
     if not chain.blocks_dc:
         result += shift.astype(np.float32)[:, None]

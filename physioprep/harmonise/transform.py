@@ -70,6 +70,8 @@ def transform_gappy(
     start: int,
     stop: int,
     cuts: Sequence[int] = (),
+    *,
+    any_zero: bool = False,
 ) -> NDArray[np.float32]:
     """Return target samples [`start`, `stop`) of a signal with gaps.
 
@@ -83,6 +85,8 @@ def transform_gappy(
         As in `transform_block`.
     cuts : sequence of int
         Source samples that do not go on where the one before ended: a stretch ends there, too.
+    any_zero : bool
+        As in `transform_block`.
 
     Returns
     -------
@@ -113,7 +117,8 @@ def transform_gappy(
             whole = run == (low, high)
             every_channel = len(channels) == x.shape[0]
             part = x[:, run_start:run_stop] if every_channel else x[channels, run_start:run_stop]
-            block = transform_block(part, first + run_start, chain, low, high, whole=whole)
+            at = first + run_start
+            block = transform_block(part, at, chain, low, high, whole=whole, any_zero=any_zero)
             if every_channel and (low, high) == (start, stop):
                 return block
             if result is None:
@@ -125,7 +130,14 @@ def transform_gappy(
 
 
 def transform_block(
-    x: NDArray[np.generic], first: int, chain: Chain, start: int, stop: int, *, whole: bool = False
+    x: NDArray[np.generic],
+    first: int,
+    chain: Chain,
+    start: int,
+    stop: int,
+    *,
+    whole: bool = False,
+    any_zero: bool = False,
 ) -> NDArray[np.float32]:
     """Return target samples [`start`, `stop`) of one stretch without gaps.
 
@@ -145,6 +157,8 @@ def transform_block(
     whole : bool
         All target samples of the stretch are wanted. They are then computed in one circular
         transform, in which the padding of both ends shares one gap and is blended there.
+    any_zero : bool
+        Zeros may be -0.0: faster, and no matter for whole steps. For finite samples only.
 
     Returns
     -------
@@ -161,7 +175,7 @@ def transform_block(
     if chain.drifts:
         return transform_drifting(x, first, chain, start, stop)
     if not whole:
-        return _transform_line(x, first, chain, start, stop)
+        return _transform_line(x, first, chain, start, stop, any_zero=any_zero)
     begin = first // chain.down * chain.down
     needed = first - begin + x.shape[1] + -(-chain.gap * chain.down // chain.up)
     periods = _periods(-(-needed // chain.down))
@@ -172,14 +186,15 @@ def transform_block(
     )  # subtracted, so that float32 keeps the digits of the signal
     buffer -= anchor
     offset = start - begin // chain.down * chain.up
-    result = _multiply(buffer, chain, periods)[:, offset : offset + stop - start]
+    result = _multiply(buffer, chain, periods, any_zero=any_zero)
+    result = result[:, offset : offset + stop - start]
     if not chain.blocks_dc:
         result += anchor
     return result
 
 
 def _transform_line(
-    x: NDArray[np.generic], first: int, chain: Chain, start: int, stop: int
+    x: NDArray[np.generic], first: int, chain: Chain, start: int, stop: int, *, any_zero: bool
 ) -> NDArray[np.float32]:
     """Transform part of a stretch with its context, `PIECE` target samples at a time."""
     pieces = [(low, min(low + PIECE, stop)) for low in range(start, stop, PIECE)]
@@ -195,7 +210,7 @@ def _transform_line(
         for row, piece in enumerate(batch):
             pad_reflect(buffer[row], x, first - begins[piece])
         buffer -= anchor
-        transformed = _multiply(buffer, chain, periods)
+        transformed = _multiply(buffer, chain, periods, any_zero=any_zero)
         for row, piece in enumerate(batch):
             low, high = pieces[piece]
             offset = low - begins[piece] // chain.down * chain.up
@@ -206,14 +221,29 @@ def _transform_line(
     return result
 
 
-def _multiply(buffer: NDArray[np.float32], chain: Chain, periods: int) -> NDArray[np.float32]:
+def _multiply(
+    buffer: NDArray[np.float32], chain: Chain, periods: int, *, any_zero: bool
+) -> NDArray[np.float32]:
     """Filter and resample along the last axis, circularly."""
-    gain = gain_of(chain, periods)
-    spectrum = fft.rfft(buffer, axis=-1, overwrite_x=True)[..., : len(gain)]
-    spectrum *= gain
+    spectrum = fft.rfft(buffer, axis=-1, overwrite_x=True)
+    if any_zero:  # real and imaginary parts by themselves: a complex product takes four times that
+        twice = _gain_twice(chain, periods)
+        parts = spectrum.view(np.float32)[..., : len(twice)]
+        parts *= twice
+        spectrum = spectrum[..., : len(twice) // 2]
+    else:
+        gain = gain_of(chain, periods)
+        spectrum = spectrum[..., : len(gain)]
+        spectrum *= gain
     result: NDArray[np.float32]
     result = fft.irfft(spectrum, chain.up * periods, axis=-1, overwrite_x=True)
     return result
+
+
+@lru_cache(maxsize=32)
+def _gain_twice(chain: Chain, periods: int) -> NDArray[np.float32]:
+    """Return each gain of `gain_of` twice, for a real and an imaginary part."""
+    return np.repeat(gain_of(chain, periods), 2)
 
 
 @lru_cache(maxsize=4096)

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from physioprep.harmonise import Recipe, harmonise, harmonise_together, load_recipe, shape_of
+from physioprep.harmonise.chain import design_chain
+from physioprep.harmonise.filters import Filter
+from physioprep.harmonise.transform import transform_gappy
 from physioprep.recording import Recording
 from tests.harmonise.made import MISSING, Build, Record, noise, recipe
 
@@ -93,6 +96,24 @@ def test_other_dtypes_and_levels(
     ]
     for how in (load_recipe("ecg-200hz"), recipe(band_hz=[None, 40], dtype="float32")):
         assert_same(harmonise_together(recordings, how), recordings, how)
+
+
+@pytest.mark.parametrize(("n", "stop"), [(5000, 2000), (200_000, 65_536)])
+@pytest.mark.parametrize("filters", [(Filter(0.5, 40.0),), (Filter(None, 40.0),), ()])
+def test_products_of_parts_are_the_complex_ones(
+    n: int, stop: int, filters: tuple[Filter, ...]
+) -> None:
+    """But for the sign of zero; flat and extreme channels included."""
+    x = noise(5, n)
+    x[1] = 0
+    x[2] = 700
+    x[3, ::2] = 32767
+    x[3, 1::2] = -32767
+    chain = design_chain(500.0, 200.0, filters)
+    slow = transform_gappy(x, None, 0, chain, 0, stop)
+    fast = transform_gappy(x, None, 0, chain, 0, stop, any_zero=True)
+    assert np.array_equal(fast, slow)
+    assert np.isfinite(slow).all()
 
 
 def test_flags_are_those_of_each_record(make_group: Build, make_recording: Record) -> None:

@@ -119,10 +119,10 @@ def test_where_a_step_over_the_array_raises_only_the_culprit_is_left_out(
     first = recording.groups[0].digital[0, :50]
     transform = steps.transform_gappy
 
-    def break_on_r21(x: np.ndarray, *others: Any) -> Any:
+    def break_on_r21(x: np.ndarray, *others: Any, **named: Any) -> Any:
         if any((row[:50] == first).all() for row in x):
             raise RuntimeError("cannot do this one")
-        return transform(x, *others)
+        return transform(x, *others, **named)
 
     monkeypatch.setattr(steps, "transform_gappy", break_on_r21)
     store = pp.open_store(ingest(mixed, tmp_path / "s.zarr"))
@@ -138,10 +138,10 @@ KILLER = """
 import ctypes
 from physioprep.harmonise import steps
 transform = steps.transform_gappy
-def killing(x, *others):
+def killing(x, *others, **named):
     if any((row[:5] == 77).all() for row in x):
         ctypes.string_at(0)
-    return transform(x, *others)
+    return transform(x, *others, **named)
 steps.transform_gappy = killing
 """
 
