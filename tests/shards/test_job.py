@@ -139,3 +139,16 @@ def test_nothing_here_reads_pickles() -> None:
             if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
                 assert isinstance(node.value, ast.Constant)
                 assert node.value.value is False
+
+
+def test_sharding_loads_no_filters_readers_or_torch() -> None:
+    """They would take most of the time of a small run."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, physioprep.shards.run; print(sorted({'scipy', 'torch', 'distributed', "
+        "'physioprep.harmonise.apply', 'physioprep.store.build.run'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
