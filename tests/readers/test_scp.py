@@ -164,6 +164,17 @@ def test_the_reference_beat_is_added(tmp_path: Path, step: int, beat_step: int) 
     assert table["onset"].tolist() == [29 / 500, 79 / 500, 139 / 500]
 
 
+def test_zones_wider_than_the_reference_beat(tmp_path: Path) -> None:
+    zones = [(0, 5, 30, 90)]  # the beat lies at samples 11 to 60
+    rest = reduced(CURVES[0], BEAT, zones, 20)
+    bodies = {
+        **{3: leads((1,), 1, 200, flags=5), 4: beats(100, 20, zones)},
+        **{5: waveforms([plain(BEAT)]), 6: waveforms([plain(rest)])},
+    }
+    (group,) = read_recording(write(tmp_path, bodies)).groups
+    assert group.digital[0].tolist() == CURVES[0].tolist()
+
+
 def slowly(stored: list[int], areas: Any, zones: Any, n: int, times: int) -> list[int]:
     """Undo the lower rate sample by sample, as BioSig's scp-decode.cpp does."""
     out: list[int] = []
