@@ -168,12 +168,18 @@ def scan(
 
 @app.command(epilog="Example: physioprep ingest mitdb.parquet -o mitdb.zarr --recipe ecg-200hz")
 def ingest(
-    manifest: Annotated[Path, typer.Argument(help="A manifest, from `physioprep scan`.")],
+    manifest: Annotated[
+        Path, typer.Argument(help="A manifest, from `physioprep scan`; with --corpus a raw folder.")
+    ],
     out: Annotated[
         str,
         typer.Option("--out", "-o", help="The store to make: NAME.zarr, s3://BUCKET/NAME.zarr."),
     ],
     recipe: Annotated[str, typer.Option(help="Name or YAML file of a recipe.")] = "ecg-200hz",
+    corpus: Annotated[
+        str | None,
+        typer.Option(help="Scan this corpus and ingest it: each file is read and hashed once."),
+    ] = None,
     root: Annotated[
         str | None, typer.Option(help="Folder of the raw files now; a URL too.")
     ] = None,
@@ -192,9 +198,14 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Harmonise the recordings of a manifest into a chunked Zarr store, in parallel."""
+    if corpus is None:
+        recordings = pp.read_manifest(manifest, shared=True)
+    else:  # the ingest hashes what it reads
+        with console.progress_bar("scan") as advance:
+            recordings = pp.scan(manifest, corpus, hashes=False, workers=workers, progress=advance)
     with console.progress_bar("ingest") as advance:
         result = pp.ingest(
-            pp.read_manifest(manifest, shared=True),
+            recordings,
             out,
             recipe,
             root=root,

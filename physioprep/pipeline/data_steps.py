@@ -30,6 +30,7 @@ def scan(
     high: Mapping[str, str] | None = None,
     join: str | None = None,
     on: str | None = None,
+    hashes: bool = True,
 ) -> Summary:
     """Scan ``raw/root`` as `corpus` into the manifest `out`.
 
@@ -48,6 +49,9 @@ def scan(
     join, on : str, optional
         Table in the raw folder whose columns become labels, and its column of records, studies or
         subjects.
+    hashes : bool
+        Hash every file. Where an ingest follows, it hashes what it reads: with false, each file is
+        read and hashed once, and the manifest has no hashes.
 
     Returns
     -------
@@ -70,7 +74,7 @@ def scan(
     with console.progress_bar(f"scan {corpus}") as advance:
         manifest = scan_corpus(
             place.raw / root, corpus, scheduler=place.scheduler, workers=place.workers,
-            join=None if join is None else place.raw / join, on=on, progress=advance,
+            join=None if join is None else place.raw / join, on=on, hashes=hashes, progress=advance,
         )  # fmt: skip
     for name, rule in (high or {}).items():
         manifest[f"label_{name}_high"] = high_or_low(manifest, f"label_{name}", rule)

@@ -180,5 +180,5 @@ def _faults(records: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
             faults = header_faults(Path(root) / path.partition("#")[0])
         except OSError:
             continue  # reported as `unreadable-file`
-        for kind in faults.keys() - {"record date"}:  # the manifest's start_time has it
+        for kind in sorted(faults.keys() - {"record date"}):  # the manifest's start_time has it
             yield kind, *keys[row], "header"
