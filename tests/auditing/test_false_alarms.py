@@ -52,7 +52,10 @@ TRUE: dict[tuple[str, str], set[str]] = {
     ("wfdb_odd_formats", "lead-inconsistent"): {"100_3chan"},  # its third lead is made up
 }
 #: Test patterns and cut or scaled excerpts of format makers, not recordings of a heart or brain.
-PATTERNS = {"formats_edfio", "formats_eeglab", "formats_mne_python", "formats_tiny_bids"}
+PATTERNS = {
+    *("formats_edfio", "formats_eeglab", "formats_mne_python", "formats_tiny_bids"),
+    "clinical_formats",
+}
 SHORT_PASS = Recipe.from_dict({"name": "short-pass", "modalities": {"ecg": {
     "rate_hz": 200, "band_hz": [0.5, 15], "units": "mV", "step": 0.001}}})  # fmt: skip
 THREE_LEADS = Recipe.from_dict({"name": "three-leads", "modalities": {"ecg": {
