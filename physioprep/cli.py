@@ -259,11 +259,12 @@ def info(
 
 @app.command(epilog="Example: physioprep view mitdb.zarr 208 -o 208.png --start 60")
 def view(
-    store: Annotated[str, typer.Argument(help="A store, from `physioprep ingest`; a URL too.")],
-    record: Annotated[
-        str, typer.Argument(help="A record id; `physioprep info --records` lists them.")
-    ],
+    store: Annotated[str, typer.Argument(help="A store (a URL too), or a raw file of any format.")],
     out: Annotated[Path, typer.Option("--out", "-o", help=".png, .pdf or .svg, or a folder.")],
+    record: Annotated[
+        str | None,
+        typer.Argument(help="A record id of a store; `physioprep info --records` lists them."),
+    ] = None,
     start: Annotated[float, typer.Option(help="First second shown.")] = 0.0,
     duration: Annotated[float, typer.Option(help="Seconds shown.")] = 10.0,
     modality: Annotated[str | None, typer.Option(help="ecg, eeg …; default: all.")] = None,

@@ -23,13 +23,17 @@ VERBS = get_command(app).commands  # type: ignore[attr-defined]
 #: By verb: each input, what it is, and the arguments, with ``{bad}`` in its place.
 INPUTS: dict[str, list[tuple[str, str]]] = {
     "corpora": [("name", "{bad}")],
+    "formats": [],
     "scan": [("raw", "{bad} --corpus demo-paired -o {out}/m.csv")],
     "ingest": [
         ("manifest", "{bad} -o {out}/s.zarr"),
         ("recipe", "{manifest} -o {out}/s.zarr --recipe {bad}"),
     ],
     "info": [("store", "{bad}"), ("shards", "{bad}"), ("manifest", "{bad}")],
-    "view": [("store", "{bad} sub-01_task-rest -o {out}/x.png")],
+    "view": [
+        ("store", "{bad} sub-01_task-rest -o {out}/x.png"),
+        ("manifest", "{bad} -o {out}/x.png"),
+    ],
     "verify": [("store", "{bad}"), ("shards", "{bad}"), ("model", "{bad}")],
     "audit": [
         ("manifest", "{bad}"),

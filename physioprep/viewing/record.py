@@ -24,10 +24,10 @@ from physioprep.viewing.eeg import (
     row_height_mm,
     strips_panel,
 )
+from physioprep.viewing.marks import known_number, marks_of
 from physioprep.viewing.page import Mark, Panel, compose
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
     from physioprep.store import Store
@@ -159,7 +159,7 @@ def draw_record(
     row = dict(store.records.iloc[number])
     signals = [one for name in wanted for one in _cut(store, number, name, start_s, duration_s)]
     if not signals:
-        length = _number(row.get("duration_s"))
+        length = known_number(row.get("duration_s"))
         raise PhysioprepError(
             f"record {record_id}: nothing at {start_s:g} s (it lasts {length or 0:g} s)"
         )
@@ -167,7 +167,7 @@ def draw_record(
     return draw_signals(
         signals,
         start_s=start_s,
-        marks=_marks(store.annotations(record_id), start_s, drawn_s),
+        marks=marks_of(store.annotations(record_id), start_s, drawn_s),
         title=f"{row['corpus']}  {row['record_id']}",
         subtitle=_subtitle(row, store.attrs, signals, start_s, drawn_s),
         simulated=is_simulated(row.get("corpus")),
@@ -306,14 +306,6 @@ def _is_voltage(unit: str) -> bool:
     return True
 
 
-def _number(value: object) -> float | None:
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return None
-    return None if math.isnan(number) else number
-
-
 def _clock(seconds: float) -> str:
     whole = int(seconds)
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
@@ -327,7 +319,11 @@ def _subtitle(
     start_s: float,
     drawn_s: float,
 ) -> str:
-    age, sex, total = _number(row.get("age")), row.get("sex"), _number(row.get("duration_s"))
+    age, sex, total = (
+        known_number(row.get("age")),
+        row.get("sex"),
+        known_number(row.get("duration_s")),
+    )
     recipe = attrs.get("recipe")
     name = recipe.get("name") if isinstance(recipe, Mapping) else recipe
     rates = " and ".join(f"{one.modality.upper()} {one.rate_hz:g} Hz" for one in signals)
@@ -340,20 +336,6 @@ def _subtitle(
         span + (f" of {_clock(total)}" if total is not None else ""),
     ]
     return "  ·  ".join(part for part in parts if part)
-
-
-def _marks(annotations: pd.DataFrame, start_s: float, duration_s: float) -> list[Mark]:
-    marks = []
-    for onset, duration, code, text in zip(
-        *(annotations[name].tolist() for name in ("onset", "duration", "code", "text")),
-        strict=True,
-    ):
-        length = _number(duration) or 0.0
-        if onset + length < start_s or onset > start_s + duration_s:
-            continue
-        label = " ".join(str(text or code or "").split()) or "•"
-        marks.append(Mark(float(onset), label[:24], length))
-    return marks
 
 
 def _cut(

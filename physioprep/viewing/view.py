@@ -1,17 +1,21 @@
-"""Draw a record of a store, given as its path or opened."""
+"""Draw a record of a store, given as its path or opened, or a raw file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from physioprep.errors import PhysioprepError
+from physioprep.outputs import PICTURE, check_output
+from physioprep.pictures import ENDINGS, picture_at, save_picture
 from physioprep.store.open import open_store
 from physioprep.store.read import Store
+from physioprep.viewing.raw_file import draw_file
 from physioprep.viewing.record import plot_record
 
 
 def view(
     store: Store | str | Path,
-    record: str,
+    record: str | None,
     out: str | Path,
     *,
     start_s: float = 0.0,
@@ -24,9 +28,9 @@ def view(
     Parameters
     ----------
     store : Store, path-like or str
-        A store, opened or not; a URL too.
-    record : str
-        One of ``store.records["record_id"]``, or ``corpus/id``.
+        A store, opened or not; a URL too. Or a raw file of any format, if `record` is None.
+    record : str or None
+        One of ``store.records["record_id"]``, or ``corpus/id``; None for a raw file.
     out : path-like
         The picture: ``.png``, ``.pdf`` or ``.svg``; or a folder that is there, for ``RECORD.png``.
     start_s, duration_s : float
@@ -47,7 +51,28 @@ def view(
         The store, the record or the modality does not exist, the part is outside the record
         or too long, or `out` has another suffix.
     """
+    if record is None:
+        return _raw_file(store, out, dpi, start_s, duration_s, modality)
     opened = store if isinstance(store, Store) else open_store(store)
     return plot_record(
         opened, record, out, start_s=start_s, duration_s=duration_s, modality=modality, dpi=dpi
     )
+
+
+def _raw_file(
+    path: Store | str | Path,
+    out: str | Path,
+    dpi: float,
+    start_s: float,
+    duration_s: float,
+    modality: str | None,
+) -> Path:
+    if isinstance(path, Store) or (Path(path) / "zarr.json").is_file():
+        where = path.path if isinstance(path, Store) else path
+        raise PhysioprepError(f"{where}: a store; name a record of it")
+    picture = picture_at(Path(out), Path(path).name)
+    if picture.suffix.lower() not in ENDINGS:
+        raise PhysioprepError(f"{picture}: the file extension of a picture is .png, .pdf or .svg")
+    figure = draw_file(path, start_s=start_s, duration_s=duration_s, modality=modality)
+    check_output(picture, PICTURE, overwrite=True, inputs=[path])
+    return save_picture(figure, picture, dpi=dpi)
