@@ -28,6 +28,7 @@ _LIBRARIES: Final = {
     "mne": ("mne", "mne.io", "scipy.io", "h5py"),
     "table": ("yaml",),
     "dicom": ("pydicom", "pydicom.sr.codedict"),
+    "xdf": ("pyxdf",),
 }
 
 

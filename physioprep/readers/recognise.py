@@ -27,6 +27,7 @@ BY_CONTENT: Final[dict[str, str]] = {
     "cardiosoft_xml": "physioprep.readers.cardiosoft_xml",
     "dicom": "physioprep.readers.dicom",
     "hl7_aecg": "physioprep.readers.hl7_aecg",
+    "xdf": "physioprep.readers.xdf",
 }
 #: Those of fixed fields that no library parses: read in this process, a day of them in pieces.
 FIXED_FIELDS: Final = frozenset({"ishne"})
