@@ -255,7 +255,7 @@ def _group(path: Path, stream: _Decoded, zero: float, notes: list[str]) -> Signa
     names = [label or str(at) for at, (label, _) in enumerate(named)]
     units = [unit for _, unit in named]
     values = np.asarray(stream.values)
-    if values.dtype == np.int64 and values.size and int(np.abs(values).max()) > 1 << 53:
+    if values.dtype == np.int64 and max(-int(values.min()), int(values.max())) > 1 << 53:
         notes.append(f"{stream.label} has integers beyond 53 bits, which are rounded")
     group = unscaled(names, units, said.rate_hz, values.T, path)
     stamps = stream.stamps

@@ -127,6 +127,7 @@ ENTITIES = '<!DOCTYPE info [<!ENTITY a "b">]>'
         (START + EEG + samples(7, [*ROWS[:3], (None, b"\1")]), "a sample that is cut off"),
         (START + EEG + samples(7, [*ROWS, (None, b"\1\0\2\0\0")]), "more than its samples"),
         (START + EEG + chunk(3, struct.pack("<IBQ", 7, 8, 1 << 60)), "samples in 0 bytes"),
+        (START + EEG + chunk(3, b"\7\0\0\0\1\1" + b"\5abcd"), "cut off or damaged"),
         (START + EEG + EEG, "second header"),
         (START + EEG + chunk(4, b"\7\0\0\0\0"), "clock offset of 5 bytes"),
         (START + EEG + chunk(5, BOUNDARY[::-1]), "is no boundary"),
@@ -176,6 +177,25 @@ def test_clocks_that_disagree_are_noted(
     assert found.groups[1].segments == ((0, onset),)
     assert found.groups[1].n_samples == len(second)
     assert any(note in text for text in found.metadata["notes"])
+
+
+def test_offsets_of_clocks_that_differ_are_noted(tmp_path: Path) -> None:
+    more = chunk(4, struct.pack("<Idd", 2, 5000.0, 0.75))
+    (note,) = read_recording(write(tmp_path, WHOLE + more)).metadata["notes"]
+    assert note.startswith("clocks of streams are 1.25 s apart")
+
+
+@pytest.mark.parametrize(
+    ("value", "rounded"), [(1 << 53, False), (-(1 << 63), True), ((1 << 53) + 1, True)]
+)
+def test_integers_that_no_float_holds_are_noted(
+    tmp_path: Path, value: int, rounded: bool
+) -> None:  # fmt: skip
+    eeg = header(7, "A", "EEG", 1, 10.0, "int64", "")
+    rows = [(1.0, struct.pack("<q", value)), (None, bytes(8))]
+    found = read_recording(write(tmp_path, START + eeg + samples(7, rows) + footer(7, 2)))
+    assert found.groups[0].digital.tolist() == [[float(value), 0.0]]
+    assert ["53 bits" in note for note in found.metadata["notes"]] == [True] * rounded
 
 
 @pytest.mark.parametrize("name", ["", "<b>x</b>", "µ"])
