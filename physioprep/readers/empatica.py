@@ -194,8 +194,9 @@ def _signal(name: str, content: bytes, path: Path) -> tuple[float, float, NDArra
     n = len(_FILES[name].channels)
     try:
         rows = np.loadtxt(io.BytesIO(content), np.float64, delimiter=",", ndmin=2)
-    except ValueError as error:
-        raise UnreadableFileError(path, f"{name}.csv: {str(error)[:100]}") from None
+    except ValueError:  # its message quotes the cell, which may be anybody's text
+        cause = f"{name}.csv: a cell is no number, or a row has other columns than the first"
+        raise UnreadableFileError(path, cause) from None
     if len(rows) < 2 or rows.shape[1] != n:
         cause = f"{name}.csv: {len(rows)} rows of {rows.shape[1]} numbers, not {n} columns"
         raise UnreadableFileError(path, cause)
@@ -227,7 +228,7 @@ def _annotations(
             try:
                 rows.append((float(line) - begin, np.nan, "tag"))
             except ValueError:
-                raise UnreadableFileError(path, f"tags.csv: {line[:40]!r} is no time") from None
+                raise UnreadableFileError(path, "tags.csv: a line is no time") from None
     if "IBI" in members:
         rows += _intervals(members["IBI"]().decode("ascii", "replace"), begin, path)
     outside = sum(not np.isfinite(row[0]) for row in rows)

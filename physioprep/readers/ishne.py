@@ -257,7 +257,7 @@ def _count(file: int, path: Path, head: _Head, n_leads: int, *, verify: bool) ->
     stated = head.n_stated
     cause = ""
     if rest:
-        cause = f"ends within a sample: {rest} bytes are left of {n_leads} leads"
+        cause = f"ends within sample {n_samples + 1} of {n_leads} leads, its header states {stated}"
     elif stated > n_samples and stated != n_samples * n_leads:
         cause = f"{n_samples} samples of {n_leads} leads, its header states {stated}"
     if cause and verify:

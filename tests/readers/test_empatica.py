@@ -81,8 +81,9 @@ def test_a_sensor_that_starts_later_keeps_its_place_in_a_store(
     [
         ("BVP.csv", "100.0\n0\n1\n", "no time and no rate"),
         ("BVP.csv", "100.0\n64.0\n1,2\n", "BVP.csv"),
+        ("BVP.csv", "100.0\n64.0\nMUSTER\n", "BVP.csv: a cell is no number, or"),
         ("ACC.csv", "100.0, 100.0, 100.0\n32.0, 32.0, 33.0\n1,2,3\n", "no time and no rate"),
-        ("tags.csv", "noon\n", "is no time"),
+        ("tags.csv", "noon\n", "a line is no time"),
         ("IBI.csv", "100.0, IBI\nx,y\n", "IBI.csv"),
     ],
 )
