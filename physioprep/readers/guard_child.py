@@ -29,6 +29,7 @@ _LIBRARIES: Final = {
     "table": ("yaml",),
     "dicom": ("pydicom", "pydicom.sr.codedict"),
     "xdf": ("pyxdf",),
+    "biopac": ("bioread", "bioread.headers"),
 }
 
 

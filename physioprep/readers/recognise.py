@@ -28,6 +28,7 @@ BY_CONTENT: Final[dict[str, str]] = {
     "dicom": "physioprep.readers.dicom",
     "hl7_aecg": "physioprep.readers.hl7_aecg",
     "xdf": "physioprep.readers.xdf",
+    "biopac": "physioprep.readers.biopac",
 }
 #: Those of fixed fields that no library parses: read in this process, a day of them in pieces.
 FIXED_FIELDS: Final = frozenset({"ishne"})
