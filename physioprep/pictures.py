@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -33,9 +34,10 @@ def picture_at(out: Path, record_id: str) -> Path:
     Raises
     ------
     PhysioprepError
-        It would lie outside the folder.
+        It would lie outside the folder, or the file has another extension.
     """
     if not out.is_dir() or out.suffix.lower() in ENDINGS:
+        _check_ending(out, PhysioprepError)
         return out
     path = out / f"{record_id}.png"
     if out.resolve() not in path.resolve().parents:  # a hostile corpus may name one ../../x
@@ -48,6 +50,7 @@ def save_picture(
     path: Path,
     *,
     dpi: float = 110.0,
+    inputs: Iterable[str | Path] = (),
     error: type[PhysioprepError] = PhysioprepError,
 ) -> Path:
     """Write a figure, whole or not at all.
@@ -61,6 +64,8 @@ def save_picture(
         Its folder is made where it is missing.
     dpi : float
         Dots per inch of a ``.png``.
+    inputs : iterable of path-like
+        What it was drawn from, which it may not replace.
     error : type of PhysioprepError
         What to raise.
 
@@ -74,11 +79,15 @@ def save_picture(
     PhysioprepError
         The file extension is another, or something else is there, or a link.
     """
-    if path.suffix.lower() not in ENDINGS:
-        raise error(f"{path}: the file extension of a picture is .png, .pdf or .svg")
-    check_output(path, PICTURE, overwrite=True, error=error)
+    _check_ending(path, error)
+    check_output(path, PICTURE, overwrite=True, inputs=inputs, error=error)
     key = "Software" if path.suffix.lower() == ".png" else "Creator"
     make_folders(path.parent)
     with temporary_file(path) as temporary:
         plain_figure(figure).savefig(temporary, dpi=dpi, metadata={key: MAKER})
     return path
+
+
+def _check_ending(path: Path, error: type[PhysioprepError]) -> None:
+    if path.suffix.lower() not in ENDINGS:
+        raise error(f"{path}: the file extension of a picture is .png, .pdf or .svg")

@@ -269,8 +269,10 @@ def _read_confined(
     if is_guarded(format):
         act = "read_header" if header else "read"
         return read_guarded(FORMATS[format], name, root=folder, act=act, verify=verify)
+    from physioprep.readers.parts import header_by
+
     reader, where = _module(format), Path(path)
-    return reader.read_header(where) if header else reader.read(where, verify=verify)
+    return header_by(reader, where) if header else reader.read(where, verify=verify)
 
 
 @cache

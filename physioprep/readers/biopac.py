@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import biopac_headers as headers
-from physioprep.readers.parts import header_of
+from physioprep.readers.extras import load_library
 from physioprep.readers.regular import read_bytes
 from physioprep.recording import (
     NO_SCALE,
-    Header,
     Recording,
     SignalGroup,
     annotation_columns,
@@ -71,26 +70,6 @@ def _order(head: bytes) -> str | None:
     return None
 
 
-def read_header(path: Path) -> Header:
-    """Describe a file.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Header
-        Read with the samples.
-
-    Raises
-    ------
-    UnreadableFileError
-        As `read`.
-    """
-    return header_of(read(path, verify=False))
-
-
 def read(path: Path, *, verify: bool = True) -> Recording:
     """Read a file.
 
@@ -111,11 +90,7 @@ def read(path: Path, *, verify: bool = True) -> Recording:
     UnreadableFileError
         The file is damaged, cut off, or of no revision that is known.
     """
-    try:
-        import bioread  # noqa: F401 (its layouts)
-    except ImportError:
-        cause = "AcqKnowledge needs bioread: pip install 'physioprep[clinical]'"
-        raise UnreadableFileError(path, cause) from None
+    load_library(path, "bioread", "AcqKnowledge")  # its layouts
     data = read_bytes(path, limits.MAX_OBJECT_BYTES).tobytes()
     order = _order(data[:24])
     if order is None:

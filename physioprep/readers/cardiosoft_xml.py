@@ -18,10 +18,9 @@ from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.cardiosoft_waveforms import Doubts, full_disclosure, leads_of, seconds_of
 from physioprep.readers.clinical_text import facts_of, names_nobody, statements_of, words_of
-from physioprep.readers.parts import header_of
 from physioprep.readers.person import person
 from physioprep.readers.xml_tree import load, number_of, root_name, text_of
-from physioprep.recording import Header, Recording, SignalGroup, annotation_columns
+from physioprep.recording import Recording, SignalGroup, annotation_columns
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -69,25 +68,6 @@ def is_mine(path: Path, head: bytes) -> bool:
     bool
     """
     return root_name(path, head) == "CardiologyXML"
-
-
-def read_header(path: Path) -> Header:
-    """Read what a file says beside its samples.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Header
-
-    Raises
-    ------
-    UnreadableFileError
-        As for `read`, but for counts.
-    """
-    return header_of(read(path, verify=False))
 
 
 def read(path: Path, *, verify: bool) -> Recording:

@@ -25,10 +25,10 @@ from physioprep.errors import UnreadableFileError
 from physioprep.readers import dicom_annotations as notes_in
 from physioprep.readers.dicom_leads import channel_name
 from physioprep.readers.dicom_person import facts, names_in, person_in, start_of
-from physioprep.readers.parts import header_of
+from physioprep.readers.extras import load_library
 from physioprep.readers.regular import read_bytes
 from physioprep.readers.stated_units import stated_unit
-from physioprep.recording import NO_SCALE, Header, Recording, SignalGroup, no_scale_note
+from physioprep.recording import NO_SCALE, Recording, SignalGroup, no_scale_note
 
 _WAVEFORMS: Final = b"1.2.840.10008.5.1.4.1.1.9."
 _DIRECTORY: Final = b"1.2.840.10008.1.3.10"
@@ -76,26 +76,6 @@ def is_mine(path: Path, head: bytes) -> bool:
     return head[:2] in groups and _WAVEFORMS in head
 
 
-def read_header(path: Path) -> Header:
-    """Describe a DICOM file of waveforms.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Header
-        Read with the samples.
-
-    Raises
-    ------
-    UnreadableFileError
-        As `read`.
-    """
-    return header_of(read(path, verify=False))
-
-
 def read(path: Path, verify: bool = True) -> Recording:
     """Read the waveforms of a DICOM file.
 
@@ -116,11 +96,7 @@ def read(path: Path, verify: bool = True) -> Recording:
     UnreadableFileError
         The file is damaged, holds no waveforms, or is compressed (µ-law, A-law).
     """
-    try:
-        import pydicom
-    except ImportError:
-        cause = "DICOM needs pydicom: pip install 'physioprep[clinical]'"
-        raise UnreadableFileError(path, cause) from None
+    pydicom = load_library(path, "pydicom", "DICOM")
     content = read_bytes(path, limits.MAX_OBJECT_BYTES).tobytes()
     _check_deflated(path, content)
     try:

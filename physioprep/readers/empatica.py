@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.parts import header_of, unscaled
+from physioprep.readers.parts import unscaled
 from physioprep.readers.regular import read_bytes
-from physioprep.recording import Header, Recording, SignalGroup, annotation_columns
+from physioprep.recording import Recording, SignalGroup, annotation_columns
 
 
 class _File(NamedTuple):
@@ -84,26 +84,6 @@ def _is_session(path: Path) -> bool:
         return False
     names = {member.filename.rpartition("/")[2] for member in members[:_MOST_MEMBERS]}
     return len(names & {f"{name}.csv" for name in _FILES}) > 1
-
-
-def read_header(path: Path) -> Header:
-    """Describe a session.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Header
-        Read with the samples: only they tell the length.
-
-    Raises
-    ------
-    UnreadableFileError
-        As `read`.
-    """
-    return header_of(read(path))
 
 
 def read(path: Path, *, verify: bool = True) -> Recording:

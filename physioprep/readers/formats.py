@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Final
 
 from physioprep.readers import FORMATS
+from physioprep.readers.extras import missing
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,7 @@ class Format:
         str
             "" if nothing is missing.
         """
-        if not self.library or find_spec(self.library) is not None:
-            return ""
-        return f"pip install 'physioprep[{self.extra}]'"
+        return missing(self.library, self.extra) if self.library else ""
 
 
 #: In the order in which they are listed.

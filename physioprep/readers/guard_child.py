@@ -16,11 +16,10 @@ from typing import Any, Final
 from physioprep.errors import PhysioprepError, UnreadableFileError
 from physioprep.parallel.workers import end_with
 from physioprep.readers import frames, guard, notes, parser_limits, person, watch
-from physioprep.readers.parts import split_part
+from physioprep.readers.parts import header_by, split_part
 from physioprep.trees import files_below
 
 _READERS: Final = "physioprep.readers."
-_ACTS: Final = ("read_header", "list_parts")
 #: What a reader imports when it reads; imported before its limits begin.
 _LIBRARIES: Final = {
     "mat": ("scipy.io", "scipy.sparse", "h5py"),
@@ -76,8 +75,10 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
         with watch.confined(path, request["root"]), notes.collected() as found:
             if request["act"] == "read":
                 result = reader.read(path, verify=request["verify"])
-            elif request["act"] in _ACTS:
-                result = getattr(reader, request["act"])(path)
+            elif request["act"] == "read_header":
+                result = header_by(reader, path)
+            elif request["act"] == "list_parts":
+                result = reader.list_parts(path)
             else:
                 raise ValueError(request["act"])
         return {"result": result if isinstance(result, list) else notes.with_notes(result, found)}

@@ -12,32 +12,11 @@ from typing import TypeVar
 
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.hdf5_check import check_hdf5
-from physioprep.readers.parts import header_of, split_part, stamp
+from physioprep.readers.parts import split_part, stamp
 from physioprep.readers.structures import DESCRIBE, Container, list_structure, read_structure
-from physioprep.recording import Header, Recording
+from physioprep.recording import Recording
 
 T = TypeVar("T")
-
-
-def read_header(path: Path) -> Header:
-    """Describe one recording of an HDF5 file.
-
-    Parameters
-    ----------
-    path : Path
-        ``file.hdf5`` or ``file.hdf5#part``.
-
-    Returns
-    -------
-    Header
-        Read with the samples: the file does not list its recordings.
-
-    Raises
-    ------
-    UnreadableFileError
-        The file is missing, damaged, of an unknown structure, or has no such part.
-    """
-    return header_of(read(path))
 
 
 def read(path: Path, verify: bool = True) -> Recording:

@@ -28,10 +28,9 @@ from physioprep.readers.hl7_series import (
     series_of,
     zone_of,
 )
-from physioprep.readers.parts import header_of
 from physioprep.readers.person import person
 from physioprep.readers.xml_tree import load, number_of, root_name, text_of
-from physioprep.recording import Header, Recording, SignalGroup, annotation_columns
+from physioprep.recording import Recording, SignalGroup, annotation_columns
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -83,25 +82,6 @@ def is_mine(path: Path, head: bytes) -> bool:
     bool
     """
     return root_name(path, head) == "AnnotatedECG"
-
-
-def read_header(path: Path) -> Header:
-    """Read what a file says beside its samples.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Header
-
-    Raises
-    ------
-    UnreadableFileError
-        As for `read`.
-    """
-    return header_of(read(path, verify=False))
 
 
 def read(path: Path, *, verify: bool) -> Recording:

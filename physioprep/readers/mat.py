@@ -12,30 +12,9 @@ from pathlib import Path
 
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.mat_file import load_mat
-from physioprep.readers.parts import header_of, split_part
+from physioprep.readers.parts import split_part
 from physioprep.readers.structures import DESCRIBE, Container, read_structure
-from physioprep.recording import Header, Recording
-
-
-def read_header(path: Path) -> Header:
-    """Describe one recording of a MATLAB file.
-
-    Parameters
-    ----------
-    path : Path
-        ``file.mat`` or ``file.mat#part``.
-
-    Returns
-    -------
-    Header
-        Read with the samples: the file does not list its recordings.
-
-    Raises
-    ------
-    UnreadableFileError
-        The file is missing, damaged, of an unknown structure, or has no such part.
-    """
-    return header_of(read(path))
+from physioprep.recording import Recording
 
 
 def read(path: Path, verify: bool = True) -> Recording:

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.parts import header_of, unscaled
+from physioprep.readers.parts import unscaled
 from physioprep.readers.regular import read_bytes
-from physioprep.recording import Header, Recording, annotation_columns
+from physioprep.recording import Recording, annotation_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,26 +52,6 @@ def is_mine(path: Path, head: bytes) -> bool:
     if first.startswith("TimeStamp,") and ",RAW_TP9," in first:
         return True
     return first.startswith("timestamps,TP9,AF7,AF8,TP10")
-
-
-def read_header(path: Path) -> Header:
-    """Describe a file.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Header
-        Read with the samples: only they tell the length and the rate.
-
-    Raises
-    ------
-    UnreadableFileError
-        As `read`.
-    """
-    return header_of(read(path))
 
 
 def read(path: Path, *, verify: bool = True) -> Recording:

@@ -18,10 +18,9 @@ from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.clinical_text import facts_of, statements_of, words_of
 from physioprep.readers.muse_waveforms import Waveform, groups_of, waveforms_of
-from physioprep.readers.parts import header_of
 from physioprep.readers.person import person
 from physioprep.readers.xml_tree import load, number_of, root_name, text_of
-from physioprep.recording import BAD_CHANNEL, Header, Recording, annotation_columns
+from physioprep.recording import BAD_CHANNEL, Recording, annotation_columns
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -73,25 +72,6 @@ def is_mine(path: Path, head: bytes) -> bool:
     bool
     """
     return root_name(path, head) == "RestingECG"
-
-
-def read_header(path: Path) -> Header:
-    """Read what a file says beside its samples.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Header
-
-    Raises
-    ------
-    UnreadableFileError
-        As for `read`, but for counts and checksums.
-    """
-    return header_of(read(path, verify=False))
 
 
 def read(path: Path, *, verify: bool) -> Recording:

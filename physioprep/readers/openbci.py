@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.parts import header_of, unscaled
+from physioprep.readers.parts import unscaled
 from physioprep.readers.regular import read_text
-from physioprep.recording import Header, Recording, SignalGroup, annotation_columns
+from physioprep.recording import Recording, SignalGroup, annotation_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,26 +80,6 @@ def is_mine(path: Path, head: bytes) -> bool:
     True
     """
     return _START.match(head[:80].decode("utf-8", "replace")) is not None
-
-
-def read_header(path: Path) -> Header:
-    """Describe a file.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Header
-        Read with the samples: only they tell the length and the gaps.
-
-    Raises
-    ------
-    UnreadableFileError
-        As `read`.
-    """
-    return header_of(read(path))
 
 
 def read(path: Path, *, verify: bool = True) -> Recording:

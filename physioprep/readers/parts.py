@@ -214,6 +214,27 @@ def unscaled(
     )
 
 
+def header_by(reader: Any, path: Path) -> Header:
+    """Read a header by a reader's module, from the samples where it has no `read_header`.
+
+    Parameters
+    ----------
+    reader : module
+        A value of `physioprep.readers.FORMATS`.
+    path : Path
+
+    Returns
+    -------
+    Header
+        Samples that it is read from are not verified: the header says what a file is, also of one
+        that is refused when it is read.
+    """
+    if hasattr(reader, "read_header"):
+        header: Header = reader.read_header(path)
+        return header
+    return header_of(reader.read(path, verify=False))
+
+
 def header_of(recording: Recording) -> Header:
     """Return the header of a recording, for formats that tell it with the samples only.
 

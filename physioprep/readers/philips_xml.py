@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.clinical_text import facts_of, names_nobody, words_of
-from physioprep.readers.parts import header_of
 from physioprep.readers.person import person
 from physioprep.readers.philips_waveforms import beats_of, rhythm_of
 from physioprep.readers.xml_tree import load, number_of, root_name, text_of
-from physioprep.recording import Header, Recording
+from physioprep.recording import Recording
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -72,25 +71,6 @@ def is_mine(path: Path, head: bytes) -> bool:
     bool
     """
     return root_name(path, head) == "restingecgdata"
-
-
-def read_header(path: Path) -> Header:
-    """Read what a file says beside its samples.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Header
-
-    Raises
-    ------
-    UnreadableFileError
-        As for `read`, but for counts.
-    """
-    return header_of(read(path, verify=False))
 
 
 def read(path: Path, *, verify: bool) -> Recording:

@@ -13,34 +13,13 @@ from typing import Any, Final
 import numpy as np
 
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.parts import header_of, split_part, stamp
+from physioprep.readers.parts import split_part, stamp
 from physioprep.readers.structures import DESCRIBE, Container, read_structure
 from physioprep.readers.unpickle import ForbiddenError, unpickle
-from physioprep.recording import Header, Recording
+from physioprep.recording import Recording
 
 #: Name under which a structure finds the array of a pickle that is nothing but an array.
 ARRAY: Final = ""
-
-
-def read_header(path: Path) -> Header:
-    """Describe one recording of a pickle.
-
-    Parameters
-    ----------
-    path : Path
-        ``file.pkl`` or ``file.dat#part``.
-
-    Returns
-    -------
-    Header
-        Read with the samples: the file does not list its recordings.
-
-    Raises
-    ------
-    UnreadableFileError
-        The file is missing, damaged, unsafe, of an unknown structure, or has no such part.
-    """
-    return header_of(read(path))
 
 
 def read(path: Path, verify: bool = True) -> Recording:

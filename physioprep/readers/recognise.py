@@ -7,6 +7,8 @@ looks at the first bytes of a file (or at a folder) and is right or says no.
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -32,6 +34,24 @@ BY_CONTENT: Final[dict[str, str]] = {
 }
 #: Those of fixed fields that no library parses: read in this process, a day of them in pieces.
 FIXED_FIELDS: Final = frozenset({"ishne"})
+#: A mark of an encoding, spaces, and the beginning of any XML.
+_XML: Final = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\s\0]*<")
+#: Without such first bytes (and for some, such an ending) a file is not of the format: a module is
+#: imported and asked only about files that may be its own. One that is not here is always asked.
+_SIGNS: Final[dict[str, Callable[[str, bytes], bool]]] = {
+    "ishne": lambda _, head: head.startswith(b"ISHNE"),
+    "scp": lambda _, head: head[8:10] == b"\0\0",
+    "openbci": lambda _, head: b"OpenBCI" in head[:80],
+    "empatica": lambda ending, head: not head or ending in (".zip", ".csv"),
+    "muse_csv": lambda _, head: b"TP9" in head,
+    **dict.fromkeys(
+        ("philips_xml", "muse_xml", "cardiosoft_xml", "hl7_aecg"),
+        lambda _, head: _XML.match(head) is not None,
+    ),
+    "dicom": lambda _, head: head[128:132] == b"DICM" or b"1.2.840.10008." in head,
+    "xdf": lambda _, head: head.startswith((b"XDF:", b"\x1f\x8b")),
+    "biopac": lambda ending, _: ending == ".acq",
+}
 #: Endings, in lower case, of files whose content is asked before anything else.
 ENDINGS: Final = (
     *(".xml", ".dcm", ".scp", ".ecg", ".ann", ".xdf", ".xdfz", ".acq", ".trc", ".e", ".nwb"),
@@ -60,7 +80,11 @@ def recognise(path: str | Path, head: bytes) -> str | None:
     True
     """
     where = Path(path)
+    ending = where.suffix.lower()
     for format, module in BY_CONTENT.items():
+        sign = _SIGNS.get(format)
+        if sign is not None and not sign(ending, head):
+            continue
         if import_module(module).is_mine(where, head):
             return format
     return None

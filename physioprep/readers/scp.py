@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import scp_texts as texts
-from physioprep.readers.parts import header_of
 from physioprep.readers.regular import read_bytes
 from physioprep.readers.scp_huffman import read_tables
 from physioprep.readers.scp_sections import Beats, Lead, beats_of, is_scp, lead_name, leads_of
@@ -25,7 +24,6 @@ from physioprep.readers.scp_waveforms import Waveforms, reference_of, rhythm_of
 from physioprep.readers.xml_tree import narrow
 from physioprep.recording import (
     NO_SCALE,
-    Header,
     Recording,
     SignalGroup,
     annotation_columns,
@@ -52,25 +50,6 @@ def is_mine(path: Path, head: bytes) -> bool:
     bool
     """
     return is_scp(head)
-
-
-def read_header(path: Path) -> Header:
-    """Read what a file says beside its samples.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Header
-
-    Raises
-    ------
-    UnreadableFileError
-        As for `read`, but for checksums.
-    """
-    return header_of(read(path, verify=False))
 
 
 def read(path: Path, *, verify: bool) -> Recording:

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
+from physioprep.readers.extras import load_library
 from physioprep.readers.parser_limits import allow
-from physioprep.readers.parts import header_of, unscaled
+from physioprep.readers.parts import unscaled
 from physioprep.readers.person import person
 from physioprep.readers.regular import read_bytes
 from physioprep.readers.xdf_chunks import MAGIC, Checked, Stream, check_chunks, check_streams
-from physioprep.recording import Header, Recording, SignalGroup, annotation_columns
+from physioprep.recording import Recording, SignalGroup, annotation_columns
 
 _GZIP: Final = b"\x1f\x8b"
 _DAY_S: Final = 86_400.0
@@ -84,26 +85,6 @@ def is_mine(path: Path, head: bytes) -> bool:
     return head.startswith(MAGIC) or packed
 
 
-def read_header(path: Path) -> Header:
-    """Describe a file.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    Header
-        Read with the samples: only they tell the lengths.
-
-    Raises
-    ------
-    UnreadableFileError
-        As `read`.
-    """
-    return header_of(read(path, verify=False))
-
-
 def read(path: Path, *, verify: bool = True) -> Recording:
     """Read all streams of a file.
 
@@ -124,11 +105,7 @@ def read(path: Path, *, verify: bool = True) -> Recording:
     UnreadableFileError
         pyxdf is not installed, a chunk is damaged, or no stream has regular samples.
     """
-    try:
-        import pyxdf  # noqa: F401
-    except ImportError:
-        cause = "XDF needs pyxdf: pip install 'physioprep[clinical]'"
-        raise UnreadableFileError(path, cause) from None
+    load_library(path, "pyxdf", "XDF")
     content, notes = _content(path, verify=verify)
     found = check_chunks(path, content)
     del content

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from physioprep.errors import CorpusError, PhysioprepError
 from physioprep.harmonise.channels import ECG_LEADS
 from physioprep.harmonise.units import UnknownUnitError, factor
-from physioprep.outputs import PICTURE, check_output
-from physioprep.pictures import ENDINGS, picture_at, save_picture
+from physioprep.pictures import picture_at, save_picture
 from physioprep.viewing.ecg import choose_gain, describe_scale, ecg_panel
 from physioprep.viewing.eeg import (
     choose_sensitivity,
@@ -113,14 +112,11 @@ def plot_record(
         than 300 s, or `out` has another file extension, lies in the store, or is a file that
         physioprep did not make.
     """
-    out = picture_at(Path(out), record_id)
-    if out.suffix.lower() not in ENDINGS:
-        raise PhysioprepError(f"{out}: the file extension of a picture is .png, .pdf or .svg")
+    picture = picture_at(Path(out), record_id)
     figure = draw_record(
         store, record_id, start_s=start_s, duration_s=duration_s, modality=modality
     )
-    check_output(out, PICTURE, overwrite=True, inputs=[store.path])
-    return save_picture(figure, out, dpi=dpi)
+    return save_picture(figure, picture, dpi=dpi, inputs=[store.path])
 
 
 def draw_record(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from physioprep.errors import PhysioprepError
-from physioprep.outputs import PICTURE, check_output
-from physioprep.pictures import ENDINGS, picture_at, save_picture
+from physioprep.pictures import picture_at, save_picture
 from physioprep.store.open import open_store
 from physioprep.store.read import Store
 from physioprep.viewing.raw_file import draw_file
@@ -71,8 +70,5 @@ def _raw_file(
         where = path.path if isinstance(path, Store) else path
         raise PhysioprepError(f"{where}: a store; name a record of it")
     picture = picture_at(Path(out), Path(path).name)
-    if picture.suffix.lower() not in ENDINGS:
-        raise PhysioprepError(f"{picture}: the file extension of a picture is .png, .pdf or .svg")
     figure = draw_file(path, start_s=start_s, duration_s=duration_s, modality=modality)
-    check_output(picture, PICTURE, overwrite=True, inputs=[path])
-    return save_picture(figure, picture, dpi=dpi)
+    return save_picture(figure, picture, dpi=dpi, inputs=[path])

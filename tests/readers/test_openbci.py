@@ -9,7 +9,7 @@ import pytest
 
 import physioprep as pp
 from physioprep.errors import UnreadableFileError
-from physioprep.readers import detect_format, read_recording
+from physioprep.readers import detect_format, read_header, read_recording
 
 HEAD = (
     "%OpenBCI Raw EXG Data\n%Number of channels = 2\n%Sample Rate = 250 Hz\n"
@@ -89,6 +89,9 @@ def test_damage_is_one_error(tmp_path: Path, text: str, cause: str) -> None:
 
 def test_a_cut_last_row_is_left_out_only_when_asked(tmp_path: Path) -> None:
     path = write(tmp_path / "a.txt", HEAD + NAMES + rows([0, 1, 2])[:-40])
+    with pytest.raises(UnreadableFileError, match="the last row has 6 cells"):
+        read_recording(path)
+    assert read_header(path).groups[0].n_samples == 2  # a header is not verified, of no format
     found = read_recording(path, verify=False)
     assert found.groups[0].n_samples == 2
     assert any("cut off" in note for note in found.metadata["notes"])

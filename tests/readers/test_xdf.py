@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import builtins
 import gzip
 import hashlib
 import json
 import struct
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +16,7 @@ from hypothesis import strategies as st
 import physioprep as pp
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers import detect_format, read_header, read_recording, xdf
+from physioprep.readers import detect_format, extras, read_header, read_recording, xdf
 
 BOUNDARY = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
 DESC = (
@@ -240,14 +238,7 @@ def test_no_name_leaves_the_reader(tmp_path: Path) -> None:
 def test_without_the_library_it_says_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = builtins.__import__
-
-    def absent(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name == "pyxdf":
-            raise ImportError
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", absent)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
     with pytest.raises(UnreadableFileError, match=r"pip install 'physioprep\[clinical\]'"):
         xdf.read(write(tmp_path, WHOLE))
 
