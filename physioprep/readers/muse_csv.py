@@ -7,6 +7,7 @@ markers) are annotations, and so are muse-lsl's columns of markers.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +28,15 @@ if TYPE_CHECKING:
 _RATES: Final = (256.0, 220.0, 500.0)
 _TOLERANCE: Final = 0.1
 _EEG: Final = ("TP9", "AF7", "AF8", "TP10", "Right AUX")
+#: Names that the programs give to columns of markers, and to those that are not read.
+_MARKER: Final = re.compile(
+    r"(?:Marker|Stim|Right AUX|AUX|Event|Status)[ _]?\d{0,2}", re.IGNORECASE
+)
+_KNOWN: Final = re.compile(
+    r"(?:Accelerometer|Gyro)_[XYZ]|HeadBandOn|HSI_\w{2,4}|Battery|PPG_(?:Ambient|IR|Red)|Heart_Rate"
+    r"|Optics\d{1,2}|Mellow|Concentration",
+    re.ASCII,
+)
 _POWERS: Final = ("Delta_", "Theta_", "Alpha_", "Beta_", "Gamma_")
 
 
@@ -100,8 +110,8 @@ def _table(path: Path, content: bytes) -> pd.DataFrame:
             raise UnreadableFileError(path, f"line {number} has {cells} cells, the first {names}")
     try:
         table = pd.read_csv(io.BytesIO(content), float_precision="round_trip", low_memory=False)
-    except (ValueError, pd.errors.ParserError) as error:
-        raise UnreadableFileError(path, " ".join(str(error).split())[:200]) from None
+    except (ValueError, pd.errors.ParserError):  # its message may quote a cell
+        raise UnreadableFileError(path, "its rows are no table of numbers") from None
     table.columns = [str(name) for name in table.columns]
     return table
 
@@ -130,7 +140,10 @@ def _mind_monitor(path: Path, table: pd.DataFrame) -> Recording:
         notes.append(f"{len(left_out)} columns of band powers are not read")
     others = [name for name in names if name not in (*eeg, *left_out, "TimeStamp", "Elements")]
     if others:
-        notes.append(f"columns not read: {', '.join(others)}")
+        known = [name for name in others if _KNOWN.fullmatch(name)]
+        own = len(others) - len(known)  # their names are anybody's text
+        known += [f"{own} of other names"] if own else []
+        notes.append(f"columns not read: {', '.join(known)}")
     texts = [str(text) for text in table["Elements"][is_element]] if is_element.any() else []
     onset = np.asarray(seconds[is_element], np.float64)
     annotations = annotation_columns(onset, np.full(len(onset), np.nan), texts, "mind-monitor")
@@ -146,12 +159,15 @@ def _muse_lsl(path: Path, table: pd.DataFrame) -> Recording:
     rate, notes = _rate_of(times, path)
     eeg = [name for name in _EEG if name in table]
     onset, texts, sample = [], [], []
-    for name in [name for name in table if name not in (*eeg, "timestamps")]:
+    for number, name in enumerate(table.columns, 1):
+        if name in (*eeg, "timestamps"):
+            continue
+        shown = name if _MARKER.fullmatch(name) else f"column {number}"
         if table[name].dtype.kind not in "iuf":
-            raise UnreadableFileError(path, f"column {name!r} holds what is no number")
+            raise UnreadableFileError(path, f"{shown} holds what is no number")
         at = np.flatnonzero(np.nan_to_num(table[name].to_numpy(np.float64)))
         sample += at.tolist()
-        texts += [f"{name}={value:g}" for value in table[name].to_numpy()[at].tolist()]
+        texts += [f"{shown}={value:g}" for value in table[name].to_numpy()[at].tolist()]
         onset += (at / rate).tolist()
     order = np.argsort(sample, kind="stable")
     annotations = annotation_columns(

@@ -60,6 +60,11 @@ def test_samples_scales_and_markers_are_as_stored(tmp_path: Path, acq: Acq) -> N
     assert read_header(path).groups[1].n_samples == 3
 
 
+def planted() -> dict[str, bytes]:
+    """Return a file with a name in every text but names, units and markers."""
+    return {"a.acq": KINDS[0].content()}
+
+
 @pytest.mark.parametrize("acq", KINDS)
 def test_free_texts_stay_in_the_file(tmp_path: Path, acq: Acq) -> None:
     content = acq.content()

@@ -223,7 +223,8 @@ def test_what_cannot_be_read_is_one_error(write: Any, part: str) -> None:
         read_recording(write(part))
 
 
-def test_no_name_leaves_the_reader(write: Any) -> None:
+def planted() -> dict[str, bytes]:
+    """Return a file with a name in every text of it."""
     tags = {
         "ClinicalInfo": "ReasonForStudy ObservationComment",
         "PatientVisit": "PatientClass PatientRoom OrderNumber Facility LocationName Street1",
@@ -233,17 +234,23 @@ def test_no_name_leaves_the_reader(write: Any) -> None:
         "UID": "DICOMStudyUID",
         "Export": "Anything",
     }
-    planted = "".join(
+    texts = "".join(
         f"<{part}>{''.join(f'<{tag}>{PLANTED}</{tag}>' for tag in named.split())}</{part}>"
         for part, named in tags.items()
     )
     name = f"<Name><FamilyName>{PLANTED}</FamilyName><GivenName>{PLANTED}</GivenName></Name>"
-    planted = planted.replace("<PatientInfo>", f"<PatientInfo>{name}")
+    texts = texts.replace("<PatientInfo>", f"<PatientInfo>{name}")
     device = "".join(f"<{tag}>{PLANTED}</{tag}>" for tag in ("Desc", "SoftwareVer", "AnalysisVer"))
-    planted = planted.replace("<ClinicalInfo>", f"<ClinicalInfo><DeviceInfo>{device}</DeviceInfo>")
+    texts = texts.replace("<ClinicalInfo>", f"<ClinicalInfo><DeviceInfo>{device}</DeviceInfo>")
     signed = f"""<ObservationType>{PLANTED}</ObservationType><Interpretation><Conclusion>
     <ConclusionText>seen by {PLANTED}</ConclusionText></Conclusion></Interpretation>"""
-    recording = read_recording(write(planted, signed, waves("StripData", STRIP)))
+    return {"a.xml": document(texts, signed, waves("StripData", STRIP)).encode("latin-1")}
+
+
+def test_no_name_leaves_the_reader(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    path.write_bytes(planted()[path.name])
+    recording = read_recording(path)
     shown = repr(recording) + repr(dict(recording.metadata)) + recording.annotations.to_string()
     assert PLANTED not in shown
     assert recording.metadata["identifying"] == ["id", "name"]

@@ -26,6 +26,8 @@ from tests.readers.dicom_file import (
 )
 
 SAMPLES = np.array([[0, 1, -2, 300], [5, -32768, 7, 8]])
+PLANTED = "PLANTEDNAME"
+_TEXTS = ("PN", "LO", "SH", "ST", "LT", "UT", "UC", "CS", "AE")
 TWO = [channel(), channel(("5.6.3-9-62", "SCPECG", "whatever"), step="4.88", baseline="-10")]
 
 
@@ -33,6 +35,45 @@ def read(folder: Path, groups: Any, more: Any = (), **how: Any) -> Recording:
     path = folder / "a.dcm"
     path.write_bytes(as_file(recording(groups, more), **how))
     return read_recording(path)
+
+
+def every_text() -> list[Any]:
+    """Return an element for each text of the standard's dictionary, and private ones."""
+    from pydicom.datadict import DicomDictionary
+
+    taken = {(8, 0x16), (8, 0x2A), (0x10, 0x20), (0x10, 0x40), (0x10, 0x1010)}
+    out = []
+    for tag, (kind, *_) in DicomDictionary.items():
+        group, number = tag >> 16, tag & 0xFFFF
+        if group > 4 and kind in _TEXTS and (group, number) not in taken | {(8, 5)}:
+            out.append((group, number, kind, PLANTED))
+    private = [(0x9, 0x10, "LO", PLANTED), (0x9, 0x1001, "LT", PLANTED), (0x9, 0x1002, "UN", b"x")]
+    return [*out, *private]
+
+
+def planted() -> dict[str, bytes]:
+    """Return a file with a name in every text of it."""
+    texts = every_text()
+    assert len(texts) > 500
+    label, meaning = (0x3A, 0x203), (8, 0x104)
+    inside = [each for each in texts if each[:2] not in (label, meaning, (0x70, 6))]
+    inside = [each for each in inside if each[0] != 0x5400 and each[:2] != (0x3A, 4)]
+    unit = [(0x3A, 0x211, "SQ", [code(PLANTED, PLANTED, PLANTED)])]
+    definition = [each for each in channel() if each[1] not in (0x208, 0x211)]
+    source = (0x3A, 0x208, "SQ", [[*code("2:1", "MDC", "Lead I"), (8, 0x103, "SH", PLANTED)]])
+    bare = [each for each in inside if each[0] != 8]
+    channels = [[*definition, source, *unit, *bare]] * 2
+    items = [
+        [(0x70, 6, "ST", "SINUS RHYTHM")],
+        [(0x70, 6, "ST", f"seen in the ward of {PLANTED.lower()}")],
+        [(0x40, 0xA123, "PN", PLANTED), (0x40, 0xA160, "UT", PLANTED)],
+    ]
+    more = [
+        *[each for each in texts if each[:2] != (0x40, 0xB020)],
+        (0x40, 0xB020, "SQ", items), (0x10, 0x20, "LO", PLANTED), (0x10, 0x40, "CS", "F"),
+        (0x10, 0x1010, "AS", "061Y"),
+    ]  # fmt: skip
+    return {"a.dcm": as_file(recording([multiplex(SAMPLES, channels, more=bare)], more))}
 
 
 def test_samples_scale_names_units_and_start(tmp_path: Path) -> None:

@@ -13,50 +13,13 @@ import pytest
 
 from physioprep.readers import read_header, read_recording
 from physioprep.recording import Recording
-from tests.readers.dicom_file import as_file, channel, code, multiplex, recording
-
-NAME = "PLANTEDNAME"
-SAMPLES = np.arange(20).reshape(2, 10)
-_TEXTS = ("PN", "LO", "SH", "ST", "LT", "UT", "UC", "CS", "AE")
-
-
-def every_text() -> list[Any]:
-    """Return an element for each text of the standard's dictionary, and private ones."""
-    from pydicom.datadict import DicomDictionary
-
-    taken = {(8, 0x16), (8, 0x2A), (0x10, 0x20), (0x10, 0x40), (0x10, 0x1010)}
-    out = []
-    for tag, (kind, *_) in DicomDictionary.items():
-        group, number = tag >> 16, tag & 0xFFFF
-        if group > 4 and kind in _TEXTS and (group, number) not in taken | {(8, 5)}:
-            out.append((group, number, kind, NAME))
-    private = [(0x9, 0x10, "LO", NAME), (0x9, 0x1001, "LT", NAME), (0x9, 0x1002, "UN", b"x")]
-    return [*out, *private]
+from tests.readers.test_dicom import PLANTED as NAME
+from tests.readers.test_dicom import SAMPLES, planted
 
 
 def test_a_name_in_every_field_leaves_the_reader_nowhere(tmp_path: Path) -> None:
-    texts = every_text()
-    assert len(texts) > 500
-    label, meaning = (0x3A, 0x203), (8, 0x104)
-    inside = [each for each in texts if each[:2] not in (label, meaning, (0x70, 6))]
-    inside = [each for each in inside if each[0] != 0x5400 and each[:2] != (0x3A, 4)]
-    unit = [(0x3A, 0x211, "SQ", [code(NAME, NAME, NAME)])]
-    definition = [each for each in channel() if each[1] not in (0x208, 0x211)]
-    source = (0x3A, 0x208, "SQ", [[*code("2:1", "MDC", "Lead I"), (8, 0x103, "SH", NAME)]])
-    bare = [each for each in inside if each[0] != 8]
-    channels = [[*definition, source, *unit, *bare]] * 2
-    items = [
-        [(0x70, 6, "ST", "SINUS RHYTHM")],
-        [(0x70, 6, "ST", f"seen in the ward of {NAME.lower()}")],
-        [(0x40, 0xA123, "PN", NAME), (0x40, 0xA160, "UT", NAME)],
-    ]
-    more = [
-        *[each for each in texts if each[:2] != (0x40, 0xB020)],
-        (0x40, 0xB020, "SQ", items), (0x10, 0x20, "LO", NAME), (0x10, 0x40, "CS", "F"),
-        (0x10, 0x1010, "AS", "061Y"),
-    ]  # fmt: skip
     path = tmp_path / "a.dcm"
-    path.write_bytes(as_file(recording([multiplex(SAMPLES, channels, more=bare)], more)))
+    path.write_bytes(planted()[path.name])
     assert path.read_bytes().count(NAME.encode()) > 1500
     found, header = read_recording(path), read_header(path)
     everything = repr((found, dict(found.metadata), found.annotations.to_csv(), header))

@@ -21,6 +21,14 @@ FILES = {
 }
 
 
+def planted() -> dict[str, bytes]:
+    """Return a session, with a name in every text and file that it may have."""
+    files = {f"s1/{name}": text.encode() for name, text in FILES.items()}
+    files["s1/info.txt"] = b"PLANTEDNAME wore it"
+    files["s1/IBI.csv"] = b"100.0, PLANTEDNAME\n2.5,0.5\n"
+    return files
+
+
 @pytest.fixture
 def session(tmp_path: Path) -> Path:
     folder = tmp_path / "raw" / "s1"

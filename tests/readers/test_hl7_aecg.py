@@ -277,7 +277,8 @@ def test_a_document_type_is_refused(tmp_path: Path) -> None:
         read_recording(path)
 
 
-def test_no_name_leaves_the_reader(write: Any) -> None:
+def planted() -> dict[str, bytes]:
+    """Return a file with a name in every text of it."""
     who = f"""<trialSubject><id root="{PLANTED}" extension="{PLANTED}"/><code code="{PLANTED}"/>
 <subjectDemographicPerson><name><family>{PLANTED}</family></name><Age>{PLANTED}</Age>
 <PatientID>{PLANTED}</PatientID><administrativeGenderCode code="{PLANTED}"/><birthTime
@@ -293,7 +294,13 @@ code="MDC_ECG_CTL_VBL_ATTR_FILTER_NOTCH"/><component><controlVariable><value>{PL
         annotation("MDC_ECG_INTERPRETATION_STATEMENT", f"<value>is {PLANTED}</value>"),
         annotation("OTHER_1", f"<value>{PLANTED}</value>"),
     )
-    recording = read_recording(write(who, series(absolute() + leads(), more=device + marks)))
+    return {"a.xml": document(who, series(absolute() + leads(), more=device + marks)).encode()}
+
+
+def test_no_name_leaves_the_reader(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    path.write_bytes(planted()[path.name])
+    recording = read_recording(path)
     shown = repr(recording) + repr(dict(recording.metadata)) + recording.annotations.to_string()
     assert PLANTED not in shown
     assert len(recording.annotations) == 3

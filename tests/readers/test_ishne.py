@@ -188,12 +188,17 @@ def test_damaged_beats_cost_only_themselves(tmp_path: Path, content: bytes) -> N
     assert len(recording.annotations) == 0
 
 
+def planted() -> dict[str, bytes]:
+    """Return a file and its beats, with a name in every text."""
+    texts = ("first", "last", "id", "recorder", "owner", "remarks")
+    every = dict.fromkeys(texts, b"PLANTEDNAME")
+    return {"a.ecg": ishne(SAMPLES, **every), "a.ann": beats([("N", 0, 1)], 0, **every)}
+
+
 def test_no_name_of_the_file_is_handed_on(tmp_path: Path) -> None:
-    planted = b"PLANTEDNAME"
-    every = dict.fromkeys(("first", "last", "id", "recorder", "owner", "remarks"), planted)
-    path = write(tmp_path, ishne(SAMPLES, **every))
-    write(tmp_path, beats([("N", 0, 1)], 0, **every), "a.ann")
-    recording = read_recording(path)
+    for name, content in planted().items():
+        write(tmp_path, content, name)
+    recording = read_recording(tmp_path / "a.ecg")
     texts = repr((recording, dict(recording.metadata), recording.annotations.to_dict()))
     assert "PLANTED" not in texts
     assert recording.metadata["identifying"] == ["id", "name", "birth date"]

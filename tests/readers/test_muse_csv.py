@@ -24,6 +24,17 @@ def mind_monitor() -> str:
     return "\n".join(lines) + "\n"
 
 
+def planted() -> dict[str, bytes]:
+    """Return a file with a name in every text but markers."""
+    first, *lines = mind_monitor().splitlines()
+    kept = [f"{line}," if line.count(",") == 4 else line for line in lines]
+    return {
+        "a.csv": "\n".join(
+            [f"{first},PLANTEDNAME", *(f"{line},PLANTEDNAME" for line in kept), ""]
+        ).encode()
+    }
+
+
 def write(path: Path, text: str) -> Path:
     path.write_text(text)
     return path
@@ -47,6 +58,13 @@ def test_mind_monitor_s_elements_are_annotations(tmp_path: Path) -> None:
     assert found.annotations["text"].tolist() == ["/muse/elements/blink"]
     assert found.annotations["onset"].tolist() == pytest.approx([0.005])
     assert any("Accelerometer_X" in note for note in found.metadata["notes"])
+
+
+def test_columns_of_names_that_no_program_gives_are_numbered(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", muse_lsl().replace("Marker", "Ada Smith"))
+    assert read_recording(path).annotations["text"].tolist() == ["column 7=2"]
+    write(path, mind_monitor().replace("Accelerometer_X", "Ada Smith"))
+    assert "columns not read: 1 of other names" in read_recording(path).metadata["notes"]
 
 
 @pytest.mark.parametrize(

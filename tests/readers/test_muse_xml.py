@@ -279,7 +279,8 @@ def test_what_the_file_says_beside_its_samples(write: Any) -> None:
     assert table["code"].tolist() == ["", "0", "1"]
 
 
-def test_no_name_leaves_the_reader(write: Any) -> None:
+def planted() -> dict[str, bytes]:
+    """Return a file with a name in every text of it."""
     tags = {
         "PatientDemographics": "PatientID PatientLastName PatientFirstName Gender Race AgeUnits "
         "PatientAge DateofBirth HeightIN",
@@ -293,7 +294,7 @@ def test_no_name_leaves_the_reader(write: Any) -> None:
         "ExtraQuestions": "Question Answer",
         "UnknownPart": "Anything",
     }
-    planted = "".join(
+    texts = "".join(
         f"<{part}>{''.join(f'<{tag}>{PLANTED}</{tag}>' for tag in named.split())}</{part}>"
         for part, named in tags.items()
     )
@@ -302,7 +303,13 @@ def test_no_name_leaves_the_reader(write: Any) -> None:
     wave = waveform(
         "Rhythm", [lead("I", SAMPLES[0])], SampleType=PLANTED, HighPassFilter=PLANTED
     ).replace("<WaveformType>Rhythm", f"<WaveformType>{PLANTED}")
-    recording = read_recording(write(f"<!-- {PLANTED} -->", planted, signed, wave))
+    return {"a.xml": document(f"<!-- {PLANTED} -->", texts, signed, wave).encode("latin-1")}
+
+
+def test_no_name_leaves_the_reader(tmp_path: Path) -> None:
+    path = tmp_path / "a.xml"
+    path.write_bytes(planted()[path.name])
+    recording = read_recording(path)
     shown = repr(recording) + repr(dict(recording.metadata)) + recording.annotations.to_string()
     assert PLANTED not in shown
     assert recording.metadata["identifying"] == ["id", "name"]

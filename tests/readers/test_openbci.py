@@ -30,6 +30,13 @@ def rows(counter: list[int], *, marker: int | None = None, ms: list[float] | Non
     return "\n".join(out) + "\n"
 
 
+def planted() -> dict[str, bytes]:
+    """Return a file with a name in every text of it."""
+    head = HEAD.replace("%Board = OpenBCI_GUI$BoardCytonSerial", "%Board = PLANTEDNAME")
+    lines = rows([0, 1, 2]).replace("2019-05-15 12:00:53.000", "PLANTEDNAME")
+    return {"a.txt": f"{head}%Subject = PLANTEDNAME\n{NAMES}{lines}".encode()}
+
+
 def write(path: Path, text: str) -> Path:
     path.write_text(text)
     return path

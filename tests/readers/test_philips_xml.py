@@ -226,9 +226,14 @@ def test_lines_that_name_somebody_are_left_out(tmp_path: Path) -> None:
     assert said["statements_left_out"] == 3
 
 
+def planted() -> dict[str, bytes]:
+    """Return a file with a name in every text of it."""
+    texts = dict.fromkeys(("last", "first", "id", "free", "signature", "machine"), "PLANTEDNAME")
+    return {"a.xml": document(COMPRESSED, **texts)}
+
+
 def test_no_name_of_the_file_is_handed_on(tmp_path: Path) -> None:
-    planted = dict.fromkeys(("last", "first", "id", "free", "signature", "machine"), "PLANTEDNAME")
-    recording = read_recording(write(tmp_path, document(COMPRESSED, **planted)))
+    recording = read_recording(write(tmp_path, planted()["a.xml"]))
     texts = repr((recording, dict(recording.metadata), recording.annotations.to_dict()))
     assert "PLANTED" not in texts
     assert recording.metadata["identifying"] == ["id", "name", "birth date"]

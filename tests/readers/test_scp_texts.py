@@ -107,9 +107,15 @@ def test_block_lengths_of_section_10_may_count_their_headers(tmp_path: Path) -> 
     assert said["lead_measurements"]["II"] == {"p_ms": 92, "pr_ms": 167, "qt_ms": 386}
 
 
+def planted() -> dict[str, bytes]:
+    """Return a file with a name in every text of it."""
+    return {"a.scp": record(bodies(s1=person_tags("PLANTEDNAME"), s9=b"PLANTEDNAME"))}
+
+
 def test_no_name_of_the_file_is_handed_on(tmp_path: Path) -> None:
-    planted = bodies(s1=person_tags("PLANTEDNAME"), s9=b"PLANTEDNAME")
-    recording = read_recording(write(tmp_path, planted))
+    path = tmp_path / "a.scp"
+    path.write_bytes(planted()[path.name])
+    recording = read_recording(path)
     texts = repr((recording, dict(recording.metadata), recording.annotations.to_dict()))
     assert "PLANTED" not in texts
     assert recording.metadata["identifying"] == ["id", "name", "birth date"]

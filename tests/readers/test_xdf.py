@@ -216,7 +216,8 @@ def test_what_is_not_read_is_said(tmp_path: Path) -> None:
     assert "1 chunks of a kind" in notes
 
 
-def test_no_name_leaves_the_reader(tmp_path: Path) -> None:
+def planted() -> dict[str, bytes]:
+    """Return a file with a name in every text but labels, units and names of streams."""
     token = "PLANTEDNAME"
     fields = ("manufacturer", "hostname", "source_id", "uid", "session_id", "created_at", "note")
     desc = "".join(f"<{each}>{token}</{each}>" for each in fields)
@@ -225,7 +226,12 @@ def test_no_name_leaves_the_reader(tmp_path: Path) -> None:
     eeg = header(7, "Amp", "EEG", 2, 100.0, "int16", more)
     start = b"XDF:" + chunk(1, f"<info><datetime>{token}</datetime>{desc}</info>".encode())
     end = chunk(6, b"\7\0\0\0" + f"<info><writer>{token}</writer></info>".encode())
-    path = write(tmp_path, start + eeg + samples(7, ROWS) + end)
+    return {"a.xdf": start + eeg + samples(7, ROWS) + end}
+
+
+def test_no_name_leaves_the_reader(tmp_path: Path) -> None:
+    token = "PLANTEDNAME"
+    path = write(tmp_path, planted()["a.xdf"])
     found = read_recording(path)
     assert token not in repr(found) + repr(found.metadata) + repr(found.annotations)
     assert (found.metadata["age"], found.metadata["sex"]) == (44.0, "F")
