@@ -44,7 +44,11 @@ def tables_of(out: Path) -> str:
     return "".join(parts)
 
 
-@pytest.mark.parametrize("format", sorted(BY_CONTENT))
+#: A format without texts but names of markers has no place for a name.
+FORMATS = sorted(BY_CONTENT.keys() - {"egi_raw"})
+
+
+@pytest.mark.parametrize("format", FORMATS)
 def test_a_planted_name_is_in_no_output(
     format: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -81,12 +85,13 @@ def test_a_planted_name_is_in_no_output(
     check(repr((read_recording(path), read_header(path))), "the recording")
 
 
-@pytest.mark.parametrize("format", sorted(BY_CONTENT))
+@pytest.mark.parametrize("format", FORMATS)
 def test_a_planted_name_is_in_no_error(format: str, tmp_path: Path) -> None:
     path = write_planted(format, tmp_path)
-    content = path.read_bytes()
+    damaged = tmp_path / next(iter(planted(format)))
+    content = damaged.read_bytes()
     for cut in range(1, 30):
-        path.write_bytes(content[: len(content) * cut // 30])
+        damaged.write_bytes(content[: len(content) * cut // 30])
         for verify in (True, False):
             try:
                 found = read_recording(path, format=format, verify=verify)

@@ -56,7 +56,8 @@ KNOWN: Final = (
     Format(
         "mne", "BrainVision, EEGLAB, GDF, FIF, CNT, Persyst and more", ".vhdr .set .gdf …", "mne"
     ),
-    Format("mne", "EGI MFF", ".mff", "mffpy", "formats"),
+    Format("mff", "EGI MFF", "folder .mff"),
+    Format("egi_raw", "EGI simple binary", ".raw"),
     Format("mne", "ANT Neuro", ".cnt", "antio", "formats"),
     Format("dicom", "DICOM waveforms", ".dcm", "pydicom", "clinical"),
     Format("muse_xml", "GE MUSE XML", ".xml"),

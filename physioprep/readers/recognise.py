@@ -31,6 +31,8 @@ BY_CONTENT: Final[dict[str, str]] = {
     "hl7_aecg": "physioprep.readers.hl7_aecg",
     "xdf": "physioprep.readers.xdf",
     "biopac": "physioprep.readers.biopac",
+    "mff": "physioprep.readers.mff",
+    "egi_raw": "physioprep.readers.egi_raw",
 }
 #: Those of fixed fields that no library parses: read in this process, a day of them in pieces.
 FIXED_FIELDS: Final = frozenset({"ishne"})
@@ -51,11 +53,13 @@ _SIGNS: Final[dict[str, Callable[[str, bytes], bool]]] = {
     "dicom": lambda _, head: head[128:132] == b"DICM" or b"1.2.840.10008." in head,
     "xdf": lambda _, head: head.startswith((b"XDF:", b"\x1f\x8b")),
     "biopac": lambda ending, _: ending == ".acq",
+    "mff": lambda _, head: not head,
+    "egi_raw": lambda _, head: head[:3] == b"\0\0\0" and head[3:4] in b"\2\3\4\5\6\7",
 }
 #: Endings, in lower case, of files whose content is asked before anything else.
 ENDINGS: Final = (
     *(".xml", ".dcm", ".scp", ".ecg", ".ann", ".xdf", ".xdfz", ".acq", ".trc", ".e", ".nwb"),
-    *(".zip", ".hl7", ".mwf"),
+    *(".zip", ".hl7", ".mwf", ".mff", ".raw"),
 )
 
 

@@ -1,14 +1,17 @@
 """Small files of every clinical format with a name in every text, for tests of privacy and damage.
 
 A test module ``tests/readers/test_FORMAT*.py`` has ``planted()``, which returns the files of a
-recording by their relative paths, the one to open first. `NAME` stands in every text of them but
-labels of leads, channels and streams, measurements, statements and markers.
+recording by their relative paths, the one to open first (of a folder, the one that is cut). `NAME`
+stands in every text of them but labels of leads, channels and streams, measurements, statements
+and markers.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+
+from physioprep.corpora.entry import FOLDER_ENDINGS
 
 #: Stands in every text.
 NAME = "PLANTEDNAME"
@@ -31,4 +34,5 @@ def write_planted(format: str, folder: Path) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    return folder / next(iter(files))
+    first = Path(next(iter(files)))
+    return folder / (first.parent if first.parent.suffix in FOLDER_ENDINGS else first)

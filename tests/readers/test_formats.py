@@ -21,10 +21,10 @@ def test_each_reader_is_in_the_list() -> None:
 
 
 def test_what_is_missing_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "mffpy" else object())
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "antio" else object())
     rows = json.loads(CliRunner().invoke(app, ["formats", "--json"]).stdout)
     said = {row["format"]: row["to read it"] for row in rows}
-    assert said["EGI MFF"] == "pip install 'physioprep[formats]'"
+    assert said["ANT Neuro"] == "pip install 'physioprep[formats]'"
     assert said["EDF, EDF+, BDF, BDF+"] == "ready"
 
 
