@@ -27,6 +27,7 @@ _LIBRARIES: Final = {
     "mne": ("mne", "mne.io", "scipy.io", "h5py"),
     "table": ("yaml",),
     "dicom": ("pydicom", "pydicom.sr.codedict"),
+    "nwb": ("h5py",),
     "xdf": ("pyxdf",),
     "biopac": ("bioread", "bioread.headers"),
 }

@@ -31,6 +31,7 @@ BY_CONTENT: Final[dict[str, str]] = {
     "hl7_aecg": "physioprep.readers.hl7_aecg",
     "xdf": "physioprep.readers.xdf",
     "biopac": "physioprep.readers.biopac",
+    "nwb": "physioprep.readers.nwb",
     "mff": "physioprep.readers.mff",
     "egi_raw": "physioprep.readers.egi_raw",
 }
@@ -53,6 +54,7 @@ _SIGNS: Final[dict[str, Callable[[str, bytes], bool]]] = {
     "dicom": lambda _, head: head[128:132] == b"DICM" or b"1.2.840.10008." in head,
     "xdf": lambda _, head: head.startswith((b"XDF:", b"\x1f\x8b")),
     "biopac": lambda ending, _: ending == ".acq",
+    "nwb": lambda ending, _: ending == ".nwb",
     "mff": lambda _, head: not head,
     "egi_raw": lambda _, head: head[:3] == b"\0\0\0" and head[3:4] in b"\2\3\4\5\6\7",
 }
