@@ -70,6 +70,10 @@ KNOWN: Final = (
     Format("biopac", "BIOPAC AcqKnowledge", ".acq", "bioread", "clinical"),
     Format("openbci", "OpenBCI GUI 4 to 6", ".txt"),
     Format("empatica", "Empatica E4 session", "folder of .csv, .zip"),
+    Format("faros", "Bittium Faros (devicely)", "folder of .csv with meta.json", "pandas"),
+    Format("polar", "Polar Sensor Logger", ".txt .csv", "pandas"),
+    Format("apple_ecg", "Apple Watch ECG", ".csv"),
+    Format("alivecor", "AliveCor Kardia ATC", ".atc"),
     Format("muse_csv", "Mind Monitor, muse-lsl", ".csv", "pandas"),
     Format("nwb", "NWB", ".nwb", "h5py"),
 )

@@ -24,6 +24,10 @@ BY_CONTENT: Final[dict[str, str]] = {
     "philips_xml": "physioprep.readers.philips_xml",
     "openbci": "physioprep.readers.openbci",
     "empatica": "physioprep.readers.empatica",
+    "faros": "physioprep.readers.faros",
+    "polar": "physioprep.readers.polar",
+    "apple_ecg": "physioprep.readers.apple_ecg",
+    "alivecor": "physioprep.readers.alivecor",
     "muse_csv": "physioprep.readers.muse_csv",
     "muse_xml": "physioprep.readers.muse_xml",
     "cardiosoft_xml": "physioprep.readers.cardiosoft_xml",
@@ -46,6 +50,10 @@ _SIGNS: Final[dict[str, Callable[[str, bytes], bool]]] = {
     "scp": lambda _, head: head[8:10] == b"\0\0",
     "openbci": lambda _, head: b"OpenBCI" in head[:80],
     "empatica": lambda ending, head: not head or ending in (".zip", ".csv"),
+    "faros": lambda ending, head: not head or ending in (".json", ".csv"),
+    "polar": lambda _, head: b"hone timestamp" in head[:40],
+    "apple_ecg": lambda _, head: b"Watch" in head,
+    "alivecor": lambda _, head: head.startswith(b"ALIVE"),
     "muse_csv": lambda _, head: b"TP9" in head,
     **dict.fromkeys(
         ("philips_xml", "muse_xml", "cardiosoft_xml", "hl7_aecg"),
@@ -61,7 +69,7 @@ _SIGNS: Final[dict[str, Callable[[str, bytes], bool]]] = {
 #: Endings, in lower case, of files whose content is asked before anything else.
 ENDINGS: Final = (
     *(".xml", ".dcm", ".scp", ".ecg", ".ann", ".xdf", ".xdfz", ".acq", ".trc", ".e", ".nwb"),
-    *(".zip", ".hl7", ".mwf", ".mff", ".raw"),
+    *(".zip", ".hl7", ".mwf", ".mff", ".raw", ".atc"),
 )
 
 
@@ -94,6 +102,32 @@ def recognise(path: str | Path, head: bytes) -> str | None:
         if import_module(module).is_mine(where, head):
             return format
     return None
+
+
+def why_not(path: str | Path, head: bytes) -> str:
+    """Return why a file of a known vendor holds no signal.
+
+    Parameters
+    ----------
+    path : path-like
+    head : bytes
+        Its first `HEAD` bytes.
+
+    Returns
+    -------
+    str
+        Empty if it may hold one.
+
+    Examples
+    --------
+    >>> why_not("a.txt", b"Phone timestamp;RR-interval [ms]")
+    "Polar's RR-interval [ms]: no samples of a steady rate"
+    """
+    if not _SIGNS["polar"]("", head):
+        return ""
+    from physioprep.readers import polar
+
+    return polar.not_a_recording(head) if polar.is_mine(Path(path), head) else ""
 
 
 def read_head(path: str | Path) -> bytes:

@@ -24,6 +24,23 @@ MONITOR = (
     b"TimeStamp,RAW_TP9,Elements\n2021-04-05 15:48:04.000,800.5\n"
     b"2021-04-05 15:48:04.002,,blink\n2021-04-05 15:48:04.004,800.5\n"
 )
+POLAR = b"Phone timestamp;sensor timestamp [ns];timestamp [ms];ecg [uV]\n" + b"".join(
+    b"2026-07-16T21:34:53.930;%d;%.3f;%d\n" % (7692308 * at, 7.692 * at, 3 * at) for at in range(9)
+)
+APPLE = (
+    'Name,A\nDate of Birth,"Jan 1, 1980"\nRecorded Date,2020-10-19 18:40:53 +0200\n'
+    'Classification,Sinus Rhythm\nSymptoms,\nSoftware Version,1.90\nDevice,"Watch5,2"\n'
+    "Sample Rate,512 hertz\n\nLead,Lead I\nUnit,µV\n\n-3.25\n17.5\n"
+).encode()
+
+
+def _atc() -> bytes:
+    blocks = ((b"fmt ", b"\1\x2c\1\xf4\1\0\0\0"), (b"ecg ", bytes(20)), (b"ann ", bytes(10)))
+    content = b"ALIVE\0\0\0\5\0\0\0"
+    for name, data in blocks:
+        whole = name + len(data).to_bytes(4, "little") + data
+        content += whole + sum(whole).to_bytes(4, "little")
+    return content
 
 
 def _zip() -> bytes:
@@ -40,6 +57,10 @@ FILES = {
     "muse_csv": ("a.csv", MUSE),
     "mind": ("a.csv", MONITOR),
     "empatica": ("a.zip", _zip()),
+    "polar": ("a.txt", POLAR),
+    "apple_ecg": ("a.csv", APPLE),
+    "alivecor": ("a.atc", _atc()),
+    "faros": ("meta.json", b'{"start_time": "2018-10-12 16:54:12", "sample_freqs": {"ECG": 5.0}}'),
 }
 edits = st.lists(st.tuples(st.floats(0, 0.9999), st.integers(0, 255)), min_size=1, max_size=4)
 
@@ -62,6 +83,7 @@ def test_damage_gives_one_error_or_a_recording(
             data[int(where * len(data))] = value
     path = tmp_path / name
     path.write_bytes(data)
+    (tmp_path / "ECG.csv").write_text("ECG\n1.5\n2.5\n")
     format = "muse_csv" if kind == "mind" else kind
     for verify in (True, False):
         try:

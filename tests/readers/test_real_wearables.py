@@ -12,7 +12,7 @@ import pytest
 from physioprep.readers import read_recording
 
 pytestmark = pytest.mark.realdata
-FOLDERS = ("openbci_txt", "empatica_e4", "muse_csv")
+FOLDERS = ("openbci_txt", "empatica_e4", "muse_csv", "faros_csv")
 
 
 def _hash(channel: dict[str, object]) -> tuple[str, str]:

@@ -44,7 +44,7 @@ from physioprep.plain_text import quoted
 from physioprep.readers.eeglab_epochs import labels_of_epochs
 from physioprep.readers.endings import RECORDINGS, is_edf, without_ending
 from physioprep.readers.label_rows import joined
-from physioprep.readers.recognise import ENDINGS, read_head, recognise
+from physioprep.readers.recognise import ENDINGS, read_head, recognise, why_not
 from physioprep.readers.regular import read_bytes
 from physioprep.readers.table import SHARED, SUFFIXES, description_of, labels_of_trials
 from physioprep.readers.table_text import TEXT_SUFFIXES, has_described_columns
@@ -204,9 +204,15 @@ def _is_recording(path: str, root: Path, with_header: set[str]) -> bool:
 def _has_known_content(path: str, root: Path) -> bool:
     """Return whether the first bytes of a file are those of a format."""
     try:
-        return recognise(root / path, read_head(root / path)) is not None
+        head = read_head(root / path)
+        known = recognise(root / path, head) is not None
     except (OSError, UnreadableFileError):
         return False  # a link that leads nowhere, a file that may not be read
+    reason = why_not(root / path, head) if known else ""
+    walked = current_walk()
+    if reason and walked is not None:
+        walked.skipped[path] = reason
+    return known and not reason
 
 
 def _is_another(path: str, root: Path) -> bool:
