@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 from physiomodels.fields import Bounded, build
+from physiomodels.model.alignment import AlignConfig
 from physiomodels.model.masking import DualMask
 from physiomodels.model.sizes import EncoderConfig as EncoderConfig
 from physioprep.bounds import (
@@ -55,6 +56,8 @@ class PretrainConfig(Bounded):
         Weight of the error of the amplitude spectra; the samples have 1.
     checkpoint_every : int
         Steps between checkpoints, in addition to one per epoch. 0: none.
+    align : AlignConfig or None
+        A contrast with another signal, or a text, beside the masking.
     seed : int
         Of weights, order, masks and dropout.
     """
@@ -73,6 +76,7 @@ class PretrainConfig(Bounded):
     visible_weight: Annotated[float, FACTOR_OR_0] = 0.0
     spectral_weight: Annotated[float, FACTOR_OR_0] = 0.0
     checkpoint_every: Annotated[int, ZERO_OR_MORE] = 0
+    align: AlignConfig | None = None
     seed: Annotated[int, SEED] = 0
 
 

@@ -48,7 +48,10 @@ Progress = Callable[[int, int], None]
 _OWN: Final = (
     *("best", "last", "loss.csv", CHECKPOINT, "card.json", HASHES), "tensorboard", "pictures"
 )  # fmt: skip
-_WEIGHTS: Final = ("config.json", "model.safetensors", "card.json", HASHES)
+_ALIGNED: Final = "alignment"
+_WEIGHTS: Final = (
+    *("config.json", "model.safetensors", "card.json"), HASHES, _ALIGNED, f"{_ALIGNED}/{HASHES}"
+)  # fmt: skip
 #: What the list of a run's folder names: its own files, and the lists in the folders of weights.
 _LISTED: Final = ("loss.csv", CHECKPOINT, "card.json", f"best/{HASHES}", f"last/{HASHES}")
 
@@ -66,7 +69,7 @@ class PretrainResult:
         ``card.json``; ``loss.csv``; ``checkpoint.pt`` to resume from, with its ``card.json``;
         ``tensorboard/`` and ``pictures/`` where asked for.
     history : pandas.DataFrame
-        One row per epoch: epoch, step, loss, lr, windows_per_s.
+        One row per epoch: epoch, step, loss, lr, windows_per_s; with an alignment also contrast.
     """
 
     encoder: CrissCrossEncoder
@@ -262,6 +265,8 @@ class _Output:
             for name in ("last", "best") if loss <= best else ("last",):
                 with replaced(self.folder / name, _WEIGHTS) as folder:
                     run.encoder.save_pretrained(folder)
+                    if run.alignment is not None:
+                        run.alignment.save_pretrained(folder / _ALIGNED)
                     _write_card(folder, self.card | run.history[-1])
                     list_files(folder, _WEIGHTS)
         with temporary_file(self.folder / CHECKPOINT) as path:

@@ -15,10 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from physiomodels.config import PretrainConfig
+from physiomodels.model.alignment import Alignment
 from physiomodels.model.encoder import CrissCrossEncoder
-from physiomodels.model.patches import hide, to_patches
+from physiomodels.model.patches import Patches, hide, to_patches
 from physiomodels.model.weights import load_state, named
 from physiomodels.training import distributed as ranks
+from physiomodels.training.aligned import contrast, partner_of, partner_rows, text_of, text_sha256
 from physiomodels.training.balance import balance
 from physiomodels.training.checkpoint import read_checkpoint
 from physiomodels.training.data import open_stream, pretraining_rows
@@ -32,25 +34,35 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 _COUNTERS: Final = (
-    "epoch", "step", "batch", "epoch_loss", "epoch_s", "epoch_windows", "history"
+    *("epoch", "step", "batch", "epoch_loss", "epoch_contrast", "epoch_s", "epoch_windows"),
+    "history",
 )  # fmt: skip
 
 
 class _Objective(nn.Module):
     """The summed errors as a forward pass, which `DistributedDataParallel` can wrap."""
 
-    def __init__(self, encoder: CrissCrossEncoder, config: PretrainConfig) -> None:
+    def __init__(
+        self, encoder: CrissCrossEncoder, config: PretrainConfig, alignment: Alignment | None
+    ) -> None:
         super().__init__()
-        self.encoder, self.config = encoder, config
+        self.encoder, self.config, self.alignment = encoder, config, alignment
 
-    def forward(self, x: Tensor, mask: Tensor, present: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return (hidden, seen) summed errors, and how many samples each of them has."""
+    def forward(
+        self, x: Tensor, mask: Tensor, present: Tensor | None, other: Patches | Tensor | None
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor] | None]:
+        """Return (hidden, seen) summed errors, how many samples each has, and what is aligned."""
+        both = None
+        if self.alignment is not None and other is not None:
+            both = self.alignment(self.encoder(x, None, present), present, other)
+        if self.config.align is not None and not self.config.align.masking:
+            return x.new_zeros(2), torch.zeros(2, dtype=torch.float64), both
         parts = self.encoder.masked_errors(
             x, mask, present,
             spectral_weight=self.config.spectral_weight, seen=bool(self.config.visible_weight),
         )  # fmt: skip
         errors = torch.stack([error for error, _ in parts])
-        return errors, torch.tensor([count for _, count in parts], dtype=torch.float64)
+        return errors, torch.tensor([count for _, count in parts], dtype=torch.float64), both
 
 
 class PretrainingRun:
@@ -80,27 +92,46 @@ class PretrainingRun:
         self.shards, self.where = shards, where
         self.config, self.device = config, device
         self.encoder = CrissCrossEncoder(**asdict(config.encoder)).to(device).train()
-        self.objective: nn.Module = _Objective(self.encoder, config)
+        self.text = None if config.align is None else text_of(shards, config.align, where)
+        self.alignment = self._make_alignment()
+        self.objective: nn.Module = _Objective(self.encoder, config, self.alignment)
         world = ranks.world_size()
         if config.batch_size % world:
             raise ModelError(f"batch_size {config.batch_size}: {world} processes cannot share it")
         if world > 1:
-            self.objective = nn.parallel.DistributedDataParallel(self.objective)
+            # where no window of a process has a partner, its encoder takes no part
+            self.objective = nn.parallel.DistributedDataParallel(
+                self.objective, find_unused_parameters=config.align is not None
+            )
             torch.manual_seed(config.seed + (ranks.rank() << 32))  # dropout of its own
         self.optimiser = torch.optim.AdamW(
-            decay_groups([(self.encoder, config.lr)], config.weight_decay),
+            decay_groups([(part, config.lr) for part in self._trained], config.weight_decay),
             fused=device.startswith("cuda"),
         )
+        signals = [config.modality]
+        signals += [config.align.partner] if config.align and self.text is None else []
         self.stream = open_stream(
-            shards, [config.modality], config.batch_size // world, where=where, seed=config.seed
+            shards, signals, config.batch_size // world, where=where, seed=config.seed
         )
         self.batches = len(self.stream)
         self.total = config.epochs * math.ceil(self.batches / config.accumulate)
         self.epoch = self.step = self.batch = 0
-        self.epoch_loss, self.epoch_s, self.epoch_windows = 0.0, 0.0, 0
+        self.epoch_loss, self.epoch_contrast = 0.0, 0.0
+        self.epoch_s, self.epoch_windows = 0.0, 0
         self.history: list[dict[str, float]] = []
         self.latest: dict[str, float] = {}
         self._since = _Since()
+
+    def _make_alignment(self) -> Alignment | None:
+        config = self.config
+        if config.align is None:
+            return None
+        width = None if self.text is None else self.text.shape[1]
+        return Alignment(config.align, config.encoder.d_model, width).to(self.device).train()
+
+    @property
+    def _trained(self) -> list[nn.Module]:
+        return [self.encoder, *([] if self.alignment is None else [self.alignment])]
 
     def steps(self) -> Iterator[float | None]:
         """Train.
@@ -138,7 +169,8 @@ class PretrainingRun:
         self._since.add(loss, windows)
         if not last:
             return False
-        norm = nn.utils.clip_grad_norm_(self.encoder.parameters(), config.clip)
+        trained = [each for part in self._trained for each in part.parameters()]
+        norm = nn.utils.clip_grad_norm_(trained, config.clip)
         lr = config.lr * warmup_cosine(self.step, self.total, config.warmup)
         for group in self.optimiser.param_groups:
             group["lr"] = lr
@@ -157,7 +189,9 @@ class PretrainingRun:
         mask = hide(config.mask, patches, rows["index"].to(self.device), self.epoch)
         kind = torch.device(self.device).type
         with torch.autocast(kind, torch.bfloat16) if config.bf16 else contextlib.nullcontext():
-            errors, counts = self.objective(patches.x, mask, patches.present)
+            errors, counts, both = self.objective(
+                patches.x, mask, patches.present, self._partner(rows)
+            )
         start = self.batch * config.batch_size
         counted = 0.0 if ranks.repeats(start, self.stream.n_windows) else 1.0
         windows = torch.tensor([len(batch["index"])], dtype=torch.float64)
@@ -165,20 +199,43 @@ class PretrainingRun:
         weights = torch.tensor([1.0, config.visible_weight], device=self.device)
         factors = (weights / sums[:2].clamp(min=1)).to(errors.dtype) * counted
         share = (errors * factors).sum()
+        if both is not None:
+            paired = both[1] & bool(counted)
+            share = self._with_contrast(share, both[0], paired, rows["record"])
         loss = finite(float(ranks.total(share.detach())), self.step, config.lr)
         # gradients are averaged over the processes, where their sum is needed
         return share * ranks.world_size(), loss, int(sums[2])
+
+    def _partner(self, rows: dict[str, Tensor]) -> Patches | Tensor | None:
+        align = self.config.align
+        return None if align is None else partner_of(rows, align, self.text, self.device)
+
+    def _with_contrast(
+        self, masked: Tensor, both: Tensor, paired: Tensor, record: Tensor
+    ) -> Tensor:
+        """Add the contrast, which all processes know whole, as this process's share of it."""
+        align = self.config.align
+        assert align is not None
+        # windows of one record share their text, but not their seconds of another signal
+        names = None if self.text is None else record
+        found = contrast(both, paired, names, align.temperature)
+        self.epoch_contrast += float(found.detach())
+        others = found.detach() * (1 - 1 / ranks.world_size())
+        return align.masking * masked + align.weight * (found - others)
 
     def _rows(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return what this process computes of a batch."""
         name, size = self.config.modality, self.config.encoder.patch_size
         rows = pretraining_rows(batch, name)
+        n_epochs = len(rows["index"]) // len(batch["index"])
+        if self.config.align is not None:
+            cut = batch[name].shape[1] if batch[name].ndim == 4 else None
+            rows |= partner_rows(batch, self.config.align, self.text, cut)
         held = self.shards.modalities[name]
         left = self.stream.n_windows - self.batch * self.config.batch_size
         alike = held.all_present and held.all_valid
         if alike or not 1 < ranks.world_size() <= left:  # less left: a window is there twice
             return rows
-        n_epochs = len(rows["index"]) // len(batch["index"])
         return balance(rows, name, size, n_epochs * self.stream.batch_size, self.device)
 
     def _close_epoch(self) -> float:
@@ -186,10 +243,13 @@ class PretrainingRun:
         rate = self.epoch_windows / self.epoch_s
         lr = float(self.optimiser.param_groups[0]["lr"])
         row = {"epoch": self.epoch, "step": self.step, "loss": loss, "lr": lr}
+        if self.config.align is not None:
+            row["contrast"] = self.epoch_contrast / self.batches
         self.history.append(row | {"windows_per_s": round(rate, 1)})
         logger.info("epoch %d: loss %.5f, %.0f windows/s", self.epoch, loss, rate)
         self.epoch, self.batch = self.epoch + 1, 0
-        self.epoch_loss, self.epoch_s, self.epoch_windows = 0.0, 0.0, 0
+        self.epoch_loss, self.epoch_contrast = 0.0, 0.0
+        self.epoch_s, self.epoch_windows = 0.0, 0
         return loss
 
     @property
@@ -224,6 +284,8 @@ class PretrainingRun:
         return {
             "run": run,
             "encoder": self.encoder.state_dict(),
+            "alignment": None if self.alignment is None else self.alignment.state_dict(),
+            "text": text_sha256(self.text),
             "optimiser": self.optimiser.state_dict(),
             "stream": self.stream.state_dict(self.batch),
             "rng": ranks.gathered(torch.get_rng_state()),
@@ -262,6 +324,10 @@ class PretrainingRun:
 
     def _take(self, state: dict[str, Any]) -> None:
         load_state(self.encoder, state["encoder"])
+        if self.alignment is not None:
+            if state["text"] != text_sha256(self.text):
+                raise ModelError("a checkpoint of other text vectors")
+            load_state(self.alignment, state["alignment"])
         self.optimiser.load_state_dict(state["optimiser"])
         for name in _COUNTERS:
             setattr(self, name, state["counters"][name])
