@@ -75,6 +75,7 @@ KNOWN: Final = (
     Format("apple_ecg", "Apple Watch ECG", ".csv"),
     Format("alivecor", "AliveCor Kardia ATC", ".atc"),
     Format("muse_csv", "Mind Monitor, muse-lsl", ".csv", "pandas"),
+    Format("micromed", "Micromed", ".trc"),
     Format("nwb", "NWB", ".nwb", "h5py"),
 )
 

@@ -36,6 +36,7 @@ BY_CONTENT: Final[dict[str, str]] = {
     "xdf": "physioprep.readers.xdf",
     "biopac": "physioprep.readers.biopac",
     "nwb": "physioprep.readers.nwb",
+    "micromed": "physioprep.readers.micromed",
     "mff": "physioprep.readers.mff",
     "egi_raw": "physioprep.readers.egi_raw",
 }
@@ -63,6 +64,7 @@ _SIGNS: Final[dict[str, Callable[[str, bytes], bool]]] = {
     "xdf": lambda _, head: head.startswith((b"XDF:", b"\x1f\x8b")),
     "biopac": lambda ending, _: ending == ".acq",
     "nwb": lambda ending, _: ending == ".nwb",
+    "micromed": lambda _, head: b"MICROMED" in head[:12] or head[176:184] == b"ORDER   ",
     "mff": lambda _, head: not head,
     "egi_raw": lambda _, head: head[:3] == b"\0\0\0" and head[3:4] in b"\2\3\4\5\6\7",
 }
