@@ -12,7 +12,7 @@ import typer
 import physioprep as pp
 from physioprep import cli_pipeline, cli_shard, cli_train, console
 from physioprep.cli_errors import OneLineErrors
-from physioprep.cli_options import Corpus, Json, Overwrite, Scheduler, Workers
+from physioprep.cli_options import Corpus, Json, Overwrite, Scheduler, VendorLabels, Workers
 from physioprep.cli_words import Verbs
 from physioprep.errors import PhysioprepError
 from physioprep.limits import MIN_ADDRESS_SPACE_BYTES
@@ -102,6 +102,7 @@ def scan(
         str | None,
         typer.Option(help="Column of --join: record_id, study_id, subject_id; or NAME=session …"),
     ] = None,
+    labels: VendorLabels = None,
     pseudonym_key: Annotated[
         Path | None,
         typer.Option(help="File with a secret: ids of people in clinical files become its HMAC."),
@@ -133,6 +134,7 @@ def scan(
             pattern=pattern,
             join=join,
             on=on,
+            labels=labels,
             pseudonym_key=pseudonym_key,
             shift_dates=shift_dates,
             scheduler=scheduler,

@@ -40,6 +40,13 @@ Device = Annotated[
         "time."
     ),
 ]
+VendorLabels = Annotated[
+    str | None,
+    typer.Option(
+        help="vendor: labels of the measurements and statements in clinical files; or a YAML file "
+        "that says which."
+    ),
+]
 
 
 def by_modality(texts: list[str]) -> dict[str, str]:

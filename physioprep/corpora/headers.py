@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -15,6 +16,7 @@ from physioprep.corpora import corpus_module
 from physioprep.corpora.entry import FOLDER_ENDINGS, Entry, LabelValue
 from physioprep.corpora.faults import LONGEST_NAME, faults_by_record, faults_by_signal
 from physioprep.corpora.people import People, shifted, with_person
+from physioprep.corpora.vendor_labels import Rules, with_vendor_labels
 from physioprep.errors import PhysioprepError
 from physioprep.facts import Facts, load_facts
 from physioprep.harmonise.timeline import timeline_length
@@ -63,7 +65,8 @@ def read_rows(job: Mapping[str, Any], item: Mapping[str, Any]) -> list[Row]:
     ----------
     job : mapping
         ``"corpus"``: its name; ``"folder"``: where it is, absolute; ``"people"``: as `People` of
-        `physioprep.corpora.people` gives it.
+        `physioprep.corpora.people` gives it; ``"labels"``: as `read_rules` of
+        `physioprep.corpora.vendor_labels` gives them, in JSON.
     item : mapping
         ``"entries"``: recordings, as `Entry.to_json` gives them.
 
@@ -98,21 +101,25 @@ def failed_row(job: Mapping[str, Any], entry: Sequence[Any], cause: str) -> Row:
     return _reader(*_settings(job)).without_header(found, error)
 
 
-def _settings(job: Mapping[str, Any]) -> tuple[str, str, str, bool, bool]:
+def _settings(job: Mapping[str, Any]) -> tuple[str, str, str, bool, bool, str]:
     people = job["people"]
-    return job["corpus"], job["folder"], people["key"], people["numbered"], people["shift"]
+    key, numbered, shift = (people[name] for name in ("key", "numbered", "shift"))
+    return job["corpus"], job["folder"], key, numbered, shift, job.get("labels", "null")
 
 
 @lru_cache(maxsize=8)
-def _reader(corpus: str, folder: str, key: str, numbered: bool, shift: bool) -> _HeaderReader:
-    return _HeaderReader(corpus, folder, People(bytes.fromhex(key), numbered, shift))
+def _reader(
+    corpus: str, folder: str, key: str, numbered: bool, shift: bool, labels: str
+) -> _HeaderReader:
+    people = People(bytes.fromhex(key), numbered, shift)
+    return _HeaderReader(corpus, folder, people, json.loads(labels))
 
 
 class _HeaderReader:
     """What the headers of a corpus are read with; one per process and corpus."""
 
-    def __init__(self, corpus: str, folder: str, people: People) -> None:
-        self.key, self._people = people.key, people
+    def __init__(self, corpus: str, folder: str, people: People, labels: Rules | None) -> None:
+        self.key, self._people, self._labels = people.key, people, labels
         facts, module = load_facts(corpus), corpus_module(corpus)
         self._folder, self._prefix = folder, f"{folder}{os.sep}"
         self._describe = getattr(module, "describe", None)
@@ -137,6 +144,7 @@ class _HeaderReader:
                 if self._describe is not None:
                     entry = self._describe(entry, header)
                 entry = with_person(entry, header.metadata, numbered=self._people.numbered)
+                entry = with_vendor_labels(entry, header.metadata, self._labels)
                 groups = self._groups(header)
         except (PhysioprepError, OSError) as refused:
             return self.without_header(entry, self._relative(str(refused)))

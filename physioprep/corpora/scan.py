@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from physioprep.corpora.people import People, number_people, people_of
 from physioprep.corpora.summary import table_notes
 from physioprep.corpora.twice import twice_notes
 from physioprep.corpora.unknown_units import unit_notes
+from physioprep.corpora.vendor_labels import Rules, empty_labels, read_rules
 from physioprep.errors import CorpusError
 from physioprep.facts import Facts, load_facts
 from physioprep.manifest import make_manifest
@@ -52,6 +54,7 @@ class _Runner:
     client: Any  # of the cluster that runs headers and hashes
     phases: int
     people: People
+    labels: Rules | None
 
 
 def scan(
@@ -65,6 +68,7 @@ def scan(
     pattern: str | None = None,
     join: str | Path | None = None,
     on: str | None = None,
+    labels: str | Path | None = None,
     pseudonym_key: str | Path | None = None,
     shift_dates: bool = False,
     progress: Progress | None = None,
@@ -102,6 +106,9 @@ def scan(
         CSV or TSV whose columns become labels; misses on both sides are in the notes.
     on : str, optional
         Its column of records, studies or subjects, see `physioprep.corpora.join.read_join`.
+    labels : path-like, optional
+        ``"vendor"``, or a YAML file that says which labels are made of the measurements and
+        statements in clinical files, see `physioprep.corpora.vendor_labels`.
     pseudonym_key : path-like, optional
         File with a secret of 16 bytes or more. Subjects that only a clinical file names become the
         HMAC-SHA256 of their id: the same under the same key. By default they are numbered:
@@ -138,12 +145,12 @@ def scan(
     """
     choose_scheduler(scheduler, workers, "sync", CorpusError)  # refuse it before any work
     table = read_join(join, on)
-    people = people_of(pseudonym_key, shift_dates=shift_dates)
+    people, rules = people_of(pseudonym_key, shift_dates=shift_dates), read_rules(labels)
     with (
         not_taken.walking() as walked,
         one_cluster(scheduler, workers, announce, CorpusError) as client,
     ):
-        runner = _Runner(scheduler, workers, progress, client, 2 if hashes else 1, people)
+        runner = _Runner(scheduler, workers, progress, client, 2 if hashes else 1, people, rules)
         if is_remote(root):
             columns = _scan_url(str(root).rstrip("/"), corpus, version, pattern, runner)
         else:
@@ -154,6 +161,7 @@ def scan(
     failed = sum(error is not None for error in columns["error"])
     log.info("%s: %d recordings, %d with an error", corpus, len(columns["record_id"]), failed)
     joined = [] if table is None else [join_table(columns, table)]
+    joined += empty_labels(columns, rules)
     manifest = make_manifest(columns)
     taken = [*_files_of(columns), *(path.partition("#")[0] for path in columns["path"])]
     units = unit_notes(*(columns[name] for name in ("record_id", "channels", "units")))
@@ -252,6 +260,7 @@ def _scan_headers(
     elif facts.versions:
         facts.version(version)  # raises where it is not one of them
     job = {"corpus": corpus, "folder": str(folder), "people": runner.people.to_json()}
+    job["labels"] = json.dumps(runner.labels)
     columns = _read_headers(entries, job, runner)
     columns["corpus"] = [corpus] * len(entries)
     columns["corpus_version"] = [version] * len(entries)

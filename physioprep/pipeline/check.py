@@ -233,6 +233,8 @@ def _check_input(option: str, name: str, made: Sequence[str], out: Path) -> None
 
 
 def _check_scan(arguments: Arguments, place: Place) -> None:
+    from physioprep.corpora.people import people_of
+    from physioprep.corpora.vendor_labels import VENDOR, read_rules
     from physioprep.facts import load_facts
     from physioprep.pipeline.data_steps import high_rule
 
@@ -243,6 +245,11 @@ def _check_scan(arguments: Arguments, place: Place) -> None:
     table = arguments.get("join")
     if table is not None and not (place.raw / local_path(table, RecipeError)).exists():
         raise RecipeError(f"join: {place.raw / table}: no such table in the raw data")
+    labels = arguments.get("labels")
+    if labels is not None:
+        is_file = labels != VENDOR
+        read_rules(place.raw / local_path(labels, RecipeError) if is_file else labels)
+    people_of(arguments.get("pseudonym_key"), shift_dates=False)
     for name, rule in (arguments.get("high") or {}).items():
         high_rule(name, rule)
 

@@ -74,7 +74,7 @@ def _of_corpus(arguments: Mapping[str, Any]) -> Labels:
     from physioprep.facts import load_facts
 
     corpus = arguments["corpus"]
-    if corpus in _ANY:
+    if corpus in _ANY or arguments.get("join") or arguments.get("labels"):
         return None
     names = [label.name for label in load_facts(corpus).labels]
     high = [f"{name}_high" for name in arguments.get("high") or {}]

@@ -30,6 +30,9 @@ def scan(
     high: Mapping[str, str] | None = None,
     join: str | None = None,
     on: str | None = None,
+    labels: str | None = None,
+    pseudonym_key: str | None = None,
+    shift_dates: bool = False,
     hashes: bool = True,
 ) -> Summary:
     """Scan ``raw/root`` as `corpus` into the manifest `out`.
@@ -49,6 +52,14 @@ def scan(
     join, on : str, optional
         Table in the raw folder whose columns become labels, and its column of records, studies or
         subjects.
+    labels : str, optional
+        ``vendor``, or a YAML file in the raw folder: labels of what clinical files say, see
+        `physioprep.corpora.vendor_labels`.
+    pseudonym_key : str, optional
+        File with the secret of pseudonyms and shifts of dates: from the folder in which the run
+        begins, since it does not belong to the data.
+    shift_dates : bool
+        Move the starts of recordings into the past, all of a person by the same number of days.
     hashes : bool
         Hash every file. Where an ingest follows, it hashes what it reads: with false, each file is
         read and hashed once, and the manifest has no hashes.
@@ -69,12 +80,15 @@ def scan(
     from physioprep.corpora.flag_kinds import count_kinds
     from physioprep.corpora.scan import scan as scan_corpus
     from physioprep.corpora.summary import summary_of
+    from physioprep.corpora.vendor_labels import VENDOR
     from physioprep.manifest import write_manifest
 
     with console.progress_bar(f"scan {corpus}") as advance:
         manifest = scan_corpus(
             place.raw / root, corpus, scheduler=place.scheduler, workers=place.workers,
             join=None if join is None else place.raw / join, on=on, hashes=hashes, progress=advance,
+            labels=labels if labels in (None, VENDOR) else place.raw / labels,
+            pseudonym_key=pseudonym_key, shift_dates=shift_dates,
         )  # fmt: skip
     for name, rule in (high or {}).items():
         manifest[f"label_{name}_high"] = high_or_low(manifest, f"label_{name}", rule)

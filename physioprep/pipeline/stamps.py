@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -69,9 +70,19 @@ def stamps_of(origin: Origin, steps: Sequence[Step]) -> list[str]:
     """
     stamp, stamps = origin.files, []
     for step in steps:
-        stamp = _digest([stamp, step.verb, dict(step.arguments), origin.version])
+        held = [stamp, step.verb, dict(step.arguments), origin.version]
+        key = step.arguments.get("pseudonym_key")
+        stamp = _digest(held if key is None else [*held, _mark_of(str(key))])
         stamps.append(stamp)
     return stamps
+
+
+def _mark_of(key_file: str) -> str:
+    """Return what another key has another of, and nobody gets a key from."""
+    try:
+        return hmac.new(Path(key_file).read_bytes().strip(), b"stamp", "sha256").hexdigest()
+    except OSError:  # the check of the step says so
+        return ""
 
 
 def completed(
