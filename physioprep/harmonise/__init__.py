@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from physioprep.harmonise.apply import plan_groups as plan_groups
     from physioprep.harmonise.recipe import Recipe as Recipe
     from physioprep.harmonise.recipe import load_recipe as load_recipe
+    from physioprep.harmonise.together import harmonise_array as harmonise_array
     from physioprep.harmonise.together import harmonise_together as harmonise_together
     from physioprep.harmonise.together import shape_of as shape_of
 
@@ -35,6 +36,7 @@ _HOME = {
     "plan_groups": "apply",
     "Recipe": "recipe",
     "load_recipe": "recipe",
+    "harmonise_array": "together",
     "harmonise_together": "together",
     "shape_of": "together",
 }
@@ -47,6 +49,7 @@ __all__ = [
     "UnknownChannelError",
     "canonical_channel",
     "harmonise",
+    "harmonise_array",
     "harmonise_blocks",
     "harmonise_together",
     "load_recipe",

@@ -6,12 +6,13 @@ are those that `harmonise` gives, bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.harmonise.apply import combine
+from physioprep.harmonise.apply import combine, harmonise
 from physioprep.harmonise.chain import BLOCK, Chain
 from physioprep.harmonise.finish import finish
 from physioprep.harmonise.harmonised_group import HarmonisedGroup
@@ -20,7 +21,7 @@ from physioprep.harmonise.plan import GroupPlan, ModalityOf, plan_groups
 from physioprep.harmonise.quantise import quantise
 from physioprep.harmonise.recipe import Recipe
 from physioprep.harmonise.steps import Rows, to_steps, valid_samples
-from physioprep.recording import BAD_CHANNEL, Recording
+from physioprep.recording import BAD_CHANNEL, GroupHeader, Recording, SignalGroup
 
 
 def shape_of(recording: Recording) -> Hashable:
@@ -80,21 +81,97 @@ def harmonise_together(
     if recipe.native or not recordings:
         return [None] * len(recordings)
     plans = plan_groups(recordings[0].groups, recipe, modality_of)
-    if not all(_is_plain(plan, recipe.modalities[plan.modality]) for plan in plans.values()):
+    if not _all_plain(plans, recipe):
         return [None] * len(recordings)
-    result: list[dict[str, HarmonisedGroup] | None] = [{} for _ in recordings]
+    stacked = {key: _stacked(recordings, plan) for key, plan in plans.items()}
+    missing = np.any([_missing(rows, len(recordings)) for rows in stacked.values()], axis=0)
+    if missing.any():
+        whole = [each for each, bad in zip(recordings, missing, strict=True) if not bad]
+        found = iter(harmonise_together(whole, recipe, modality_of))
+        return [None if bad else next(found) for bad in missing]
+    return _of_plans(plans, stacked, recordings[0].groups, recipe, len(recordings))
+
+
+def harmonise_array(
+    group: GroupHeader,
+    samples: NDArray[np.generic],
+    recipe: Recipe,
+    modality_of: ModalityOf | None = None,
+) -> Sequence[Mapping[str, HarmonisedGroup] | None]:
+    """Apply a recipe to recordings of one signal group each, with one header.
+
+    Parameters
+    ----------
+    group : GroupHeader
+        Of all of them; without gaps.
+    samples : ndarray of integers, shape (recording, channel, sample)
+        As in the source files.
+    recipe : Recipe
+        What to make of them.
+    modality_of : callable, optional
+        As in `harmonise`.
+
+    Returns
+    -------
+    sequence of (mapping of str to HarmonisedGroup, or None)
+        What `harmonise` returns for each; the samples may be views of `samples`. None where
+        `harmonise` must do it, as for `harmonise_together`.
+    """
+    n = len(samples)
+    if not n:
+        return []
+    if recipe.native:
+        return _native(group, samples, recipe, modality_of)
+    plans = plan_groups((group,), recipe, modality_of)
+    if not _all_plain(plans, recipe):
+        return [None] * n
+    stacked = {key: _rows(group, samples, plan) for key, plan in plans.items()}
+    missing = np.any([_missing(rows, n) for rows in stacked.values()], axis=0)
+    if missing.any():
+        found = iter(harmonise_array(group, samples[~missing], recipe, modality_of))
+        return [None if bad else next(found) for bad in missing]
+    return _of_plans(plans, stacked, (group,), recipe, n)
+
+
+def _native(
+    group: GroupHeader,
+    samples: NDArray[np.generic],
+    recipe: Recipe,
+    modality_of: ModalityOf | None,
+) -> list[dict[str, HarmonisedGroup]]:
+    """Describe the first recording as `harmonise` does: of the others only the samples differ."""
+    first = SignalGroup(**vars(group), digital=samples[0])
+    plans = plan_groups((group,), recipe, modality_of)
+    described = harmonise(Recording(Path(), "", (first,), ()), recipe, modality_of)
+    result: list[dict[str, HarmonisedGroup]] = [{} for _ in samples]
     for key, plan in plans.items():
-        rows, missing = _stacked(recordings, plan)
-        if missing.any():
-            whole = [each for each, bad in zip(recordings, missing, strict=True) if not bad]
-            found = iter(harmonise_together(whole, recipe, modality_of))
-            return [None if bad else next(found) for bad in missing]
-        of_recipe = recipe.modalities[plan.modality]
-        chain = of_recipe.chain(recordings[0].groups[plan.inputs[0][0]].sampling_rate)
-        for groups, group in zip(result, _modality(rows, chain, plan, of_recipe), strict=True):
-            assert groups is not None
-            groups[key] = group
+        channels = [channel for _, channel in plan.inputs]
+        whole = channels == list(range(samples.shape[1]))
+        fields = vars(described[key])
+        for groups, digital in zip(result, samples, strict=True):
+            own = digital if whole else digital[channels]
+            groups[key] = HarmonisedGroup(**{**fields, "digital": own})
     return result
+
+
+def _all_plain(plans: Mapping[str, GroupPlan], recipe: Recipe) -> bool:
+    return all(_is_plain(plan, recipe.modalities[plan.modality]) for plan in plans.values())
+
+
+def _of_plans(
+    plans: Mapping[str, GroupPlan],
+    stacked: Mapping[str, Rows],
+    groups: Sequence[GroupHeader],
+    recipe: Recipe,
+    n: int,
+) -> list[dict[str, HarmonisedGroup] | None]:
+    result: list[dict[str, HarmonisedGroup]] = [{} for _ in range(n)]
+    for key, plan in plans.items():
+        of_recipe = recipe.modalities[plan.modality]
+        chain = of_recipe.chain(groups[plan.inputs[0][0]].sampling_rate)
+        for own, group in zip(result, _modality(stacked[key], chain, plan, of_recipe), strict=True):
+            own[key] = group
+    return [*result]
 
 
 def _is_plain(plan: GroupPlan, recipe: ModalityRecipe) -> bool:
@@ -102,8 +179,8 @@ def _is_plain(plan: GroupPlan, recipe: ModalityRecipe) -> bool:
     return one_rate and 0 < plan.n_samples <= BLOCK and not recipe.baseline_median_s
 
 
-def _stacked(recordings: Sequence[Recording], plan: GroupPlan) -> tuple[Rows, NDArray[np.bool_]]:
-    """Return the input channels of all recordings, and in which of these samples are missing."""
+def _stacked(recordings: Sequence[Recording], plan: GroupPlan) -> Rows:
+    """Return the input channels of all recordings."""
     index = plan.inputs[0][0]
     groups = [recording.groups[index] for recording in recordings]
     channels = np.array([channel for _, channel in plan.inputs])
@@ -117,10 +194,27 @@ def _stacked(recordings: Sequence[Recording], plan: GroupPlan) -> tuple[Rows, ND
     gain = np.concatenate([group.gain[channels] for group in groups])
     baseline = np.concatenate([group.baseline[channels] for group in groups])
     valid = valid_samples(samples, invalid)
-    missing = np.zeros(len(groups), bool)
-    if valid is not None:
-        missing |= ~valid.reshape(len(groups), -1).all(axis=1)
-    return Rows(samples, None, gain, baseline, np.tile(plan.factors, len(groups))), missing
+    return Rows(samples, valid, gain, baseline, np.tile(plan.factors, len(groups)))
+
+
+def _rows(group: GroupHeader, samples: NDArray[np.generic], plan: GroupPlan) -> Rows:
+    """Return the input channels of recordings with one header."""
+    channels, n = [channel for _, channel in plan.inputs], len(samples)
+    if channels != list(range(samples.shape[1])):
+        samples = samples[:, channels]
+    rows = samples.reshape(-1, samples.shape[2])
+    gain, baseline, invalid = (
+        np.tile(values[channels], n) for values in (group.gain, group.baseline, group.invalid)
+    )
+    valid = valid_samples(rows, invalid)
+    return Rows(rows, valid, gain, baseline, np.tile(plan.factors, n))
+
+
+def _missing(rows: Rows, n: int) -> NDArray[np.bool_]:
+    """Return in which of `n` recordings samples are missing."""
+    if rows.valid is None:
+        return np.zeros(n, bool)
+    return np.asarray(~rows.valid.reshape(n, -1).all(axis=1))
 
 
 def _modality(

@@ -78,6 +78,37 @@ def check_confined(name: str | Path) -> None:
     raise UnreadableFileError(name, f"lies outside the folder of {which}")
 
 
+def inside_but_for_links(name: str | Path) -> set[str] | None:
+    """Return whether a file, if it is no link, may be opened by this thread.
+
+    Parameters
+    ----------
+    name : path-like
+
+    Returns
+    -------
+    set of str or None
+        Where to add the name of a file that was opened and is no link: `check_confined` does not
+        look at it again. None where it must look at it first.
+    """
+    held = _confined.get()
+    text = os.fspath(name)
+    if held is None or text[:1] != "/":
+        return None
+    parent, _, base = text.rpartition("/")
+    if base in ("", ".", "..") or not (
+        parent == held[0] or _is_below(_real(parent or "/"), held[0])
+    ):
+        return None
+    return held[2]
+
+
+def _is_below(real: str, folder: str) -> bool:
+    """Return whether a real path is a folder, when all its links are followed, or lies in it."""
+    top = _real(folder if folder[:1] == "/" else f"{os.getcwd()}/{folder}")  # noqa: PTH109
+    return real == top or real.startswith(top if top.endswith("/") else top + "/")
+
+
 def is_inside(name: str, folder: str) -> bool:
     """Return whether a file lies in a folder when all links are followed.
 
@@ -107,8 +138,7 @@ def is_inside(name: str, folder: str) -> bool:
         return True
     else:
         real = f"{_real(parent or '/').rstrip('/')}/{base}"
-    top = _real(folder if folder[:1] == "/" else f"{os.getcwd()}/{folder}")  # noqa: PTH109
-    return real == top or real.startswith(top if top.endswith("/") else top + "/")
+    return _is_below(real, folder)
 
 
 @lru_cache(maxsize=4096)  # the folders of a corpus are looked at for each of its files

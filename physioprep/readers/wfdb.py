@@ -10,9 +10,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from physioprep.errors import UnreadableFileError
 from physioprep.limits import MAX_WFDB_HEADER_BYTES, check
-from physioprep.readers import wfdb_annotations, wfdb_segments
+from physioprep.readers import wfdb_annotations, wfdb_kinds, wfdb_plain, wfdb_segments
 from physioprep.readers.regular import opened
 from physioprep.readers.wfdb_header import RecordHeader, SignalLine, parse_header
 from physioprep.readers.wfdb_record import (
@@ -24,7 +26,7 @@ from physioprep.readers.wfdb_record import (
     shorter_files,
     signal_files,
 )
-from physioprep.recording import Header, Recording
+from physioprep.recording import Header, Recording, SignalGroup
 
 _USUAL_HEADER = 1 << 14
 
@@ -105,7 +107,12 @@ def read(path: Path, verify: bool = True) -> Recording:
     >>> read(folder / "a").metadata["checksums"]
     ['verified']
     """
-    path, record = load(path)
+    path, name, text = _text_of(path)
+    twin = wfdb_kinds.recognise(text, name)
+    usual = _read_plain(path, name, twin, verify) if twin is not None else None
+    if usual is not None:
+        return usual
+    record = _parsed(path, name, text, twin)
     metadata: dict[str, Any]
     if record.segments:
         layout = wfdb_segments.plan(path, record, load)
@@ -144,9 +151,17 @@ def load(path: Path) -> tuple[Path, RecordHeader]:
     UnreadableFileError
         The header is missing, malformed, over a limit, or no file.
     """
-    if not path.name.endswith(".hea"):
-        beside = path.with_name(path.name + ".hea")
+    path, name, text = _text_of(path)
+    return path, _parsed(path, name, text, wfdb_kinds.recognise(text, name))
+
+
+def _text_of(path: Path) -> tuple[Path, str, str]:
+    """Return the path of a header, its name without the ending, and its text."""
+    name = path.name
+    if not name.endswith(".hea"):
+        beside = path.with_name(name + ".hea")
         path = beside if os.path.isfile(beside) else path.with_suffix(".hea")  # noqa: PTH113
+        name = path.name
     try:
         with opened(path) as file:
             raw = os.read(file, _USUAL_HEADER)  # asking for more would allocate more
@@ -159,7 +174,54 @@ def load(path: Path) -> tuple[Path, RecordHeader]:
         text = raw.decode()
     except UnicodeDecodeError:
         text = raw.decode("latin-1")
-    return path, parse_header(text, path)
+    return path, name.removesuffix(".hea"), text
+
+
+def _parsed(path: Path, name: str, text: str, twin: wfdb_kinds.Twin | None) -> RecordHeader:
+    if twin is not None:
+        return wfdb_kinds.header_of(twin, name)
+    record = parse_header(text, path)
+    wfdb_kinds.learn(text, name, record)
+    return record
+
+
+def _read_plain(path: Path, name: str, twin: wfdb_kinds.Twin, verify: bool) -> Recording | None:
+    """Read a record of the usual kind; None where it is not, or anything is wrong with it."""
+    plain = wfdb_plain.fits(twin)
+    if plain is None:
+        return None
+    file = path.parent / f"{name}{twin.kind.suffix}"
+    n_frames, n_signals = twin.head.n_frames, len(plain.channels)
+    data = wfdb_plain.read_file(str(file), plain, n_frames)
+    if data is None:
+        return None
+    digital = np.empty((n_signals, n_frames), wfdb_plain.dtype_for(plain))
+    wfdb_plain.decode(data, plain, digital)
+    states, differs = ["not verified"] * n_signals, []
+    if verify:
+        stated, wrong = wfdb_plain.checksum_states(digital, np.array(twin.numbers[1::2]))
+        if wrong.any():
+            return None
+        states = ["verified" if each else "not stated" for each in stated.tolist()]
+        pairs = zip(twin.numbers[::2], digital[:, 0].tolist(), strict=True)
+        differs = [number for number, (first, found) in enumerate(pairs) if first != found]
+    group = SignalGroup(
+        plain.channels,
+        plain.units,
+        twin.head.frame_rate,
+        n_frames,
+        plain.gain.copy(),
+        plain.baseline.copy(),
+        plain.invalid.copy(),
+        digital=digital,
+    )
+    record = wfdb_kinds.header_of(twin, name)
+    metadata = describe(record, record.signals)
+    metadata |= {"checksums": states, "initial_value_differs": differs}
+    beside = _annotations(path, (file,), record.frame_rate)
+    beside.in_metadata(metadata)
+    columns, files = wfdb_annotations.merge(beside.tables), (path, file, *beside.files)
+    return Recording(path, "wfdb", (group,), files, record.start_time, metadata, columns)
 
 
 def describe(record: RecordHeader, signals: tuple[SignalLine, ...]) -> dict[str, Any]:

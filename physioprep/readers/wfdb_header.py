@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import date, datetime, time
+from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
+from physioprep.readers.wfdb_start import start_of
 
 DEFAULT_RATE_HZ = 250.0
 DEFAULT_GAIN = 200.0
@@ -111,11 +112,7 @@ _FORMAT = re.compile(r"(\d{1,4})(?:x(\d{1,9}))?(?::(\d{1,9}))?(?:\+(\d{1,15}))?"
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
 _GAIN = re.compile(rf"({_NUMBER})(?:\(({_NUMBER})\))?(?:/(\S+))?", re.ASCII)
 _RATE = re.compile(rf"({_NUMBER})(?:/({_NUMBER}(?:\({_NUMBER}\))?))?", re.ASCII)
-_TIME = re.compile(r"(?:(?:(\d{1,2}):)?(\d{1,2}):)?(\d{1,2})(?:\.(\d{1,9}))?", re.ASCII)
-_DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
-_WORDY_DATE = re.compile(r"(\d{1,2})-([A-Za-z]{3})-(\d{4})", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"
 
 
 def parse_header(text: str, path: Path) -> RecordHeader:
@@ -157,7 +154,7 @@ def parse_header(text: str, path: Path) -> RecordHeader:
             lines.append(line)
     if not lines:
         raise UnreadableFileError(path, "an empty WFDB header")
-    record, n_segments = _record_line(lines[0], path)
+    record, n_segments = parse_record_line(lines[0], path)
     body, expected = lines[1:], n_segments or record.n_signals
     if len(body) != expected:
         what = "segments" if n_segments else "signals"
@@ -174,8 +171,27 @@ def parse_header(text: str, path: Path) -> RecordHeader:
     return RecordHeader._make(described)  # _replace takes three times as long
 
 
-def _record_line(line: str, path: Path) -> tuple[RecordHeader, int]:
-    """Parse the first line; return the header so far and the number of segments (0: single)."""
+def parse_record_line(line: str, path: Path) -> tuple[RecordHeader, int]:
+    """Parse the first line of a header.
+
+    Parameters
+    ----------
+    line : str
+    path : Path
+        Named in errors; its name is compared with that of the record.
+
+    Returns
+    -------
+    record : RecordHeader
+        The header so far.
+    n_segments : int
+        0 for a single-segment record.
+
+    Raises
+    ------
+    UnreadableFileError
+        It is none.
+    """
     fields = line.split()
     name, _, n_segments_text = fields[0].partition("/")
     notes = []
@@ -198,7 +214,7 @@ def _record_line(line: str, path: Path) -> tuple[RecordHeader, int]:
         notes.append(f"states no sampling rate: {rate:g} Hz, the default of the format")
     n_frames = _count(fields[3], "number of samples", path) if len(fields) > 3 else 0
     limits.check(path, n_frames, limits.MAX_SAMPLES, "samples per signal")
-    base_time, base_date, start, note = _start(tuple(fields[4:]))
+    base_time, base_date, start, note = start_of(tuple(fields[4:]))
     if note:
         notes.append(note)
     return (
@@ -215,44 +231,6 @@ def _rate(text: str) -> tuple[float, str]:
     """Parse ``360/1000(0)`` into rate (NaN if it is none) and counter."""
     match = _RATE.fullmatch(text)
     return (float(match[1]), match[2] or "") if match else (math.nan, "")
-
-
-@lru_cache(maxsize=512)
-def _start(fields: tuple[str, ...]) -> tuple[str, str, datetime | None, str]:
-    """Read base time and date; some Challenge headers have them in reverse order."""
-    if not fields:
-        return "", "", None, ""
-    note = ""
-    if len(fields) == 2 and _TIME.fullmatch(fields[1]) and not _TIME.fullmatch(fields[0]):
-        fields, note = fields[::-1], "start date stands before start time"
-    clock = _clock(fields[0])
-    day = _day(fields[1]) if len(fields) > 1 else None
-    if clock is None or (len(fields) > 1 and day is None):
-        note = f"unreadable start time {' '.join(fields)!r}"
-    start = datetime.combine(day, clock) if day and clock is not None else None
-    return fields[0], fields[1] if len(fields) > 1 else "", start, note
-
-
-def _clock(text: str) -> time | None:
-    match = _TIME.fullmatch(text)
-    if not match:
-        return None
-    hour, minute, second, fraction = match.groups("0")
-    try:
-        return time(int(hour), int(minute), int(second), int(f"{fraction:0<6}"[:6]))
-    except ValueError:
-        return None
-
-
-def _day(text: str) -> date | None:
-    try:
-        if match := _DATE.fullmatch(text):
-            return date(int(match[3]), int(match[2]), int(match[1]))
-        if match := _WORDY_DATE.fullmatch(text):
-            return date(int(match[3]), _MONTHS.index(match[2].lower()) // 4 + 1, int(match[1]))
-    except ValueError:
-        pass
-    return None
 
 
 def _full_lines(body: list[str], path: Path) -> tuple[SignalLine, ...] | None:

@@ -47,6 +47,7 @@ def test_a_fault_of_the_software_is_told_from_a_bad_file(
         return read(record, **options)
 
     monkeypatch.setattr(block, "read_source", faulty)
+    monkeypatch.setattr(block.Alike, "take", lambda *_: None)  # which leaves it to that one
     result = pp.ingest(manifest, tmp_path / "a.zarr", "native", scheduler="sync")
     assert len(result.quarantined) == 1
     row = pp.open_store(tmp_path / "a.zarr").quarantine.iloc[0]

@@ -122,6 +122,26 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
     return entries
 
 
+def holds_no_labels(file: str) -> bool:
+    """Return whether a listed file is none that `read_listed_annotations` would look into.
+
+    Parameters
+    ----------
+    file : str
+        Name of a file in a row.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> holds_no_labels("a/b.hea"), holds_no_labels("a/b.tse")
+    (True, False)
+    """
+    return file.endswith((".hea", ".dat", ".mat"))
+
+
 def read_listed_annotations(
     path: Path, files: Sequence[Path], row: Mapping[str, Any]
 ) -> Mapping[str, NDArray[Any]]:

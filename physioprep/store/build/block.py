@@ -7,12 +7,10 @@ receives the path of the working folder and the number of the block; it never re
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +21,8 @@ from physioprep.atomic import sync_all, write_bytes
 from physioprep.errors import PhysioprepError
 from physioprep.readers.unexpected import unexpected_traceback
 from physioprep.recording import reader_flags
+from physioprep.store.build.alike import Alike, Done, Row
+from physioprep.store.build.annotations import join_annotations
 from physioprep.store.build.journal import Entry, Failure, write_entry
 from physioprep.store.build.result import CHECKSUM
 from physioprep.store.build.sources import (
@@ -41,7 +41,7 @@ from physioprep.store.build.work import (
     Job,
     shard_path,
 )
-from physioprep.store.build.writer import GroupWriter
+from physioprep.store.build.writer import GroupWriter, fill_rows
 from physioprep.store.format.codec import pack_shard
 from physioprep.store.format.layout import GroupLayout
 
@@ -65,6 +65,7 @@ class _Read:
     recording: Recording | None
     n_values: int = 0
     shape: Hashable = None  # None: to be done by itself
+    row: Row | None = None  # its samples are in an array
 
 
 def run_planned(
@@ -138,6 +139,7 @@ class _Block:
         # Alone, each record is done by itself, so that the trace names the one that kills.
         self.crashed, self.together = crashed or {}, crashed is None
         self.waiting: list[_Read] = []
+        self.alike = Alike(job, TOGETHER)
         self.layouts = {layout.name: layout for layout in job.layouts}
         self.chunks: dict[str, list[bytes | None]] = {layout.name: [] for layout in job.layouts}
         self.outputs: dict[str, tuple[str, int]] = {}
@@ -172,7 +174,7 @@ class _Block:
             dict(sorted(self.failed.items())),  # some fail at the read, ahead of others
             self.sources,
             self.flags,
-            self.arrays | _annotations(self.notes),
+            self.arrays | join_annotations(self.notes),
         )
         # The shards have their names on the disk before the entry that says so.
         to_target(sync_all, {(self.work / STORE / name).parent for name in self.outputs})
@@ -182,6 +184,9 @@ class _Block:
     def _read(self, position: int, record: dict[str, Any], *, together: bool) -> _Read:
         from physioprep.harmonise import shape_of
 
+        row = self.alike.take(position, record) if together else None
+        if row is not None:
+            return _Read(position, record, None, row.n_values, row=row)
         number = record["record"]
         signature = self.job.signatures[record["signature"]]
         stage = "read"
@@ -206,7 +211,7 @@ class _Block:
 
     def _do(self, read: _Read) -> None:
         """Let a record wait for others, or write it with those that wait before it."""
-        if read.shape is None:
+        if read.shape is None and read.row is None:
             self._write_waiting()
             self._one(read)
             return
@@ -221,7 +226,9 @@ class _Block:
         waiting, self.waiting = self.waiting, []
         alike: dict[tuple[int, Hashable], list[_Read]] = {}
         for read in waiting:
-            alike.setdefault((read.record["signature"], read.shape), []).append(read)
+            if read.shape is not None:
+                alike.setdefault((read.record["signature"], read.shape), []).append(read)
+        done = self.alike.finish(self.arrays)
         found: dict[int, dict[str, HarmonisedGroup]] = {}
         for (signature, _), reads in alike.items():
             recordings = [read.recording for read in reads if read.recording is not None]
@@ -235,7 +242,23 @@ class _Block:
                 if each is not None:
                     found[read.position] = each
         for read in waiting:
-            self._one(read, found.pop(read.position, None))
+            if read.position in done:
+                self._place(read, done.pop(read.position))
+            elif read.row is not None:
+                self._one(self._read(read.position, read.record, together=False))
+            else:
+                self._one(read, found.pop(read.position, None))
+
+    def _place(self, read: _Read, done: Done) -> None:
+        """Put a record that is encoded in its place."""
+        number, row = read.record["record"], read.row
+        assert row is not None
+        for name, chunks in done.chunks.items():
+            self.chunks[name] += chunks
+        self.sources[number] = row.sources
+        if done.flags or row.flags:
+            self.flags[number] = [*done.flags, *row.flags]
+        self.notes.append((number, row.annotations))
 
     def _one(self, read: _Read, harmonised: Mapping[str, HarmonisedGroup] | None = None) -> None:
         """Encode a record, which is harmonised here if it is not yet."""
@@ -310,25 +333,7 @@ class _Block:
             before = self.wider.get(layout.name, layout.dtype)
             self.wider[layout.name] = np.promote_types(before, writer.dtype).name
         self.chunks[layout.name] += writer.encoder.chunks
-        units = _unit_numbers(writer.expected.units, layout.unit_names)
-        values = {
-            "scale": group.scale,
-            "offset": group.offset,
-            "invalid": group.invalid,
-            "present": True,
-            "derived": group.derived,
-            "unit": units,
-            "source_index": np.arange(len(units)),
-            "n_saturated": group.n_saturated,
-            "quantisation_rms": group.quantisation_rms,
-        }
-        slots = writer.encoder.slots
-        for name, value in values.items():
-            row = self.arrays[f"{layout.name}/{name}"][position]
-            if writer.encoder.is_whole:
-                row[...] = value
-            else:
-                row[slots] = value
+        fill_rows(self.arrays, writer.expected, layout, writer.encoder, [position], [group])
         if group.flags:
             self.flags.setdefault(number, []).extend(group.flags)
 
@@ -364,37 +369,3 @@ class _Block:
             per_shard, chunks = layout.shard // layout.chunk, self.chunks[layout.name]
             for at in range(0, (last - first - self.n_written[layout.name]) * per_shard, per_shard):
                 self._write(layout, chunks[at : at + per_shard])
-
-
-@lru_cache(maxsize=256)
-def _unit_numbers(units: tuple[str, ...], names: tuple[str, ...]) -> NDArray[np.int16]:
-    return np.array([names.index(unit) for unit in units], np.int16)
-
-
-def _annotations(
-    notes: list[tuple[int, Mapping[str, NDArray[Any]]]],
-) -> dict[str, NDArray[Any]]:
-    """Join the annotations of a block; each text column becomes one JSON list."""
-    from physioprep.recording import ANNOTATION_COLUMNS
-
-    out: dict[str, NDArray[Any]] = {}
-    kept = [(record, columns) for record, columns in notes if columns]
-    sizes = [len(next(iter(columns.values()))) for _, columns in kept]
-    out["annotations/record"] = np.repeat(np.array([r for r, _ in kept], np.int64), sizes)
-    for name, dtype in ANNOTATION_COLUMNS.items():
-        parts = [
-            columns[name] if name in columns else _unknown(dtype, size)
-            for (_, columns), size in zip(kept, sizes, strict=True)
-        ]
-        if dtype is object:
-            texts = [str(text) for part in parts for text in np.asarray(part).tolist()]
-            out[f"annotations/{name}"] = np.frombuffer(json.dumps(texts).encode(), np.uint8)
-        else:
-            out[f"annotations/{name}"] = np.concatenate([np.empty(0, dtype), *parts]).astype(dtype)
-    return out
-
-
-def _unknown(dtype: type, size: int) -> NDArray[Any]:
-    if dtype is object:
-        return np.full(size, "", object)
-    return np.full(size, np.nan if np.dtype(dtype).kind == "f" else -1, dtype)

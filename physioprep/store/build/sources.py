@@ -7,7 +7,7 @@ folder, a few records ahead, and removed when no further record of the task need
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +17,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from physioprep.errors import (
-    CorpusError,
     ManifestError,
     PhysioprepError,
     StoreError,
@@ -26,11 +25,11 @@ from physioprep.errors import (
 from physioprep.hashes import sha256_of
 from physioprep.recording import BAD_CHANNEL
 from physioprep.remote import download, is_remote, join, place
+from physioprep.store.build.annotations import folder_of, with_annotations
 from physioprep.trees import paths_below
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
     from physioprep.recording import Recording
 
@@ -200,7 +199,7 @@ def read_source(
 
     _check_copied(record)
     _check_inside(record)
-    path = _folder(record["root"]) / record["path"]
+    path = folder_of(record["root"]) / record["path"]
     recording = _read(record, path, on_checksum, verify=verify)
     if fix and record.get("faults"):
         from physioprep.corpora.fix import fix_recording
@@ -212,38 +211,7 @@ def read_source(
         flags = [*dict.fromkeys([*recording.metadata.get("flags", ()), *bad])]
         recording = replace(recording, metadata={**recording.metadata, "flags": flags})
     with confined_to(record["root"]):
-        return _with_annotations(recording, record, path)
-
-
-def _with_annotations(recording: Recording, record: Mapping[str, Any], path: Path) -> Recording:
-    """Return a recording with the annotations that its corpus keeps in separate files, if any."""
-    read, of_listed, derive = _annotation_readers(record["corpus"])
-    if derive is not None:
-        return replace(recording, annotation_columns=derive(recording.annotation_columns))
-    try:
-        if of_listed is not None:
-            root = _folder(record["root"])
-            files = [root / name for name in record["files"]]
-            notes = of_listed(path, files, record)
-        elif read is not None:
-            notes = read(path)
-        else:
-            return recording
-    except (CorpusError, UnreadableFileError) as error:  # the samples are not at fault
-        metadata = dict(recording.metadata)
-        said = str(error).replace(f"{Path(record['root'])}/", "")  # the store may go elsewhere
-        metadata["notes"] = [*metadata.get("notes", ()), said]
-        metadata["not_read"] = [*metadata.get("not_read", ()), "annotations of its corpus"]
-        return replace(recording, metadata=metadata)
-    if len(next(iter(notes.values()), ())):
-        own = len(next(iter(recording.annotation_columns.values()), ()))
-        metadata = dict(recording.metadata)
-        if own:
-            said = f"{own} annotations of the file itself are replaced by those of its corpus"
-            metadata["notes"] = [*metadata.get("notes", ()), said]
-            metadata["n_replaced"] = own
-        return replace(recording, annotation_columns=notes, metadata=metadata)
-    return recording
+        return with_annotations(recording, record, path)
 
 
 def _read(record: Mapping[str, Any], path: Path, on_checksum: str, *, verify: bool) -> Recording:
@@ -275,37 +243,6 @@ def _check_copied(record: Mapping[str, Any]) -> None:
     if record.get("not_copied"):
         name, cause = record["not_copied"]
         raise UnreadableFileError(f"{record['root']}/{name}", cause)
-
-
-def _annotation_readers(
-    corpus: str,
-) -> tuple[
-    Callable[[Path], Mapping[str, NDArray[Any]]] | None,
-    Callable[[Path, list[Path], Mapping[str, Any]], Mapping[str, NDArray[Any]]] | None,
-    Callable[[Mapping[str, NDArray[Any]]], Mapping[str, NDArray[Any]]] | None,
-]:
-    """Return a corpus's functions that read annotations of separate files, or derive others."""
-    module = _module_of(corpus)
-    return (
-        getattr(module, "read_annotations", None),
-        getattr(module, "read_listed_annotations", None),
-        getattr(module, "derive_annotations", None),
-    )
-
-
-@lru_cache(maxsize=64)
-def _folder(root: str) -> Path:
-    """Return the folder of a corpus: its text is taken apart once, not for each record."""
-    return Path(root)
-
-
-@lru_cache(maxsize=64)
-def _module_of(corpus: str) -> object:
-    """Return the module of a known corpus; None for a corpus of the user."""
-    from physioprep.corpora import corpus_module
-    from physioprep.facts import list_corpora
-
-    return corpus_module(corpus) if corpus in list_corpora() else None
 
 
 def check_sources(record: Mapping[str, Any]) -> list[tuple[str, int]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,74 @@ if TYPE_CHECKING:
     from physioprep.harmonise import HarmonisedGroup
 
 
+#: What harmonising gives per channel of a record.
+_OF_GROUP: Final = (
+    "scale", "offset", "invalid", "derived", "n_saturated", "quantisation_rms",
+)  # fmt: skip
+
+
 @lru_cache(maxsize=256)
-def _slots(channels: tuple[str, ...], rows: tuple[str, ...]) -> NDArray[np.intp]:
-    """Return the row of a store's ``signal`` for each channel."""
+def slots_of(channels: tuple[str, ...], rows: tuple[str, ...]) -> NDArray[np.intp]:
+    """Return the row of a store's ``signal`` for each channel.
+
+    Parameters
+    ----------
+    channels : tuple of str
+        Of a record.
+    rows : tuple of str
+        Of the store.
+
+    Returns
+    -------
+    ndarray of intp, shape (channel,)
+    """
     return np.array([rows.index(name) for name in channels], np.intp)
+
+
+@lru_cache(maxsize=256)
+def _unit_numbers(units: tuple[str, ...], names: tuple[str, ...]) -> NDArray[np.int16]:
+    return np.array([names.index(unit) for unit in units], np.int16)
+
+
+def fill_rows(
+    arrays: Mapping[str, NDArray[Any]],
+    expected: Expected,
+    layout: GroupLayout,
+    encoder: ChunkEncoder,
+    positions: Sequence[int],
+    groups: Sequence[HarmonisedGroup],
+) -> None:
+    """Fill the rows of records in the arrays per record and channel.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray, shape (record, channel)
+        Of a block: ``"ecg/scale"`` and so on, see `physioprep.store.build.work.PER_CHANNEL`.
+    expected : Expected
+        Planned channels of the records.
+    layout : GroupLayout
+        The store's group that contains them.
+    encoder : ChunkEncoder
+        Of the records.
+    positions : sequence of int
+        Rows of the records.
+    groups : sequence of HarmonisedGroup
+        What harmonising gave of each.
+    """
+    values: dict[str, Any] = {
+        "present": True,
+        "unit": _unit_numbers(expected.units, layout.unit_names),
+        "source_index": np.arange(len(expected.units)),
+    }
+    for name in _OF_GROUP:
+        values[name] = [getattr(group, name) for group in groups]
+    rows = np.array(positions)
+    for name, value in values.items():
+        array = arrays[f"{layout.name}/{name}"]
+        if encoder.is_whole:
+            array[rows] = value
+        else:
+            array[rows[:, None], encoder.slots] = value
 
 
 class GroupWriter:
@@ -48,7 +113,7 @@ class GroupWriter:
 
     def __init__(self, expected: Expected, layout: GroupLayout, length: int) -> None:
         self.expected, self.layout, self.length = expected, layout, length
-        self.encoder = ChunkEncoder(_slots(expected.channels, layout.channels), layout)
+        self.encoder = ChunkEncoder(slots_of(expected.channels, layout.channels), layout)
         self.dtype = layout.dtype
         self.is_missing = False
         self._constant: NDArray[Any] | None = None

@@ -101,6 +101,24 @@ class ChunkEncoder:
             self._compress(self._part)
             self._filled = 0
 
+    def encode(self, digital: NDArray[Any]) -> list[bytes | None]:
+        """Compress the chunks of a whole record; the encoder is then as new.
+
+        Parameters
+        ----------
+        digital : ndarray, shape (channel of the record, sample)
+            As for `add`.
+
+        Returns
+        -------
+        list of (bytes or None)
+            What `chunks` is after `finish`.
+        """
+        self.add(digital)
+        self.finish()
+        chunks, self.chunks, self.n_samples = self.chunks, [], 0
+        return chunks
+
     def _compress(self, chunk: NDArray[Any]) -> None:
         # For nearly every chunk with a signal, the first sample shows that it is not all fill.
         first = chunk[0, 0]
