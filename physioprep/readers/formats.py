@@ -76,6 +76,7 @@ KNOWN: Final = (
     Format("alivecor", "AliveCor Kardia ATC", ".atc"),
     Format("muse_csv", "Mind Monitor, muse-lsl", ".csv", "pandas"),
     Format("micromed", "Micromed", ".trc"),
+    Format("nicolet", "Nicolet, Natus", ".e"),
     Format("nwb", "NWB", ".nwb", "h5py"),
 )
 

@@ -37,6 +37,7 @@ BY_CONTENT: Final[dict[str, str]] = {
     "biopac": "physioprep.readers.biopac",
     "nwb": "physioprep.readers.nwb",
     "micromed": "physioprep.readers.micromed",
+    "nicolet": "physioprep.readers.nicolet",
     "mff": "physioprep.readers.mff",
     "egi_raw": "physioprep.readers.egi_raw",
 }
@@ -65,6 +66,7 @@ _SIGNS: Final[dict[str, Callable[[str, bytes], bool]]] = {
     "biopac": lambda ending, _: ending == ".acq",
     "nwb": lambda ending, _: ending == ".nwb",
     "micromed": lambda _, head: b"MICROMED" in head[:12] or head[176:184] == b"ORDER   ",
+    "nicolet": lambda ending, head: ending == ".e" or b"S\0t\0r\0e\0a\0m\0" in head,
     "mff": lambda _, head: not head,
     "egi_raw": lambda _, head: head[:3] == b"\0\0\0" and head[3:4] in b"\2\3\4\5\6\7",
 }

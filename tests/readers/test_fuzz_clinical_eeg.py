@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import read_recording
-from tests.readers import mff_files, test_egi_raw, test_micromed, test_nwb
+from tests.readers import mff_files, test_egi_raw, test_micromed, test_nicolet, test_nwb
 
 FUZZ = settings(
     max_examples=30,
@@ -43,6 +43,7 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "events.mff": _in_mff("Events_ECI.xml"),
     "continuous.raw": _file(test_egi_raw.continuous(2)),
     "made.trc": _file(test_micromed.made()),
+    "made.e": _file(test_nicolet.made()),
     "made.nwb": _file(test_nwb.made()),
     "segments.raw": _file(test_egi_raw.segmented(5)),
 }

@@ -14,7 +14,23 @@ from physioprep.errors import UnreadableFileError
 from physioprep.readers import detect_format, read_recording
 from tests.readers.planted import NAME
 
-ZONES = ["ORDER", "LABCOD", "NOTE", "FLAGS", "TRONCA", "IMPED_B", "IMPED_E", "MONTAGE", "COMPRESS", "AVERAGE", "HISTORY", "DVIDEO", "EVENT_A", "EVENT_B", "TRIGGER"]  # fmt: skip
+ZONES = [
+    "ORDER",
+    "LABCOD",
+    "NOTE",
+    "FLAGS",
+    "TRONCA",
+    "IMPED_B",
+    "IMPED_E",
+    "MONTAGE",
+    "COMPRESS",
+    "AVERAGE",
+    "HISTORY",
+    "DVIDEO",
+    "EVENT_A",
+    "EVENT_B",
+    "TRIGGER",
+]
 SAMPLES = np.random.default_rng(5).integers(0, 65536, (40, 3))
 LOW, HIGH, GROUND = 0, 65535, 32768
 NONE = 0xFFFFFFFF
