@@ -20,16 +20,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from physioprep import limits
 from physioprep.hashes import open_regular
+from physioprep.xml_pieces import check_marks, parse_xml, pieces_of
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-#: Elements of XML in each other.
-_DEEPEST: Final = 50
-#: A reference to an entity that is declared somewhere.
-_ENTITY: Final = re.compile(rb"&(?!#|(?:amp|lt|gt|quot|apos);)[^\s;<&]+;")
-#: A document type that declares nothing itself, as .NET writes it.
-_EMPTY: Final = re.compile(rb"<!DOCTYPE[^<>\[]*\[\s*\]\s*>")
 #: Makes the error to raise, of its cause.
 Refuse = Callable[[str], Exception]
 
@@ -294,8 +289,8 @@ def load_xml(text: bytes, refuse: Refuse, *, external_dtd: bool = False) -> Elem
     text : bytes
         In the encoding that it states.
     refuse : callable
-        Returns the error to raise, given its cause: a document type, too many elements, nested
-        too deep, not XML.
+        Returns the error to raise, given its cause: a document type, too many tags, nested too
+        deep, cut off, not XML.
     external_dtd : bool
         Whether the text may name a document type in another file, which is never opened. What
         the text itself declares is refused all the same, and so is an entity that it uses.
@@ -319,48 +314,5 @@ def load_xml(text: bytes, refuse: Refuse, *, external_dtd: bool = False) -> Elem
         ...
     ValueError: declares a document type, which may hold entities: not read
     """
-    from xml.etree.ElementTree import TreeBuilder
-    from xml.parsers import expat
-
-    builder, parser = TreeBuilder(), expat.ParserCreate()
-    parser.buffer_text = True
-    depth = number = 0
-
-    def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal depth, number
-        depth, number = depth + 1, number + 1
-        if number > limits.MAX_ANNOTATIONS:
-            raise refuse(f"over the limit of {limits.MAX_ANNOTATIONS} elements")
-        if depth > _DEEPEST:
-            raise refuse("is nested too deep")
-        builder.start(tag, attributes)
-
-    def end(tag: str) -> None:
-        nonlocal depth
-        depth -= 1
-        builder.end(tag)
-
-    def stop(*_: object) -> None:
-        raise refuse("declares a document type, which may hold entities: not read")
-
-    def named(_: str, system: str | None, public: str | None, declares: int) -> None:
-        if not external_dtd or (system is None and public is None):
-            stop()
-        plain = text.replace(b"\0", b"")
-        if declares and not _EMPTY.search(plain):
-            stop()
-        # without the other file, the parser leaves out entities in silence
-        if _ENTITY.search(plain):
-            raise refuse("uses an entity of its document type: not read")
-
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
-    parser.CharacterDataHandler = builder.data
-    parser.StartDoctypeDeclHandler = named
-    parser.EntityDeclHandler = parser.ElementDeclHandler = stop
-    parser.AttlistDeclHandler = parser.NotationDeclHandler = stop
-    try:
-        parser.Parse(text, True)
-    except (expat.ExpatError, LookupError) as error:  # no XML; an encoding that there is not
-        raise refuse(f"not XML: {error}") from None
-    return builder.close()
+    check_marks(pieces_of(text), refuse)
+    return parse_xml(pieces_of(text), refuse, external_dtd=external_dtd)

@@ -99,6 +99,10 @@ MAX_TABLE_ROWS: Final = _limit(2_000_000)
 MAX_TABLE_CELLS: Final = _limit(8_000_000)
 #: Any other text beside recordings: summaries, lists, checksums of a corpus.
 MAX_TEXT_BYTES: Final = _limit(256 << 20)
+#: Tags and references of an XML file.
+MAX_XML_MARKS: Final = _limit(500_000)
+#: An XML file of one resting ECG.
+MAX_ECG_XML_BYTES: Final = _limit(64 << 20)
 #: Characters of one line of a table.
 MAX_LINE_BYTES: Final = _limit(1 << 20)
 #: Address space (``ulimit -v``) below which numerical libraries hang while they load.

@@ -95,7 +95,8 @@ def read(path: Path, *, verify: bool) -> Recording:
     UnreadableFileError
         It is no MUSE file, or damaged.
     """
-    root = load(path, external_dtd=True)  # restecg.dtd, which nobody has beside the file
+    # restecg.dtd, which nobody has beside the file
+    root = load(path, external_dtd=True, limit=limits.MAX_ECG_XML_BYTES)
     if root.tag != "RestingECG":
         raise UnreadableFileError(path, "no RestingECG")
     notes: list[str] = []

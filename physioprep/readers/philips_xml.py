@@ -10,6 +10,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.clinical_text import facts_of, names_nobody, words_of
 from physioprep.readers.person import person
@@ -92,7 +93,7 @@ def read(path: Path, *, verify: bool) -> Recording:
     UnreadableFileError
         It is no Philips XML, or damaged.
     """
-    root = load(path)
+    root = load(path, limit=limits.MAX_ECG_XML_BYTES)
     if root.tag != "restingecgdata":
         raise UnreadableFileError(path, "no restingecgdata")
     notes: list[str] = []

@@ -9,6 +9,7 @@ import codecs
 import os
 import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep import limits
-from physioprep.documents import load_xml
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.regular import opened, read_bytes
+from physioprep.readers.regular import opened
+from physioprep.xml_pieces import PIECE, check_marks, parse_xml
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -86,7 +87,9 @@ def _after_prolog(plain: bytes) -> str | None:
     return root[1].decode("ascii", "replace").rpartition(":")[2] if root else None
 
 
-def load(path: Path, *, external_dtd: bool = False) -> Element:
+def load(
+    path: Path, *, external_dtd: bool = False, limit: int = limits.MAX_TEXT_BYTES
+) -> Element:  # fmt: skip
     """Return the root of an XML file; the names in its tree have no prefixes.
 
     Parameters
@@ -94,6 +97,8 @@ def load(path: Path, *, external_dtd: bool = False) -> Element:
     path : Path
     external_dtd : bool
         As for `physioprep.documents.load_xml`.
+    limit : int
+        Most bytes that it may have.
 
     Returns
     -------
@@ -108,11 +113,12 @@ def load(path: Path, *, external_dtd: bool = False) -> Element:
     def refuse(cause: str) -> UnreadableFileError:
         return UnreadableFileError(path, cause)
 
-    data = read_bytes(path, limits.MAX_TEXT_BYTES).tobytes()
-    try:
-        root = load_xml(_narrow_encoding(data, path), refuse, external_dtd=external_dtd)
-    except ValueError as error:  # an encoding of several bytes a character, such as utf-7
-        raise UnreadableFileError(path, f"not XML: {error}") from None
+    with opened(path) as file:
+        limits.check(path, os.fstat(file).st_size, limit, "bytes")
+        check_marks(iter(lambda: os.read(file, PIECE), b""), refuse)
+        os.lseek(file, 0, os.SEEK_SET)
+        pieces = iter(lambda: os.read(file, PIECE), b"")
+        root = parse_xml(_narrow_encoding(pieces, path), refuse, external_dtd=external_dtd)
     for element in root.iter():
         if ":" in element.tag:
             element.tag = element.tag.rpartition(":")[2]
@@ -121,20 +127,28 @@ def load(path: Path, *, external_dtd: bool = False) -> Element:
     return root
 
 
-def _narrow_encoding(data: bytes, path: Path) -> bytes:
-    """Return XML in UTF-8 where it states an encoding that the parser does not know."""
-    stated = _ENCODING.match(data)
+def _narrow_encoding(pieces: Iterator[bytes], path: Path) -> Iterator[bytes]:
+    """Yield XML in UTF-8 where it states an encoding that the parser does not know."""
+    first = next(pieces, b"")
+    stated = _ENCODING.match(first)
     try:
         known = codecs.lookup(stated[1].decode()).name if stated else ""
     except LookupError:
-        return data
+        known = ""
     if stated is None or known not in _WIDE:
-        return data
+        yield first
+        yield from pieces
+        return
+    decoder = codecs.getincrementaldecoder(known)()
     try:
-        text = data.decode(known).encode()
+        # what stands before is ASCII
+        head = decoder.decode(first).encode()
+        yield head[: stated.start(1)] + b"UTF-8" + head[stated.end(1) :]
+        for piece in pieces:
+            yield decoder.decode(piece).encode()
+        yield decoder.decode(b"", final=True).encode()
     except UnicodeDecodeError:
         raise UnreadableFileError(path, f"not in {known}, which it states") from None
-    return text[: stated.start(1)] + b"UTF-8" + text[stated.end(1) :]
 
 
 def text_of(element: Element | None, where: str = "") -> str:
