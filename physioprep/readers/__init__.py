@@ -17,6 +17,7 @@ from physioprep.errors import UnreadableFileError
 from physioprep.limits import check_rate, one_error
 from physioprep.readers import recognise
 from physioprep.readers.confinement import check_confined, confined_to, own_folder
+from physioprep.readers.regular import check_not_empty
 
 if TYPE_CHECKING:
     from physioprep.recording import Header, Recording
@@ -114,6 +115,7 @@ def _by_content(path: Path, suffix: str, head: bytes) -> str:
     said = recognise.recognise(path, head)
     if said is not None:
         return said
+    check_not_empty(path)
     if suffix in table.SUFFIXES:
         return "table"  # its reader raises that the description is missing
     raise UnreadableFileError(path, "no reader knows this format")
@@ -266,6 +268,8 @@ def _read_confined(
     if format not in FORMATS:
         known = ", ".join(sorted(FORMATS))
         raise UnreadableFileError(path, f"unknown format {format!r}; known are {known}")
+    if format in recognise.BY_CONTENT:
+        check_not_empty(name)
     if is_guarded(format):
         act = "read_header" if header else "read"
         return read_guarded(FORMATS[format], name, root=folder, act=act, verify=verify)

@@ -75,6 +75,9 @@ ENDINGS: Final = (
     *(".xml", ".dcm", ".scp", ".ecg", ".ann", ".xdf", ".xdfz", ".acq", ".trc", ".e", ".nwb"),
     *(".zip", ".hl7", ".mwf", ".mff", ".raw", ".atc"),
 )
+_ANYTHING: Final = (".ann", ".e", ".zip", ".raw")
+#: Those of them that say recording by themselves: one without a byte is a damaged recording.
+RECORDED: Final = tuple(each for each in ENDINGS if each not in _ANYTHING)
 
 
 def recognise(path: str | Path, head: bytes) -> str | None:

@@ -129,6 +129,30 @@ def opened(path: str | Path) -> Iterator[int]:
         os.close(file)
 
 
+def check_not_empty(path: str | Path) -> None:
+    """Refuse a file without a byte; what is no file is not looked at.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Raises
+    ------
+    UnreadableFileError
+        It is empty.
+
+    Examples
+    --------
+    >>> check_not_empty("/dev/null")
+    """
+    try:
+        status = os.stat(path)  # noqa: PTH116 (hot path)
+    except (OSError, ValueError):
+        return
+    if stat.S_ISREG(status.st_mode) and status.st_size == 0:
+        raise UnreadableFileError(path, "is empty")
+
+
 def read_bytes(path: str | Path, limit: int, what: str = "bytes") -> NDArray[np.uint8]:
     """Return the bytes of a regular file.
 

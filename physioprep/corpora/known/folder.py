@@ -44,8 +44,8 @@ from physioprep.plain_text import quoted
 from physioprep.readers.eeglab_epochs import labels_of_epochs
 from physioprep.readers.endings import RECORDINGS, is_edf, without_ending
 from physioprep.readers.label_rows import joined
-from physioprep.readers.recognise import ENDINGS, read_head, recognise, why_not
-from physioprep.readers.regular import read_bytes
+from physioprep.readers.recognise import ENDINGS, RECORDED, read_head, recognise, why_not
+from physioprep.readers.regular import check_not_empty, read_bytes
 from physioprep.readers.table import SHARED, SUFFIXES, description_of, labels_of_trials
 from physioprep.readers.table_text import TEXT_SUFFIXES, has_described_columns
 
@@ -218,7 +218,18 @@ def _is_recording(path: str, root: Path, with_header: set[str]) -> bool:
         return False
     if low.endswith((*TEXTS, *ARCHIVES)) and not low.endswith(ENDINGS):
         return False
-    return is_edf(root / path) or _has_known_content(path, root)
+    return is_edf(root / path) or _has_known_content(path, root) or _is_empty(path, root)
+
+
+def _is_empty(path: str, root: Path) -> bool:
+    """Return whether a file that its name says is a recording has no byte: it is quarantined."""
+    if not path.lower().endswith(RECORDED):
+        return False
+    try:
+        check_not_empty(root / path)
+    except UnreadableFileError:
+        return True
+    return False
 
 
 def _has_known_content(path: str, root: Path) -> bool:
