@@ -75,6 +75,27 @@ def first_names(names: Iterable[str], most: int = 3) -> str:
     return ", ".join(held[:most]) + (", …" if len(held) > most else "")
 
 
+def counted(number: int, thing: str) -> str:
+    """Return a number of things, in the plural but for one.
+
+    Parameters
+    ----------
+    number : int
+    thing : str
+        In the singular.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> counted(1, "byte"), counted(0, "lead")
+    ('1 byte', '0 leads')
+    """
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def quoted(text: str) -> str:
     r"""Return a text in quotation marks, as it was written: `repr` would double each backslash.
 

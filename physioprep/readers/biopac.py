@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
+from physioprep.plain_text import counted
 from physioprep.readers import biopac_headers as headers
 from physioprep.readers.extras import load_library
 from physioprep.readers.regular import read_bytes
@@ -126,7 +127,8 @@ def _recording(source: headers.Source, *, verify: bool) -> Recording:
         at += sum(each.n_samples * each.dtype.itemsize for each in said.channels)
         if at > len(source.data):
             stated, there = at - said.start, len(source.data) - said.start
-            cause = f"AcqKnowledge: cut off: {stated} bytes of samples are stated, {there} are left"
+            cause = f"cut off: {counted(stated, 'byte')} of samples are stated, {there} left"
+            cause = f"AcqKnowledge: {cause}"
             raise UnreadableFileError(source.path, cause)
     markers: list[headers.Marker] = []
     try:
@@ -218,7 +220,9 @@ def _decompressed(
             raise UnreadableFileError(source.path, cause)
         found = np.frombuffer(content, each.dtype)
         if len(found) != each.n_samples:
-            cause = f"a channel has {len(found)} samples, its header says {each.n_samples}"
+            cause = (
+                f"a channel has {counted(len(found), 'sample')}, its header says {each.n_samples}"
+            )
             if strict:
                 raise UnreadableFileError(source.path, f"AcqKnowledge: {cause}")
             notes.append(cause)
@@ -239,7 +243,7 @@ def _groups(
         raise UnreadableFileError(path, "has no sample")
     n_empty = sum(not len(values) for values in samples)
     if n_empty:
-        metadata["notes"].append(f"{n_empty} channels have no sample: left out")
+        metadata["notes"].append(f"channels left out, which have no sample: {n_empty}")
     groups: list[SignalGroup] = []
     places: dict[int, int] = {}
     bare: list[str] = []

@@ -17,6 +17,7 @@ import numpy as np
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
+from physioprep.plain_text import counted
 
 #: Bytes behind the foreign data in which the types of the channels are looked for, as bioread does.
 _SEARCHED: Final = 4096
@@ -195,7 +196,9 @@ def describe(source: Source) -> Described:
     paddings = int(graph.expected_padding_headers)
     limits.check(path, max(n, paddings), limits.MAX_CHANNELS, "channels")
     if n < 1 or at < _SHORTEST_GRAPH or paddings < 0:
-        raise UnreadableFileError(path, f"AcqKnowledge: {n} channels, a header of {at} bytes")
+        raise UnreadableFileError(
+            path, f"AcqKnowledge: {counted(n, 'channel')}, a header of {counted(at, 'byte')}"
+        )
     step_ms = float(graph.sample_time)
     rate_hz = 1000 / step_ms if step_ms > 0 else math.nan
     limits.check_rate(path, rate_hz)
@@ -218,7 +221,9 @@ def describe(source: Source) -> Described:
 def _positive(source: Source, header: Any, least: int) -> int:
     n_bytes = int(header.effective_len_bytes)
     if not least <= n_bytes <= len(source.data):
-        raise UnreadableFileError(source.path, f"AcqKnowledge: a header of {n_bytes} bytes")
+        raise UnreadableFileError(
+            source.path, f"AcqKnowledge: a header of {counted(n_bytes, 'byte')}"
+        )
     return n_bytes
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
+from physioprep.plain_text import counted
 from physioprep.readers.xml_tree import count_of, narrow, needed, number_of, samples_of, text_of
 from physioprep.recording import SignalGroup
 
@@ -131,10 +132,12 @@ def leads_of(element: Element, doubts: Doubts, onset_s: float = 0.0) -> SignalGr
         raise UnreadableFileError(path, f"leads of {element.tag} differ in length or are empty")
     n_leads = count_of(path, element, "NumberOfLeads")
     if n_leads is not None and n_leads != len(rows):
-        doubts.add(f"{len(rows)} leads in {element.tag}, which states {n_leads}")
+        doubts.add(f"{counted(len(rows), 'lead')} in {element.tag}, which states {n_leads}")
     n_samples = count_of(path, element, "ChannelSampleCountTotal")
     if n_samples is not None and n_samples != len(rows[0]):
-        doubts.add(f"{len(rows[0])} samples a lead in {element.tag}, which states {n_samples}")
+        doubts.add(
+            f"{counted(len(rows[0]), 'sample')} a lead in {element.tag}, which states {n_samples}"
+        )
     return _group(names, np.stack(rows), _scale(path, element), onset_s)
 
 
@@ -186,11 +189,11 @@ def full_disclosure(element: Element, doubts: Doubts) -> SignalGroup | None:
         raise UnreadableFileError(path, "LeadOrder is missing or names no leads")
     n_leads = count_of(path, element, "NumberOfChannels")
     if n_leads is not None and n_leads != len(names):
-        raise UnreadableFileError(path, f"LeadOrder has {len(names)} leads of {n_leads}")
+        raise UnreadableFileError(path, f"LeadOrder has {counted(len(names), 'lead')} of {n_leads}")
     counts = [count_of(path, each, "SampleCountTotal") for each in (element, *parts)]
     stated = [count for count in counts if count is not None]
     if stated and sum(stated) != len(flat):
-        doubts.add(f"{len(flat)} samples in a full disclosure that states {sum(stated)}")
+        doubts.add(f"{counted(len(flat), 'sample')} in a full disclosure that states {sum(stated)}")
     scale = _scale(path, element)
     onset_s = seconds_of(element.find("StartTime")) or 0.0
     return _group(names, _by_lead(flat, names, scale[0], doubts), scale, onset_s)
@@ -200,7 +203,9 @@ def _by_lead(flat: NDArray[Any], names: list[str], rate_hz: float, doubts: Doubt
     """Return samples by lead; where III is not II - I, the other order of numbers is tried."""
     n = len(names)
     if len(flat) % n or not rate_hz.is_integer():
-        cause = f"{len(flat)} samples of a full disclosure do not fill {n} leads"
+        cause = (
+            f"{counted(len(flat), 'sample')} of a full disclosure do not fill {counted(n, 'lead')}"
+        )
         raise UnreadableFileError(doubts.path, cause)
     block = int(rate_hz) * n
     whole = flat[: len(flat) // block * block].reshape(-1, n, int(rate_hz))

@@ -22,10 +22,13 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
+from physioprep.plain_text import counted
 from physioprep.readers import dicom_annotations as notes_in
+from physioprep.readers.dicom_damage import damage_in, odd_element
 from physioprep.readers.dicom_leads import channel_name
 from physioprep.readers.dicom_person import facts, names_in, person_in, start_of
 from physioprep.readers.extras import load_library
+from physioprep.readers.recognise import read_head
 from physioprep.readers.regular import read_bytes
 from physioprep.readers.stated_units import stated_unit
 from physioprep.recording import NO_SCALE, Recording, SignalGroup, no_scale_note
@@ -97,8 +100,11 @@ def read(path: Path, verify: bool = True) -> Recording:
         The file is damaged, holds no waveforms, or is compressed (µ-law, A-law).
     """
     pydicom = load_library(path, "pydicom", "DICOM")
+    if not is_mine(path, read_head(path)):
+        raise UnreadableFileError(path, "no DICOM: begins neither with DICM nor with an element")
     content = read_bytes(path, limits.MAX_OBJECT_BYTES).tobytes()
     _check_deflated(path, content)
+    dataset = None
     try:
         # texts of warnings and errors hold values of the file, which may be names
         with warnings.catch_warnings(record=True) as caught:
@@ -106,16 +112,19 @@ def read(path: Path, verify: bool = True) -> Recording:
             dataset = pydicom.dcmread(io.BytesIO(content), force=True)
             recording = _recording(path, dataset, verify=verify)
         cut = [each for each in caught if "nd of file" in str(each.message)]
-        if cut:
-            raise UnreadableFileError(path, "DICOM: ends within an element")
+        damage = damage_in(content) if cut else ""
+        if damage:
+            raise UnreadableFileError(path, f"DICOM: {damage}")
         return recording
-    except UnreadableFileError:
-        raise
+    except UnreadableFileError as error:  # what a cut file lacks is missing since it is cut
+        damage = damage_in(content) if dataset is not None else ""
+        raise UnreadableFileError(path, f"DICOM: {damage}") if damage else error from None
     except MemoryError:
         raise UnreadableFileError(path, "does not fit into memory") from None
     except Exception as error:  # pydicom raises nearly anything on damaged files
-        cause = f"DICOM: damaged or not as the standard says ({type(error).__name__})"
-        raise UnreadableFileError(path, cause) from None
+        odd = damage_in(content) or (odd_element(dataset) if dataset is not None else "")
+        cause = odd or f"not as the standard says ({type(error).__name__})"
+        raise UnreadableFileError(path, f"DICOM: {cause}") from None
 
 
 def _check_deflated(path: Path, content: bytes) -> None:
@@ -141,6 +150,10 @@ def _recording(path: Path, dataset: Any, *, verify: bool) -> Recording:
     items: Any = dataset.get("WaveformSequence") or []
     if uid.startswith(_AUDIO):
         raise UnreadableFileError(path, f"DICOM of speech ({kind}) is not read")
+    if not items and uid.startswith(_WAVEFORMS.decode()):
+        raise UnreadableFileError(
+            path, f"DICOM: its WaveformSequence (5400,0100) is missing ({kind})"
+        )
     if not items:
         raise UnreadableFileError(path, f"DICOM without waveforms ({kind or 'of no known kind'})")
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
@@ -198,7 +211,8 @@ def _group(
         raise UnreadableFileError(path, f"{what}: states no sampling frequency")
     definitions = list(item.get("ChannelDefinitionSequence") or ())
     if len(definitions) != len(samples):
-        cause = f"{what}: {len(definitions)} channel definitions for {len(samples)} channels"
+        stated = counted(len(definitions), "channel definition")
+        cause = f"{what}: {stated} for {counted(len(samples), 'channel')}"
         raise UnreadableFileError(path, cause)
     named = [channel_name(each, n) for n, each in enumerate(definitions, 1)]
     scales = [_scale(each) for each in definitions]
@@ -248,10 +262,12 @@ def _samples(
     data = data if isinstance(data, bytes) else b""
     wanted = n_channels * n_samples * dtype.itemsize
     if len(data) < wanted:
-        cause = f"{what}: {len(data)} bytes of samples, {wanted} are stated"
+        cause = f"{what}: {counted(len(data), 'byte')} of samples, {wanted} are stated"
         raise UnreadableFileError(path, cause)
     if len(data) > wanted + wanted % 2:  # elements have an even length
-        text = f"{what}: {len(data) - wanted} bytes more than the samples that are stated"
+        text = (
+            f"{what}: {counted(len(data) - wanted, 'byte')} more than the samples that are stated"
+        )
         if verify:
             raise UnreadableFileError(path, text)
         notes.append(text)
@@ -324,7 +340,7 @@ def _median(group: SignalGroup, marks: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _metadata(rhythms: list[_Group], said: notes_in.Found, notes: list[str]) -> dict[str, Any]:
     if said.n_hidden:
-        notes.append(f"{said.n_hidden} annotations name people: left out")
+        notes.append(f"annotations left out, which name people: {said.n_hidden}")
     if any(each.skewed for each in rhythms):
         notes.append("channels are sampled at offsets from each other (skew), which stay")
     n_derived = sum(each.derived for each in rhythms)
@@ -340,8 +356,8 @@ def _metadata(rhythms: list[_Group], said: notes_in.Found, notes: list[str]) -> 
         if any(value == value for value in values):
             metadata[name] = values
     if said.n_unknown:
-        notes.append(f"{said.n_unknown} annotations are of a kind that is not read")
-        metadata["not_read"] = [f"{said.n_unknown} annotations"]
+        notes.append(f"annotations of a kind that is not read: {said.n_unknown}")
+        metadata["not_read"] = [counted(said.n_unknown, "annotation")]
     bare = [
         name
         for group in rhythms

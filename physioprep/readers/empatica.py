@@ -7,6 +7,7 @@ first file (of ``ACC BVP EDA TEMP HR``) stands for the session.
 from __future__ import annotations
 
 import io
+import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
+from physioprep.plain_text import counted
 from physioprep.readers.parts import unscaled
 from physioprep.readers.regular import read_bytes
 from physioprep.recording import Recording, SignalGroup, annotation_columns
@@ -173,12 +175,15 @@ def _signal(name: str, content: bytes, path: Path) -> tuple[float, float, NDArra
     """Return the start (s since 1970), the rate (Hz) and the samples (channel, sample)."""
     n = len(_FILES[name].channels)
     try:
-        rows = np.loadtxt(io.BytesIO(content), np.float64, delimiter=",", ndmin=2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # no row at all, which is said below
+            rows = np.loadtxt(io.BytesIO(content), np.float64, delimiter=",", ndmin=2)
     except ValueError:  # its message quotes the cell, which may be anybody's text
         cause = f"{name}.csv: a cell is no number, or a row has other columns than the first"
         raise UnreadableFileError(path, cause) from None
     if len(rows) < 2 or rows.shape[1] != n:
-        cause = f"{name}.csv: {len(rows)} rows of {rows.shape[1]} numbers, not {n} columns"
+        there = f"{counted(len(rows), 'row')} of {counted(rows.shape[1], 'number')}"
+        cause = f"{name}.csv: {there}, not two and more of {n}"
         raise UnreadableFileError(path, cause)
     start, rate = float(rows[0, 0]), float(rows[1, 0])
     if not (rows[:2] == rows[:2, :1]).all() or not 0 < rate < 1e4 or not 0 <= start < 1e11:
@@ -213,7 +218,7 @@ def _annotations(
         rows += _intervals(members["IBI"]().decode("ascii", "replace"), begin, path)
     outside = sum(not np.isfinite(row[0]) for row in rows)
     if outside:
-        notes.append(f"{outside} tags and intervals have no finite time: left out")
+        notes.append(f"tags and intervals left out, of no finite time: {outside}")
     rows = sorted((row for row in rows if np.isfinite(row[0])), key=lambda row: row[0])
     return annotation_columns(
         [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows], "empatica"

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import ChecksumError, UnreadableFileError
+from physioprep.plain_text import counted
 from physioprep.readers import streamed
 from physioprep.readers.clinical_text import facts_of, words_of
 from physioprep.readers.person import person
@@ -194,7 +195,9 @@ def _head(file: int, path: Path, *, verify: bool) -> _Head:
     size = os.fstat(file).st_size
     offset, notes = _FIXED + n_variable, []
     if n_variable < 0 or offset > size:
-        raise UnreadableFileError(path, f"a variable block of {n_variable} bytes is none")
+        raise UnreadableFileError(
+            path, f"a variable block of {counted(n_variable, 'byte')} is none"
+        )
     if (variable_at, samples_at) != (_FIXED, offset):
         if offset < samples_at <= size:
             offset = samples_at  # space between the blocks
@@ -216,7 +219,7 @@ def _describe(file: int, path: Path, *, verify: bool) -> tuple[_Head, GroupHeade
         raise UnreadableFileError(path, "not an ISHNE recording")
     n_leads, rate_hz = head.short(156), head.short(272)
     if not 1 <= n_leads <= _MOST_LEADS:
-        raise UnreadableFileError(path, f"{n_leads} leads: must be 1 to {_MOST_LEADS}")
+        raise UnreadableFileError(path, f"{counted(n_leads, 'lead')}: must be 1 to {_MOST_LEADS}")
     if rate_hz <= 0:
         raise UnreadableFileError(path, f"a sampling rate of {rate_hz} Hz")
     n_samples = _count(file, path, head, n_leads, verify=verify)
@@ -255,15 +258,15 @@ def _count(file: int, path: Path, head: _Head, n_leads: int, *, verify: bool) ->
     n_bytes = os.fstat(file).st_size - head.offset
     n_samples, rest = divmod(n_bytes, 2 * n_leads)
     stated = head.n_stated
-    cause = ""
+    cause, leads = "", counted(n_leads, "lead")
     if rest:
-        cause = f"ends within sample {n_samples + 1} of {n_leads} leads, its header states {stated}"
+        cause = f"ends within sample {n_samples + 1} of {leads}, its header states {stated}"
     elif stated > n_samples and stated != n_samples * n_leads:
-        cause = f"{n_samples} samples of {n_leads} leads, its header states {stated}"
+        cause = f"{counted(n_samples, 'sample')} of {leads}, its header states {stated}"
     if cause and verify:
         raise UnreadableFileError(path, cause)
     if not cause and stated not in (n_samples, n_samples * n_leads):
-        cause = f"{n_samples} samples of {n_leads} leads, its header states {stated}: all are read"
+        cause = f"{n_samples} samples of {leads}, its header states {stated}: all are read"
     if cause:
         head.notes.append(cause)
     return n_samples

@@ -8,6 +8,7 @@ markers) are annotations, and so are muse-lsl's columns of markers.
 from __future__ import annotations
 
 import re
+import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
+from physioprep.plain_text import counted
 from physioprep.readers.parts import unscaled
 from physioprep.readers.regular import read_bytes
 from physioprep.recording import Recording, annotation_columns
@@ -107,7 +109,9 @@ def _table(path: Path, content: bytes) -> pd.DataFrame:
         limits.check(path, len(line), limits.MAX_LINE_BYTES, "bytes in a line")
         cells = line.count(b",") + 1
         if cells not in allowed and line.strip():
-            raise UnreadableFileError(path, f"line {number} has {cells} cells, the first {names}")
+            raise UnreadableFileError(
+                path, f"line {number} has {counted(cells, 'cell')}, the first {names}"
+            )
     try:
         table = pd.read_csv(io.BytesIO(content), float_precision="round_trip", low_memory=False)
     except (ValueError, pd.errors.ParserError):  # its message may quote a cell
@@ -120,8 +124,10 @@ def _mind_monitor(path: Path, table: pd.DataFrame) -> Recording:
     import pandas as pd
 
     try:
-        times = pd.to_datetime(table["TimeStamp"], format="ISO8601")
-    except (ValueError, TypeError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # times of several zones
+            times = pd.to_datetime(table["TimeStamp"], format="ISO8601")
+    except (ValueError, TypeError, FutureWarning):
         raise UnreadableFileError(path, "column TimeStamp holds what is no time") from None
     if "Elements" in table:
         is_element = table["Elements"].notna().to_numpy()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import ChecksumError, UnreadableFileError
+from physioprep.plain_text import counted
 from physioprep.readers.xml_tree import count_of, narrow, needed, text_of
 from physioprep.recording import SignalGroup
 
@@ -132,7 +133,7 @@ def _waveform(path: Path, element: Element, doubts: _Doubts) -> Waveform:
     limits.check(path, len(elements), limits.MAX_CHANNELS, "leads")
     stated = count_of(path, element, "NumberofLeads")
     if stated is not None and stated != len(elements):
-        doubts.add(f"{len(elements)} leads in a waveform that states {stated}")
+        doubts.add(f"{counted(len(elements), 'lead')} in a waveform that states {stated}")
     leads = [_lead(path, each, start_s, rate_hz, doubts) for each in elements]
     filters = {}
     for name, tag, per_hz in (
@@ -153,7 +154,7 @@ def _lead(path: Path, element: Element, start_s: float, rate_hz: float, doubts: 
     data = _bytes(path, element)
     width = int(needed(path, element, "LeadSampleSize", 2.0))
     if width not in _TYPES:
-        raise UnreadableFileError(path, f"LeadSampleSize of {width} bytes")
+        raise UnreadableFileError(path, f"LeadSampleSize of {counted(width, 'byte')}")
     _check(path, element, data, width, name, doubts)
     data = data[: len(data) // width * width]
     step = needed(path, element, "LeadAmplitudeUnitsPerBit")
@@ -194,13 +195,15 @@ def _check(
     """Compare the samples of a lead with its counts and its CRC-32, which is zlib's."""
     n_bytes = count_of(path, element, "LeadByteCountTotal")
     if n_bytes is not None and n_bytes != len(data):
-        doubts.add(f"lead {name}: {len(data)} bytes, but LeadByteCountTotal is {n_bytes}")
+        doubts.add(
+            f"lead {name}: {counted(len(data), 'byte')}, but LeadByteCountTotal is {n_bytes}"
+        )
     n_samples = count_of(path, element, "LeadSampleCountTotal")
     if n_samples is not None and n_samples * width != len(data):
         cause = f"lead {name}: {len(data) / width:g} samples, but LeadSampleCountTotal is"
         doubts.add(f"{cause} {n_samples}")
     if not data or len(data) % width:
-        doubts.add(f"lead {name}: {len(data)} bytes are no samples of {width} bytes")
+        doubts.add(f"lead {name}: samples of {width} bytes do not fill {len(data)}")
     stated = text_of(element, "LeadDataCRC32").removeprefix("-")
     if not stated or not stated.strip("0"):
         doubts.note(f"lead {name}: states no CRC-32, so its samples are not verified")

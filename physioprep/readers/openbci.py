@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
+from physioprep.plain_text import counted
 from physioprep.readers.parts import unscaled
 from physioprep.readers.regular import read_text
 from physioprep.recording import Recording, SignalGroup, annotation_columns
@@ -168,7 +169,7 @@ def _rows(text: str, said: _Said, path: Path, notes: list[str], *, strict: bool)
     elif odd:
         cells = rows[odd[0]].count(",") + 1
         where = "the last row" if odd[0] == len(rows) - 1 else f"row {odd[0] + 1}"
-        raise UnreadableFileError(path, f"{where} has {cells} cells, the others {width}")
+        raise UnreadableFileError(path, f"{where} has {counted(cells, 'cell')}, the others {width}")
     try:
         return pd.read_csv(
             io.StringIO("\n".join(rows)),
@@ -192,11 +193,14 @@ def _names(said: _Said, width: int, path: Path) -> list[str]:
             for behind in (_BEHIND_4, _GANGLION_5, _BEHIND_5)
         }
         if width not in known:
-            cause = f"rows of {width} cells and no names: no layout of the GUI for this board"
+            rows = f"rows of {counted(width, 'cell')} and no names"
+            cause = f"{rows}: no layout of the GUI for this board"
             raise UnreadableFileError(path, cause)
         found = ["Sample Index", *electrodes, *known[width]]
     if len(found) != width or len(found) < 1 + said.n_channels:
-        raise UnreadableFileError(path, f"{len(found)} names for rows of {width} cells")
+        raise UnreadableFileError(
+            path, f"{counted(len(found), 'name')} for rows of {counted(width, 'cell')}"
+        )
     seen: dict[str, int] = {}
     for at, name in enumerate(found):
         seen[name] = seen.get(name, 0) + 1

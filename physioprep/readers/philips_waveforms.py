@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
+from physioprep.plain_text import counted
 from physioprep.readers.xli import decode_xli, undo_residuals
 from physioprep.readers.xml_tree import narrow, number_of, samples_of, text_of
 from physioprep.recording import SignalGroup
@@ -71,11 +72,13 @@ def rhythm_of(path: Path, root: Element, notes: list[str], *, verify: bool) -> S
     # places of no lead hold the calibration pulse only
     n_more = sum(len(np.unique(lead)) > 2 for lead in leads[len(names) :])
     if n_more:
-        notes.append(f"{n_more} leads without a name are stored, too: not read")
+        notes.append(f"not read: {counted(n_more, 'lead')} without a name")
     leads = leads[: len(names)]
     lengths = {len(lead) for lead in leads}
     if len(lengths) > 1:
-        raise UnreadableFileError(path, f"leads of {min(lengths)} to {max(lengths)} samples")
+        raise UnreadableFileError(
+            path, f"leads of {min(lengths)} to {counted(max(lengths), 'sample')}"
+        )
     _compare(path, min(lengths), n_samples, notes, verify=verify)
     if _method(parsed) == "xli":
         leads = _without_residuals(path, names, leads)
@@ -97,7 +100,7 @@ def rhythm_of(path: Path, root: Element, notes: list[str], *, verify: bool) -> S
 def _compare(path: Path, found: int, stated: int, notes: list[str], *, verify: bool) -> None:
     if found == stated:
         return
-    text = f"{found} samples a lead, {stated} are stated"
+    text = f"{counted(found, 'sample')} a lead, {stated} are stated"
     if found < stated and verify:
         raise UnreadableFileError(path, text)
     notes.append(text)
@@ -125,7 +128,7 @@ def _labels(
     if labels:
         limits.check(path, len(labels), limits.MAX_CHANNELS, "channels")
         if isinstance(stated, int) and 0 < stated < len(labels):
-            notes.append(f"{len(labels)} labels, {stated} leads are stated")
+            notes.append(f"{counted(len(labels), 'label')}, {stated} leads are stated")
             labels = labels[:stated]
         return [label[:32] for label in labels]
     texts = (text_of(signal, "numberchannelsallocated"), text_of(signal, "numberchannelsvalid"))
@@ -173,7 +176,9 @@ def _leads(
     else:
         raise UnreadableFileError(path, "samples are in an unknown encoding")
     if not len(values) or len(values) % n_leads:
-        raise UnreadableFileError(path, f"{len(values)} samples of {n_leads} leads")
+        raise UnreadableFileError(
+            path, f"{counted(len(values), 'sample')} of {counted(n_leads, 'lead')}"
+        )
     return [*values.reshape(n_leads, -1)]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from physioprep.errors import ChecksumError, UnreadableFileError
+from physioprep.plain_text import counted
 
 HEAD: Final = 16
 _RECORD: Final = 6
@@ -161,9 +162,9 @@ def sections_of(
     """
     size = int.from_bytes(data[2:6], "little")
     if size > len(data):
-        raise UnreadableFileError(path, f"{size - len(data)} bytes shorter than it says")
+        raise UnreadableFileError(path, f"{counted(size - len(data), 'byte')} shorter than it says")
     if size < len(data):
-        notes.append(f"{len(data) - size} bytes after its end")
+        notes.append(f"{counted(len(data) - size, 'byte')} after its end")
     data = data[:size]
     length = int.from_bytes(data[10:14], "little")
     if not HEAD + _POINTER.size <= length <= size - _RECORD:
@@ -186,7 +187,9 @@ def sections_of(
         if stated != number or inner < HEAD:
             raise UnreadableFileError(path, f"section {number} is not where section 0 says")
         if inner != n_bytes:
-            notes.append(f"section {number}: {n_bytes} bytes in section 0, {inner} in its header")
+            notes.append(
+                f"section {number}: {counted(n_bytes, 'byte')} in section 0, {inner} in its header"
+            )
             section = section[: min(inner, n_bytes)]
         wrong += [] if _is_right(section) else [f"section {number}"]
         bodies[number] = section[HEAD:]
@@ -225,7 +228,9 @@ def leads_of(path: Path, body: bytes | None) -> tuple[list[Lead], int]:
     if body is None or len(body) < 2 or not body[0]:
         raise UnreadableFileError(path, "section 3, the leads, is missing")
     if len(body) < 2 + 9 * body[0]:
-        raise UnreadableFileError(path, f"section 3 is cut off: it states {body[0]} leads")
+        raise UnreadableFileError(
+            path, f"section 3 is cut off: it states {counted(body[0], 'lead')}"
+        )
     leads = [Lead(*row) for row in struct.iter_unpack("<IIB", body[2 : 2 + 9 * body[0]])]
     if any(lead.end < lead.start for lead in leads):
         raise UnreadableFileError(path, "section 3: a lead that ends before it begins")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
+from physioprep.plain_text import counted
 from physioprep.readers.scp_huffman import Table, decode
 from physioprep.readers.scp_sections import Beat, Beats, Lead
 
@@ -64,7 +65,9 @@ def _stored(
         raise UnreadableFileError(path, f"{what}: no time between samples")
     at = 6 + 2 * n
     if at + sum(sizes) > len(body):
-        raise UnreadableFileError(path, f"{what} is cut off: leads of {sum(sizes)} bytes")
+        raise UnreadableFileError(
+            path, f"{what} is cut off: leads of {counted(sum(sizes), 'byte')}"
+        )
     leads = []
     for size, count in zip(sizes, counts, strict=True):
         data = body[at : at + size]
@@ -307,7 +310,7 @@ def _compare(
     for number, (lead, count, values) in enumerate(zip(leads, counts, found, strict=True), 1):
         if len(values) == count:
             continue
-        text = f"lead {number}: {count} samples in section 3, {len(values)} in section 6"
+        text = f"lead {number}: {counted(count, 'sample')} in section 3, {len(values)} in section 6"
         counted_from_0 = lead.start == 0 and len(values) == count - 1
         if len(values) < count and verify and not counted_from_0:
             raise UnreadableFileError(path, text)

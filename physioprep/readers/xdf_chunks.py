@@ -18,6 +18,7 @@ import numpy as np
 from physioprep import limits
 from physioprep.documents import load_xml
 from physioprep.errors import UnreadableFileError
+from physioprep.plain_text import counted
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -105,7 +106,7 @@ def _bounds(content: bytes, at: int) -> tuple[int, int]:
     if length < 2:
         raise DamageError("has no content")
     if start + length > len(content):
-        raise DamageError(f"states {length} bytes, {len(content) - start} are left")
+        raise DamageError(f"states {counted(length, 'byte')}, {len(content) - start} are left")
     return start, start + length
 
 
@@ -138,7 +139,7 @@ def _check(path: Path, found: Checked, tag: int, body: bytes) -> None:
         elif tag == _FOOTER:
             stream.footer = _xml(body[4:])
         elif len(body) != 20:
-            raise DamageError(f"is a clock offset of {len(body)} bytes, not 20")
+            raise DamageError(f"is a clock offset of {counted(len(body), 'byte')}, not 20")
     else:
         found.n_unknown += 1
 
@@ -183,7 +184,7 @@ def _check_samples(stream: Stream, body: bytes) -> int:
     n, at = _number(body, 0)
     size = stream.n_channels * SIZES[stream.format]
     if n > len(body) - at:
-        raise DamageError(f"states {n} samples in {len(body) - at} bytes")
+        raise DamageError(f"states {counted(n, 'sample')} in {counted(len(body) - at, 'byte')}")
     for stamped, mark in ((0, 0), (8, 8)):  # all samples with a stamp, or none: fast
         step = 1 + stamped + size
         if size and len(body) - at == n * step:
@@ -193,7 +194,7 @@ def _check_samples(stream: Stream, body: bytes) -> int:
     for end in _ends(stream, body, at, n):
         at = end
     if at != len(body):
-        raise DamageError(f"has {len(body) - at} bytes more than its samples")
+        raise DamageError(f"has {counted(len(body) - at, 'byte')} more than its samples")
     return n
 
 

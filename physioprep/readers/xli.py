@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import UnreadableFileError
+from physioprep.plain_text import counted
 
 _HEAD: Final = struct.Struct("<iHh")
 _BITS: Final = 10
@@ -54,7 +55,7 @@ def decode_xli(path: Path, data: bytes, most_samples: int) -> list[NDArray[np.in
         size, _, first = _HEAD.unpack_from(data, at)
         at += _HEAD.size
         if not 0 < size <= len(data) - at:
-            cause = f"{what} of {size} bytes, {len(data) - at} are left"
+            cause = f"{what} of {counted(size, 'byte')}, {len(data) - at} are left"
             raise UnreadableFileError(path, cause)
         raw = _lzw(path, data[at : at + size], 2 * most_samples, what)
         at += size

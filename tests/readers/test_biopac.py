@@ -79,7 +79,7 @@ def test_channels_that_end_before_others_are_groups_of_their_own(tmp_path: Path)
     assert [group.channels for group in found.groups] == [("a",), ("b", "d")]
     assert found.groups[0].digital.tolist() == [[1, 2, 3, 4]]
     assert found.groups[1].digital.tolist() == [[5, 6], [7, 8]]
-    assert found.metadata["notes"] == ["1 channels have no sample: left out"]
+    assert found.metadata["notes"] == ["channels left out, which have no sample: 1"]
 
 
 def test_interleaving_is_that_of_bioread(tmp_path: Path) -> None:

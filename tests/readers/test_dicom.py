@@ -213,7 +213,7 @@ def test_annotations_measurements_and_statements(tmp_path: Path) -> None:
     assert table["channel"].tolist() == [-1, 1, -1]
     assert table["duration"].tolist()[2] == 0.25
     assert table["code"].tolist() == ["5.10.3-3", "5.10.3-3", "2:7472"]
-    assert found.metadata["not_read"] == ["1 annotations"]
+    assert found.metadata["not_read"] == ["1 annotation"]
 
 
 @pytest.mark.parametrize(
@@ -223,10 +223,10 @@ def test_annotations_measurements_and_statements(tmp_path: Path) -> None:
         ([(0x3A, 0x10, "UL", 2**31)], "bytes of samples"),
         ([(0x3A, 0x10, "UL", 3)], "4 bytes more than the samples that are stated"),
         ([(0x3A, 5, "US", 1)], "8 bytes more"),
-        ([(0x3A, 0x200, "SQ", [channel()])], "1 channel definitions for 2 channels"),
+        ([(0x3A, 0x200, "SQ", [channel()])], "1 channel definition for 2 channels"),
         ([(0x3A, 0x1A, "DS", "0")], "no sampling frequency"),
         ([(0x5400, 0x1004, "US", 24)], "24 bits of type SS are not read"),
-        ([(0x3A, 0x1A, "DS", "PLANTEDNAME")], "ValueError"),
+        ([(0x3A, 0x1A, "DS", "PLANTEDNAME")], r"SamplingFrequency \(003A,001A\) holds no number"),
     ],
 )
 def test_what_contradicts_itself_is_refused(tmp_path: Path, change: Any, cause: str) -> None:

@@ -27,7 +27,7 @@ def test_a_name_in_every_field_leaves_the_reader_nowhere(tmp_path: Path) -> None
     assert found.metadata["statements"] == [{"code": "", "text": "SINUS RHYTHM"}]
     assert (found.metadata["age"], found.metadata["sex"]) == (61.0, "F")
     assert {"id", "name"} <= set(found.metadata["identifying"])
-    assert "1 annotations name people: left out" in found.metadata["notes"]
+    assert "annotations left out, which name people: 1" in found.metadata["notes"]
     assert np.array_equal(found.groups[0].digital, SAMPLES)
 
 

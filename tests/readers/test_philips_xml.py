@@ -174,7 +174,7 @@ def test_places_of_no_lead_are_left_out(tmp_path: Path) -> None:
         xli([*residuals(LEADS), LEADS["V1"]]), 'compressmethod="XLI" durationperchannel="1000"'
     )
     recording = read_recording(write(tmp_path, document(waveforms)))
-    assert "1 leads without a name" in recording.metadata["notes"][0]
+    assert "not read: 1 lead without a name" in recording.metadata["notes"][0]
 
 
 @pytest.mark.parametrize("attributes", ["", 'compressflag="False" compressmethod="XLI"'])
