@@ -19,6 +19,7 @@ from physioprep.corpora.people import People, shifted, with_person
 from physioprep.corpora.vendor_labels import Rules, with_vendor_labels
 from physioprep.errors import PhysioprepError
 from physioprep.facts import Facts, load_facts
+from physioprep.harmonise.clocks import clock_flags
 from physioprep.harmonise.timeline import timeline_length
 from physioprep.hashes import kind_of
 from physioprep.readers.confinement import confined_to, is_inside
@@ -175,7 +176,9 @@ class _HeaderReader:
         faults = [*self._faults(entry.record_id), *entry.faults]
         if header is not None:
             faults += [name for name in self._signal_faults(header) if name not in faults]
-        said = reader_flags(header.metadata) if header is not None else []
+        said = []
+        if header is not None:
+            said = [*reader_flags(header.metadata), *clock_flags(header, groups[3])]
         lost = [self._relative(flag) for flag in said]
         subject = entry.subject_id
         values = (

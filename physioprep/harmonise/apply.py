@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.harmonise.chain import block_source, blocks
+from physioprep.harmonise.clocks import synchronised
 from physioprep.harmonise.finish import finish
 from physioprep.harmonise.harmonised_group import HarmonisedGroup
 from physioprep.harmonise.leads import derive_leads
@@ -127,6 +128,8 @@ def harmonise_blocks(
     RecipeError
         As in `harmonise`.
     """
+    if recipe.synchronises:
+        recording = synchronised(recording)
     plans = plan_groups(recording.groups, recipe, modality_of)
     result = {}
     for key, plan in plans.items():

@@ -45,6 +45,9 @@ class Recipe:
         Source name -> canonical name; takes precedence over the built-in tables.
     unknown_channels : {"error", "skip"}
         What to do with a name in neither.
+    clocks : {"synchronised", "raw"}
+        Whether streams with clocks of their own (XDF) are put on one time line. A native recipe
+        never does.
 
     Examples
     --------
@@ -59,6 +62,7 @@ class Recipe:
     native: bool = False
     aliases: Mapping[str, str] = field(default_factory=dict)
     unknown_channels: str = "error"
+    clocks: str = "synchronised"
 
     def __post_init__(self) -> None:
         """Fill in the steps that are not stated."""
@@ -80,6 +84,16 @@ class Recipe:
         text = json.dumps({"engine": ENGINE, **content}, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @property
+    def synchronises(self) -> bool:
+        """Return whether streams are put on one time line.
+
+        Returns
+        -------
+        bool
+        """
+        return not self.native and self.clocks == "synchronised"
+
     def __hash__(self) -> int:
         return hash((self.name, self.sha256))
 
@@ -89,7 +103,8 @@ class Recipe:
         Returns
         -------
         dict
-            Every field, defaults included; `from_dict` reads it.
+            Every field, defaults included but for ``clocks``, which is newer than hashes of
+            recipes; `from_dict` reads it.
 
         Examples
         --------
@@ -97,6 +112,8 @@ class Recipe:
         True
         """
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        if self.clocks == "synchronised":
+            del plain["clocks"]
         return plain
 
     @classmethod
@@ -149,7 +166,10 @@ class Recipe:
                 str(k): str(v) for k, v in sorted(mapping_at(content, "aliases", where).items())
             },
             unknown_channels=str(content.get("unknown_channels", "error")),
+            clocks=str(content.get("clocks", "synchronised")),
         )
+        if recipe.clocks not in ("synchronised", "raw"):
+            raise RecipeError(f"{where}: `clocks` must be 'synchronised' or 'raw'")
         if recipe.unknown_channels not in ("error", "skip"):
             raise RecipeError(f"{where}: `unknown_channels` must be 'error' or 'skip'")
         if recipe.native == bool(recipe.modalities):

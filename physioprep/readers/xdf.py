@@ -26,6 +26,7 @@ from physioprep.readers.parts import unscaled
 from physioprep.readers.person import person
 from physioprep.readers.regular import read_bytes
 from physioprep.readers.xdf_chunks import MAGIC, Checked, Stream, check_chunks, check_streams
+from physioprep.readers.xdf_clocks import Offsets, clocks_of
 from physioprep.recording import Recording, SignalGroup, annotation_columns
 
 _GZIP: Final = b"\x1f\x8b"
@@ -45,7 +46,7 @@ class _Decoded:
     number: int  # from 0, in the order of the file
     values: Any
     stamps: NDArray[np.float64]
-    clock_values: NDArray[np.float64]
+    offsets: Offsets
 
     @property
     def label(self) -> str:
@@ -174,7 +175,8 @@ def _decoded(path: Path, found: Checked) -> list[_Decoded]:
         values, stamps = each["time_series"], np.asarray(each["time_stamps"], np.float64)
         if not len(values) == len(stamps) == said.n_samples:
             raise UnreadableFileError(path, f"XDF: {len(stamps)} of {said.n_samples} samples read")
-        offsets = np.array(each["clock_values"], np.float64)
+        measured = [np.array(each[name], np.float64) for name in ("clock_times", "clock_values")]
+        offsets = Offsets(*measured)
         streams.append(_Decoded(said, number, values, stamps, offsets))
     return streams
 
@@ -194,19 +196,30 @@ def _recording(
     signals = [each for each in streams if each.signals]
     firsts = [each.stamps[0] for each in signals if np.isfinite(each.stamps[0])]
     zero = float(min(firsts, default=0.0))
-    groups = tuple(_group(path, each, zero, notes) for each in signals)
-    markers = _markers(path, [each for each in streams if each.markers], zero, notes)
+    of_clocks: list[str] = []
+    groups = tuple(_group(path, each, zero, notes, of_clocks) for each in signals)
+    marks = [each for each in streams if each.markers]
+    clocks = clocks_of(
+        [(each.label, each.stamps, each.offsets, each.said.rate_hz) for each in signals],
+        [(each.stamps, each.offsets) for each in marks],
+        zero,
+    )
+    _keep_dropping(signals, clocks)
+    markers, clocks["onsets"] = _markers(path, marks, clocks.pop("marks"), zero, of_clocks)
     unread = [
         f"{each.label} ({'irregular' if len(each.stamps) else 'no samples'})"
         for each in streams
         if not each.signals and not each.markers
     ]
-    _note_clocks(signals, notes)
+    _note_clocks(signals, of_clocks)
+    clocks["notes"] = of_clocks
+    notes += of_clocks
     for each in streams:
         _note_footer(each, notes)
     if found.n_unknown:
         notes.append(f"{found.n_unknown} chunks of a kind that is not read")
     metadata: dict[str, Any] = {"streams": [_facts(each) for each in streams], "notes": notes}
+    metadata["clocks"] = clocks
     metadata |= {"not_read": unread} if unread else {}
     start, zone = _start(found)
     metadata |= {"utc_offset": zone} if zone else {}
@@ -218,7 +231,18 @@ def _text(said: Stream, name: str) -> str:
     return (said.about.findtext(name) or "").strip()
 
 
-def _group(path: Path, stream: _Decoded, zero: float, notes: list[str]) -> SignalGroup:
+def _keep_dropping(signals: list[_Decoded], clocks: dict[str, Any]) -> None:
+    """Leave streams as they are that say they may drop samples: they lie on no line."""
+    for number, each in enumerate(signals):
+        where = "desc/synchronization/can_drop_samples"
+        if (each.said.about.findtext(where) or "").strip().lower() == "true":
+            clocks["groups"][number] = None
+            clocks["problems"].append(f"{each.label} may drop samples: it is not synchronised")
+
+
+def _group(
+    path: Path, stream: _Decoded, zero: float, notes: list[str], of_clocks: list[str]
+) -> SignalGroup:
     said = stream.said
     named = [
         ((each.findtext("label") or "").strip(), (each.findtext("unit") or "").strip())
@@ -239,18 +263,20 @@ def _group(path: Path, stream: _Decoded, zero: float, notes: list[str]) -> Signa
     onset = float(stamps[0]) - zero
     steps = np.diff(stamps)
     if not (np.isfinite(stamps).all() and 0 <= onset <= _DAY_S):
-        notes.append(f"{stream.label} has a clock of its own, it is put at the beginning")
+        of_clocks.append(f"{stream.label} has a clock of its own, it is put at the beginning")
         onset = 0.0
     if (steps < -_RESET_S).any():
-        notes.append(f"the clock of {stream.label} was reset, it is put at the beginning")
+        of_clocks.append(f"the clock of {stream.label} was reset, it is put at the beginning")
         onset = 0.0
     n_breaks = int((steps > max(1.0, 500 / said.rate_hz)).sum())  # as pyxdf finds them
     if n_breaks:
-        notes.append(f"the stamps of {stream.label} jump in {n_breaks} places: no gaps are made")
+        of_clocks.append(
+            f"the stamps of {stream.label} jump in {n_breaks} places: no gaps are made"
+        )
     effective = _effective_hz(stream)
     if effective and abs(effective / said.rate_hz - 1) > _RATE_TOLERANCE:
         text = f"is of {said.rate_hz:g} Hz, by its stamps of {effective:.6g} Hz"
-        notes.append(f"{stream.label} {text}")
+        of_clocks.append(f"{stream.label} {text}")
     return replace(group, segments=((0, onset),))
 
 
@@ -265,17 +291,23 @@ def _effective_hz(stream: _Decoded) -> float | None:
 
 
 def _markers(
-    path: Path, streams: list[_Decoded], zero: float, notes: list[str]
-) -> dict[str, NDArray[Any]]:
-    rows: list[tuple[float, float, str, int]] = []
-    for each in streams:
+    path: Path,
+    streams: list[_Decoded],
+    synchronised: list[NDArray[np.float64]],
+    zero: float,
+    notes: list[str],
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64]]:
+    """Return the annotations, and their onsets by the clock of the recorder."""
+    rows: list[tuple[float, float, str, int, float]] = []
+    for each, right in zip(streams, synchronised, strict=True):
         n = each.said.n_channels * len(each.stamps) + len(rows)
         limits.check(path, n, limits.MAX_ANNOTATIONS, "annotations")
         onsets = (each.stamps - zero).tolist()
         was_reset = bool((np.diff(each.stamps) < -_RESET_S).any())
         places = np.maximum.accumulate(onsets).tolist() if was_reset else onsets  # order of file
-        for place, onset, values in zip(places, onsets, each.values, strict=True):
-            rows += [(place, onset, _marker(value), each.number) for value in values]
+        for place, onset, at, values in zip(places, onsets, right.tolist(), each.values,
+                                            strict=True):  # fmt: skip
+            rows += [(place, onset, _marker(value), each.number, at) for value in values]
         far = [onset for onset in onsets if not -_DAY_S <= onset <= _DAY_S]
         if far:
             text = f"{len(far)} annotations of {each.label} are of another clock, or after a reset"
@@ -284,7 +316,7 @@ def _markers(
     onset, texts = [row[1] for row in rows], [row[2] for row in rows]
     columns = annotation_columns(onset, [np.nan] * len(rows), texts, "xdf")
     columns["num"] = np.array([row[3] for row in rows], np.int64)
-    return columns
+    return columns, np.array([row[4] for row in rows], np.float64)
 
 
 def _marker(value: Any) -> str:
@@ -292,7 +324,9 @@ def _marker(value: Any) -> str:
 
 
 def _note_clocks(signals: list[_Decoded], notes: list[str]) -> None:
-    middles = [float(np.median(each.clock_values)) for each in signals if len(each.clock_values)]
+    middles = [
+        float(np.median(each.offsets.values)) for each in signals if len(each.offsets.values)
+    ]
     if len(middles) > 1 and max(middles) - min(middles) > _CLOCKS_S:
         apart = max(middles) - min(middles)
         notes.append(f"clocks of streams are {apart:.6g} s apart, which is not taken into account")
@@ -310,7 +344,7 @@ def _note_footer(stream: _Decoded, notes: list[str]) -> None:
 
 def _facts(stream: _Decoded) -> dict[str, Any]:
     """Return what is handed on of a stream: never its host, ids or description."""
-    said, stamps, offsets = stream.said, stream.stamps, stream.clock_values
+    said, stamps, offsets = stream.said, stream.stamps, stream.offsets.values
     facts: dict[str, Any] = {
         **{"name": _text(said, "name"), "type": _text(said, "type"), "format": said.format},
         **{"nominal_rate_hz": said.rate_hz, "effective_rate_hz": _effective_hz(stream)},

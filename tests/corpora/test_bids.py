@@ -65,7 +65,7 @@ def test_events_replace_the_markers_of_the_file_and_a_flag_says_so(
     from physioprep.store.build.sources import read_source
 
     manifest = pp.scan(shared_data / "formats_tiny_bids", "bids", hashes=False)
-    recording = read_source(manifest.iloc[0].to_dict(), verify=True, fix=False)
+    recording = read_source(manifest.iloc[0].to_dict(), verify=True)
     assert recording.annotations["text"].tolist() == ["start_experiment", "show_stimulus"]
     assert recording.annotations["sample"].tolist() == [0, 1000]
     assert recording.annotations["code"].tolist() == ["1", "2"]

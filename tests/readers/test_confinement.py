@@ -198,7 +198,7 @@ def test_a_manifest_names_nothing_outside(corpus: Path, name: str) -> None:
         **{"format": "wfdb", "corpus": "mine", "faults": []},
     }
     with pytest.raises(UnreadableFileError, match="outside the folder of its corpus"):
-        read_source(record, verify=True, fix=False)
+        read_source(record, verify=True)
     with pytest.raises(UnreadableFileError, match="outside the folder of its corpus"):
         check_sources(record)
 

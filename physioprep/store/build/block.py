@@ -197,7 +197,7 @@ class _Block:
             recording = read_source(
                 record,
                 verify=self.job.verify,
-                fix=not self.job.recipe.native,
+                recipe=self.job.recipe,
                 on_checksum=self.job.on_checksum,
             )
             self.sources[number] = check_sources(record)

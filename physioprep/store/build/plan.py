@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.harmonise.clocks import OWN_CLOCK, synchronised_shape
 from physioprep.manifest import GROUP_COLUMNS
 from physioprep.store.build.expect import (
     EXCLUDED,
@@ -206,11 +207,14 @@ def make_plan(
     errors = manifest["error"].tolist()
     durations = manifest["duration_s"].tolist()
     shapes = _Shapes(recipe)
+    flags = manifest["flags"].tolist() if "flags" in manifest else [()] * len(manifest)
     refused, rows, codes, lengths = [], [], [], []
     for row, shape in enumerate(zip(*(texts[name] for name in GROUP_COLUMNS), strict=True)):
         if isinstance(errors[row], str):
             refused.append(Refusal(row, "scan", errors[row]))
             continue
+        if recipe.synchronises and any(flag.startswith(OWN_CLOCK) for flag in flags[row] or ()):
+            shape, durations[row] = _synchronised(shape, flags[row])
         outcome = shapes.of(shape, durations[row])
         if isinstance(outcome, Refused):
             refused.append(Refusal(row, outcome.stage, outcome.reason))
@@ -231,6 +235,12 @@ def make_plan(
     return replace(plan, on_checksum=on_checksum)
 
 
+def _synchronised(shape: tuple[str, ...], flags: Sequence[str]) -> tuple[tuple[str, ...], None]:
+    """Return a description of signals by one clock; its numbers of samples include gaps."""
+    rates, counts = synchronised_shape(json.loads(shape[1]), json.loads(shape[2]), flags)
+    return (shape[0], json.dumps(rates), json.dumps(counts), *shape[3:]), None
+
+
 class _Shapes:
     """Cache of the signature and lengths that one recipe gives for each description of signals."""
 
@@ -241,7 +251,7 @@ class _Shapes:
         self._outcome: dict[Any, tuple[int, tuple[int, ...]] | Refused] = {}
 
     def of(
-        self, shape: tuple[str, ...], duration_s: float
+        self, shape: tuple[str, ...], duration_s: float | None
     ) -> tuple[int, tuple[int, ...]] | Refused:
         """Return (signature, length of each expected group), or why it cannot be planned."""
         key = (shape, duration_s)
@@ -250,7 +260,7 @@ class _Shapes:
         return self._outcome[key]
 
     def _work_out(
-        self, shape: tuple[str, ...], duration_s: float
+        self, shape: tuple[str, ...], duration_s: float | None
     ) -> tuple[int, tuple[int, ...]] | Refused:
         modality, rates, counts, channels, units = map(json.loads, shape)
         if any(count is None for count in counts):

@@ -31,6 +31,7 @@ from physioprep.trees import paths_below
 if TYPE_CHECKING:
     import pandas as pd
 
+    from physioprep.harmonise.recipe import Recipe
     from physioprep.recording import Recording
 
 #: Records whose files are copied ahead of the one being read, as long as the copies take fewer
@@ -167,7 +168,7 @@ def _size(folder: Path) -> int:
 
 
 def read_source(
-    record: Mapping[str, Any], *, verify: bool, fix: bool, on_checksum: str = ""
+    record: Mapping[str, Any], *, verify: bool, recipe: Recipe | None = None, on_checksum: str = ""
 ) -> Recording:
     """Read the recording that a row of the ingest's table names.
 
@@ -177,8 +178,9 @@ def read_source(
         A row of the ingest's table.
     verify : bool
         Whether the reader checks checksums.
-    fix : bool
-        Whether known faults of the corpus are corrected, as its facts describe.
+    recipe : Recipe, optional
+        If it is not native, known faults of the corpus are corrected, as its facts describe, and
+        streams with clocks of their own are put on one time line.
     on_checksum : {"", "quarantine", "flag"}
         Raise where the samples fail the checksum of their header, or read them all the same. "":
         raise, except for records for which the facts of the corpus say ``on_checksum: flag``.
@@ -201,6 +203,7 @@ def read_source(
     _check_inside(record)
     path = folder_of(record["root"]) / record["path"]
     recording = _read(record, path, on_checksum, verify=verify)
+    fix = recipe is not None and not recipe.native
     if fix and record.get("faults"):
         from physioprep.corpora.fix import fix_recording
 
@@ -211,7 +214,12 @@ def read_source(
         flags = [*dict.fromkeys([*recording.metadata.get("flags", ()), *bad])]
         recording = replace(recording, metadata={**recording.metadata, "flags": flags})
     with confined_to(record["root"]):
-        return with_annotations(recording, record, path)
+        recording = with_annotations(recording, record, path)
+    if recipe is not None and recipe.synchronises and "clocks" in recording.metadata:
+        from physioprep.harmonise.clocks import synchronised
+
+        recording = synchronised(recording)
+    return recording
 
 
 def _read(record: Mapping[str, Any], path: Path, on_checksum: str, *, verify: bool) -> Recording:
