@@ -215,6 +215,9 @@ def embed(
     where: Annotated[
         str | None, typer.Option(help="Pandas query on the windows, or on a store's records.")
     ] = None,
+    pooling: Annotated[
+        str | None, typer.Option(help="mean-deviation (default), mean or per-lead, over patches.")
+    ] = None,
     scheduler: Scheduler = None,
     workers: Workers = None,
     device: Device = None,
@@ -225,22 +228,25 @@ def embed(
     from physiomodels.embeddings.group import summary_of
     from physiomodels.embeddings.of_shards import embed as embed_shards
     from physiomodels.embeddings.of_store import embed_store
+    from physiomodels.model.pooling import POOLING
     from physiomodels.training.run_card import unfinished_in_words
 
+    pooling = pooling or POOLING
     with console.progress_bar("embed") as advance:
         if (source / "manifest.parquet").is_file():
             if per != "window":
                 raise ModelError(f"{source}: shards hold windows; embed the store by record")
             embed_shards(
-                source, model, out, modality=modality, where=where, picture=picture,
-                projection=projection, scheduler=scheduler, workers=workers, device=device,
-                overwrite=overwrite, progress=advance, announce=console.say_dashboard,
+                source, model, out, modality=modality, where=where, pooling=pooling,
+                picture=picture, projection=projection, scheduler=scheduler, workers=workers,
+                device=device, overwrite=overwrite, progress=advance,
+                announce=console.say_dashboard,
             )  # fmt: skip
         else:
             embed_store(
                 source, model, out, window_s=window, per=per, modality=modality, where=where,
-                picture=picture, projection=projection, scheduler=scheduler, workers=workers,
-                device=device, overwrite=overwrite, progress=advance,
+                pooling=pooling, picture=picture, projection=projection, scheduler=scheduler,
+                workers=workers, device=device, overwrite=overwrite, progress=advance,
                 announce=console.say_dashboard,
             )  # fmt: skip
     facts = summary_of(out)

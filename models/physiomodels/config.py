@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, TypeVar
 from physiomodels.fields import Bounded, build
 from physiomodels.model.alignment import AlignConfig
 from physiomodels.model.masking import DualMask
+from physiomodels.model.pooling import POOLING, check_pooling
 from physiomodels.model.sizes import EncoderConfig as EncoderConfig
 from physioprep.bounds import (
     COUNT,
@@ -31,6 +32,33 @@ from physioprep.suggest import did_you_mean
 
 T = TypeVar("T")
 _SHIPPED: Final = Path(__file__).parent / "configs"
+
+
+@dataclass(frozen=True)
+class CheckConfig(Bounded):
+    """What is looked at after every epoch of a pretraining: `physiomodels.training.checks`.
+
+    Parameters
+    ----------
+    where : str
+        Query on the window manifest: windows that are looked at, and not trained on. No person (or
+        record, where people are unknown) may be on both sides.
+    windows : int
+        At most so many of them.
+    label : str or None
+        ``label_...`` column with one class per window, for a probe.
+    pooling : {"mean-deviation", "mean", "per-lead"}
+        How features become embeddings.
+    """
+
+    where: str = "split == 'check'"
+    windows: Annotated[int, COUNT] = 1000
+    label: str | None = None
+    pooling: str = POOLING
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_pooling(self.pooling, fixed=True)
 
 
 @dataclass(frozen=True)
@@ -60,6 +88,8 @@ class PretrainConfig(Bounded):
         A contrast with another signal, or a text, beside the masking.
     seed : int
         Of weights, order, masks and dropout.
+    checks : CheckConfig or None
+        Windows to leave out, and to look at the encoder with after every epoch.
     """
 
     modality: str = "ecg"
@@ -78,6 +108,7 @@ class PretrainConfig(Bounded):
     checkpoint_every: Annotated[int, ZERO_OR_MORE] = 0
     align: AlignConfig | None = None
     seed: Annotated[int, SEED] = 0
+    checks: CheckConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -91,8 +122,8 @@ class FinetuneConfig(Bounded):
         (`physiomodels.model.lora`); the head alone; a linear head alone.
     fusion : {"concat", "gated", "cross-attention", "late"}
         How two modalities become one prediction; see `physiomodels.model.fusion.FusionClassifier`.
-    pooling : {"mean", "attention"}
-        How the features of a window's patches become one vector.
+    pooling : {"mean-deviation", "mean", "per-lead", "attention"}
+        How the features of a window's patches become one vector (`physiomodels.model.pooling`).
     epochs, batch_size : int
         Passes over the training windows; windows per step.
     lr, encoder_lr, weight_decay, clip : float
@@ -116,7 +147,7 @@ class FinetuneConfig(Bounded):
 
     mode: str = "full"
     fusion: str = "concat"
-    pooling: str = "mean"
+    pooling: str = POOLING
     epochs: Annotated[int, COUNT] = 10
     batch_size: Annotated[int, COUNT] = 32
     lr: Annotated[float, FACTOR] = 1e-3

@@ -59,7 +59,9 @@ def test_each_window_has_its_own_embedding_and_row(
         chunk, place = divmod(window, held.windows_per_chunk)
         signal = torch.from_numpy(held.read(chunk, "ecg")[place])
         standard = (signal - signal.mean()) / signal.std(correction=0)
-        expected = encoder(standard.view(1, 1, 10, 50)).mean((1, 2)).detach().numpy()[0]
+        features = encoder(standard.view(1, 1, 10, 50)).flatten(1, 2)
+        moments = torch.cat((features.mean(1), features.std(1, correction=0)), 1)
+        expected = moments.detach().numpy()[0]
         np.testing.assert_allclose(vectors[row], expected, atol=1e-4)
     with xr.open_zarr(out) as opened:
         assert opened["embedding"].dims == ("window", "feature")
@@ -72,10 +74,10 @@ def test_a_classifier_gives_its_encoders_side_by_side(shards: Path, tmp_path: Pa
     )  # fmt: skip
     out = embed(shards, tmp_path / "classifier", tmp_path / "e.zarr")
     vectors = np.asarray(zarr.open_group(str(out), mode="r")["embedding"])
-    assert vectors.shape == (64, 40)
+    assert vectors.shape == (64, 2 * 40)  # means and deviations
     absent = (window_table(shards)["subject_id"] == "s007").to_numpy()
-    assert not vectors[absent, 16:].any()
-    assert vectors[~absent, 16:].any(1).all()
+    assert not vectors[absent, 32:].any()
+    assert vectors[~absent, 32:].any(1).all()
 
 
 def test_nothing_is_overwritten_or_guessed(shards: Path, folder: Path, tmp_path: Path) -> None:

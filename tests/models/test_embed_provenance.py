@@ -40,7 +40,10 @@ def test_embeddings_of_shards_name_shards_weights_and_versions(
     }
     weights = encoder / "best" / "model.safetensors"
     assert held["model"]["sha256"][weights.name] == sha256_of(weights)
-    assert held["options"] == {"where": "subject_id != 's002'"}
+    assert held["options"] == {
+        "where": "subject_id != 's002'",
+        "pooling": "mean-deviation",
+    }
     assert held["software"]["torch"].split("+")[0] == torch.__version__.split("+")[0]
     facts = pp.info(out, all_records=True)
     assert facts["vectors"] == 56
@@ -63,7 +66,7 @@ def test_embeddings_of_a_store_name_it_and_how_it_was_cut(
         "plan_sha256": store.attrs["plan_sha256"],
         "recipe_sha256": store.attrs["recipe_sha256"],
     }
-    assert facts["options"] == {"window_s": 5.0, "per": "record"}
+    assert facts["options"] == {"window_s": 5.0, "per": "record", "pooling": "mean-deviation"}
 
 
 def test_other_weights_are_another_provenance(shards: Path, encoder: Path, tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from physiomodels.model.encoder import CrissCrossEncoder
-from physiomodels.model.fusion import FUSIONS, POOLINGS, FusionClassifier, mean_over
+from physiomodels.model.fusion import FUSIONS, FusionClassifier
 from physiomodels.model.patches import Patches
+from physiomodels.model.pooling import POOLINGS, mean_over
 from physioprep.errors import ModelError
 
 WAYS = list(itertools.product(FUSIONS, POOLINGS))

@@ -24,7 +24,9 @@ from physioprep.errors import ModelError
 from physioprep.shards import open_shards
 
 TINY = EncoderConfig(patch_size=50, d_model=16, depth=1, heads=4, ffn=32, dropout=0.0)
-TUNE = FinetuneConfig(mode="frozen", epochs=25, batch_size=8, lr=1e-2, hidden=16, dropout=0.0)
+TUNE = FinetuneConfig(
+    mode="frozen", pooling="mean", epochs=25, batch_size=8, lr=1e-2, hidden=16, dropout=0.0
+)
 CONFIG = EvaluateConfig(
     modalities=("ecg",), folds=2, repeats=1, weights=("random",), bootstrap=30, finetune=TUNE,
     pretrain={"ecg": PretrainConfig(encoder=TINY, epochs=1)},

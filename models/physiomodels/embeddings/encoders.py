@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from physiomodels.model.encoder import CrissCrossEncoder
-from physiomodels.model.fusion import mean_over
 from physiomodels.model.patches import to_patches
+from physiomodels.model.pooling import pool_features
 from physiomodels.model.weights import load_folder
 from physiomodels.training.classifier import Classifier, load_encoder
 from physiomodels.training.run_card import card_of
@@ -25,9 +25,9 @@ Encoders = Mapping[str, CrissCrossEncoder]
 
 
 def pooled(
-    encoders: Encoders, batch: Mapping[str, torch.Tensor], device: str
+    encoders: Encoders, batch: Mapping[str, torch.Tensor], device: str, pooling: str
 ) -> NDArray[np.float32]:
-    """Return the mean of each window's features over its patches, encoders side by side.
+    """Return one vector per window from the features of its patches, encoders side by side.
 
     Parameters
     ----------
@@ -37,6 +37,8 @@ def pooled(
         Signals and presence, as a `physioprep.ShardStream` yields.
     device : str
         Where to run.
+    pooling : str
+        As for `physiomodels.model.pooling.pool_features`.
 
     Returns
     -------
@@ -49,7 +51,8 @@ def pooled(
             patches = to_patches(batch, name, encoder.patch_size, device)
             full = torch.ones(patches.x.shape[:3], dtype=torch.bool, device=device)
             present = full if patches.present is None else patches.present
-            parts.append(mean_over(encoder(patches.x, None, patches.present), present))
+            features = encoder(patches.x, None, patches.present)
+            parts.append(pool_features(features, present, pooling))
     vectors: NDArray[np.float32] = torch.cat(parts, dim=1).float().cpu().numpy()
     return vectors
 

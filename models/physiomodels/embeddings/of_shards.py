@@ -21,6 +21,7 @@ from physiomodels.embeddings.run import (
     job_of,
     run_embedding,
 )
+from physiomodels.model.pooling import POOLING, check_pooling
 from physiomodels.training.data import check_fit, window_table
 from physioprep.parallel.cluster import Announce
 from physioprep.shards import open_shards
@@ -38,6 +39,7 @@ def embed(
     *,
     modality: str | None = None,
     where: str | None = None,
+    pooling: str = POOLING,
     picture: str | Path | None = None,
     projection: str = "pca",
     scheduler: str | None = None,
@@ -64,6 +66,9 @@ def embed(
         Which signal an encoder takes; by default the one on its card.
     where : str, optional
         Query on the window manifest.
+    pooling : {"mean-deviation", "mean", "per-lead"}
+        How the features of a window's patches become one vector
+        (`physiomodels.model.pooling.pool_features`).
     picture : path-like, optional
         Draw the embeddings in two dimensions into this file, coloured by label, subject and
         corpus: a shortcut by subject or site shows.
@@ -94,6 +99,7 @@ def embed(
     ModelError
         If model and shards do not fit, or `out` exists.
     """
+    check_pooling(pooling, fixed=True)
     opened = open_shards(shards)
     encoders = dict(load_encoders(model, modality))
     for name, encoder in encoders.items():
@@ -104,8 +110,9 @@ def embed(
         out, overwrite=overwrite, inputs=[opened.path, model], picture=picture
     ) as folder:
         job = job_of(
-            str(Path(model).resolve()), modality, device, shards=str(opened.home), where=where
-        )
+            str(Path(model).resolve()), modality, device, shards=str(opened.home), where=where,
+            pooling=pooling,
+        )  # fmt: skip
         windows = table["window"].to_numpy()
         starts = np.flatnonzero(np.diff(windows // opened.windows_per_chunk, prepend=-1)).tolist()
         items = list(zip(starts, [*starts[1:], len(windows)], strict=True))  # a chunk each
@@ -115,8 +122,9 @@ def embed(
         )  # fmt: skip
         assert np.array_equal(numbers, windows)
         origin = provenance_of(
-            "shards", opened.path, opened.attrs, model, modality=modality, where=where
-        )
+            "shards", opened.path, opened.attrs, model, modality=modality, where=where,
+            pooling=pooling,
+        )  # fmt: skip
         write_group(folder, vectors, table, list(encoders), model, origin)
     if picture is not None:
         draw(vectors, table, Path(picture), projection)
@@ -160,7 +168,7 @@ def embed_chunk(
     parts = []
     for at in range(0, len(kept), BATCH):
         some = {key: value[at : at + BATCH] for key, value in batch.items()}
-        parts.append(pooled(encoders, some, job["device"]))
+        parts.append(pooled(encoders, some, job["device"], job["pooling"]))
     return kept, np.concatenate(parts)
 
 

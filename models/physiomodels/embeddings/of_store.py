@@ -24,6 +24,7 @@ from physiomodels.embeddings.run import (
     run_embedding,
 )
 from physiomodels.model.patches import to_patches
+from physiomodels.model.pooling import POOLING, check_pooling
 from physioprep.errors import ModelError
 from physioprep.parallel.cluster import Announce
 from physioprep.samples import MISSING_INT16, to_physical
@@ -50,6 +51,7 @@ def embed_store(
     per: str = "window",
     modality: str | None = None,
     where: str | None = None,
+    pooling: str = POOLING,
     picture: str | Path | None = None,
     projection: str = "pca",
     scheduler: str | None = None,
@@ -79,6 +81,8 @@ def embed_store(
         As for `physiomodels.embed`.
     where : str, optional
         Query on the store's records.
+    pooling : str
+        As for `physiomodels.embed`.
     picture, projection, scheduler, workers, device, overwrite, progress, announce
         As for `physiomodels.embed`.
 
@@ -97,6 +101,7 @@ def embed_store(
         raise ModelError(f'per "{per}": "window" or "record"')
     if not 0 < window_s < math.inf:
         raise ModelError(f"window_s={window_s:g}: no length of a window")
+    check_pooling(pooling, fixed=True)
     encoders = dict(load_encoders(model, modality))
     plan = _lay_out(str(store), tuple(encoders), window_s, where)
     _check_patches(store, plan, encoders)
@@ -104,7 +109,7 @@ def embed_store(
     with new_group(out, overwrite=overwrite, inputs=[store, model], picture=picture) as folder:
         job = job_of(
             str(Path(model).resolve()), modality, device, store=str(Path(store).resolve()),
-            names=list(encoders), window_s=window_s, where=where,
+            names=list(encoders), window_s=window_s, where=where, pooling=pooling,
         )  # fmt: skip
         starts = range(0, len(plan.record), BATCH)
         items = [(begin, min(begin + BATCH, len(plan.record))) for begin in starts]
@@ -127,7 +132,7 @@ def embed_store(
             table["start_s"] = plan.start_s[kept]
         origin = provenance_of(
             "store", store, open_store(store).attrs, model, modality=modality, where=where,
-            window_s=window_s, per=per,
+            window_s=window_s, per=per, pooling=pooling,
         )  # fmt: skip
         write_group(folder, vectors, table, list(encoders), model, origin, left_out=left)
     if picture is not None:
@@ -206,7 +211,7 @@ def embed_windows(
     for name, encoder in encoders.items():
         flags = to_patches(batch, name, encoder.patch_size).present
         usable |= True if flags is None else flags.flatten(1).any(1)
-    vectors = pooled(encoders, batch, job["device"])
+    vectors = pooled(encoders, batch, job["device"], job["pooling"])
     return candidates[usable.numpy()], vectors[usable.numpy()]
 
 

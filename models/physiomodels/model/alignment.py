@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from physiomodels.fields import Bounded, build
 from physiomodels.model.encoder import CrissCrossEncoder
-from physiomodels.model.fusion import mean_over
 from physiomodels.model.patches import Patches
+from physiomodels.model.pooling import mean_over
 from physiomodels.model.sizes import EncoderConfig
 from physiomodels.model.weights import build_fitting, load_folder, named, save_folder
 from physioprep.bounds import FACTOR, FACTOR_OR_0, WIDTH

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.heads import make_head
 from physiomodels.model.patches import Patches
+from physiomodels.model.pooling import POOLING, POOLINGS, Pool
 from physioprep.errors import ModelError
 
 FUSIONS = ("concat", "gated", "cross-attention", "late")
-POOLINGS = ("mean", "attention")
 
 
 class FusionClassifier(nn.Module):
@@ -35,8 +35,8 @@ class FusionClassifier(nn.Module):
         their sum, weighted per window (Arevalo et al., arXiv 1702.01992, with a softmax over the
         modalities present). "cross-attention": each embedding attends to the other signals'
         patches. "late": one head per modality, mean of the logits of those present.
-    pooling : {"mean", "attention"}
-        Over the patches present.
+    pooling : {"mean-deviation", "mean", "per-lead", "attention"}
+        Over the patches present (`physiomodels.model.pooling`).
     hidden : int
         Width of the head's hidden layer; 0: a linear head.
     dropout : float
@@ -67,6 +67,7 @@ class FusionClassifier(nn.Module):
 
     centre: Tensor
     spread: Tensor
+    questions: nn.ModuleDict | None
 
     def __init__(
         self,
@@ -75,7 +76,7 @@ class FusionClassifier(nn.Module):
         kind: str = "class",
         n_epochs: int | None = None,
         fusion: str = "concat",
-        pooling: str = "mean",
+        pooling: str = POOLING,
         hidden: int = 32,
         dropout: float = 0.2,
         modality_dropout: float = 0.0,
@@ -84,7 +85,7 @@ class FusionClassifier(nn.Module):
         super().__init__()
         if fusion not in FUSIONS or pooling not in POOLINGS or not encoders:
             raise ModelError(
-                f"fusion {fusion!r} of {FUSIONS}, pooling {pooling!r} of {POOLINGS}, "
+                f"fusion {fusion!r} of {FUSIONS}, pooling {pooling!r} of {tuple(POOLINGS)}, "
                 f"{len(encoders)} encoders (at least 1)"
             )
         self.config: dict[str, Any] = {
@@ -104,18 +105,13 @@ class FusionClassifier(nn.Module):
             self.register_buffer("centre", torch.zeros(()))
             self.register_buffer("spread", torch.ones(()))
         self.encoders = nn.ModuleDict(encoders)
-        widths = {name: encoder.d_model for name, encoder in encoders.items()}
-        self.pools = nn.ModuleDict({name: _Pool(width, pooling) for name, width in widths.items()})
+        pools = {name: Pool(encoder.d_model, pooling) for name, encoder in encoders.items()}
+        self.pools = nn.ModuleDict(pools)
+        widths = {name: pool.width for name, pool in pools.items()}
         self.placeholders = nn.ParameterDict(
             {name: nn.Parameter(torch.zeros(width)) for name, width in widths.items()}
         )
-        common = max(widths.values())
-        if fusion in ("gated", "cross-attention"):
-            self.common = nn.ModuleDict({k: nn.Linear(w, common) for k, w in widths.items()})
-        if fusion == "gated":
-            self.gate = nn.Linear(sum(widths.values()), len(widths))
-        if fusion == "cross-attention":
-            self.ask = nn.MultiheadAttention(common, 4, batch_first=True)
+        common = self._make_fusion(fusion, widths)
         inputs = {
             "concat": [sum(widths.values())],
             "gated": [common],
@@ -126,15 +122,32 @@ class FusionClassifier(nn.Module):
             make_head(width, hidden, n_classes, dropout, n_epochs) for width in inputs
         )
 
+    def _make_fusion(self, fusion: str, widths: Mapping[str, int]) -> int:
+        """Make what a fusion has beside the heads; return its common width."""
+        if fusion == "gated":
+            common = max(widths.values())
+            self.common = nn.ModuleDict({k: nn.Linear(w, common) for k, w in widths.items()})
+            self.gate = nn.Linear(sum(widths.values()), len(widths))
+            return common
+        patch: dict[str, Any] = {name: each.d_model for name, each in self.encoders.items()}
+        common = int(max(patch.values()))
+        self.questions = None
+        if fusion == "cross-attention":
+            self.common = nn.ModuleDict({k: nn.Linear(w, common) for k, w in patch.items()})
+            self.ask = nn.MultiheadAttention(common, 4, batch_first=True)
+            if patch != widths:  # a window's vector is wider than a patch's
+                self.questions = nn.ModuleDict({k: nn.Linear(w, common) for k, w in widths.items()})
+        return common
+
     @property
     def separable(self) -> bool:
-        """Whether the mean over a window's patches is all that the head sees of them.
+        """Whether one vector per window, which has no weights, is all that the head sees of it.
 
         Returns
         -------
         bool
         """
-        return self.config["pooling"] == "mean" and self.fusion != "cross-attention"
+        return self.config["pooling"] != "attention" and self.fusion != "cross-attention"
 
     def forward(self, inputs: Mapping[str, Patches]) -> Tensor:
         """Classify windows.
@@ -152,7 +165,13 @@ class FusionClassifier(nn.Module):
         """
         return self.answer(*self.encode(inputs))
 
-    def answer(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
+    def answer(
+        self,
+        features: Mapping[str, Tensor],
+        present: Mapping[str, Tensor],
+        *,
+        pooled: bool = False,
+    ) -> Tensor:
         """Classify windows from what `encode` gave.
 
         Parameters
@@ -161,6 +180,9 @@ class FusionClassifier(nn.Module):
             By modality.
         present : mapping of str to Tensor of bool, shape (window, channel, patch)
             By modality.
+        pooled : bool
+            Whether each window's vector stands in the place of its patches
+            (`physiomodels.training.encode.encode_once`).
 
         Returns
         -------
@@ -169,22 +191,22 @@ class FusionClassifier(nn.Module):
         """
         available = torch.stack([flags.flatten(1).any(1) for flags in present.values()], dim=1)
         available = self._drop(available)
-        pooled: dict[str, Tensor] = {}
+        vectors: dict[str, Tensor] = {}
         for n, name in enumerate(self.encoders):
-            embedding = self.pools[name](features[name], present[name])
+            embedding = self.pools[name](features[name], present[name], pooled=pooled)
             placeholder = self.placeholders[name].expand_as(embedding)
-            pooled[name] = torch.where(available[:, n, None], embedding, placeholder)
+            vectors[name] = torch.where(available[:, n, None], embedding, placeholder)
         if self.fusion == "late":
-            logits = [head(e) for head, e in zip(self.heads, pooled.values(), strict=True)]
+            logits = [head(e) for head, e in zip(self.heads, vectors.values(), strict=True)]
             weight = torch.where(available.any(1, keepdim=True), available, True).float()
             weight = weight / weight.sum(1, keepdim=True)
             return self._by_window((torch.stack(logits, dim=1) * weight[..., None]).sum(1))
         if self.fusion == "cross-attention":
-            joint = self._cross_attend(features, present, pooled, available)
+            joint = self._cross_attend(features, present, vectors, available)
         elif self.fusion == "gated":
-            joint = self._gate(pooled, available)
+            joint = self._gate(vectors, available)
         else:
-            joint = torch.cat(list(pooled.values()), dim=1)
+            joint = torch.cat(list(vectors.values()), dim=1)
         return self._by_window(self.heads[0](joint))
 
     def _by_window(self, outputs: Tensor) -> Tensor:
@@ -193,21 +215,27 @@ class FusionClassifier(nn.Module):
         return outputs.reshape(-1, self.n_epochs, outputs.shape[-1])
 
     @torch.no_grad()
-    def standardise(self, encoded: Iterable[tuple[Mapping[str, Tensor], ...]]) -> None:
+    def standardise(
+        self, encoded: Iterable[tuple[Mapping[str, Tensor], ...]], *, pooled: bool = False
+    ) -> None:
         """Set the mean and deviation of each embedding.
 
         Parameters
         ----------
         encoded : iterable of (features, present)
             What `encode` gave for the training windows, batch by batch.
+        pooled : bool
+            As for `answer`.
         """
         seen: dict[str, list[Tensor]] = {name: [] for name in self.encoders}
         for features, present in encoded:
             for name, vectors in seen.items():
                 available = present[name].flatten(1).any(1)
                 pool = self.pools[name]
-                assert isinstance(pool, _Pool)
-                vectors.append(pool.pool(features[name], present[name])[available])
+                assert isinstance(pool, Pool)
+                held = features[name]
+                found = held[:, 0, 0] if pooled else pool.pool(held, present[name])
+                vectors.append(found[available])
         for name, vectors in seen.items():
             embeddings, pool = torch.cat(vectors), self.pools[name]
             if len(embeddings) > 1:
@@ -247,7 +275,7 @@ class FusionClassifier(nn.Module):
             else:
                 no_patch = (len(known[0].x), 1, 1)
                 placeholder = self.placeholders[name]
-                features[name] = placeholder.new_zeros(*no_patch, len(placeholder))
+                features[name] = placeholder.new_zeros(*no_patch, encoder.d_model)
                 present[name] = placeholder.new_zeros(no_patch, dtype=torch.bool)
         return features, present
 
@@ -278,63 +306,22 @@ class FusionClassifier(nn.Module):
         for n, name in enumerate(self.encoders):
             own = F.layer_norm(features[name], features[name].shape[-1:]).flatten(1, 2)
             spare = pooled[name][:, None]  # the placeholder where the signal is missing
-            tokens[name] = self.common[name](torch.cat((own, spare), dim=1))
+            if self.questions is None:
+                tokens[name] = self.common[name](torch.cat((own, spare), dim=1))
+            else:
+                parts = (self.common[name](own), self.questions[name](spare))
+                tokens[name] = torch.cat(parts, dim=1)
             flags = present[name].flatten(1) & available[:, n, None]
             padded[name] = ~torch.cat((flags, ~available[:, n, None]), dim=1)
-        parts = []
+        joint = []
+        asking = self.common if self.questions is None else self.questions
         for name, embedding in pooled.items():
-            question = self.common[name](embedding)
+            question = asking[name](embedding)
             others = [other for other in pooled if other != name] or [name]
             keys = torch.cat([tokens[other] for other in others], dim=1)
             padding = torch.cat([padded[other] for other in others], dim=1)
             found, _ = self.ask(
                 question[:, None], keys, keys, key_padding_mask=padding, need_weights=False
             )
-            parts += [question, found[:, 0]]
-        return torch.cat(parts, dim=1)
-
-
-class _Pool(nn.Module):
-    """From the features of a window's patches to one vector, standardised."""
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, width: int, pooling: str) -> None:
-        super().__init__()
-        self.score = nn.Linear(width, 1) if pooling == "attention" else None
-        self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("deviation", torch.ones(width))
-
-    def forward(self, features: Tensor, present: Tensor) -> Tensor:
-        """Return (batch, width) from features (batch, channel, patch, width)."""
-        return (self.pool(features, present) - self.mean) / self.deviation
-
-    def pool(self, features: Tensor, present: Tensor) -> Tensor:
-        """Return the mean over what is present, weighted where attention is asked for."""
-        if self.score is None:
-            return mean_over(features, present)
-        flat, available = features.flatten(1, 2), present.flatten(1)
-        score = self.score(F.layer_norm(flat, flat.shape[-1:]))[..., 0]
-        weight = score.masked_fill(~available, torch.finfo(score.dtype).min).softmax(1)
-        return torch.sum(flat * weight[..., None], dim=1)
-
-
-def mean_over(features: Tensor, present: Tensor) -> Tensor:
-    """Return the mean of features over the patches that are present.
-
-    Parameters
-    ----------
-    features : Tensor, shape (window, channel, patch, width)
-        From an encoder.
-    present : Tensor of bool, shape (window, channel, patch)
-        Which patches count.
-
-    Returns
-    -------
-    Tensor, shape (window, width)
-        Zero where no patch is present.
-    """
-    weight = present.flatten(1).to(features.dtype)
-    weight = weight / weight.sum(1, keepdim=True).clamp(min=1)
-    return torch.sum(features.flatten(1, 2) * weight[..., None], dim=1)
+            joint += [question, found[:, 0]]
+        return torch.cat(joint, dim=1)

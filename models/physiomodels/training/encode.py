@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from physiomodels.model.fusion import FusionClassifier, mean_over
+from physiomodels.model.fusion import FusionClassifier
 from physiomodels.model.patches import Patches, to_patches
+from physiomodels.model.pooling import pool_features
 from physiomodels.training.data import by_epoch, open_stream
 from physioprep.errors import ModelError
 
@@ -32,11 +33,14 @@ class Encoded:
         By modality.
     windows : Tensor of int64, shape (window,)
         Their numbers in the shards.
+    pooled : bool
+        Whether the features are one vector per row, in the place of its patches.
     """
 
     features: dict[str, Tensor]
     present: dict[str, Tensor]
     windows: Tensor
+    pooled: bool = False
 
 
 def open_windows(
@@ -118,7 +122,7 @@ def encode_once(
 ) -> Encoded | None:
     """Encode windows once for frozen encoders, where one vector per window will do.
 
-    The mean over patches is kept as the features of a single patch.
+    The pooled vector is kept in the place of the patches' features, as that of a single patch.
 
     Parameters
     ----------
@@ -149,13 +153,15 @@ def encode_once(
         for windows, index in read_windows(model, stream, device):
             found, flags_of = model.encode(windows)
             for name, flags in flags_of.items():
-                features[name].append(mean_over(found[name], flags)[:, None, None])
+                vectors = pool_features(found[name], flags, model.config["pooling"])
+                features[name].append(vectors[:, None, None])
                 present[name].append(flags.flatten(1).any(1)[:, None, None])
             numbers.append(index.clone())
     return Encoded(
         {name: torch.cat(parts) for name, parts in features.items()},
         {name: torch.cat(parts) for name, parts in present.items()},
         torch.cat(numbers),
+        pooled=True,
     )
 
 
@@ -190,4 +196,5 @@ def deal(
             {name: part[rows] for name, part in encoded.features.items()},
             {name: part[rows] for name, part in encoded.present.items()},
             encoded.windows[chosen],
+            encoded.pooled,
         )

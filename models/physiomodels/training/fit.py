@@ -142,7 +142,7 @@ def fit(
         loss_sum = 0.0
         for part in _epoch(model, cached, stream, config, epoch):
             target = truth[part.windows].to(device)
-            outputs = model.answer(part.features, part.present)
+            outputs = model.answer(part.features, part.present, pooled=part.pooled)
             loss = KINDS[model.kind].loss(outputs, target, weights)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
@@ -276,7 +276,7 @@ def _standardise(
     model.eval()
     with torch.no_grad():
         if cached is not None:
-            model.standardise([(cached.features, cached.present)])
+            model.standardise([(cached.features, cached.present)], pooled=cached.pooled)
         else:
             batches = read_windows(model, open_windows(model, shards, where, BATCH), device)
             model.standardise(model.encode(windows) for windows, _ in batches)

@@ -89,11 +89,12 @@ def predict_encoded(model: FusionClassifier, encoded: Encoded) -> pd.DataFrame:
     """
     model.eval()
 
-    def outputs() -> Iterator[tuple[Tensor, Tensor]]:
+    def answered() -> Iterator[tuple[Tensor, Tensor]]:
         for part in deal(encoded, BATCH, model.n_epochs):
-            yield model.answer(part.features, part.present), part.windows
+            outputs = model.answer(part.features, part.present, pooled=part.pooled)
+            yield outputs, part.windows
 
-    return _table(model, outputs())
+    return _table(model, answered())
 
 
 def _table(model: FusionClassifier, outputs: Iterator[tuple[Tensor, Tensor]]) -> pd.DataFrame:
