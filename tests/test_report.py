@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 import physioprep as pp
+from physioprep.pipeline.curves import draw_losses
 from physioprep.pipeline.gather import gather
-from physioprep.pipeline.report import Content, Picture, draw_losses, was_found, write_report
+from physioprep.pipeline.report import Content, Picture, was_found, write_report
 from physioprep.run_notes import write_note
 
 PIXEL = bytes.fromhex(
@@ -111,3 +112,15 @@ def test_records_that_a_recipe_excludes_are_not_counted_as_quarantined(tmp_path:
     content = gather(raw, out, "t", simulated=False)
     assert "1 recordings ingested, 0 in quarantine, 1 excluded by the recipe" in content.verdict
     assert content.quarantine[0]["record"] == "folder/b"
+
+
+def test_checks_of_a_pretraining_are_drawn(tmp_path: Path) -> None:
+    table = pd.DataFrame({"epoch": [0, 1], "loss": [1.0, 0.5]})
+    seen = table.assign(held_out=[1.0, 0.6], rank=[2.0, 9.0], error_II=[1.0, 0.6])
+    pages = [
+        write_report(tmp_path / "r.html", Content("", False, "", losses={"pretrain ecg": held}))
+        .read_text(encoding="utf-8")
+        .count("data:image/png")
+        for held in (table, seen)
+    ]
+    assert pages == [1, 2]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from physioprep.atomic import write_text
 from physioprep.outputs import PAGE, check_output
-from physioprep.plain_text import plain_figure, plain_value
+from physioprep.pipeline.curves import draw_checks, draw_losses, was_checked
+from physioprep.plain_text import plain_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,8 @@ class Content:
     pictures, reconstructions : sequence of Picture
         Of recordings and results; of hidden parts that an encoder reconstructed.
     losses : mapping of str to DataFrame
-        Loss table per training, by its name: columns ``loss``, ``epoch`` and, of folds, ``run``.
+        Loss table per training, by its name: columns ``loss``, ``epoch``, of folds ``run``, and
+        of a pretraining that was looked at what its checks say.
     provenance : mapping
         Software, recipes and hashes by name.
     """
@@ -110,6 +111,11 @@ def write_report(out: str | Path, content: Content) -> Path:
         pictures=[_embed(picture) for picture in content.pictures],
         reconstructions=[_embed(picture) for picture in content.reconstructions],
         losses=_data_uri(draw_losses(content.losses)) if content.losses else None,
+        checks={
+            name: _data_uri(draw_checks(table))
+            for name, table in (content.losses or {}).items()
+            if was_checked(table)
+        },
     )
     check_output(out, PAGE, overwrite=True)
     return write_text(Path(out), html)
@@ -150,40 +156,6 @@ def was_found(fault: Mapping[str, Any], content: Content) -> bool:
         and wanted <= names(finding["records"])
         for finding in content.findings or ()
     )
-
-
-def draw_losses(losses: Mapping[str, pd.DataFrame]) -> bytes:
-    """Draw loss against epoch, one panel per training.
-
-    Parameters
-    ----------
-    losses : mapping of str to DataFrame
-        Columns ``epoch`` and ``loss``; with a column ``run``, one line per run.
-
-    Returns
-    -------
-    bytes
-        A PNG file.
-    """
-    from matplotlib.figure import Figure
-
-    columns = min(3, len(losses))
-    rows = -(-len(losses) // columns)
-    figure = Figure(figsize=(3.6 * columns, 2.5 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).flatten()
-    for axis, (name, table) in zip(axes, losses.items(), strict=False):
-        for _, run in table.groupby("run") if "run" in table else [(0, table)]:
-            axis.plot(run["epoch"], run["loss"], color="#1f5f8b", alpha=0.6, linewidth=1.2)
-        axis.set_title(name, fontsize=9)
-        axis.set_xlabel("epoch", fontsize=8)
-        axis.tick_params(labelsize=7)
-        axis.spines[["top", "right"]].set_visible(False)
-    for axis in axes[len(losses) :]:
-        axis.set_visible(False)
-    axes[0].set_ylabel("loss", fontsize=8)
-    buffer = io.BytesIO()
-    plain_figure(figure).savefig(buffer, format="png", dpi=130)
-    return buffer.getvalue()
 
 
 def _severity(finding: Mapping[str, Any]) -> int:

@@ -19,6 +19,7 @@ from physiomodels.training.checkpoint import (
     damage_of_checkpoint,
     write_checkpoint,
 )
+from physiomodels.training.checks import trained_on
 from physiomodels.training.data import check_fit
 from physiomodels.training.folder import beside, exchange, list_files, replaced
 from physiomodels.training.reconstruction import reconstruct
@@ -69,7 +70,8 @@ class PretrainResult:
         ``card.json``; ``loss.csv``; ``checkpoint.pt`` to resume from, with its ``card.json``;
         ``tensorboard/`` and ``pictures/`` where asked for.
     history : pandas.DataFrame
-        One row per epoch: epoch, step, loss, lr, windows_per_s; with an alignment also contrast.
+        One row per epoch: epoch, step, loss, lr, windows_per_s; with an alignment also contrast;
+        and what `checks` say (`physiomodels.training.checks.Checks.look`).
     """
 
     encoder: CrissCrossEncoder
@@ -138,6 +140,7 @@ def pretrain(
     opened = open_shards(shards)
     n_epochs = epochs_of(opened.attrs)
     rate_hz = check_fit(opened, config.modality, config.encoder.patch_size, None, n_epochs)
+    where = trained_on(where, config.checks)
     card = run_card(opened, where, config) | {"modality": config.modality, "rate_hz": rate_hz}
     with ranks.joined(device), _held(out, opened) as held:
         run = PretrainingRun(opened, config, where, device)
@@ -207,6 +210,7 @@ def can_resume(
         card = json.loads(read_regular(folder / "card.json"))
     except (OSError, ValueError):
         return False
+    where = trained_on(where, config.checks)
     same = card.get("run") == run_digest(open_shards(shards), where, config)
     if not same or not (folder / CHECKPOINT).is_file():
         return False

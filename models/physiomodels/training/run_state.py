@@ -23,6 +23,7 @@ from physiomodels.training import distributed as ranks
 from physiomodels.training.aligned import contrast, partner_of, partner_rows, text_of, text_sha256
 from physiomodels.training.balance import balance
 from physiomodels.training.checkpoint import read_checkpoint
+from physiomodels.training.checks import Checks
 from physiomodels.training.data import open_stream, pretraining_rows
 from physiomodels.training.optimise import decay_groups, finite, warmup_cosine
 from physioprep.errors import ModelError
@@ -121,6 +122,8 @@ class PretrainingRun:
         self.history: list[dict[str, float]] = []
         self.latest: dict[str, float] = {}
         self._since = _Since()
+        looks = config.checks is not None and ranks.rank() == 0
+        self.checks = Checks(shards, config, where, device) if looks else None
 
     def _make_alignment(self) -> Alignment | None:
         config = self.config
@@ -245,7 +248,10 @@ class PretrainingRun:
         row = {"epoch": self.epoch, "step": self.step, "loss": loss, "lr": lr}
         if self.config.align is not None:
             row["contrast"] = self.epoch_contrast / self.batches
-        self.history.append(row | {"windows_per_s": round(rate, 1)})
+        row["windows_per_s"] = round(rate, 1)
+        if self.checks is not None:
+            row |= self.checks.look(self.encoder)
+        self.history.append(row)
         logger.info("epoch %d: loss %.5f, %.0f windows/s", self.epoch, loss, rate)
         self.epoch, self.batch = self.epoch + 1, 0
         self.epoch_loss, self.epoch_contrast = 0.0, 0.0
@@ -262,7 +268,7 @@ class PretrainingRun:
         Returns
         -------
         pandas.DataFrame
-            One row per epoch: epoch, step, loss, lr, windows_per_s.
+            One row per epoch: epoch, step, loss, lr, windows_per_s, and what the checks say.
         """
         import pandas as pd
 
