@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from physioprep.corpora.fetch import FetchResult as FetchResult
     from physioprep.corpora.fetch import fetch as fetch
     from physioprep.corpora.scan import scan as scan
+    from physioprep.deriving.run import DeriveResult as DeriveResult
+    from physioprep.deriving.run import derive as derive
     from physioprep.describe import info as info
     from physioprep.errors import ChecksumError as ChecksumError
     from physioprep.errors import CorpusError as CorpusError
@@ -65,6 +67,7 @@ else:
         "AuditReport": "physioprep.auditing.findings",
         "ChecksumError": "physioprep.errors",
         "CorpusError": "physioprep.errors",
+        "DeriveResult": "physioprep.deriving.run",
         "FetchResult": "physioprep.corpora.fetch",
         "Finding": "physioprep.auditing.findings",
         "Header": "physioprep.recording",
@@ -89,6 +92,7 @@ else:
         "VerifyResult": "physioprep.store.verify",
         "WindowStream": "physioprep.stream.window_stream",
         "audit": "physioprep.auditing.run",
+        "derive": "physioprep.deriving.run",
         "fetch": "physioprep.corpora.fetch",
         "from_arrays": "physioprep.store.build.arrays",
         "info": "physioprep.describe",
@@ -122,6 +126,7 @@ __all__ = [
     "AuditReport",
     "ChecksumError",
     "CorpusError",
+    "DeriveResult",
     "FetchResult",
     "Finding",
     "Header",
@@ -147,6 +152,7 @@ __all__ = [
     "WindowStream",
     "__version__",
     "audit",
+    "derive",
     "fetch",
     "from_arrays",
     "info",

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import physioprep as pp
-from physioprep import cli_pipeline, cli_shard, cli_train, console
+from physioprep import cli_derive, cli_pipeline, cli_shard, cli_train, console
 from physioprep.cli_errors import OneLineErrors
 from physioprep.cli_options import Corpus, Json, Overwrite, Scheduler, VendorLabels, Workers
 from physioprep.cli_words import Verbs
@@ -393,4 +393,5 @@ def fetch(
 
 app.add_typer(cli_pipeline.app)
 app.add_typer(cli_shard.app)
+app.add_typer(cli_derive.app)
 app.add_typer(cli_train.app)

@@ -29,6 +29,8 @@ MAKER: Final = "physioprep"
 #: The file that marks results of an evaluation, and what it says.
 RESULTS_MARK: Final = "evaluation.json"
 RESULTS_SCHEMA: Final = "physiomodels.evaluation"
+#: The file that describes tables derived from a store.
+DERIVED_MARK: Final = "derived.json"
 #: Bytes of a file that are looked at for a mark.
 _LOOKED_AT: Final = 1 << 20
 
@@ -138,6 +140,9 @@ RESULTS: Final = Kind(
     "results of an evaluation",
     lambda path: _json_of(path / RESULTS_MARK).get("schema") == RESULTS_SCHEMA,
     listed_in(HASHES, re.escape(RESULTS_MARK), rf"([^/]+/)*({_RESULTS})"),
+)
+DERIVED: Final = Kind(
+    "derived tables", _has_keys(DERIVED_MARK, "plan_sha256", "rows"), listed_in(HASHES)
 )
 #: In the card of a model: a list of hashes is beside it, so that a missing one is damage.
 LISTED: Final = {"hashes": HASHES}

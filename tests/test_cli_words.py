@@ -56,6 +56,7 @@ ENOUGH = {
     "view": ["{store}", "sub-01_task-rest", "-o", "{out}/x.png"],
     "audit": ["{store}"],
     "shard": ["{store}", "-o", "{out}/w", "--window", "8"],
+    "derive": ["{store}", "-o", "{out}/t"],
     "stream": ["{shards}"],
     "pretrain": ["{shards}", "-o", "{out}/e"],
     "evaluate": ["{shards}", "-o", "{out}/r", "--config", "eegmat"],

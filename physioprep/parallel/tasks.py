@@ -17,6 +17,7 @@ from typing import Any, Final
 #: a run share, `item` is the parameter of one task. Both are plain JSON values.
 TASKS: Final[Mapping[str, str]] = {
     "audit": "physioprep.auditing.one_pass:read_in_worker",
+    "derive": "physioprep.deriving.task:derive_records",
     "embed-shards": "physiomodels.embeddings.of_shards:embed_chunk",
     "embed-store": "physiomodels.embeddings.of_store:embed_windows",
     "evaluate-fold": "physiomodels.evaluation.fold:run_fold",

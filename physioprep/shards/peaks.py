@@ -192,7 +192,7 @@ def _peaks_of_record(group: SourceGroup, number: int) -> NDArray[np.float64]:
         return np.empty(0)
     length, start = int(group.length[number]), int(group.start[number])
     found = [np.empty(0, np.int64)]
-    for first, stop in _pieces(length, group.rate_hz):
+    for first, stop in pieces(length, group.rate_hz):
         low = max(0, first - round(_EDGE_S * group.rate_hz))
         high = min(length, stop + round(_EDGE_S * group.rate_hz))
         digital = read_samples(group.path, start + low, start + high)[slot]
@@ -211,7 +211,21 @@ def _lead(group: SourceGroup, number: int) -> int | None:
     return next((names[lead] for lead in LEADS if lead in names), there[0] if there else None)
 
 
-def _pieces(length: int, rate_hz: float) -> Iterator[tuple[int, int]]:
+def pieces(length: int, rate_hz: float) -> Iterator[tuple[int, int]]:
+    """Cut a record into the pieces that are searched one by one.
+
+    Parameters
+    ----------
+    length : int
+        Samples of the record.
+    rate_hz : float
+        Sampling rate, Hz.
+
+    Yields
+    ------
+    int, int
+        First sample of a piece, and the one after its last.
+    """
     size = round(_PIECE_S * rate_hz)
     for first in range(0, length, size):
         yield first, min(first + size, length)

@@ -1,0 +1,327 @@
+"""Measurements of beats, leads and records out of fiducial points."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.deriving.quantities import AMPLITUDES, HRV
+
+Floats = NDArray[np.float64]
+
+#: The median beat: before and after the R peak, s; the first is shorter in fast rhythms.
+BEFORE_S: Final = 0.3
+AFTER_S: Final = 0.5
+#: The baseline: so long a piece before the onset of QRS, or before the R peak, s.
+_BASELINE_S: Final = 0.02
+_BEFORE_R_S: Final = 0.06
+#: Half the width in which the R amplitude is looked for, s.
+_R_WIDTH_S: Final = 0.05
+
+
+def amplitudes(
+    signal: Floats, rate_hz: float, r_peaks: NDArray[np.int64], points: Mapping[str, Floats]
+) -> dict[str, Floats]:
+    """Measure the amplitudes of each beat of one lead.
+
+    Parameters
+    ----------
+    signal : ndarray of float64, shape (sample,)
+        mV, NaN where missing.
+    rate_hz : float
+        Sampling rate, Hz.
+    r_peaks : ndarray of int64, shape (beat,)
+        Samples of the R peaks.
+    points : mapping of str to ndarray of float64, shape (beat,)
+        From `physioprep.deriving.delineation.delineate`.
+
+    Returns
+    -------
+    dict of str to ndarray of float64, shape (beat,)
+        The columns of `AMPLITUDES`, mV; NaN where a point is unknown or a sample is missing.
+
+    Examples
+    --------
+    >>> nothing = {name: np.full(1, np.nan) for name in ("p_peak", "q_peak", "s_peak", "t_peak",
+    ...     "qrs_onset", "qrs_offset")}
+    >>> signal = np.zeros(500)
+    >>> signal[250] = 1.0
+    >>> float(amplitudes(signal, 500.0, np.array([250]), nothing)["r_mv"][0])
+    1.0
+    """
+    ends = np.where(
+        np.isfinite(points["qrs_onset"]), points["qrs_onset"], r_peaks - _BEFORE_R_S * rate_hz
+    )
+    wide = max(1, round(_BASELINE_S * rate_hz))
+    baseline = np.array([_median(signal, int(end) - wide, int(end)) for end in ends])
+    reach = round(_R_WIDTH_S * rate_hz)
+    r = np.array([_largest(signal, int(at) - reach, int(at) + reach + 1) for at in r_peaks])
+    out = {"baseline_mv": baseline, "r_mv": r - baseline}
+    for wave in ("p", "q", "s", "t"):
+        out[f"{wave}_mv"] = _at(signal, points[f"{wave}_peak"]) - baseline
+    for ms in (60, 80):
+        out[f"st_j{ms}_mv"] = (
+            _at(signal, points["qrs_offset"] + round(ms / 1000 * rate_hz)) - baseline
+        )
+    return {quantity.name: out[quantity.name] for quantity in AMPLITUDES}
+
+
+def _median(signal: Floats, first: int, stop: int) -> float:
+    part = signal[max(0, first) : max(0, stop)]
+    part = part[np.isfinite(part)]
+    return float(np.median(part)) if len(part) else math.nan
+
+
+def _largest(signal: Floats, first: int, stop: int) -> float:
+    part = signal[max(0, first) : stop]
+    part = part[np.isfinite(part)]
+    return float(part.max()) if len(part) else math.nan
+
+
+def _at(signal: Floats, places: Floats) -> Floats:
+    """Return the samples at some places; NaN where a place is unknown or outside."""
+    out = np.full(len(places), np.nan)
+    inside = np.isfinite(places) & (places >= 0) & (places < len(signal))
+    out[inside] = signal[places[inside].astype(np.int64)]
+    return out
+
+
+def median_beat(
+    signal: Floats, rate_hz: float, r_peaks: NDArray[np.int64], baseline: Floats
+) -> tuple[Floats, Floats, int]:
+    """Return the median of the beats of one lead, and how much each is like it.
+
+    Parameters
+    ----------
+    signal : ndarray of float64, shape (sample,)
+        mV, NaN where missing.
+    rate_hz : float
+        Sampling rate, Hz.
+    r_peaks : ndarray of int64, shape (beat,)
+        Samples of the R peaks.
+    baseline : ndarray of float64, shape (beat,)
+        Level of each beat, mV.
+
+    Returns
+    -------
+    median : ndarray of float64, shape (sample,)
+        mV; NaN where no beat has a sample.
+    quality : ndarray of float64, shape (beat,)
+        Correlation with the median; NaN where a beat lacks samples or does not vary.
+    n_beats : int
+        Whole beats.
+    """
+    before, after = round(BEFORE_S * rate_hz), round(AFTER_S * rate_hz)
+    at = r_peaks[:, None] + np.arange(-before, after)
+    inside = (at >= 0) & (at < len(signal))
+    cut = np.where(inside, signal[np.clip(at, 0, max(0, len(signal) - 1))], np.nan)
+    cut -= baseline[:, None]
+    whole = np.isfinite(cut).all(axis=1)
+    if not whole.any():
+        return np.full(before + after, np.nan), np.full(len(r_peaks), np.nan), 0
+    median = np.median(cut[whole], axis=0)
+    quality = np.full(len(r_peaks), np.nan)
+    quality[whole] = _correlation(cut[whole], median)
+    return median, quality, int(whole.sum())
+
+
+def _correlation(rows: Floats, with_row: Floats) -> Floats:
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    other = with_row - with_row.mean()
+    size = np.sqrt((centred**2).sum(axis=1) * (other**2).sum())
+    out = np.full(len(rows), np.nan)
+    np.divide(centred @ other, size, out=out, where=size > 0)
+    return out
+
+
+def of_lead(
+    rate_hz: float, points: Mapping[str, Floats], found: Mapping[str, Floats], quality: Floats
+) -> dict[str, float | int]:
+    """Summarise the beats of a lead.
+
+    Parameters
+    ----------
+    rate_hz : float
+        Sampling rate, Hz.
+    points : mapping of str to ndarray of float64, shape (beat,)
+        Samples, from `delineate`.
+    found : mapping of str to ndarray of float64, shape (beat,)
+        From `amplitudes`.
+    quality : ndarray of float64, shape (beat,)
+        From `median_beat`.
+
+    Returns
+    -------
+    dict of str to float
+        The columns of `physioprep.deriving.quantities.LEADS` after the lead's name; NaN where
+        no beat has the value.
+    """
+    ms = 1000 / rate_hz
+    spans = {
+        "p_ms": points["p_offset"] - points["p_onset"],
+        "pr_ms": points["qrs_onset"] - points["p_onset"],
+        "qrs_ms": points["qrs_offset"] - points["qrs_onset"],
+        "qt_ms": points["t_offset"] - points["qrs_onset"],
+    }
+    known = np.isfinite(points["qrs_onset"]) | np.isfinite(points["qrs_offset"])
+    out: dict[str, float | int] = {"n_beats": len(quality), "n_delineated": int(known.sum())}
+    out |= {name: middle(values) * ms for name, values in spans.items()}
+    out |= {name: middle(values) for name, values in found.items() if name != "baseline_mv"}
+    s = abs(out["s_mv"])
+    out["r_s_ratio"] = out["r_mv"] / s if s > 0 else math.nan
+    out["quality"] = middle(quality)
+    return out
+
+
+def middle(values: Floats) -> float:
+    """Return the median of what is known; NaN where nothing is.
+
+    Parameters
+    ----------
+    values : ndarray of float64
+        NaN where unknown.
+
+    Returns
+    -------
+    float
+    """
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else math.nan
+
+
+def of_record(
+    rate_hz: float,
+    r_peaks: NDArray[np.int64],
+    n_samples: int,
+    leads: Mapping[str, Mapping[str, Any]],
+) -> dict[str, float | int]:
+    """Measure a record out of its leads' measurements.
+
+    Parameters
+    ----------
+    rate_hz : float
+        Sampling rate, Hz.
+    r_peaks : ndarray of int64, shape (beat,)
+        Samples of the R peaks.
+    n_samples : int
+        Of the record.
+    leads : mapping of str to mapping
+        From `of_lead`, by name of the lead.
+
+    Returns
+    -------
+    dict of str to float
+        The columns of `physioprep.deriving.quantities.RECORDS` after the record's id, but the
+        reason; NaN where a value is unknown, or a lead that it needs is absent.
+    """
+    rr = np.diff(r_peaks) * 1000 / rate_hz
+    known = bool(len(rr))
+    out: dict[str, float | int] = {
+        "n_leads": len(leads),
+        "n_beats": len(r_peaks),
+        "heart_rate_bpm": 60_000 / float(np.median(rr)) if known else math.nan,
+        "rr_ms": middle(rr),
+        "rr_shortest_ms": float(rr.min()) if known else math.nan,
+        "rr_longest_ms": float(rr.max()) if known else math.nan,
+    }
+    for name in ("p_ms", "pr_ms", "qrs_ms", "qt_ms"):
+        out[name] = middle(np.array([lead[name] for lead in leads.values()], np.float64))
+    rr_s = out["rr_ms"] / 1000
+    out["qtc_bazett_ms"] = out["qt_ms"] / math.sqrt(rr_s)
+    out["qtc_fridericia_ms"] = out["qt_ms"] / rr_s ** (1 / 3)
+    out["qtc_framingham_ms"] = out["qt_ms"] + 154 * (1 - rr_s)
+    out["p_axis_deg"] = _axis(leads, "p_mv")
+    out["qrs_axis_deg"] = _axis(leads, "q_mv", "r_mv", "s_mv")
+    out["t_axis_deg"] = _axis(leads, "t_mv")
+    larger_r = np.fmax(_of(leads, "V5", "r_mv"), _of(leads, "V6", "r_mv"))
+    out["sokolow_lyon_mv"] = max(0.0, -_of(leads, "V1", "s_mv")) + float(larger_r)
+    out["cornell_mv"] = _of(leads, "aVL", "r_mv") + max(0.0, -_of(leads, "V3", "s_mv"))
+    return out | variability(r_peaks, rate_hz, n_samples)
+
+
+def _of(leads: Mapping[str, Mapping[str, Any]], lead: str, name: str) -> float:
+    return float(leads[lead][name]) if lead in leads else math.nan
+
+
+def _axis(leads: Mapping[str, Mapping[str, Any]], *names: str) -> float:
+    """Return the axis of a wave in the frontal plane, degrees.
+
+    A wave that is found in one lead only is too small in the other, at a right angle to it: 0.
+    """
+    parts = np.array([[_of(leads, lead, name) for name in names] for lead in ("I", "aVF")])
+    if "I" not in leads or "aVF" not in leads or not np.isfinite(parts).any():
+        return math.nan
+    across, down = np.nansum(parts, axis=1).tolist()
+    return math.degrees(math.atan2(2 * down, math.sqrt(3) * across))
+
+
+#: Fewest RR intervals, and seconds of signal, of each figure of the variability.
+_NEEDS: Final = {
+    "hrv_lf_ms2": (4, 120.0), "hrv_hf_ms2": (4, 60.0), "hrv_lf_hf": (4, 120.0),
+    "hrv_sampen": (100, 0.0),
+}  # fmt: skip
+
+
+def variability(r_peaks: NDArray[np.int64], rate_hz: float, n_samples: int) -> dict[str, float]:
+    """Return the heart rate variability, by NeuroKit2.
+
+    Parameters
+    ----------
+    r_peaks : ndarray of int64, shape (beat,)
+        Samples of the R peaks.
+    rate_hz : float
+        Sampling rate, Hz.
+    n_samples : int
+        Of the record.
+
+    Returns
+    -------
+    dict of str to float
+        The columns of `HRV`; NaN where the record is too short for one: by the Task Force of
+        the ESC and NASPE (Circulation 93, 1996) powers need 2 min (LF) and 1 min (HF).
+
+    Notes
+    -----
+    Intervals are of all beats: ectopic ones are not taken out, so that in arrhythmia these
+    figures describe the rhythm and not the autonomic tone.
+    """
+    out = dict.fromkeys((quantity.name for quantity in HRV), math.nan)
+    if len(r_peaks) < 5:
+        return out
+    out |= _by_neurokit(r_peaks / rate_hz, n_samples / rate_hz)
+    for name, (beats, seconds) in _NEEDS.items():
+        if len(r_peaks) < beats or n_samples / rate_hz < seconds:
+            out[name] = math.nan
+    return out
+
+
+def _by_neurokit(r_s: Floats, seconds: float) -> dict[str, float]:
+    import neurokit2
+
+    # at 1000 Hz, so that powers are of ms2 and a rate that is no whole number does no harm
+    peaks = np.rint(r_s * 1000).astype(np.int64)
+    out: dict[str, float] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of short records; those are left out here
+        time = neurokit2.hrv_time(peaks, sampling_rate=1000).iloc[0]
+        out["hrv_mean_nn_ms"], out["hrv_sdnn_ms"] = time["HRV_MeanNN"], time["HRV_SDNN"]
+        out["hrv_rmssd_ms"], out["hrv_pnn50_pct"] = time["HRV_RMSSD"], time["HRV_pNN50"]
+        differences = np.diff(peaks).astype(np.float64)
+        step = np.diff(differences)
+        out["hrv_sd1_ms"] = float(np.std(step, ddof=1) / math.sqrt(2))
+        total = 2 * np.var(differences, ddof=1) - out["hrv_sd1_ms"] ** 2
+        out["hrv_sd2_ms"] = math.sqrt(max(0.0, float(total)))
+        if seconds >= 60:
+            power = neurokit2.hrv_frequency(peaks, sampling_rate=1000, normalize=False).iloc[0]
+            out["hrv_lf_ms2"], out["hrv_hf_ms2"] = power["HRV_LF"], power["HRV_HF"]
+            out["hrv_lf_hf"] = power["HRV_LFHF"]
+        if len(differences) >= 100:
+            out["hrv_sampen"] = float(
+                neurokit2.entropy_sample(differences, dimension=2, tolerance="sd")[0]
+            )
+    return {name: float(value) for name, value in out.items()}

@@ -1,0 +1,163 @@
+"""What is derived from which records of a store, and by whom: known before the work begins."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from physioprep.deriving.delineation import method_named
+from physioprep.deriving.tables import KINDS
+from physioprep.errors import PhysioprepError
+from physioprep.hashes import canonical_sha256
+from physioprep.shards.candidates import chosen_records
+from physioprep.shards.spec import ShardSpec
+
+if TYPE_CHECKING:
+    from physioprep.shards.source import Source
+
+#: Version of the tables: what an earlier version made is not continued.
+VERSION: Final = 1
+#: Seconds of signal per task, over all channels.
+_TASK_S: Final = 3600.0
+#: Modality that each kind is derived from, and the unit that its samples need.
+_FROM: Final = {"beats": ("ecg", "mV"), "eeg": ("eeg", "uV")}
+_MICROVOLT: Final = ("uV", "µV", "μV")
+
+
+@dataclass(frozen=True)
+class DerivePlan:
+    """What is derived.
+
+    Parameters
+    ----------
+    store_sha256 : str
+        Of the store's list of hashes.
+    kinds : tuple of str
+        Keys of `KINDS`.
+    method : str
+        Of delineation.
+    window_s : float
+        Length of the windows of EEG features, s.
+    where : str or None
+        Which records.
+    neurokit2 : str
+        Version of the library that delineates.
+    tasks : tuple of (str, int, int)
+        Kind, first record, and the one after the last, by row of the store's records.
+    """
+
+    store_sha256: str
+    kinds: tuple[str, ...]
+    method: str
+    window_s: float
+    where: str | None
+    neurokit2: str
+    tasks: tuple[tuple[str, int, int], ...]
+    version: int = VERSION
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of all that decides the bytes of the tables.
+
+        Returns
+        -------
+        str
+        """
+        return canonical_sha256(self.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as JSON values.
+
+        Returns
+        -------
+        dict
+        """
+        return asdict(self)
+
+
+def plan_derive(
+    source: Source,
+    kinds: tuple[str, ...] | None,
+    method: str,
+    window_s: float,
+    where: str | None,
+) -> DerivePlan:
+    """Plan what to derive from a store.
+
+    Parameters
+    ----------
+    source : Source
+        The store, opened.
+    kinds : tuple of str or None
+        Keys of `KINDS`; None: all that the store has signals for.
+    method : str
+        Of delineation.
+    window_s : float
+        Length of the windows of EEG features, s.
+    where : str or None
+        Query on the store's records.
+
+    Returns
+    -------
+    DerivePlan
+
+    Raises
+    ------
+    PhysioprepError
+        The store has no signals for a kind, or in another unit; a method or query is wrong.
+    """
+    from importlib.metadata import version
+
+    method_named(method)
+    if not 1 <= window_s < np.inf:
+        raise PhysioprepError(f"window of {window_s:g} s: 1 s or more")
+    held = tuple(kind for kind, (modality, _) in _FROM.items() if modality in source.groups)
+    kinds = held if kinds is None else kinds
+    if not kinds:
+        raise PhysioprepError(f"{source.path}: holds neither ecg nor eeg")
+    tasks: list[tuple[str, int, int]] = []
+    chosen = chosen_records(source.records, ShardSpec(where=where))
+    for kind in kinds:
+        modality, unit = _FROM[kind]
+        if modality not in source.groups:
+            raise PhysioprepError(f"{source.path}: holds no {modality}, of which {kind} are made")
+        group = source.groups[modality]
+        odd = {each for each in group.units if each not in (unit, *(_MICROVOLT * (unit == "uV")))}
+        if odd:
+            raise PhysioprepError(
+                f"{source.path}: its {modality} is in {', '.join(sorted(odd))}; {kind} are made of "
+                f"{unit}: ingest it with a recipe"
+            )
+        seconds = group.length * group.present.sum(axis=1) / group.rate_hz * chosen
+        number = (np.cumsum(seconds) - seconds) // _TASK_S
+        first = np.flatnonzero(np.r_[True, number[1:] != number[:-1]]).tolist()
+        tasks += [
+            (kind, begin, end)
+            for begin, end in zip(first, [*first[1:], len(seconds)], strict=True)
+            if seconds[begin:end].any()
+        ]
+    if not tasks:
+        raise PhysioprepError(f"{source.path}: no record is chosen")
+    return DerivePlan(
+        source.sums_sha256, tuple(kinds), method, window_s, where, version("neurokit2"),
+        tuple(tasks),
+    )  # fmt: skip
+
+
+def modality_of(kind: str) -> str:
+    """Return the modality that a kind is derived from.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `KINDS`.
+
+    Returns
+    -------
+    str
+    """
+    assert kind in KINDS
+    return _FROM[kind][0]

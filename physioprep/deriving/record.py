@@ -1,0 +1,195 @@
+"""The beats of one record of a store: rows of the derived tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.deriving.delineation import FEWEST_BEATS, POINTS, Method, delineate
+from physioprep.deriving.measurements import (
+    BEFORE_S,
+    amplitudes,
+    median_beat,
+    of_lead,
+    of_record,
+)
+from physioprep.shards.peaks import LEADS as R_LEADS
+from physioprep.shards.peaks import detect_r_peaks, pieces
+
+#: Seconds of signal on either side of a piece in which R peaks are detected.
+_EDGE_S: Final = 5.0
+
+Columns = dict[str, list[Any]]
+
+
+@dataclass(eq=False)
+class Rows:
+    """Rows of the tables, by column.
+
+    Parameters
+    ----------
+    beats, leads, records, median_beats : dict of str to list
+        One list a column, as `physioprep.deriving.quantities` names them.
+    """
+
+    beats: Columns = field(default_factory=dict)
+    leads: Columns = field(default_factory=dict)
+    records: Columns = field(default_factory=dict)
+    median_beats: Columns = field(default_factory=dict)
+
+
+def add_record(
+    rows: Rows,
+    key: Mapping[str, str],
+    signal: NDArray[np.floating[Any]],
+    leads: Sequence[str],
+    rate_hz: float,
+    method: str | Method = "prominence",
+) -> None:
+    """Delineate and measure a record, and add what was found to the tables.
+
+    Parameters
+    ----------
+    rows : Rows
+        To which rows are added.
+    key : mapping of str to str
+        ``corpus`` and ``record_id``.
+    signal : ndarray of float, shape (lead, sample)
+        mV, NaN where missing.
+    leads : sequence of str
+        Their names.
+    rate_hz : float
+        Sampling rate, Hz.
+    method : str or callable
+        As for `physioprep.deriving.delineation.delineate`.
+
+    Notes
+    -----
+    R peaks are those of one lead, the first of `physioprep.shards.peaks.LEADS` that has some, so
+    that a beat has the same number in all leads.
+
+    Examples
+    --------
+    >>> rows = Rows()
+    >>> add_record(rows, {"corpus": "a", "record_id": "b"}, np.zeros((1, 999)), ["II"], 250.0)
+    >>> rows.records["n_beats"], rows.records["reason"]
+    ([0], ['no R peak was found'])
+    """
+    r_peaks = find_beats(signal, leads, rate_hz)
+    by_lead = {}
+    for lead, samples in zip(leads, signal, strict=True):
+        values = np.asarray(samples, np.float64)
+        points = delineate(values, rate_hz, r_peaks, method)
+        found = amplitudes(values, rate_hz, r_peaks, points)
+        median, quality, n_whole = median_beat(values, rate_hz, r_peaks, found["baseline_mv"])
+        by_lead[lead] = of_lead(rate_hz, points, found, quality)
+        own = {**key, "lead": lead}
+        _add_beats(rows.beats, own, rate_hz, r_peaks, {**found, "quality": quality}, points)
+        _reasons(rows.beats, values, rate_hz, r_peaks, points)
+        _add(rows.leads, {**own, **by_lead[lead]})
+        r_sample = round(BEFORE_S * rate_hz)
+        _add(
+            rows.median_beats,
+            {**own, "rate_hz": rate_hz, "r_sample": r_sample, "n_beats": n_whole,
+             "median_mv": median.astype(np.float32).tolist() if n_whole else []},
+        )  # fmt: skip
+    measured = of_record(rate_hz, r_peaks, signal.shape[1], by_lead)
+    _add(rows.records, {**key, **measured, "reason": _reason_of_record(len(r_peaks))})
+
+
+def find_beats(
+    signal: NDArray[np.floating[Any]], leads: Sequence[str], rate_hz: float
+) -> NDArray[np.int64]:
+    """Return the R peaks of a record, from the first lead of a fixed order that has some.
+
+    Parameters
+    ----------
+    signal : ndarray of float, shape (lead, sample)
+        mV, NaN where missing.
+    leads : sequence of str
+        Their names.
+    rate_hz : float
+        Sampling rate, Hz.
+
+    Returns
+    -------
+    ndarray of int64, shape (beat,)
+        Samples, ascending.
+    """
+    names = {lead: place for place, lead in reversed(list(enumerate(leads)))}
+    order = [names[lead] for lead in R_LEADS if lead in names]
+    order += [place for place in range(len(leads)) if place not in order]
+    for place in order:
+        found = [np.empty(0, np.int64)]
+        for first, stop in pieces(signal.shape[1], rate_hz):
+            low = max(0, first - round(_EDGE_S * rate_hz))
+            high = stop + round(_EDGE_S * rate_hz)
+            peaks = detect_r_peaks(signal[place, low:high], rate_hz) + low
+            found.append(peaks[(peaks >= first) & (peaks < stop)])
+        peaks = np.concatenate(found)
+        if len(peaks):
+            return peaks
+    return np.empty(0, np.int64)
+
+
+def _add(columns: Columns, row: Mapping[str, Any]) -> None:
+    for name, value in row.items():
+        columns.setdefault(name, []).append(value)
+
+
+def _add_beats(
+    columns: Columns,
+    key: Mapping[str, str],
+    rate_hz: float,
+    r_peaks: NDArray[np.int64],
+    found: Mapping[str, NDArray[np.float64]],
+    points: Mapping[str, NDArray[np.float64]],
+) -> None:
+    count = len(r_peaks)
+    new: dict[str, list[Any]] = {name: [value] * count for name, value in key.items()}
+    new["beat"] = list(range(count))
+    new["r_s"] = (r_peaks / rate_hz).tolist()
+    new["r_sample"] = r_peaks.tolist()
+    new |= {f"{name}_s": (points[name] / rate_hz).tolist() for name in POINTS}
+    new |= {name: values.tolist() for name, values in found.items()}
+    for name, values in new.items():
+        columns.setdefault(name, []).extend(values)
+
+
+def _reasons(
+    columns: Columns,
+    signal: NDArray[np.float64],
+    rate_hz: float,
+    r_peaks: NDArray[np.int64],
+    points: Mapping[str, NDArray[np.float64]],
+) -> None:
+    """Say of each beat without any point why it has none."""
+    found = np.stack([points[name] for name in POINTS])
+    known = np.atleast_1d(np.isfinite(found).any(axis=0)).tolist()
+    reach = round(0.3 * rate_hz)
+    out: list[str | None] = []
+    for at, some in zip(r_peaks.tolist(), known, strict=True):
+        around = signal[max(0, at - reach) : at + reach]
+        if some:
+            out.append(None)
+        elif not np.isfinite(around).all():
+            out.append("samples are missing")
+        elif len(r_peaks) < FEWEST_BEATS:
+            out.append(f"fewer than {FEWEST_BEATS} beats in the record")
+        elif not np.ptp(around):
+            out.append("the lead is flat")
+        else:
+            out.append("the method found no wave")
+    columns.setdefault("reason", []).extend(out)
+
+
+def _reason_of_record(n_beats: int) -> str | None:
+    if n_beats == 0:
+        return "no R peak was found"
+    if n_beats < FEWEST_BEATS:
+        return f"fewer than {FEWEST_BEATS} beats"
+    return None

@@ -1,0 +1,182 @@
+"""`derive`: from a store to tables of beats, measurements and EEG features."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from physioprep.atomic import make_folders, remove, sync_tree, write_text
+from physioprep.deriving.plan import DerivePlan, plan_derive
+from physioprep.deriving.tables import KINDS, join_parts
+from physioprep.deriving.task import part_of
+from physioprep.errors import PhysioprepError
+from physioprep.exchange import put_in_place
+from physioprep.hashes import write_hashes
+from physioprep.outputs import (
+    DERIVED,
+    DERIVED_MARK,
+    check_output,
+    discard,
+    partial_of,
+)
+from physioprep.parallel.cluster import Announce
+from physioprep.parallel.run import choose_scheduler, run_tasks
+from physioprep.shards.source import open_source
+from physioprep.shards.work_folder import hold_target, open_work
+from physioprep.versions import software
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class DeriveResult:
+    """What was derived.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    rows : dict of str to int
+        Rows by table.
+    plan_sha256 : str
+        Hash of the plan.
+    """
+
+    path: Path
+    rows: dict[str, int]
+    plan_sha256: str
+
+
+def derive(
+    store: str | Path,
+    out: str | Path,
+    *,
+    kinds: Sequence[str] | None = None,
+    method: str = "prominence",
+    window_s: float = 10.0,
+    where: str | None = None,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    announce: Announce | None = None,
+) -> DeriveResult:
+    """Derive tables from the records of a store, as Parquet files in a folder.
+
+    A run that is killed and started again with the same arguments continues where it was; the
+    bytes are the same for any number of workers.
+
+    Parameters
+    ----------
+    store : path-like
+        Made by `physioprep.ingest` with a recipe, so that ECG is in mV and EEG in µV.
+    out : path-like
+        Folder to make.
+    kinds : sequence of str, optional
+        ``"beats"`` (of ECG: ``beats``, ``leads``, ``records``, ``median_beats``) and ``"eeg"``;
+        by default what the store has signals for.
+    method : str
+        Of delineation: ``"prominence"``, ``"dwt"``, ``"cwt"`` or ``"peak"`` of NeuroKit2.
+    window_s : float
+        Length of the windows of EEG features, s.
+    where : str, optional
+        Query on the store's records.
+    scheduler : str, optional
+        ``"processes"`` (default), ``"sync"``, ``"cluster"`` or the address of a Dask scheduler.
+        Threads would share Python's warnings, which NeuroKit2 raises many of.
+    workers : int, optional
+        Default: one per processor core.
+    overwrite : bool
+        Replace tables that are at `out`.
+    progress : callable, optional
+        Called with (tasks done, tasks in all).
+    announce : callable, optional
+        Called with the link of a cluster's dashboard.
+
+    Returns
+    -------
+    DeriveResult
+
+    Raises
+    ------
+    PhysioprepError
+        The store has no signals for a kind, or in another unit; an argument is wrong; `out`
+        exists, or another process writes it.
+    StoreError
+        The store cannot be read.
+
+    Examples
+    --------
+    >>> derive("nowhere.zarr", "tables")
+    Traceback (most recent call last):
+        ...
+    physioprep.errors.StoreError: nowhere.zarr: no store here
+    """
+    for kind in kinds or ():
+        if kind not in KINDS:
+            raise PhysioprepError(f"no kind {kind!r}: {', '.join(KINDS)}")
+    scheduler = choose_scheduler(scheduler, workers, "processes")
+    if scheduler == "threads":
+        raise PhysioprepError("derive runs in processes, not threads: --scheduler processes")
+    source = open_source(store)
+    plan = plan_derive(source, None if kinds is None else tuple(kinds), method, window_s, where)
+    target = Path(out)
+    check_output(target, DERIVED, overwrite=overwrite, inputs=[store])
+    with hold_target(target) as held:
+        check_output(target, DERIVED, overwrite=overwrite)
+        work = open_work(target, plan.sha256)
+        make_folders(work / "parts")
+        job = {
+            "run": uuid4().hex, "work": str(work.absolute()), "store": str(Path(store).absolute()),
+            "where": where, "method": method, "window_s": window_s,
+        }  # fmt: skip
+        done = 0
+
+        def ended(item: object, result: object) -> None:
+            nonlocal done
+            held.check()
+            done += 1
+            if progress is not None:
+                progress(done, len(plan.tasks))
+
+        few = len(plan.tasks) == 1 and workers is None and scheduler == "processes"
+        run_tasks(
+            "derive", plan.tasks, job, ended, scheduler="sync" if few else scheduler,
+            workers=workers, announce=announce,
+        )  # fmt: skip
+        rows = _join(work, plan, source.path)
+        sync_tree(work / "new")
+        held.check()
+        check_output(target, DERIVED, overwrite=overwrite)
+        put_in_place(work / "new", target)
+        discard(partial_of(target))
+    return DeriveResult(target, rows, plan.sha256)
+
+
+def _join(work: Path, plan: DerivePlan, store: str | Path) -> dict[str, int]:
+    """Make the folder of whole tables out of the parts of all tasks."""
+    new = work / "new"
+    remove(new)
+    make_folders(new)
+    rows = {}
+    for kind in plan.kinds:
+        for table in KINDS[kind]:
+            parts = [
+                part_of(work, kind, first, table) for each, first, _ in plan.tasks if each == kind
+            ]
+            rows[table] = join_parts(parts, table, new / f"{table}.parquet")
+    said: dict[str, Any] = {
+        "schema": "physioprep.derived",
+        "store": Path(str(store)).name,
+        "plan_sha256": plan.sha256,
+        "plan": plan.to_dict(),
+        "rows": rows,
+        "software": software(),
+    }
+    write_text(new / DERIVED_MARK, json.dumps(said, indent=1))
+    write_hashes(new)
+    return rows

@@ -1,0 +1,128 @@
+"""Derived tables as Parquet: columns with unit and definition, and what a run of records gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from physioprep.atomic import temporary_file
+from physioprep.deriving import quantities
+from physioprep.deriving.eeg import EEG
+from physioprep.deriving.quantities import Quantity
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: The columns of each table, by its name; of each kind of derivation its tables.
+TABLES: Final[Mapping[str, Sequence[Quantity]]] = {
+    "beats": quantities.BEATS,
+    "leads": quantities.LEADS,
+    "records": quantities.RECORDS,
+    "median_beats": quantities.MEDIAN_BEATS,
+    "eeg": EEG,
+}
+KINDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "beats": ("beats", "leads", "records", "median_beats"),
+    "eeg": ("eeg",),
+}
+_WHOLE_NUMBERS: Final = frozenset(
+    {"beat", "r_sample", "n_beats", "n_delineated", "n_leads", "window"}
+)
+
+
+def schema_of(table: str) -> pa.Schema:
+    """Return the columns of a table, with their units and definitions.
+
+    Parameters
+    ----------
+    table : str
+        A key of `TABLES`.
+
+    Returns
+    -------
+    pyarrow.Schema
+        The metadata of each field hold ``unit`` and ``definition``.
+
+    Examples
+    --------
+    >>> schema_of("leads").field("pr_ms").metadata[b"unit"]
+    b'ms'
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field(
+                each.name,
+                _type_of(each),
+                metadata={"unit": each.unit, "definition": each.definition},
+            )
+            for each in TABLES[table]
+        ]
+    )
+
+
+def _type_of(quantity: Quantity) -> pa.DataType:
+    import pyarrow as pa
+
+    if quantity.name == "median_mv":
+        return pa.list_(pa.float32())
+    if quantity.name in _WHOLE_NUMBERS:
+        return pa.int64()
+    return pa.float64() if quantity.unit else pa.string()
+
+
+def write_part(path: Path, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write rows of a table; what is not a number becomes null.
+
+    Parameters
+    ----------
+    path : Path
+        File to make.
+    table : str
+        A key of `TABLES`.
+    columns : mapping of str to sequence
+        Empty for no rows.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema = schema_of(table)
+    arrays = [
+        pa.array(columns.get(field.name, []), field.type, from_pandas=True) for field in schema
+    ]
+    with temporary_file(path) as temporary:
+        parquet.write_table(pa.table(arrays, schema=schema), temporary, compression="zstd")
+
+
+def join_parts(parts: Sequence[Path], table: str, target: Path) -> int:
+    """Write the rows of all parts into one file, a row group each.
+
+    Parameters
+    ----------
+    parts : sequence of Path
+        From `write_part`, in their order.
+    table : str
+        A key of `TABLES`.
+    target : Path
+        File to make.
+
+    Returns
+    -------
+    int
+        Number of rows.
+    """
+    from pyarrow import parquet
+
+    count = 0
+    with (
+        temporary_file(target) as temporary,
+        parquet.ParquetWriter(temporary, schema_of(table), compression="zstd") as writer,
+    ):
+        for part in parts:
+            rows = parquet.read_table(part)
+            count += len(rows)
+            if len(rows):
+                writer.write_table(rows)
+    return count

@@ -1,0 +1,101 @@
+"""Derive the tables of a run of records: the task that workers do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from physioprep.atomic import write_text
+from physioprep.deriving import eeg
+from physioprep.deriving.plan import modality_of
+from physioprep.deriving.record import Rows, add_record
+from physioprep.deriving.tables import KINDS, write_part
+from physioprep.hashes import sha256_of
+from physioprep.samples import to_physical
+from physioprep.shards.candidates import chosen_records
+from physioprep.shards.source import Source, open_source, read_samples
+from physioprep.shards.spec import ShardSpec
+
+
+def derive_records(job: Mapping[str, Any], item: tuple[str, int, int]) -> None:
+    """Write the parts of a run of records; nothing where an earlier run wrote them.
+
+    Parameters
+    ----------
+    job : mapping
+        From `physioprep.deriving.run.derive`.
+    item : (str, int, int)
+        Kind, first record, and the one after the last.
+    """
+    kind, first, stop = item
+    files = {table: part_of(Path(job["work"]), kind, first, table) for table in KINDS[kind]}
+    journal = part_of(Path(job["work"]), kind, first, "").with_suffix(".json")
+    if _is_done(journal, files):
+        return
+    found = _tables(job, kind, range(first, stop))
+    for table, path in files.items():
+        write_part(path, table, found[table])
+    write_text(journal, json.dumps({name: sha256_of(path) for name, path in files.items()}))
+
+
+def part_of(work: Path, kind: str, first: int, table: str) -> Path:
+    """Return the file of a part of a table.
+
+    Parameters
+    ----------
+    work : Path
+        Working folder.
+    kind : str
+        A key of `KINDS`.
+    first : int
+        First record of the task.
+    table : str
+        Name of the table.
+
+    Returns
+    -------
+    Path
+    """
+    return work / "parts" / f"{kind}-{first:08d}-{table}.parquet"
+
+
+def _is_done(journal: Path, files: Mapping[str, Path]) -> bool:
+    try:
+        noted = json.loads(journal.read_bytes())
+        return bool(noted == {name: sha256_of(path) for name, path in files.items()})
+    except (OSError, ValueError):
+        return False
+
+
+def _tables(job: Mapping[str, Any], kind: str, numbers: range) -> dict[str, dict[str, list[Any]]]:
+    source, chosen = _opened(job["run"], job["store"], job["where"])
+    group = source.groups[modality_of(kind)]
+    names = {name: source.records[name].tolist() for name in ("corpus", "record_id")}
+    rows, windows = Rows(), dict[str, list[Any]]()
+    for number in numbers:
+        slots = np.flatnonzero(group.present[number])
+        length = int(group.length[number])
+        if not chosen[number] or not length or not len(slots):
+            continue
+        start = int(group.start[number])
+        digital = read_samples(group.path, start, start + length)[slots]
+        at = number, slots
+        signal = to_physical(digital, group.scale[at], group.offset[at], group.invalid[at])
+        key = {name: str(texts[number]) for name, texts in names.items()}
+        labels = [group.channels[slot] for slot in slots.tolist()]
+        if kind == "beats":
+            add_record(rows, key, signal, labels, group.rate_hz, job["method"])
+        else:
+            eeg.add_record(windows, key, signal, labels, group.rate_hz, job["window_s"])
+    return {"eeg": windows} if kind == "eeg" else vars(rows)
+
+
+@lru_cache(maxsize=1)
+def _opened(run: str, store: str, where: str | None) -> tuple[Source, Any]:
+    source = open_source(store)
+    return source, chosen_records(source.records, ShardSpec(where=where))
