@@ -285,11 +285,16 @@ def sync_all(paths: Iterable[Path]) -> None:
     """
     some = list(paths)
     if len(some) < 2:
-        for path in some:
-            sync(path)
+        _sync_each(some)
         return
-    with ThreadPoolExecutor(min(_AT_ONCE, len(some))) as pool:
-        list(pool.map(sync, some))
+    n = min(_AT_ONCE, len(some))
+    with ThreadPoolExecutor(n) as pool:  # a task for each path would cost more than flushing it
+        list(pool.map(_sync_each, [some[first::n] for first in range(n)]))
+
+
+def _sync_each(paths: Iterable[Path]) -> None:
+    for path in paths:
+        sync(path)
 
 
 def sync_tree(folder: Path) -> None:

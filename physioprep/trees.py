@@ -89,3 +89,37 @@ def files_below(folder: Path) -> Iterator[Path]:
     for path in paths_below(folder):
         if path.is_file():
             yield path
+
+
+def bytes_below(folder: Path) -> int:
+    """Return the size of all files below a folder; what links lead to does not count.
+
+    Parameters
+    ----------
+    folder : Path
+        Made by this package, so of no great depth.
+
+    Returns
+    -------
+    int
+        Bytes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / "a").mkdir()
+    >>> (folder / "a" / "b").write_bytes(b"123")
+    3
+    >>> bytes_below(folder)
+    3
+    """
+    total, ahead = 0, [os.fspath(folder)]
+    while ahead:
+        with os.scandir(ahead.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    ahead.append(entry.path)
+                else:
+                    total += entry.stat(follow_symlinks=False).st_size
+    return total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, ZstdCodec
 
@@ -120,3 +123,25 @@ def test_zarr_reads_it_back(tmp_path: Path) -> None:
             assert found.tolist() == values.tolist()
         else:
             np.testing.assert_array_equal(found, values)
+
+
+PLAIN = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(()) | st.just({})
+)
+VALUES = st.recursive(
+    PLAIN,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+        | st.dictionaries(st.integers() | st.none(), inner, max_size=2)
+        | st.tuples(inner, inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(VALUES)
+def test_json_is_the_standard_librarys(value: Any) -> None:
+    assert arrays._json(value) == json.dumps(value, indent=2)
+    inner = arrays._json({"node": arrays._json(value)})
+    assert inner == json.dumps({"node": value}, indent=2)

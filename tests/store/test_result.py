@@ -1,6 +1,7 @@
 """What an ingest says of what it left out, clipped, or took in spite of a checksum."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +161,14 @@ def test_the_command_says_it_in_one_line_and_ends_well(
     out, err = capsys.readouterr()
     assert (ended.value.code, out) == (2, "")
     assert "'quarantine' or 'flag', not 'skip'" in err
+
+
+def test_what_an_ingest_says_is_what_its_store_holds(raw: Path, tmp_path: Path) -> None:
+    """The second call finds the store complete, and describes what it reads there."""
+    (raw / "broken.hea").write_text((raw / "a.hea").read_text().replace("a", "broken"))
+    manifest, target = pp.scan(raw, "folder"), tmp_path / "s.zarr"
+    made = pp.ingest(manifest, target, "ecg-200hz")
+    read = pp.ingest(manifest, target, "ecg-200hz")
+    assert made.flagged or made.left_out
+    assert made.quarantined or made.excluded
+    assert replace(made, seconds=0) == replace(read, seconds=0)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physioprep.corpora.flag_kinds import kind_of_flag, ordered
 from physioprep.store.build.expect import EXCLUDED
+from physioprep.store.format.columns import column_kind, encode_column
 
 if TYPE_CHECKING:
+    from physioprep.store.build.gather import Contents
+    from physioprep.store.build.plan import Plan
     from physioprep.store.read import Store
 
 #: Flag of a record that was taken although its samples fail the checksum of their header.
@@ -130,23 +134,69 @@ def describe(store: Store, path: Path | str, n_bytes: int, seconds: float) -> In
     IngestResult
         Counts are of the whole store, with the records that it held before.
     """
-    lines: dict[bool, list[str]] = {True: [], False: []}
-    bad = store.quarantine
-    columns = (bad[name] for name in ("corpus", "record_id", "stage", "reason"))
-    for corpus, record, stage, reason in zip(*columns, strict=True):
-        lines[stage == EXCLUDED].append(f"{corpus}/{record}: {reason}")
-    flagged, left_out = count_flags(store.group["records/flags"][...].tolist())
-    return IngestResult(
+    return _result(
+        store.quarantine.to_dict("records"),
+        store.group["records/flags"][...].tolist(),
+        store.group["records/duration_s"][...],
         path=path,
-        n_records=len(store),
-        hours=float(np.nansum(store.group["records/duration_s"][...])) / 3600,
         bytes=n_bytes,
-        quarantined=tuple(lines[False]),
         seconds=seconds,
         plan_sha256=store.attrs["plan_sha256"],
+    )
+
+
+def describe_contents(
+    contents: Contents, plan: Plan, path: Path | str, n_bytes: int, seconds: float
+) -> IngestResult:
+    """Return what `describe` does, of a store that was just made, without opening it.
+
+    Parameters
+    ----------
+    contents : Contents
+        Of the whole store.
+    plan : Plan
+        Plan of the store.
+    path, n_bytes, seconds
+        As in `describe`.
+
+    Returns
+    -------
+    IngestResult
+    """
+    flags, durations = (
+        encode_column(column_kind(name, contents.table[name]), contents.table[name])[0]
+        for name in ("flags", "duration_s")
+    )
+    return _result(
+        contents.quarantine,
+        flags.tolist(),
+        durations,
+        path=path,
+        bytes=n_bytes,
+        seconds=seconds,
+        plan_sha256=plan.sha256,
+    )
+
+
+def _result(
+    quarantine: Sequence[Mapping[Any, Any]],
+    flags: list[str],
+    durations_s: NDArray[np.float64],
+    **known: Any,
+) -> IngestResult:
+    lines: dict[bool, list[str]] = {True: [], False: []}
+    for row in quarantine:
+        line = f"{row['corpus']}/{row['record_id']}: {row['reason']}"
+        lines[row["stage"] == EXCLUDED].append(line)
+    flagged, left_out = count_flags(flags)
+    return IngestResult(
+        n_records=len(flags),
+        hours=float(np.nansum(durations_s)) / 3600,
+        quarantined=tuple(lines[False]),
         excluded=tuple(lines[True]),
         flagged=flagged,
         left_out=left_out,
+        **known,
     )
 
 

@@ -17,7 +17,7 @@ from physioprep.store.build.execute import choose_for, execute
 from physioprep.store.build.expect import EXCLUDED
 from physioprep.store.build.journal import Entry, Failure
 from physioprep.store.build.plan import Plan, make_plan
-from physioprep.store.build.result import IngestResult, describe
+from physioprep.store.build.result import IngestResult, describe, describe_contents
 from physioprep.store.build.sources import checked_root
 from physioprep.store.build.suggest_recipe import with_suggestion
 from physioprep.store.build.target import Target
@@ -244,8 +244,11 @@ class _Run:
             except _NeedsWiderError:
                 self.target.learn(plan, {"inputs": plan.inputs_sha256, "dtypes": self.dtypes})
                 plan = self._plan()
-        self._commit(plan)
-        return self._result()
+        contents = self._commit(plan)
+        if contents is None:
+            return self._result()
+        seconds = time.monotonic() - self.began
+        return describe_contents(contents, plan, self.path, self.target.size(), seconds)
 
     def _known_dtypes(self, plan: Plan) -> dict[str, str]:
         """Return the dtypes that an earlier run of the same inputs, finished or not, found."""
@@ -337,7 +340,8 @@ class _Run:
         if self.progress:
             self.progress(self.n_done, plan.n_records + len(plan.refused))
 
-    def _commit(self, plan: Plan) -> None:
+    def _commit(self, plan: Plan) -> Contents | None:
+        """Complete the store; return what it holds, or None if the old one stays as it is."""
         from physioprep.store.build.commit import commit
 
         def write(work: Path) -> Contents:
@@ -356,6 +360,7 @@ class _Run:
                 raise StoreError(f"{self.path}: no record can be ingested: {line}")
             log.warning("%s: none of the new records can be ingested", self.path)
         self.target.discard()
+        return contents if len(contents.table) > n_before else None
 
     def _result(self) -> IngestResult:
         seconds = time.monotonic() - self.began

@@ -19,7 +19,7 @@ from physioprep.store.build.job_table import prepare
 from physioprep.store.build.journal import Entry, entry_path, read_entry
 from physioprep.store.build.plan import Plan
 from physioprep.store.build.work import JOURNAL, STORE
-from physioprep.trees import files_below
+from physioprep.trees import bytes_below
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -237,7 +237,7 @@ class FolderTarget:
         int
             Bytes.
         """
-        return sum(path.stat().st_size for path in files_below(self.path))
+        return bytes_below(self.path)
 
 
 def _is_of_plan(store: Path, work: str) -> bool:

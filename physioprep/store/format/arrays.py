@@ -13,7 +13,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 from collections.abc import Mapping
+from json.encoder import encode_basestring_ascii as _quoted
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +48,7 @@ class Hierarchy:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.hashes: dict[str, str] = {}
-        self._nodes: dict[str, dict[str, Any]] = {}
+        self._nodes: dict[str, _Text] = {}
 
     def group(self, name: str, attributes: Mapping[str, Any]) -> None:
         """Write a group below the root.
@@ -59,13 +61,15 @@ class Hierarchy:
             JSON values.
         """
         node = {"attributes": dict(attributes), "zarr_format": 3, "node_type": "group"}
-        self._write_node(name, node)
-        self._nodes[name] = {
-            "attributes": node["attributes"],
-            "zarr_format": 3,
-            "consolidated_metadata": _NO_NODES,
-            "node_type": "group",
-        }
+        self._write_node(name, _json(node))
+        self._nodes[name] = _json(
+            {
+                "attributes": node["attributes"],
+                "zarr_format": 3,
+                "consolidated_metadata": _NO_NODES,
+                "node_type": "group",
+            }
+        )
 
     def array(
         self,
@@ -99,8 +103,8 @@ class Hierarchy:
         fill: Any = "" if texts else values.dtype.type(0).item()
         kind = "string" if texts else values.dtype.name
         node = _array_node(values.shape, kind, chunk, fill, codecs, attributes or {}, dimensions)
-        self._nodes[name] = node
-        self._write_node(name, node)
+        self._nodes[name] = _json(node)
+        self._write_node(name, self._nodes[name])
         for index in itertools.product(*map(_n_chunks, values.shape, chunk)):
             low = [i * size for i, size in zip(index, chunk, strict=True)]
             part = values[tuple(slice(a, a + n) for a, n in zip(low, chunk, strict=True))]
@@ -141,7 +145,7 @@ class Hierarchy:
             "index_location": "end",
         }
         name = f"{layout.name}/signal"
-        self._nodes[name] = _array_node(
+        node = _array_node(
             (n, n_shards * layout.shard),
             dtype.name,
             (n, layout.shard),
@@ -150,6 +154,7 @@ class Hierarchy:
             attributes,
             ("channel", "sample"),
         )
+        self._nodes[name] = _json(node)
         self._write_node(name, self._nodes[name])
 
     def finish(self, attributes: Mapping[str, Any]) -> None:
@@ -171,18 +176,20 @@ class Hierarchy:
             "consolidated_metadata": {**_NO_NODES, "metadata": nodes},
             "node_type": "group",
         }
-        self._write("zarr.json", _json(root))
+        self._write("zarr.json", _json(root).encode())
 
-    def _write_node(self, name: str, node: Mapping[str, Any]) -> None:
-        self._write(f"{name}/zarr.json", _json(node))
+    def _write_node(self, name: str, node: str) -> None:
+        self._write(f"{name}/zarr.json", node.encode())
 
     def _write(self, name: str, data: bytes) -> None:
-        path = self.folder / name
+        path = f"{self.folder}/{name}"  # `pathlib` takes as long for these files as the system
         try:
-            path.write_bytes(data)
+            file = open(path, "wb", buffering=0)  # noqa: PTH123, SIM115 (hot path)
         except FileNotFoundError:
-            path.parent.mkdir(parents=True)
-            path.write_bytes(data)
+            os.makedirs(path.rpartition("/")[0])  # noqa: PTH103 (hot path)
+            file = open(path, "wb", buffering=0)  # noqa: PTH123, SIM115 (hot path)
+        with file:
+            file.write(data)
         self.hashes[name] = hashlib.sha256(data).hexdigest()
 
 
@@ -210,8 +217,31 @@ def _array_node(
     }
 
 
-def _json(node: Mapping[str, Any]) -> bytes:
-    return json.dumps(node, indent=2).encode()
+class _Text(str):
+    """JSON with indents, part of other JSON."""
+
+    __slots__ = ()
+
+
+def _json(value: Any, margin: str = "\n") -> _Text:
+    """Return what ``json.dumps(value, indent=2)`` does, in a fifth of the time.
+
+    With indents, the standard library encodes in Python, a generator for each value.
+    """
+    kind, inner = type(value), margin + "  "
+    if kind is str:
+        return _Text(_quoted(value))
+    if kind is int:
+        return _Text(int.__repr__(value))
+    if kind is _Text:  # JSON has no line breaks within texts
+        return _Text(value.replace("\n", margin))
+    if kind is dict and set(map(type, value)) == {str}:
+        parts = [f"{inner}{_quoted(key)}: {_json(each, inner)}" for key, each in value.items()]
+        return _Text(f"{{{','.join(parts)}{margin}}}")
+    if kind is list and value:
+        parts = [f"{inner}{_json(each, inner)}" for each in value]
+        return _Text(f"[{','.join(parts)}{margin}]")
+    return _Text(json.dumps(value, indent=2).replace("\n", margin))
 
 
 def _n_chunks(n: int, size: int) -> range:
