@@ -157,7 +157,8 @@ def quantise(
         return np.ascontiguousarray(x), counts
     whole = np.rint(values)
     saturated = None
-    if squares.max(initial=0) > LARGEST_INT16**2:  # else no single sample is too large either
+    # the sums of squares bound each sample, too, and cost nothing
+    if squares.max(initial=0) > LARGEST_INT16**2 and _largest(whole) > LARGEST_INT16:
         saturated = np.abs(whole) > LARGEST_INT16
         n_saturated = saturated.sum(axis=1)
         digital = whole.clip(-LARGEST_INT16, LARGEST_INT16).astype(np.int16)
@@ -169,6 +170,10 @@ def quantise(
     if missing is not None:
         digital[missing] = MISSING_INT16
     return digital, Quantised(n_valid, n_saturated, total, squares, _squares(errors, n_records))
+
+
+def _largest(x: NDArray[np.float32]) -> float:
+    return max(float(x.max(initial=0)), -float(x.min(initial=0)))
 
 
 def _squares(x: NDArray[np.float32], n_records: int) -> NDArray[np.float64]:

@@ -25,6 +25,8 @@ from physioprep.harmonise.padding import pad_circular, pad_reflect
 
 #: Target samples per transform, where a block has more: short enough for the cache.
 PIECE = 16_384
+#: Rows that a transform takes in the time of one; those left over take as long one by one.
+_LANES = 4
 
 
 def transform(x: ArrayLike, chain: Chain) -> NDArray[np.float32]:
@@ -179,15 +181,17 @@ def transform_block(
     begin = first // chain.down * chain.down
     needed = first - begin + x.shape[1] + -(-chain.gap * chain.down // chain.up)
     periods = _periods(-(-needed // chain.down))
-    buffer = np.empty((x.shape[0], chain.down * periods), np.float32)
+    rows = x.shape[0]
+    filled = _buffer(rows, chain.down * periods)
+    buffer = filled[:rows]
     pad_circular(buffer, x, first - begin)
     anchor = x[:, :1].astype(
         np.float32
     )  # subtracted, so that float32 keeps the digits of the signal
     buffer -= anchor
     offset = start - begin // chain.down * chain.up
-    result = _multiply(buffer, chain, periods, any_zero=any_zero)
-    result = result[:, offset : offset + stop - start]
+    result = _multiply(filled, chain, periods, any_zero=any_zero)
+    result = result[:rows, offset : offset + stop - start]
     if not chain.blocks_dc:
         result += anchor
     return result
@@ -203,22 +207,33 @@ def _transform_line(
     periods = _periods(longest // chain.down)
     anchor = x[:, :1].astype(np.float32)
     result = np.empty((x.shape[0], stop - start), np.float32)
-    together = max(1, 4 // x.shape[0])  # the transform takes four rows in the time of one
+    n_rows, width = x.shape[0], chain.down * periods
+    together = max(1, _LANES // n_rows)
     for at in range(0, len(pieces), together):
         batch = range(at, min(at + together, len(pieces)))
-        buffer = np.empty((len(batch), x.shape[0], chain.down * periods), np.float32)
+        filled = _buffer(len(batch) * n_rows, width)
+        buffer = filled[: len(batch) * n_rows].reshape(len(batch), n_rows, width)
         for row, piece in enumerate(batch):
             pad_reflect(buffer[row], x, first - begins[piece])
         buffer -= anchor
-        transformed = _multiply(buffer, chain, periods, any_zero=any_zero)
+        transformed = _multiply(filled, chain, periods, any_zero=any_zero)
         for row, piece in enumerate(batch):
             low, high = pieces[piece]
             offset = low - begins[piece] // chain.down * chain.up
-            found = transformed[row, :, offset : offset + high - low]
+            found = transformed[row * n_rows : (row + 1) * n_rows, offset : offset + high - low]
             result[:, low - start : high - start] = found
     if not chain.blocks_dc:
         result += anchor
     return result
+
+
+def _buffer(rows: int, width: int) -> NDArray[np.float32]:
+    """Return room for rows to transform, with a row or two of zeros below if that saves time."""
+    left_over = rows % _LANES
+    more = _LANES - left_over if left_over > 1 else 0
+    buffer = np.empty((rows + more, width), np.float32)
+    buffer[rows:] = 0
+    return buffer
 
 
 def _multiply(

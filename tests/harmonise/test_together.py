@@ -10,6 +10,7 @@ import pytest
 from physioprep.harmonise import Recipe, harmonise, harmonise_together, load_recipe, shape_of
 from physioprep.harmonise.chain import design_chain
 from physioprep.harmonise.filters import Filter
+from physioprep.harmonise.quantise import quantise
 from physioprep.harmonise.transform import transform_gappy
 from physioprep.recording import Recording
 from tests.harmonise.made import MISSING, Build, Record, noise, recipe
@@ -114,6 +115,33 @@ def test_products_of_parts_are_the_complex_ones(
     fast = transform_gappy(x, None, 0, chain, 0, stop, any_zero=True)
     assert np.array_equal(fast, slow)
     assert np.isfinite(slow).all()
+
+
+@pytest.mark.parametrize(("n", "stop"), [(5000, 2000), (200_000, 65_536)])
+@pytest.mark.parametrize("n_rows", [2, 3, 5, 6, 7])
+def test_rows_of_zeros_beside_those_left_over_change_nothing(
+    n: int, stop: int, n_rows: int
+) -> None:
+    x = noise(n_rows, n)
+    chain = design_chain(500.0, 200.0, (Filter(0.5, 40.0),))
+    found = transform_gappy(x, None, 0, chain, 0, stop, any_zero=True)
+    alone = [transform_gappy(x[[i]], None, 0, chain, 0, stop, any_zero=True) for i in range(n_rows)]
+    assert found.tobytes() == np.concatenate(alone).tobytes()
+
+
+@pytest.mark.parametrize("largest", [32_767.4, -32_767.4, 32_767.6, -32_767.6, 1e6, -1e6])
+def test_samples_are_clipped_at_the_largest_value(largest: float) -> None:
+    """The sum of squares of the second row allows a sample as large; a look shows that none is."""
+    x = np.full((2, 1000), 3000.3, np.float32)
+    x[0] = 1.3
+    x[0, 7] = largest
+    digital, counts = quantise(x)
+    whole = np.rint(x)
+    assert np.array_equal(digital, whole.clip(-32767, 32767).astype(np.int16))
+    over = np.abs(whole) > 32767
+    assert counts.n_saturated.tolist() == over.sum(axis=1).tolist()
+    errors = np.where(over, 0, whole - x).astype(np.float64)
+    np.testing.assert_allclose(counts.error_squares, (errors**2).sum(axis=1), rtol=1e-4)
 
 
 def test_flags_are_those_of_each_record(make_group: Build, make_recording: Record) -> None:

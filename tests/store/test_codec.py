@@ -66,5 +66,18 @@ def test_samples_come_in_any_pieces(pieces: list[int], slots: list[int]) -> None
     assert len(at_once.chunks) == -(-sum(pieces) // layout.chunk)
 
 
+def test_a_chunk_that_begins_with_fill_is_kept() -> None:
+    layout = layout_of("int16")
+    digital = samples_of(layout, 1200)
+    digital[:, 300:600] = layout.fill_value
+    digital[:, 600:899] = layout.fill_value
+    at_once, one_by_one = ChunkEncoder([0, 1, 2], layout), ChunkEncoder([0, 1, 2], layout)
+    at_once.add(digital)
+    for start in range(0, 1200, 300):
+        one_by_one.add(digital[:, start : start + 300])
+    assert at_once.chunks == one_by_one.chunks
+    assert [chunk is None for chunk in at_once.chunks] == [False, True, False, False]
+
+
 def test_nothing_but_fill_is_no_file() -> None:
     assert pack_shard([None, None], layout_of("int16")) is None

@@ -81,10 +81,10 @@ class ChunkEncoder:
         size, n, at = self.layout.chunk, digital.shape[1], 0
         self.n_samples += n
         while at < n:
-            if self.is_whole and not self._filled and n - at >= size:
-                chunk = np.ascontiguousarray(digital[:, at : at + size], self.layout.dtype)
-                self._compress(chunk)
-                at += size
+            whole = (n - at) // size if self.is_whole and not self._filled else 0
+            if whole:
+                self._compress_whole(digital[:, at : at + whole * size], whole)
+                at += whole * size
                 continue
             taken = min(size - self._filled, n - at)
             end = self._filled + taken
@@ -119,6 +119,23 @@ class ChunkEncoder:
         chunks, self.chunks, self.n_samples = self.chunks, [], 0
         return chunks
 
+    def _compress_whole(self, digital: NDArray[Any], n: int) -> None:
+        """Compress `n` whole chunks, which are cut out in one pass."""
+        if n == 1:
+            self._compress(np.ascontiguousarray(digital, self.layout.dtype))
+            return
+        n_channels, size = len(digital), self.layout.chunk
+        chunks = np.empty((n, n_channels, size), self.layout.dtype)
+        chunks[...] = digital.reshape(n_channels, -1, size).swapaxes(0, 1)
+        firsts = chunks[:, 0, 0]
+        maybe_fill = (firsts == self._fill) | (firsts != firsts)
+        if maybe_fill.any():
+            for chunk in chunks:
+                self._compress(chunk)
+            return
+        compress, level = self._blosc, BLOSC["clevel"]
+        self.chunks += [compress(chunk, _NAME, level, _SHUFFLE) for chunk in chunks]
+
     def _compress(self, chunk: NDArray[Any]) -> None:
         # For nearly every chunk with a signal, the first sample shows that it is not all fill.
         first = chunk[0, 0]
@@ -150,15 +167,13 @@ def pack_shard(chunks: Sequence[bytes | None], layout: GroupLayout) -> bytes | N
     """
     from google_crc32c import value as crc32c
 
-    index = np.full((layout.shard // layout.chunk, 2), EMPTY, "<u8")
-    offset = 0
-    parts = []
-    for i, chunk in enumerate(chunks):
-        if chunk is not None:
-            index[i] = offset, len(chunk)
-            offset += len(chunk)
-            parts.append(chunk)
+    parts = [chunk for chunk in chunks if chunk is not None]
     if not parts:
         return None
+    places = [i for i, chunk in enumerate(chunks) if chunk is not None]
+    lengths = np.array([len(chunk) for chunk in parts], np.uint64)
+    index = np.full((layout.shard // layout.chunk, 2), EMPTY, "<u8")
+    index[places, 0] = np.cumsum(lengths) - lengths
+    index[places, 1] = lengths
     table = index.tobytes()
     return b"".join([*parts, table, int(crc32c(table)).to_bytes(4, "little")])
