@@ -7,6 +7,7 @@ first file (of ``ACC BVP EDA TEMP HR``) stands for the session.
 from __future__ import annotations
 
 import io
+import os
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.plain_text import counted
 from physioprep.readers.parts import unscaled
-from physioprep.readers.regular import read_bytes
+from physioprep.readers.regular import opened, read_bytes
 from physioprep.recording import Recording, SignalGroup, annotation_columns
 
 
@@ -40,7 +41,12 @@ _FILES: Final = {
     "HR": _File(("HR",), "bpm"),
 }
 _NUMBERS: Final = b"0123456789.,- \r\n"
+#: Bytes of a file that may be packed as small as can be: a day of zeros has half of them.
+_FLAT: Final = 64 << 20
 _MOST_MEMBERS: Final = 1000
+_ENCRYPTED: Final = 1
+#: Bytes in which a zip ends: a record of 22, and the longest comment.
+_END: Final = 22 + 65535
 
 
 def is_mine(path: Path, head: bytes) -> bool:
@@ -78,13 +84,24 @@ def _present(folder: Path) -> list[str]:
     return [name for name in _FILES if (folder / f"{name}.csv").is_file()]
 
 
+def _n_members(path: Path) -> int:
+    """Return how many members a zip states, without reading the list of them."""
+    with opened(path) as file:
+        size = os.fstat(file).st_size
+        end = os.pread(file, _END, max(0, size - _END))
+    at = end.rfind(b"PK\5\6")
+    return int.from_bytes(end[at + 10 : at + 12], "little") if at >= 0 else 0
+
+
 def _is_session(path: Path) -> bool:
     try:
+        if _n_members(path) > _MOST_MEMBERS:
+            return False
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile, UnreadableFileError):
         return False
-    names = {member.filename.rpartition("/")[2] for member in members[:_MOST_MEMBERS]}
+    names = {member.filename.rpartition("/")[2] for member in members}
     return len(names & {f"{name}.csv" for name in _FILES}) > 1
 
 
@@ -117,11 +134,16 @@ def read(path: Path, *, verify: bool = True) -> Recording:
             raw.append((name, *_signal(name, members[name](), path)))
     if not raw:
         raise UnreadableFileError(path, "holds no file of signals of an Empatica E4")
+    empty = [name for name, _, _, samples in raw if not samples.size]
+    raw = [each for each in raw if each[0] not in empty]
+    if not raw:
+        raise UnreadableFileError(path, f"has no sample in {', '.join(empty)}")
     begin = min(start for _, start, _, _ in raw)
     groups = tuple(
         _group(name, rate, samples, start - begin, path) for name, start, rate, samples in raw
     )
     notes = ["start_time is UTC: the files state no zone"]
+    notes += [f"{name}.csv has no sample: left out" for name in empty]
     annotations = _annotations(members, begin, notes, path)
     when = datetime.fromtimestamp(begin, UTC).replace(tzinfo=None)
     metadata: dict[str, Any] = {"device": "Empatica E4", "time_zone": "UTC", "notes": notes}
@@ -144,30 +166,39 @@ def _members(path: Path) -> tuple[dict[str, Callable[[], bytes]], tuple[Path, ..
 
 
 def _zipped(path: Path, wanted: list[str]) -> dict[str, Callable[[], bytes]]:
+    limits.check(path, _n_members(path), _MOST_MEMBERS, "files in the zip")
     try:
         archive = zipfile.ZipFile(path)
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
-        raise UnreadableFileError(path, f"no zip file: {str(error)[:100]}") from None
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        raise UnreadableFileError(path, "no zip file, or the list at its end is cut off") from None
     found: dict[str, Callable[[], bytes]] = {}
-    for member in archive.infolist()[:_MOST_MEMBERS]:
+    n_bytes = 0
+    for member in archive.infolist():
         folder, _, file = member.filename.rpartition("/")
         name = file.removesuffix(".csv")
         if name in wanted and name not in found and not folder.startswith("__MACOSX"):
+            n_bytes += member.file_size
+            limits.check(path, n_bytes, limits.MAX_TEXT_BYTES, "bytes when unpacked")
+            if member.file_size > max(_FLAT, limits.MAX_EXPANSION_TIMES * member.compress_size):
+                packed = f"{member.file_size} bytes packed into {member.compress_size}"
+                raise UnreadableFileError(path, f"{name}.csv: {packed}: no signal is so alike")
             found[name] = lambda member=member: _unzipped(path, archive, member)  # type: ignore[misc]
     return found
 
 
 def _unzipped(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    limits.check(path, member.file_size, limits.MAX_TEXT_BYTES, f"bytes of {member.filename[:40]}")
+    name = member.filename.rpartition("/")[2]  # one of those wanted
+    if member.flag_bits & _ENCRYPTED:
+        raise UnreadableFileError(path, f"{name} is encrypted")
     try:
         with archive.open(member) as file:
             content = file.read(member.file_size + 1)
-    except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
-        raise UnreadableFileError(path, f"{member.filename[:40]}: {str(error)[:100]}") from None
-    except Exception as error:  # zlib's and lzma's own errors
-        raise UnreadableFileError(path, f"{member.filename[:40]}: {str(error)[:100]}") from None
+    except NotImplementedError:
+        raise UnreadableFileError(path, f"{name} is packed by a method that is not known") from None
+    except Exception:  # zipfile's, zlib's and lzma's own errors
+        raise UnreadableFileError(path, f"{name} is damaged or cut off in the zip") from None
     if len(content) != member.file_size:
-        raise UnreadableFileError(path, f"{member.filename[:40]} has not the size that it states")
+        raise UnreadableFileError(path, f"{name} has not the size that the zip states")
     return content
 
 

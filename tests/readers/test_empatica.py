@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import struct
+import time
 import zipfile
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import pytest
 
 import physioprep as pp
 from physioprep.errors import UnreadableFileError
-from physioprep.readers import detect_format, read_recording
+from physioprep.readers import detect_format, empatica, read_recording
 
 FILES = {
     "ACC.csv": "100.0, 100.0, 100.0\n32.0, 32.0, 32.0\n-1,65,5\n0,64,-64\n",
@@ -92,6 +95,7 @@ def test_a_sensor_that_starts_later_keeps_its_place_in_a_store(
         ("BVP.csv", "100.0\n64.0\nMUSTER\n", "BVP.csv: a cell is no number, or"),
         ("ACC.csv", "100.0, 100.0, 100.0\n32.0, 32.0, 33.0\n1,2,3\n", "no time and no rate"),
         ("tags.csv", "noon\n", "a line is no time"),
+        ("BVP.csv", "100.0\n", "BVP.csv: 1 row of 1 number, not two and more of 1"),
         ("IBI.csv", "100.0, IBI\nx,y\n", "IBI.csv"),
     ],
 )
@@ -109,3 +113,53 @@ def test_a_damaged_zip_is_one_error(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(UnreadableFileError):
         read_recording(path)
+
+
+def refused(path: Path, files: dict[str, str]) -> str:
+    """Read a zip with the module itself; return the cause of its one error, which comes soon."""
+    zipped(path, files)
+    begun = time.process_time()
+    with pytest.raises(UnreadableFileError) as caught:
+        empatica.read(path)
+    assert time.process_time() - begun < 1
+    return caught.value.cause
+
+
+def test_bombs_are_refused_before_they_are_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "s1.zip"
+    large = "100.0\n64.0\n" + "0.0\n" * 18_000_000
+    assert "packed into" in refused(path, FILES | {"BVP.csv": large})
+    data = bytearray(path.read_bytes())  # now it states less
+    for head, at in ((b"PK\3\4", 22), (b"PK\1\2", 24)):
+        where = [m.start() for m in re.finditer(re.escape(head), data)][1] + at
+        data[where : where + 4] = struct.pack("<I", 20)
+    path.write_bytes(data)
+    begun = time.process_time()
+    with pytest.raises(UnreadableFileError, match=r"BVP.csv is damaged or cut off in the zip"):
+        empatica.read(path)
+    assert time.process_time() - begun < 1
+    many = {f"s{number}/BVP.csv": "1\n2\n3\n" for number in range(1001)}
+    assert "1001 files in the zip" in refused(path, many)
+    assert not empatica.is_mine(path, b"PK")
+
+
+def test_a_file_without_a_sample_is_noted(session: Path) -> None:
+    (session / "BVP.csv").write_text("100.0\n64.0\n")
+    found = read_recording(session)
+    assert [group.channels[0] for group in found.groups] == ["ACC x", "HR"]
+    assert "BVP.csv has no sample: left out" in found.metadata["notes"]
+
+
+def test_a_zip_that_is_cut_or_encrypted_is_one_error(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "s1.zip", FILES)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-30])
+    with pytest.raises(UnreadableFileError, match="the list at its end is cut off"):
+        empatica.read(path)
+    data = bytearray(whole)
+    for head, at in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        for each in re.finditer(re.escape(head), whole):
+            data[each.start() + at] |= 1
+    path.write_bytes(data)
+    with pytest.raises(UnreadableFileError, match="is encrypted"):
+        empatica.read(path)
