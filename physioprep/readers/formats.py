@@ -77,6 +77,7 @@ KNOWN: Final = (
     Format("muse_csv", "Mind Monitor, muse-lsl", ".csv", "pandas"),
     Format("micromed", "Micromed", ".trc"),
     Format("nicolet", "Nicolet, Natus", ".e"),
+    Format("mef", "MEF 3", "folder .mefd"),
     Format("nwb", "NWB", ".nwb", "h5py"),
 )
 

@@ -39,6 +39,7 @@ BY_CONTENT: Final[dict[str, str]] = {
     "micromed": "physioprep.readers.micromed",
     "nicolet": "physioprep.readers.nicolet",
     "mff": "physioprep.readers.mff",
+    "mef": "physioprep.readers.mef",
     "egi_raw": "physioprep.readers.egi_raw",
 }
 #: Those of fixed fields that no library parses: read in this process, a day of them in pieces.
@@ -67,13 +68,13 @@ _SIGNS: Final[dict[str, Callable[[str, bytes], bool]]] = {
     "nwb": lambda ending, _: ending == ".nwb",
     "micromed": lambda _, head: b"MICROMED" in head[:12] or head[176:184] == b"ORDER   ",
     "nicolet": lambda ending, head: ending == ".e" or b"S\0t\0r\0e\0a\0m\0" in head,
-    "mff": lambda _, head: not head,
+    **dict.fromkeys(("mff", "mef"), lambda _, head: not head),
     "egi_raw": lambda _, head: head[:3] == b"\0\0\0" and head[3:4] in b"\2\3\4\5\6\7",
 }
 #: Endings, in lower case, of files whose content is asked before anything else.
 ENDINGS: Final = (
     *(".xml", ".dcm", ".scp", ".ecg", ".ann", ".xdf", ".xdfz", ".acq", ".trc", ".e", ".nwb"),
-    *(".zip", ".hl7", ".mwf", ".mff", ".raw", ".atc"),
+    *(".zip", ".hl7", ".mwf", ".mff", ".mefd", ".raw", ".atc"),
 )
 _ANYTHING: Final = (".ann", ".e", ".zip", ".raw")
 #: Those of them that say recording by themselves: one without a byte is a damaged recording.
