@@ -92,6 +92,9 @@ def finetune(
     ],
     config: Config = None,
     where: Where = None,
+    pseudo_labels: Annotated[
+        Path | None, typer.Option(help="Of `pseudo-label`: train on these windows, too.")
+    ] = None,
     device: Device = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -104,9 +107,43 @@ def finetune(
     with console.progress_bar("finetune") as advance:
         train(
             shards, out, settings, label=label, encoders=encoders, where=where,
-            device=device, overwrite=overwrite, progress=advance,
+            pseudo=pseudo_labels, device=device, overwrite=overwrite, progress=advance,
         )  # fmt: skip
     console.print_facts({"classifier": str(out)} | unfinished_in_words(encoders))
+
+
+@app.command(
+    epilog="Example: physioprep pseudo-label task.shards -m model -o labels.parquet "
+    "--least 0.8 --where \"split == 'unlabelled'\""
+)
+def pseudo_label(
+    shards: Annotated[Path, typer.Argument(help="Shards; their labels are not looked at.")],
+    model: Annotated[Path, typer.Option("--model", "-m", help="The teacher, of `finetune`.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="A Parquet file, for `finetune`.")],
+    least: Annotated[
+        float,
+        typer.Option(min=SHARE.least, max=SHARE.most, help="Leave out less confident answers."),
+    ] = 0.0,
+    temperature: Annotated[
+        float, typer.Option(help="Below 1: sharpen probabilities of one class.")
+    ] = 1.0,
+    where: Where = None,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Label windows by a trained model, for the next round of `finetune --pseudo-labels`."""
+    from physiomodels.training.pseudo import pseudo_label as label
+
+    if temperature not in SOME:
+        raise ModelError(f"--temperature {temperature:g}: {SOME}")
+    table = label(
+        shards, model, out, where=where, least=least, temperature=temperature, device=device,
+        overwrite=overwrite,
+    )  # fmt: skip
+    weight = table.drop_duplicates("window")["weight"]
+    facts = {"labels": str(out), "windows": len(weight), "mean weight": round(weight.mean(), 4)}
+    console.show(facts, as_json)
 
 
 @app.command(epilog="Example: physioprep evaluate task.shards -o results --config eegmat")

@@ -56,6 +56,10 @@ INPUTS: dict[str, list[tuple[str, str]]] = {
         ("config", "{shards} -o {out}/c --label label_condition --encoder ecg={model} "
          "--config {bad}"),
     ],
+    "pseudo-label": [
+        ("shards", "{bad} -m {model} -o {out}/l.parquet"),
+        ("model", "{shards} -m {bad} -o {out}/l.parquet"),
+    ],
     "evaluate": [
         ("shards", "{bad} -o {out}/r --config demo"),
         ("config", "{shards} -o {out}/r --config {bad}"),
@@ -105,6 +109,7 @@ VALUES: dict[str, list[str]] = {
         "{shards} -o {out}/c --label label_condition --encoder nosuch",
         "{shards} -o {out}/c --label label_condition --encoder nosuch={model}",
     ],
+    "pseudo-label": ["{shards} -m {model} -o {out}/l.parquet"],  # an encoder
     "evaluate": [
         "{shards} -o {out}/r --config nosuch",
         "{shards} -o {out}/r --config demo --protocol nosuch",

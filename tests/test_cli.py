@@ -28,6 +28,7 @@ VERBS = [
     "stream",
     "pretrain",
     "finetune",
+    "pseudo-label",
     "evaluate",
     "embed",
     "run",
@@ -152,6 +153,14 @@ def test_shard_stream_pretrain_finetune_evaluate_embed(store: Path, tmp_path: Pa
     encoders = [f"--encoder={name}={tmp_path / name}" for name in ("ecg", "eeg")]
     code, _, _ = physioprep("finetune", shards, "-o", tmp_path / "model", "--label",
                             "label_condition", *encoders)  # fmt: skip
+    assert code == 0
+    code, out, _ = physioprep("pseudo-label", shards, "-m", tmp_path / "model", "-o",
+                              tmp_path / "l.parquet", "--json")  # fmt: skip
+    assert code == 0
+    assert json.loads(out)["windows"] == 20
+    code, _, _ = physioprep("finetune", shards, "-o", tmp_path / "student", "--label",
+                            "label_condition", *encoders, "--pseudo-labels",
+                            tmp_path / "l.parquet", "--where", "window < 9")  # fmt: skip
     assert code == 0
     code, _, _ = physioprep("embed", store, "-m", tmp_path / "model", "-o", tmp_path / "e.zarr",
                             "--window", 8, "--picture", tmp_path / "e.png")  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
+from physiomodels.augment import AugmentConfig
 from physiomodels.fields import Bounded, build
 from physiomodels.model.alignment import AlignConfig
 from physiomodels.model.masking import DualMask
@@ -141,6 +142,8 @@ class FinetuneConfig(Bounded):
         Rank of the additions of mode "lora".
     lora_alpha : float
         The additions are scaled by ``lora_alpha / lora_rank``.
+    augment : AugmentConfig or None
+        Mixup, masked leads, time warp and noise of the training windows.
     seed : int
         Of the head's weights, order and dropout.
     """
@@ -160,6 +163,7 @@ class FinetuneConfig(Bounded):
     class_weights: bool = True
     lora_rank: Annotated[int, WIDTH] = 4
     lora_alpha: Annotated[float, FACTOR] = 8.0
+    augment: AugmentConfig | None = None
     seed: Annotated[int, SEED] = 0
 
 

@@ -21,7 +21,7 @@ from physiomodels.training.labels import full_label, read_labels
 from physiomodels.training.run_card import card_of, run_card, unfinished_in_words
 from physioprep.atomic import write_text
 from physioprep.errors import ModelError
-from physioprep.hashes import HASHES
+from physioprep.hashes import HASHES, sha256_of
 from physioprep.local_path import local_path
 from physioprep.new_folder import new_folder
 from physioprep.outputs import CLASSIFIER, LISTED
@@ -44,6 +44,7 @@ def finetune(
     label: str,
     encoders: Mapping[str, str | Path | CrissCrossEncoder | EncoderConfig],
     where: str | None = None,
+    pseudo: str | Path | None = None,
     device: str | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -68,6 +69,9 @@ def finetune(
         of one with random weights.
     where : str, optional
         Query on the window manifest: train on these windows alone.
+    pseudo : path-like, optional
+        Labels of a teacher for further windows (`physiomodels.training.pseudo.pseudo_label`), which
+        count by its confidence; a window of `where` with a label keeps it.
     device : str, optional
         By default "cuda" where there is a GPU, else "cpu".
     overwrite : bool
@@ -106,8 +110,8 @@ def finetune(
         out, CLASSIFIER, overwrite=overwrite, inputs=[opened.path, *paths], error=ModelError
     ) as folder:
         history = fit(
-            model, opened, config, label, classes=classes, where=where, device=device,
-            progress=progress,
+            model, opened, config, label, classes=classes, where=where, pseudo=pseudo,
+            device=device, progress=progress,
         )  # fmt: skip
         additions = lora_state(model.encoders)
         merge_lora(model.encoders)
@@ -122,6 +126,8 @@ def finetune(
             "label": label, "classes": classes, "kind": labels.target.kind,
             "unit": labels.target.unit, "n_epochs": n_epochs,
         }  # fmt: skip
+        if pseudo is not None:
+            card["pseudo_labels_sha256"] = sha256_of(pseudo)
         if half := unfinished_in_words(encoders):
             card["unfinished_pretraining"] = half
         write_text(folder / "card.json", json.dumps(card | LISTED, indent=2))

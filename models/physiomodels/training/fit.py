@@ -13,10 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from physiomodels.augment import Augmentation, augmented, prepare
 from physiomodels.config import FinetuneConfig
 from physiomodels.model.device import choose_device
 from physiomodels.model.fusion import FusionClassifier
-from physiomodels.training.data import window_table
+from physiomodels.model.patches import to_patches
+from physiomodels.training.data import by_epoch, window_table
 from physiomodels.training.encode import (
     Encoded,
     deal,
@@ -24,10 +26,10 @@ from physiomodels.training.encode import (
     open_windows,
     read_windows,
 )
-from physiomodels.training.kinds import KINDS
 from physiomodels.training.labels import Labels, read_labels
 from physiomodels.training.optimise import decay_groups, finite, warmup_cosine
 from physiomodels.training.predict import BATCH, predict, predict_encoded
+from physiomodels.training.soft import Pseudo, Targets, read_pseudo, soften
 from physioprep.errors import ModelError
 from physioprep.shards import open_shards
 
@@ -72,6 +74,7 @@ def fit(
     *,
     classes: Sequence[str] | None = None,
     where: str | None = None,
+    pseudo: str | Path | None = None,
     selection: Selection | None = None,
     device: str | None = None,
     progress: Progress | None = None,
@@ -96,6 +99,8 @@ def fit(
         shards, in the order of their codes.
     where : str, optional
         Query on the window manifest: train on these windows alone.
+    pseudo : path-like, optional
+        Labels of a teacher (`physiomodels.training.pseudo`): train on its windows, too.
     selection : Selection, optional
         Score the validation windows after each epoch, and end with the weights of the best one
         (the first of equals). By default those of the last epoch stay.
@@ -118,32 +123,28 @@ def fit(
     opened, device = open_shards(shards), choose_device(device)
     model.to(device)
     labels = read_labels(opened, label, classes=classes)
-    chosen = labelled(labels, where)
-    windows = window_table(opened, chosen)["window"].to_numpy(np.int64)
-    _check(opened, labels, labels.truth[windows])
-    weights = None
-    if config.class_weights and model.kind == "class":
-        weights = _class_weights(labels.truth[windows], labels.n_outputs).to(device)
-    truth = _scaled(model, labels.truth, windows)
+    told = None if pseudo is None else read_pseudo(pseudo, opened, labels)
+    targets, windows, chosen = _windows(model, opened, labels, where, told, config)
     frozen = config.mode in ("frozen", "probe")
-    cached = encode_once(model, opened, chosen, BATCH, device) if frozen else None
+    cached = None
+    if frozen and config.augment is None:
+        cached = encode_once(model, opened, chosen, BATCH, device)
     _standardise(model, cached, opened, chosen, device)
     best = None if selection is None else _Best(model, opened, selection, device, frozen=frozen)
     optimiser = _optimiser(model, config)
     tops = [float(group["lr"]) for group in optimiser.param_groups]
     total = config.epochs * -(-len(windows) // config.batch_size)
-    stream = None
+    stream, augmentation = None, None
     if cached is None:
-        stream = open_windows(model, opened, chosen, config.batch_size, seed=config.seed)
+        stream, augmentation = _stream(model, opened, chosen, config)
     step, history = 0, []
     for epoch in range(config.epochs):
         model.train()
         model.encoders.train(not frozen)
         loss_sum = 0.0
-        for part in _epoch(model, cached, stream, config, epoch):
-            target = truth[part.windows].to(device)
+        for part, batch in _epoch(model, cached, stream, augmentation, config, epoch):
             outputs = model.answer(part.features, part.present, pooled=part.pooled)
-            loss = KINDS[model.kind].loss(outputs, target, weights)
+            loss = targets.loss(outputs, batch)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
             for group, top in zip(optimiser.param_groups, tops, strict=True):
@@ -151,7 +152,7 @@ def fit(
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             step += 1
-            loss_sum += finite(float(loss.detach()), step - 1, max(tops)) * len(target)
+            loss_sum += finite(float(loss.detach()), step - 1, max(tops)) * len(outputs)
             if progress is not None:
                 progress(step, total)
         history.append({"epoch": epoch, "loss": loss_sum / len(windows)})
@@ -282,21 +283,71 @@ def _standardise(
             model.standardise(model.encode(windows) for windows, _ in batches)
 
 
+def _stream(
+    model: FusionClassifier, shards: Shards, where: str, config: FinetuneConfig
+) -> tuple[ShardStream, Augmentation | None]:
+    """Open the training windows, and what augments them."""
+    stream = open_windows(model, shards, where, config.batch_size, seed=config.seed)
+    if config.augment is None:
+        return stream, None
+    return stream, prepare(config.augment, shards, stream.modalities, where, config.seed)
+
+
 def _epoch(
     model: FusionClassifier,
     cached: Encoded | None,
     stream: ShardStream | None,
+    augmentation: Augmentation | None,
     config: FinetuneConfig,
     epoch: int,
-) -> Iterator[Encoded]:
-    """Yield the batches of one epoch, encoded, in the order of (seed, epoch)."""
+) -> Iterator[tuple[Encoded, dict[str, Tensor]]]:
+    """Yield the batches of one epoch, encoded and as they were, in the order of (seed, epoch)."""
     if cached is not None:
-        yield from deal(cached, config.batch_size, model.n_epochs, (config.seed, epoch))
+        for part in deal(cached, config.batch_size, model.n_epochs, (config.seed, epoch)):
+            yield part, {"index": part.windows}
     elif stream is not None:
         stream.set_epoch(epoch)
         device = str(next(model.parameters()).device)
-        for windows, numbers in read_windows(model, stream, device):
-            yield Encoded(*model.encode(windows), numbers)
+        for batch in stream:
+            given = batch if augmentation is None else augmented(batch, augmentation, epoch)
+            rows = by_epoch(given, stream.modalities, model.n_epochs)
+            windows = {
+                name: to_patches(rows, name, model.encoders[name].patch_size, device)  # type: ignore[arg-type]
+                for name in stream.modalities
+            }
+            yield Encoded(*model.encode(windows), batch["index"]), given
+
+
+def _windows(
+    model: FusionClassifier,
+    shards: Shards,
+    labels: Labels,
+    where: str | None,
+    pseudo: Pseudo | None,
+    config: FinetuneConfig,
+) -> tuple[Targets, NDArray[np.int64], str]:
+    """Return what is to be answered, for which windows, and a query for these.
+
+    Targets are soft where windows are mixed, or a teacher labels some.
+    """
+    chosen = labelled(labels, where)
+    windows = window_table(shards, chosen)["window"].to_numpy(np.int64)
+    _check(shards, labels, labels.truth[windows])
+    weights = None
+    if config.class_weights and model.kind == "class":
+        weights = _class_weights(labels.truth[windows], labels.n_outputs)
+        weights = weights.to(next(model.parameters()).device)
+    targets = Targets(model.kind, _scaled(model, labels.truth, windows), weights)
+    if pseudo is None and (config.augment is None or not config.augment.mixup):
+        return targets, windows, chosen
+    if pseudo is not None and model.kind == "number":
+        scaled = (pseudo.answers - float(model.centre)) / float(model.spread)
+        pseudo = Pseudo(pseudo.windows, scaled, pseudo.weights)
+    targets = soften(targets, labels.n_outputs, windows, pseudo)
+    if pseudo is not None:
+        windows = np.union1d(windows, pseudo.windows)
+        chosen = f"window in {windows.tolist()}"
+    return targets, windows, chosen
 
 
 def _class_weights(codes: NDArray[Any], n_classes: int) -> Tensor:

@@ -20,6 +20,8 @@ from physiomodels.metrics.choice import DEFAULTS
 
 #: Of a class that a window does not state, among several at once.
 NOT_STATED: Final = 255
+#: Least sum of weights that a loss is divided by.
+_LEAST: Final = 1e-12
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Kind:
     ----------
     loss : callable
         Takes outputs (..., output), the truth (...) and weights of classes or None.
+    soft : callable
+        The same of shares (..., output) instead of the truth, with a weight a window between.
     answers : callable
         From outputs to probabilities, or to deviations of a number.
     metrics : tuple of str
@@ -37,6 +41,7 @@ class Kind:
     """
 
     loss: Callable[[Tensor, Tensor, Tensor | None], Tensor]
+    soft: Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
     answers: Callable[[Tensor], Tensor]
     metrics: tuple[str, ...]
 
@@ -109,10 +114,96 @@ def squared_error(outputs: Tensor, truth: Tensor, weights: Tensor | None) -> Ten
     return F.mse_loss(outputs[..., 0][known], truth[known])
 
 
+def soft_cross_entropy(
+    outputs: Tensor, shares: Tensor, weight: Tensor, class_weights: Tensor | None
+) -> Tensor:
+    """Return the mean cross-entropy to shares of classes.
+
+    Parameters
+    ----------
+    outputs : Tensor, shape (window, ..., class)
+        Logits.
+    shares : Tensor of float32, shape (window, ..., class)
+        Summing to 1; NaN unknown.
+    weight : Tensor of float32, shape (window,)
+        How much a window counts.
+    class_weights : Tensor or None
+        Of the classes.
+
+    Returns
+    -------
+    Tensor
+        A number. Of shares 0 and 1 and weights of 1 it is `cross_entropy`.
+    """
+    known = torch.isfinite(shares)
+    shares = torch.where(known, shares, 0.0) * weight.reshape(-1, *(1,) * (shares.dim() - 1))
+    if class_weights is not None:
+        shares = shares * class_weights
+    return -(shares * outputs.log_softmax(-1)).sum() / shares.sum().clamp(min=_LEAST)
+
+
+def soft_binary_entropy(
+    outputs: Tensor, shares: Tensor, weight: Tensor, class_weights: Tensor | None
+) -> Tensor:
+    """Return the mean binary cross-entropy to probabilities of classes.
+
+    Parameters
+    ----------
+    outputs : Tensor, shape (window, ..., class)
+        Logits.
+    shares : Tensor of float32, shape (window, ..., class)
+        0 to 1; NaN not stated.
+    weight : Tensor of float32, shape (window,)
+        How much a window counts.
+    class_weights : None
+        Not used.
+
+    Returns
+    -------
+    Tensor
+        A number. Of shares 0 and 1 and weights of 1 it is `binary_entropy`.
+    """
+    stated = torch.isfinite(shares)
+    counts = stated * weight.reshape(-1, *(1,) * (shares.dim() - 1))
+    errors = F.binary_cross_entropy_with_logits(
+        outputs, torch.where(stated, shares, 0.0), reduction="none"
+    )
+    return (errors * counts).sum() / counts.sum().clamp(min=_LEAST)
+
+
+def soft_squared_error(
+    outputs: Tensor, values: Tensor, weight: Tensor, class_weights: Tensor | None
+) -> Tensor:
+    """Return the mean squared error to numbers.
+
+    Parameters
+    ----------
+    outputs, values : Tensor, shape (window, ..., 1)
+        Deviations; NaN unknown.
+    weight : Tensor of float32, shape (window,)
+        How much a window counts.
+    class_weights : None
+        Not used.
+
+    Returns
+    -------
+    Tensor
+        A number. Of weights of 1 it is `squared_error`.
+    """
+    known = torch.isfinite(values)
+    counts = known * weight.reshape(-1, *(1,) * (values.dim() - 1))
+    errors = (outputs - torch.where(known, values, 0.0)).square()
+    return (errors * counts).sum() / counts.sum().clamp(min=_LEAST)
+
+
 KINDS: Final = {
-    "class": Kind(cross_entropy, lambda outputs: outputs.softmax(-1), DEFAULTS["class"]),
-    "classes": Kind(binary_entropy, lambda outputs: outputs.sigmoid(), DEFAULTS["classes"]),
-    "number": Kind(squared_error, lambda outputs: outputs, DEFAULTS["number"]),
+    "class": Kind(
+        cross_entropy, soft_cross_entropy, lambda outputs: outputs.softmax(-1), DEFAULTS["class"]
+    ),
+    "classes": Kind(
+        binary_entropy, soft_binary_entropy, lambda outputs: outputs.sigmoid(), DEFAULTS["classes"]
+    ),
+    "number": Kind(squared_error, soft_squared_error, lambda outputs: outputs, DEFAULTS["number"]),
 }
 
 
