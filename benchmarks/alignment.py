@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+import yaml
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
@@ -32,9 +33,9 @@ from physiomodels.embeddings.pairs import embed_pairs
 from physiomodels.metrics.retrieval import partner_ranks, retrieval
 from physiomodels.model.alignment import AlignConfig
 from physiomodels.model.encoder import CrissCrossEncoder
-from physiomodels.model.fusion import mean_over
 from physiomodels.model.masking import DualMask
 from physiomodels.model.patches import to_patches
+from physiomodels.model.pooling import mean_over
 from physiomodels.training.data import open_stream
 from physiomodels.training.pretrain import pretrain
 from physioprep.shards import Shards
@@ -87,7 +88,11 @@ def make_shards(data: Path, name: str, task: Task, out: Path) -> Shards:
         manifest = pp.scan(data / name, task.corpus, hashes=False)
         if name == "ptbxl":  # the 60 at hand as files of 100 Hz; 26 of them also as 500 Hz
             manifest = manifest[manifest["record_id"].str.endswith("_lr")]
-        pp.ingest(manifest, out / f"{name}.zarr", task.recipe, root=data / name)
+        recipe = task.recipe
+        if not isinstance(recipe, str):
+            recipe = out / f"{recipe['name']}.yaml"
+            recipe.write_text(yaml.safe_dump(task.recipe))
+        pp.ingest(manifest, out / f"{name}.zarr", recipe, root=data / name)
         labels = [task.positive[0]] if task.positive else []
         pp.shard(
             out / f"{name}.zarr", path, window_s=10.0, stride_s=task.stride_s, labels=labels,

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import yaml
 from scipy.stats import t
 from sklearn.metrics import f1_score, roc_auc_score
 
@@ -76,7 +77,9 @@ def make_noise(data: Path, out: Path) -> Path:
     path = out / "nstdb.zarr"
     if not path.exists():
         manifest = pp.scan(data / "nstdb", "nstdb", hashes=False)
-        pp.ingest(manifest, path, NOISE, root=data / "nstdb")
+        recipe = out / "noise-200hz.yaml"
+        recipe.write_text(yaml.safe_dump(NOISE))
+        pp.ingest(manifest, path, recipe, root=data / "nstdb")
     return path
 
 
