@@ -49,7 +49,7 @@ class Format:
 KNOWN: Final = (
     Format("wfdb", "WFDB (PhysioNet)", ".hea with .dat, .mat"),
     Format("edf", "EDF, EDF+, BDF, BDF+", ".edf .bdf .rec"),
-    Format("mat", "MATLAB of known structure", ".mat", "scipy"),
+    Format("mat", "FieldTrip, MATLAB of known structure", ".mat", "scipy"),
     Format("hdf5", "HDF5 of known structure", ".h5 .hdf5", "h5py"),
     Format("pickles", "pickles of DEAP and WESAD", ".dat .pkl"),
     Format("table", "tables with a description", ".csv .tsv .txt .parquet .npy .npz", "pyarrow"),

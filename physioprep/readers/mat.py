@@ -1,9 +1,10 @@
 """Read recordings from MATLAB files whose structure is known.
 
 The structures are known by the modules that `physioprep.corpora.known.STRUCTURES` lists, and
-found from the names of the variables. A Challenge ``.mat`` is a WFDB signal file: the ``.hea``
-beside it states its rate, leads and units, and the WFDB reader reads it. Without the ``.hea``
-its samples have no description; give one in a YAML file (see `physioprep.readers.table`).
+found from the names of the variables; FieldTrip's data are known by their fields. A Challenge
+``.mat`` is a WFDB signal file: the ``.hea`` beside it states its rate, leads and units, and the
+WFDB reader reads it. Without the ``.hea`` its samples have no description; give one in a YAML file
+(see `physioprep.readers.table`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from physioprep.errors import UnreadableFileError
+from physioprep.readers.fieldtrip import read_fieldtrip
 from physioprep.readers.mat_file import load_mat
 from physioprep.readers.parts import split_part
 from physioprep.readers.structures import DESCRIBE, Container, read_structure
@@ -50,6 +52,8 @@ def read(path: Path, verify: bool = True) -> Recording:
     file, part = split_part(path)
     content = load_mat(file)
     recording = read_structure(Container(content, path, file, part, "mat"))
+    if recording is None:
+        recording = read_fieldtrip(content, path, file, part)
     if recording is not None:
         return recording
     if "val" in content:
