@@ -95,6 +95,13 @@ _OTHER = {
 
 # BioSemi's external electrodes (their places differ by study) and DC inputs.
 _AUXILIARY = re.compile(r"(exg\d+|dc\d+|ana\d+)(?:-dc|-ref)?")
+# Inputs of OpenBCI's boards and Muse's headbands, which anything may be on. (OpenBCI's electrodes,
+# "EXG Channel 0", are somewhere on a person: a recipe's aliases say where.)
+_INPUT = re.compile(
+    r"(?:accel|analog|digital) channel \d+(?: \(d\d+\))?|(?:left|right) aux|aux_?(?:left|right|\d)"
+)
+# ISHNE's leads without a place: an ECG all the same.
+_UNPLACED = re.compile(r"lead (\d+) \(spec \d+\)")
 
 # Placeholders in CHB-MIT's montages, without a signal.
 _DUMMY = re.compile(r"-|--\d+|\.")
@@ -219,6 +226,10 @@ def _resolve(source_name: str) -> tuple[str, str] | None:
         return "-", "other"
     if match := _AUXILIARY.fullmatch(lower):
         return match[1].upper(), "other"
+    if _INPUT.fullmatch(lower):
+        return name, "other"
+    if match := _UNPLACED.fullmatch(lower):
+        return f"ECG{match[1]}", "ecg"
     if found := _ecg(lower):
         return found, "ecg"
     if found := _eeg(name):

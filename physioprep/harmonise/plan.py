@@ -23,7 +23,7 @@ from physioprep.harmonise.montage import reference_electrodes, rereferenced_chan
 from physioprep.harmonise.recipe import Recipe
 from physioprep.harmonise.series import of_one_series, unique_names
 from physioprep.harmonise.timeline import timeline_length
-from physioprep.harmonise.units import UnknownUnitError, factor, is_stated, is_understood
+from physioprep.harmonise.units import UnknownUnitError, factor, is_beside, is_stated, is_understood
 from physioprep.recording import GroupHeader
 
 
@@ -225,6 +225,8 @@ def recipe_modality(name: str, unit: str, recipe: Recipe, modality_of: ModalityO
         return modality_of(name, unit)
     if recipe.unknown_channels == "skip":
         return ""
+    if is_beside(unit, recipe.modalities):
+        return "other"
     raise UnknownChannelError(
         f"unknown channel {name!r}: say what it is in the recipe's `aliases`, "
         "or set its `unknown_channels: skip`"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 from physioprep.errors import RecipeError
@@ -101,6 +102,29 @@ def is_other_quantity(unit: str) -> bool:
     if any(_volts(part) is not None for part in parts):
         return False  # "uV/bit" is a gain: not understood
     return all(part in _BESIDE or _OTHER.fullmatch(part) for part in parts)
+
+
+def is_beside(unit: str, modalities: Iterable[str]) -> bool:
+    """Return whether a channel of this unit can be none of what is asked for.
+
+    Parameters
+    ----------
+    unit : str
+        As in the file.
+    modalities : iterable of str
+        What is asked for.
+
+    Returns
+    -------
+    bool
+        True where all are voltages and the unit is known to be another quantity.
+
+    Examples
+    --------
+    >>> [is_beside("mg", ["ecg"]), is_beside("mg", ["ppg"]), is_beside("", ["ecg"])]
+    [True, False, False]
+    """
+    return all(each in CANONICAL_UNITS for each in modalities) and is_other_quantity(unit)
 
 
 def is_stated(unit: str) -> bool:

@@ -122,6 +122,19 @@ def test_unknown_names_raise(make_group: Build, make_recording: Record) -> None:
     assert harmonise(recording, naming)["ecg"].channels == ("II", "V1")
 
 
+def test_an_unknown_name_of_another_quantity_is_no_lead(
+    make_group: Build, make_recording: Record
+) -> None:
+    group = replace(make_group(("II", "wobble"), noise(2, 1000)), units=("mV", "mg"))
+    ecg = harmonise(make_recording(group), load_recipe("ecg-200hz"))["ecg"]
+    assert ecg.channels == ("II",)
+    assert "channel-left-out:wobble" in ecg.flags
+    pulse = {"rate_hz": 200, "band_hz": [0.5, 8]}
+    asking = Recipe.from_dict({"name": "mine", "modalities": {"ecg": pulse, "ppg": pulse}})
+    with pytest.raises(UnknownChannelError, match="wobble"):  # it may be what is asked for
+        harmonise(make_recording(group), asking)
+
+
 def test_nothing_of_the_modality_is_an_error(make_group: Build, make_recording: Record) -> None:
     recording = make_recording(make_group(("EEG Cz",), noise(1, 1000), unit="uV"))
     with pytest.raises(RecipeError, match=r"no ecg channel .* EEG Cz"):

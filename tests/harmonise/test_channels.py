@@ -21,6 +21,11 @@ from physioprep.harmonise.units import UnknownUnitError, factor, is_other_quanti
 @pytest.mark.parametrize(
     ("source", "canonical", "modality"),
     [
+        ("Right AUX", "Right AUX", "other"),
+        ("AUX_LEFT", "AUX_LEFT", "other"),
+        ("Accel Channel 0", "Accel Channel 0", "other"),
+        ("Digital Channel 3 (D17)", "Digital Channel 3 (D17)", "other"),
+        ("lead 2 (spec 1)", "ECG2", "ecg"),
         ("EEG Fp1", "Fp1", "eeg"),
         ("Fc5.", "FC5", "eeg"),
         ("Cz..", "Cz", "eeg"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import physioprep as pp
 from physioprep.readers import read_recording
 
 pytestmark = pytest.mark.realdata
@@ -20,6 +21,25 @@ def _hash(channel: dict[str, object]) -> tuple[str, str]:
         if key in channel:
             return str(channel[key]), dtype
     raise KeyError(channel)
+
+
+@pytest.mark.parametrize(
+    ("folder", "recipe", "channels"),
+    [
+        ("faros_csv", "ecg-200hz", ["ECG"]),
+        ("muse_csv", "eeg-200hz", ["TP9", "AF7", "AF8", "TP10"]),
+        ("ishne", "ecg-200hz", ["ECG1", "ECG2", "ECG3"]),
+    ],
+)
+def test_default_recipes_know_the_names(
+    shared_data: Path, tmp_path: Path, folder: str, recipe: str, channels: list[str]
+) -> None:
+    manifest = pp.scan(shared_data / "clinical_formats" / folder, "folder", hashes=False)
+    assert not [error for error in manifest["error"] if error]
+    pp.ingest(manifest, tmp_path / "s.zarr", recipe=recipe)
+    store = pp.open_store(tmp_path / "s.zarr")
+    assert store.quarantine.empty
+    assert sorted(store.channels(store.modalities[0])) == sorted(channels)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
