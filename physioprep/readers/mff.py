@@ -22,11 +22,11 @@ from physioprep.readers import mff_events
 from physioprep.readers.clinical_text import facts_of, words_of
 from physioprep.readers.confinement import check_confined
 from physioprep.readers.mff_blocks import Blocks, find_blocks, load_blocks
-from physioprep.readers.mff_events import Epoch, Event
+from physioprep.readers.mff_events import Epoch, Event, load_part
 from physioprep.readers.parts import header_of
 from physioprep.readers.person import person
 from physioprep.readers.trials import GAP_S
-from physioprep.readers.xml_tree import load, number_of, text_of
+from physioprep.readers.xml_tree import number_of, text_of
 from physioprep.recording import BAD_CHANNEL, Header, Recording, SignalGroup
 from physioprep.trees import files_below
 
@@ -127,7 +127,7 @@ def _read(path: Path, *, samples: bool, verify: bool) -> Recording:
     files = tuple(sorted(files_below(path)))
     for each in files:
         check_confined(each)
-    info = load(path / "info.xml")
+    info = load_part(path / "info.xml")
     zero, per_second, start = _times(path, info, found)
     epochs = mff_events.read_epochs(path, per_second)
     groups, firsts, n_channels = [], {}, 0
@@ -184,7 +184,7 @@ def _signals(path: Path, found: _Found) -> list[tuple[int, Blocks]]:
     read = []
     for at, file in sorted(signals):
         about = path / f"info{at}.xml"
-        kind = load(about).find("generalInformation/fileDataType") if about.is_file() else None
+        kind = load_part(about).find("generalInformation/fileDataType") if about.is_file() else None
         kinds = [each.tag for each in kind] if kind is not None else []
         if kinds and kinds[0] in ("EEG", "PNSData"):
             read.append((at, find_blocks(file)))
@@ -195,7 +195,7 @@ def _signals(path: Path, found: _Found) -> list[tuple[int, Blocks]]:
 
 def _group(path: Path, number: int, blocks: Blocks, found: _Found) -> SignalGroup:
     """Return a group without its samples."""
-    about = load(path / f"info{number}.xml")
+    about = load_part(path / f"info{number}.xml")
     is_eeg = about.find("generalInformation/fileDataType/EEG") is not None
     names, units = _channels(path, blocks.n_channels, found, is_eeg=is_eeg)
     gain = _calibrate(path / f"info{number}.xml", about, blocks.n_channels, found)
@@ -226,7 +226,7 @@ def _group(path: Path, number: int, blocks: Blocks, found: _Found) -> SignalGrou
 def _channels(path: Path, n: int, found: _Found, *, is_eeg: bool) -> tuple[list[str], list[str]]:
     """Return names and units of the channels of a signal file; those without a name are E1, E2."""
     file = path / ("sensorLayout.xml" if is_eeg else "pnsSet.xml")
-    sensors = list(load(file).iterfind("sensors/sensor")) if file.is_file() else []
+    sensors = list(load_part(file).iterfind("sensors/sensor")) if file.is_file() else []
     if is_eeg:
         sensors = [each for each in sensors if text_of(each, "type") in _CHANNELS]
     if len(sensors) != n:
@@ -285,9 +285,13 @@ def _laid_out(
     early = 0.5 / group.sampling_rate
     overlap = any(after.begin_s < end - early for after, end in zip(epochs[1:], ends, strict=False))
     onsets = [each.begin_s for each in epochs]
-    if overlap:
+    averaged = any(each.averaged for each in events)
+    if averaged:
+        found.notes.append("its epochs are averages: they are laid a second apart")
+    if overlap or averaged:
         onsets = np.concatenate([[0.0], np.cumsum(np.add(lengths, GAP_S))])[:-1].tolist()
-        found.notes.append("epochs overlap or are not in order: they are laid a second apart")
+        if not averaged:
+            found.notes.append("epochs overlap or are not in order: they are laid a second apart")
         found.metadata["epoch_begin_s"] = [each.begin_s for each in epochs]
         events = _moved(events, epochs, onsets, found)
     for each, length in zip(epochs, lengths, strict=True):
@@ -357,16 +361,18 @@ def _moved(
 
 def _facts(path: Path, info: Element, start: datetime | None) -> dict[str, Any]:
     """Return what is said of the recorder and the person."""
-    said: dict[str, str] = {}
-    file = path / "subject.xml"
-    for each in load(file).iter("field") if file.is_file() else ():
-        name = text_of(each, "name").lower()
-        said[name] = text_of(each, "data")
+    files = [each for each in (path / "subject.xml",) if each.is_file()]
+    files = files or sorted(each for each in (path / "subjects").glob("*.xml") if each.is_file())
+    people: list[dict[str, str]] = []
+    for file in files:
+        fields = load_part(file).iter("field")
+        people.append({text_of(f, "name").lower(): text_of(f, "data") for f in fields})
+    said = people[0] if people else {}
     names = [text for name, text in said.items() if "name" in name]
     age = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)\s*(?:y|years?)?", said.get("age", ""), re.ASCII)
-    hidden = words_of(said.values())
+    hidden = words_of(text for each in people for text in each.values())
     facts = facts_of({key: text_of(info, tag) for key, tag in _FACTS.items()}, hidden)
-    return facts | person(
+    about = person(
         identity=next((said[name] for name in _ID if said.get(name)), ""),
         names=" ".join(text for text in names if text),
         sex=said.get("gender") or said.get("sex", ""),
@@ -374,6 +380,9 @@ def _facts(path: Path, info: Element, start: datetime | None) -> dict[str, Any]:
         birth_date=next((_day(said[name]) for name in _BORN if said.get(name)), None),
         recorded=start,
     )
+    if len(people) > 1:  # a mean of several people is of none of them
+        about = {"identifying": about["identifying"]}
+    return facts | about
 
 
 def _day(text: str) -> date | None:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from physioprep import limits
+from physioprep.documents import load_xml
 from physioprep.errors import UnreadableFileError
+from physioprep.readers.regular import read_bytes
 from physioprep.readers.xml_tree import count_of, load, number_of, text_of
 from physioprep.trees import files_below
 
@@ -22,6 +24,8 @@ _TIME: Final = re.compile(
 )
 #: Numbers of an experiment that come with an event: of the cell, observation, trial, response.
 _KEYS: Final = frozenset({"cel#", "obs#", "trl#", "rsp#", "pos#", "con#", "eval", "rtim", "gidx"})
+#: In UTF-8: control characters, U+FFFE and U+FFFF.
+_NO_XML: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -56,6 +60,8 @@ class Event:
         Number within all channels; -1 for all.
     keys : dict
         Numbers of the experiment.
+    averaged : bool
+        Whether it is a mean of segments.
     """
 
     onset_s: float
@@ -65,6 +71,33 @@ class Event:
     track: str = "mff"
     channel: int = -1
     keys: dict[str, float] | None = None
+    averaged: bool = False
+
+
+def load_part(path: Path) -> Element:
+    """Return the root of an XML file of an MFF; characters that no XML may hold are left out.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Element
+
+    Raises
+    ------
+    UnreadableFileError
+        It is no XML all the same.
+    """
+    try:
+        return load(path)
+    except UnreadableFileError:  # EGI writes what users type, which may end in U+FFFF
+        raw = read_bytes(path, limits.MAX_TEXT_BYTES).tobytes()
+        clean = _NO_XML.sub(b"", raw)
+        if clean == raw:
+            raise
+        return load_xml(clean, lambda cause: UnreadableFileError(path, cause))
 
 
 def moment_of(text: str) -> tuple[int, int, str] | None:
@@ -126,7 +159,7 @@ def read_epochs(folder: Path, per_second: int) -> list[Epoch]:
     if not path.is_file():
         return []
     found = []
-    for each in load(path).iter("epoch"):
+    for each in load_part(path).iter("epoch"):
         said = [
             count_of(path, each, n) for n in ("beginTime", "endTime", "firstBlock", "lastBlock")
         ]
@@ -169,7 +202,7 @@ def read_events(folder: Path, zero: int, per_second: int, notes: list[str]) -> l
             continue
         if path.suffix.lower() != ".xml":
             continue
-        root = load(path)
+        root = load_part(path)
         for each in root.iter("event"):
             event = _event(each, zero, per_second)
             n_lost += event is None
@@ -226,14 +259,16 @@ def read_categories(folder: Path, per_second: int, n_of_file: dict[int, int]) ->
     if not path.is_file():
         return []
     found: list[Event] = []
-    for category in load(path).iter("cat"):
+    for category in load_part(path).iter("cat"):
         name = text_of(category, "name")
         for each in category.iterfind("segments/seg"):
             begin, end = (count_of(path, each, tag) for tag in ("beginTime", "endTime"))
             if begin is None or end is None or begin > end:
                 raise UnreadableFileError(path, "a segment without its times")
             at, lasts = begin / per_second, (end - begin) / per_second
-            found.append(Event(at, lasts, name, each.get("status", ""), "mff category"))
+            averaged = text_of(each, "name") == "Average"
+            status = each.get("status", "")
+            found.append(Event(at, lasts, name, status, "mff category", averaged=averaged))
             for marked in each.iterfind("channelStatus/channels"):
                 first = n_of_file.get(_count(marked.get("signalBin", "")), -1)
                 kind = marked.get("exclusion", "")

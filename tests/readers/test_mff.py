@@ -112,6 +112,35 @@ def test_segments_of_categories_that_overlap_are_laid_apart(tmp_path: Path) -> N
     assert any("2 events lie in no epoch" in note for note in found.metadata["notes"])
 
 
+def test_averages_are_laid_apart(tmp_path: Path) -> None:
+    """They follow each other without a gap, but are of different conditions."""
+
+    def average(begin: int, end: int) -> str:
+        times = f"<beginTime>{begin}</beginTime><endTime>{end}</endTime>"
+        return f'<segments><seg status="unedited"><name>Average</name>{times}</seg></segments>'
+
+    rows = [(0, 20000, 1, 1), (20000, 32000, 2, 2), (32000, 48000, 3, 3)]
+    names = [
+        f"<cat><name>{n}</name>{average(*r[:2])}</cat>" for n, r in zip("abc", rows, strict=True)
+    ]
+    path = made.make(
+        tmp_path / "a.mff",
+        **{"epochs.xml": made.epochs(rows), "subject.xml": None,
+           "categories.xml": made.xml("categories", "".join(names).replace("a<", "a\uffff<"))},
+    )  # fmt: skip
+    for number in range(2):
+        (path / "subjects").mkdir(exist_ok=True)
+        (path / "subjects" / f"{number}.xml").write_text(made.SUBJECT)
+    found = read_recording(path)
+    assert found.groups[0].segments == ((0, 0.0), (5, 1.02), (8, 2.032))
+    table = found.annotations[found.annotations["source"] == "mff category"]
+    assert table["text"].tolist() == ["a", "b", "c"]
+    assert table["onset"].tolist() == [0.0, 1.02, 2.032]
+    assert found.metadata["identifying"] == ["id", "name", "birth date"]
+    assert "pseudonym" not in found.metadata
+    assert made.PLANTED not in repr(found)
+
+
 def test_bad_channels_of_the_file_are_flags(tmp_path: Path) -> None:
     more = '<channels exclusion="badChannels">2 3</channels>'
     path = made.make(tmp_path / "a.mff", **{"info1.xml": made.about("EEG", more)})
@@ -150,7 +179,7 @@ BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><fileInfo>&b;</fileIn
             made.about("EEG", f"<calibrations>{made.calibration('GCAL', (0.0,))}</calibrations>"),
             "calibration of 0",
         ),
-        ("info1.xml", made.about("EEG")[:-9], "not XML"),
+        ("info1.xml", made.about("EEG")[:-9], "its XML ends in"),
     ],
 )
 def test_damage_is_one_error(
