@@ -229,20 +229,23 @@ def _channels(path: Path, n: int, found: _Found, *, is_eeg: bool) -> tuple[list[
     sensors = list(load_part(file).iterfind("sensors/sensor")) if file.is_file() else []
     if is_eeg:
         sensors = [each for each in sensors if text_of(each, "type") in _CHANNELS]
-    if len(sensors) != n:
-        if sensors:
-            found.notes.append(f"{file.name} has {len(sensors)} sensors for {n} channels")
-        sensors = []
-    names = [text_of(each, "name") for each in sensors] or [""] * n
+    if sensors and len(sensors) != n:
+        found.notes.append(f"{file.name} has {len(sensors)} sensors for {n} channels")
     if is_eeg:
+        sensors = sensors if len(sensors) == n else []
+        names = [text_of(each, "name") for each in sensors] or [""] * n
         numbers = [text_of(each, "number") for each in sensors] or [str(i + 1) for i in range(n)]
         names = [
             f"E{number}" if name in ("", "None") else name
             for name, number in zip(names, numbers, strict=True)
         ]
         return names, ["uV"] * n
-    names = [name or f"PNS{at + 1}" for at, name in enumerate(names)]
-    return names, [text_of(each, "unit") for each in sensors] or [""] * n
+    by_place = {number_of(text_of(each, "mapping")): each for each in sensors}
+    if len(by_place) < len(sensors) or any(at not in range(1, n + 1) for at in by_place):
+        by_place = {at + 1: each for at, each in enumerate(sensors)}
+    named = [by_place.get(at + 1) for at in range(n)]
+    names = [text_of(each, "name") or f"PNS{at + 1}" for at, each in enumerate(named)]
+    return names, [text_of(each, "unit") for each in named]
 
 
 def _calibrate(file: Path, about: Element, n: int, found: _Found) -> NDArray[np.float64]:

@@ -148,7 +148,7 @@ def _segments(parts: Parts) -> list[_Segment]:
     found = []
     for at in range(0, n * _SEGMENT_BYTES, _SEGMENT_BYTES):
         days, fraction, duration = struct.unpack_from("<3d", raw, at)
-        start = moment_of(days, fraction if 0 <= fraction < 1 else 0.0)
+        start = moment_of(days, _seconds(fraction))
         if start is None or not 0 <= duration < 1e9:
             raise UnreadableFileError(parts.path, "Nicolet: a segment without time or duration")
         found.append(_Segment(start, duration))
@@ -167,10 +167,14 @@ def _channels(parts: Parts, segments: list[_Segment]) -> list[_Channel]:
         if f"{{{guid}}}" != _CHANNELS:
             continue
         days, fraction, first, size = struct.unpack_from("<2d2Q", changes, at + 16)
+        if not size:
+            continue
         if first + size > len(described):
             raise UnreadableFileError(parts.path, "Nicolet: a description of channels is cut off")
-        when = moment_of(days, fraction if 0 <= fraction < 1 else 0.0) or datetime.min
+        when = moment_of(days, _seconds(fraction)) or datetime.min
         found.append((when, _described(parts.path, described[first : first + size])))
+    if not found and described:  # files of one description need not say when it changed
+        found.append((datetime.min, _described(parts.path, described)))
     if not found:
         raise UnreadableFileError(parts.path, "Nicolet: no description of channels")
     found.sort(key=lambda each: each[0])
@@ -264,14 +268,14 @@ def _events(
     parts: Parts, zero: datetime, words: frozenset[str], notes: list[str]
 ) -> list[_Row]:  # fmt: skip
     raw = parts.field("Events")
-    rows: list[_Row] = []
+    found: list[tuple[float, float, _Row]] = []
     at = n_named = n_untimed = 0
     while raw[at : at + 16] == _EVENT and len(raw) >= at + 232:
         (length,) = struct.unpack_from("<Q", raw, at + 16)
         if length < 232 or at + length > len(raw):
             notes.append("the list of events is cut off")
             break
-        limits.check(parts.path, len(rows), limits.MAX_ANNOTATIONS, "annotations")
+        limits.check(parts.path, len(found), limits.MAX_ANNOTATIONS, "annotations")
         days, fraction, duration = struct.unpack_from("<3d", raw, at + 32)
         (n_text,) = struct.unpack_from("<Q", raw, at + 128)
         kind = _KINDS.get(_guid(raw[at + 136 : at + 152]), "")
@@ -279,21 +283,33 @@ def _events(
         text = text_of(raw[at + _AT_TEXT : end]) if n_text else ""
         label = text_of(raw[at + 168 : at + 232])
         at += length
-        moment = moment_of(days, fraction)
-        if moment is None:
-            n_untimed += 1
-            continue
         text = text or kind or label or "event"
         if not names_nobody(text, words):
             n_named += 1
             continue
         lasts = duration if 0 <= duration < 1e9 else float("nan")
-        rows.append(((moment - zero).total_seconds(), lasts, text, kind))
+        found.append((days, fraction, (0.0, lasts, text, kind)))
+    # a fraction of a second, in s or ms: no reader of the format says how to tell
+    unit = 1e-3 if any(1 <= fraction < 1000 for _, fraction, _ in found) else 1.0
+    rows: list[_Row] = []
+    for days, fraction, row in found:
+        moment = moment_of(days, fraction * unit)
+        if moment is None:
+            n_untimed += 1
+            continue
+        rows.append(((moment - zero).total_seconds(), *row[1:]))
     if n_named:
         notes.append(f"{n_named} events that may name people are left out")
     if n_untimed:
         notes.append(f"{n_untimed} events without a time are left out")
     return sorted(rows, key=lambda row: row[0])
+
+
+def _seconds(fraction: float) -> float:
+    """Return a fraction of a second that is stored in s or ms."""
+    if not 0 <= fraction < 1000:
+        return 0.0
+    return fraction if fraction < 1 else fraction / 1000
 
 
 def _guid(raw: bytes) -> str:

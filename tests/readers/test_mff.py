@@ -141,6 +141,22 @@ def test_averages_are_laid_apart(tmp_path: Path) -> None:
     assert made.PLANTED not in repr(found)
 
 
+def test_sensors_say_which_channel_is_theirs(tmp_path: Path) -> None:
+    samples = np.stack([made.PNS[0], -made.PNS[0], 0 * made.PNS[0]])
+    pieces = [np.ascontiguousarray(samples[:, at : at + 4]) for at in (0, 4, 8)]
+    set_of = "".join(
+        f"<sensor><name>{name}</name><mapping>{at}</mapping><unit>mbar</unit></sensor>"
+        for name, at in (("Resp", 2), ("ECG", 1))
+    )
+    path = made.make(
+        tmp_path / "a.mff",
+        **{"signal2.bin": b"".join(map(made.block, pieces)),
+           "pnsSet.xml": made.xml("PNSSet", f"<sensors>{set_of}</sensors>")},
+    )  # fmt: skip
+    pns = read_recording(path).groups[1]
+    assert (pns.channels, pns.units) == (("ECG", "Resp", "PNS3"), ("mbar", "mbar", ""))
+
+
 def test_bad_channels_of_the_file_are_flags(tmp_path: Path) -> None:
     more = '<channels exclusion="badChannels">2 3</channels>'
     path = made.make(tmp_path / "a.mff", **{"info1.xml": made.about("EEG", more)})

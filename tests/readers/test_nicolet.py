@@ -51,8 +51,10 @@ def change(guid: str, day: float, first: int, size: int) -> bytes:
     return raw + struct.pack("<2d2Q", day, 0.0, first, size)
 
 
-def event(seconds: float, kind: bytes, text: str = "", lasts: float = 0.0) -> bytes:
-    body = bytes(8) + struct.pack("<3d", DAY, seconds, lasts) + bytes(48) + wide(NAME, 12)
+def event(
+    seconds: float, kind: bytes, text: str = "", lasts: float = 0.0, day: float = DAY
+) -> bytes:
+    body = bytes(8) + struct.pack("<3d", day, seconds, lasts) + bytes(48) + wide(NAME, 12)
     body += struct.pack("<Q", len(text)) + kind + bytes(16) + wide("", 32) + bytes(32)
     body += wide(text, len(text) + 4)
     return EVENT + struct.pack("<Q", len(body) + 24) + body
@@ -74,7 +76,7 @@ def parts() -> dict[str, list[bytes]]:
         CHANNELS: [bytes(16) + told[:900], told[900:]],
         PATIENT: [patient()],
         "Events": [
-            event(62.5, OPEN, lasts=0.25)
+            event(0.25, OPEN, lasts=0.25, day=DAY + 62 / 86400)
             + event(0.5, ANNOTATION, "seizure")
             + event(0.75, ANNOTATION, f"{NAME} asks")
         ],
@@ -131,7 +133,7 @@ def test_groups_segments_and_events(tmp_path: Path) -> None:
     rows = found.annotations
     assert rows["text"].tolist() == ["seizure", "Eyes open"]
     assert rows["code"].tolist() == ["Annotation", "Eyes open"]
-    assert rows["onset"].tolist() == [0.5, 62.5]
+    assert rows["onset"].tolist() == [0.5, 62.25]
     assert rows["duration"].tolist() == [0.0, 0.25]
     assert found.metadata["notes"] == ["1 events that may name people are left out"]
 
@@ -160,10 +162,24 @@ def test_the_description_in_force_is_taken(tmp_path: Path) -> None:
         read_recording(path)
 
 
+def test_one_description_needs_no_change(tmp_path: Path) -> None:
+    told = parts()[CHANNELS][0][16:] + parts()[CHANNELS][1]
+    empty = change(CHANNELS, DAY - 1, 0, 0)
+    path = write(tmp_path, made(**{"InfoChangeStream": [empty], CHANNELS: [told]}))
+    assert read_recording(path).groups[0].channels == ("Fp1", "ECG")
+
+
 def test_durations_that_are_no_whole_samples(tmp_path: Path) -> None:
     stream = segment(DAY, 1.96) + segment(DAY + 62 / 86400, 1.02)
     found = read_recording(write(tmp_path, made(SegmentStream=[stream])))
     assert found.groups[0].segments == ((0, 0.0), (20, 62.0))
+
+
+def test_fractions_of_a_second_in_ms(tmp_path: Path) -> None:
+    """Nicolet-Reader takes them for seconds, neo for milliseconds: none is a second or more."""
+    events = event(500.0, ANNOTATION, "a") + event(0.25, ANNOTATION, "b", day=DAY + 1 / 86400)
+    found = read_recording(write(tmp_path, made(Events=[events])))
+    assert found.annotations["onset"].tolist() == [0.5, 1.00025]
 
 
 def test_channels_without_samples_are_said(tmp_path: Path) -> None:
@@ -198,7 +214,7 @@ LOOP = struct.pack("<2QII", 50, 0, 0, len(WHOLE) - 40)
         (made(SegmentStream=[segment(DAY, float("nan"))]), "without time"),
         (made(SegmentStream=[segment(DAY, 90.0)]), "fewer than"),
         (made(SegmentStream=[segment(DAY, 2.0), segment(DAY - 9, 1.0)]), "not in order"),
-        (made(InfoChangeStream=[]), "no description"),
+        (made(**{"InfoChangeStream": [], CHANNELS: []}), "no description"),
         (made(InfoChangeStream=[change(CHANNELS, DAY, 0, 9999)]), "cut off"),
         (made(**{CHANNELS: [bytes(9000)]}), "no channel has samples"),
         (made(**{"0": [], "1": [], "2": []}), "no channel has samples"),
