@@ -218,7 +218,7 @@ def _modality(
         digital, counts = quantise(x, recipe.dtype)
         total = counts if total is None else total + counts
         sink(plan.key, start, digital)
-    (group,) = finish(plan, recipe, total or Quantised.empty(len(plan.channels)))
+    group = finish(plan, recipe, total or Quantised.empty(len(plan.channels))).one(0)
     names = reference_electrodes(plan.input_channels, recipe.reference) if bad else ()
     flags = tuple(f"{BAD_REFERENCE}{name}" for name in names if name in bad)
     return replace(group, flags=(*group.flags, *flags)) if flags else group

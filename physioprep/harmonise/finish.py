@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.harmonise.harmonised_group import HarmonisedGroup
+from physioprep.harmonise.harmonised_group import HarmonisedGroup, HarmonisedRows
 from physioprep.harmonise.modality_recipe import ModalityRecipe
 from physioprep.harmonise.plan import GroupPlan
 from physioprep.harmonise.quantise import Quantised
@@ -26,7 +27,7 @@ def finish(
     recipe: ModalityRecipe,
     total: Quantised,
     samples: NDArray[np.generic] | None = None,
-) -> list[HarmonisedGroup]:
+) -> HarmonisedRows:
     """Describe the harmonised signals of one modality.
 
     Parameters
@@ -42,8 +43,7 @@ def finish(
 
     Returns
     -------
-    list of HarmonisedGroup
-        One per recording.
+    HarmonisedRows
     """
     n = len(plan.channels)
     if samples is None:
@@ -53,39 +53,45 @@ def finish(
     odd = _implausible(total.rms() * step, plan, recipe).reshape(n_records, n)
     saturated = (total.n_saturated > SATURATED * total.n_valid).reshape(n_records, n)
     errors = (total.error_rms() * step).astype(np.float32).reshape(n_records, n)
-    scale, offset = np.full(n, step, np.float32), np.zeros(n, np.float32)
+    scale, offset = np.full((1, n), step, np.float32), np.zeros((1, n), np.float32)
+    if recipe.normalise:
+        parts = [total.part(slice(i * n, i * n + n)) for i in range(n_records)]
+        pairs = [_normalised(part, step) for part in parts]
+        scale = np.stack([scale for scale, _ in pairs])
+        offset = np.stack([offset for _, offset in pairs])
     invalid = np.full(n, MISSING_INT16 if recipe.dtype == "int16" else NO_SENTINEL, np.int32)
     derived = np.array(plan.derived, bool)
-    any_flag = bool(odd.any() or saturated.any())
-    groups = []
-    for record in range(n_records):
-        flags: tuple[str, ...] = plan.left_out
-        if any_flag:
-            names = [plan.channels[i] for i in np.flatnonzero(odd[record])]
-            flags += tuple(f"implausible-amplitude:{name}" for name in names)
-            names = [plan.channels[i] for i in np.flatnonzero(saturated[record])]
-            flags += tuple(f"saturated:{name}" for name in names)
-        rows = slice(record * n, record * n + n)
-        if recipe.normalise:
-            scale, offset = _normalised(total.part(rows), step)
-        groups.append(
-            HarmonisedGroup(
-                modality=plan.modality,
-                channels=plan.channels,
-                source_channels=plan.source_channels,
-                rate_hz=plan.rate_hz,
-                units=plan.units,
-                digital=samples[record],
-                scale=scale,
-                offset=offset,
-                invalid=invalid,
-                n_saturated=total.n_saturated[rows],
-                quantisation_rms=errors[record],
-                derived=derived,
-                flags=flags,
-            )
-        )
-    return groups
+    flags: list[tuple[str, ...]] = [plan.left_out] * n_records
+    for record in np.flatnonzero((odd | saturated).any(axis=1)).tolist():
+        names = [plan.channels[i] for i in np.flatnonzero(odd[record])]
+        flags[record] += tuple(f"implausible-amplitude:{name}" for name in names)
+        names = [plan.channels[i] for i in np.flatnonzero(saturated[record])]
+        flags[record] += tuple(f"saturated:{name}" for name in names)
+    n_saturated = total.n_saturated.reshape(n_records, n)
+    like = HarmonisedGroup(
+        modality=plan.modality,
+        channels=plan.channels,
+        source_channels=plan.source_channels,
+        rate_hz=plan.rate_hz,
+        units=plan.units,
+        digital=samples[0],
+        scale=scale[0],
+        offset=offset[0],
+        invalid=invalid,
+        n_saturated=n_saturated[0],
+        quantisation_rms=errors[0],
+        derived=derived,
+        flags=flags[0],
+    )
+    per_channel: dict[str, NDArray[Any]] = {
+        "scale": scale,
+        "offset": offset,
+        "invalid": invalid[None],
+        "n_saturated": n_saturated,
+        "quantisation_rms": errors,
+        "derived": derived[None],
+    }
+    return HarmonisedRows(like, samples, per_channel, flags)
 
 
 def _normalised(total: Quantised, step: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.samples import to_physical
+
+#: Fields of a `HarmonisedGroup` that are arrays per channel.
+PER_CHANNEL: Final = (
+    "scale", "offset", "invalid", "n_saturated", "quantisation_rms", "derived",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,3 +79,42 @@ class HarmonisedGroup:
             NaN where missing.
         """
         return to_physical(self.digital, self.scale, self.offset, self.invalid)
+
+
+@dataclass(frozen=True, eq=False)
+class HarmonisedRows:
+    """The signals of one modality of several recordings that differ in their samples only.
+
+    Parameters
+    ----------
+    like : HarmonisedGroup
+        Names, rate and units of all of them.
+    digital : ndarray, shape (recording, channel, sample)
+    per_channel : mapping of str to ndarray, shape (recording, channel) or (1, channel)
+        The arrays of `HarmonisedGroup` that have a value per channel, by name.
+    flags : sequence of (tuple of str)
+        Of each recording.
+    """
+
+    like: HarmonisedGroup
+    digital: NDArray[np.generic]
+    per_channel: Mapping[str, NDArray[Any]]
+    flags: Sequence[tuple[str, ...]]
+
+    def one(self, index: int) -> HarmonisedGroup:
+        """Return the signals of one recording.
+
+        Parameters
+        ----------
+        index : int
+
+        Returns
+        -------
+        HarmonisedGroup
+        """
+        own = {
+            name: values[index if len(values) > 1 else 0]
+            for name, values in self.per_channel.items()
+        }
+        more = {"digital": self.digital[index], "flags": self.flags[index]}
+        return HarmonisedGroup(**{**vars(self.like), **own, **more})

@@ -7,6 +7,8 @@ are those that `harmonise` gives, bit for bit.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,11 @@ from numpy.typing import NDArray
 from physioprep.harmonise.apply import combine, harmonise
 from physioprep.harmonise.chain import BLOCK, Chain
 from physioprep.harmonise.finish import finish
-from physioprep.harmonise.harmonised_group import HarmonisedGroup
+from physioprep.harmonise.harmonised_group import (
+    PER_CHANNEL,
+    HarmonisedGroup,
+    HarmonisedRows,
+)
 from physioprep.harmonise.modality_recipe import ModalityRecipe
 from physioprep.harmonise.plan import GroupPlan, ModalityOf, plan_groups
 from physioprep.harmonise.quantise import quantise
@@ -89,7 +95,11 @@ def harmonise_together(
         whole = [each for each, bad in zip(recordings, missing, strict=True) if not bad]
         found = iter(harmonise_together(whole, recipe, modality_of))
         return [None if bad else next(found) for bad in missing]
-    return _of_plans(plans, stacked, recordings[0].groups, recipe, len(recordings))
+    found_rows = _of_plans(plans, stacked, recordings[0].groups, recipe)
+    return [
+        {key: rows.one(place) for key, rows in found_rows.items()}
+        for place in range(len(recordings))
+    ]
 
 
 def harmonise_array(
@@ -97,7 +107,7 @@ def harmonise_array(
     samples: NDArray[np.generic],
     recipe: Recipe,
     modality_of: ModalityOf | None = None,
-) -> Sequence[Mapping[str, HarmonisedGroup] | None]:
+) -> tuple[NDArray[np.intp], Mapping[str, HarmonisedRows]]:
     """Apply a recipe to recordings of one signal group each, with one header.
 
     Parameters
@@ -113,24 +123,23 @@ def harmonise_array(
 
     Returns
     -------
-    sequence of (mapping of str to HarmonisedGroup, or None)
-        What `harmonise` returns for each; the samples may be views of `samples`. None where
-        `harmonise` must do it, as for `harmonise_together`.
+    taken : ndarray of intp
+        Numbers of the recordings for which this can be done, as for `harmonise_together`.
+    found : mapping of str to HarmonisedRows
+        What `harmonise` returns for each of these. Samples may be views of `samples`.
     """
-    n = len(samples)
-    if not n:
-        return []
+    taken = np.arange(len(samples))
     if recipe.native:
-        return _native(group, samples, recipe, modality_of)
+        return taken, _native(group, samples, recipe, modality_of)
     plans = plan_groups((group,), recipe, modality_of)
-    if not _all_plain(plans, recipe):
-        return [None] * n
+    if not _all_plain(plans, recipe) or not len(samples):
+        return taken[:0], {}
     stacked = {key: _rows(group, samples, plan) for key, plan in plans.items()}
-    missing = np.any([_missing(rows, n) for rows in stacked.values()], axis=0)
+    missing = np.any([_missing(rows, len(samples)) for rows in stacked.values()], axis=0)
     if missing.any():
-        found = iter(harmonise_array(group, samples[~missing], recipe, modality_of))
-        return [None if bad else next(found) for bad in missing]
-    return _of_plans(plans, stacked, (group,), recipe, n)
+        taken = np.flatnonzero(~missing)
+        return taken, harmonise_array(group, samples[taken], recipe, modality_of)[1]
+    return taken, _of_plans(plans, stacked, (group,), recipe)
 
 
 def _native(
@@ -138,20 +147,33 @@ def _native(
     samples: NDArray[np.generic],
     recipe: Recipe,
     modality_of: ModalityOf | None,
-) -> list[dict[str, HarmonisedGroup]]:
-    """Describe the first recording as `harmonise` does: of the others only the samples differ."""
-    first = SignalGroup(**vars(group), digital=samples[0])
-    plans = plan_groups((group,), recipe, modality_of)
-    described = harmonise(Recording(Path(), "", (first,), ()), recipe, modality_of)
-    result: list[dict[str, HarmonisedGroup]] = [{} for _ in samples]
-    for key, plan in plans.items():
-        channels = [channel for _, channel in plan.inputs]
+) -> dict[str, HarmonisedRows]:
+    found = {}
+    for key, (like, channels) in _described(group, samples.dtype, recipe, modality_of).items():
         whole = channels == list(range(samples.shape[1]))
-        fields = vars(described[key])
-        for groups, digital in zip(result, samples, strict=True):
-            own = digital if whole else digital[channels]
-            groups[key] = HarmonisedGroup(**{**fields, "digital": own})
-    return result
+        digital = samples if whole else samples[:, channels]
+        per_channel = {name: getattr(like, name)[None] for name in PER_CHANNEL}
+        found[key] = HarmonisedRows(like, digital, per_channel, [like.flags] * len(samples))
+    return found
+
+
+@lru_cache(maxsize=64)
+def _described(
+    group: GroupHeader,
+    dtype: np.dtype[np.generic],
+    recipe: Recipe,
+    modality_of: ModalityOf | None,
+) -> dict[str, tuple[HarmonisedGroup, list[int]]]:
+    """Describe one recording as `harmonise` does, whose integers tell nothing; and its inputs."""
+    plans = plan_groups((group,), recipe, modality_of)
+    digital = np.zeros((len(group.channels), group.n_samples), dtype)
+    whole = SignalGroup(**{**vars(group), "digital": digital})
+    found = harmonise(Recording(Path(), "", (whole,), ()), recipe, modality_of)
+    empty = np.empty((0, 0), dtype)
+    return {
+        key: (replace(found[key], digital=empty), [channel for _, channel in plan.inputs])
+        for key, plan in plans.items()
+    }
 
 
 def _all_plain(plans: Mapping[str, GroupPlan], recipe: Recipe) -> bool:
@@ -163,15 +185,13 @@ def _of_plans(
     stacked: Mapping[str, Rows],
     groups: Sequence[GroupHeader],
     recipe: Recipe,
-    n: int,
-) -> list[dict[str, HarmonisedGroup] | None]:
-    result: list[dict[str, HarmonisedGroup]] = [{} for _ in range(n)]
+) -> dict[str, HarmonisedRows]:
+    found = {}
     for key, plan in plans.items():
         of_recipe = recipe.modalities[plan.modality]
         chain = of_recipe.chain(groups[plan.inputs[0][0]].sampling_rate)
-        for own, group in zip(result, _modality(stacked[key], chain, plan, of_recipe), strict=True):
-            own[key] = group
-    return [*result]
+        found[key] = _modality(stacked[key], chain, plan, of_recipe)
+    return found
 
 
 def _is_plain(plan: GroupPlan, recipe: ModalityRecipe) -> bool:
@@ -217,9 +237,7 @@ def _missing(rows: Rows, n: int) -> NDArray[np.bool_]:
     return np.asarray(~rows.valid.reshape(n, -1).all(axis=1))
 
 
-def _modality(
-    rows: Rows, chain: Chain, plan: GroupPlan, recipe: ModalityRecipe
-) -> list[HarmonisedGroup]:
+def _modality(rows: Rows, chain: Chain, plan: GroupPlan, recipe: ModalityRecipe) -> HarmonisedRows:
     n = len(rows.samples) // len(plan.inputs)
     x = to_steps(rows, recipe, chain, 0, (0, plan.n_samples))
     digital, counts = quantise(_combined(x, plan, recipe, n), recipe.dtype, n)

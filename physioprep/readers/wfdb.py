@@ -15,7 +15,7 @@ import numpy as np
 from physioprep.errors import UnreadableFileError
 from physioprep.limits import MAX_WFDB_HEADER_BYTES, check
 from physioprep.readers import wfdb_annotations, wfdb_kinds, wfdb_plain, wfdb_segments
-from physioprep.readers.regular import opened
+from physioprep.readers.regular import open_file
 from physioprep.readers.wfdb_header import RecordHeader, SignalLine, parse_header
 from physioprep.readers.wfdb_record import (
     by_rate,
@@ -162,14 +162,16 @@ def _text_of(path: Path) -> tuple[Path, str, str]:
         beside = path.with_name(name + ".hea")
         path = beside if os.path.isfile(beside) else path.with_suffix(".hea")  # noqa: PTH113
         name = path.name
+    file = open_file(path)
     try:
-        with opened(path) as file:
-            raw = os.read(file, _USUAL_HEADER)  # asking for more would allocate more
-            while len(raw) >= _USUAL_HEADER and (more := os.read(file, MAX_WFDB_HEADER_BYTES)):
-                raw += more
-                check(path, len(raw), MAX_WFDB_HEADER_BYTES, "bytes of header")
+        raw = os.read(file, _USUAL_HEADER)  # asking for more would allocate more
+        while len(raw) >= _USUAL_HEADER and (more := os.read(file, MAX_WFDB_HEADER_BYTES)):
+            raw += more
+            check(path, len(raw), MAX_WFDB_HEADER_BYTES, "bytes of header")
     except OSError as error:  # of the reading: a folder opens
         raise UnreadableFileError(path, str(error.strerror or error)) from None
+    finally:
+        os.close(file)
     try:
         text = raw.decode()
     except UnicodeDecodeError:
@@ -190,7 +192,8 @@ def _read_plain(path: Path, name: str, twin: wfdb_kinds.Twin, verify: bool) -> R
     plain = wfdb_plain.fits(twin)
     if plain is None:
         return None
-    file = path.parent / f"{name}{twin.kind.suffix}"
+    folder = path.parent
+    file = folder / f"{name}{twin.kind.suffix}"
     n_frames, n_signals = twin.head.n_frames, len(plain.channels)
     data = wfdb_plain.read_file(str(file), plain, n_frames)
     if data is None:
@@ -218,7 +221,8 @@ def _read_plain(path: Path, name: str, twin: wfdb_kinds.Twin, verify: bool) -> R
     record = wfdb_kinds.header_of(twin, name)
     metadata = describe(record, record.signals)
     metadata |= {"checksums": states, "initial_value_differs": differs}
-    beside = _annotations(path, (file,), record.frame_rate)
+    rate_hz = record.frame_rate
+    beside = wfdb_annotations.look_beside(folder, name, (file.name,), rate_hz=rate_hz)
     beside.in_metadata(metadata)
     columns, files = wfdb_annotations.merge(beside.tables), (path, file, *beside.files)
     return Recording(path, "wfdb", (group,), files, record.start_time, metadata, columns)

@@ -81,7 +81,8 @@ class Beside(NamedTuple):
         metadata : dict
             Its ``"notes"`` grow, and ``"not_read"`` lists the annotation files that are lost.
         """
-        metadata["notes"] = [*metadata.get("notes", ()), *self.notes]
+        if self.notes or "notes" not in metadata:
+            metadata["notes"] = [*metadata.get("notes", ()), *self.notes]
         if self.not_read:
             metadata["not_read"] = [*metadata.get("not_read", ()), *self.not_read]
 
@@ -232,7 +233,7 @@ def merge(tables: list[dict[str, NDArray[Any]]]) -> Mapping[str, NDArray[Any]]:
         The same columns, in order of onset.
     """
     if not tables:
-        return dict(_NONE)
+        return _NONE.copy()
     if len(tables) == 1 and np.all(np.diff(tables[0]["onset"]) >= 0):
         return tables[0]
     order = np.argsort(np.concatenate([table["onset"] for table in tables]), kind="stable")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import streamed
-from physioprep.readers.regular import opened
+from physioprep.readers.regular import open_file
 from physioprep.readers.wfdb_formats import (
     PACKING,
     dtype_of,
@@ -63,10 +63,15 @@ def read_small(path: str, most: int) -> bytes | None:
         None if it cannot be read, or is larger.
     """
     try:
-        with opened(path) as file:
-            data = os.read(file, most)
-    except (OSError, UnreadableFileError):
+        file = open_file(path)
+    except UnreadableFileError:
         return None
+    try:
+        data = os.read(file, most)
+    except OSError:
+        return None
+    finally:
+        os.close(file)
     return data if len(data) < most else None
 
 
@@ -89,16 +94,21 @@ def read_file(path: str, plain: Plain, n_frames: int) -> NDArray[np.uint8] | Non
     """
     needed = plain.byte_offset + n_bytes(plain.format, n_frames * len(plain.channels))
     try:
-        with opened(path) as file:
-            size = os.fstat(file).st_size
-            # writers fill up the last group of samples
-            if not needed <= size < needed + PACKING[plain.format][0]:
-                return None
-            data = np.empty(size, np.uint8)
-            if os.readv(file, [data.data]) != size:
-                return None
-    except (OSError, UnreadableFileError):
+        file = open_file(path)
+    except UnreadableFileError:
         return None
+    try:
+        size = os.fstat(file).st_size
+        # writers fill up the last group of samples
+        if not needed <= size < needed + PACKING[plain.format][0]:
+            return None
+        data = np.empty(size, np.uint8)
+        if os.readv(file, [data.data]) != size:
+            return None
+    except OSError:
+        return None
+    finally:
+        os.close(file)
     if path.endswith(".mat") and not _is_mat(data, plain, n_frames):
         return None
     return data

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from physioprep.harmonise import Recipe, harmonise, harmonise_together, load_recipe, shape_of
+from physioprep.harmonise import (
+    Recipe,
+    harmonise,
+    harmonise_array,
+    harmonise_together,
+    load_recipe,
+    shape_of,
+)
 from physioprep.harmonise.chain import design_chain
 from physioprep.harmonise.filters import Filter
 from physioprep.harmonise.quantise import quantise
@@ -228,3 +235,60 @@ def test_what_takes_more_than_rows_is_not_done_together(
         make_group(("I",), noise(1, 1000)), make_group(("II",), noise(1, 500), 250.0)
     )
     assert harmonise_together([rates], load_recipe("ecg-200hz")) == [None]
+
+
+NATIVE = load_recipe("native")
+
+
+@pytest.mark.parametrize("n_records", [1, 4])
+@pytest.mark.parametrize(
+    ("leads", "n", "dtype", "how"),
+    [
+        (TWELVE, 5000, np.int16, load_recipe("ecg-200hz")),
+        (("II",), 9000, np.int16, load_recipe("ecg-200hz")),
+        (TWELVE, 500, np.int16, recipe(normalise="zscore", dtype="float32")),
+        (EIGHT, 1000, np.int16, recipe(derive_leads=True)),
+        (EIGHT, 1000, np.int32, recipe(channels=["V5", "II"])),
+        (TWELVE, 1000, np.int16, recipe(step=1e-5)),  # saturates
+        (TWELVE, 1000, np.int16, NATIVE),
+        (EIGHT, 1000, np.int32, NATIVE),
+        (("II", "Fp1", "V1"), 1000, np.int16, NATIVE),  # two modalities
+    ],
+)
+def test_an_array_of_records_with_one_header(
+    make_group: Build,
+    make_recording: Record,
+    leads: tuple[str, ...],
+    n: int,
+    dtype: type[np.generic],
+    how: Recipe,
+    n_records: int,
+) -> None:
+    groups = [make_group(leads, noise(len(leads), n, i).astype(dtype)) for i in range(n_records)]
+    samples = np.stack([group.digital for group in groups])
+    if how.native and n_records > 1:
+        samples[1, :, 100:] = MISSING  # which native samples may be
+        groups[1] = replace(groups[1], digital=samples[1])
+    taken, found = harmonise_array(groups[0], samples, how)
+    assert taken.tolist() == list(range(n_records))
+    each = [{key: rows.one(i) for key, rows in found.items()} for i in range(n_records)]
+    assert_same(each, [make_recording(group) for group in groups], how)
+
+
+def test_an_array_without_the_records_that_lack_samples(
+    make_group: Build, make_recording: Record
+) -> None:
+    samples = np.stack([noise(2, 1000, seed) for seed in range(4)])
+    samples[1, 1, 500] = MISSING
+    samples[3] = MISSING
+    groups = [make_group(("I", "II"), each) for each in samples]
+    how = load_recipe("ecg-200hz")
+    taken, found = harmonise_array(groups[0], samples, how)
+    assert taken.tolist() == [0, 2]
+    each = [{key: rows.one(i) for key, rows in found.items()} for i in range(2)]
+    assert_same(each, [make_recording(groups[0]), make_recording(groups[2])], how)
+    for few in (samples[3:], samples[:0]):
+        taken, found = harmonise_array(groups[0], few, how)
+        assert (taken.tolist(), found) == ([], {})
+    taken, found = harmonise_array(groups[0], samples, recipe(baseline_median_s=0.6))
+    assert (taken.tolist(), found) == ([], {})

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +63,8 @@ def counted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
     def count(*arguments: Any) -> Any:
         found = together(*arguments)
-        counts.append(sum(each is not None for each in found))
+        every = found if name == "harmonise_together" else found[0]
+        counts.append(sum(each is not None for each in every))
         return found
 
     monkeypatch.setattr(harmonise, name, count)
@@ -137,6 +139,46 @@ def test_where_a_step_over_the_array_raises_only_the_culprit_is_left_out(
     assert len(why) == 6
     assert len(store) == 34
     assert counted  # others went together
+
+
+def test_a_short_way_that_always_fails_changes_nothing(
+    mixed: Path, tmp_path: Path, files_of: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is wrong with it, each record is then done by itself."""
+    usual = files_of(ingest(mixed, tmp_path / "usual.zarr", "native"))
+    for place, name in ((alike.Alike, "_take"), (alike.Alike, "_encode"), (alike, "_sources")):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, lambda *_: 1 // 0)
+            target = tmp_path / f"{name}.zarr"
+            assert files_of(ingest(mixed, target, "native")) == usual, name
+
+
+def test_what_is_wrong_with_a_record_is_said_as_ever(
+    mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that change after the scan, go, or become links to elsewhere."""
+    folder = tmp_path / "corpus"
+    shutil.copytree(mixed, folder)
+    manifest = pp.scan(folder, "folder", scheduler="sync")
+    for name, change in (("r22", b"\1\0"), ("r23", b"")):
+        data = (folder / f"{name}.dat").read_bytes()
+        (folder / f"{name}.dat").write_bytes(change + data[len(change) or 2 :])
+    (folder / "r24.dat").unlink()
+    (folder / "r25.dat").rename(tmp_path / "out.dat")
+    (folder / "r25.dat").symlink_to(tmp_path / "out.dat")
+    header = (folder / "r28.hea").read_text()
+    (folder / "r28.hea").write_text(header + "# a comment\n")
+    reasons = []
+    for take in (alike.Alike.take, lambda *_: None):
+        monkeypatch.setattr(alike.Alike, "take", take)
+        target = tmp_path / f"{len(reasons)}.zarr"
+        pp.ingest(manifest, target, "native", scheduler="sync")
+        table = pd.read_parquet(target / "quarantine.parquet")
+        reasons.append(dict(zip(table["record_id"], table["reason"], strict=True)))
+    assert reasons[0] == reasons[1]
+    assert {"r22", "r23", "r24", "r25", "r28"} < set(reasons[0])
+    assert "lies outside the folder of its corpus" in reasons[0]["r25"]
+    assert "changed since the scan" in reasons[0]["r28"]
 
 
 KILLER = """

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import wfdb_kinds, wfdb_plain
+from physioprep.readers.confinement import confined_to
 from physioprep.recording import BAD_CHANNEL, GroupHeader, reader_flags
 from physioprep.store.build.annotations import notes_of
 from physioprep.store.build.expect import Expected, Signature
@@ -27,11 +28,13 @@ from physioprep.store.format.codec import ChunkEncoder
 from physioprep.store.format.layout import GroupLayout
 
 if TYPE_CHECKING:
-    from physioprep.harmonise import HarmonisedGroup
+    from physioprep.harmonise.harmonised_group import HarmonisedRows
 
 log = logging.getLogger(__name__)
 
 _HEADER_BYTES: Final = 1 << 14
+#: Arrays that are kept for the next records.
+_KEPT: Final = 4
 
 
 class Row(NamedTuple):
@@ -117,14 +120,12 @@ class Alike:
         Row or None
             None where it must be done by itself: it is unusual, or something is wrong.
         """
-        from physioprep.readers.confinement import confined_to
-
         if (
             record["format"] != "wfdb"
             or not record["path"].endswith(".hea")
             or "#" in record["path"]
             or (record["faults"] and not self.job.recipe.native)
-            or any(flag.startswith(BAD_CHANNEL) for flag in record["flags"] or ())
+            or (record["flags"] and any(map(_is_bad, record["flags"])))
         ):
             return None
         try:
@@ -172,17 +173,18 @@ class Alike:
         """Return the array for a record; None where the store has no room for what it gives."""
         n_frames, number = twin.head.n_frames, record["signature"]
         key = (id(twin.kind), n_frames, twin.head.frame_rate, number)
-        found = self._arrays.get(key)
+        found = self._arrays.pop(key, None)
         if found is not None:
-            return found if len(found.rows) < len(found.samples) else None
+            self._arrays[key] = found  # the last used is last
+            if len(found.rows) == len(found.samples):
+                found.samples = _doubled(found.samples)
+            return found
         signature, dtype = self.job.signatures[number], wfdb_plain.dtype_for(plain)
         signature.check_rates([twin.head.frame_rate])
         if self.job.recipe.native and any(
             self._layout_of(each).dtype != dtype for each in signature.expected
         ):
             return None
-        n_channels = len(plain.channels)
-        most = max(1, -(-self.together // (n_frames * n_channels)))
         found = _Alike(
             twin.kind,
             signature,
@@ -195,7 +197,7 @@ class Alike:
                 plain.baseline,
                 plain.invalid,
             ),
-            np.empty((most, n_channels, n_frames), dtype),
+            np.empty((1, len(plain.channels), n_frames), dtype),
         )
         self._arrays[key] = found
         return found
@@ -216,13 +218,16 @@ class Alike:
         dict of int to Done
             By position. Records that are not in it must be done by themselves.
         """
-        waiting, self._arrays = self._arrays, {}
         done: dict[int, Done] = {}
-        for alike in waiting.values():
+        for alike in self._arrays.values():
             try:
-                done |= self._encode(alike, arrays)
+                done |= self._encode(alike, arrays) if alike.rows else {}
             except Exception as error:  # of one of them: each is done by itself
                 log.debug("%d records are done one by one: %r", len(alike.rows), error)
+            for each in (alike.rows, alike.checksums, alike.lengths):
+                each.clear()
+        for key in [*self._arrays][:-_KEPT]:
+            del self._arrays[key]
         return done
 
     def _encode(self, alike: _Alike, arrays: Mapping[str, NDArray[Any]]) -> dict[int, Done]:
@@ -230,52 +235,72 @@ class Alike:
 
         samples = alike.samples[: len(alike.rows)]
         _, wrong = wfdb_plain.checksum_states(samples, np.array(alike.checksums))
-        right = np.flatnonzero(~wrong.any(axis=1))
-        if len(right) < len(samples):
+        right = np.arange(len(samples))
+        if wrong.any():
+            right = np.flatnonzero(~wrong.any(axis=1))
             samples = samples[right]
-        found = harmonise_array(alike.group, samples, self.job.recipe, alike.signature.modality_of)
+        modality_of = alike.signature.modality_of
+        taken, found = harmonise_array(alike.group, samples, self.job.recipe, modality_of)
         planned = [(each, self._layout_of(each)) for each in alike.signature.expected]
-        rows = [
-            (alike.rows[n].position, groups)
-            for n, groups in zip(right.tolist(), found, strict=True)
-            if groups is not None and _is_as_planned(groups, planned, alike.lengths[n])
-        ]
-        positions = [position for position, _ in rows]
-        done = {position: Done({}, ()) for position in positions}
+        lengths = [list(each) for each in zip(*alike.lengths, strict=True)]
+        usual = _as_planned(found, planned, np.array(lengths)[:, right[taken]])
+        if usual is None:
+            return {}
+        places = np.flatnonzero(usual)
+        rows = [alike.rows[n] for n in right[taken[places]].tolist()]
+        done = {row.position: Done({}, ()) for row in rows}
         for expected, layout in planned:
-            groups = [of_all[expected.key] for _, of_all in rows]
+            of_group = found[expected.key]
             encoder = ChunkEncoder(slots_of(expected.channels, layout.channels), layout)
-            for position, group in zip(positions, groups, strict=True):
-                chunks, flags = done[position]
-                chunks[layout.name] = encoder.encode(group.digital)
-                done[position] = Done(chunks, flags + group.flags)
-            if rows:
-                fill_rows(arrays, expected, layout, encoder, positions, groups)
+            for place, row in zip(places.tolist(), rows, strict=True):
+                chunks, flags = done[row.position]
+                chunks[layout.name] = encoder.encode(of_group.digital[place])
+                done[row.position] = Done(chunks, flags + of_group.flags[place])
+            per_channel = {
+                name: values if len(values) == 1 else values[places]
+                for name, values in of_group.per_channel.items()
+            }
+            fill_rows(arrays, expected, layout, encoder, [*done], per_channel)
         return done
 
 
-def _is_as_planned(
-    groups: Mapping[str, HarmonisedGroup],
+def _is_bad(flag: str) -> bool:
+    return flag.startswith(BAD_CHANNEL)
+
+
+def _doubled(samples: NDArray[Any]) -> NDArray[Any]:
+    """Return an array of twice as many records that begins with these."""
+    larger = np.empty((2 * len(samples), *samples.shape[1:]), samples.dtype)
+    larger[: len(samples)] = samples
+    return larger
+
+
+def _as_planned(
+    found: Mapping[str, HarmonisedRows],
     planned: Sequence[tuple[Expected, GroupLayout]],
-    lengths: Sequence[int],
-) -> bool:
-    """Return whether a record gives what its row of the manifest says, and has samples."""
-    if len(groups) != len(planned):
-        return False
-    for (expected, layout), length in zip(planned, lengths, strict=True):
-        group = groups.get(expected.key)
+    lengths: NDArray[np.int64],
+) -> NDArray[np.bool_] | None:
+    """Return which records give what their rows of the manifest say, and have samples.
+
+    None if none does.
+    """
+    if len(found) != len(planned):
+        return None
+    usual = np.ones(lengths.shape[1], bool)
+    for (expected, layout), planned_length in zip(planned, lengths, strict=True):
+        rows = found.get(expected.key)
         if (
-            group is None
-            or group.channels != expected.channels
-            or group.digital.shape != (len(group.channels), length)
-            or group.digital.dtype != layout.dtype
+            rows is None
+            or rows.like.channels != expected.channels
+            or rows.digital.shape[1] != len(expected.channels)
+            or rows.digital.dtype != layout.dtype
         ):
-            return False
+            return None
         # nearly every record varies at once; of others, all may be missing
-        first = group.digital[:, :64]
-        if not (first != first[:, :1]).any():
-            return False
-    return True
+        first = rows.digital[:, :, :64]
+        same = (first == first[:, :, :1]) | (first != first)
+        usual &= (planned_length == rows.digital.shape[2]) & ~same.all(axis=(1, 2))
+    return usual if usual.any() else None
 
 
 def _sources(record: Mapping[str, Any], known: Mapping[str, Any]) -> list[tuple[str, int]]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from physioprep.atomic import sync_all, write_bytes
 from physioprep.errors import PhysioprepError
+from physioprep.harmonise.harmonised_group import PER_CHANNEL as OF_GROUP
 from physioprep.readers.unexpected import unexpected_traceback
 from physioprep.recording import reader_flags
 from physioprep.store.build.alike import Alike, Done, Row
@@ -333,7 +334,8 @@ class _Block:
             before = self.wider.get(layout.name, layout.dtype)
             self.wider[layout.name] = np.promote_types(before, writer.dtype).name
         self.chunks[layout.name] += writer.encoder.chunks
-        fill_rows(self.arrays, writer.expected, layout, writer.encoder, [position], [group])
+        own = {name: getattr(group, name) for name in OF_GROUP}
+        fill_rows(self.arrays, writer.expected, layout, writer.encoder, [position], own)
         if group.flags:
             self.flags.setdefault(number, []).extend(group.flags)
 

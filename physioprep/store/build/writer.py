@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,6 @@ from physioprep.store.format.layout import GroupLayout
 
 if TYPE_CHECKING:
     from physioprep.harmonise import HarmonisedGroup
-
-
-#: What harmonising gives per channel of a record.
-_OF_GROUP: Final = (
-    "scale", "offset", "invalid", "derived", "n_saturated", "quantisation_rms",
-)  # fmt: skip
 
 
 @lru_cache(maxsize=256)
@@ -53,7 +47,7 @@ def fill_rows(
     layout: GroupLayout,
     encoder: ChunkEncoder,
     positions: Sequence[int],
-    groups: Sequence[HarmonisedGroup],
+    per_channel: Mapping[str, NDArray[Any]],
 ) -> None:
     """Fill the rows of records in the arrays per record and channel.
 
@@ -69,16 +63,12 @@ def fill_rows(
         Of the records.
     positions : sequence of int
         Rows of the records.
-    groups : sequence of HarmonisedGroup
-        What harmonising gave of each.
+    per_channel : mapping of str to ndarray, shape (record, channel), (1, channel) or (channel,)
+        What harmonising gave, as `physioprep.harmonise.harmonised_group.HarmonisedRows` has it.
     """
-    values: dict[str, Any] = {
-        "present": True,
-        "unit": _unit_numbers(expected.units, layout.unit_names),
-        "source_index": np.arange(len(expected.units)),
-    }
-    for name in _OF_GROUP:
-        values[name] = [getattr(group, name) for group in groups]
+    units = _unit_numbers(expected.units, layout.unit_names)
+    own = {"present": True, "unit": units, "source_index": np.arange(len(units))}
+    values: dict[str, Any] = {**per_channel, **own}
     rows = np.array(positions)
     for name, value in values.items():
         array = arrays[f"{layout.name}/{name}"]
