@@ -199,11 +199,12 @@ def _recording(
     of_clocks: list[str] = []
     groups = tuple(_group(path, each, zero, notes, of_clocks) for each in signals)
     marks = [each for each in streams if each.markers]
-    clocks = clocks_of(
-        [(each.label, each.stamps, each.offsets, each.said.rate_hz) for each in signals],
-        [(each.stamps, each.offsets) for each in marks],
-        zero,
-    )
+    with np.errstate(all="ignore"):  # damaged stamps
+        clocks = clocks_of(
+            [(each.label, each.stamps, each.offsets, each.said.rate_hz) for each in signals],
+            [(each.stamps, each.offsets) for each in marks],
+            zero,
+        )
     _keep_dropping(signals, clocks)
     markers, clocks["onsets"] = _markers(path, marks, clocks.pop("marks"), zero, of_clocks)
     unread = [

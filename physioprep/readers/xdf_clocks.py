@@ -21,6 +21,8 @@ _WINSOR_S: Final = 1e-4
 _TIMES_STDS, _TIMES_S, _VALUES_STDS, _VALUES_S = 5.0, 5.0, 10.0, 1.0
 _BREAK_S, _BREAK_SAMPLES = 1.0, 500
 _MOST_ROUNDS: Final = 200
+#: A time beyond it, s, is none; streams and stretches are not farther apart than a day.
+_LARGEST_S, _DAY_S = 1e12, 86_400.0
 #: Of a sample: a drift below it over a whole stream leaves the rate as it is stated.
 _NO_DRIFT, _SAME_SPEED = 0.1, 0.5
 
@@ -53,10 +55,11 @@ def synchronised(stamps: NDArray[np.float64], offsets: Offsets) -> NDArray[np.fl
     >>> synchronised(np.array([0.0, 5.0]), found).round(6).tolist()
     [5.0, 10.05]
     """
-    times, values = offsets.times, offsets.values
+    sound = (np.abs(offsets.times) < _LARGEST_S) & (np.abs(offsets.values) < _LARGEST_S)
+    times, values = offsets.times[sound], offsets.values[sound]
     if not len(times) or not len(stamps):
         return stamps
-    ranges = _between(_resets(offsets)) if len(times) > 1 else [(0, 1)]
+    ranges = _between(_resets(times, values)) if len(times) > 1 else [(0, 1)]
     out = stamps.copy()
     first = 0
     for number, (start, stop) in enumerate(ranges):
@@ -72,9 +75,9 @@ def synchronised(stamps: NDArray[np.float64], offsets: Offsets) -> NDArray[np.fl
     return out
 
 
-def _resets(offsets: Offsets) -> NDArray[np.bool_]:
+def _resets(times: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return after which measurements the clock was set anew."""
-    steps, jumps = np.diff(offsets.times), np.diff(offsets.values)
+    steps, jumps = np.diff(times), np.diff(values)
     both = _is_odd(steps, _TIMES_STDS, _TIMES_S) & _is_odd(jumps, _VALUES_STDS, _VALUES_S)
     return np.asarray((steps < 0) | both)
 
@@ -162,14 +165,15 @@ def regular(stamps: NDArray[np.float64], stated_hz: float) -> Regular | None:
     Returns
     -------
     Regular or None
-        None where stamps are not finite, or a stretch begins before the one before it ends.
+        None where stamps are no times, or a stretch begins before the one before it ends or more
+        than a day later.
 
     Examples
     --------
     >>> regular(np.array([0.0, 0.101, 0.2, 0.299, 5.0, 5.1]), 10.0).stretches[1].start
     4
     """
-    if not len(stamps) or not np.isfinite(stamps).all():
+    if not len(stamps) or not (np.abs(stamps) < _LARGEST_S).all():
         return None
     breaks = np.abs(np.diff(stamps)) > max(_BREAK_S, _BREAK_SAMPLES / stated_hz)
     stretches = [_stretch(stamps, start, stop, stated_hz) for start, stop in _between(breaks)]
@@ -184,7 +188,7 @@ def regular(stamps: NDArray[np.float64], stated_hz: float) -> Regular | None:
     apart = max((each.stop - each.start) * abs(each.step_s * rate - 1) for each in stretches)
     for before, after in pairwise(stretches):
         end = before.onset_s + (before.stop - before.start) * before.step_s
-        if end - after.onset_s > 1 / rate:
+        if not -_DAY_S < end - after.onset_s <= 1 / rate:
             return None
     return Regular(rate, tuple(stretches), apart < _SAME_SPEED)
 
@@ -246,11 +250,16 @@ def clocks_of(
     problems = []
     for (label, _, offsets, _), each in zip(signals, found, strict=True):
         if each is None:
-            problems.append(f"the clock of {label} goes back: it is not synchronised")
+            problems.append(f"the clock of {label} goes back or far on: it is not synchronised")
         elif not len(offsets.times) and len(signals) + len(marks) > 1:
             problems.append(f"{label} has no clock offsets: its stamps are taken as they are")
     begins = [each.stretches[0].onset_s for each in found if each is not None]
-    begin = min(begins, default=zero)
+    middle = float(np.median(begins)) if begins else zero
+    for number, each in enumerate(found):
+        if each is not None and abs(each.stretches[0].onset_s - middle) > _DAY_S / 2:
+            found[number] = None
+            problems.append(f"{signals[number][0]} has another clock: it is not synchronised")
+    begin = min((each.stretches[0].onset_s for each in found if each is not None), default=zero)
     groups = [None if each is None else _placed(each, begin) for each in found]
     onsets = [synchronised(stamps, offsets) - begin for stamps, offsets in marks]
     return {"groups": groups, "marks": onsets, "problems": problems}

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import physioprep as pp
 from physioprep.harmonise import Recipe, harmonise, load_recipe
 from physioprep.harmonise.clocks import synchronised
 from physioprep.readers import read_recording
+from physioprep.readers.xdf_clocks import Offsets, clocks_of
 from physioprep.recording import Recording, SignalGroup
 from tests.readers.test_xdf import MARKS, START, chunk, footer, header, samples, text, write
 
@@ -175,3 +178,35 @@ def test_a_store_has_samples_and_markers_by_one_clock(tmp_path: Path, native: bo
 def test_other_words_are_refused(value: object) -> None:
     with pytest.raises(pp.RecipeError, match="`clocks` must be"):
         Recipe.from_dict(load_recipe("eeg-200hz").to_dict() | {"clocks": value})
+
+
+odd = st.sampled_from([np.nan, np.inf, -np.inf, 1e300, -1e300, 0.0, 1e9, -7.0])
+times = st.lists(st.one_of(st.floats(0, 1e5), odd), max_size=40).map(np.array)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(stamps=times, other=times, measured=times, values=times, rate=st.floats(0.1, 2000))
+def test_damaged_clocks_give_times_or_a_note(
+    stamps: NDArray[np.float64],
+    other: NDArray[np.float64],
+    measured: NDArray[np.float64],
+    values: NDArray[np.float64],
+    rate: float,
+) -> None:
+    n = min(len(measured), len(values))
+    offsets = Offsets(measured[:n].astype(float), values[:n].astype(float))
+    none = Offsets(np.empty(0), np.empty(0))
+    with np.errstate(all="ignore"):
+        found = clocks_of(
+            [("a", stamps.astype(float), offsets, rate), ("b", other.astype(float), none, rate)],
+            [(stamps.astype(float), offsets)],
+            0.0,
+        )
+    for group in found["groups"]:
+        if group is not None:
+            onsets = [at for _, at in group["segments"]]
+            assert onsets == sorted(onsets)
+            assert 0 <= onsets[0] <= 86_400
+            assert 0 < group["sampling_rate"] < np.inf
+    assert sum(group is None for group in found["groups"]) <= len(found["problems"])
+    assert len(found["marks"][0]) == len(stamps)
