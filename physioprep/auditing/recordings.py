@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -17,6 +18,8 @@ from physioprep.errors import PhysioprepError
 if TYPE_CHECKING:
     import pandas as pd
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(eq=False)
 class Recording:
@@ -31,7 +34,7 @@ class Recording:
     pieces : list of Measured
         One per modality.
     error : Exception or None
-        Why it could not be read.
+        Why it could not be read or measured.
     """
 
     signals: list[Signal] = field(default_factory=list)
@@ -55,11 +58,29 @@ def measure_recordings(sources: Sequence[tuple[Input, int]]) -> list[Recording]:
     ahead = read_ahead(sources)
     out = [_read(one, row, ahead) for one, row in sources]
     held = [each for each in out if each.signals]
-    found = iter(measure_all([signal for each in held for signal in each.signals]))
+    try:
+        found = iter(measure_all([signal for each in held for signal in each.signals]))
+        for each in held:
+            each.pieces = join(islice(found, len(each.signals)))
+    except Exception as error:  # of one of them: below each is measured by itself
+        log.debug("%d recordings are measured one by one: %r", len(held), error)
+        for each in held:
+            _measure_alone(each)
     for each in held:
-        each.pieces = join(islice(found, len(each.signals)))
         each.signals = []
     return out
+
+
+def _measure_alone(each: Recording) -> None:
+    try:
+        each.pieces = join(measure(signal) for signal in each.signals)
+    except Exception as error:
+        each.pieces, each.error = [], _not_measured(error)
+
+
+def _not_measured(error: Exception) -> PhysioprepError:
+    log.debug("not measured", exc_info=error)
+    return PhysioprepError(f"it cannot be measured ({type(error).__name__}: {error})")
 
 
 def _read(one: Input, row: int, ahead: Ahead) -> Recording:
@@ -76,4 +97,6 @@ def _read(one: Input, row: int, ahead: Ahead) -> Recording:
                 out.pieces = join(measure(each) for each in chain(held, signals))
     except (PhysioprepError, OSError) as error:
         return Recording(error=error)
+    except Exception as error:  # of this recording alone: the others of its block go on
+        return Recording(error=_not_measured(error))
     return out

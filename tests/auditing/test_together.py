@@ -184,3 +184,33 @@ def test_what_each_exchange_leaves_is_found_by_trying_it(leads: tuple[str, ...],
     fast = _left(x, leads)
     assert list(fast) == list(slow)
     np.testing.assert_allclose(list(fast.values()), list(slow.values()), rtol=1e-9)
+
+
+@pytest.mark.parametrize("alone_too", [False, True])
+def test_a_measure_that_raises_marks_its_recording_only(
+    alone_too: bool, ecg, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of the arrays marks none; one of a recording itself marks that recording."""
+    signals = [signal(f"r{seed}", ecg(seed)) for seed in range(4)]
+    reads = iter([([one], None) for one in signals])
+
+    def faulty(*_: Any) -> Any:
+        raise ValueError("no array")
+
+    def picky(one: Signal) -> Measured:
+        if alone_too and one.key[1] == "r2":
+            raise ZeroDivisionError("no such number")
+        return measure(one)
+
+    monkeypatch.setattr(together, "_measure_equal", faulty)
+    monkeypatch.setattr(recordings, "read_ahead", lambda sources: None)
+    monkeypatch.setattr(recordings, "recording_of", lambda *_: next(reads))
+    monkeypatch.setattr(recordings, "measure", picky)
+    found = recordings.measure_recordings([(None, row) for row in range(4)])  # type: ignore[misc]
+    errors = [None if each.error is None else str(each.error) for each in found]
+    why = "it cannot be measured (ZeroDivisionError: no such number)"
+    assert errors == [None, None, why if alone_too else None, None]
+    assert [len(each.pieces) for each in found] == [1, 1, 0 if alone_too else 1, 1]
+    for one, each in zip(signals, found, strict=True):
+        for piece in each.pieces:
+            same(measure(one), piece, one.key[1])
