@@ -12,8 +12,6 @@ Examples
 
 from typing import TYPE_CHECKING
 
-from physioprep.versions import __version__
-
 if TYPE_CHECKING:
     from physioprep.auditing.findings import AuditReport as AuditReport
     from physioprep.auditing.findings import Finding as Finding
@@ -60,6 +58,7 @@ if TYPE_CHECKING:
     from physioprep.stream.stream import ShardStream as ShardStream
     from physioprep.stream.window_stream import WindowStream as WindowStream
     from physioprep.verifying import verify as verify
+    from physioprep.versions import __version__ as __version__
     from physioprep.viewing.view import view as view
 else:
     _HOME = {
@@ -91,6 +90,7 @@ else:
         "UnreadableFileError": "physioprep.errors",
         "VerifyResult": "physioprep.store.verify",
         "WindowStream": "physioprep.stream.window_stream",
+        "__version__": "physioprep.versions",
         "audit": "physioprep.auditing.run",
         "derive": "physioprep.deriving.run",
         "fetch": "physioprep.corpora.fetch",

@@ -29,8 +29,8 @@ _MOST, _LONGEST = 5, 160  # notes that become flags, and their characters
 _PIECE = 1 << 20  # samples converted at a time; with 2^16, the calls cost as much as the work
 # Until a block of some size has been freed once, glibc gives the memory of every freed array back
 # to the kernel, and the next record pays for each page again (three quarters of the time of reading
-# a short one, a fifth of a long one). This block is freed at once and its pages are never used; glibc
-# learns no size above 32 MiB.
+# a short one, a fifth of a long one). This block is freed at once and its pages are never used.
+# glibc learns no size above 32 MiB.
 np.empty(31 << 20, np.uint8)
 
 #: Columns of an annotation table, in order, with the dtype of each.

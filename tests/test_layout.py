@@ -262,6 +262,19 @@ def test_importing_physioprep_is_light() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_the_command_line_is_light() -> None:
+    """Help takes no NumPy, and tasks of this process take no Dask."""
+    code = (
+        "import sys, physioprep.cli\n"
+        "assert 'numpy' not in sys.modules\n"
+        "from physioprep.parallel.run import run_tasks\n"
+        "run_tasks('sleep', [0], {}, lambda item, result: print(item))\n"
+        "assert 'dask' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0"
+
+
 def test_toolkit_works_without_torch() -> None:
     """All of physioprep but the stream imports where torch is not installed."""
     modules = [

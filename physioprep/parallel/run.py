@@ -1,4 +1,4 @@
-"""Run independent tasks on Dask: in this process, in threads, in processes, or on a cluster.
+"""Run independent tasks: in this process, or by Dask in threads, in processes, on a cluster.
 
 All commands run their tasks here. A local scheduler gets a bounded round of tasks at a time,
 a cluster a few per worker thread, so that a million tasks need no more memory than ten. A task
@@ -196,6 +196,11 @@ def _run_here(
     workers: int,
 ) -> list[Any]:
     """Run tasks on a local scheduler, round by round; return those that may kill a process."""
+    if scheduler == "sync":  # Dask would do the same, and takes a tenth of a second to load
+        with single_threaded_libraries():
+            for item in items:
+                finished(item, call(item))
+        return []
     waiting = iter(items)
     suspects: list[Any] = []
     left: list[Any] = []
@@ -239,11 +244,9 @@ def _round(
 @contextmanager
 def _local(scheduler: str, workers: int) -> Iterator[Callable[..., Any]]:
     """Yield the ``get`` of a local scheduler; its threads or processes serve all rounds."""
-    import dask.local
-    import dask.multiprocessing
-    import dask.threaded
-
     if scheduler == "processes":
+        import dask.multiprocessing
+
         pool: Executor = ProcessPoolExecutor(
             workers, mp_context=spawn_context(), initializer=prepare_worker
         )
@@ -255,10 +258,9 @@ def _local(scheduler: str, workers: int) -> Iterator[Callable[..., Any]]:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
         return
+    import dask.threaded
+
     with single_threaded_libraries():
-        if scheduler == "sync":
-            yield dask.local.get_sync
-            return
         pool = ThreadPoolExecutor(workers)
         try:
             yield partial(dask.threaded.get, pool=pool)
