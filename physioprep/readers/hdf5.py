@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from physioprep.errors import UnreadableFileError
+from physioprep.readers import nwb
 from physioprep.readers.hdf5_check import check_hdf5
 from physioprep.readers.parts import split_part, stamp
 from physioprep.readers.structures import DESCRIBE, Container, list_structure, read_structure
@@ -50,6 +51,9 @@ def read(path: Path, verify: bool = True) -> Recording:
     >>> read(Path(f"{path}#77")).groups[0].digital.shape
     (12, 4096)
     """
+    file, part = split_part(path)
+    if not part and nwb.is_nwb(file):
+        return nwb.read(file, verify=verify)
     return _of_structure(path, read_structure)
 
 

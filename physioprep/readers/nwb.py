@@ -65,6 +65,29 @@ def is_mine(path: Path, head: bytes) -> bool:
     return head.startswith(_MAGIC) and path.suffix.lower() == ".nwb"
 
 
+def is_nwb(path: Path) -> bool:
+    """Return whether an HDF5 file of any ending says that it is NWB.
+
+    Parameters
+    ----------
+    path : Path
+        Opened by h5py: only where files are parsed.
+
+    Returns
+    -------
+    bool
+        False, too, for what cannot be read.
+    """
+    import h5py
+
+    stamp(path)
+    try:
+        with h5py.File(path, "r") as file:
+            return "nwb_version" in file.attrs
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError):
+        return False
+
+
 def read(path: Path, *, verify: bool = True) -> Recording:
     """Read all series of voltages of a file.
 

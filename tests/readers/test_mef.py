@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from physioprep.errors import ChecksumError, UnreadableFileError
-from physioprep.readers import detect_format, mef_red, person, read_recording
+from physioprep.readers import detect_format, mef_red, person, read_header, read_recording
 from tests.readers import mef_made as made
 from tests.readers.planted import NAME
 
@@ -58,6 +58,18 @@ def test_channels_gaps_and_records(tmp_path: Path) -> None:
         "1 records that are no markers are left out",
         "1 records that may name people are left out",
     ]
+
+
+def test_a_header_needs_no_samples(tmp_path: Path) -> None:
+    path = write(tmp_path, _changed(TDAT, 1024 + 400, b"\7\7\7"))  # within what is encoded
+    header, whole = read_header(path), read_recording(write(tmp_path / "w", made.session()))
+    for ours, group in zip(header.groups, whole.groups, strict=True):
+        assert (ours.channels, ours.n_samples, ours.segments) == (
+            *(group.channels, group.n_samples),
+            group.segments,
+        )
+    with pytest.raises(ChecksumError):
+        read_recording(path)
 
 
 def test_nobody_is_named(tmp_path: Path) -> None:

@@ -169,6 +169,14 @@ def test_stamps_that_are_irregular_are_said_to_be_left_out(tmp_path: Path) -> No
     assert "series gaps (irregular)" in read_recording(write(tmp_path, change)).metadata["not_read"]
 
 
+def test_another_ending_is_read_all_the_same(tmp_path: Path) -> None:
+    path = write(tmp_path).rename(tmp_path / "a.h5")
+    assert detect_format(path) == "hdf5"
+    found = read_recording(path)
+    assert found.format == "nwb"
+    assert np.array_equal(found.groups[2].digital, LFP.T)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_pynwb_writes_what_is_read(tmp_path: Path) -> None:
     pynwb = pytest.importorskip("pynwb")
