@@ -6,6 +6,7 @@ stamps do. Its reader works out what they are by one clock (`physioprep.readers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol, TypeVar
@@ -18,6 +19,7 @@ from physioprep.recording import GroupHeader, Header, Recording, SignalGroup
 
 #: Flag of a record with such a stream: number of its group in the manifest, rate, samples.
 OWN_CLOCK: Final = "own-clock:"
+_FLAG: Final = re.compile(rf"{OWN_CLOCK}(\d{{1,6}}) (\d{{1,9}}(?:\.\d{{1,20}})?) (\d{{1,12}})")
 _Group = TypeVar("_Group", bound=GroupHeader)
 
 
@@ -164,6 +166,7 @@ def synchronised_shape(
     -------
     rates : list of float
     counts : list of (int or None)
+        A flag that is none of `clock_flags` changes nothing.
 
     Examples
     --------
@@ -172,7 +175,7 @@ def synchronised_shape(
     """
     rates, counts = list(rates), list(counts)
     for flag in flags:
-        if flag.startswith(OWN_CLOCK):
-            row, rate, count = flag.removeprefix(OWN_CLOCK).split()
-            rates[int(row)], counts[int(row)] = float(rate), int(count)
+        said = _FLAG.fullmatch(flag)
+        if said is not None and int(said[1]) < len(rates) and float(said[2]) > 0:
+            rates[int(said[1])], counts[int(said[1])] = float(said[2]), int(said[3])
     return rates, counts

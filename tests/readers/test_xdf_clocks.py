@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import physioprep as pp
 from physioprep.harmonise import Recipe, harmonise, load_recipe
-from physioprep.harmonise.clocks import synchronised
+from physioprep.harmonise.clocks import synchronised, synchronised_shape
 from physioprep.readers import read_recording
 from physioprep.readers.xdf_clocks import Offsets, clocks_of
 from physioprep.recording import Recording, SignalGroup
@@ -178,6 +178,13 @@ def test_a_store_has_samples_and_markers_by_one_clock(tmp_path: Path, native: bo
 def test_other_words_are_refused(value: object) -> None:
     with pytest.raises(pp.RecipeError, match="`clocks` must be"):
         Recipe.from_dict(load_recipe("eeg-200hz").to_dict() | {"clocks": value})
+
+
+@pytest.mark.parametrize(
+    "flag", ["own-clock:", "own-clock:9 1.0 5", "own-clock:0 0 5", "own-clock:0 x y"]
+)
+def test_a_flag_that_no_scan_wrote_changes_nothing(flag: str) -> None:
+    assert synchronised_shape([100.0], [10], [flag]) == ([100.0], [10])
 
 
 odd = st.sampled_from([np.nan, np.inf, -np.inf, 1e300, -1e300, 0.0, 1e9, -7.0])
