@@ -96,6 +96,14 @@ def test_segments_have_their_times_and_categories(tmp_path: Path, version: int) 
     assert events["onset"].round(9).tolist() == [0.116, 0.4, 0.408, 0.412]
 
 
+def test_an_event_ends_with_its_segment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "EVENTS", np.ones((2, 12), int))
+    table = read_recording(write(tmp_path, segmented(3))).annotations
+    events = table[table["source"] == "egi_raw"]
+    assert events["onset"].tolist() == [0.1, 0.1, 0.4, 0.4]
+    assert events["duration"].tolist() == [0.024] * 4
+
+
 def test_segments_that_overlap_are_laid_apart(tmp_path: Path) -> None:
     found = read_recording(write(tmp_path, segmented(3, (400, 100), (9, 1))))
     assert found.groups[0].segments == ((0, 0.0), (6, 1.024))
