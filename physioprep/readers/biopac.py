@@ -20,7 +20,7 @@ from physioprep.errors import UnreadableFileError
 from physioprep.plain_text import counted
 from physioprep.readers import biopac_headers as headers
 from physioprep.readers.extras import load_library
-from physioprep.readers.regular import read_bytes
+from physioprep.readers.regular import map_bytes
 from physioprep.recording import (
     NO_SCALE,
     Recording,
@@ -92,7 +92,7 @@ def read(path: Path, *, verify: bool = True) -> Recording:
         The file is damaged, cut off, or of no revision that is known.
     """
     load_library(path, "bioread", "AcqKnowledge")  # its layouts
-    data = read_bytes(path, limits.MAX_OBJECT_BYTES).tobytes()
+    data = map_bytes(path, limits.MAX_OBJECT_BYTES)
     order = _order(data[:24])
     if order is None:
         raise UnreadableFileError(path, "no header of AcqKnowledge of a known revision")

@@ -10,6 +10,7 @@ import ctypes
 import functools
 import math
 from dataclasses import dataclass
+from mmap import mmap
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +34,7 @@ class Source:
     Parameters
     ----------
     path : Path
-    data : bytes
+    data : bytes or mmap
         All of it.
     revision : int
     order : str
@@ -41,7 +42,7 @@ class Source:
     """
 
     path: Path
-    data: bytes
+    data: bytes | mmap
     revision: int
     order: str
 

@@ -14,6 +14,7 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from decimal import Decimal
+from mmap import mmap
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,18 +25,19 @@ from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.plain_text import counted
 from physioprep.readers import dicom_annotations as notes_in
-from physioprep.readers.dicom_damage import damage_in, odd_element
+from physioprep.readers.dicom_damage import check_lengths, odd_element
 from physioprep.readers.dicom_leads import channel_name
 from physioprep.readers.dicom_person import facts, names_in, person_in, start_of
 from physioprep.readers.extras import load_library
 from physioprep.readers.recognise import read_head
-from physioprep.readers.regular import read_bytes
+from physioprep.readers.regular import map_bytes
 from physioprep.readers.stated_units import stated_unit
 from physioprep.recording import NO_SCALE, Recording, SignalGroup, no_scale_note
 
 _WAVEFORMS: Final = b"1.2.840.10008.5.1.4.1.1.9."
 _DIRECTORY: Final = b"1.2.840.10008.1.3.10"
 _DEFLATED: Final = b"1.2.840.10008.1.2.1.99"
+_PIECE: Final = 1 << 20
 _AUDIO: Final = "1.2.840.10008.5.1.4.1.1.9.4."
 _TYPES: Final = {
     **{(8, "SB"): "i1", (8, "UB"): "u1", (16, "SS"): "i2", (16, "US"): "u2"},
@@ -102,46 +104,52 @@ def read(path: Path, verify: bool = True) -> Recording:
     pydicom = load_library(path, "pydicom", "DICOM")
     if not is_mine(path, read_head(path)):
         raise UnreadableFileError(path, "no DICOM: begins neither with DICM nor with an element")
-    content = read_bytes(path, limits.MAX_OBJECT_BYTES).tobytes()
-    _check_deflated(path, content)
+    content = map_bytes(path, limits.MAX_OBJECT_BYTES)
+    damage, end = check_lengths(content, _inflated(path, content))
+    if damage:
+        raise UnreadableFileError(path, f"DICOM: {damage}")
     dataset = None
     try:
         # texts of warnings and errors hold values of the file, which may be names
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            dataset = pydicom.dcmread(io.BytesIO(content), force=True)
+            dataset = pydicom.dcmread(io.BytesIO(content[:end]), force=True)
             recording = _recording(path, dataset, verify=verify)
         cut = [each for each in caught if "nd of file" in str(each.message)]
-        damage = damage_in(content) if cut else ""
-        if damage:
-            raise UnreadableFileError(path, f"DICOM: {damage}")
+        if cut:
+            raise UnreadableFileError(path, "DICOM: ends within an element")
         return recording
-    except UnreadableFileError as error:  # what a cut file lacks is missing since it is cut
-        damage = damage_in(content) if dataset is not None else ""
-        raise UnreadableFileError(path, f"DICOM: {damage}") if damage else error from None
+    except UnreadableFileError:
+        raise
     except MemoryError:
         raise UnreadableFileError(path, "does not fit into memory") from None
     except Exception as error:  # pydicom raises nearly anything on damaged files
-        odd = damage_in(content) or (odd_element(dataset) if dataset is not None else "")
+        odd = odd_element(dataset) if dataset is not None else ""
         cause = odd or f"not as the standard says ({type(error).__name__})"
         raise UnreadableFileError(path, f"DICOM: {cause}") from None
 
 
-def _check_deflated(path: Path, content: bytes) -> None:
-    """Refuse a deflated file that grows beyond the limit, before pydicom inflates it at once."""
+def _inflated(path: Path, content: bytes | mmap) -> bytes:
+    """Return the data set of a deflated file, unless it grows beyond the limit."""
     if _DEFLATED not in content[:4096] or content[128:132] != b"DICM":
-        return
+        return b""
     start = 144 + int.from_bytes(content[140:144], "little")
-    inflater, rest, n_bytes = zlib.decompressobj(-zlib.MAX_WBITS), content[start:], 0
+    inflater, n_bytes = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    parts = []
     try:
-        while rest:
-            n_bytes += len(inflater.decompress(rest, 1 << 20))
-            limits.check_expansion(path, n_bytes, len(content), "inflated")
-            rest = inflater.unconsumed_tail
+        while start < len(content) and not inflater.eof:
+            rest = content[start : start + _PIECE]
+            start += len(rest)
+            while rest and not inflater.eof:
+                parts.append(inflater.decompress(rest, _PIECE))
+                n_bytes += len(parts[-1])
+                limits.check_expansion(path, n_bytes, len(content), "inflated")
+                rest = inflater.unconsumed_tail
         if not inflater.eof:
             raise UnreadableFileError(path, "DICOM: its deflated part is cut off")
     except zlib.error:
         raise UnreadableFileError(path, "DICOM: its deflated part is damaged") from None
+    return b"".join(parts)
 
 
 def _recording(path: Path, dataset: Any, *, verify: bool) -> Recording:

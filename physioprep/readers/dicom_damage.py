@@ -7,9 +7,12 @@ by their lengths only. Elements are named by the standard's dictionary, never by
 from __future__ import annotations
 
 import struct
-import zlib
+from functools import cache
+from mmap import mmap
+from os import environ
 from typing import Any, Final
 
+from physioprep import limits
 from physioprep.plain_text import counted
 
 _DEFLATED: Final = "1.2.840.10008.1.2.1.99"
@@ -23,25 +26,34 @@ _KINDS: Final = frozenset(
 _OPEN: Final = 0xFFFFFFFF
 _ITEM, _ITEM_END, _END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _DEEPEST: Final = 20
+#: Elements: a day of annotated beats has fewer.
+_MOST: Final = max(1, int(300_000 * limits.read_factor(environ.get(limits.VARIABLE))))
 
 
-def damage_in(content: bytes) -> str:
-    """Return what is wrong with the lengths of a file's elements.
+def check_lengths(content: bytes | mmap, inflated: bytes = b"") -> tuple[str, int]:
+    """Say what is wrong with the lengths of a file's elements.
+
+    What pydicom goes past is gone past: an element without a kind of value in its place is taken
+    for one of the implicit syntax. Zeros behind the last element are no element.
 
     Parameters
     ----------
-    content : bytes
+    content : bytes or mmap
         The whole file.
+    inflated : bytes
+        Its data set, if that is deflated.
 
     Returns
     -------
-    str
-        Empty if nothing is.
+    damage : str
+        Empty if nothing is wrong.
+    end : int
+        Of the last element in the file.
     """
     try:
-        return _walk_file(content)
+        return "", _walk_file(content, inflated)
     except _DamageError as error:
-        return str(error)
+        return str(error), len(content)
 
 
 def odd_element(dataset: Any) -> str:
@@ -66,95 +78,127 @@ class _DamageError(Exception):
 class _Walk:
     """The bytes of a data set and how they are written."""
 
-    def __init__(self, data: bytes, order: str, implicit: bool) -> None:
-        self.data, self.order, self.implicit = data, order, implicit
+    def __init__(self, data: bytes | mmap, order: str, implicit: bool) -> None:
+        self.data, self.implicit, self.order = data, implicit, order
+        self.long, self.short = struct.Struct(f"{order}HHI"), struct.Struct(f"{order}HH2sH")
+        self.n_elements = 0
+        self.padded = True  # zeros may follow the last element
 
-    def elements(self, at: int, end: int, depth: int, inside: str) -> int:
+    def elements(self, at: int, end: int, depth: int, inside: str = "") -> int:
         """Go past elements up to the end, or to the mark that closes an item; return where."""
+        data = self.data
         while at < end:
-            tag, start, length, kind = self.head(at, end, inside)
+            self.n_elements += 1
+            if end - at < 8:
+                raise _DamageError(f"ends at byte {end} within the head of an element{inside}")
+            group, element, kind, length = self.short.unpack_from(data, at)
+            tag, start = group << 16 | element, at + 8
+            if self.implicit or group == 0xFFFE or not (kind.isalpha() and kind.isupper()):
+                *_, length = self.long.unpack_from(data, at)
+                kind = b"SQ" if length and _is_sequence(tag) else b""
+            elif kind in _LONG:
+                if end - at < 12:
+                    raise _DamageError(f"ends at byte {end} within the head of an element{inside}")
+                length, start = int.from_bytes(data[start : start + 4], self.bytes_order), at + 12
             if tag in (_ITEM_END, _END):
                 return start
-            what = _named(tag)
             if length == _OPEN:
-                at = self.items(start, end, depth, what)
+                at = self.items(start, end, depth, tag, kind)
                 continue
             if length > end - start:
-                cause = f"{what} at byte {at} states {counted(length, 'byte')}"
+                if kind == b"SQ":  # the innermost is what is cut
+                    self.items(start, end, depth, tag, kind)
+                cause = f"{_named(tag)} at byte {at} states {counted(length, 'byte')}"
                 raise _DamageError(f"{cause}, {counted(end - start, 'byte')} left{inside}")
             if kind == b"SQ":
-                self.items(start, start + length, depth, what)
+                self.items(start, start + length, depth, tag, kind)
+            elif self.padded and tag == depth == 0 and _only_zeros(data, at, end):
+                return at
             at = start + length
+            self.check_number()
         return at
 
-    def items(self, at: int, end: int, depth: int, what: str) -> int:
+    def one(self, at: int) -> int:
+        """Return where one element that is no sequence ends."""
+        end, head = len(self.data), 12 if self.data[at + 4 : at + 6] in _LONG else 8
+        width = head - 8 or 2
+        if end - at < head:
+            raise _DamageError(f"ends at byte {end} within the head of an element")
+        length = int.from_bytes(self.data[at + head - width : at + head], "little")
+        if length > end - at - head:
+            group, element = struct.unpack_from("<HH", self.data, at)
+            cause = f"{_named(group << 16 | element)} at byte {at} states {counted(length, 'byte')}"
+            raise _DamageError(f"{cause}, {counted(end - at - head, 'byte')} left")
+        return at + head + length
+
+    @property
+    def bytes_order(self) -> Any:
+        return "big" if self.order == ">" else "little"
+
+    def check_number(self) -> None:
+        if self.n_elements > _MOST:
+            raise _DamageError(f"over the limit of {_MOST} elements ({limits.VARIABLE} raises it)")
+
+    def items(self, at: int, end: int, depth: int, tag: int, kind: bytes) -> int:
+        """Go past the items of a sequence, or the fragments of a value in pieces."""
         if depth > _DEEPEST:
-            raise _DamageError(f"{what} is nested too deep")
-        number = 0
+            raise _DamageError(f"{_named(tag)} is nested too deep")
+        number, walk = 0, self
+        if kind == b"UN":  # whose items are written without kinds, in any syntax
+            walk = _Walk(self.data, "<", implicit=True)
         while at < end:
-            number += 1
-            inside = f" in item {number} of {what}"
+            number, self.n_elements = number + 1, self.n_elements + 1
+            self.check_number()
+            inside = f" in item {number} of {_named(tag)}"
             if end - at < 8:
                 raise _DamageError(f"ends within the head of an item{inside}")
-            group, element, length = struct.unpack_from(f"{self.order}HHI", self.data, at)
-            tag, at = group << 16 | element, at + 8
-            if tag == _END:
+            group, element, length = walk.long.unpack_from(self.data, at)
+            mark, at = group << 16 | element, at + 8
+            if mark == _END:
                 return at
-            if tag != _ITEM:
+            if mark != _ITEM:
                 raise _DamageError(f"something else than an item stands at byte {at - 8}{inside}")
             if length == _OPEN:
-                at = self.elements(at, end, depth + 1, inside)
+                at = walk.elements(at, end, depth + 1, inside)
                 continue
             if length > end - at:
+                if kind in (b"SQ", b"UN", b""):
+                    walk.elements(at, end, depth + 1, inside)
                 cause = f"an item at byte {at - 8} states {counted(length, 'byte')}"
                 raise _DamageError(f"{cause}, {counted(end - at, 'byte')} left{inside}")
-            self.elements(at, at + length, depth + 1, inside)
+            if kind in (b"SQ", b"UN", b""):
+                walk.elements(at, at + length, depth + 1, inside)
             at += length
         return at
 
-    def head(self, at: int, end: int, inside: str) -> tuple[int, int, int, bytes]:
-        """Return tag, where the value starts, its length and its kind."""
-        cut = _DamageError(f"ends at byte {end} within the head of an element{inside}")
-        if end - at < 8:
-            raise cut
-        group, element = struct.unpack_from(f"{self.order}HH", self.data, at)
-        tag = group << 16 | element
-        if self.implicit or group == 0xFFFE:
-            (length,) = struct.unpack_from(f"{self.order}I", self.data, at + 4)
-            return tag, at + 8, length, _kind_of(tag)
-        kind = self.data[at + 4 : at + 6]
-        if kind not in _KINDS:
-            raise _DamageError(f"{_named(tag)} at byte {at} has no known kind of value{inside}")
-        if kind not in _LONG:
-            return tag, at + 8, struct.unpack_from(f"{self.order}H", self.data, at + 6)[0], kind
-        if end - at < 12:
-            raise cut
-        return tag, at + 12, struct.unpack_from(f"{self.order}I", self.data, at + 8)[0], kind
+
+def _only_zeros(data: bytes | mmap, at: int, end: int) -> bool:
+    for start in range(at, end, 1 << 20):
+        piece = data[start : min(start + (1 << 20), end)]
+        if piece.count(b"\0") < len(piece):
+            return False
+    return True
 
 
-def _walk_file(content: bytes) -> str:
+def _walk_file(content: bytes | mmap, inflated: bytes) -> int:
+    """Return where the last element of a file ends."""
     at, syntax = 0, ""
     if content[128:132] == b"DICM":
-        meta = _Walk(content, "<", implicit=False)
         at = 132
-        while at < len(content) and content[at : at + 2] == b"\2\0":
-            tag, start, length, _ = meta.head(at, len(content), "")
-            if length > len(content) - start:
-                meta.elements(at, len(content), 0, "")  # which says it
-            if tag == 0x00020010:
-                syntax = content[start : start + length].rstrip(b"\0 ").decode("ascii", "replace")
-            at = start + length
+        while content[at : at + 2] == b"\2\0":
+            if content[at + 2 : at + 4] == b"\x10\0":
+                length = int.from_bytes(content[at + 6 : at + 8], "little")
+                value = content[at + 8 : at + 8 + length]
+                syntax = value.rstrip(b"\0 ").decode("ascii", "replace")
+            at = _Walk(content, "<", implicit=False).one(at)
         if at >= len(content):
-            return "ends after its meta information"
-    data, shift = content, at
-    if syntax == _DEFLATED:
-        try:
-            data, shift = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content[at:]), 0
-        except zlib.error:
-            return "its deflated part is damaged"
-    implicit = syntax == _IMPLICIT or (not syntax and data[shift + 4 : shift + 6] not in _KINDS)
-    _Walk(data, ">" if syntax == _BIG else "<", implicit).elements(shift, len(data), 0, "")
-    return ""
+            raise _DamageError("ends after its meta information")
+    data, start = (inflated, 0) if syntax == _DEFLATED else (content, at)
+    implicit = syntax == _IMPLICIT or (not syntax and data[start + 4 : start + 6] not in _KINDS)
+    walk = _Walk(data, ">" if syntax == _BIG else "<", implicit)
+    walk.padded = syntax != _DEFLATED
+    end = walk.elements(start, len(data), 0)
+    return len(content) if syntax == _DEFLATED else end
 
 
 def _odd(dataset: Any, depth: int) -> str:
@@ -192,7 +236,8 @@ def _named(tag: int) -> str:
     return f"{keyword_for_tag(tag)} {number}".strip() or number
 
 
-def _kind_of(tag: int) -> bytes:
+@cache
+def _is_sequence(tag: int) -> bool:
     from pydicom.datadict import dictionary_has_tag, dictionary_VR
 
-    return dictionary_VR(tag).encode() if dictionary_has_tag(tag) else b"UN"
+    return dictionary_has_tag(tag) and dictionary_VR(tag) == "SQ"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import stat
 from collections.abc import Iterator
@@ -195,6 +196,33 @@ def read_bytes(path: str | Path, limit: int, what: str = "bytes") -> NDArray[np.
                 raise UnreadableFileError(path, "changed while it was read")
             n += more
         return data
+
+
+def map_bytes(path: str | Path, limit: int) -> mmap.mmap | bytes:
+    """Map the bytes of a regular file: only those that are looked at are read.
+
+    A file that shrinks meanwhile ends the process; so this is for processes that parse one file.
+
+    Parameters
+    ----------
+    path : path-like
+    limit : int
+        Most bytes that it may have, one of `physioprep.limits`.
+
+    Returns
+    -------
+    mmap or bytes
+        Sliced, both give bytes.
+
+    Raises
+    ------
+    UnreadableFileError
+        As `read_bytes`.
+    """
+    with opened(path) as file:
+        size = os.fstat(file).st_size
+        limits.check(path, size, limit, "bytes")
+        return mmap.mmap(file, size, access=mmap.ACCESS_READ) if size else b""
 
 
 def read_text(path: str | Path, limit: int, errors: str = "strict") -> str:

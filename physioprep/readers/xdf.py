@@ -12,6 +12,7 @@ import re
 import zlib
 from dataclasses import dataclass, replace
 from datetime import datetime
+from mmap import mmap
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from physioprep.readers.extras import load_library
 from physioprep.readers.parser_limits import allow
 from physioprep.readers.parts import unscaled
 from physioprep.readers.person import person
-from physioprep.readers.regular import read_bytes
+from physioprep.readers.regular import map_bytes
 from physioprep.readers.xdf_chunks import MAGIC, Checked, Stream, check_chunks, check_streams
 from physioprep.readers.xdf_clocks import Offsets, clocks_of
 from physioprep.recording import Recording, SignalGroup, annotation_columns
@@ -127,12 +128,12 @@ def read(path: Path, *, verify: bool = True) -> Recording:
     return _recording(path, found, streams, notes)
 
 
-def _content(path: Path, *, verify: bool) -> tuple[bytes, list[str]]:
+def _content(path: Path, *, verify: bool) -> tuple[bytes | mmap, list[str]]:
     """Return the bytes of a file, unpacked."""
-    packed = read_bytes(path, limits.MAX_OBJECT_BYTES).tobytes()
-    parts, n_bytes, rest, whole = [], 0, packed, True
-    if not packed.startswith(_GZIP):
-        parts, rest = [packed], b""
+    packed = map_bytes(path, limits.MAX_OBJECT_BYTES)
+    if packed[: len(MAGIC)] == MAGIC:
+        return packed, []
+    parts, n_bytes, rest, whole = [], 0, packed[:], True
     try:
         while rest.startswith(_GZIP):  # one member after another
             inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)

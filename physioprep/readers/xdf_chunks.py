@@ -10,6 +10,7 @@ import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -61,14 +62,14 @@ class Checked:
     n_unknown: int = 0
 
 
-def check_chunks(path: Path, content: bytes) -> Checked:
+def check_chunks(path: Path, content: bytes | mmap) -> Checked:
     """Check all chunks up to the first that is damaged.
 
     Parameters
     ----------
     path : Path
         Named in errors.
-    content : bytes
+    content : bytes or mmap
         Of the file, not compressed.
 
     Returns
@@ -100,7 +101,7 @@ def check_chunks(path: Path, content: bytes) -> Checked:
     return found
 
 
-def _bounds(content: bytes, at: int) -> tuple[int, int]:
+def _bounds(content: bytes | mmap, at: int) -> tuple[int, int]:
     """Return where a chunk's tag begins and where the chunk ends."""
     length, start = _number(content, at)
     if length < 2:
@@ -110,7 +111,7 @@ def _bounds(content: bytes, at: int) -> tuple[int, int]:
     return start, start + length
 
 
-def _number(data: bytes, at: int) -> tuple[int, int]:
+def _number(data: bytes | mmap, at: int) -> tuple[int, int]:
     """Return a number of variable length, and where it ends."""
     width = data[at] if at < len(data) else 0
     if width not in (1, 4, 8) or at + 1 + width > len(data):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import zlib
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -291,3 +293,52 @@ def test_without_pydicom_the_error_says_what_to_install(
     monkeypatch.setitem(sys.modules, "pydicom", None)
     with pytest.raises(UnreadableFileError, match=r"pip install 'physioprep\[clinical\]'"):
         dicom.read(path)
+
+
+def test_damage_is_said_by_element_place_and_length(tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    whole = as_file(recording([multiplex(SAMPLES, TWO)]))
+    for changed, cause in {
+        whole[:-5]: r"WaveformData \(5400,1010\) at byte \d+ states 16 bytes, 11 bytes left in",
+        whole[:100]: "no DICOM",
+        whole[:136]: "ends at byte 136 within the head of an element",
+        whole[
+            :170
+        ]: r"MediaStorageSOPClassUID \(0002,0002\) at byte \d+ states \d+ bytes, \d+ bytes left",
+        whole[: whole.index(b"\x08\0\x16\0")]: "ends after its meta information",
+        whole[: whole.index(b"\0\x54\0\x01")]: r"its WaveformSequence \(5400,0100\) is missing",
+        whole.replace(b"US\2\0\x10\0", b"US\1\0\x10"): "holds what it may not hold|states|items?",
+    }.items():
+        path.write_bytes(changed)
+        with pytest.raises(UnreadableFileError, match=cause):
+            dicom.read(path)
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG])
+def test_zeros_behind_the_last_element_are_no_damage(tmp_path: Path, syntax: str) -> None:
+    path = tmp_path / "a.dcm"
+    made = as_file(recording([multiplex(SAMPLES, TWO, big=syntax == BIG)]), syntax)
+    path.write_bytes(made + bytes(1001))
+    assert np.array_equal(dicom.read(path).groups[0].digital, SAMPLES)
+
+
+def test_a_picture_in_pieces_is_told_from_damage(tmp_path: Path) -> None:
+    pieces = b"\xfe\xff\0\xe0\4\0\0\0abcd\xfe\xff\xdd\xe0\0\0\0\0"
+    image = as_file([(8, 0x16, "UI", "1.2.840.10008.5.1.4.1.1.2")])
+    pixels = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff" + pieces
+    path = tmp_path / "a.dcm"
+    path.write_bytes(image + pixels)
+    with pytest.raises(UnreadableFileError, match=r"without waveforms \(CT Image Storage\)"):
+        dicom.read(path)
+
+
+@pytest.mark.parametrize("n_mib", [3, 300])
+def test_elements_are_counted_before_they_are_read(tmp_path: Path, n_mib: int) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body = b"".join(packer.compress(bytes(1 << 20)) for _ in range(n_mib)) + packer.flush()
+    path = tmp_path / "a.dcm"
+    path.write_bytes(as_file([], DEFLATED)[:-2] + body)
+    begun = time.process_time()
+    with pytest.raises(UnreadableFileError, match=r"elements|inflated"):
+        dicom.read(path)
+    assert time.process_time() - begun < 2
