@@ -120,3 +120,20 @@ def test_a_store_with_several_groups_of_one_modality_and_rate_is_audited(tmp_pat
     store = pp.open_store(tmp_path / "a.zarr")
     assert sorted(store.modalities) == ["other", "other_250hz"]
     pp.audit(tmp_path / "a.zarr")  # raised ValueError
+
+
+def test_a_recipe_s_aliases_say_where_the_electrodes_are(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    write(raw / "a.txt", HEAD + NAMES + rows([at % 256 for at in range(1000)]))
+    manifest = pp.scan(raw, "folder", hashes=False)
+    with pytest.raises(pp.StoreError, match="unknown channel 'EXG Channel 0': say what it is"):
+        pp.ingest(manifest, tmp_path / "no.zarr", recipe="eeg-200hz")
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(
+        "name: mine\nbase: eeg-200hz\naliases: {EXG Channel 0: Fz, EXG Channel 1: Cz}\n"
+    )
+    pp.ingest(manifest, tmp_path / "s.zarr", recipe=recipe)
+    store = pp.open_store(tmp_path / "s.zarr")
+    assert store.quarantine.empty
+    assert sorted(store.channels("eeg")) == ["Cz", "Fz"]

@@ -177,7 +177,7 @@ def expect(
     (Signature, tuple of int) or Refused
         The groups and their numbers of samples; or why the recipe is not applied.
     """
-    from physioprep.harmonise import plan_groups
+    from physioprep.harmonise import modality_of, plan_groups
     from physioprep.harmonise.plan import NoChannelError
 
     modalities = signals.modalities()
@@ -188,7 +188,8 @@ def expect(
                 for each in zip(signals.channels, signals.units, signals.rates, counts, strict=True)
             ],
             recipe,
-            lambda name, unit: modalities[name, unit],
+            # a recipe's alias is no name of the manifest
+            lambda name, unit: modalities.get((name, unit)) or modality_of(name, unit),
         )
     except NoChannelError as error:
         return Refused(EXCLUDED, str(error))
