@@ -144,10 +144,17 @@ def clock_flags(header: Header, channels: Sequence[Sequence[str]]) -> list[str]:
         left = len(group.channels)
         while left > 0:
             left -= len(channels[row])
-            if right is not group:
+            if _differs(right, group):
                 flags.append(f"{OWN_CLOCK}{row} {right.sampling_rate!r} {timeline_length(right)}")
             row += 1
     return flags
+
+
+def _differs(one: GroupHeader, other: GroupHeader) -> bool:
+    return (one.sampling_rate, one.segments, one.n_samples) != (
+        *(other.sampling_rate, other.segments),
+        other.n_samples,
+    )
 
 
 def synchronised_shape(

@@ -174,6 +174,12 @@ def test_a_store_has_samples_and_markers_by_one_clock(tmp_path: Path, native: bo
         assert "own-clock:0" in flags
 
 
+def test_a_stream_of_one_clock_has_no_flag(tmp_path: Path) -> None:
+    rows = [(7.0 + at / 100, struct.pack("<f", at)) for at in range(50)]
+    write(tmp_path, START + EEG + samples(7, rows))
+    assert "own-clock" not in " ".join(pp.scan(tmp_path, "folder", hashes=False)["flags"][0])
+
+
 @pytest.mark.parametrize("value", ["fast", True])
 def test_other_words_are_refused(value: object) -> None:
     with pytest.raises(pp.RecipeError, match="`clocks` must be"):
