@@ -30,10 +30,7 @@ if TYPE_CHECKING:
 _RATES: Final = (256.0, 220.0, 500.0)
 _TOLERANCE: Final = 0.1
 _EEG: Final = ("TP9", "AF7", "AF8", "TP10", "Right AUX")
-#: Names that the programs give to columns of markers, and to those that are not read.
-_MARKER: Final = re.compile(
-    r"(?:Marker|Stim|Right AUX|AUX|Event|Status)[ _]?\d{0,2}", re.IGNORECASE
-)
+#: Names that Mind Monitor gives to columns that are not read.
 _KNOWN: Final = re.compile(
     r"(?:Accelerometer|Gyro)_[XYZ]|HeadBandOn|HSI_\w{2,4}|Battery|PPG_(?:Ambient|IR|Red)|Heart_Rate"
     r"|Optics\d{1,2}|Mellow|Concentration",
@@ -168,12 +165,11 @@ def _muse_lsl(path: Path, table: pd.DataFrame) -> Recording:
     for number, name in enumerate(table.columns, 1):
         if name in (*eeg, "timestamps"):
             continue
-        shown = name if _MARKER.fullmatch(name) else f"column {number}"
         if table[name].dtype.kind not in "iuf":
-            raise UnreadableFileError(path, f"{shown} holds what is no number")
+            raise UnreadableFileError(path, f"column {number} holds what is no number")
         at = np.flatnonzero(np.nan_to_num(table[name].to_numpy(np.float64)))
         sample += at.tolist()
-        texts += [f"{shown}={value:g}" for value in table[name].to_numpy()[at].tolist()]
+        texts += [f"{name}={value:g}" for value in table[name].to_numpy()[at].tolist()]
         onset += (at / rate).tolist()
     order = np.argsort(sample, kind="stable")
     annotations = annotation_columns(

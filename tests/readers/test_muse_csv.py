@@ -60,9 +60,12 @@ def test_mind_monitor_s_elements_are_annotations(tmp_path: Path) -> None:
     assert any("Accelerometer_X" in note for note in found.metadata["notes"])
 
 
-def test_columns_of_names_that_no_program_gives_are_numbered(tmp_path: Path) -> None:
+def test_columns_of_names_that_no_program_gives_are_counted(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", muse_lsl().replace("Marker", "Ada Smith"))
-    assert read_recording(path).annotations["text"].tolist() == ["column 7=2"]
+    assert read_recording(path).annotations["text"].tolist() == ["Ada Smith=2"]  # a marker's name
+    write(path, muse_lsl().replace("Marker", "Ada Smith").replace(",2.0", ",x"))
+    with pytest.raises(UnreadableFileError, match="column 7 holds what is no number"):
+        read_recording(path)
     write(path, mind_monitor().replace("Accelerometer_X", "Ada Smith"))
     assert "columns not read: 1 of other names" in read_recording(path).metadata["notes"]
 
