@@ -117,7 +117,15 @@ else:
             raise AttributeError(f"module 'physioprep' has no attribute {name!r}")
         from importlib import import_module
 
-        value = globals()[name] = getattr(import_module(_HOME[name]), name)
+        from physioprep.errors import TRAIN, WITHOUT_TRAIN
+
+        try:
+            module = import_module(_HOME[name])
+        except ModuleNotFoundError as error:
+            if error.name in TRAIN:
+                raise ModuleNotFoundError(f"{name}: {WITHOUT_TRAIN}", name=error.name) from None
+            raise
+        value = globals()[name] = getattr(module, name)
         return value
 
 

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from physioprep import console
-from physioprep.errors import PhysioprepError
+from physioprep.errors import TRAIN, WITHOUT_TRAIN, PhysioprepError
 from physioprep.plain_text import shown
 
 #: UsageError and its own base, of click or of typer itself: that depends on its version.
@@ -74,6 +74,8 @@ class OneLineErrors(TyperGroup):
             raise typer.Exit(130) from None
         except _TYPERS_OWN:
             raise
+        except ModuleNotFoundError as error:
+            _unexpected(ctx, error, WITHOUT_TRAIN if error.name in TRAIN else str(error))
         except MemoryError as error:
             _unexpected(ctx, error, "does not fit into memory: use a machine or a limit with more")
         except Exception as error:

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from physioprep import console
 from physioprep.bounds import SEED
+from physioprep.versions import __version__
 
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
@@ -46,6 +48,17 @@ VendorLabels = Annotated[
         help="vendor: labels of the measurements and statements in clinical files; or a YAML file "
         "that says which."
     ),
+]
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        console.print_line(f"physioprep {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version.")
 ]
 
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from physioprep.plain_text import without_secrets
+
+#: Packages that only streams and models need, and what to say where they are not installed.
+TRAIN: Final = frozenset({"torch", "safetensors"})
+WITHOUT_TRAIN: Final = "this needs torch, an extra: pip install 'physioprep[train]'"
 
 
 class PhysioprepError(Exception):
