@@ -52,9 +52,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Source values (samples times channels) of the records that are harmonised together: as many as
-#: the processor's cache holds.
-TOGETHER: Final = 1 << 19
+#: Source values (samples times channels) of the records that are harmonised together: with more,
+#: the calls cost less and the arrays more memory.
+TOGETHER: Final = 3 << 18
 
 
 @dataclass(frozen=True, eq=False)
