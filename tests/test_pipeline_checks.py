@@ -9,6 +9,7 @@ import yaml
 
 from physioprep.errors import RecipeError
 from physioprep.facts import data_folder
+from physioprep.pipeline.check import _check_input
 from physioprep.pipeline.check_labels import check_labels
 from physioprep.pipeline.place import Place, Step
 from physioprep.pipeline.recipe import load_pipeline
@@ -282,6 +283,13 @@ def test_the_shipped_recipe_that_reads_another_ones_says_so(tmp_path: Path, raw:
     with pytest.raises(RecipeError, match=r"step 4, evaluate: weights\.ecg: no step before makes"):
         run(recipe, raw, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_another_recipe_s_folder_is_found_beside_one_that_is_not_made_yet(tmp_path: Path) -> None:
+    (tmp_path / "e" / "encoder").mkdir(parents=True)
+    _check_input("weights.ecg", "../e/encoder", [], tmp_path / "out")
+    with pytest.raises(RecipeError, match="no step before makes"):
+        _check_input("weights.ecg", "../f/encoder", [], tmp_path / "out")
 
 
 @pytest.mark.parametrize("chosen", [None, "quarantine", "flag"])

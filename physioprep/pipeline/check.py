@@ -224,7 +224,7 @@ def _check_input(option: str, name: str, made: Sequence[str], out: Path) -> None
     local_path(name, RecipeError)
     if any(name == each or name.startswith(f"{each}/") for each in made):
         return
-    if (out / name).exists():
+    if (out / name).resolve().exists():  # ".." of a folder that is not made yet
         return
     raise RecipeError(
         f"{option}: no step before makes {name}{did_you_mean(name, made)}, and there is no "
