@@ -17,6 +17,7 @@ import numpy as np
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.clinical_text import facts_of, statements_of, words_of
+from physioprep.readers.muse_matrix import read_matrix
 from physioprep.readers.muse_waveforms import Waveform, groups_of, waveforms_of
 from physioprep.readers.person import person
 from physioprep.readers.xml_tree import load, number_of, root_name, text_of
@@ -189,6 +190,7 @@ def _described(root: Element, notes: list[str]) -> tuple[datetime | None, dict[s
             found |= _more_measured(root)
         if found:
             metadata[key] = found
+    metadata |= _of_leads(root)
     for key, tag in (("statements", "Diagnosis"), ("original_statements", "OriginalDiagnosis")):
         found_statements, n_left_out = statements_of(_lines(root.find(tag)), names)
         if found_statements:
@@ -209,6 +211,15 @@ def _measured(element: Element | None, notes: list[str]) -> dict[str, Any]:
         elif text:
             notes.append(f"the measurement {tag} is no number: left out")
     return found
+
+
+def _of_leads(root: Element) -> dict[str, Any]:
+    """Return what was measured lead by lead."""
+    text = next((text_of(each) for each in root.iter("MeasurementMatrix") if text_of(each)), "")
+    if not text:
+        return {}
+    found = read_matrix(text)
+    return {"lead_measurements": found} if found else {"not_read": ["MeasurementMatrix"]}
 
 
 def _more_measured(root: Element) -> dict[str, Any]:

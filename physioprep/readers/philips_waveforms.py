@@ -82,6 +82,7 @@ def rhythm_of(path: Path, root: Element, notes: list[str], *, verify: bool) -> S
     _compare(path, min(lengths), n_samples, notes, verify=verify)
     if _method(parsed) == "xli":
         leads = _without_residuals(path, names, leads)
+    _note_pulse(np.array(leads), rate_hz, notes)
     n = len(names)
     offset = number_of(parsed.get("signaloffset", "") or text_of(signal, "signaloffset")) or 0
     digital = narrow(np.array(leads))
@@ -95,6 +96,16 @@ def rhythm_of(path: Path, root: Element, notes: list[str], *, verify: bool) -> S
         invalid=np.full(n, np.nan),
         digital=digital,
     )
+
+
+def _note_pulse(leads: NDArray[np.int64], rate_hz: float, notes: list[str]) -> None:
+    """Note that the print-out's calibration pulse, the same in all leads, ends the samples."""
+    differ = np.flatnonzero((leads != leads[0]).any(0))
+    begin = int(differ[-1]) + 1 if len(differ) else 0
+    alike = leads[0, begin:]
+    if len(leads) > 2 and begin and alike.any() and len(alike) >= rate_hz / 20:
+        text = f"from {begin / rate_hz:g} s on all leads are alike"
+        notes.append(f"{text}: zeros and the calibration pulse, {len(alike)} samples")
 
 
 def _compare(path: Path, found: int, stated: int, notes: list[str], *, verify: bool) -> None:

@@ -79,3 +79,23 @@ def _check(group: Any, row: int, physical: Any, wanted: dict[str, Any]) -> None:
     assert (physical.min(), physical.max()) == pytest.approx(
         (wanted["physical_min"], wanted["physical_max"]), rel=1e-15
     )
+
+
+@pytest.mark.parametrize("name", FILES["philips_xml"])
+def test_limb_leads_of_philips_are_sums_but_for_the_calibration_pulse(
+    shared_data: Path, name: str
+) -> None:
+    recording = read_recording(shared_data / "clinical_formats" / name)
+    (group,) = recording.groups
+    assert group.channels[:6] == ("I", "II", "III", "aVR", "aVL", "aVF")
+    one, two, three, right, left, foot = group.digital[:6, :5350].astype(int)
+    assert np.abs(two - one - three).max() <= 2  # steps of 5 µV
+    assert np.abs(2 * right + one + two).max() <= 4
+    assert np.abs(2 * left - one + three).max() <= 4
+    assert np.abs(2 * foot - two - three).max() <= 4
+    assert (group.digital[:, 5350:] == group.digital[0, 5350:]).all()  # 1 mV, then zeros
+    assert group.digital[0, 5350:5450].tolist() == [200] * 100
+    begin = "10.6" if "1.04" in name else "10.528"  # zeros stand before it, too
+    assert recording.metadata["notes"][0].startswith(
+        f"from {begin} s on all leads are alike: zeros"
+    )
