@@ -125,7 +125,8 @@ def read(path: Path, verify: bool = True) -> Recording:
         raise UnreadableFileError(path, "does not fit into memory") from None
     except Exception as error:  # pydicom raises nearly anything on damaged files
         odd = odd_element(dataset) if dataset is not None else ""
-        cause = odd or f"not as the standard says ({type(error).__name__})"
+        part = "its meta information" if dataset is None else "an element or its value"
+        cause = odd or f"{part} is not as the standard says ({type(error).__name__})"
         raise UnreadableFileError(path, f"DICOM: {cause}") from None
 
 

@@ -1,8 +1,9 @@
 """The measurement matrix of MUSE: what the device measured in the median beat of each lead.
 
 GE describes it nowhere in public. It is 18 numbers, then for each of twelve leads 53 pairs of a
-code (its number, and the lead's) and a value. Items are handed on where they agree with the median beat
-and the intervals of real files: amplitudes of P, Q, R, S, T and J against the QRS onset, durations.
+code (its number, and the lead's) and a value. Items are handed on where they agree with the median
+beat and the intervals of real files: amplitudes of P, Q, R, S, T and J against the QRS onset,
+durations.
 """
 
 from __future__ import annotations
