@@ -25,7 +25,7 @@ WORDS = (
     *(b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\0\0", b"\0\0\0\x01", b"\xff\x7f"),
     *(b"9", b"-", b"<", b"&", b">", b"\n", b",", b"e9", b"nan", b"\xff\xfe\0\0"),
 )
-EXAMPLES = 250
+EXAMPLES = 120
 
 
 def damaged(content: bytes, rng: random.Random) -> bytes:
