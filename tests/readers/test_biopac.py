@@ -73,6 +73,15 @@ def test_free_texts_stay_in_the_file(tmp_path: Path, acq: Acq) -> None:
     assert PLANTED not in f"{found!r}{found.metadata!r}{found.annotations.to_csv()}"
 
 
+@pytest.mark.parametrize("acq", [KINDS[0], KINDS[3]])
+def test_a_cut_anywhere_behind_the_samples_is_noticed(tmp_path: Path, acq: Acq) -> None:
+    content = acq.content()
+    for n_bytes in range(len(content) - len(acq.behind()), len(content)):
+        path = write(tmp_path, content[:n_bytes])
+        with pytest.raises(UnreadableFileError, match="AcqKnowledge"):
+            biopac.read(path)
+
+
 def test_channels_that_end_before_others_are_groups_of_their_own(tmp_path: Path) -> None:
     signals = [Signal("a", [1, 2, 3, 4]), Signal("b", [5, 6]), Signal("c", []), Signal("d", [7, 8])]
     found = read_recording(write(tmp_path, Acq(signals).content()))
