@@ -96,9 +96,7 @@ def _show(results: Sequence[StepResult], out: Path) -> None:
 
     tables = [result.summary.get("table") for result in results]
     for table in filter(None, [*tables, *task_tables(out)]):
-        console.print_table(
-            table["title"], table["columns"], table["rows"], caption=table.get("caption")
-        )
+        console.print_result(table)
     for result in results:
         if "report" in result.summary:
             console.print_line(f"report: {out / result.summary['report']}")

@@ -154,6 +154,10 @@ def evaluate(
     pretrain_shards: Annotated[
         Path | None, typer.Option(help="Windows to pretrain on, test subjects left out.")
     ] = None,
+    calibration_shards: Annotated[
+        Path | None,
+        typer.Option(help="Windows of a baseline that calibrate, of protocol calibrated."),
+    ] = None,
     weights: Annotated[
         list[str] | None, typer.Option(help="MODALITY=ENCODER made elsewhere, as pretrained.")
     ] = None,
@@ -164,8 +168,9 @@ def evaluate(
     protocol: Annotated[
         list[str] | None,
         typer.Option(
-            help="subject-grouped, leave-one-subject-out, within-subject, record-grouped; by the "
-            "shards' split fixed or chronological; repeatable. Default: the config's."
+            help="subject-grouped, leave-one-subject-out, calibrated, within-subject, "
+            "record-grouped; by the shards' split fixed or chronological; repeatable. "
+            "Default: the config's."
         ),
     ] = None,
     split: Annotated[
@@ -221,9 +226,9 @@ def evaluate(
     with console.progress_bar("evaluate") as advance:
         found = evaluate_targets(
             shards, out, settings, labels=label, protocols=protocol,
-            pretrain_shards=pretrain_shards, weights=sources, scheduler=scheduler,
-            workers=workers, device=device, overwrite=overwrite, progress=advance,
-            announce=console.say_dashboard,
+            pretrain_shards=pretrain_shards, calibration_shards=calibration_shards,
+            weights=sources, scheduler=scheduler, workers=workers, device=device,
+            overwrite=overwrite, progress=advance, announce=console.say_dashboard,
         )  # fmt: skip
     results = [one.results for one in found]
     if as_json:
@@ -232,7 +237,7 @@ def evaluate(
         typer.echo(json.dumps(results if label or protocol else results[0], indent=1))
         return
     table = result_table(results, str(shards))
-    console.print_table(table["title"], table["columns"], table["rows"], caption=table["caption"])
+    console.print_result(table)
     if half := unfinished_in_words(sources):
         console.print_facts(half)
 

@@ -10,7 +10,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import typer
 from rich.console import Console
@@ -153,6 +153,21 @@ def print_table(
         other = _table(title, [_in_words(cell) for cell in turned[0]], turned[1:], caption)
         table = min(table, other, key=_width)
     _out.print(table)
+
+
+def print_result(table: Mapping[str, Any]) -> None:
+    """Print the result of an evaluation: what it says first, its table, and further ones.
+
+    Parameters
+    ----------
+    table : mapping
+        ``title``, ``columns``, ``rows``, and where they are there ``caption``, ``headline``
+        (lines) and ``more`` (tables).
+    """
+    for line in table.get("headline", ()):
+        print_line(line)
+    for one in (table, *table.get("more", ())):
+        print_table(one["title"], one["columns"], one["rows"], caption=one.get("caption"))
 
 
 def _width(table: Table) -> int:

@@ -174,7 +174,7 @@ def test_shard_stream_pretrain_finetune_evaluate_embed(store: Path, tmp_path: Pa
                               "--json")  # fmt: skip
     assert code == 0
     arms = {(*arm["modalities"], arm["weights"]) for arm in json.loads(out)["arms"]}
-    assert len(arms) == 9
+    assert len(arms) == 12
 
 
 def test_corpora_lists_and_describes() -> None:

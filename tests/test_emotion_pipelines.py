@@ -20,6 +20,7 @@ from physioprep.cli import app
 
 PIPELINES = Path(__file__).parents[1] / "pipelines"
 TARGETS = ("valence", "arousal", "dominance")
+PROTOCOLS = ("subject-grouped", "calibrated", "within-subject")
 ELECTRODES = "AF3 F7 F3 FC5 T7 P7 O1 O2 P8 T8 FC6 F4 F8 AF4".split()  # noqa: SIM905
 WHOLE = pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.long)])
 TINY = {"patch_size": 200, "d_model": 16, "depth": 1, "heads": 2, "ffn": 16, "dropout": 0.0}
@@ -119,7 +120,8 @@ def scaled_down(name: str, path: Path, where: str, whole: bool) -> Path:
     recipe["steps"] = [step for step in recipe["steps"] if "audit" not in step]  # it has its tests
     for step in recipe["steps"]:
         if "shard" in step:
-            step["shard"] |= {"window_s": 4, "where": where}
+            length = 3 if step["shard"]["out"] == "baseline.shards" else 4
+            step["shard"] |= {"window_s": length, "where": where}
         if "evaluate" in step:
             step["evaluate"]["config"] = settings
     path.write_text(yaml.safe_dump(recipe))
@@ -147,15 +149,15 @@ def ran(recipe: Path, raw: Path, out: Path, whole: bool) -> tuple[str, dict[tupl
         for path in out.glob("results/*/*/results.json")
     }
     assert set(results) == {
-        (f"{target}_high", protocol)
-        for target in TARGETS
-        for protocol in ("subject-grouped", "within-subject")
+        (f"{target}_high", protocol) for target in TARGETS for protocol in PROTOCOLS
     }
     for (_, protocol), found in results.items():
         assert found["simulated"] is True
         assert found["protocol"] == protocol
         pretrained = {"pretrained"} if whole else set()
-        assert {arm["weights"] for arm in found["arms"]} == {"random", "features"} | pretrained
+        assert {arm["weights"] for arm in found["arms"]} == {
+            *("random", "features", "boosted"), *pretrained
+        }  # fmt: skip
         curve = out / "results" / "valence_high" / protocol / "label_efficiency.png"
         assert curve.is_file() == whole
     return answer.output, results
@@ -169,11 +171,12 @@ def auroc(found: dict[str, Any], signal: str, weights: str) -> float:
 def check_page(out: Path, printed: str, signals: str) -> None:
     assert "SIMULATED DATA." in printed
     for target in TARGETS:
-        for protocol in ("subject-grouped", "within-subject"):
+        for protocol in PROTOCOLS:
             assert f"{target} high, {protocol}" in " ".join(printed.split())
     flat = re.sub(r"\s+", " ", printed)
     assert signals in flat
     assert "windows of each subject are in training AND in test" in flat
+    assert "windows that are not tested (a baseline), without labels" in flat
     assert re.search(r"valence high: high \d+ \(\d+ %\), low \d+ \(\d+ %\)", flat)
     page = (out / "report.html").read_text()
     assert "SIMULATED" in page

@@ -168,6 +168,45 @@ class FinetuneConfig(Bounded):
 
 
 @dataclass(frozen=True)
+class CalibrationConfig(Bounded):
+    """What the protocol "calibrated" does with each person's own windows, without their labels.
+
+    Parameters
+    ----------
+    methods : tuple of str
+        Each is tried, the first leads the results: see
+        `physiomodels.evaluation.calibration.METHODS`.
+    windows : tuple of int
+        Numbers of a test person's windows to calibrate on, for a curve, in addition to none and
+        all.
+    """
+
+    methods: tuple[str, ...] = ("standardise",)
+    windows: tuple[Annotated[int, COUNT], ...] = (1, 2, 4)
+
+
+@dataclass(frozen=True)
+class Published(Bounded):
+    """A figure that somebody published: it stands in the table, with its protocol's name.
+
+    Parameters
+    ----------
+    label, metric : str
+        Of which target; what it measures.
+    value : float
+        Of the metric.
+    source, protocol : str
+        Who published it; who was tested, or "not stated".
+    """
+
+    label: str
+    metric: str
+    value: float
+    source: str
+    protocol: str
+
+
+@dataclass(frozen=True)
 class EvaluateConfig(Bounded):
     """Comparison of signals and of pretrained with random weights.
 
@@ -187,8 +226,15 @@ class EvaluateConfig(Bounded):
         Query on the window manifest: only these windows are evaluated.
     protocol : str
         What training and test have in common: "subject-grouped", "leave-one-subject-out",
-        "within-subject", "record-grouped" (`physiomodels.evaluation.protocol.make_folds`); or
-        "fixed" and "chronological", which follow the shards' column ``split``.
+        "calibrated", "within-subject", "record-grouped"
+        (`physiomodels.evaluation.protocol.make_folds`); or "fixed" and "chronological", which
+        follow the shards' column ``split``.
+    per : {"window", "record"}
+        What one answer is given for. Of a record, frozen encoders answer from the mean of its
+        windows' embeddings, trained ones by the mean of its windows' answers, and features are
+        mean, deviation, least and most over its windows.
+    calibration : CalibrationConfig
+        Of the protocol "calibrated".
     stratify : tuple of str
         Labels whose combinations are spread evenly over the folds; evaluations of several labels
         that name the same ones here share their folds. Empty: the label itself.
@@ -204,8 +250,12 @@ class EvaluateConfig(Bounded):
     weights : tuple of str
         "pretrained", "random", or both.
     baseline : bool
-        Whether logistic regression (of a number, ridge regression) on band power and heart rate
-        is compared, too.
+        Whether plain features, band power and heart rate, are compared, too: with logistic
+        regression (of a number, ridge regression).
+    boosted : bool
+        Whether they are also compared with gradient boosting.
+    published : tuple of Published
+        Figures of others to show beside the results.
     bootstrap : int
         Draws of subjects for the confidence intervals.
     seed : int
@@ -218,6 +268,8 @@ class EvaluateConfig(Bounded):
     modalities: tuple[str, ...] = ("eeg", "ecg")
     where: str | None = None
     protocol: str = "subject-grouped"
+    per: str = "window"
+    calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
     stratify: tuple[str, ...] = ()
     label_shares: tuple[Annotated[float, SOME], ...] = ()
     folds: Annotated[int, COUNT] = 5
@@ -226,6 +278,8 @@ class EvaluateConfig(Bounded):
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
     weights: tuple[str, ...] = ("pretrained", "random")
     baseline: bool = True
+    boosted: bool = True
+    published: tuple[Published, ...] = ()
     bootstrap: Annotated[int, COUNT] = 1000
     seed: Annotated[int, SEED] = 0
 

@@ -208,7 +208,16 @@ def check_records(steps: Sequence[Step], manifest: str, place: Place) -> None:
 
 def _inputs(verb: str, arguments: Arguments) -> Iterator[tuple[str, str]]:
     """Yield what a step reads of the output folder: the option, and the name there."""
-    for option in ("manifest", "paths", "stores", "store", "shards", "pretrain_shards", "encoder"):
+    for option in (
+        "manifest",
+        "paths",
+        "stores",
+        "store",
+        "shards",
+        "pretrain_shards",
+        "calibration_shards",
+        "encoder",
+    ):
         given = arguments.get(option)
         names = [given] if isinstance(given, str) else given or ()
         if isinstance(names, Mapping):  # of pretrain, its sizes

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from physioprep.store.read import Store
 
 _PLANTED: Final = "PLANTED_FAULTS.json"
+_CURVES: Final = {
+    "label_efficiency.png": "Results with fewer labels",
+    "calibration.png": "Results with fewer windows of the person to calibrate on, without labels",
+}
 
 
 def results(out: Path) -> list[str]:
@@ -78,14 +82,13 @@ def gather(raw: Path, out: Path, title: str, *, simulated: bool) -> Content:
     excluded = f", {n_excluded} excluded by the recipe" if n_excluded else ""
     audited = f"{len(findings)} findings of the audit" if audits else "not audited"
     mark = "SIMULATED. " if simulated else ""
+    tables = [result_table([_read_json(out / path)], f"{title}: {path}") for path in results(out)]
     return Content(
         title=title,
         simulated=simulated,
         verdict=f"{sum(len(store) for store in stores)} recordings ingested, "
         f"{len(quarantine) - n_excluded} in quarantine{excluded}, {audited}.",
-        tables=[
-            result_table([_read_json(out / path)], f"{title}: {path}") for path in results(out)
-        ],
+        tables=[each for table in tables for each in (table, *table["more"])],
         findings=findings if audits else None,
         planted=faults,
         quarantine=quarantine,
@@ -114,10 +117,14 @@ def _pictures(out: Path, mark: str) -> list[Picture]:
     records = [
         Picture(path, f"{mark}Record {path.stem}") for path in sorted(out.glob("pictures/**/*.png"))
     ]
-    curves = [(out / path).with_name("label_efficiency.png") for path in results(out)]
+    curves = [
+        ((out / path).with_name(name), what)
+        for path in results(out)
+        for name, what in _CURVES.items()
+    ]
     return records + [
-        Picture(path, f"{mark}Results with fewer labels: {path.parent.relative_to(out).as_posix()}")
-        for path in curves
+        Picture(path, f"{mark}{what}: {path.parent.relative_to(out).as_posix()}")
+        for path, what in curves
         if path.is_file()
     ]
 

@@ -108,6 +108,7 @@ def evaluate(
     place: Place, *, shards: str, out: str, config: str | Mapping[str, Any],
     pretrain_shards: str | None = None, weights: Mapping[str, str] | None = None,
     labels: Sequence[str] | None = None, protocols: Sequence[str] | None = None,
+    calibration_shards: str | None = None,
 ) -> Summary:  # fmt: skip
     """Compare signals, pretrained and random weights, and a plain baseline, on unseen subjects.
 
@@ -127,6 +128,8 @@ def evaluate(
         Folder of a pretrained encoder per modality, in the output folder.
     labels, protocols : sequence of str, optional
         Each label is evaluated under each protocol. Default: those of `config`.
+    calibration_shards : str, optional
+        Windows of a baseline that calibrate under the protocol "calibrated".
 
     Returns
     -------
@@ -151,6 +154,7 @@ def evaluate(
             labels=labels,
             protocols=protocols,
             pretrain_shards=place.out / pretrain_shards if pretrain_shards else None,
+            calibration_shards=place.out / calibration_shards if calibration_shards else None,
             weights={name: place.out / path for name, path in (weights or {}).items()},
             simulated=place.simulated,
             scheduler=place.scheduler,

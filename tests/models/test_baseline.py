@@ -9,8 +9,8 @@ from physiomodels.evaluation.baseline import (
     delineation,
     features,
     heart_rate,
-    logistic,
 )
+from physiomodels.evaluation.plain_models import logistic
 from physiomodels.training.data import window_table
 
 

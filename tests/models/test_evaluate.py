@@ -39,7 +39,7 @@ def test_every_arm_is_scored_with_its_spread(found: Evaluation) -> None:
     assert set(arms) == {
         (signals, weights)
         for signals in ("eeg", "ecg", "eeg+ecg")
-        for weights in ("pretrained", "random", "features")
+        for weights in ("pretrained", "random", "features", "boosted")
     }
     assert arms["ecg", "features"]["auroc"]["mean"] > 0.95  # the heart rates lie far apart
     assert arms["eeg+ecg", "pretrained"]["auroc"]["mean"] > 0.8
@@ -52,13 +52,15 @@ def test_every_arm_is_scored_with_its_spread(found: Evaluation) -> None:
                 assert low <= high
             low, high = figure["ci95_seeds"]  # of two repeats: 12.7 · sd / √2
             assert high - low == pytest.approx(2 * 12.7062 * figure["sd_repeats"] / np.sqrt(2))
-    assert {(g["of"], g["over"]) for g in found.results["gains"]} == {
-        ("pretrained", "random"), ("pretrained", "features")
-    }  # fmt: skip
-    for gain in found.results["gains"]:
-        of, over = (
-            arms["+".join(gain["modalities"]), gain[key]]["auroc"] for key in ("of", "over")
-        )
+    gains = found.results["gains"]
+    assert {(g["what"], g["of"], g["over"]) for g in gains} == {
+        *(("pretraining", "pretrained", over) for over in ("random", "features", "boosted")),
+        *(("fusion", w, w) for w in ("pretrained", "random", "features", "boosted")),
+    }
+    for gain in gains:
+        signals = {"of": gain["modalities"]}
+        signals["over"] = gain.get("over_modalities", gain["modalities"])
+        of, over = (arms["+".join(signals[key]), gain[key]]["auroc"] for key in ("of", "over"))
         assert gain["metrics"]["auroc"]["mean"] == pytest.approx(of["mean"] - over["mean"])
         assert gain["metrics"]["auroc"]["pooled"] == pytest.approx(of["pooled"] - over["pooled"])
     assert found.results["class_balance"] == {"rest": 32, "task": 28}
@@ -101,7 +103,9 @@ def test_predictions_cover_each_labelled_window_once_an_arm_and_repeat(
 def test_processes_change_nothing(found: Evaluation, shards: Path, tmp_path: Path) -> None:
     config = replace(CONFIG, repeats=1, baseline=False)
     spread = evaluate(shards, tmp_path / "spread", config, workers=2)
-    first = found.predictions.query("repeat == 0 and weights != 'features'").reset_index(drop=True)
+    first = found.predictions.query(
+        "repeat == 0 and weights in ['pretrained', 'random']"
+    ).reset_index(drop=True)
     pd.testing.assert_frame_equal(spread.predictions, first)
 
 
@@ -180,10 +184,12 @@ def test_label_efficiency_is_measured_beside_all_labels(shards: Path, tmp_path: 
     found = evaluate(shards, tmp_path / "out", config)
     curves = json.loads((tmp_path / "out" / "label_efficiency.json").read_text())
     assert [(arm["label_share"], arm["weights"]) for arm in curves] == [
-        (share, weights) for share in (0.1, 0.5, 1.0) for weights in ("random", "features")
+        (share, weights)
+        for share in (0.1, 0.5, 1.0)
+        for weights in ("random", "features", "boosted")
     ]
     assert (tmp_path / "out" / "label_efficiency.png").is_file()
-    assert [arm["label_share"] for arm in found.results["arms"]] == [1.0, 1.0]
+    assert [arm["label_share"] for arm in found.results["arms"]] == [1.0, 1.0, 1.0]
     whole = evaluate(shards, tmp_path / "whole", PLAIN).results["arms"]
     assert found.results["arms"] == whole  # with all labels nothing is different
     assert curves[0]["metrics"]["auroc"]["mean"] != whole[0]["metrics"]["auroc"]["mean"]

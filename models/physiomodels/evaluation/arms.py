@@ -3,77 +3,36 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from physiomodels.config import EvaluateConfig, PretrainConfig
-from physiomodels.evaluation import baseline
+from physiomodels.config import PretrainConfig
+from physiomodels.evaluation.calibration import ALL
+from physiomodels.evaluation.inputs import Source, Variant, spread, variants_of
 from physiomodels.evaluation.label_efficiency import label_order, n_labels, same_steps
-from physiomodels.evaluation.protocol import Fold
-from physiomodels.metrics.choice import LOWER, Scoring, score
+from physiomodels.evaluation.plain_arm import feature_source, models_of, regress
+from physiomodels.evaluation.rows import mean_answers
+from physiomodels.evaluation.task import Arm, FoldTask, rows_of_arm, truth_of
+from physiomodels.evaluation.vectors import embedding_source, to_rows, uses_vectors
+from physiomodels.metrics.choice import LOWER, score
 from physiomodels.model.encoder import CrissCrossEncoder
+from physiomodels.model.fusion import FusionClassifier
 from physiomodels.training.classifier import build, load_encoder
+from physiomodels.training.encode import Encoded
 from physiomodels.training.fit import Selection, fit
-from physiomodels.training.kinds import is_known
-from physiomodels.training.labels import Labels
-from physiomodels.training.predict import predict
+from physiomodels.training.predict import predict, predict_encoded
 from physioprep.atomic import write_text
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from physioprep.shards import Shards
-
-
-@dataclass(frozen=True, eq=False)
-class FoldTask:
-    """One fold of one repeat.
-
-    Parameters
-    ----------
-    shards : Shards
-        Labelled windows.
-    losses : Path
-        Folder for the losses of its trainings.
-    config : EvaluateConfig
-        Label, protocol, training.
-    labels : Labels
-        Target, and its values for all windows of the shards.
-    scoring : Scoring
-        Classes and metrics.
-    repeat, fold : int
-        Numbers.
-    windows : pandas.DataFrame
-        All evaluated windows: ``window``, ``subject`` (or record), ``code`` ...
-    split : Fold
-        Rows of `windows`.
-    encoders : dict of str to str
-        By modality: path of the pretrained one.
-    features : dict of str to pandas.DataFrame
-        By modality: the baseline's, in the order of `windows`; of a sequence a row per epoch.
-    device : str
-        Where models run.
-    """
-
-    shards: Shards
-    losses: Path
-    config: EvaluateConfig
-    labels: Labels
-    scoring: Scoring
-    repeat: int
-    fold: int
-    windows: pd.DataFrame
-    split: Fold
-    encoders: dict[str, str]
-    features: dict[str, pd.DataFrame]
-    device: str
+Ints = NDArray[np.int64]
 
 
 def _encoders(task: FoldTask) -> dict[str, dict[str, CrissCrossEncoder]]:
@@ -138,130 +97,176 @@ def predict_fold(task: FoldTask) -> pd.DataFrame:
         config.seed + task.repeat,
     )
     encoders = _encoders(task)
+    vectors = {}
+    if uses_vectors(config):
+        vectors = {weights: _embeddings(task, by_name) for weights, by_name in encoders.items()}
+    plain = _features(task) if task.features else []
     found = []
     for share in sorted({*config.label_shares, 1.0}):
         chosen = np.sort(order[: n_labels(share, len(train), task.labels.n_outputs)])
         rows = task.split.train[chosen]
-        for arm in arms_of(config.modalities):
+        for names in arms_of(config.modalities):
             for weights, by_name in encoders.items():
-                answer = _tune(task, arm, weights, {k: by_name[k] for k in arm}, rows, share)
-                found.append(_rows(task, arm, weights, share, answer))
-            if all(name in task.features for name in arm):
-                answer = _regress(task, arm, rows)
-                found.append(_rows(task, arm, "features", share, answer))
-    return pd.concat(found, ignore_index=True)
+                arm = Arm(names, weights, share)
+                for one, answer in _answers(task, arm, by_name, rows, vectors.get(weights)):
+                    found.append(rows_of_arm(task, one, answer))
+            if all(name in task.features for name in names):
+                for model in models_of(task):
+                    arm = Arm(names, model, share)
+                    for variant in _asked(plain, share):
+                        for count, answer in regress(task, names, rows, variant, model):
+                            one = _named(task, arm, variant, count)
+                            found.append(rows_of_arm(task, one, answer))
+    table = pd.concat(found, ignore_index=True)
+    if "calibration" in table:  # fewer labels: the whole calibration alone
+        few = (table["label_share"] < 1) & ~table["calibration_windows"].isin(["0", ALL])
+        table = table[~few].reset_index(drop=True)
+    return table
+
+
+def _named(task: FoldTask, arm: Arm, variant: Variant, count: str) -> Arm:
+    """Say how an arm was calibrated, where the protocol calibrates."""
+    if task.config.protocol != "calibrated":
+        return arm
+    return replace(arm, calibration=variant.method, calibration_windows=count)
+
+
+def _asked(variants: list[Variant], share: float) -> list[Variant]:
+    """Return the calibrations of an arm: of fewer labels none and the first."""
+    return variants if share == 1.0 else variants[:2]
+
+
+def _answers(
+    task: FoldTask,
+    arm: Arm,
+    by_name: dict[str, CrissCrossEncoder],
+    rows: Ints,
+    variants: list[Variant] | None,
+) -> Iterator[tuple[Arm, pd.DataFrame]]:
+    """Train a model of encoders, and yield its answers by calibration."""
+    encoders = {name: by_name[name] for name in arm.modalities}
+    if variants is None:
+        yield arm, _tune(task, arm, encoders, rows)
+        return
+    for variant in _asked(variants, arm.share):
+        whole = to_rows(task, variant.whole, arm.modalities)
+        model = _train(task, _named(task, arm, variant, ALL), encoders, rows, whole)
+        for count, values in variant.test.items():
+            test = to_rows(task, values, arm.modalities, test=True)
+            answer = predict_encoded(model, test).set_index("window")
+            yield _named(task, arm, variant, count), answer
+
+
+def _embeddings(task: FoldTask, encoders: dict[str, CrissCrossEncoder]) -> list[Variant]:
+    """Encode all windows once, and return their vectors by calibration."""
+    source = embedding_source(task, encoders, task.shards, task.members)
+    other = source
+    if task.calibrating is not None:
+        other = embedding_source(task, encoders, task.calibrating.shards, task.calibrating.windows)
+    return _variants(task, source, other, tuple(encoders))
+
+
+def _features(task: FoldTask) -> list[Variant]:
+    """Return the plain features of all windows by calibration."""
+    n_epochs = task.labels.target.n_epochs
+    source = feature_source(task.shards, task.members, task.features, n_epochs)
+    other, held = source, task.calibrating
+    if held is not None:
+        other = feature_source(held.shards, held.windows, held.features, n_epochs)
+    return _variants(task, source, other, tuple(task.features))
+
+
+def _variants(
+    task: FoldTask, source: Source, other: Source, modalities: tuple[str, ...]
+) -> list[Variant]:
+    config = task.config
+    calibrated = config.protocol == "calibrated"
+    return variants_of(
+        source, other, task.tested, modalities,
+        config.calibration.methods if calibrated else (), config.calibration.windows,
+        config.seed + task.repeat, task.n_epochs,
+    )  # fmt: skip
 
 
 def _tune(
-    task: FoldTask,
-    arm: tuple[str, ...],
-    weights: str,
-    encoders: dict[str, CrissCrossEncoder],
-    rows: NDArray[np.int64],
-    share: float,
+    task: FoldTask, arm: Arm, encoders: dict[str, CrissCrossEncoder], rows: Ints
 ) -> pd.DataFrame:
-    """Train on `rows`, with as many steps as all training windows would make; predict the test."""
+    """Train on the signals of `rows`, and predict the test."""
+    model = _train(task, arm, encoders, rows, None)
+    where = _where(task, task.split.test)
+    answer = predict(model, task.shards, where=where, device=task.device).set_index("window")
+    if task.config.per == "window":
+        return answer
+    return mean_answers(answer, task.members, task.windows["window"].to_numpy(np.int64))
+
+
+def _train(
+    task: FoldTask,
+    arm: Arm,
+    encoders: dict[str, CrissCrossEncoder],
+    rows: Ints,
+    vectors: Encoded | None,
+) -> FusionClassifier:
+    """Train on `rows`, with as many steps as all training windows would make."""
     import pandas as pd
 
     config, labels = task.config, task.labels
     base = config.finetune
-    epochs = same_steps(base.epochs, base.batch_size, len(task.split.train), len(rows))
+    train, few = (
+        len(some) if vectors is not None else len(task.windows_of(some))
+        for some in (task.split.train, rows)
+    )
+    epochs = same_steps(base.epochs, base.batch_size, train, few)
     settings = replace(base, seed=config.seed + task.repeat, epochs=epochs)
     torch.manual_seed(settings.seed)
     model = build(
         copy.deepcopy(encoders), labels.n_outputs, settings, kind=labels.target.kind,
         n_epochs=labels.target.n_epochs,
     )  # fmt: skip
-    train, test = (_where(task.windows.iloc[some]) for some in (rows, task.split.test))
+    own = None if vectors is None else _of_rows(task, vectors, rows)
     history = fit(
-        model, task.shards, settings, config.label, classes=labels.classes or None, where=train,
-        selection=_selection(task), device=task.device,
+        model, task.shards, settings, config.label, classes=labels.classes or None,
+        where=_where(task, rows) if own is None else f"window in {own.windows.tolist()}",
+        selection=_selection(task, vectors), encoded=own, device=task.device,
     )  # fmt: skip
-    if share == 1.0:
-        name = f"finetune_{'+'.join(arm)}_{weights}_{task.repeat}_{task.fold}.csv"
+    if arm.share == 1.0:
+        of = "+".join(arm.modalities)
+        how = f"_{arm.calibration}" if arm.calibration else ""
+        name = f"finetune_{of}_{arm.weights}{how}_{task.repeat}_{task.fold}.csv"
         write_text(task.losses / name, pd.DataFrame(history).to_csv(index=False))
-    return predict(model, task.shards, where=test, device=task.device).set_index("window")
+    return model
 
 
-def _selection(task: FoldTask) -> Selection | None:
+def _selection(task: FoldTask, vectors: Encoded | None) -> Selection | None:
     """Return how the best epoch is chosen: by the main metric of the validation windows."""
-    if not len(task.split.validation):
+    rows, scoring = task.split.validation, task.scoring
+    if not len(rows):
         return None
-    windows, scoring = task.windows.iloc[task.split.validation], task.scoring
+    windows = task.windows.iloc[rows]
     alone = replace(scoring, metrics=(scoring.main,))
 
     def figure(answers: pd.DataFrame) -> float:
-        rows = _truth(task, windows, answers.set_index("window"))
-        return score(rows, alone)[scoring.main]
+        answers = answers.set_index("window")
+        if task.config.per == "record" and vectors is None:
+            numbers = task.windows["window"].to_numpy(np.int64)
+            answers = mean_answers(answers, task.members, numbers)
+        return score(truth_of(task, windows, answers), alone)[scoring.main]
 
-    return Selection(_where(windows), scoring.main, figure, scoring.main in LOWER)
-
-
-def _regress(task: FoldTask, arm: tuple[str, ...], rows: NDArray[np.int64]) -> pd.DataFrame:
-    """Fit the baseline to the features of `rows`; of a sequence epoch by epoch."""
-    import pandas as pd
-
-    n = task.labels.target.n_epochs or 1
-    inputs = np.concatenate([task.features[name].to_numpy(float) for name in arm], axis=1)
-    train, test = ((some[:, None] * n + np.arange(n)).ravel() for some in (rows, task.split.test))
-    windows = task.windows["window"].to_numpy(np.int64)
-    truth = task.labels.truth[windows[rows]]
-    truth = truth.reshape(len(train), *truth.shape[2:]) if n > 1 else truth
-    people = np.repeat(task.windows["subject"].to_numpy(object)[rows], n)
-    known = is_known(truth, task.labels.target.kind)
-    answers = baseline.answer(
-        task.labels.target.kind, inputs[train[known]], truth[known], people[known], inputs[test],
-        task.labels.n_outputs,
-    )  # fmt: skip
-    names = ["predicted"]
-    if task.labels.target.kind != "number":
-        names = [f"p_{code}" for code in range(task.labels.n_outputs)]
-    index = pd.Index(np.repeat(windows[task.split.test], n), name="window")
-    found = pd.DataFrame(answers, index=index, columns=names)
-    if task.labels.target.is_sequence:
-        found.insert(0, "epoch", np.tile(np.arange(n), len(task.split.test)))
-    return found
+    own = None if vectors is None else _of_rows(task, vectors, rows)
+    where = _where(task, rows)
+    return Selection(where, scoring.main, figure, scoring.main in LOWER, own)
 
 
-def _where(windows: pd.DataFrame) -> str:
-    return f"window in {windows['window'].tolist()}"
+def _of_rows(task: FoldTask, vectors: Encoded, rows: Ints) -> Encoded:
+    """Take some rows of all of a fold."""
+    places = torch.from_numpy(spread(rows, task.n_epochs))
+    return Encoded(
+        {name: held[places] for name, held in vectors.features.items()},
+        {name: held[places] for name, held in vectors.present.items()},
+        vectors.windows[torch.from_numpy(rows)],
+        vectors.pooled,
+    )
 
 
-def _rows(
-    task: FoldTask, arm: tuple[str, ...], weights: str, share: float, answer: pd.DataFrame
-) -> pd.DataFrame:
-    """Put the names of the arm before the truth and the answers."""
-    rows = _truth(task, task.windows.iloc[task.split.test], answer)
-    rows.insert(0, "label_share", share)
-    rows.insert(0, "weights", weights)
-    rows.insert(0, "modalities", "+".join(arm))
-    rows.insert(0, "fold", task.fold)
-    rows.insert(0, "repeat", task.repeat)
-    return rows
-
-
-def _truth(task: FoldTask, windows: pd.DataFrame, answer: pd.DataFrame) -> pd.DataFrame:
-    """Return windows, or their epochs that have a label, with the truth and the answers."""
-    target, labels = task.labels.target, task.labels
-    names = ["window", "corpus", "record_id", "subject_id", "start_s", "subject"]
-    truth = labels.truth[windows["window"]]
-    n = target.n_epochs or 1
-    rows = windows[names].loc[windows.index.repeat(n)].reset_index(drop=True)
-    if target.is_sequence:
-        truth = truth.reshape(len(rows), *truth.shape[2:])
-        rows["epoch"] = np.tile(np.arange(n), len(windows))
-        rows["start_s"] += rows["epoch"] * task.scoring.length_s
-        answer = answer.drop(columns="epoch")
-    for name, column in _truth_columns(truth, target.kind).items():
-        rows[name] = column
-    answers = answer.loc[windows["window"]].reset_index(drop=True)
-    rows = rows.join(answers)
-    return rows[is_known(truth, target.kind)].reset_index(drop=True)
-
-
-def _truth_columns(truth: NDArray[Any], kind: str) -> dict[str, NDArray[Any]]:
-    if kind == "class":
-        return {"code": truth}
-    if kind == "number":
-        return {"value": truth}
-    return {f"y_{code}": column for code, column in enumerate(truth.T)}
+def _where(task: FoldTask, rows: Ints) -> str:
+    return f"window in {task.windows_of(rows)}"

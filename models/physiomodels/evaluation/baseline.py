@@ -1,4 +1,4 @@
-"""The plain baseline: regression on band power and heart rate of the same windows."""
+"""The plain features: band power and heart rate of the same windows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physiomodels.training.data import by_epoch, open_stream
-from physiomodels.training.kinds import NOT_STATED
+from physiomodels.training.encode import Change
 from physioprep.shards import open_shards
 
 if TYPE_CHECKING:
@@ -24,13 +24,8 @@ Floats = NDArray[np.float64]
 BANDS = {"delta": (1, 4), "theta": (4, 8), "alpha": (8, 13), "beta": (13, 30), "gamma": (30, 45)}
 #: Signals that have features.
 MODALITIES = ("eeg", "ecg", "ppg")
-#: Strengths of the regularisation to choose from, inside the training windows.
-STRENGTHS = (1e-3, 1e-2, 1e-1)
-#: Penalties of ridge regression to choose from.
-PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 #: Epochs up to this length are parts of one beat: they have no heart rate, s.
 _WITHIN_A_BEAT_S = 0.1
-_WITHOUT_CHOICE = 1e-2  # where too few labels are left for a choice
 
 
 def band_power(signal: NDArray[Any], rate_hz: float) -> dict[str, float]:
@@ -175,6 +170,7 @@ def features(
     modality: str,
     where: str | None = None,
     n_epochs: int | None = None,
+    change: Change | None = None,
 ) -> pd.DataFrame:
     """Compute the features of all windows of shards.
 
@@ -190,6 +186,8 @@ def features(
         Query on the window manifest.
     n_epochs : int, optional
         Epochs of a window that have features of their own.
+    change : callable, optional
+        Of the signals, before their features.
 
     Returns
     -------
@@ -206,7 +204,8 @@ def features(
     length_s = held.n_samples / held.rate_hz / (n_epochs or 1)
     of_waves = modality == "ecg" and n_epochs is not None and length_s <= _WITHIN_A_BEAT_S
     for batch in open_stream(opened, [modality], 64, where=where, shuffle=False):
-        cut = by_epoch(batch, [modality], None if of_waves else n_epochs)
+        signals = batch if change is None else change(batch)
+        cut = by_epoch(signals, [modality], None if of_waves else n_epochs)
         present = cut[f"present_{modality}"].numpy()
         for n, signal in enumerate(cut[modality].numpy()):
             if of_waves:
@@ -224,150 +223,3 @@ def features(
                 rows.append(heart_rate(signal[lead], held.rate_hz, modality))
         numbers.append(np.repeat(batch["index"].numpy(), n_epochs or 1))
     return pd.DataFrame(rows, index=np.concatenate(numbers))
-
-
-def answer(
-    kind: str,
-    train: Floats,
-    truth: NDArray[Any],
-    subjects: NDArray[np.object_],
-    test: Floats,
-    n_outputs: int,
-) -> Floats:
-    """Fit the baseline of a kind of target, and answer the test windows.
-
-    Parameters
-    ----------
-    kind : {"class", "classes", "number"}
-        One class by `logistic`; several by one `logistic` each, against all windows that state its
-        absence; a number by `ridge`.
-    train : ndarray of float64, shape (window, feature)
-        Features of the training windows; NaN where missing.
-    truth : ndarray, shape (window,) or (window, class)
-        Of the training windows: codes, flags (255 not stated) or numbers.
-    subjects : ndarray of str, shape (window,)
-        Of the training windows.
-    test : ndarray of float64, shape (window, feature)
-        Features of the test windows.
-    n_outputs : int
-        Columns of the result.
-
-    Returns
-    -------
-    ndarray of float64, shape (window, output)
-        Probabilities, or numbers. A class that all training windows have, or none, has that
-        share.
-    """
-    if kind == "class":
-        return logistic(train, truth, subjects, test, n_outputs)
-    if kind == "number":
-        return ridge(train, truth.astype(np.float64), subjects, test)[:, None]
-    found = np.zeros((len(test), n_outputs))
-    for code in range(n_outputs):
-        stated = truth[:, code] != NOT_STATED
-        flags = truth[stated, code].astype(np.int64)
-        if len(np.unique(flags)) < 2:
-            found[:, code] = flags[0] if len(flags) else 0.0
-        else:
-            alone = logistic(train[stated], flags, subjects[stated], test, 2)
-            found[:, code] = alone[:, 1]
-    return found
-
-
-def ridge(train: Floats, truth: Floats, subjects: NDArray[np.object_], test: Floats) -> Floats:
-    """Fit ridge regression and predict the test windows.
-
-    Missing values are replaced by the training median, features are standardised. The strength of
-    the penalty is chosen by cross-validation over the training subjects, where there are at least
-    two; else it is 1.
-
-    Parameters
-    ----------
-    train, truth, subjects, test
-        As for `answer`; `truth` are numbers.
-
-    Returns
-    -------
-    ndarray of float64, shape (window,)
-    """
-    from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import Ridge
-    from sklearn.model_selection import GridSearchCV, GroupKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    model: Any = make_pipeline(
-        SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), Ridge(1.0)
-    )
-    people = subjects.astype(str)
-    n_people = len(np.unique(people))
-    if n_people > 1:
-        folds = list(GroupKFold(min(3, n_people)).split(train, truth, people))
-        grid = {"ridge__alpha": PENALTIES}
-        model = GridSearchCV(model, grid, scoring="neg_mean_squared_error", cv=folds)
-    with threadpool_limits(1):
-        model.fit(train, truth)
-    return np.asarray(model.predict(test), np.float64)
-
-
-def logistic(
-    train: NDArray[np.float64],
-    labels: NDArray[np.int64],
-    subjects: NDArray[np.object_],
-    test: NDArray[np.float64],
-    n_classes: int,
-) -> NDArray[np.float64]:
-    """Fit logistic regression and return class probabilities of the test windows.
-
-    Missing values are replaced by the training median, features are standardised, and classes have
-    equal weight. The strength of the L2 penalty is chosen by cross-validation over the training
-    subjects, where at least two folds of three have every class on both sides; else it is 1e-2.
-
-    Parameters
-    ----------
-    train : ndarray of float64, shape (window, feature)
-        Features of the training windows; NaN where missing.
-    labels : ndarray of int64, shape (window,)
-        Codes of the training windows.
-    subjects : ndarray of str, shape (window,)
-        Of the training windows.
-    test : ndarray of float64, shape (window, feature)
-        Features of the test windows.
-    n_classes : int
-        Columns of the result.
-
-    Returns
-    -------
-    ndarray of float64, shape (window, class)
-        Probabilities; 0 for a class that has no training window.
-    """
-    from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV, GroupKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-    from threadpoolctl import threadpool_limits
-
-    pipeline = make_pipeline(
-        SimpleImputer(strategy="median", keep_empty_features=True),  # one that no window has
-        StandardScaler(),
-        LogisticRegression(class_weight="balanced", max_iter=10_000),
-    )
-    people = subjects.astype(str)
-    n_people, n_known = len(np.unique(people)), len(np.unique(labels))
-    folds = []
-    if n_people > 1:
-        splits = GroupKFold(min(3, n_people)).split(train, labels, people)
-        folds = [
-            split for split in splits if all(len(np.unique(labels[s])) == n_known for s in split)
-        ]
-    model: Any = pipeline.set_params(logisticregression__C=_WITHOUT_CHOICE)
-    if len(folds) > 1:
-        grid = {"logisticregression__C": STRENGTHS}
-        model = GridSearchCV(pipeline, grid, scoring="neg_log_loss", cv=folds)
-    with threadpool_limits(1):  # threads cost more than they gain on so little
-        model.fit(train, labels)
-    answer = np.zeros((len(test), n_classes))
-    answer[:, model.classes_] = model.predict_proba(test)
-    return answer

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from physiomodels.config import EvaluateConfig
 from physiomodels.evaluation.arms import arms_of
 from physiomodels.evaluation.fold import is_pretrained
-from physiomodels.evaluation.job import distinct_pretrainings, write_job
+from physiomodels.evaluation.job import distinct_pretrainings, feature_tasks, write_job
 from physiomodels.evaluation.plan import Plan, digest, make_plan
 from physiomodels.evaluation.results import Evaluation, are_written, load_results, write_results
 from physiomodels.evaluation.work import PART, fold_file, is_kept, working_folder
@@ -42,6 +42,7 @@ def evaluate(
     config: EvaluateConfig | None = None,
     *,
     pretrain_shards: str | Path | Shards | None = None,
+    calibration_shards: str | Path | Shards | None = None,
     weights: Mapping[str, str | Path] | None = None,
     cache: str | Path | None = None,
     simulated: bool = False,
@@ -68,6 +69,9 @@ def evaluate(
     pretrain_shards : path-like or Shards, optional
         Windows to pretrain on, labelled or not; by default `shards`. Test subjects' windows are
         left out fold by fold.
+    calibration_shards : path-like or Shards, optional
+        Windows that calibrate under the protocol "calibrated" (a baseline, say): of the same
+        people, none of them evaluated. By default those that are evaluated.
     weights : mapping of str to path-like, optional
         By modality: an encoder made elsewhere (a folder of `physiomodels.pretrain`, or published
         CBraMod weights) to use as "pretrained" in every fold. Refused where its run card names a
@@ -109,9 +113,9 @@ def evaluate(
     """
     runs = [("", config or EvaluateConfig())]
     (found,) = evaluate_all(
-        shards, out, runs, pretrain_shards=pretrain_shards, weights=weights, cache=cache,
-        simulated=simulated, scheduler=scheduler, workers=workers, device=device,
-        overwrite=overwrite, progress=progress, announce=announce,
+        shards, out, runs, pretrain_shards=pretrain_shards, calibration_shards=calibration_shards,
+        weights=weights, cache=cache, simulated=simulated, scheduler=scheduler, workers=workers,
+        device=device, overwrite=overwrite, progress=progress, announce=announce,
     )  # fmt: skip
     return found
 
@@ -122,6 +126,7 @@ def evaluate_all(
     runs: Sequence[tuple[str, EvaluateConfig]],
     *,
     pretrain_shards: str | Path | Shards | None = None,
+    calibration_shards: str | Path | Shards | None = None,
     weights: Mapping[str, str | Path] | None = None,
     cache: str | Path | None = None,
     simulated: bool = False,
@@ -140,9 +145,9 @@ def evaluate_all(
         As for `evaluate`.
     runs : sequence of (str, EvaluateConfig)
         Each with the folder of its results inside `out`.
-    pretrain_shards, weights, cache, simulated, scheduler, workers, device, overwrite, progress
+    pretrain_shards, calibration_shards, weights, cache, simulated, scheduler, workers, device
         As for `evaluate`.
-    announce
+    overwrite, progress, announce
         As for `evaluate`.
 
     Returns
@@ -158,23 +163,27 @@ def evaluate_all(
     started = time.perf_counter()
     opened = open_shards(shards)
     more = opened if pretrain_shards is None else open_shards(pretrain_shards)
+    own = None if calibration_shards is None else open_shards(calibration_shards)
     target = named(out, ModelError).absolute()
     inputs = [opened.path, more.path, *(weights or {}).values()]
+    inputs += [] if own is None else [own.path]
     check_output(
         target, RESULTS, overwrite=True, replaces=overwrite, inputs=inputs, error=ModelError
     )
     sources = {name: str(Path(path).resolve()) for name, path in (weights or {}).items()}
     plans = [
-        make_plan(opened, more, _with_full_labels(opened, config), sources, name)
+        make_plan(opened, more, _with_full_labels(opened, config), sources, name, own)
         for name, config in runs
     ]
     scheduler = _scheduler(plans, scheduler, workers, device)
     device = choose_device(device, alone=scheduler == "sync")
-    plan_sha256 = digest(plans, opened, more, simulated=simulated, device=device)
+    plan_sha256 = digest(
+        plans, opened, more, simulated=simulated, device=device, calibration_shards=own
+    )
     with working_folder(target, plan_sha256, overwrite=overwrite) as (work, held):
         if work is not None:
             kept = (work / "cache" if cache is None else Path(cache)).resolve()
-            job = write_job(work, plans, opened, more, kept, device)
+            job = write_job(work, plans, opened, more, kept, device, own)
             _run(job, plans, work, kept, scheduler, workers, progress, announce, held)
             for number, plan in enumerate(plans):
                 folder = work / PART / plan.name
@@ -225,7 +234,7 @@ def _run(
 ) -> None:
     """Run what is not done yet: first encoders and features, then the folds."""
     names = list(distinct_pretrainings(plans))
-    files = sorted({file for plan in plans for file in plan.features.values()})
+    files = [task[0] for task in feature_tasks(plans)]
     folds = [(n, *fold) for n, plan in enumerate(plans) for fold in plan.folds]
     to_prepare = [
         ("pretraining", n) for n, name in enumerate(names) if not is_pretrained(cache / name)

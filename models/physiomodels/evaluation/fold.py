@@ -14,9 +14,10 @@ from typing import Any
 
 import torch
 
-from physiomodels.evaluation.arms import FoldTask, predict_fold
+from physiomodels.evaluation.arms import predict_fold
 from physiomodels.evaluation.baseline import features as features_of
-from physiomodels.evaluation.job import read_job
+from physiomodels.evaluation.job import Evaluated, Job, read_job
+from physiomodels.evaluation.task import Calibrating, FoldTask
 from physiomodels.evaluation.work import fold_file, is_kept, keep_table
 from physiomodels.model.weights import damage_of
 from physiomodels.training.checkpoint import CHECKPOINT, damage_of_checkpoint
@@ -47,9 +48,11 @@ def prepare(job: Mapping[str, Any], item: tuple[str, int]) -> None:
     held = read_job(job)
     kind, number = item
     if kind == "features":
-        file, modality, where, n_epochs = held.features[number]
+        file, modality, where, n_epochs, calibrates = held.features[number]
         if not is_kept(held.cache / file):
-            table = features_of(held.shards, modality, where, n_epochs)
+            shards = held.calibration_shards if calibrates else held.shards
+            assert shards is not None
+            table = features_of(shards, modality, where, n_epochs)
             keep_table(held.cache / file, table)
         return
     run = held.pretrainings[number]
@@ -95,6 +98,7 @@ def run_fold(job: Mapping[str, Any], item: tuple[int, int, int]) -> None:
     held = read_job(job)
     evaluated = held.evaluations[number]
     windows, split = evaluated.split(repeat, fold)
+    members = evaluated.members()
     kept = fold_file(held.work, number, repeat, fold)
     task = FoldTask(
         shards=held.shards,
@@ -107,17 +111,33 @@ def run_fold(job: Mapping[str, Any], item: tuple[int, int, int]) -> None:
         repeat=repeat,
         fold=fold,
         windows=windows,
+        members=members,
         split=split,
         encoders=evaluated.encoders[f"{repeat}-{fold}"],
         features={
-            name: pd.read_parquet(file).loc[windows["window"]]
+            name: pd.read_parquet(file).loc[members["window"].unique()]
             for name, file in evaluated.features.items()
         },
         device=held.device,
+        calibrating=_calibrating(held, evaluated),
     )
     make_folders(task.losses)
     with _on_one_thread():
         keep_table(kept, predict_fold(task))
+
+
+def _calibrating(held: Job, evaluated: Evaluated) -> Calibrating | None:
+    """Return the windows of other shards that calibrate, with their features."""
+    import pandas as pd
+
+    windows = evaluated.calibration_windows()
+    if windows is None or held.calibration_shards is None:
+        return None
+    features = {
+        name: pd.read_parquet(file).loc[windows["window"]]
+        for name, file in evaluated.calibrating.items()
+    }
+    return Calibrating(held.calibration_shards, windows, features)
 
 
 @contextmanager

@@ -38,6 +38,7 @@ def write_job(
     pretrain_shards: Shards,
     cache: Path,
     device: str,
+    calibration_shards: Shards | None = None,
 ) -> dict[str, Any]:
     """Write the input of the tasks, as plain data.
 
@@ -53,6 +54,8 @@ def write_job(
         Folder of encoders and features.
     device : str
         Where tasks run their models.
+    calibration_shards : Shards, optional
+        Windows that calibrate.
 
     Returns
     -------
@@ -69,18 +72,16 @@ def write_job(
         "device": device,
         "torch": version("torch"),
         "pretrainings": [[one.name, as_dict(one.config), one.where] for one in distinct],
-        "features": sorted(
-            {
-                (file, name, plan.config.where, plan.labels.target.n_epochs)
-                for plan in plans
-                for name, file in plan.features.items()
-            }
-        ),
+        "calibration_shards": calibration_shards and str(calibration_shards.home),
+        "features": feature_tasks(plans),
         "evaluations": [
             {
                 "config": as_dict(plan.config),
                 "scoring": asdict(plan.scoring),
                 "features": {name: str(cache / file) for name, file in plan.features.items()},
+                "calibrating": {
+                    name: str(cache / file) for name, file in plan.calibrating_features.items()
+                },
                 "encoders": {
                     f"{repeat}-{fold}": _encoders(plan, cache, repeat, fold)
                     for repeat, fold in plan.folds
@@ -92,9 +93,36 @@ def write_job(
     for number, plan in enumerate(plans):
         _write_table(tasks / f"windows-{number}.parquet", plan.windows[_COLUMNS])
         _write_table(tasks / f"folds-{number}.parquet", _fold_table(plan.folds))
+        _write_table(tasks / f"members-{number}.parquet", plan.members)
+        if plan.calibrating is not None:
+            _write_table(tasks / f"calibrating-{number}.parquet", plan.calibrating)
     text = json.dumps(content)
     write_text(work / _JOB, text)
     return {"folder": str(work.resolve()), "sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def feature_tasks(plans: Sequence[Plan]) -> list[tuple[str, str, str | None, int | None, bool]]:
+    """List the tables of features that evaluations need.
+
+    Parameters
+    ----------
+    plans : sequence of Plan
+        Evaluations.
+
+    Returns
+    -------
+    list of (str, str, str or None, int or None, bool)
+        File, modality, query on the windows, epochs per window, and whether they are of the
+        windows that calibrate; in order of the files.
+    """
+    found = {}
+    for plan in plans:
+        n_epochs = plan.labels.target.n_epochs
+        for name, file in plan.features.items():
+            found[file] = (file, name, plan.config.where, n_epochs, False)
+        for name, file in plan.calibrating_features.items():
+            found.setdefault(file, (file, name, None, n_epochs, True))
+    return [found[file] for file in sorted(found)]
 
 
 def distinct_pretrainings(plans: Sequence[Plan]) -> dict[str, Pretraining]:
@@ -149,10 +177,13 @@ class Job:
         Where models run.
     pretrainings : tuple of Pretraining
         By number.
-    features : tuple of (str, str, str or None, int or None)
-        File, modality, query on the windows, epochs per window; by number.
+    features : tuple of (str, str, str or None, int or None, bool)
+        File, modality, query on the windows, epochs per window, and whether of windows that
+        calibrate; by number.
     evaluations : tuple of Evaluated
         By number.
+    calibration_shards : Shards or None
+        Windows that calibrate.
     """
 
     work: Path
@@ -161,8 +192,9 @@ class Job:
     pretrain_shards: Shards
     device: str
     pretrainings: tuple[Pretraining, ...]
-    features: tuple[tuple[str, str, str | None, int | None], ...]
+    features: tuple[tuple[str, str, str | None, int | None, bool], ...]
     evaluations: tuple[Evaluated, ...]
+    calibration_shards: Shards | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +211,8 @@ class Evaluated:
         By ``repeat-fold`` and modality: the pretrained encoder's path.
     features : dict of str to str
         By modality: file of the baseline's features.
+    calibrating : dict of str to str
+        The same of windows of other shards that calibrate.
     tables : (Path, Path)
         Windows and folds.
     """
@@ -187,7 +221,29 @@ class Evaluated:
     scoring: Scoring
     encoders: dict[str, dict[str, str]]
     features: dict[str, str]
+    calibrating: dict[str, str]
     tables: tuple[Path, Path]
+
+    def members(self) -> pd.DataFrame:
+        """Return the windows that belong to each row that is answered.
+
+        Returns
+        -------
+        pandas.DataFrame
+        """
+        path = self.tables[0]
+        return _read_table(path.with_name(path.name.replace("windows", "members")))
+
+    def calibration_windows(self) -> pd.DataFrame | None:
+        """Return the windows of other shards that calibrate.
+
+        Returns
+        -------
+        pandas.DataFrame or None
+        """
+        path = self.tables[0]
+        path = path.with_name(path.name.replace("windows", "calibrating"))
+        return _read_table(path) if path.is_file() else None
 
     def split(self, repeat: int, fold: int) -> tuple[pd.DataFrame, Fold]:
         """Return the windows and one fold's rows of them.
@@ -254,7 +310,7 @@ def _read_job(folder: str, sha256: str) -> Job:
             Pretraining(name, load_config(PretrainConfig, config), where)
             for name, config, where in content["pretrainings"]
         ),
-        features=tuple((f, name, where, n) for f, name, where, n in content["features"]),
+        features=tuple((f, name, where, n, c) for f, name, where, n, c in content["features"]),
         evaluations=tuple(
             Evaluated(
                 config=load_config(EvaluateConfig, one["config"]),
@@ -264,10 +320,13 @@ def _read_job(folder: str, sha256: str) -> Job:
                 ),
                 encoders=one["encoders"],
                 features=one["features"],
+                calibrating=one["calibrating"],
                 tables=(tasks / f"windows-{n}.parquet", tasks / f"folds-{n}.parquet"),
             )
             for n, one in enumerate(content["evaluations"])
         ),
+        calibration_shards=content["calibration_shards"]
+        and open_shards(content["calibration_shards"]),
     )
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physiomodels.evaluation.result_table import metric_name
+from physiomodels.evaluation.names import metric_name
 from physioprep.pictures import save_picture
 
-_COLOURS = {"pretrained": "#1f5a92", "random": "0.55", "features": "#c1762d"}
+_COLOURS = {"pretrained": "#1f5a92", "random": "0.55", "features": "#c1762d", "boosted": "#4d7f46"}
 
 
 def label_order(

@@ -15,11 +15,19 @@ import numpy as np
 
 from physiomodels.config import EvaluateConfig, PretrainConfig, as_dict
 from physiomodels.evaluation.baseline import MODALITIES
+from physiomodels.evaluation.calibration import METHODS
 from physiomodels.evaluation.protocol import Fold, meaning
-from physiomodels.evaluation.windows import choose_windows, folds_of, outside, unit_of
-from physiomodels.metrics.choice import Scoring, choose_metrics
-from physiomodels.metrics.spans import METRICS as SPANS
-from physiomodels.metrics.waves import METRICS as WAVES
+from physiomodels.evaluation.rows import PER, rows_of
+from physiomodels.evaluation.scoring import scoring_of
+from physiomodels.evaluation.vectors import has_vectors
+from physiomodels.evaluation.windows import (
+    calibration_windows,
+    choose_windows,
+    folds_of,
+    outside,
+    unit_of,
+)
+from physiomodels.metrics.choice import Scoring
 from physiomodels.training.classifier import load_encoder, weights_files
 from physiomodels.training.data import check_fit
 from physiomodels.training.labels import Labels
@@ -87,6 +95,12 @@ class Plan:
         By modality: file of the baseline's features.
     protocol_means : str
         What the protocol means on these shards.
+    members : pandas.DataFrame
+        Windows that belong to each row of `windows`: `physiomodels.evaluation.rows.MEMBERS`.
+    calibrating : pandas.DataFrame or None
+        Windows of other shards that calibrate.
+    calibrating_features : dict of str to str
+        By modality: file of their features.
     """
 
     name: str
@@ -101,6 +115,9 @@ class Plan:
     provenance: list[dict[str, Any]]
     features: dict[str, str]
     protocol_means: str
+    members: pd.DataFrame
+    calibrating: pd.DataFrame | None
+    calibrating_features: dict[str, str]
 
 
 def make_plan(
@@ -109,6 +126,7 @@ def make_plan(
     config: EvaluateConfig,
     sources: Mapping[str, str],
     name: str = "",
+    calibration_shards: Shards | None = None,
 ) -> Plan:
     """Lay out one evaluation.
 
@@ -122,6 +140,8 @@ def make_plan(
         By modality: an encoder made elsewhere.
     name : str
         Folder of its results.
+    calibration_shards : Shards, optional
+        Windows that calibrate, of the protocol "calibrated".
 
     Returns
     -------
@@ -133,9 +153,16 @@ def make_plan(
         If shards, label, protocol and weights do not fit together.
     """
     _check(config)
-    windows, labels = choose_windows(shards, config)
-    scoring = _scoring(shards, config, labels)
-    _check_fit(shards, pretrain_shards, config, sources, labels.target.n_epochs)
+    chosen, labels = choose_windows(shards, config)
+    windows, members = rows_of(chosen, labels, config.per)
+    if config.protocol != "calibrated":
+        calibration_shards = None
+    calibrating = None
+    if calibration_shards is not None:
+        calibrating = calibration_windows(shards, calibration_shards, chosen, config)
+    n_epochs = labels.target.n_epochs
+    scoring = scoring_of(shards, config, labels)
+    _check_fit(shards, pretrain_shards, calibration_shards, config, sources, n_epochs)
     unit = unit_of(config.protocol, windows)
     folds = folds_of(windows, config)
     provenance = [_provenance(name, Path(path), windows) for name, path in sources.items()]
@@ -152,13 +179,24 @@ def make_plan(
         ),
         sources=dict(sources),
         provenance=provenance,
-        features=_feature_files(shards, config, labels.target.n_epochs),
-        protocol_means=meaning(config.protocol, shards.attrs),
+        features=_feature_files(shards, config, config.where, n_epochs),
+        protocol_means=meaning(config, shards.attrs, elsewhere=calibrating is not None),
+        members=members,
+        calibrating=calibrating,
+        calibrating_features={}
+        if calibration_shards is None
+        else _feature_files(calibration_shards, config, None, n_epochs),
     )
 
 
 def digest(
-    plans: Sequence[Plan], shards: Shards, pretrain_shards: Shards, *, simulated: bool, device: str
+    plans: Sequence[Plan],
+    shards: Shards,
+    pretrain_shards: Shards,
+    *,
+    simulated: bool,
+    device: str,
+    calibration_shards: Shards | None = None,
 ) -> str:
     """Return the hash of all that the results of evaluations depend on.
 
@@ -172,6 +210,8 @@ def digest(
         As for `physiomodels.evaluate`.
     device : str
         Another kind of device rounds in another way.
+    calibration_shards : Shards, optional
+        Also by their hash.
 
     Returns
     -------
@@ -184,7 +224,11 @@ def digest(
     }
     content = {
         "evaluations": [[plan.name, as_dict(plan.config)] for plan in plans],
-        "shards": [_identity(shards), _identity(pretrain_shards)],
+        "shards": [
+            _identity(one)
+            for one in (shards, pretrain_shards, calibration_shards)
+            if one is not None
+        ],
         "weights": weights,
         "simulated": simulated,
         "device": device.partition(":")[0],
@@ -201,79 +245,46 @@ def _check(config: EvaluateConfig) -> None:
     unknown = set(config.weights) - {"pretrained", "random"}
     if unknown:
         raise ModelError(f"weights are pretrained or random, not {', '.join(sorted(unknown))}")
+    if config.per not in PER:
+        raise ModelError(f"per {config.per!r}: one of {', '.join(PER)}")
+    _check_calibration(config)
     if not config.modalities:
         raise ModelError("the configuration names no modalities")
     if any(not 0 < share <= 1 for share in config.label_shares):
         raise ModelError(f"label_shares {config.label_shares}: each above 0 and at most 1")
 
 
-def _scoring(shards: Shards, config: EvaluateConfig, labels: Labels) -> Scoring:
-    classes, target = labels.classes, labels.target
-    if config.positive is not None and config.positive not in classes:
-        raise ModelError(f"positive {config.positive!r}: {config.label} is one of {classes}")
-    held = next(iter(shards.modalities.values()))
-    positive = classes.index(config.positive or classes[-1]) if classes else 0
-    metrics = choose_metrics(config.metrics, target.kind, classes, sequence=target.is_sequence)
-    events = None
-    if set(metrics) & set(SPANS) and target.name in shards.attrs.get("spans", ()):
-        events = _events(shards, target.name, classes[positive])
-    waves = _waves(shards, target.name, classes) if set(metrics) & set(WAVES) else None
-    return Scoring(
-        kind=target.kind,
-        classes=classes,
-        positive=positive,
-        metrics=metrics,
-        length_s=held.n_samples / held.rate_hz / (target.n_epochs or 1),
-        events=events,
-        waves=waves,
-    )
-
-
-def _waves(
-    shards: Shards, label: str, classes: Sequence[str]
-) -> dict[str, dict[str, list[tuple[float, float]]]]:
-    """Return the intervals of each class that has any."""
-    found = {}
-    if label in shards.attrs.get("spans", ()):
-        found = {name: _events(shards, label, name) for name in classes}
-    waves = {name: held for name, held in found.items() if held}
-    if not waves:
+def _check_calibration(config: EvaluateConfig) -> None:
+    if config.protocol != "calibrated":
+        return
+    methods = config.calibration.methods
+    if unknown := [name for name in methods if name not in METHODS]:
+        raise ModelError(f"calibration {unknown[0]!r}: one of {', '.join(METHODS)}")
+    if not methods or len(set(methods)) < len(methods):
+        raise ModelError(f"calibration methods {list(methods)}: at least one, each once")
+    if config.weights and not has_vectors(config.finetune):
         raise ModelError(
-            f"{shards.path}: {label} has no intervals, which the metrics of waves compare: shard "
-            "it with `spans: true`"
+            "protocol 'calibrated' calibrates embeddings of frozen encoders: mode frozen or probe, "
+            "one vector per window and signal (no attention over patches)"
         )
-    return waves
-
-
-def _events(shards: Shards, label: str, category: str) -> dict[str, list[tuple[float, float]]]:
-    """Return the intervals of a category by ``corpus/record``."""
-    spans = shards.spans(label)
-    table = shards.windows
-    names = (table["corpus"].astype(str) + "/" + table["record_id"].astype(str)).to_numpy(object)
-    name_of = dict(zip(shards.rows("record", 0, shards.n_windows).tolist(), names, strict=True))
-    found: dict[str, list[tuple[float, float]]] = {}
-    own = spans[spans["category"] == category]
-    columns = (own[name].tolist() for name in ("record", "start_s", "stop_s"))
-    for record, start, stop in zip(*columns, strict=True):
-        if record in name_of:  # else it has no window
-            found.setdefault(name_of[record], []).append((start, stop))
-    return found
 
 
 def _check_fit(
     shards: Shards,
     pretrain_shards: Shards,
+    calibration_shards: Shards | None,
     config: EvaluateConfig,
     sources: Mapping[str, str],
     n_epochs: int | None,
 ) -> None:
     for name in config.modalities:
+        size = _settings(config, name).encoder.patch_size if config.weights else 1
         if name in sources:
-            check_fit(shards, name, load_encoder(sources[name]).patch_size, None, n_epochs)
-            continue
-        size = _settings(config, name).encoder.patch_size
+            size = load_encoder(sources[name]).patch_size
         rate = check_fit(shards, name, size, None, n_epochs)
-        if "pretrained" in config.weights:
+        if calibration_shards is not None:
+            check_fit(calibration_shards, name, size, rate, epochs_of(calibration_shards.attrs))
+        if "pretrained" in config.weights and name not in sources:
             check_fit(pretrain_shards, name, size, rate, epochs_of(pretrain_shards.attrs))
 
 
@@ -337,11 +348,13 @@ def _pretrainings(
     return found
 
 
-def _feature_files(shards: Shards, config: EvaluateConfig, n_epochs: int | None) -> dict[str, str]:
+def _feature_files(
+    shards: Shards, config: EvaluateConfig, where: str | None, n_epochs: int | None
+) -> dict[str, str]:
     """Name the files of the baseline's features by what they hold."""
     if not config.baseline:
         return {}
-    of = f"{_identity(shards)}|{config.where}" + (f"|{n_epochs} epochs" if n_epochs else "")
+    of = f"{_identity(shards)}|{where}" + (f"|{n_epochs} epochs" if n_epochs else "")
     key = hashlib.sha256(of.encode()).hexdigest()[:16]
     names = [name for name in config.modalities if name in MODALITIES]
     return {name: f"features-{name}-{key}.parquet" for name in names}

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physiomodels.config import EvaluateConfig
+from physiomodels.evaluation.calibration import CALIBRATING, OWN, needs
 from physioprep.errors import ModelError
 from physioprep.shards.split_choice import form_of, parse_choice
 
@@ -19,6 +21,8 @@ Texts = NDArray[np.object_]
 PROTOCOLS = {
     "subject-grouped": "no subject is in training and test",
     "leave-one-subject-out": "each subject is tested by models that never met it",
+    "calibrated": "no subject is in training and test; windows of the person who is tested "
+    "calibrate, without labels",
     "within-subject": "windows of each subject are in training AND in test: says nothing of others",
     "record-grouped": "no record is in training and test; where a subject has several records, or "
     "subjects are unknown, the same person may be on both sides",
@@ -56,15 +60,17 @@ def grouped_by(protocol: str) -> str:
     return "record" if protocol == "record-grouped" else "subject"
 
 
-def meaning(protocol: str, attrs: Mapping[str, Any]) -> str:
+def meaning(config: EvaluateConfig, attrs: Mapping[str, Any], *, elsewhere: bool = False) -> str:
     """Return what a protocol means on some shards.
 
     Parameters
     ----------
-    protocol : str
-        One of `PROTOCOLS`.
+    config : EvaluateConfig
+        Its protocol.
     attrs : mapping
         Attributes of the shards.
+    elsewhere : bool
+        Whether other windows calibrate than those that are evaluated.
 
     Returns
     -------
@@ -72,9 +78,13 @@ def meaning(protocol: str, attrs: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> meaning("fixed", {"spec": {"split": [["train", 0.5], ["test", 0.5]]}})[:62]
+    >>> config = EvaluateConfig(protocol="fixed")
+    >>> meaning(config, {"spec": {"split": [["train", 0.5], ["test", 0.5]]}})[:62]
     'the split of the shards (shares of the subjects): trained on t'
     """
+    protocol = config.protocol
+    if protocol == "calibrated":
+        return needs(config.calibration.methods, CALIBRATING if elsewhere else OWN)
     if protocol != "fixed":
         return PROTOCOLS[protocol]
     choice = (attrs.get("spec") or {}).get("split")
@@ -136,7 +146,9 @@ def make_folds(subjects: Texts, labels: Ints, protocol: str, n_folds: int, seed:
         Whose window it is; of "record-grouped", its record.
     labels : ndarray of int64, shape (window,)
         Codes; each is spread evenly over the folds.
-    protocol : {"subject-grouped", "leave-one-subject-out", "within-subject", "record-grouped"}
+    protocol : str
+        "subject-grouped", "calibrated" (the same folds), "leave-one-subject-out",
+        "within-subject" or "record-grouped".
         "within-subject" is what most papers report: windows drawn at random, which lets a model
         recognise the person and the recording. It is here for comparison, under its own name.
         "record-grouped" is for corpora that do not identify subjects.

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-#: What metrics are called in tables and pictures; others by their own names.
-NAMES: Final = {
-    **{"auroc": "AUROC", "auprc": "AUPRC", "f1": "F1", "ece": "ECE", "kappa": "kappa"},
-    **{"macro_f1": "macro F1", "weighted_f1": "weighted F1", "f_max": "F-max", "r2": "R²"},
-    **{"challenge2021": "Challenge 2021", "rmse": "RMSE", "mae": "MAE", "pearson": "Pearson r"},
-    **{"event_f1": "event F1", "sample_f1": "sample F1", "false_alarms_per_hour": "false alarms/h"},
-}
+from physiomodels.evaluation.calibration_curve import curve_table
+from physiomodels.evaluation.headline import headline_of
+from physiomodels.evaluation.names import metric_name, signals_name
+
 #: Metrics of one class that are shown where the configuration names none.
 _SHOWN: Final = ("auroc", "balanced_accuracy", "f1", "auprc", "kappa", "ece")
 _SPREAD: Final = 3  # the first metrics are shown with their standard deviation, others without
@@ -31,7 +28,8 @@ def result_table(results: Sequence[Mapping[str, Any]], title: str) -> dict[str, 
     Returns
     -------
     dict
-        ``title``, ``columns``, ``rows`` (text) and ``caption``.
+        ``title``, ``columns``, ``rows`` (text) and ``caption``; ``headline``, lines to say first;
+        and ``more``, further tables: what fewer windows to calibrate on do.
     """
     results = [_with_metrics(one) for one in results]
     several = len(results) > 1
@@ -47,7 +45,7 @@ def result_table(results: Sequence[Mapping[str, Any]], title: str) -> dict[str, 
             rows.append(
                 [
                     *named,
-                    " + ".join(name.upper() for name in arm["modalities"]),
+                    signals_name(arm["modalities"]),
                     arm["weights"],
                     *(_figure(metrics.get(name), "sd_folds") for name in shown[:_SPREAD]),
                     *([metric_name(main)] if several_mains else []),
@@ -55,6 +53,19 @@ def result_table(results: Sequence[Mapping[str, Any]], title: str) -> dict[str, 
                     *(_figure(metrics.get(name), None) for name in shown[_SPREAD:]),
                 ]
             )
+        rows += [
+            [
+                *named,
+                signals_name(one["config"]["modalities"]),
+                f"published: {other['source']} (protocol: {other['protocol']})",
+                *(_target_figure(other, name) for name in shown[:_SPREAD]),
+                *([metric_name(main)] if several_mains else []),
+                "-",
+                *(_target_figure(other, name) for name in shown[_SPREAD:]),
+            ]
+            for other in one.get("config", {}).get("published", ())
+            if other["label"] == one["label"]
+        ]
     columns = ["signals", "weights", *map(metric_name, shown[:_SPREAD])]
     columns += ["main metric", "its 95 %"] if several_mains else [f"{metric_name(mains[0])} 95 %"]
     columns += map(metric_name, shown[_SPREAD:])
@@ -64,7 +75,22 @@ def result_table(results: Sequence[Mapping[str, Any]], title: str) -> dict[str, 
         "columns": (["target, protocol"] if several else []) + columns,
         "rows": rows,
         "caption": " ".join([_caption(results), *_leaks(results)]),
+        "headline": _headline(results, several),
+        "more": [
+            curve_table(one, f"{title}, {_target(one)}" if several else title)
+            for one in results
+            if one.get("calibration")
+        ],
     }
+
+
+def _headline(results: Sequence[Mapping[str, Any]], several: bool) -> list[str]:
+    """Say the differences between arms of each result."""
+    return [
+        f"{_target(one)}, {one['protocol']}: {line}" if several else line
+        for one in results
+        for line in headline_of(one)
+    ]
 
 
 def _leaks(results: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -75,26 +101,6 @@ def _leaks(results: Sequence[Mapping[str, Any]]) -> list[str]:
         if "split_leaks" in one  # older results do not say it
     )
     return list(said)
-
-
-def metric_name(metric: str) -> str:
-    """Return what a metric is called in tables and pictures.
-
-    Parameters
-    ----------
-    metric : str
-        Its key in ``results.json``.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> metric_name("auroc"), metric_name("balanced_accuracy")
-    ('AUROC', 'balanced accuracy')
-    """
-    return NAMES.get(metric, metric.replace("_", " "))
 
 
 def _with_metrics(result: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -120,6 +126,10 @@ def _figure(metric: Mapping[str, Any] | None, spread: str | None) -> str:
     return f"{metric['mean']:.3f}{of}"
 
 
+def _target_figure(published: Mapping[str, Any], metric: str) -> str:
+    return f"{published['value']:.4f}" if published["metric"] == metric else "-"
+
+
 def _short(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
@@ -139,11 +149,18 @@ def _caption(results: Sequence[Mapping[str, Any]]) -> str:
     kinds = {one.get("target", {}).get("kind") for one in results}
     models = ["ridge"] if "number" in kinds else []
     models += ["logistic"] if kinds - {"number"} else []
+    weights = {arm["weights"] for one in results for arm in one["arms"]}
+    of = " and on ".join(parts)
+    boosted = (
+        "; boosted: gradient boosting (scikit-learn) on the same" if "boosted" in weights else ""
+    )
+    summary = ", each as mean, deviation, least and most over a record's windows"
+    summary = summary if any(one.get("per") == "record" for one in results) else ""
     return (
         f"{protocols} {' '.join(sizes)}{of_classes} Mean ± standard deviation over all folds and "
         f"repeats; 95 % interval, by bootstrap over {groups}, of the {mains} of all folds' "
-        f"predictions together. features: {' or '.join(models)} regression on "
-        f"{' and on '.join(parts)}."
+        f"predictions together. features: {' or '.join(models)} regression on {of}{summary}"
+        f"{boosted}."
     )
 
 
@@ -152,7 +169,8 @@ def _size(result: Mapping[str, Any]) -> str:
     split, repeats = result.get("split"), result["repeats"]
     if not split:
         return (
-            f"{_people(result)}, {result['n_windows']} windows, {result['n_folds']} folds, "
+            f"{_people(result)}, {result['n_windows']} windows{_per(result)}, "
+            f"{result['n_folds']} folds, "
             f"{repeats} repeat(s), each with its own folds and seeds."
         )
     unit = result["grouped_by"]
@@ -166,13 +184,18 @@ def _size(result: Mapping[str, Any]) -> str:
     return f"{parts}; {repeats} repeat(s), each with its own seeds; {result['selection']}.{shared}"
 
 
+def _per(result: Mapping[str, Any]) -> str:
+    return " (one answer per record)" if result.get("per") == "record" else ""
+
+
 def _balances(results: Sequence[Mapping[str, Any]]) -> str:
     """Say how many windows, or epochs of sequences, each class has."""
     said: dict[str, dict[str, None]] = {}
     for one in results:
         if text := _balance(one):
             sequence = one.get("target", {}).get("n_epochs") is not None
-            said.setdefault("Epochs" if sequence else "Windows", {})[text] = None
+            unit = "Records" if _per(one) else "Epochs" if sequence else "Windows"
+            said.setdefault(unit, {})[text] = None
     return "".join(f" {unit} per class: {'; '.join(held)}." for unit, held in said.items())
 
 
@@ -182,7 +205,7 @@ def _balance(result: Mapping[str, Any]) -> str:
         return ""
     n = sum(counts.values())
     several = result.get("target", {}).get("kind") == "classes"
-    n = result["n_windows"] if several else n
+    n = result["n_records" if _per(result) else "n_windows"] if several else n
     each = (f"{name} {count} ({100 * count / n:.0f} %)" for name, count in counts.items())
     return f"{_target(result)}: {', '.join(each)}"
 

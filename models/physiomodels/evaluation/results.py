@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physiomodels.config import as_dict
+from physiomodels.config import EvaluateConfig, as_dict
+from physiomodels.evaluation.calibration import ALL
+from physiomodels.evaluation.calibration_curve import draw_calibration
+from physiomodels.evaluation.headline import headline_of
 from physiomodels.evaluation.label_efficiency import draw_curves
 from physiomodels.evaluation.leaks import fold_leaks
 from physiomodels.evaluation.plan import Plan
@@ -38,7 +41,9 @@ class Evaluation:
     ----------
     results : dict
         ``protocol``, ``arms`` (each with ``modalities``, ``weights`` and ``metrics``), ``gains``
-        (of pretraining over random weights and over features), ``label_efficiency`` (arms at every
+        (of pretraining over random weights and over features, of fused over single signals, of
+        calibration, paired over people), ``headline`` (these in words), ``calibration`` (what a
+        calibrated result needs) and ``calibration_curve``, ``label_efficiency`` (arms at every
         share of the labels), ``class_balance``, ``split_leaks`` (what training and
         test share), ``pretraining`` (whom each encoder saw); the content of ``results.json``.
         `physiomodels.evaluation.summary.summarise` says which
@@ -127,22 +132,40 @@ def write_results(
     _keep_encoders(plan, cache, shards, folder)
     config = plan.config
     arms, gains = summarise(predictions, config, plan.scoring, plan.unit)
+    leading = [arm for arm in arms if _leads(arm, config)]
     results = describe(plan, head["simulated"]) | {
-        "arms": [arm for arm in arms if arm["label_share"] == 1.0],
+        "arms": [arm for arm in leading if arm["label_share"] == 1.0],
         "gains": [gain for gain in gains if gain["label_share"] == 1.0],
-        "label_efficiency": arms if config.label_shares else [],
+        "label_efficiency": leading if config.label_shares else [],
+        "calibration_curve": [
+            arm for arm in arms if "calibration" in arm and arm["label_share"] == 1.0
+        ],
+        "gains_by_share": [gain for gain in gains if _leads(gain, config)]
+        if config.label_shares
+        else [],
         "split_leaks": fold_leaks(shards, plan.windows, plan.folds),
         "pretraining": seen,
         "config": as_dict(config),
         "plan_sha256": head["plan_sha256"],
         "wall_s": head["wall_s"],
     }
+    results["headline"] = headline_of(results)
     predictions.to_parquet(folder / _PREDICTIONS, index=False)
     if config.label_shares:
         draw_curves(results, folder / "label_efficiency.png", plan.scoring.main)
-        write_text(folder / "label_efficiency.json", json.dumps(arms, indent=2))
+        write_text(folder / "label_efficiency.json", json.dumps(leading, indent=2))
+    if results["calibration"]:
+        draw_calibration(results, folder / "calibration.png", plan.scoring.main)
     sync_tree(folder)
     write_text(folder / _RESULTS, json.dumps(results, indent=2))  # says that all others are there
+
+
+def _leads(arm: dict[str, Any], config: EvaluateConfig) -> bool:
+    """Say whether an arm is what a result is known by: calibrated the first way, on all windows."""
+    if "calibration" not in arm:
+        return True
+    held = arm["calibration"], arm["calibration_windows"]
+    return held == (config.calibration.methods[0], ALL)
 
 
 def _whom_encoders_saw(plan: Plan, cache: Path) -> list[dict[str, Any]]:

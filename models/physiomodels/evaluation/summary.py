@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physiomodels.config import EvaluateConfig
+from physiomodels.evaluation.calibration import CALIBRATING, METHODS, OWN
 from physiomodels.evaluation.plan import Plan
 from physiomodels.evaluation.protocol import FROM_SPLIT
 from physiomodels.evaluation.windows import balance, parts_of
 from physiomodels.metrics.bootstrap import bootstrap, interval, seed_interval
-from physiomodels.metrics.choice import Scoring, score, score_classes, scorer
+from physiomodels.metrics.choice import LOWER, Scoring, score, score_classes, scorer
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: Which weights are compared with which.
-PAIRS = (("pretrained", "random"), ("pretrained", "features"))
+PAIRS = (("pretrained", "random"), ("pretrained", "features"), ("pretrained", "boosted"))
 _NONE: Final = np.empty(0)
+_CALIBRATION: Final = ("calibration", "calibration_windows")
 
 
 def summarise(
@@ -33,7 +35,7 @@ def summarise(
     predictions : pandas.DataFrame
         ``repeat``, ``fold``, ``modalities``, ``weights``, ``label_share``, ``window``, ``subject``
         and those of `physiomodels.metrics.choice`: every window (of a sequence: every epoch) once
-        per arm and repeat.
+        per arm and repeat. Where windows calibrate also ``calibration``, ``calibration_windows``.
     config : EvaluateConfig
         Bootstrap draws and seed.
     scoring : Scoring
@@ -51,26 +53,60 @@ def summarise(
         (``ci95_records`` where records are drawn); and ``classes``: what
         `physiomodels.metrics.choice.score_classes` says of each, mean over repeats.
     gains : list of dict
-        ``modalities``, ``label_share``, ``of`` and ``over`` (weights), and ``metrics``: by name the
-        same spreads of the difference, repeat by repeat and draw by draw.
+        ``what`` ("pretraining", "fusion" or "calibration"), ``modalities``, ``label_share``, ``of``
+        and ``over`` (weights; of fusion ``over_modalities``, of calibration
+        ``over_calibration``), and ``metrics``: by name the same spreads of the difference, repeat
+        by repeat and draw by draw, and its ``verdict``: "better", "worse", or "none" where the
+        interval holds 0.
     """
     ci = f"ci95_{unit}s"
-    arms, gains = [], []
     keys = ["modalities", "label_share"]
-    for (modalities, share), group in predictions.groupby(keys, sort=False):
-        named = {"modalities": str(modalities).split("+"), "label_share": float(str(share))}
-        spreads = {
+    keys += [name for name in _CALIBRATION if name in predictions]
+    spreads: dict[tuple[Any, ...], dict[str, _Spread]] = {}
+    for group, held in predictions.groupby(keys, sort=False):
+        spreads[group] = {
             str(weights): _Spread(rows, config, scoring)
-            for weights, rows in group.groupby("weights", sort=False)
+            for weights, rows in held.groupby("weights", sort=False)
         }
-        for weights, spread in spreads.items():
+    arms, gains = [], []
+    for group, by_weights in spreads.items():
+        named = _named(keys, group)
+        for weights, spread in by_weights.items():
             arm = named | {"weights": weights, "metrics": spread.metrics(ci)}
             arms.append(arm | {"classes": spread.classes})
-        for of, over in PAIRS:
-            if of in spreads and over in spreads:
-                metrics = spreads[of].gain(spreads[over], ci)
-                gains.append(named | {"of": of, "over": over, "metrics": metrics})
+        for extra, of, over in _pairs(group, keys, spreads):
+            metrics = of.gain(over, ci)
+            gains.append(named | extra | {"metrics": metrics})
     return arms, gains
+
+
+def _named(keys: Sequence[str], group: tuple[Any, ...]) -> dict[str, Any]:
+    modalities, share, *calibration = group
+    named = {"modalities": str(modalities).split("+"), "label_share": float(str(share))}
+    return named | dict(zip(keys[2:], map(str, calibration), strict=True))
+
+
+def _pairs(
+    group: tuple[Any, ...],
+    keys: Sequence[str],
+    spreads: dict[tuple[Any, ...], dict[str, _Spread]],
+) -> Iterator[tuple[dict[str, Any], _Spread, _Spread]]:
+    """Yield what an arm is compared with: other weights, each signal alone, no calibration."""
+    own = spreads[group]
+    for of, over in PAIRS:
+        if of in own and over in own:
+            yield {"what": "pretraining", "of": of, "over": over}, own[of], own[over]
+    modalities, share, *calibration = group
+    alone = str(modalities).split("+")
+    plain = (modalities, share, "none", "0")
+    for weights, spread in own.items():
+        same = {"of": weights, "over": weights}
+        for name in alone if len(alone) > 1 else ():
+            other = spreads[(name, share, *calibration)][weights]
+            yield {"what": "fusion", **same, "over_modalities": [name]}, spread, other
+        if calibration and group != plain and plain in spreads:
+            other = spreads[plain][weights]
+            yield {"what": "calibration", **same, "over_calibration": "none"}, spread, other
 
 
 def describe(plan: Plan, simulated: bool) -> dict[str, Any]:
@@ -108,12 +144,29 @@ def describe(plan: Plan, simulated: bool) -> dict[str, Any]:
         "grouped_by": plan.unit,
         "split": parts_of(windows, plan.labels, plan.unit) if split else None,
         "selection": _selection(plan),
-        "n_windows": len(windows),
+        "per": config.per,
+        "calibration": _calibration(plan),
+        "n_windows": len(plan.members),
         "n_subjects": int(subjects) if known else None,
         "n_records": len(windows.drop_duplicates(["corpus", "record_id"])),
         "n_folds": len(plan.folds) // config.repeats,
         "repeats": config.repeats,
         "positive": plan.labels.classes[plan.scoring.positive] if plan.labels.classes else None,
+    }
+
+
+def _calibration(plan: Plan) -> dict[str, Any] | None:
+    """Say what a calibrated result needs."""
+    if plan.config.protocol != "calibrated":
+        return None
+    own = plan.members if plan.calibrating is None else plan.calibrating
+    counts = own.groupby("subject").size()
+    return {
+        "needs": OWN if plan.calibrating is None else CALIBRATING,
+        "labels_of_test_persons": "none",
+        "methods": {name: METHODS[name] for name in plan.config.calibration.methods},
+        "windows_per_person": [int(counts.min()), int(counts.max())],
+        "curve": [*map(str, plan.config.calibration.windows), "all"],
     }
 
 
@@ -165,14 +218,44 @@ class _Spread:
         draws = {
             name: self.draws.get(name, _NONE) - other.draws.get(name, _NONE) for name in self.names
         }
-        return {
-            name: _spread((self.repeats[name] - other.repeats[name]).to_numpy(float))
-            | {
+        found = {}
+        for name in self.names:
+            ends = interval(draws[name])
+            found[name] = _spread((self.repeats[name] - other.repeats[name]).to_numpy(float))
+            found[name] |= {
                 "pooled": _number(self.pooled[name] - other.pooled[name]),
-                ci: [_number(end) for end in interval(draws[name])],
+                ci: [_number(end) for end in ends],
+                "verdict": verdict_of(ends, lower=name in LOWER),
             }
-            for name in self.names
-        }
+        return found
+
+
+def verdict_of(ends: tuple[float, float], *, lower: bool = False) -> str:
+    """Say in one word what the interval of a difference says.
+
+    Parameters
+    ----------
+    ends : (float, float)
+        Of the interval.
+    lower : bool
+        Whether less is better.
+
+    Returns
+    -------
+    {"better", "worse", "none", "unknown"}
+        "none" where the interval holds 0, "unknown" where there is none.
+
+    Examples
+    --------
+    >>> verdict_of((0.01, 0.2)), verdict_of((-0.1, 0.2)), verdict_of((0.1, 0.2), lower=True)
+    ('better', 'none', 'worse')
+    """
+    low, high = ends
+    if not np.isfinite(low + high):
+        return "unknown"
+    if low <= 0 <= high:
+        return "none"
+    return "better" if (low > 0) != lower else "worse"
 
 
 def _spread(repeats: NDArray[np.float64]) -> dict[str, Any]:

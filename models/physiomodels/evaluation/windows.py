@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,6 +78,65 @@ def choose_windows(shards: Shards, config: EvaluateConfig) -> tuple[pd.DataFrame
     if config.protocol in FROM_SPLIT:
         _check_parts(shards, config, table)
     return table, labels
+
+
+def calibration_windows(
+    shards: Shards, calibration_shards: Shards, windows: pd.DataFrame, config: EvaluateConfig
+) -> pd.DataFrame:
+    """Return the windows of other shards that calibrate.
+
+    Parameters
+    ----------
+    shards, calibration_shards : Shards
+        Windows that are evaluated; those that calibrate, of any label or none.
+    windows : pandas.DataFrame
+        Those that are evaluated, from `choose_windows`.
+    config : EvaluateConfig
+        Its modalities.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``window``, ``subject``, ``record_id``, ``start_s`` of the people who are evaluated.
+
+    Raises
+    ------
+    ModelError
+        If somebody has no such window, or one has seconds in common with an evaluated window:
+        which windows calibrate may follow their labels, and then would tell them.
+    """
+    table = window_table(calibration_shards).sort_values("window")
+    table = table[table["subject_id"].notna()]
+    table = table.assign(subject=subject_keys(table))
+    table = table[table["subject"].isin(windows["subject"])].reset_index(drop=True)
+    missing = sorted(set(windows["subject"]) - set(table["subject"]))
+    if missing:
+        raise ModelError(
+            f"{calibration_shards.path}: no window of {missing[0]} to calibrate on "
+            f"({len(missing)} people have none)"
+        )
+    evaluated_s, own_s = (_length_s(one, config) for one in (shards, calibration_shards))
+    starts: dict[tuple[str, str], list[float]] = {}
+    for corpus, record, start in _places(windows):
+        starts.setdefault((corpus, record), []).append(start)
+    for corpus, record, start in _places(table):
+        if any(-evaluated_s < at - start < own_s for at in starts.get((corpus, record), ())):
+            raise ModelError(
+                f"{calibration_shards.path}: a window of {record} at {start:g} s has seconds in "
+                "common with an evaluated one: calibrate on others, or without calibration shards "
+                "on all that are evaluated"
+            )
+    return table[["window", "subject", "record_id", "start_s"]]
+
+
+def _length_s(shards: Shards, config: EvaluateConfig) -> float:
+    held = [shards.modalities[name] for name in config.modalities if name in shards.modalities]
+    return max((one.n_samples / one.rate_hz for one in held), default=0.0)
+
+
+def _places(windows: pd.DataFrame) -> Iterator[tuple[str, str, float]]:
+    names = (windows[name].astype(str) for name in ("corpus", "record_id"))
+    return zip(*names, windows["start_s"].astype(float).tolist(), strict=True)
 
 
 def protocol_of(shards: Shards, split: str) -> str:

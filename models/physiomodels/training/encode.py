@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,10 @@ from physioprep.errors import ModelError
 if TYPE_CHECKING:
     from physioprep.shards import Shards
     from physioprep.stream import ShardStream
+
+
+#: Changes the signals of a batch of a stream before they are encoded.
+Change = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +89,7 @@ def open_windows(
 
 
 def read_windows(
-    model: FusionClassifier, stream: ShardStream, device: str
+    model: FusionClassifier, stream: ShardStream, device: str, change: Change | None = None
 ) -> Iterator[tuple[dict[str, Patches], Tensor]]:
     """Read batches as a model takes them.
 
@@ -97,6 +101,8 @@ def read_windows(
         From `open_windows`.
     device : str
         Where to put them.
+    change : callable, optional
+        Takes and returns a batch of the stream.
 
     Yields
     ------
@@ -112,13 +118,19 @@ def read_windows(
     """
     sizes: dict[str, Any] = {name: model.encoders[name].patch_size for name in stream.modalities}
     for batch in stream:
-        rows = by_epoch(batch, stream.modalities, model.n_epochs)
+        signals = batch if change is None else change(batch)
+        rows = by_epoch(signals, stream.modalities, model.n_epochs)
         windows = {name: to_patches(rows, name, size, device) for name, size in sizes.items()}
         yield windows, batch["index"]
 
 
 def encode_once(
-    model: FusionClassifier, shards: Shards, where: str | None, batch_size: int, device: str
+    model: FusionClassifier,
+    shards: Shards,
+    where: str | None,
+    batch_size: int,
+    device: str,
+    change: Change | None = None,
 ) -> Encoded | None:
     """Encode windows once for frozen encoders, where one vector per window will do.
 
@@ -136,6 +148,8 @@ def encode_once(
         Windows encoded at once.
     device : str
         Where the encoders run.
+    change : callable, optional
+        Of the signals, before they are encoded.
 
     Returns
     -------
@@ -150,7 +164,7 @@ def encode_once(
     model.eval()
     with torch.no_grad():
         stream = open_windows(model, shards, where, batch_size)
-        for windows, index in read_windows(model, stream, device):
+        for windows, index in read_windows(model, stream, device, change):
             found, flags_of = model.encode(windows)
             for name, flags in flags_of.items():
                 vectors = pool_features(found[name], flags, model.config["pooling"])

@@ -58,12 +58,15 @@ class Selection:
         From a table of `physiomodels.training.predict.predict` to the metric.
     lower : bool
         Whether less is better.
+    encoded : Encoded, optional
+        The validation windows, where they are encoded already.
     """
 
     where: str
     metric: str
     score: Callable[[pd.DataFrame], float]
     lower: bool = False
+    encoded: Encoded | None = None
 
 
 def fit(
@@ -76,6 +79,7 @@ def fit(
     where: str | None = None,
     pseudo: str | Path | None = None,
     selection: Selection | None = None,
+    encoded: Encoded | None = None,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> list[dict[str, float]]:
@@ -104,6 +108,8 @@ def fit(
     selection : Selection, optional
         Score the validation windows after each epoch, and end with the weights of the best one
         (the first of equals). By default those of the last epoch stay.
+    encoded : Encoded, optional
+        What frozen encoders made of the windows of `where`, to train the head on.
     device : str, optional
         By default "cuda" where there is a GPU, else "cpu".
     progress : callable, optional
@@ -126,8 +132,8 @@ def fit(
     told = None if pseudo is None else read_pseudo(pseudo, opened, labels)
     targets, windows, chosen = _windows(model, opened, labels, where, told, config)
     frozen = config.mode in ("frozen", "probe")
-    cached = None
-    if frozen and config.augment is None:
+    cached = encoded
+    if encoded is None and frozen and config.augment is None:
         cached = encode_once(model, opened, chosen, BATCH, device)
     _standardise(model, cached, opened, chosen, device)
     best = None if selection is None else _Best(model, opened, selection, device, frozen=frozen)
@@ -202,8 +208,9 @@ class _Best:
         self._device, self._figure = device, float("nan")
         self._state: dict[str, Tensor] | None = None
         self._epoch = -1
-        where = selection.where
-        self._encoded = encode_once(model, shards, where, BATCH, device) if frozen else None
+        self._encoded = selection.encoded
+        if frozen and self._encoded is None:
+            self._encoded = encode_once(model, shards, selection.where, BATCH, device)
 
     def look(self, epoch: int) -> dict[str, float]:
         """Score the validation windows; keep the weights where they are better than before."""

@@ -1,0 +1,144 @@
+"""The arms of plain features in one fold: band power and heart rate under simple models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physiomodels.evaluation.baseline import features as features_of
+from physiomodels.evaluation.inputs import Source, Variant, spread
+from physiomodels.evaluation.plain_models import MODELS, answer
+from physiomodels.evaluation.rows import summary_of
+from physiomodels.evaluation.task import FoldTask
+from physiomodels.training.encode import Change
+from physiomodels.training.kinds import is_known
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from physioprep.shards import Shards
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def models_of(task: FoldTask) -> tuple[str, ...]:
+    """Return which plain models a fold compares.
+
+    Parameters
+    ----------
+    task : FoldTask
+        The fold.
+
+    Returns
+    -------
+    tuple of str
+        Names of arms.
+    """
+    return MODELS if task.config.boosted else MODELS[:1]
+
+
+def feature_source(
+    shards: Shards, windows: pd.DataFrame, tables: Mapping[str, pd.DataFrame], n_epochs: int | None
+) -> Source:
+    """Return windows with their plain features.
+
+    Parameters
+    ----------
+    shards : Shards
+        That hold them.
+    windows : pandas.DataFrame
+        ``window``, ``subject``, ``record_id``, ``start_s``.
+    tables : mapping of str to pandas.DataFrame
+        By modality: features, indexed by window.
+    n_epochs : int or None
+        Rows of a window.
+
+    Returns
+    -------
+    Source
+    """
+
+    def values_of(name: str, numbers: Ints, change: Change | None) -> Floats:
+        table = tables[name]
+        if change is not None:
+            table = features_of(shards, name, f"window in {numbers.tolist()}", n_epochs, change)
+        return table.loc[numbers].to_numpy(float)
+
+    return Source(shards, windows, values_of)
+
+
+def regress(
+    task: FoldTask, arm: tuple[str, ...], rows: Ints, variant: Variant, model: str
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Fit a plain model to the features of `rows`; of a sequence epoch by epoch.
+
+    Parameters
+    ----------
+    task : FoldTask
+        The fold.
+    arm : tuple of str
+        Signals.
+    rows : ndarray of int64
+        Rows of the windows to train on.
+    variant : Variant
+        Features, calibrated or not.
+    model : {"features", "boosted"}
+        What is fitted.
+
+    Yields
+    ------
+    count : str
+        Number of windows that calibrated the test.
+    answers : pandas.DataFrame
+        For the test windows.
+    """
+    n, target = task.n_epochs, task.labels.target
+    whole, tests = _by_row(task, arm, variant)
+    windows = task.windows["window"].to_numpy(np.int64)
+    truth = task.labels.truth[windows[rows]]
+    train = spread(rows, n)
+    truth = truth.reshape(len(train), *truth.shape[2:]) if n > 1 else truth
+    people = np.repeat(task.windows["subject"].to_numpy(object)[rows], n)
+    known = is_known(truth, target.kind)
+    answers = answer(
+        target.kind, whole[train[known]], truth[known], people[known],
+        np.concatenate(list(tests.values())), task.labels.n_outputs, model,
+    )  # fmt: skip
+    for count, found in zip(tests, np.split(answers, len(tests)), strict=True):
+        yield count, _table(task, found)
+
+
+def _by_row(
+    task: FoldTask, arm: tuple[str, ...], variant: Variant
+) -> tuple[Floats, dict[str, Floats]]:
+    """Return features of all rows, and of the test rows by the windows that calibrated them."""
+    whole = np.concatenate([variant.whole[name] for name in arm], axis=1)
+    tests = {
+        count: np.concatenate([values[name] for name in arm], axis=1)
+        for count, values in variant.test.items()
+    }
+    if task.config.per == "window":
+        return whole, tests
+    of = task.members["row"].to_numpy(np.int64)
+    own = np.searchsorted(task.split.test, of[task.tested])
+    return summary_of(whole, of, len(task.windows)), {
+        count: summary_of(values, own, len(task.split.test)) for count, values in tests.items()
+    }
+
+
+def _table(task: FoldTask, answers: Floats) -> pd.DataFrame:
+    import pandas as pd
+
+    names = ["predicted"]
+    if task.labels.target.kind != "number":
+        names = [f"p_{code}" for code in range(task.labels.n_outputs)]
+    windows = task.windows["window"].to_numpy(np.int64)[task.split.test]
+    index = pd.Index(np.repeat(windows, task.n_epochs), name="window")
+    found = pd.DataFrame(answers, index=index, columns=names)
+    if task.labels.target.is_sequence:
+        found.insert(0, "epoch", np.tile(np.arange(task.n_epochs), len(task.split.test)))
+    return found
