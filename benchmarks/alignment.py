@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
-from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GroupKFold
+from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -52,12 +52,12 @@ class Task:
     corpus: str
     recipe: Any
     align: AlignConfig
-    stride_s: float
     epochs: int
     mask: DualMask
     positive: tuple[str, Any] | None = None
     folds: int = 5
     lr: float = 1e-3
+    encoder: EncoderConfig = ECG
 
 
 ECG_PPG = {
@@ -71,14 +71,14 @@ ECG_PPG = {
 TIME = DualMask(temporal_ratio=0.5, patch_ratio=0.0, span=4)
 TASKS = {
     "eegmat": Task(
-        "eegmat", "paired-200hz", AlignConfig("eeg", encoder=EEG), 5.0, 8, TIME,
+        "eegmat", "paired-200hz", AlignConfig("eeg", encoder=EEG), 8, TIME,
         ("label_condition", "arithmetic"), folds=3,
     ),
     "ptbxl": Task(
-        "ptb-xl", "ecg-200hz", AlignConfig("report"), 10.0, 40,
-        replace(TIME, spatial_ratio=0.3), ("label_NORM", 1.0),
+        "ptb-xl", "ecg-200hz", AlignConfig("report"), 40,
+        replace(TIME, spatial_ratio=0.3), ("label_NORM", 1.0), encoder=replace(ECG, patch_size=200),
     ),
-    "cinc2015": Task("cinc2015", ECG_PPG, AlignConfig("ppg", encoder=ECG), 5.0, 30, TIME, None),
+    "cinc2015": Task("cinc2015", ECG_PPG, AlignConfig("ppg", encoder=ECG), 20, TIME),
 }  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def make_shards(data: Path, name: str, task: Task, out: Path) -> Shards:
         pp.ingest(manifest, out / f"{name}.zarr", recipe, root=data / name)
         labels = [task.positive[0]] if task.positive else []
         pp.shard(
-            out / f"{name}.zarr", path, window_s=10.0, stride_s=task.stride_s, labels=labels,
+            out / f"{name}.zarr", path, window_s=10.0, labels=labels,
             texts=["label_report"] if name == "ptbxl" else None, pairs="any",
         )  # fmt: skip
     return pp.open_shards(path)
@@ -117,13 +117,11 @@ def features(shards: Shards, encoder: CrissCrossEncoder) -> np.ndarray:
 def probe(x: np.ndarray, y: np.ndarray, who: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Scores of all windows by a model of the training people's."""
     inner = list(GroupKFold(3).split(x[train], groups=who[train]))
-    search = LogisticRegressionCV(
-        Cs=np.logspace(-4, 1, 6), cv=inner, scoring="roc_auc", max_iter=2000
-    ).fit(StandardScaler().fit_transform(x[train]), y[train])
-    model = make_pipeline(
-        StandardScaler(), LogisticRegression(C=float(search.C_[0]), max_iter=2000)
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    search = GridSearchCV(
+        model, {"logisticregression__C": np.logspace(-4, 1, 6)}, cv=inner, scoring="roc_auc"
     )
-    return model.fit(x[train], y[train]).decision_function(x)
+    return search.fit(x[train], y[train]).decision_function(x)
 
 
 def config_of(task: Task, arm: str, seed: int) -> PretrainConfig:
@@ -133,8 +131,8 @@ def config_of(task: Task, arm: str, seed: int) -> PretrainConfig:
         "both": task.align,
     }[arm]
     return PretrainConfig(
-        encoder=ECG, mask=task.mask, epochs=task.epochs, batch_size=32, lr=task.lr, align=align,
-        seed=seed,
+        encoder=task.encoder, mask=task.mask, epochs=task.epochs, batch_size=32, lr=task.lr,
+        align=align, seed=seed,
     )  # fmt: skip
 
 
@@ -152,7 +150,7 @@ def one_arm(
     row: dict[str, Any] = {"fold": fold, "arm": arm}
     if arm == "random":
         torch.manual_seed(fold)
-        encoder = CrissCrossEncoder(**vars(ECG)).eval()
+        encoder = CrissCrossEncoder(**vars(task.encoder)).eval()
     else:
         where = f"window in {np.flatnonzero(train).tolist()}"
         done = pretrain(shards, folder, config_of(task, arm, fold), where=where, device="cpu")
@@ -166,7 +164,8 @@ def one_arm(
             shards, folder / "last", where=f"window in {np.flatnonzero(test).tolist()}"
         )
         record = shards.windows["record_id"].to_numpy()[pairs.windows]
-        for name, group in (("all", None), ("record", record)):
+        groups = {"all": None} | ({} if task.align.partner == "report" else {"record": record})
+        for name, group in groups.items():
             ways = [
                 partner_ranks(a, b, group)
                 for a, b in ((pairs.own, pairs.other), (pairs.other, pairs.own))

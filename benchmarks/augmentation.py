@@ -17,7 +17,6 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import yaml
-from scipy.stats import t
 from sklearn.metrics import f1_score, roc_auc_score
 
 import physioprep as pp
@@ -31,7 +30,7 @@ from physiomodels.training.pseudo import pseudo_label
 from physioprep.shards import Shards
 
 SHARE: Final = 0.05
-STEPS: Final = 250  # of 32 windows; the same for every arm, to a whole number of epochs
+STEPS: Final = 150  # of 32 windows; the same for every arm, to a whole number of epochs
 
 PRETRAIN = PretrainConfig(
     encoder=EncoderConfig(patch_size=50, d_model=64, depth=4, heads=4, ffn=256, dropout=0.0),
@@ -94,20 +93,30 @@ def drawn(shards: Shards, share: float, seed: int) -> list[str]:
     return sorted(chosen)
 
 
-def figures(answers: pd.DataFrame, shards: Shards, classes: tuple[str, ...]) -> dict[str, float]:
-    """Scores of records: the mean of a record's probabilities over its windows."""
-    columns = [f"p_{n}" for n in range(len(classes))]
+def by_record(answers: pd.DataFrame, shards: Shards) -> pd.DataFrame:
+    """Return the mean of each record's probabilities over its windows, and its label."""
     table = answers.merge(shards.windows[["window", "record_id", "label_rhythm"]], on="window")
-    table = table.dropna(subset="label_rhythm")
-    p = table.groupby("record_id")[columns].mean()
-    truth = table.drop_duplicates("record_id").set_index("record_id").loc[p.index, "label_rhythm"]
-    aucs = [roc_auc_score(truth == name, p[f"p_{n}"]) for n, name in enumerate(classes)]
-    told = np.array(classes)[p.to_numpy().argmax(1)]
-    return {
-        "auroc": float(np.mean(aucs)),
-        "f1": float(f1_score(truth, told, labels=list(classes), average="macro")),
-        "records": len(p),
-    }
+    table = table.dropna(subset="label_rhythm").drop(columns="window")
+    return table.groupby("record_id").agg(
+        {
+            name: "first" if name == "label_rhythm" else "mean"
+            for name in table
+            if name != "record_id"
+        }
+    )
+
+
+def figures(table: pd.DataFrame) -> dict[str, float]:
+    """Macro AUROC and F1 of records."""
+    classes = sorted(table["label_rhythm"].unique())
+    columns = [f"p_{n}" for n in range(len(classes))]
+    aucs = [
+        roc_auc_score(table["label_rhythm"] == name, table[p])
+        for name, p in zip(classes, columns, strict=True)
+    ]
+    told = np.array(classes)[table[columns].to_numpy().argmax(1)]
+    f1 = f1_score(table["label_rhythm"], told, labels=classes, average="macro")
+    return {"auroc": float(np.mean(aucs)), "f1": float(f1)}
 
 
 def one_run(
@@ -132,10 +141,13 @@ def one_run(
         pool, folder, config, label="label_rhythm", where=where, pseudo=told,
         encoders={"ecg": out / "encoder" / "last"}, device="cpu", overwrite=True,
     )  # fmt: skip
-    answers = predict(classifier.model, test, device="cpu")
+    if list(classifier.classes) != sorted(test.windows["label_rhythm"].dropna().unique()):
+        raise SystemExit(f"classes {classifier.classes} are not those of the test records")
+    answers = by_record(predict(classifier.model, test, device="cpu"), test)
+    answers.to_parquet(folder / "records.parquet")
     loss = pd.read_csv(folder / "loss.csv")["loss"].iloc[-1]
     row = {"arm": arm, "seed": seed, "labelled records": len(records), "windows": n_windows}
-    return row | {"loss": loss} | figures(answers, test, classifier.classes)
+    return row | {"loss": loss} | figures(answers)
 
 
 def main() -> None:
@@ -158,21 +170,35 @@ def main() -> None:
                 rows.append(one_run(pool, test, arm, options, seed, out))
                 pd.DataFrame(rows).to_csv(file, index=False)
                 print(rows[-1], flush=True)
-    summary(pd.DataFrame(rows))
+    summary(pd.DataFrame(rows), out)
 
 
-def summary(scores: pd.DataFrame) -> None:
-    """Print each arm, and its difference from none, paired over seeds, with Student's interval."""
-    for metric in ("auroc", "f1"):
-        wide = scores.pivot(index="seed", columns="arm", values=metric)[
-            list(scores["arm"].unique())
-        ]
-        for arm in wide:
-            gain = (wide[arm] - wide["none"]).dropna()
-            half = t.ppf(0.975, len(gain) - 1) * gain.std() / np.sqrt(len(gain))
+def summary(scores: pd.DataFrame, out: Path, draws: int = 300) -> None:
+    """Print each arm, mean of the seeds, and its difference from none, paired over test records.
+
+    The interval draws records, alike for all arms; what seeds change is said beside it.
+    """
+    arms, seeds = list(scores["arm"].unique()), sorted(scores["seed"].unique())
+    held = {
+        (arm, seed): pd.read_parquet(out / f"{arm.replace(' ', '-')}-{seed}" / "records.parquet")
+        for arm in arms for seed in seeds
+    }  # fmt: skip
+    rng, drawn = np.random.default_rng(0), {arm: [] for arm in arms}
+    n_records = len(held["none", seeds[0]])
+    for _ in range(draws):
+        rows = rng.integers(0, n_records, n_records)
+        for arm in arms:
+            each = [list(figures(held[arm, seed].iloc[rows]).values()) for seed in seeds]
+            drawn[arm].append(np.mean(each, axis=0))
+    for number, metric in enumerate(("auroc", "f1")):
+        for arm in arms:
+            one = scores.loc[scores["arm"] == arm, metric]
+            base = scores.loc[scores["arm"] == "none", metric].mean()
+            gain = (np.array(drawn[arm]) - np.array(drawn["none"]))[:, number]
+            low, high = np.quantile(gain, (0.025, 0.975))
             print(
-                f"{metric} {arm:28} {wide[arm].mean():.3f} ± {wide[arm].std():.3f}  "
-                f"{gain.mean():+.3f} ({gain.mean() - half:+.3f} to {gain.mean() + half:+.3f})"
+                f"{metric:5} {arm:28} {one.mean():.3f} (seeds {one.min():.3f} to {one.max():.3f}) "
+                f"{one.mean() - base:+.3f} ({low:+.3f} to {high:+.3f})"
             )
 
 

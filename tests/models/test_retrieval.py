@@ -1,5 +1,6 @@
 """Retrieval: ranks against sorting, and pairs as a model embeds them."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,14 @@ def test_ranks_are_those_of_sorting(grouped: bool) -> None:
     assert found["recall@5"] == np.mean(ranks <= 5)
     assert found["chance@5"] == pytest.approx(np.mean([5 / s for s in sizes]))
     assert found["median_rank"] == np.median(ranks)
+
+
+@pytest.mark.parametrize("sizes", [[10], [11], [18, 18, 18, 6], [1, 2, 30], [4, 4, 7]])
+def test_the_rank_by_chance_is_the_median_of_all_ranks_there_are(sizes: list[int]) -> None:
+    shared = math.lcm(*sizes)  # as many ranks of each window, whatever its candidates
+    ranks = np.concatenate([np.repeat(np.arange(1, s + 1), shared // s) for s in sizes])
+    found = retrieval(np.ones(len(sizes)), np.array(sizes))
+    assert found["chance_rank"] == np.median(ranks)
 
 
 def test_random_vectors_are_found_by_chance() -> None:

@@ -77,5 +77,15 @@ def retrieval(
         found[f"recall@{k}"] = float((ranks <= k).mean())
         found[f"chance@{k}"] = float(np.minimum(k / sizes, 1).mean())
     found["median_rank"] = float(np.median(ranks))
-    found["chance_rank"] = float(np.median((sizes + 1) / 2))
+    found["chance_rank"] = _chance_rank(sizes)
     return found
+
+
+def _chance_rank(sizes: NDArray[np.int64]) -> float:
+    """Return the median rank where every rank is as likely, over candidates of several numbers."""
+    places = np.arange(1, int(sizes.max()) + 1)
+    numbers, times = np.unique(sizes, return_counts=True)
+    below = (np.minimum(places[:, None], numbers) / numbers * times).sum(1) / len(sizes)
+    middle = np.abs(below - 0.5) < 1e-9  # half is at or below this rank, half above
+    first = int(np.argmax(below > 0.5 - 1e-9))
+    return float(places[first] + (0.5 if middle[first] else 0.0))
