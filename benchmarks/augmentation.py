@@ -17,11 +17,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import yaml
-from sklearn.metrics import f1_score, roc_auc_score
 
 import physioprep as pp
 from physiomodels.augment import AugmentConfig
 from physiomodels.config import EncoderConfig, FinetuneConfig, PretrainConfig
+from physiomodels.metrics.one_class import ranking
 from physiomodels.model.masking import DualMask
 from physiomodels.training.finetune import finetune
 from physiomodels.training.predict import predict
@@ -106,17 +106,19 @@ def by_record(answers: pd.DataFrame, shards: Shards) -> pd.DataFrame:
     )
 
 
-def figures(table: pd.DataFrame) -> dict[str, float]:
-    """Macro AUROC and F1 of records."""
-    classes = sorted(table["label_rhythm"].unique())
-    columns = [f"p_{n}" for n in range(len(classes))]
-    aucs = [
-        roc_auc_score(table["label_rhythm"] == name, table[p])
-        for name, p in zip(classes, columns, strict=True)
-    ]
-    told = np.array(classes)[table[columns].to_numpy().argmax(1)]
-    f1 = f1_score(table["label_rhythm"], told, labels=classes, average="macro")
-    return {"auroc": float(np.mean(aucs)), "f1": float(f1)}
+def figures(truth: np.ndarray, p: np.ndarray) -> tuple[float, float]:
+    """Macro AUROC and F1 of records: their classes, and the probabilities of each."""
+    held = range(p.shape[1])
+    told = p.argmax(1)
+    aucs = [ranking(truth == code, p[:, code])[0] for code in held]
+    both = [((told == code) & (truth == code)).sum() for code in held]
+    either = [(told == code).sum() + (truth == code).sum() for code in held]
+    return float(np.mean(aucs)), float(np.mean(2 * np.array(both) / np.maximum(either, 1)))
+
+
+def as_arrays(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    truth = np.unique(table["label_rhythm"].to_numpy(str), return_inverse=True)[1]
+    return truth, table.filter(regex="^p_").to_numpy(np.float64)
 
 
 def one_run(
@@ -147,7 +149,8 @@ def one_run(
     answers.to_parquet(folder / "records.parquet")
     loss = pd.read_csv(folder / "loss.csv")["loss"].iloc[-1]
     row = {"arm": arm, "seed": seed, "labelled records": len(records), "windows": n_windows}
-    return row | {"loss": loss} | figures(answers)
+    auroc, f1 = figures(*as_arrays(answers))
+    return row | {"loss": loss, "auroc": auroc, "f1": f1}
 
 
 def main() -> None:
@@ -173,22 +176,23 @@ def main() -> None:
     summary(pd.DataFrame(rows), out)
 
 
-def summary(scores: pd.DataFrame, out: Path, draws: int = 300) -> None:
+def summary(scores: pd.DataFrame, out: Path, draws: int = 1000) -> None:
     """Print each arm, mean of the seeds, and its difference from none, paired over test records.
 
     The interval draws records, alike for all arms; what seeds change is said beside it.
     """
     arms, seeds = list(scores["arm"].unique()), sorted(scores["seed"].unique())
-    held = {
-        (arm, seed): pd.read_parquet(out / f"{arm.replace(' ', '-')}-{seed}" / "records.parquet")
-        for arm in arms for seed in seeds
-    }  # fmt: skip
+    held = {}
+    for arm in arms:
+        for seed in seeds:
+            file = out / f"{arm.replace(' ', '-')}-{seed}" / "records.parquet"
+            held[arm, seed] = as_arrays(pd.read_parquet(file))
     rng, drawn = np.random.default_rng(0), {arm: [] for arm in arms}
-    n_records = len(held["none", seeds[0]])
+    n_records = len(held["none", seeds[0]][0])
     for _ in range(draws):
         rows = rng.integers(0, n_records, n_records)
         for arm in arms:
-            each = [list(figures(held[arm, seed].iloc[rows]).values()) for seed in seeds]
+            each = [figures(*(part[rows] for part in held[arm, seed])) for seed in seeds]
             drawn[arm].append(np.mean(each, axis=0))
     for number, metric in enumerate(("auroc", "f1")):
         for arm in arms:

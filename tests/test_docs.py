@@ -61,7 +61,9 @@ def test_commands_shown_exist(page: Path) -> None:
 
     verbs = get_command(app).commands  # type: ignore[attr-defined]
     for _, code in blocks(page, "bash") + blocks(page, "console"):
-        for command in re.finditer(r"(?:^|&& |\$ )physioprep ([a-z]+)((?: [^\n&|]*)?)", code, re.M):
+        for command in re.finditer(
+            r"(?:^|&& |\$ )physioprep ([a-z-]+)((?: [^\n&|]*)?)", code, re.M
+        ):
             verb, rest = command.groups()
             assert verb in verbs, f"{page.name} shows `physioprep {verb}`, which does not exist"
             known = {
