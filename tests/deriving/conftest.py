@@ -1,1 +1,1 @@
-collect_ignore = ["heart.py"]
+collect_ignore = ["heart.py", "reading_paper.py"]
