@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from physioprep.corpora.fetch import FetchResult as FetchResult
     from physioprep.corpora.fetch import fetch as fetch
     from physioprep.corpora.scan import scan as scan
+    from physioprep.deriving.paper.spec import PictureSpec as PictureSpec
     from physioprep.deriving.run import DeriveResult as DeriveResult
     from physioprep.deriving.run import derive as derive
     from physioprep.describe import info as info
@@ -93,6 +94,7 @@ else:
         "__version__": "physioprep.versions",
         "audit": "physioprep.auditing.run",
         "derive": "physioprep.deriving.run",
+        "PictureSpec": "physioprep.deriving.paper.spec",
         "fetch": "physioprep.corpora.fetch",
         "from_arrays": "physioprep.store.build.arrays",
         "info": "physioprep.describe",
@@ -142,6 +144,7 @@ __all__ = [
     "ManifestError",
     "ModelError",
     "PhysioprepError",
+    "PictureSpec",
     "QueryError",
     "Recipe",
     "RecipeError",

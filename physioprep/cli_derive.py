@@ -1,4 +1,4 @@
-"""The verb that derives tables from a store: one thin function, no logic."""
+"""The verb that derives tables and pictures from a store: one thin function, no logic."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import physioprep as pp
+from physioprep import cli_pictures as picture
 from physioprep import console
 from physioprep.cli_options import Json, Overwrite, Scheduler, Workers
 from physioprep.cli_words import Verbs
@@ -37,14 +38,39 @@ def derive(
     workers: Workers = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
+    pictures: picture.Pictures = False,
+    layout: picture.Layout = "auto",
+    speed: picture.Speed = 25.0,
+    gain: picture.Gain = 10.0,
+    dpi: picture.Dpi = 100.0,
+    size: picture.Size = None,
+    grid: picture.Grid = "pink",
+    names: picture.Names = True,
+    pulse: picture.Pulse = True,
+    text: picture.Text = False,
+    page: picture.PageSeconds = 10.0,
+    pages: picture.Pages = 1,
+    augment: picture.Augment = None,
+    seed: picture.Seed = 0,
+    tars: picture.Tars = False,
+    per_tar: picture.PerTar = 500,
 ) -> None:
-    """Derive tables from a store: heart beats and measurements, features of EEG."""
-    kinds = [name for name, chosen in (("beats", beats), ("eeg", eeg)) if chosen]
+    """Derive from a store: heart beats and measurements, features of EEG, pictures of ECG."""
+    from physioprep.deriving.paper import spec as spec_module
+
+    chosen = {"beats": beats, "eeg": eeg, "pictures": pictures}
+    kinds = [name for name, is_chosen in chosen.items() if is_chosen]
+    spec = pp.PictureSpec(
+        layout=layout, mm_per_s=speed, mm_per_mv=gain, dpi=dpi,
+        size=None if size is None else spec_module.size_of(size), grid=grid, names=names,
+        pulse=pulse, text=text, page_s=page, pages=pages,
+        augment=spec_module.augmentations_of(augment or ""), seed=seed, tars=tars, per_tar=per_tar,
+    )  # fmt: skip
     with console.progress_bar("derive") as advance:
         result = pp.derive(
             store, out, kinds=kinds or None, method=method, window_s=window, where=where,
-            scheduler=scheduler, workers=workers, overwrite=overwrite, progress=advance,
-            announce=console.say_dashboard,
+            pictures=spec, scheduler=scheduler, workers=workers, overwrite=overwrite,
+            progress=advance, announce=console.say_dashboard,
         )  # fmt: skip
     summary = {"tables": str(result.path), **result.rows, "plan": result.plan_sha256[:16]}
     console.show(summary, as_json)

@@ -48,6 +48,28 @@ _NAME: Final = re.compile(
 class Verb(TyperCommand):
     """A verb: numbers that are none (nan, inf), and addresses for paths, are refused first."""
 
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the help of the options, those of a panel of their own after the others.
+
+        Parameters
+        ----------
+        ctx : Context
+            Of Typer.
+        formatter : HelpFormatter
+            Of Typer.
+        """
+        shown = self.params
+        panels = dict.fromkeys(getattr(each, "rich_help_panel", None) for each in shown)
+        try:
+            self.params = [p for p in shown if getattr(p, "rich_help_panel", None) is None]
+            super().format_options(ctx, formatter)
+        finally:
+            self.params = shown
+        for panel in filter(None, panels):
+            own = [p for p in shown if getattr(p, "rich_help_panel", None) == panel]
+            with formatter.section(panel):
+                formatter.write_dl([record for p in own if (record := p.get_help_record(ctx))])
+
     def invoke(self, ctx: Any) -> Any:
         """Run the verb.
 

@@ -29,8 +29,8 @@ LAYERS = [
     {"auditing", "viewing", "deriving", "describe", "verifying", "run_notes"},
     {"console"},
     {"pipeline"},
-    {"cli", "cli_audit", "cli_derive", "cli_errors", "cli_options", "cli_pipeline", "cli_shard",
-     "cli_split", "cli_train", "cli_words", "__main__"},
+    {"cli", "cli_audit", "cli_derive", "cli_errors", "cli_options", "cli_pictures", "cli_pipeline",
+     "cli_shard", "cli_split", "cli_train", "cli_words", "__main__"},
 ]  # fmt: skip
 # The commands and steps that train, and nothing else, reach for the models.
 MAY_TRAIN = {"cli_train", "pipeline"}

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from physioprep.deriving.delineation import method_named
+from physioprep.deriving.paper.record import n_pages
+from physioprep.deriving.paper.spec import PictureSpec
 from physioprep.deriving.tables import KINDS
 from physioprep.errors import PhysioprepError
 from physioprep.hashes import canonical_sha256
@@ -16,14 +18,18 @@ from physioprep.shards.candidates import chosen_records
 from physioprep.shards.spec import ShardSpec
 
 if TYPE_CHECKING:
-    from physioprep.shards.source import Source
+    from numpy.typing import NDArray
+
+    from physioprep.shards.source import Source, SourceGroup
 
 #: Version of the tables: what an earlier version made is not continued.
 VERSION: Final = 1
 #: Seconds of signal per task, over all channels.
 _TASK_S: Final = 3600.0
 #: Modality that each kind is derived from, and the unit that its samples need.
-_FROM: Final = {"beats": ("ecg", "mV"), "eeg": ("eeg", "uV")}
+_FROM: Final = {"beats": ("ecg", "mV"), "eeg": ("eeg", "uV"), "pictures": ("ecg", "mV")}
+#: What is derived where nothing is chosen.
+_DEFAULT: Final = ("beats", "eeg")
 _MICROVOLT: Final = ("uV", "µV", "μV")
 
 
@@ -45,6 +51,10 @@ class DerivePlan:
         Which records.
     neurokit2 : str
         Version of the library that delineates.
+    pictures : PictureSpec or None
+        How pictures look; None where none are drawn.
+    pillow : str or None
+        Version of the library that writes them.
     tasks : tuple of (str, int, int)
         Kind, first record, and the one after the last, by row of the store's records.
     """
@@ -55,6 +65,8 @@ class DerivePlan:
     window_s: float
     where: str | None
     neurokit2: str
+    pictures: PictureSpec | None
+    pillow: str | None
     tasks: tuple[tuple[str, int, int], ...]
     version: int = VERSION
 
@@ -84,6 +96,7 @@ def plan_derive(
     method: str,
     window_s: float,
     where: str | None,
+    pictures: PictureSpec | None = None,
 ) -> DerivePlan:
     """Plan what to derive from a store.
 
@@ -99,6 +112,8 @@ def plan_derive(
         Length of the windows of EEG features, s.
     where : str or None
         Query on the store's records.
+    pictures : PictureSpec, optional
+        How pictures look, where these are among the kinds.
 
     Returns
     -------
@@ -114,7 +129,7 @@ def plan_derive(
     method_named(method)
     if not 1 <= window_s < np.inf:
         raise PhysioprepError(f"window of {window_s:g} s: 1 s or more")
-    held = tuple(kind for kind, (modality, _) in _FROM.items() if modality in source.groups)
+    held = tuple(kind for kind in _DEFAULT if _FROM[kind][0] in source.groups)
     kinds = held if kinds is None else kinds
     if not kinds:
         raise PhysioprepError(f"{source.path}: holds neither ecg nor eeg")
@@ -131,20 +146,37 @@ def plan_derive(
                 f"{source.path}: its {modality} is in {', '.join(sorted(odd))}; {kind} are made of "
                 f"{unit}: ingest it with a recipe"
             )
-        seconds = group.length * group.present.sum(axis=1) / group.rate_hz * chosen
-        number = (np.cumsum(seconds) - seconds) // _TASK_S
-        first = np.flatnonzero(np.r_[True, number[1:] != number[:-1]]).tolist()
-        tasks += [
-            (kind, begin, end)
-            for begin, end in zip(first, [*first[1:], len(seconds)], strict=True)
-            if seconds[begin:end].any()
-        ]
+        if kind == "pictures":
+            pictures = pictures or PictureSpec()
+            pictures.rows_of(tuple(group.channels))  # refuses a layout without any lead
+            cuts = _cut(_pages(group, pictures) * chosen, pictures.per_tar)
+        else:
+            seconds = group.length * group.present.sum(axis=1) / group.rate_hz
+            cuts = _cut(seconds * chosen, _TASK_S)
+        tasks += [(kind, first, stop) for first, stop in cuts]
     if not tasks:
         raise PhysioprepError(f"{source.path}: no record is chosen")
     return DerivePlan(
         source.sums_sha256, tuple(kinds), method, window_s, where, version("neurokit2"),
-        tuple(tasks),
+        pictures if "pictures" in kinds else None,
+        version("pillow") if "pictures" in kinds else None, tuple(tasks),
     )  # fmt: skip
+
+
+def _pages(group: SourceGroup, spec: PictureSpec) -> NDArray[np.int64]:
+    lengths = group.length * group.present.any(axis=1)
+    return np.array([n_pages(spec, each, group.rate_hz) for each in lengths.tolist()], np.int64)
+
+
+def _cut(amount: NDArray[Any], most: float) -> list[tuple[int, int]]:
+    """Cut records where so much is reached: first, and the one after the last."""
+    number = (np.cumsum(amount) - amount) // most
+    first = np.flatnonzero(np.r_[True, number[1:] != number[:-1]]).tolist()
+    return [
+        (begin, end)
+        for begin, end in zip(first, [*first[1:], len(amount)], strict=True)
+        if amount[begin:end].any()
+    ]
 
 
 def modality_of(kind: str) -> str:

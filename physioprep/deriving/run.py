@@ -10,9 +10,11 @@ from typing import Any
 from uuid import uuid4
 
 from physioprep.atomic import make_folders, remove, sync_tree, write_text
+from physioprep.deriving.paper.pieces import place
+from physioprep.deriving.paper.spec import PictureSpec
 from physioprep.deriving.plan import DerivePlan, plan_derive
 from physioprep.deriving.tables import KINDS, join_parts
-from physioprep.deriving.task import part_of
+from physioprep.deriving.task import part_of, tar_of
 from physioprep.errors import PhysioprepError
 from physioprep.exchange import put_in_place
 from physioprep.hashes import write_hashes
@@ -59,6 +61,7 @@ def derive(
     method: str = "prominence",
     window_s: float = 10.0,
     where: str | None = None,
+    pictures: PictureSpec | None = None,
     scheduler: str | None = None,
     workers: int | None = None,
     overwrite: bool = False,
@@ -78,13 +81,16 @@ def derive(
         Folder to make.
     kinds : sequence of str, optional
         ``"beats"`` (of ECG: ``beats``, ``leads``, ``records``, ``median_beats``) and ``"eeg"``;
-        by default what the store has signals for.
+        by default what the store has signals for. ``"pictures"`` (of ECG, as on paper) only
+        where it is named.
     method : str
         Of delineation: ``"prominence"``, ``"dwt"``, ``"cwt"`` or ``"peak"`` of NeuroKit2.
     window_s : float
         Length of the windows of EEG features, s.
     where : str, optional
         Query on the store's records.
+    pictures : PictureSpec, optional
+        How the pictures look, where these are among `kinds`.
     scheduler : str, optional
         ``"processes"`` (default), ``"sync"``, ``"cluster"`` or the address of a Dask scheduler.
         Threads would share Python's warnings, which NeuroKit2 raises many of.
@@ -123,7 +129,9 @@ def derive(
     if scheduler == "threads":
         raise PhysioprepError("derive runs in processes, not threads: --scheduler processes")
     source = open_source(store)
-    plan = plan_derive(source, None if kinds is None else tuple(kinds), method, window_s, where)
+    plan = plan_derive(
+        source, None if kinds is None else tuple(kinds), method, window_s, where, pictures
+    )
     target = Path(out)
     check_output(target, DERIVED, overwrite=overwrite, inputs=[store])
     with hold_target(target) as held:
@@ -133,6 +141,7 @@ def derive(
         job = {
             "run": uuid4().hex, "work": str(work.absolute()), "store": str(Path(store).absolute()),
             "where": where, "method": method, "window_s": window_s,
+            "pictures": plan.to_dict()["pictures"], "pieces": _pieces(plan),
         }  # fmt: skip
         done = 0
 
@@ -157,6 +166,11 @@ def derive(
     return DeriveResult(target, rows, plan.sha256)
 
 
+def _pieces(plan: DerivePlan) -> list[int]:
+    """Return the first records of the tasks that draw, in the order of their numbers."""
+    return [first for kind, first, _ in plan.tasks if kind == "pictures"]
+
+
 def _join(work: Path, plan: DerivePlan, store: str | Path) -> dict[str, int]:
     """Make the folder of whole tables out of the parts of all tasks."""
     new = work / "new"
@@ -169,6 +183,9 @@ def _join(work: Path, plan: DerivePlan, store: str | Path) -> dict[str, int]:
                 part_of(work, kind, first, table) for each, first, _ in plan.tasks if each == kind
             ]
             rows[table] = join_parts(parts, table, new / f"{table}.parquet")
+    if plan.pictures is not None:
+        for piece, first in enumerate(_pieces(plan)):
+            place(tar_of(work, first), new, plan.pictures, piece)
     said: dict[str, Any] = {
         "schema": "physioprep.derived",
         "store": Path(str(store)).name,

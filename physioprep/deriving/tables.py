@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from physioprep.atomic import temporary_file
 from physioprep.deriving import quantities
 from physioprep.deriving.eeg import EEG
+from physioprep.deriving.paper.quantities import PICTURES
 from physioprep.deriving.quantities import Quantity
 
 if TYPE_CHECKING:
@@ -21,14 +22,19 @@ TABLES: Final[Mapping[str, Sequence[Quantity]]] = {
     "records": quantities.RECORDS,
     "median_beats": quantities.MEDIAN_BEATS,
     "eeg": EEG,
+    "pictures": PICTURES,
 }
 KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "beats": ("beats", "leads", "records", "median_beats"),
     "eeg": ("eeg",),
+    "pictures": ("pictures",),
 }
 _WHOLE_NUMBERS: Final = frozenset(
-    {"beat", "r_sample", "n_beats", "n_delineated", "n_leads", "window"}
-)
+    {
+        "beat", "r_sample", "n_beats", "n_delineated", "n_leads", "window", "page", "width_px",
+        "height_px", "row", "column", "first_sample", "n_samples", "n_missing", "n_outside",
+    }
+)  # fmt: skip
 
 
 def schema_of(table: str) -> pa.Schema:

@@ -12,6 +12,8 @@ import numpy as np
 
 from physioprep.atomic import write_text
 from physioprep.deriving import eeg
+from physioprep.deriving.paper.pieces import draw_records
+from physioprep.deriving.paper.spec import spec_from
 from physioprep.deriving.plan import modality_of
 from physioprep.deriving.record import Rows, add_record
 from physioprep.deriving.tables import KINDS, write_part
@@ -35,12 +37,30 @@ def derive_records(job: Mapping[str, Any], item: tuple[str, int, int]) -> None:
     kind, first, stop = item
     files = {table: part_of(Path(job["work"]), kind, first, table) for table in KINDS[kind]}
     journal = part_of(Path(job["work"]), kind, first, "").with_suffix(".json")
-    if _is_done(journal, files):
+    made = files | ({"tar": tar_of(Path(job["work"]), first)} if kind == "pictures" else {})
+    if _is_done(journal, made):
         return
     found = _tables(job, kind, range(first, stop))
     for table, path in files.items():
         write_part(path, table, found[table])
-    write_text(journal, json.dumps({name: sha256_of(path) for name, path in files.items()}))
+    write_text(journal, json.dumps({name: sha256_of(path) for name, path in made.items()}))
+
+
+def tar_of(work: Path, first: int) -> Path:
+    """Return the file that holds the pictures of a task.
+
+    Parameters
+    ----------
+    work : Path
+        Working folder.
+    first : int
+        First record of the task.
+
+    Returns
+    -------
+    Path
+    """
+    return work / "parts" / f"pictures-{first:08d}.tar"
 
 
 def part_of(work: Path, kind: str, first: int, table: str) -> Path:
@@ -74,6 +94,9 @@ def _is_done(journal: Path, files: Mapping[str, Path]) -> bool:
 
 def _tables(job: Mapping[str, Any], kind: str, numbers: range) -> dict[str, dict[str, list[Any]]]:
     source, chosen = _opened(job["run"], job["store"], job["where"])
+    if kind == "pictures":
+        tar, piece = tar_of(Path(job["work"]), numbers.start), job["pieces"].index(numbers.start)
+        return {kind: draw_records(source, numbers, chosen, spec_from(job["pictures"]), piece, tar)}
     group = source.groups[modality_of(kind)]
     names = {name: source.records[name].tolist() for name in ("corpus", "record_id")}
     rows, windows = Rows(), dict[str, list[Any]]()
