@@ -1,14 +1,16 @@
 """Read CSV files of Muse headbands: Mind Monitor and muse-lsl.
 
 Neither states its rate: it is taken from the stamps where they agree with a rate that the headband
-has. Mind Monitor's columns of band powers are left out; its rows of elements (blinks, jaw clenches,
-markers) are annotations, and so are muse-lsl's columns of markers.
+has. Where stamps jump and do not catch up, samples were lost: a gap. Mind Monitor's columns of band
+powers are left out; its rows of elements (blinks, jaw clenches, markers) are annotations, and so
+are muse-lsl's columns of markers.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +23,7 @@ from physioprep.errors import UnreadableFileError
 from physioprep.plain_text import counted
 from physioprep.readers.parts import unscaled
 from physioprep.readers.regular import read_bytes
-from physioprep.recording import Recording, annotation_columns
+from physioprep.recording import Recording, SignalGroup, annotation_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +31,14 @@ if TYPE_CHECKING:
 #: Rates of EEG of the headbands (Hz): 256 since 2016, 220 and 500 of the Muse of 2014.
 _RATES: Final = (256.0, 220.0, 500.0)
 _TOLERANCE: Final = 0.1
+#: Samples (a second) over which a rate is measured, since stamps come in chunks.
+_WINDOW: Final = 256
+#: A jump of the stamps, s, from which on samples may be lost. Chunks jump by up to 0.05 s.
+_JUMP_S: Final = 0.25
+#: What comes late catches up within this time, s.
+_LATE_S: Final = 10.0
+#: More than this between two samples, s, is a clock that was set, not a loss.
+_LONGEST_GAP_S: Final = 86_400.0
 _EEG: Final = ("TP9", "AF7", "AF8", "TP10", "Right AUX")
 #: Names that Mind Monitor gives to columns that are not read.
 _KNOWN: Final = re.compile(
@@ -137,7 +147,8 @@ def _mind_monitor(path: Path, table: pd.DataFrame) -> Recording:
     if not len(rows):
         raise UnreadableFileError(path, "has no sample")
     seconds = (times - times[~is_element].iloc[0]).dt.total_seconds()
-    rate, notes = _rate_of(np.asarray(seconds[~is_element], np.float64), path)
+    stamps = np.asarray(seconds[~is_element], np.float64)
+    rate, segments, notes = _timed(stamps, "TimeStamp", path)
     left_out = [name for name in names if name.startswith(_POWERS)]
     if left_out:
         notes.append(f"{len(left_out)} columns of band powers are not read")
@@ -151,7 +162,8 @@ def _mind_monitor(path: Path, table: pd.DataFrame) -> Recording:
     onset = np.asarray(seconds[is_element], np.float64)
     annotations = annotation_columns(onset, np.full(len(onset), np.nan), texts, "mind-monitor")
     start: datetime = times[~is_element].iloc[0].to_pydatetime()
-    return _recording(path, rows, eeg, rate, notes, start.replace(tzinfo=None), annotations)
+    group = _group(path, rows, eeg, rate, segments)
+    return _recording(path, group, notes, start.replace(tzinfo=None), annotations)
 
 
 def _muse_lsl(path: Path, table: pd.DataFrame) -> Recording:
@@ -159,9 +171,9 @@ def _muse_lsl(path: Path, table: pd.DataFrame) -> Recording:
     if seconds.dtype.kind not in "iuf" or not len(seconds):
         raise UnreadableFileError(path, "column timestamps holds what is no time")
     times = seconds.to_numpy(np.float64)
-    rate, notes = _rate_of(times, path)
+    rate, segments, notes = _timed(times, "timestamps", path)
     eeg = [name for name in _EEG if name in table]
-    onset, texts, sample = [], [], []
+    texts, sample = [], []
     for number, name in enumerate(table.columns, 1):
         if name in (*eeg, "timestamps"):
             continue
@@ -170,41 +182,87 @@ def _muse_lsl(path: Path, table: pd.DataFrame) -> Recording:
         at = np.flatnonzero(np.nan_to_num(table[name].to_numpy(np.float64)))
         sample += at.tolist()
         texts += [f"{name}={value:g}" for value in table[name].to_numpy()[at].tolist()]
-        onset += (at / rate).tolist()
     order = np.argsort(sample, kind="stable")
+    at = np.array(sample, np.int64)[order]
+    firsts, onsets = np.array(segments).T
+    which = np.searchsorted(firsts, at, side="right") - 1
     annotations = annotation_columns(
-        np.array(onset)[order], np.full(len(order), np.nan), [texts[i] for i in order], "muse-lsl"
+        onsets[which] + (at - firsts[which]) / rate,
+        np.full(len(order), np.nan),
+        [texts[i] for i in order],
+        "muse-lsl",
     )
-    annotations["sample"] = np.array(sample, np.int64)[order]
-    return _recording(path, table, eeg, rate, notes, None, annotations)
+    annotations["sample"] = at
+    return _recording(path, _group(path, table, eeg, rate, segments), notes, None, annotations)
 
 
-def _rate_of(times: NDArray[np.float64], path: Path) -> tuple[float, list[str]]:
-    """Return the rate of the headband that the stamps agree with, and what is said of it."""
-    span = times[-1] - times[0] if len(times) > 1 else 0.0
-    measured = (len(times) - 1) / span if span > 0 else 0.0
-    for rate in _RATES:
-        if abs(measured / rate - 1) <= _TOLERANCE:
-            said = f"the file states no rate: {rate:g} Hz, by its stamps {measured:.4g} Hz"
-            return rate, [said]
-    cause = f"the file states no rate, and by its stamps it is {measured:.4g} Hz, which no Muse has"
-    raise UnreadableFileError(path, f"{cause}: describe it with a YAML file as a table")
+def _timed(
+    times: NDArray[np.float64], column: str, path: Path
+) -> tuple[float, tuple[tuple[int, float], ...], list[str]]:
+    """Return the rate, where the recording goes on after lost samples, and what is said of both."""
+    if not np.isfinite(times).all():
+        raise UnreadableFileError(path, f"column {column} holds what is no time")
+    width = min(_WINDOW, len(times) - 1)
+    span = float(np.median(times[width:] - times[:-width])) if width else 0.0
+    measured = width / span if span > 0 else 0.0  # a loss is in few of the windows
+    rate = next((rate for rate in _RATES if abs(measured / rate - 1) <= _TOLERANCE), None)
+    if rate is None:
+        cause = f"by its stamps it is {measured:.4g} Hz, which no Muse has"
+        cause = f"the file states no rate, and {cause}: describe it with a YAML file as a table"
+        raise UnreadableFileError(path, cause)
+    notes = [f"the file states no rate: {rate:g} Hz, by its stamps {measured:.4g} Hz"]
+    return rate, _segments(times, rate, measured, notes, path), notes
 
 
-def _recording(
+def _segments(
+    times: NDArray[np.float64], rate: float, measured: float, notes: list[str], path: Path
+) -> tuple[tuple[int, float], ...]:
+    """Return where stamps jump and do not catch up, as those of samples that come late do."""
+    steps = np.diff(times)
+    if len(steps) and steps.max() > _LONGEST_GAP_S:
+        raise UnreadableFileError(path, "its clock was set within it: a step of more than a day")
+    back = int((steps < -_JUMP_S).sum())
+    if back:
+        notes.append(f"its stamps go back in {back} places: losses there would not be seen")
+    lag = times - np.arange(len(times)) / measured
+    jumps = np.flatnonzero(steps > _JUMP_S)
+    limits.check(path, len(jumps), limits.MAX_ANNOTATIONS, "gaps")
+    segments, lost = [(0, 0.0)], 0
+    for first in (jumps + 1).tolist():
+        before = lag[max(segments[-1][0], first - _WINDOW) : first].min()
+        n_late = int(min(steps[first - 1], _LATE_S) * rate) + _WINDOW // 4
+        gone = float(lag[first : first + n_late].min() - before)
+        if gone > _JUMP_S:
+            lost += round(gone * rate)
+            segments.append((first, (first + lost) / rate))
+    if lost:
+        places = len(segments) - 1
+        notes.append(f"about {lost} samples were lost, in {places} places, by its stamps: gaps")
+    return tuple(segments)
+
+
+def _group(
     path: Path,
     rows: pd.DataFrame,
     names: list[str],
     rate: float,
-    notes: list[str],
-    start: datetime | None,
-    annotations: dict[str, NDArray[Any]],
-) -> Recording:
+    segments: tuple[tuple[int, float], ...],
+) -> SignalGroup:
     for name in names:
         if rows[name].dtype.kind not in "iuf":
             raise UnreadableFileError(path, f"column {name!r} holds what is no number")
     samples = rows[names].to_numpy(np.float64).T
-    channels = [name.removeprefix("RAW_") for name in names]
     group = unscaled(names, ["uV"] * len(names), rate, samples, path)
-    metadata = {"electrodes": channels, "notes": notes}
+    return replace(group, segments=segments)
+
+
+def _recording(
+    path: Path,
+    group: SignalGroup,
+    notes: list[str],
+    start: datetime | None,
+    annotations: dict[str, NDArray[Any]],
+) -> Recording:
+    electrodes = [name.removeprefix("RAW_") for name in group.channels]
+    metadata = {"electrodes": electrodes, "notes": notes}
     return Recording(path, "muse_csv", (group,), (path,), start, metadata, annotations)
