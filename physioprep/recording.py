@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from physioprep.samples import convert_by_gain
+from physioprep.samples import convert_by_gain, sentinel_mask
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -260,6 +260,9 @@ class SignalGroup(GroupHeader):
     digital : ndarray, shape (channel, sample)
         Samples as the file stores them: integers of the smallest width that fits, or floats
         where the file holds floats. Missing samples keep their sentinel value.
+    steps, offsets : ndarray of float64, shape (channel,), optional
+        Where the file states the size of a digital step instead of a gain: physical =
+        digital * steps + offsets. `gain` is then their inverse, rounded.
 
     Examples
     --------
@@ -276,6 +279,8 @@ class SignalGroup(GroupHeader):
     """
 
     digital: NDArray[Any] = field(default_factory=lambda: np.empty((0, 0), np.int16))
+    steps: NDArray[np.float64] | None = None
+    offsets: NDArray[np.float64] | None = None
 
     def physical(self, dtype: DTypeLike = np.float64) -> NDArray[Any]:
         """Return the samples in physical units.
@@ -304,10 +309,22 @@ class SignalGroup(GroupHeader):
         step = max(1, _PIECE // max(1, n_channels))
         for start in range(0, n_samples, step):
             piece = slice(start, start + step)  # fits the processor's cache
-            convert_by_gain(
-                self.digital[:, piece], self.gain, self.baseline, self.invalid, values[:, piece]
-            )
+            digital, out = self.digital[:, piece], values[:, piece]
+            if self.steps is not None and kind == np.float64:
+                self._by_steps(digital, out)
+            else:
+                convert_by_gain(digital, self.gain, self.baseline, self.invalid, out)
         return values
+
+    def _by_steps(self, digital: NDArray[Any], out: NDArray[Any]) -> None:
+        """Multiply as the file says: by a rounded inverse the last bit would differ."""
+        assert self.steps is not None
+        np.multiply(digital, self.steps[:, None], out=out)
+        if self.offsets is not None:
+            out += self.offsets[:, None]
+        missing = sentinel_mask(digital, self.invalid)
+        if missing is not None:
+            out[missing] = np.nan
 
 
 @dataclass(frozen=True, eq=False)

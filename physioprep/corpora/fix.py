@@ -77,4 +77,4 @@ def _without_padding(group: SignalGroup) -> SignalGroup:
 
 def _rescaled(group: SignalGroup, gains: dict[float, float]) -> SignalGroup:
     gain = np.array([gains.get(value, value) for value in group.gain.tolist()], np.float64)
-    return replace(group, gain=gain)
+    return replace(group, gain=gain, steps=None, offsets=None)

@@ -176,7 +176,8 @@ def _group(path: Path, leads: dict[str, bytes], form: _Form) -> SignalGroup:
         raise UnreadableFileError(path, "its leads have different numbers of samples")
     group = unscaled(list(leads), ["uV"] * len(rows), form.rate_hz, np.stack(rows), path)
     gain = np.full(len(rows), 1000 / form.step_nv)
-    return SignalGroup(**vars(group) | {"gain": gain, "digital": np.stack(rows)})
+    steps = np.full(len(rows), form.step_nv / 1000)
+    return SignalGroup(**vars(group) | {"gain": gain, "digital": np.stack(rows), "steps": steps})
 
 
 def _beats(path: Path, blocks: dict[str, bytes], form: _Form) -> list[dict[str, Any]]:

@@ -155,6 +155,7 @@ def _group(
         invalid=np.full(len(names), np.nan),
         segments=((0, onset_s),),
         digital=narrow(samples),
+        steps=np.full(len(names), step),
     )
 
 

@@ -231,11 +231,13 @@ def _group(
         units=tuple(unit for _, _, unit in scales),
         sampling_rate=rate_hz,
         n_samples=samples.shape[1],
-        gain=np.array([gain for gain, _, _ in scales]),
-        baseline=np.array([baseline for _, baseline, _ in scales]),
+        gain=np.array([math.nan if step is None else float(1 / step) for step, _, _ in scales]),
+        baseline=np.array([float(-zero / step) if step else 0.0 for step, zero, _ in scales]),
         invalid=np.full(len(samples), padding),
         segments=((0, onset_s),),
         digital=samples,
+        steps=np.array([math.nan if step is None else float(step) for step, _, _ in scales]),
+        offsets=np.array([float(zero) for _, zero, _ in scales]),
     )
     derived = str(item.get("WaveformOriginality") or "").strip() == "DERIVED"
     skews = ("ChannelTimeSkew", "ChannelSampleSkew", "ChannelOffset")
@@ -297,18 +299,16 @@ def _narrow(samples: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(samples, np.float64)  # 32 bits without a sign: exact
 
 
-def _scale(definition: Any) -> tuple[float, float, str]:
-    """Return gain, baseline and unit of a channel; NaN where no sensitivity is stated."""
+def _scale(definition: Any) -> tuple[Decimal | None, Decimal, str]:
+    """Return step, value of digital 0, and unit of a channel; None where no step is stated."""
     units: Any = definition.get("ChannelSensitivityUnitsSequence") or []
     unit = stated_unit(str(units[0].get("CodeValue") or "")) if units else ""
     sensitivity = _decimal(definition.get("ChannelSensitivity"))
     factor = _decimal(definition.get("ChannelSensitivityCorrectionFactor"))
     step = None if sensitivity is None else sensitivity * (1 if factor is None else factor)
-    if step is None or step == 0:
-        return math.nan, 0.0, unit
     # the standard's baseline is the physical value of digital 0
     zero = _decimal(definition.get("ChannelBaseline")) or Decimal(0)
-    return float(1 / step), float(-zero / step), unit
+    return (step or None), zero if step else Decimal(0), unit
 
 
 def _decimal(value: Any) -> Decimal | None:

@@ -119,6 +119,7 @@ def read(path: Path, *, verify: bool = True) -> Recording:
         invalid=np.full(n, np.nan),
         segments=tuple((at * length, onset) for at, onset in enumerate(onsets)) or ((0, 0.0),),
         digital=digital,
+        steps=np.full(n, layout.microvolt),
     )
     columns = _annotations(path, layout, flat[:, n:], length, onsets, cells)
     metadata: dict[str, Any] = {**layout.facts, "notes": notes}

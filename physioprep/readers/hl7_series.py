@@ -317,4 +317,5 @@ def _groups(
             invalid=np.full(len(same), np.nan),
             segments=((0, onset_s),),
             digital=narrow(np.stack([lead[4] for lead in same])),
+            steps=None if any(lead[3] for lead in same) else np.array([lead[2] for lead in same]),
         )

@@ -159,7 +159,8 @@ def read(path: Path, *, verify: bool = True) -> Recording:
             digital = streamed.StreamedSamples(shape, np.dtype(np.int16), (source,))
         else:
             digital = np.ascontiguousarray(decode(file, path, 0, shape[1]))
-    signals = SignalGroup(**vars(group), digital=digital)
+    steps = np.rint(1000 / group.gain) / 1000  # the file states whole nV
+    signals = SignalGroup(**vars(group), digital=digital, steps=steps)
     files: tuple[Path, ...] = (path,)
     columns: Mapping[str, NDArray[Any]] = {}
     beats = _beats_beside(path)

@@ -279,6 +279,7 @@ def _groups(
                 invalid=np.full(len(those), _NAN),
                 segments=segments,
                 digital=digital,
+                steps=np.array([each.facts.factor or 1.0 for each in those]),
             )
         )
     return groups

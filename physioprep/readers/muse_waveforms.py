@@ -254,6 +254,7 @@ def groups_of(path: Path, waveform: Waveform, notes: list[str]) -> list[SignalGr
             invalid=np.full(len(leads), np.nan),
             segments=((0, onset_s),),
             digital=narrow(np.stack([lead.digital for lead in leads])),
+            steps=np.array([lead.step for lead in leads]),
         )
         for (n_samples, onset_s), leads in alike.items()
     ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -254,7 +255,7 @@ def header_of(recording: Recording) -> Header:
     2.0
     """
     groups = tuple(
-        GroupHeader(**{name: value for name, value in vars(group).items() if name != "digital"})
+        GroupHeader(**{each.name: getattr(group, each.name) for each in fields(GroupHeader)})
         for group in recording.groups
     )
     return Header(

@@ -95,6 +95,7 @@ def rhythm_of(path: Path, root: Element, notes: list[str], *, verify: bool) -> S
         baseline=np.full(n, float(offset)),
         invalid=np.full(n, np.nan),
         digital=digital,
+        steps=None if offset else np.full(n, step_uv),
     )
 
 

@@ -130,6 +130,7 @@ def _groups(leads: list[Lead], rhythm: Waveforms) -> tuple[SignalGroup, ...]:
             invalid=np.full(len(numbers), np.nan),
             segments=((0, (start - 1) / rate_hz),),
             digital=narrow(np.array([rhythm.leads[number] for number in numbers])),
+            steps=np.full(len(numbers), rhythm.step_nv / 1000 if rhythm.step_nv else np.nan),
         )
         for (start, n_samples), numbers in together.items()
     )
