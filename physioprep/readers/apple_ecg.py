@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.clinical_text import facts_of, statements_of, words_of
+from physioprep.readers.delimited import check_text, n_line_ends
 from physioprep.readers.parts import unscaled
 from physioprep.readers.person import person
-from physioprep.readers.regular import read_text
+from physioprep.readers.regular import read_bytes
 from physioprep.readers.stated_units import stated_unit
 from physioprep.recording import Recording
 
@@ -35,6 +36,7 @@ _UNIT: Final = re.compile(r"[µμu]V|mV|V")
 _LEAD: Final = re.compile(r"(?:.*[\s:])?(I{1,3}|a[vV][RLF]|V[1-6])")
 _SAMPLE: Final = re.compile(r"-?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?", re.ASCII)
 _MOST_LINES: Final = 30
+_MOST_SAMPLES: Final = 3600 * 512
 #: What the Health app lets one choose.
 _SYMPTOMS: Final = frozenset(
     {"none", "rapid, pounding, or fluttering heartbeat", "skipped heartbeat", "fatigue"}
@@ -104,7 +106,16 @@ def read(path: Path, *, verify: bool = True) -> Recording:
     UnreadableFileError
         The rate, unit or lead is not stated, or a line is no number.
     """
-    text = read_text(path, limits.MAX_TEXT_BYTES)
+    content = read_bytes(path, limits.MAX_TEXT_BYTES).tobytes()
+    check_text(path, content)
+    n_lines = n_line_ends(content)
+    if n_lines > _MOST_SAMPLES:
+        cause = f"{n_lines} lines: over an hour at 512 Hz, of which a watch records 30 s"
+        raise UnreadableFileError(path, cause)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableFileError(path, f"not UTF-8 ({error})") from None
     notes: list[str] = []
     said = _said(text, path)
     samples = _samples(text, said.n_lines, path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,75 @@ from physioprep.errors import UnreadableFileError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: Lines before, between and behind the rows: of headers, comments, or blank.
+_MOST_LINES_BESIDE: Final = 1000
+#: Control characters that no device writes; some of them end a line for `str.splitlines`.
+_CONTROL: Final = tuple(bytes([code]) for code in (0, 11, 12, 28, 29, 30))
+_CONTROL_UTF8: Final = tuple(mark.encode() for mark in "\x85\u2028\u2029")
+
+
+def check_text(
+    path: Path, content: bytes, separator: bytes = b"", n_cells: int = 1, where: str = ""
+) -> None:
+    r"""Refuse bytes that are no table before their lines are taken apart, which may take minutes.
+
+    Parameters
+    ----------
+    path : Path
+        Named in errors.
+    content : bytes
+        Of the text.
+    separator : bytes
+        Of its cells.
+    n_cells : int
+        Fewest of a row.
+    where : str
+        Put before causes: the name of a file in a folder.
+
+    Raises
+    ------
+    UnreadableFileError
+        A control character is in it, many lines are blank, or many have no cells.
+
+    Examples
+    --------
+    >>> check_text(Path("a.csv"), b"t;x\n1;2\n", b";", 2)
+    """
+    for mark in _CONTROL if content.isascii() else (*_CONTROL, *_CONTROL_UTF8):
+        if mark in content:
+            at = f"{where}byte {content.index(mark)} is a control character"
+            raise UnreadableFileError(path, f"{at} (0x{mark.hex()}): damaged, or no text")
+    blank = content.count(b"\n\n") + content.count(b"\n\r\n") + content.count(b"\r\r")
+    if blank > _MOST_LINES_BESIDE:
+        raise UnreadableFileError(path, f"{where}{blank} and more blank lines: damaged")
+    n_lines = n_line_ends(content)
+    rows = n_lines - _MOST_LINES_BESIDE
+    if rows > 0 and content.count(separator or b"\n") < rows * (n_cells - 1):
+        cause = f"{where}has {n_lines} lines, and too few cells for rows of {n_cells}"
+        raise UnreadableFileError(path, cause)
+
+
+def n_line_ends(content: bytes) -> int:
+    r"""Return how many lines end in a text.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> n_line_ends(b"a\r\nb\n")
+    2
+    """
+    n = content.count(b"\n")
+    if b"\r" in content:
+        n += content.count(b"\r") - content.count(b"\r\n")
+    return n
 
 
 def read_rows(
@@ -55,6 +124,10 @@ def read_rows(
     import pandas as pd
 
     mark = separator.encode()
+    n_names = len(
+        content[: limits.MAX_LINE_BYTES].split(b"\n", 1)[0].rstrip().rstrip(mark).split(mark)
+    )
+    check_text(path, content, mark, n_names, where)
     lines = content.removeprefix(b"\xef\xbb\xbf").splitlines()
     while lines and not lines[-1].strip():
         lines.pop()

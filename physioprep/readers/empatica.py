@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.plain_text import counted
+from physioprep.readers.delimited import check_text
 from physioprep.readers.parts import unscaled
 from physioprep.readers.regular import opened, read_bytes
 from physioprep.recording import Recording, SignalGroup, annotation_columns
@@ -128,6 +129,7 @@ def read(path: Path, *, verify: bool = True) -> Recording:
         A file is damaged, or the session has none.
     """
     members, files = _members(path)
+    members = {name: _checked(name, each, path) for name, each in members.items()}
     raw: list[tuple[str, float, float, NDArray[Any]]] = []
     for name in _FILES:
         if name in members:
@@ -148,6 +150,17 @@ def read(path: Path, *, verify: bool = True) -> Recording:
     when = datetime.fromtimestamp(begin, UTC).replace(tzinfo=None)
     metadata: dict[str, Any] = {"device": "Empatica E4", "time_zone": "UTC", "notes": notes}
     return Recording(path, "empatica", groups, files, when, metadata, annotations)
+
+
+def _checked(name: str, unchecked: Callable[[], bytes], path: Path) -> Callable[[], bytes]:
+    def content() -> bytes:
+        found = unchecked()
+        check_text(
+            path, found, b",", len(_FILES[name].channels) if name in _FILES else 1, f"{name}.csv: "
+        )
+        return found
+
+    return content
 
 
 def _members(path: Path) -> tuple[dict[str, Callable[[], bytes]], tuple[Path, ...]]:

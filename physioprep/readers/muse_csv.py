@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.plain_text import counted
+from physioprep.readers.delimited import check_text
 from physioprep.readers.parts import unscaled
 from physioprep.readers.regular import read_bytes
 from physioprep.recording import Recording, SignalGroup, annotation_columns
@@ -109,6 +110,8 @@ def _table(path: Path, content: bytes) -> pd.DataFrame:
 
     import pandas as pd
 
+    first = content[: limits.MAX_LINE_BYTES].split(b"\n", 1)[0]
+    check_text(path, content, b",", first.count(b","))
     lines = content.splitlines()
     names = lines[0].count(b",") + 1
     allowed = {names, names - 1} if lines[0].endswith(b",Elements") else {names}

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.plain_text import counted
+from physioprep.readers.delimited import check_text
 from physioprep.readers.parts import unscaled
-from physioprep.readers.regular import read_text
+from physioprep.readers.regular import read_bytes
 from physioprep.recording import Recording, SignalGroup, annotation_columns
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _START: Final = re.compile(r"^\ufeff?%\s?OpenBCI Raw E[EX]G Data", re.ASCII)
 _RATE: Final = re.compile(r"^%\s?Sample Rate\s*=\s*([\d.]+)", re.MULTILINE)
 _NUMBER: Final = re.compile(r"^%\s?Number of channels\s*=\s*(\d+)", re.MULTILINE)
 _BOARD: Final = re.compile(r"^%\s?Board\s*=\s*\w*\$?(\w+)", re.MULTILINE)
+_MOST_HEADER_BYTES: Final = 65536
 #: What the counter of a Cyton counts to.
 _WRAP: Final = 256
 #: Columns of version 5 behind the electrodes; it does not name them.
@@ -60,6 +62,7 @@ class _Said:
     board: str
     names: tuple[str, ...]  # of the columns, where a line has them
     n_lines: int
+    n_cells: int  # of the first row, or of the names
 
 
 def is_mine(path: Path, head: bytes) -> bool:
@@ -103,8 +106,14 @@ def read(path: Path, *, verify: bool = True) -> Recording:
     UnreadableFileError
         The header lacks the rate or the number of channels, or a row is damaged.
     """
-    text = read_text(path, limits.MAX_TEXT_BYTES)
-    said = _said(text, path)
+    content = read_bytes(path, limits.MAX_TEXT_BYTES).tobytes()
+    said = _said(content[:_MOST_HEADER_BYTES].decode("utf-8-sig", "replace"), path)
+    check_text(path, content, b",", max(said.n_cells, 1 + said.n_channels))
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableFileError(path, f"not UTF-8 ({error})") from None
+    del content
     notes: list[str] = []
     table = _rows(text, said, path, notes, strict=verify)
     names = _names(said, table.shape[1], path)
@@ -130,11 +139,11 @@ def read(path: Path, *, verify: bool = True) -> Recording:
 
 def _said(text: str, path: Path) -> _Said:
     lines = []
-    for line in text[:65536].splitlines():
+    for line in text.splitlines():
         if not line.startswith(("%", "\ufeff%")):
             break
         lines.append(line)
-    first = text[:65536].splitlines()[len(lines) : len(lines) + 1]
+    first = text.splitlines()[len(lines) : len(lines) + 1]
     header = "\n".join(lines)
     rate, number, board = (each.search(header) for each in (_RATE, _NUMBER, _BOARD))
     if rate is None or number is None:
@@ -149,7 +158,8 @@ def _said(text: str, path: Path) -> _Said:
     n = int(number[1][:9])
     limits.check(path, n, limits.MAX_CHANNELS, "channels")
     n_lines = len(lines) + named
-    return _Said(rate_hz, n, board[1] if board else "", names, n_lines)
+    n_cells = first[0].count(",") + 1 if first else 0
+    return _Said(rate_hz, n, board[1] if board else "", names, n_lines, n_cells)
 
 
 def _rows(text: str, said: _Said, path: Path, notes: list[str], *, strict: bool) -> pd.DataFrame:
