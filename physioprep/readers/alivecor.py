@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.errors import ChecksumError, UnreadableFileError
 from physioprep.readers.clinical_text import facts_of
+from physioprep.readers.naming import NOBODY
 from physioprep.readers.parts import unscaled
 from physioprep.readers.person import person
 from physioprep.readers.regular import read_bytes
@@ -202,7 +203,7 @@ def _info(block: bytes, notes: list[str]) -> tuple[datetime | None, dict[str, An
     for at, size in ((0, 32), (148, 32), (180, 32)):
         texts.append(block[at : at + size].split(b"\0")[0].decode("latin-1").strip())
     recorded, software, hardware = texts
-    metadata = person() | facts_of({"software": software, "device": hardware}, frozenset())
+    metadata = person() | facts_of({"software": software, "device": hardware}, NOBODY)
     if not recorded:
         return None, metadata
     try:

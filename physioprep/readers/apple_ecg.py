@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.clinical_text import facts_of, statements_of, words_of
+from physioprep.readers.clinical_text import facts_of, statements_of
 from physioprep.readers.delimited import check_text, n_line_ends
+from physioprep.readers.naming import known_of
 from physioprep.readers.parts import unscaled
 from physioprep.readers.person import person
 from physioprep.readers.regular import read_bytes
@@ -204,7 +205,7 @@ def _described(said: _Said, notes: list[str]) -> tuple[datetime | None, dict[str
     if born is None and len(said.people) > 1 and said.people[1]:
         metadata["identifying"] = [*metadata["identifying"], "birth date"]  # of another language
         notes.append("its birth date is in a form that is not read: age unknown")
-    forbidden = words_of(said.people)
+    forbidden = known_of(said.people, ids=said.people[1:], born=[born])
     classified, symptoms, version, device = _four(said.after[1:])
     if classified:
         line = [{"code": "", "text": classified}]

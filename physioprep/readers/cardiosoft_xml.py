@@ -17,7 +17,8 @@ import numpy as np
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.cardiosoft_waveforms import Doubts, full_disclosure, leads_of, seconds_of
-from physioprep.readers.clinical_text import facts_of, names_nobody, statements_of, words_of
+from physioprep.readers.clinical_text import facts_of, statements_of
+from physioprep.readers.naming import Known, known_of, names_nobody
 from physioprep.readers.person import person
 from physioprep.readers.xml_tree import load, number_of, root_name, text_of
 from physioprep.recording import Recording, SignalGroup, annotation_columns
@@ -49,6 +50,7 @@ _TREND: Final = {
 }
 _AMPLITUDES: Final = frozenset({"ms", "uV", "uV/s"})
 _TYPES: Final = frozenset({"RestECG", "ExerciseECG", "StressECG", "BicycleECG"})
+_IDS: Final = ("PID", "VisitNumber", "OrderNumber", "SSN")
 _LONGEST_MARKER: Final = 60
 #: Onset and duration (s), and text.
 _Row = tuple[float, float, str]
@@ -105,9 +107,7 @@ def read(path: Path, *, verify: bool) -> Recording:
     medians = [
         _median(each, leads_of(each, doubts)) for each in root.iter("MedianSamples") if len(each)
     ]
-    names = words_of(
-        each.text or "" for each in root.iter() if each.tag in ("FamilyName", "GivenName")
-    )
+    names = _known(root)
     start, metadata = _described(root, names, doubts.notes)
     if medians:
         metadata["median_beats"] = medians
@@ -121,6 +121,16 @@ def read(path: Path, *, verify: bool) -> Recording:
     if doubts.notes:
         metadata["notes"] = doubts.notes
     return Recording(path, _FORMAT, tuple(groups), (path,), start, metadata, columns)
+
+
+def _known(root: Element) -> Known:
+    """Return what the fields of a file say of people."""
+    born = _moment(root.find("PatientInfo/BirthDateTime"))
+    return known_of(
+        (each.text or "" for each in root.iter() if each.tag in ("FamilyName", "GivenName")),
+        ids=[each.text or "" for each in root.iter() if each.tag in _IDS],
+        born=[born],
+    )
 
 
 def _strips(root: Element) -> Iterator[tuple[float, Element]]:
@@ -150,7 +160,7 @@ def _median(element: Element, group: SignalGroup) -> dict[str, Any]:
 
 
 def _described(
-    root: Element, names: frozenset[str], notes: list[str]
+    root: Element, names: Known, notes: list[str]
 ) -> tuple[datetime | None, dict[str, Any]]:
     """Return start time and metadata: the person, measurements, statements, facts."""
     start = _moment(root.find("ObservationDateTime"))
@@ -193,7 +203,7 @@ def _described(
     return start, metadata | _facts(root, names)
 
 
-def _facts(root: Element, names: frozenset[str]) -> dict[str, Any]:
+def _facts(root: Element, names: Known) -> dict[str, Any]:
     device = root.find("ClinicalInfo/DeviceInfo")
     said: dict[str, Any] = facts_of(
         {
@@ -279,11 +289,11 @@ def _moment(element: Element | None) -> datetime | None:
         return None
 
 
-def _marker(text: str, names: frozenset[str]) -> bool:
+def _marker(text: str, names: Known) -> bool:
     return 0 < len(text) <= _LONGEST_MARKER and names_nobody(text, names)
 
 
-def _beats(strip: Element, onset_s: float, names: frozenset[str]) -> Iterator[_Row]:
+def _beats(strip: Element, onset_s: float, names: Known) -> Iterator[_Row]:
     """Yield the beats of a strip: a time and a class alternate."""
     for results in strip.iterfind("ArrhythmiaResults"):
         at_ms: float | None = None
@@ -295,7 +305,7 @@ def _beats(strip: Element, onset_s: float, names: frozenset[str]) -> Iterator[_R
                 at_ms = None
 
 
-def _events(root: Element, names: frozenset[str]) -> Iterator[_Row]:
+def _events(root: Element, names: Known) -> Iterator[_Row]:
     """Yield the events of full disclosures: a text and a time alternate."""
     for events in root.iterfind("FullDisclosure/EventList"):
         text = ""
@@ -309,7 +319,7 @@ def _events(root: Element, names: frozenset[str]) -> Iterator[_Row]:
                 text = ""
 
 
-def _phases(root: Element, names: frozenset[str]) -> Iterator[_Row]:
+def _phases(root: Element, names: Known) -> Iterator[_Row]:
     """Yield the phases of an exercise test, one after the other, and the stages of its trend."""
     onset_s = 0.0
     for phase in root.iterfind("Protocol/Phase"):

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from physioprep.readers.clinical_text import names_nobody
+from physioprep.readers.naming import Known, names_nobody
 from physioprep.recording import ANNOTATION_COLUMNS
 
 #: What vendors call the usual measurements, and their names here.
@@ -80,7 +80,7 @@ class Place:
 
 
 def read_annotations(
-    items: Sequence[Any], places: Sequence[Place], words: frozenset[str], start: Any
+    items: Sequence[Any], places: Sequence[Place], words: Known, start: Any
 ) -> Found:
     """Sort the annotations of a file.
 
@@ -89,8 +89,8 @@ def read_annotations(
     items : sequence of pydicom.Dataset
     places : sequence of Place
         One per multiplex group of the file.
-    words : frozenset of str
-        Of the names in the file: texts with one of them are left out.
+    words : Known
+        What the file says of people: texts with any of it are left out.
     start : datetime or None
         Of the recording.
 
@@ -108,7 +108,9 @@ def _sort(item: Any, places: Sequence[Place], words: Any, start: Any, found: Fou
     code, concept = _coded(item, "ConceptNameCodeSequence")
     value_code, value = _coded(item, "ConceptCodeSequence")
     text = _text(item, "UnformattedTextValue")
-    if not names_nobody(" ".join((concept, value, text)), words):
+    unit = _coded(item, "MeasurementUnitsCodeSequence")[0]
+    texts = (" ".join((concept, value, text)), code, value_code, unit)
+    if not all(names_nobody(each, words) for each in texts):
         found.n_hidden += 1
         return
     numbers = item.get("NumericValue")
@@ -119,7 +121,6 @@ def _sort(item: Any, places: Sequence[Place], words: Any, start: Any, found: Fou
     channel = pairs[0][1] if len(pairs) == 1 else 0
     times, samples = _times(item, place, start)
     said = ": ".join(each for each in (concept, value, text) if each)
-    unit = _coded(item, "MeasurementUnitsCodeSequence")[0]
     if times and place is not None and (said or numbers is not None):
         if numbers is not None:
             plain_unit = unit if unit != "1" and _UNIT.fullmatch(unit) else ""

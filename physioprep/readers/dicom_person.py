@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from physioprep.readers import dicom_annotations as notes_in
-from physioprep.readers.clinical_text import facts_of, words_of
+from physioprep.readers.clinical_text import facts_of
+from physioprep.readers.naming import Known, known_of
 from physioprep.readers.person import person
 
 #: Ids that stand where one was taken away.
 _REMOVED: Final = re.compile(r"(?:removed|de-?identified|anonym\w*)", re.IGNORECASE)
+_IDS: Final = ("PatientID", "OtherPatientIDs", "AccessionNumber", "AdmissionID")
 _VENDORS: Final = (
     *("GE Healthcare", "GE Medical Systems", "Philips", "Mortara", "Schiller", "Nihon Kohden"),
     *("Welch Allyn", "Hillrom", "Baxter", "Siemens", "Mindray", "Fukuda Denshi", "Spacelabs"),
@@ -23,13 +25,13 @@ _VENDORS: Final = (
 )
 
 
-def facts(dataset: Any, words: frozenset[str]) -> dict[str, Any]:
+def facts(dataset: Any, words: Known) -> dict[str, Any]:
     """Return what is known of the device.
 
     Parameters
     ----------
     dataset : pydicom.Dataset
-    words : frozenset of str
+    words : Known
         Of the names in the file.
 
     Returns
@@ -95,7 +97,7 @@ def text_of(dataset: Any, keyword: str) -> str:
     return "" if value is None else str(value).strip()
 
 
-def names_in(dataset: Any) -> tuple[str, frozenset[str]]:
+def names_in(dataset: Any) -> tuple[str, Known]:
     """Return the names in a file.
 
     Parameters
@@ -106,14 +108,24 @@ def names_in(dataset: Any) -> tuple[str, frozenset[str]]:
     -------
     names : str
         Of the person.
-    words : frozenset of str
-        Of the names of all people and places in it.
+    words : Known
+        What it says of people and places.
     """
     own = " ".join(text_of(dataset, each) for each in ("PatientName", "OtherPatientNames"))
-    return own.replace("^", " ").strip(), words_of([own, *_all_names(dataset, 0)])
+    named = [*_all_names(dataset, 0)]
+    born = text_of(dataset, "PatientBirthDate")
+    ids = [text for keyword in _IDS for text in re.split(r"[\[\]',]+", text_of(dataset, keyword))]
+    known = known_of(
+        [own, *(text for person_, text in named if person_)],
+        ids=[*(each for each in ids if not _REMOVED.fullmatch(each)), born, *_other_ids(dataset)],
+        born=[notes_in.moment(born)[0]],
+        places=[text for person_, text in named if not person_],
+    )
+    return own.replace("^", " ").strip(), known
 
 
-def _all_names(dataset: Any, depth: int) -> Iterator[str]:
+def _all_names(dataset: Any, depth: int) -> Iterator[tuple[bool, str]]:
+    """Yield whether a text names people, or places, and the text."""
     from pydicom.datadict import dictionary_VR
 
     for tag in [] if depth > 8 else list(dataset.keys()):
@@ -122,13 +134,21 @@ def _all_names(dataset: Any, depth: int) -> Iterator[str]:
         try:
             kind = dictionary_VR(tag)
             if kind == "PN" or tag in (0x00080080, 0x00081010):  # institution, station
-                yield str(dataset[tag].value)
+                yield kind == "PN", str(dataset[tag].value)
             elif kind == "SQ":
                 for item in dataset[tag].value:
                     yield from _all_names(item, depth + 1)
         except Exception:  # its bytes may be a name all the same
             raw = getattr(dataset.get_item(tag), "value", b"")
-            yield raw.decode("latin-1") if isinstance(raw, bytes) and len(raw) < 1000 else ""
+            short = isinstance(raw, bytes) and len(raw) < 1000
+            yield True, raw.decode("latin-1") if short else ""
+
+
+def _other_ids(dataset: Any) -> list[str]:
+    try:
+        return [text_of(item, "PatientID") for item in dataset.get("OtherPatientIDsSequence") or ()]
+    except Exception:  # pydicom raises nearly anything
+        return []
 
 
 def person_in(dataset: Any, names: str, start: Any) -> dict[str, Any]:

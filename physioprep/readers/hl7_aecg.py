@@ -17,7 +17,7 @@ import numpy as np
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.clinical_text import facts_of, words_of
+from physioprep.readers.clinical_text import facts_of
 from physioprep.readers.hl7_annotations import Mark, marks_of
 from physioprep.readers.hl7_series import (
     Series,
@@ -28,6 +28,7 @@ from physioprep.readers.hl7_series import (
     series_of,
     zone_of,
 )
+from physioprep.readers.naming import Known, known_of
 from physioprep.readers.person import person
 from physioprep.readers.xml_tree import load, number_of, root_name, text_of
 from physioprep.recording import Recording, SignalGroup, annotation_columns
@@ -112,10 +113,7 @@ def read(path: Path, *, verify: bool) -> Recording:
     if not rhythms:
         raise UnreadableFileError(path, "has no series of samples but representative beats")
     start, groups = _placed(path, root, rhythms)
-    people = (each for each in root.iter() if each.tag.endswith("Person"))
-    names = words_of(
-        part.text or "" for each in people for name in each.iter("name") for part in name.iter()
-    )
+    names = _known(root)
     metadata = _described(root, start)
     marks: list[Mark] = []
     for element in dict.fromkeys(series.element for series in rhythms):
@@ -142,6 +140,17 @@ def read(path: Path, *, verify: bool) -> Recording:
         metadata["notes"] = notes
     columns = _columns(marks, groups)
     return Recording(path, _FORMAT, tuple(groups), (path,), start, metadata, columns)
+
+
+def _known(root: Element) -> Known:
+    """Return what the fields of a file say of people."""
+    people = [each for each in root.iter() if each.tag.endswith("Person")]
+    names = [" ".join(name.itertext()) for each in people for name in each.iter("name")]
+    ids = [each.get("extension") or "" for each in root.iterfind(".//trialSubject/id")]
+    ids += [text_of(each) for person_ in people for each in person_.iter("PatientID")]
+    births = [each.get("value") or "" for each in root.iter("birthTime")]
+    born = [moment_of(each) for each in births]
+    return known_of(names, ids=[*ids, *(each[:8] for each in births)], born=born)
 
 
 def _placed(
@@ -174,7 +183,7 @@ def _clock(element: Element, start: datetime | None) -> Callable[[datetime | flo
     return after
 
 
-def _beat(series: Series, names: frozenset[str]) -> dict[str, Any]:
+def _beat(series: Series, names: Known) -> dict[str, Any]:
     """Return a representative beat, with its annotations in the time of its own axis."""
     group = series.group
     begins = effective_start(series.element)
@@ -267,7 +276,7 @@ def _described(root: Element, start: datetime | None) -> dict[str, Any]:
     )
 
 
-def _facts(series: Element, names: frozenset[str]) -> dict[str, Any]:
+def _facts(series: Element, names: Known) -> dict[str, Any]:
     """Return the device and the filters of a series."""
     device = series.find("author/seriesAuthor/manufacturedSeriesDevice")
     said: dict[str, Any] = facts_of(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from physioprep.readers.clinical_text import names_nobody
 from physioprep.readers.hl7_series import code_of, lead_name, moment_of, seconds_in
+from physioprep.readers.naming import Known, names_nobody
 from physioprep.readers.xml_tree import number_of, text_of
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class _Region:
 
 
 def marks_of(
-    series: Element, after: Callable[[datetime | float], float | None], names: frozenset[str]
+    series: Element, after: Callable[[datetime | float], float | None], names: Known
 ) -> Iterator[Mark]:
     """Yield the annotations of a series, in the order of the file.
 
@@ -79,8 +79,8 @@ def marks_of(
     series : Element
     after : callable
         Returns the time (s) of a moment, or of seconds from the beginning of the series.
-    names : frozenset of str
-        Words of the names in the file.
+    names : Known
+        What the file says of people.
 
     Yields
     ------
@@ -93,7 +93,7 @@ def marks_of(
 def _marks(
     element: Element,
     after: Callable[[datetime | float], float | None],
-    names: frozenset[str],
+    names: Known,
     outer: _Region | None,
 ) -> Iterator[Mark]:
     """Yield an annotation and those in it; a region that it lacks is that of its parts."""
@@ -152,9 +152,10 @@ def _bound(
     return after(where) if where is not None else None
 
 
-def _mark(element: Element, region: _Region, names: frozenset[str], *, within: bool) -> Mark:
+def _mark(element: Element, region: _Region, names: Known, *, within: bool) -> Mark:
     code, value = code_of(element.find("code")), element.find("value")
     text, number, unit, statement = code_of(value), None, "", ""
+    code, text = (each if names_nobody(each, names) else "" for each in (code, text))
     if value is not None and not text:
         number = number_of(value.get("value") or "")
         unit = (value.get("unit") or "").strip()

@@ -23,7 +23,8 @@ from physioprep import limits
 from physioprep.errors import ChecksumError, UnreadableFileError
 from physioprep.plain_text import counted
 from physioprep.readers import streamed
-from physioprep.readers.clinical_text import facts_of, words_of
+from physioprep.readers.clinical_text import facts_of
+from physioprep.readers.naming import known_of
 from physioprep.readers.person import person
 from physioprep.readers.regular import opened, read_bytes
 from physioprep.readers.wfdb_signals import read_into
@@ -292,7 +293,9 @@ def _metadata(
     if recorder.lower() in ("analog", "digital"):
         found["recorder"] = recorder.lower()
     else:
-        found |= facts_of({"device": recorder}, words_of([first, last]))
+        found |= facts_of(
+            {"device": recorder}, known_of([first, last], ids=[number], born=[head.day(132)])
+        )
     return found | person(
         identity=number,
         names=f"{first} {last}".strip(),

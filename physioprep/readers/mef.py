@@ -18,9 +18,9 @@ from physioprep import limits
 from physioprep.errors import ChecksumError, UnreadableFileError
 from physioprep.readers import mef_files as files
 from physioprep.readers import mef_red as red
-from physioprep.readers.clinical_text import names_nobody, words_of
 from physioprep.readers.confinement import check_confined
 from physioprep.readers.mef_files import Facts, Record, time_of
+from physioprep.readers.naming import Known, known_of, names_nobody
 from physioprep.readers.parser_limits import allow
 from physioprep.readers.parts import header_of
 from physioprep.readers.person import person
@@ -142,7 +142,7 @@ def _read(path: Path, *, samples: bool, verify: bool) -> Recording:
     zero = min(min(each.times) for each in channels)
     groups = _groups(path, channels, decoded, zero, notes)
     facts = channels[0].facts
-    words = words_of([facts.names, facts.identity])
+    words = known_of([facts.names], ids=[facts.identity])
     rows = _rows(path, every, zero, facts.time_offset, words, notes)
     columns = annotation_columns(
         [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows], "mef"
@@ -330,7 +330,7 @@ def _rows(
     every: tuple[Path, ...],
     zero: int,
     offset: int,
-    words: frozenset[str],
+    words: Known,
     notes: list[str],
 ) -> list[tuple[float, float, str, str]]:
     """Return the records of the session, its channels and segments, each once."""

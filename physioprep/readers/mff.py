@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import mff_events
-from physioprep.readers.clinical_text import facts_of, words_of
+from physioprep.readers.clinical_text import facts_of
 from physioprep.readers.confinement import check_confined
 from physioprep.readers.mff_blocks import Blocks, find_blocks, load_blocks
 from physioprep.readers.mff_events import Epoch, Event, load_part
+from physioprep.readers.naming import known_of
 from physioprep.readers.parts import header_of
 from physioprep.readers.person import person
 from physioprep.readers.trials import GAP_S
@@ -373,7 +374,8 @@ def _facts(path: Path, info: Element, start: datetime | None) -> dict[str, Any]:
     said = people[0] if people else {}
     names = [text for name, text in said.items() if "name" in name]
     age = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)\s*(?:y|years?)?", said.get("age", ""), re.ASCII)
-    hidden = words_of(text for each in people for text in each.values())
+    said_of = [text for each in people for text in each.values()]
+    hidden = known_of(said_of, ids=(text for text in said_of if re.search(r"\d", text)))
     facts = facts_of({key: text_of(info, tag) for key, tag in _FACTS.items()}, hidden)
     about = person(
         identity=next((said[name] for name in _ID if said.get(name)), ""),

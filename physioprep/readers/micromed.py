@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.clinical_text import names_nobody, words_of
+from physioprep.readers.naming import Known, known_of, names_nobody
 from physioprep.readers.parts import unscaled
 from physioprep.readers.pauses import DISCONTINUOUS
 from physioprep.readers.person import person
@@ -135,14 +135,15 @@ def read(path: Path, *, verify: bool = True) -> Recording:
     group = _group(file, electrodes, start, rate, width, n)
     segments = _segments(file, group, notes, flags)
     names = _texts(head[64:86], head[86:106])
-    rows = _rows(file, group, segments, words_of(names), notes)
+    born = _moment(bytes([head[107], head[106], head[108]]) + bytes(3))
+    known = known_of(names, born=[born])
+    rows = _rows(file, group, segments, known, notes)
     metadata: dict[str, Any] = {
         "references": [each.reference for each in electrodes],
         "notes": notes,
     }
     metadata |= {"flags": flags} if flags else {}
     begun = _moment(head[128:134])
-    born = _moment(bytes([head[107], head[106], head[108]]) + bytes(3))
     metadata |= person(
         names=" ".join(name for name in names if name),
         birth_date=date(born.year, born.month, born.day) if born is not None else None,
@@ -255,7 +256,7 @@ def _rows(
     file: _File,
     group: SignalGroup,
     segments: tuple[tuple[int, float], ...],
-    names: frozenset[str],
+    names: Known,
     notes: list[str],
 ) -> list[_Row]:
     """Return the annotations; their numbers of samples count those that are stored."""

@@ -16,9 +16,10 @@ import numpy as np
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.clinical_text import facts_of, statements_of, words_of
+from physioprep.readers.clinical_text import facts_of, statements_of
 from physioprep.readers.muse_matrix import read_matrix
 from physioprep.readers.muse_waveforms import Waveform, groups_of, waveforms_of
+from physioprep.readers.naming import Known, known_of
 from physioprep.readers.person import person
 from physioprep.readers.xml_tree import load, number_of, root_name, text_of
 from physioprep.recording import BAD_CHANNEL, Recording, annotation_columns
@@ -50,6 +51,9 @@ _FLAGS: Final = frozenset({"ENDSLINE", "USERINSERT", "USERDELETE", "USERMODIFY"}
 _AGES: Final = {"YEARS": 1, "MONTHS": 12, "WEEKS": 52.1775, "DAYS": 365.2425, "HOURS": 8765.82}
 _NAMES: Final = re.compile(
     r"Name|Physician|Technician|Clinician|Doctor|Reader|Overread|Editor", re.IGNORECASE
+)
+_IDS: Final = re.compile(
+    r"PatientID|SecondaryID|MRN|SSN|AdmissionID|(?:Visit|Account|Requisition|Order|Accession)Number"
 )
 #: Names of places and roles within those.
 _NO_PEOPLE: Final = re.compile(r"Site|Location|Unit|Group|Room")
@@ -163,12 +167,7 @@ def _described(root: Element, notes: list[str]) -> tuple[datetime | None, dict[s
     """Return start time and metadata: the person, measurements, statements, facts."""
     start = _start(root, notes)
     patient = root.find("PatientDemographics")
-    names = words_of(
-        each.text or ""
-        for part in ("PatientDemographics", "TestDemographics", "Order", "OrderInfo")
-        for each in root.iterfind(f"{part}//*")
-        if _NAMES.search(each.tag) and not _NO_PEOPLE.search(each.tag)
-    )
+    names = _known(root)
     age = number_of(text_of(patient, "PatientAge"))
     per_year = _AGES.get(text_of(patient, "AgeUnits").upper() or "YEARS")
     metadata = person(
@@ -199,6 +198,25 @@ def _described(root: Element, notes: list[str]) -> tuple[datetime | None, dict[s
             metadata[f"{key}_left_out"] = n_left_out
     facts = {name: text_of(root, where) for name, where in _FACTS.items()}
     return start, metadata | facts_of(facts, names)
+
+
+def _known(root: Element) -> Known:
+    """Return what the fields of a file say of people."""
+    fields = [
+        each
+        for part in ("PatientDemographics", "TestDemographics", "Order", "OrderInfo")
+        for each in root.iterfind(f"{part}//*")
+    ]
+    born = [text_of(each) for each in fields if each.tag == "DateofBirth"]
+    return known_of(
+        (
+            each.text or ""
+            for each in fields
+            if _NAMES.search(each.tag) and not _NO_PEOPLE.search(each.tag)
+        ),
+        ids=[*(text_of(each) for each in fields if _IDS.search(each.tag)), *born],
+        born=map(_date, born),
+    )
 
 
 def _measured(element: Element | None, notes: list[str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.clinical_text import names_nobody, words_of
+from physioprep.readers.naming import Known, known_of, names_nobody
 from physioprep.readers.nicolet_index import Parts, find_parts, first_tag, moment_of, text_of
 from physioprep.readers.parts import unscaled
 from physioprep.readers.person import person
@@ -265,7 +265,7 @@ _Row = tuple[float, float, str, str]
 
 
 def _events(
-    parts: Parts, zero: datetime, words: frozenset[str], notes: list[str]
+    parts: Parts, zero: datetime, words: Known, notes: list[str]
 ) -> list[_Row]:  # fmt: skip
     raw = parts.field("Events")
     found: list[tuple[float, float, _Row]] = []
@@ -320,7 +320,7 @@ def _guid(raw: bytes) -> str:
     return f"{a:08X}-{b:04X}-{c:04X}-{rest[:4]}-{rest[4:]}"
 
 
-def _patient(parts: Parts, recorded: datetime) -> tuple[dict[str, Any], frozenset[str]]:
+def _patient(parts: Parts, recorded: datetime) -> tuple[dict[str, Any], Known]:
     """Return what is handed on of the person, and the words of all texts about it."""
     raw = parts.field(_PATIENT)
     texts: dict[int, str] = {}
@@ -347,5 +347,5 @@ def _patient(parts: Parts, recorded: datetime) -> tuple[dict[str, Any], frozense
         birth_date=born.date() if born is not None else None,
         recorded=recorded,
     )
-    people = [text for number, text in texts.items() if number in (*_NAMES, *_ID)]
-    return about, words_of(people)
+    names, ids = ([texts[number] for number in each if number in texts] for each in (_NAMES, _ID))
+    return about, known_of(names, ids=ids, born=[born])

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import nwb_tables
-from physioprep.readers.clinical_text import names_nobody
 from physioprep.readers.hdf5_check import check_hdf5
+from physioprep.readers.naming import names_nobody
 from physioprep.readers.nwb_tables import Row, kind_of, scalar_text
 from physioprep.readers.parts import stamp, unscaled
 from physioprep.recording import Recording, SignalGroup, annotation_columns

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.clinical_text import names_nobody, words_of
+from physioprep.readers.naming import NOBODY, Known, known_of, names_nobody
 from physioprep.readers.person import person
 
 #: Columns that name a channel, the first that there is.
@@ -178,7 +178,7 @@ def electrodes_of(
     return [names[row] for row in rows.tolist()], places
 
 
-def people_of(file: Any, path: Path) -> frozenset[str]:
+def people_of(file: Any, path: Path) -> Known:
     """Return the words of those that a file names.
 
     Parameters
@@ -193,10 +193,11 @@ def people_of(file: Any, path: Path) -> frozenset[str]:
     """
     general = file.get("general")
     if general is None or not hasattr(general, "keys"):
-        return frozenset()
+        return NOBODY
     made_by = [text_of(value) for value in column(general, "experimenter", path) or []]
     subject = general.get("subject", {})
-    return words_of([*made_by, scalar_text(subject, "subject_id")])
+    ids = [scalar_text(subject, "subject_id"), scalar_text(subject, "date_of_birth")[:10]]
+    return known_of(made_by, ids=ids)
 
 
 def intervals_of(table: Any, name: str, path: Path) -> list[Row]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.clinical_text import facts_of, names_nobody, words_of
+from physioprep.readers.clinical_text import facts_of
+from physioprep.readers.naming import Known, known_of, names_nobody
 from physioprep.readers.person import person
 from physioprep.readers.philips_waveforms import beats_of, rhythm_of
 from physioprep.readers.xml_tree import load, number_of, root_name, text_of
@@ -49,6 +50,8 @@ _NAMES: Final = re.compile(
     r"(?:last|first|middle|patient)name|physician|clinician|operator|technician|editor|signature"
     r"|overread|requester|reader"
 )
+_IDS: Final = re.compile(r"patientid|mrn|ssn|socialsecurity|visit|encounter|account", re.IGNORECASE)
+_BORN: Final = ("age/dateofbirth", "dateofbirth")
 _UNSIGNED: Final = ("unconfirmed diagnosis", "preliminary", "unconfirmed")
 _CODE: Final = re.compile(r"[A-Za-z0-9_+*/-]{1,16}", re.ASCII)
 _FILTERS: Final = {
@@ -114,15 +117,24 @@ def read(path: Path, *, verify: bool) -> Recording:
     return Recording(path, _FORMAT, (group,), (path,), start, metadata)
 
 
-def _names(root: Element) -> frozenset[str]:
-    """Return the words of all fields that name people."""
+def _names(root: Element) -> Known:
+    """Return what the fields of a file say of people."""
     texts: list[str] = []
+    data = root.find("patient/generalpatientdata")
+    born = [text_of(data, where) for where in _BORN]
+    ids = (
+        [text_of(each) for each in data.iter() if _IDS.search(each.tag)] if data is not None else []
+    )
     for each in root.iter():
         if _NAMES.search(each.tag.lower()):
             texts += [
                 text for part in each.iter() for text in (text_of(part), *part.attrib.values())
             ]
-    return words_of(text for text in texts if text.lower() not in (*_UNSIGNED, "true", "false"))
+    return known_of(
+        (text for text in texts if text.lower() not in (*_UNSIGNED, "true", "false")),
+        ids=[*ids, *born],
+        born=map(_date, born),
+    )
 
 
 def _person(root: Element, start: datetime | None) -> dict[str, Any]:
@@ -141,7 +153,7 @@ def _person(root: Element, start: datetime | None) -> dict[str, Any]:
         names=" ".join(filter(None, name)),
         sex=text_of(data, "sex"),
         age_years=years,
-        birth_date=_date(text_of(data, "age/dateofbirth") or text_of(data, "dateofbirth")),
+        birth_date=next(filter(None, (_date(text_of(data, where)) for where in _BORN)), None),
         recorded=start,
     )
 
@@ -208,7 +220,7 @@ _OF_ANALYSIS: Final = (
 )
 
 
-def _interpreted(root: Element, names: frozenset[str]) -> dict[str, Any]:
+def _interpreted(root: Element, names: Known) -> dict[str, Any]:
     """Return the statements of each interpretation; those of the first are the file's."""
     said: dict[str, Any] = {}
     n_left_out = 0
@@ -220,7 +232,7 @@ def _interpreted(root: Element, names: frozenset[str]) -> dict[str, Any]:
             if not names_nobody(f"{left} {right}", names):
                 n_left_out += 1
             elif left or right or code:
-                code = code if _CODE.fullmatch(code) and not names & words_of([code]) else ""
+                code = code if _CODE.fullmatch(code) and names_nobody(code, names) else ""
                 found.append({"code": code, "text": left, "reason": right})
         key = "statements" if number == 0 else "further_statements"
         if found:
@@ -234,7 +246,7 @@ def _interpreted(root: Element, names: frozenset[str]) -> dict[str, Any]:
 _SEVERITIES: Final = ("NM", "ON", "BL", "BO", "AB", "DE", "NS")
 
 
-def _facts(root: Element, names: frozenset[str]) -> dict[str, Any]:
+def _facts(root: Element, names: Known) -> dict[str, Any]:
     parsed = root.find("waveforms/parsedwaveforms")
     found: dict[str, Any] = {}
     for name, (attribute, where) in _FILTERS.items():

@@ -10,7 +10,8 @@ import struct
 from datetime import date, datetime
 from typing import Any, Final
 
-from physioprep.readers.clinical_text import facts_of, names_nobody, words_of
+from physioprep.readers.clinical_text import facts_of
+from physioprep.readers.naming import Known, known_of, names_nobody
 from physioprep.readers.person import person
 from physioprep.readers.scp_sections import lead_name
 
@@ -98,8 +99,8 @@ def _text(value: bytes, codec: str) -> str:
     return " ".join(text.split())
 
 
-def names_of(tags: Tags) -> frozenset[str]:
-    """Return the words of the fields that name people.
+def names_of(tags: Tags) -> Known:
+    """Return what the fields of a file say of people.
 
     Parameters
     ----------
@@ -110,7 +111,11 @@ def names_of(tags: Tags) -> frozenset[str]:
     frozenset of str
     """
     codec = codec_of(tags)
-    return words_of(_text(value, codec) for tag in _PEOPLE for value in tags.get(tag, ()))
+    return known_of(
+        (_text(value, codec) for tag in _PEOPLE for value in tags.get(tag, ())),
+        ids=[_text(value, codec) for value in tags.get(_ID, ())],
+        born=[_day(value) for value in tags.get(5, ())],
+    )
 
 
 def _day(value: bytes) -> date | None:
