@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.clinical_text import facts_of, statements_of
-from physioprep.readers.delimited import check_text, n_line_ends
+from physioprep.readers.delimited import check_text, end_notes, n_line_ends
 from physioprep.readers.naming import known_of
 from physioprep.readers.parts import unscaled
 from physioprep.readers.person import person
@@ -117,11 +117,9 @@ def read(path: Path, *, verify: bool = True) -> Recording:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnreadableFileError(path, f"not UTF-8 ({error})") from None
-    notes: list[str] = []
+    notes = end_notes(content)
     said = _said(text, path)
     samples = _samples(text, said.n_lines, path)
-    if not text.endswith(("\n", "\r")):
-        notes.append("its last line has no end: it may be cut off within its last number")
     coded = _LEAD.fullmatch(said.lead)
     name = coded[1] if coded else said.lead
     group = unscaled([name], [said.unit], said.rate_hz, samples[None], path)

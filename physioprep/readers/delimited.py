@@ -62,6 +62,31 @@ def check_text(
         raise UnreadableFileError(path, cause)
 
 
+def end_notes(content: bytes, where: str = "") -> list[str]:
+    """Return what is to note of the end of a text, of which rows have as many cells as others.
+
+    Parameters
+    ----------
+    content : bytes
+        Of the text.
+    where : str
+        Put before the note: the name of a file in a folder.
+
+    Returns
+    -------
+    list of str
+        Empty if its last line has an end.
+
+    Examples
+    --------
+    >>> end_notes(b"1,2", "BVP.csv: ")
+    ['BVP.csv: its last line has no end: it may be cut off within its last number']
+    """
+    if not content or content.endswith((b"\n", b"\r")):
+        return []
+    return [f"{where}its last line has no end: it may be cut off within its last number"]
+
+
 def n_line_ends(content: bytes) -> int:
     r"""Return how many lines end in a text.
 
@@ -148,8 +173,8 @@ def read_rows(
     elif odd:
         cause = f"line {odd[0][0] + 1} has {odd[0][1]} cells, the first {n}"
         raise UnreadableFileError(path, where + cause)
-    elif not content.endswith((b"\n", b"\r")):
-        notes.append(f"{where}its last line has no end: it may be cut off within its last number")
+    else:
+        notes += end_notes(content, where)
     try:
         return pd.read_csv(
             io.BytesIO(b"\n".join(lines[1:])), sep=separator, header=None, names=names,

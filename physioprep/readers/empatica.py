@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.plain_text import counted
-from physioprep.readers.delimited import check_text
+from physioprep.readers.delimited import check_text, end_notes
 from physioprep.readers.parts import unscaled
 from physioprep.readers.regular import opened, read_bytes
 from physioprep.recording import Recording, SignalGroup, annotation_columns
@@ -129,7 +129,8 @@ def read(path: Path, *, verify: bool = True) -> Recording:
         A file is damaged, or the session has none.
     """
     members, files = _members(path)
-    members = {name: _checked(name, each, path) for name, each in members.items()}
+    notes = ["start_time is UTC: the files state no zone"]
+    members = {name: _checked(name, each, notes, path) for name, each in members.items()}
     raw: list[tuple[str, float, float, NDArray[Any]]] = []
     for name in _FILES:
         if name in members:
@@ -144,7 +145,6 @@ def read(path: Path, *, verify: bool = True) -> Recording:
     groups = tuple(
         _group(name, rate, samples, start - begin, path) for name, start, rate, samples in raw
     )
-    notes = ["start_time is UTC: the files state no zone"]
     notes += [f"{name}.csv has no sample: left out" for name in empty]
     annotations = _annotations(members, begin, notes, path)
     when = datetime.fromtimestamp(begin, UTC).replace(tzinfo=None)
@@ -152,12 +152,16 @@ def read(path: Path, *, verify: bool = True) -> Recording:
     return Recording(path, "empatica", groups, files, when, metadata, annotations)
 
 
-def _checked(name: str, unchecked: Callable[[], bytes], path: Path) -> Callable[[], bytes]:
+def _checked(
+    name: str, unchecked: Callable[[], bytes], notes: list[str], path: Path
+) -> Callable[[], bytes]:
+    """Return how a file is read, its bytes are checked and its end is noted."""
+    n_cells = len(_FILES[name].channels) if name in _FILES else 1
+
     def content() -> bytes:
         found = unchecked()
-        check_text(
-            path, found, b",", len(_FILES[name].channels) if name in _FILES else 1, f"{name}.csv: "
-        )
+        check_text(path, found, b",", n_cells, f"{name}.csv: ")
+        notes.extend(end_notes(found, f"{name}.csv: "))
         return found
 
     return content

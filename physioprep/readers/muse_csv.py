@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.plain_text import counted
-from physioprep.readers.delimited import check_text
+from physioprep.readers.delimited import check_text, end_notes
 from physioprep.readers.parts import unscaled
 from physioprep.readers.regular import read_bytes
 from physioprep.recording import Recording, SignalGroup, annotation_columns
@@ -99,9 +99,8 @@ def read(path: Path, *, verify: bool = True) -> Recording:
     table = _table(path, content)
     if not len(table):
         raise UnreadableFileError(path, "has no sample")
-    if "TimeStamp" in table:
-        return _mind_monitor(path, table)
-    return _muse_lsl(path, table)
+    read_table = _mind_monitor if "TimeStamp" in table else _muse_lsl
+    return read_table(path, table, end_notes(content))
 
 
 def _table(path: Path, content: bytes) -> pd.DataFrame:
@@ -130,7 +129,7 @@ def _table(path: Path, content: bytes) -> pd.DataFrame:
     return table
 
 
-def _mind_monitor(path: Path, table: pd.DataFrame) -> Recording:
+def _mind_monitor(path: Path, table: pd.DataFrame, notes: list[str]) -> Recording:
     import pandas as pd
 
     try:
@@ -151,7 +150,7 @@ def _mind_monitor(path: Path, table: pd.DataFrame) -> Recording:
         raise UnreadableFileError(path, "has no sample")
     seconds = (times - times[~is_element].iloc[0]).dt.total_seconds()
     stamps = np.asarray(seconds[~is_element], np.float64)
-    rate, segments, notes = _timed(stamps, "TimeStamp", path)
+    rate, segments = _timed(stamps, notes, "TimeStamp", path)
     left_out = [name for name in names if name.startswith(_POWERS)]
     if left_out:
         notes.append(f"{len(left_out)} columns of band powers are not read")
@@ -169,12 +168,12 @@ def _mind_monitor(path: Path, table: pd.DataFrame) -> Recording:
     return _recording(path, group, notes, start.replace(tzinfo=None), annotations)
 
 
-def _muse_lsl(path: Path, table: pd.DataFrame) -> Recording:
+def _muse_lsl(path: Path, table: pd.DataFrame, notes: list[str]) -> Recording:
     seconds = table["timestamps"]
     if seconds.dtype.kind not in "iuf" or not len(seconds):
         raise UnreadableFileError(path, "column timestamps holds what is no time")
     times = seconds.to_numpy(np.float64)
-    rate, segments, notes = _timed(times, "timestamps", path)
+    rate, segments = _timed(times, notes, "timestamps", path)
     eeg = [name for name in _EEG if name in table]
     texts, sample = [], []
     for number, name in enumerate(table.columns, 1):
@@ -200,9 +199,9 @@ def _muse_lsl(path: Path, table: pd.DataFrame) -> Recording:
 
 
 def _timed(
-    times: NDArray[np.float64], column: str, path: Path
-) -> tuple[float, tuple[tuple[int, float], ...], list[str]]:
-    """Return the rate, where the recording goes on after lost samples, and what is said of both."""
+    times: NDArray[np.float64], notes: list[str], column: str, path: Path
+) -> tuple[float, tuple[tuple[int, float], ...]]:
+    """Return the rate, and where the recording goes on after lost samples."""
     if not np.isfinite(times).all():
         raise UnreadableFileError(path, f"column {column} holds what is no time")
     width = min(_WINDOW, len(times) - 1)
@@ -213,8 +212,8 @@ def _timed(
         cause = f"by its stamps it is {measured:.4g} Hz, which no Muse has"
         cause = f"the file states no rate, and {cause}: describe it with a YAML file as a table"
         raise UnreadableFileError(path, cause)
-    notes = [f"the file states no rate: {rate:g} Hz, by its stamps {measured:.4g} Hz"]
-    return rate, _segments(times, rate, measured, notes, path), notes
+    notes.append(f"the file states no rate: {rate:g} Hz, by its stamps {measured:.4g} Hz")
+    return rate, _segments(times, rate, measured, notes, path)
 
 
 def _segments(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.plain_text import counted
-from physioprep.readers.delimited import check_text
+from physioprep.readers.delimited import check_text, end_notes
 from physioprep.readers.parts import unscaled
 from physioprep.readers.regular import read_bytes
 from physioprep.recording import Recording, SignalGroup, annotation_columns
@@ -113,8 +113,8 @@ def read(path: Path, *, verify: bool = True) -> Recording:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnreadableFileError(path, f"not UTF-8 ({error})") from None
+    notes = end_notes(content)
     del content
-    notes: list[str] = []
     table = _rows(text, said, path, notes, strict=verify)
     names = _names(said, table.shape[1], path)
     table.columns = names
@@ -174,6 +174,7 @@ def _rows(text: str, said: _Said, path: Path, notes: list[str], *, strict: bool)
     width = len(said.names) or rows[0].count(",") + 1
     odd = [at for at, line in enumerate(rows) if line.count(",") + 1 != width]
     if odd == [len(rows) - 1] and not strict:
+        notes.clear()  # a line without an end is the one that is left out
         notes.append("its last row is cut off: left out")
         rows.pop()
     elif odd:

@@ -78,3 +78,13 @@ def test_a_long_file_and_some_blank_lines_are_read(tmp_path: Path) -> None:
     text = OPENBCI + test_openbci.rows([at % 256 for at in range(3, 5000)]).encode()
     found = read_recording(write(tmp_path, "openbci", text + b"\n" * 900))
     assert found.groups[0].n_samples == 5000
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_a_text_that_is_cut_within_its_last_number_is_noted(tmp_path: Path, kind: str) -> None:
+    note = "its last line has no end: it may be cut off within its last number"
+    whole = read_recording(write(tmp_path, kind, TEXTS[kind]))
+    assert not any("has no end" in each for each in whole.metadata.get("notes", ()))
+    found = read_recording(write(tmp_path, kind, TEXTS[kind].replace(b"e2", b"52")[:-2]))
+    expected = f"BVP.csv: {note}" if kind == "empatica" else note
+    assert found.metadata["notes"].count(expected) == 1
