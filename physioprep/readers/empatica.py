@@ -46,6 +46,10 @@ _NUMBERS: Final = b"0123456789.,- \r\n"
 _FLAT: Final = 64 << 20
 _MOST_MEMBERS: Final = 1000
 _ENCRYPTED: Final = 1
+#: A file is shorter than the longest if it lasts less than this part of it, or ends this long (s)
+#: before the last: HR starts 10 s late, and the sensors do not end at once.
+_SHORTER: Final = 0.6
+_EARLIER_S: Final = 30.0
 #: Bytes in which a zip ends: a record of 22, and the longest comment.
 _END: Final = 22 + 65535
 
@@ -146,6 +150,7 @@ def read(path: Path, *, verify: bool = True) -> Recording:
         _group(name, rate, samples, start - begin, path) for name, start, rate, samples in raw
     )
     notes += [f"{name}.csv has no sample: left out" for name in empty]
+    notes += _shorter(raw)
     annotations = _annotations(members, begin, notes, path)
     when = datetime.fromtimestamp(begin, UTC).replace(tzinfo=None)
     metadata: dict[str, Any] = {"device": "Empatica E4", "time_zone": "UTC", "notes": notes}
@@ -240,6 +245,18 @@ def _signal(name: str, content: bytes, path: Path) -> tuple[float, float, NDArra
     if name == "ACC" and (samples == np.round(samples)).all():
         return start, rate, samples.astype(np.int64)
     return start, rate, samples
+
+
+def _shorter(raw: list[tuple[str, float, float, NDArray[Any]]]) -> list[str]:
+    """Return notes of the files that are much shorter than the longest: they may be cut off."""
+    lasts = {name: samples.shape[1] / rate for name, _, rate, samples in raw}
+    ends = {name: start + lasts[name] for name, start, _, _ in raw}
+    longest, latest = max(lasts, key=lasts.__getitem__), max(ends.values())
+    return [
+        f"{name}.csv lasts {lasts[name]:.6g} s, {longest}.csv {lasts[longest]:.6g} s: cut off?"
+        for name in lasts
+        if lasts[name] < _SHORTER * lasts[longest] or ends[name] < latest - _EARLIER_S
+    ]
 
 
 def _group(

@@ -163,3 +163,15 @@ def test_a_zip_that_is_cut_or_encrypted_is_one_error(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(UnreadableFileError, match="is encrypted"):
         empatica.read(path)
+
+
+@pytest.mark.parametrize(("bvp_s", "noted"), [(60, True), (89, True), (115, False), (120, False)])
+def test_a_file_that_is_shorter_than_the_others_is_noted(
+    session: Path, bvp_s: int, noted: bool
+) -> None:
+    (session / "ACC.csv").unlink()
+    (session / "HR.csv").write_text("110.0\n1.0\n" + "88.0\n" * 110)
+    (session / "EDA.csv").write_text("100.0\n4.0\n" + "0.5\n" * 480)
+    (session / "BVP.csv").write_text("100.0\n64.0\n" + "0.5\n" * 64 * bvp_s)
+    notes = [note for note in read_recording(session).metadata["notes"] if "lasts" in note]
+    assert notes == [f"BVP.csv lasts {bvp_s} s, EDA.csv 120 s: cut off?"] * noted
