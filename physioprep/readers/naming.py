@@ -16,12 +16,24 @@ from typing import Final
 
 #: Letters that Unicode does not take apart, and how people write them without them.
 _PLAIN: Final = str.maketrans(
-    {"ø": "oe", "œ": "oe", "æ": "ae", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
+    {
+        "ø": "oe",
+        "œ": "oe",
+        "æ": "ae",
+        "ł": "l",
+        "đ": "d",
+        "ð": "d",
+        "þ": "th",
+        "ı": "i",
+        "\u0640": "",
+    }
 )
 #: The spellings with and without a second vowel are one: Müller, Mueller, Muller.
 _SPELLED_OUT: Final = re.compile(r"([aou])e|aa")
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 _ALNUM: Final = re.compile(r"[^\W_]+")
+#: A word of which every letter stands alone.
+_SPACED: Final = re.compile(r"(?<![^\W_])[^\W\d_](?:[\W_]+[^\W\d_](?![^\W_]))+")
 _CJK: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]")
 #: Of shorter parts only whole words count: "Li" is in many words.
 _LONG: Final = 4
@@ -32,6 +44,8 @@ _NO_NAMES: Final = frozenset(
         *("herr", "frau", "none", "unknown", "anonymous", "anonymized"),
     }
 )
+#: Words of statements that are no genitives of Thi, Hi, A, I and Wa.
+_NO_GENITIVES: Final = frozenset({"this", "his", "as", "is", "was"})
 _NO_IDS: Final = frozenset(
     {"none", "unknown", "anonymous", "anonymized", "removed", "deidentified"}
 )
@@ -39,39 +53,43 @@ _MONTHS: Final = (
     *("jan|jaen|ene|gen", "feb|fev", "mar|maer|mrz", "apr|avr|abr", "may|mai|mag", "jun|juin|giu"),
     *("jul|juil|lug", "aug|aou|ago", "sep|set", "oct|okt|ott", "nov", "dec|dez|dic"),
 )
+_ROMAN: Final = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
 _SIGNING: Final = (
     # English
     r"\b(?:(?:un)?confirmed|referred|reviewed|over-?\s?read|interpreted|edited|verified|ordered"
-    r"|signed|requested|acquired|performed|technician|physician)\b.{0,20}(?:\bby\b|:)",
+    r"|signed|requested|acquired|performed|technician|physician|read|seen|approved|authori[sz]ed"
+    r"|validated|reported|analy[sz]ed|dictated|checked)\b.{0,20}(?:\bby\b|:)"
+    r"|\b(?:signature|electronically signed)\b",
     # German
     r"\b(?:befundet|bestatigt|bestaetigt|validiert|freigegeben|unterschrieben|unterzeichnet"
     r"|gepruft|geprueft|gesehen|vidiert|visiert|beurteilt|erstellt|ausgewertet|angefordert"
     r"|durchgefuhrt|durchgefuehrt|uberwiesen|ueberwiesen|gelesen|diktiert|abgezeichnet"
-    r"|gezeichnet)\b.{0,20}(?:\bvon\b|\bdurch\b|:)|\bgez\.",
+    r"|gezeichnet)\b.{0,20}(?:\bvon\b|\bdurch\b|:)|\bgez\."
+    r"|\b(?:unterschrift|freigabe|befunder|(?:ober|chef|assistenz)?arzt|arztin|aerztin)\b",
     # French
-    r"\b(?:confirme|valide|signe|relu|lu|interprete|verifie|revu|prescrit|realise|demande|edite"
+    r"\b(?:confirme|valide|signe|relu|lu|vu|interprete|verifie|revu|prescrit|realise|demande|edite"
     r"|adresse)e?s?\b.{0,20}(?:\bpar\b|:)",
     # Spanish and Portuguese
-    r"\b(?:confirmad|firmad|revisad|leid|interpretad|validad|informad|verificad|realizad"
+    r"\b(?:confirmad|firmad|revisad|leid|interpretad|validad|informad|verificad|realizad|vist"
     r"|solicitad|editad)[oa]s?\b.{0,20}(?:\bpor\b|:)",
     # Italian
-    r"\b(?:confermat|firmat|refertat|revisionat|rivist|lett|interpretat|validat|verificat|eseguit"
+    r"\b(?:confermat|firmat|refertat|revisionat|rivist|lett|vist|interpretat|validat|verificat|eseguit"
     r"|richiest)[oae]\b.{0,20}(?:\b(?:da|dal|dalla)\b|:)",
     # titles, and what stands before a name
-    r"\b(?:technician|physician|arzt|arztin|aerztin|untersucher|befunder|medecin|medico|medica"
-    r"|operator|name|nombre|nome|nom)\b\s*[.:]|\b(?:dr|dra|drs|prof|dott|dottssa|dottoressa"
-    r"|docteur|doctor|herrn?|frau|mme|monsieur|madame|senora?|signora?)\b|\bmrs?\.|\bm\.?d\.?\s*$"
-    r"|,\s*m\.?d\b",
+    r"\b(?:technician|tech|physician|untersucher|medecin|medico|medica|nurse|rapporteur|cc"
+    r"|operator|patient(?:in|e)?|paziente|paciente|pat|name|nombre|nome|nom)\b\s*[.:]|\b(?:dr|dra|drs|prof|dott|dottssa|dottoressa"
+    r"|docteur|doctor|herrn?|frau|mme|monsieur|madame|senora?|signora?)\b|\bmrs?\.|\bmd\b|\bm\.d\b",
     # an id or a birth date follows
     r"\b(?:mrn|dob|ssn|born|geboren|geburtsdatum|date of birth|birth ?date|nacid[oa]|nat[oa] il"
     r"|nee? le|date de naissance|fecha de nacimiento|data di nascita)\b|\bd\.o\.b|\bgeb\.",
 )
 _REACHED: Final = (
     r"[\w.+-]+@[^\W\d_][\w.-]+",
-    r"\b(?:tel|telefon|telephone|telefono|phone|fax|mobile?|handy|cell|cellulare|pager)\b"
+    r"\b(?:tel|telefon\w*|telephon\w*|phone|fax|mobile?|handy|cell|cellulare|pager)\b"
     r"[\W_]*\d",
     r"(?<!\w)(?:\+|00)\d[\d ()/.-]{6,}\d",
     r"(?<![\w.])\(?0\d{1,4}\)?[ /-]+\d{3,}[ -]?\d{2,}",
+    r"(?<![\w.])0\d(?:[ .-]\d\d){4}(?!\d)",
     r"(?<![\w.])\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?!\d)",
 )
 _ANNOUNCED: Final = re.compile("|".join((*_SIGNING, *_REACHED)))
@@ -139,12 +157,13 @@ def known_of(
     days = [day for day in born if day is not None]
     long = {part for part in parts if len(part) >= (2 if _CJK.search(part) else _LONG)}
     short = {part for part in parts if 2 <= len(part) < _LONG}
+    short |= {spelled for part in short if len(spelled := _spelling(part)) > 1}
     spellings = {_spelling(part) for part in long}
     place_words = {
         word for text in places for word in _LETTERS.findall(_plain(text)) if len(word) > 2
     }
     return Known(
-        words=frozenset({*short, *(f"{part}s" for part in short), *place_words}),
+        words=frozenset({*short, *({f"{part}s" for part in short} - _NO_GENITIVES), *place_words}),
         pieces=frozenset(
             long
             | {each for each in numbers if len(each) >= _LONG}
@@ -177,6 +196,7 @@ def names_nobody(text: str, known: Known) -> bool:
     if _ANNOUNCED.search(plain) or any(re.search(day, plain) for day in known.days):
         return False
     words = set(_LETTERS.findall(plain)) | set(_ALNUM.findall(plain))
+    words |= {_squashed(run) for run in _SPACED.findall(plain)}
     if known.words & (words | {_spelling(word) for word in words}):
         return False
     squashed = _squashed(plain)
@@ -225,8 +245,8 @@ def _day_pattern(day: date) -> str:
     d, m, y = f"0?{day.day}", f"0?{day.month}", f"(?:{day.year}|{day.year % 100:02d})"
     apart = r"[\W_年月日년월일]+"
     numbers = "|".join(apart.join(order) for order in ((d, m, y), (m, d, y), (y, m, d), (y, d, m)))
-    month = rf"(?:{_MONTHS[day.month - 1]})[a-z]*"
-    between = r"[\W_]*(?:(?:st|nd|rd|th|er|of|de|di|den|del)[\W_]*){0,2}"
+    month = rf"(?:(?:{_MONTHS[day.month - 1]})[a-z]*|{_ROMAN[day.month - 1]}(?![a-z]))"
+    between = r"[\W_]*(?:(?:st|nd|rd|th|er|the|of|de|di|den|del)[\W_]*){0,2}"
     named = "|".join(between.join(order) for order in ((d, month, y), (month, d, y), (y, month, d)))
     dd, mm, yy = f"{day:%d}", f"{day:%m}", f"{day:%y}"
     close = "|".join((dd + mm + yy, mm + dd + yy, yy + mm + dd))
