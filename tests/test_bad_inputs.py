@@ -45,6 +45,7 @@ INPUTS: dict[str, list[tuple[str, str]]] = {
         ("store", "{bad} -o {out}/w --window 8"),
         ("labels", "{store} -o {out}/w --window 8 --annotation-labels {bad}"),
     ],
+    "derive": [("store", "{bad} -o {out}/t")],
     "stream": [("shards", "{bad}")],
     "pretrain": [
         ("shards", "{bad} -o {out}/e"),
@@ -101,6 +102,11 @@ VALUES: dict[str, list[str]] = {
         "{store} -o {out}/w --label label_nosuch",
         "{store} -o {out}/w --codec nosuch",
         "{store} -o {out}/w --pairs nosuch",
+    ],
+    "derive": [
+        "{store} -o {out}/t --method nosuch",
+        "{store} -o {out}/t --where nosuch>1",
+        "{store} -o {out}/t --scheduler nosuch",
     ],
     "stream": ["{shards} --where nosuch>1", "{shards} --where (("],
     "pretrain": ["{shards} -o {out}/e --modality nosuch", "{shards} -o {out}/e --device nosuch"],

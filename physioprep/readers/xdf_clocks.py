@@ -170,7 +170,7 @@ def regular(stamps: NDArray[np.float64], stated_hz: float) -> Regular | None:
 
     Examples
     --------
-    >>> regular(np.array([0.0, 0.101, 0.2, 0.299, 5.0, 5.1]), 10.0).stretches[1].start
+    >>> regular(np.array([0.0, 0.101, 0.2, 0.299, 99.0, 99.1]), 10.0).stretches[1].start
     4
     """
     if not len(stamps) or not (np.abs(stamps) < _LARGEST_S).all():

@@ -109,3 +109,16 @@ def test_logistic_regression_of_a_handful_of_labels_goes_without_a_choice() -> N
     assert p[0, 0] > 0.5 > p[1, 0]
     blind = logistic(inputs[:2] * np.nan, labels, people, inputs[2:], 2)
     assert np.allclose(blind, 0.5)
+
+
+@pytest.mark.parametrize("n_known", [0, 1])
+def test_features_that_no_training_window_has_are_left_out(n_known: int) -> None:
+    """Heart rate variability of windows without beats: scikit-learn refuses such a column."""
+    from physiomodels.evaluation.plain_models import boosted, boosted_number
+
+    rng = np.random.default_rng(0)
+    train, test = np.full((20, 2), np.nan), np.ones((3, 2))
+    train[:, :n_known] = rng.normal(size=(20, n_known))
+    labels, subjects = np.arange(20) % 2, np.array(["a"] * 20, object)
+    assert boosted(train, labels, subjects, test, 2).sum(axis=1) == pytest.approx(1)
+    assert np.isfinite(boosted_number(train, labels * 1.0, subjects, test)).all()

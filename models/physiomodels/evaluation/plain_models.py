@@ -207,6 +207,7 @@ def boosted(
         max_iter=_ITERATIONS, early_stopping=False, class_weight="balanced",
         min_samples_leaf=_leaf(len(train)), random_state=0,
     )  # fmt: skip
+    train, test = _without_unknown(train, test)
     with threadpool_limits(1):
         model.fit(train, labels)
         found[:, model.classes_] = model.predict_proba(test)
@@ -234,9 +235,18 @@ def boosted_number(
         max_iter=_ITERATIONS, early_stopping=False, min_samples_leaf=_leaf(len(train)),
         random_state=0,
     )  # fmt: skip
+    train, test = _without_unknown(train, test)
     with threadpool_limits(1):
         model.fit(train, truth)
         return np.asarray(model.predict(test), np.float64)
+
+
+def _without_unknown(train: Floats, test: Floats) -> tuple[Floats, Floats]:
+    """Leave out features that no training window has: scikit-learn finds no bins for them."""
+    known = np.isfinite(train).any(axis=0)
+    if not known.any():
+        return np.zeros((len(train), 1)), np.zeros((len(test), 1))
+    return train[:, known], test[:, known]
 
 
 def _leaf(n_windows: int) -> int:

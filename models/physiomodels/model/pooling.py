@@ -65,9 +65,11 @@ def pool_features(features: Tensor, present: Tensor, pooling: str) -> Tensor:
     >>> import torch
     >>> features = torch.tensor([1.0, 3.0, 5.0, 7.0]).view(1, 2, 2, 1)   # two leads, two patches
     >>> everything = torch.ones(1, 2, 2, dtype=torch.bool)
-    >>> [pool_features(features, everything, way).round(decimals=2).tolist()
-    ...  for way in ("mean", "mean-deviation", "per-lead")]
-    [[[4.0]], [[4.0, 2.24]], [[4.0, 1.0]]]
+    >>> for way in ("mean", "mean-deviation", "per-lead"):
+    ...     print(pool_features(features, everything, way))
+    tensor([[4.]])
+    tensor([[4.0000, 2.2361]])
+    tensor([[4., 1.]])
     """
     check_pooling(pooling, fixed=True)
     if pooling == "mean":
