@@ -139,7 +139,7 @@ def derive(
         work = open_work(target, plan.sha256)
         make_folders(work / "parts")
         job = {
-            "run": uuid4().hex, "work": str(work.absolute()), "store": str(Path(store).absolute()),
+            "run": uuid4().hex, "work": str(work.absolute()), "store": _address(source.path),
             "where": where, "method": method, "window_s": window_s,
             "pictures": plan.to_dict()["pictures"], "pieces": _pieces(plan),
         }  # fmt: skip
@@ -164,6 +164,11 @@ def derive(
         put_in_place(work / "new", target)
         discard(partial_of(target))
     return DeriveResult(target, rows, plan.sha256)
+
+
+def _address(store: str | Path) -> str:
+    """Return what any worker opens a store by; a URL stays as it is."""
+    return str(store.absolute() if isinstance(store, Path) else store)
 
 
 def _pieces(plan: DerivePlan) -> list[int]:
