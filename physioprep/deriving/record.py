@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,7 @@ from physioprep.deriving.measurements import (
     of_record,
 )
 from physioprep.shards.peaks import LEADS as R_LEADS
-from physioprep.shards.peaks import detect_r_peaks, pieces
-
-#: Seconds of signal on either side of a piece in which R peaks are detected.
-_EDGE_S: Final = 5.0
+from physioprep.shards.peaks import search_r_peaks
 
 Columns = dict[str, list[Any]]
 
@@ -124,13 +121,8 @@ def find_beats(
     order = [names[lead] for lead in R_LEADS if lead in names]
     order += [place for place in range(len(leads)) if place not in order]
     for place in order:
-        found = [np.empty(0, np.int64)]
-        for first, stop in pieces(signal.shape[1], rate_hz):
-            low = max(0, first - round(_EDGE_S * rate_hz))
-            high = stop + round(_EDGE_S * rate_hz)
-            peaks = detect_r_peaks(signal[place, low:high], rate_hz) + low
-            found.append(peaks[(peaks >= first) & (peaks < stop)])
-        peaks = np.concatenate(found)
+        lead = signal[place]
+        peaks = search_r_peaks(lambda low, high: lead[low:high], len(lead), rate_hz)  # noqa: B023 (called at once)
         if len(peaks):
             return peaks
     return np.empty(0, np.int64)

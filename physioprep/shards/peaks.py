@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -190,19 +190,43 @@ def _peaks_of_record(group: SourceGroup, number: int) -> NDArray[np.float64]:
     slot = _lead(group, number)
     if slot is None:
         return np.empty(0)
-    length, start = int(group.length[number]), int(group.start[number])
-    found = [np.empty(0, np.int64)]
-    for first, stop in pieces(length, group.rate_hz):
-        low = max(0, first - round(_EDGE_S * group.rate_hz))
-        high = min(length, stop + round(_EDGE_S * group.rate_hz))
+    start, at = int(group.start[number]), (number, slot)
+
+    def read(low: int, high: int) -> NDArray[np.float64]:
         digital = read_samples(group.path, start + low, start + high)[slot]
-        at = number, slot
-        signal = to_physical(
+        return to_physical(
             digital, group.scale[at], group.offset[at], group.invalid[at], np.float64
         )
-        peaks = detect_r_peaks(signal, group.rate_hz) + low
+
+    return search_r_peaks(read, int(group.length[number]), group.rate_hz) / group.rate_hz
+
+
+def search_r_peaks(
+    read: Callable[[int, int], NDArray[np.floating]], length: int, rate_hz: float
+) -> NDArray[np.int64]:
+    """Return the R peaks of one lead of any length, searched piece by piece.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(low, high)`` gives these samples, as `detect_r_peaks` wants them.
+    length : int
+        Samples of the lead.
+    rate_hz : float
+        Sampling rate, Hz.
+
+    Returns
+    -------
+    ndarray of int64
+        Sample numbers, ascending.
+    """
+    found = [np.empty(0, np.int64)]
+    for first, stop in _pieces(length, rate_hz):
+        low = max(0, first - round(_EDGE_S * rate_hz))
+        high = min(length, stop + round(_EDGE_S * rate_hz))
+        peaks = detect_r_peaks(read(low, high), rate_hz) + low
         found.append(peaks[(peaks >= first) & (peaks < stop)])
-    return np.concatenate(found) / group.rate_hz
+    return np.concatenate(found)
 
 
 def _lead(group: SourceGroup, number: int) -> int | None:
@@ -211,21 +235,7 @@ def _lead(group: SourceGroup, number: int) -> int | None:
     return next((names[lead] for lead in LEADS if lead in names), there[0] if there else None)
 
 
-def pieces(length: int, rate_hz: float) -> Iterator[tuple[int, int]]:
-    """Cut a record into the pieces that are searched one by one.
-
-    Parameters
-    ----------
-    length : int
-        Samples of the record.
-    rate_hz : float
-        Sampling rate, Hz.
-
-    Yields
-    ------
-    int, int
-        First sample of a piece, and the one after its last.
-    """
+def _pieces(length: int, rate_hz: float) -> Iterator[tuple[int, int]]:
     size = round(_PIECE_S * rate_hz)
     for first in range(0, length, size):
         yield first, min(first + size, length)
