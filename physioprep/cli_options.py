@@ -50,6 +50,20 @@ VendorLabels = Annotated[
     ),
 ]
 
+Channels = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Only these, in this order: II,V1,V5, or by modality ecg=II,V1. Default: all."
+    ),
+]
+InputLeads = Annotated[
+    str | None,
+    typer.Option(help='Leads given: "II V1 V5", or subsets to draw from: "I:0.5,II V1 V5:0.5".'),
+]
+TargetLeads = Annotated[
+    str | None, typer.Option(help="Leads to answer, of the same windows; as --input-leads.")
+]
+
 
 def _say_version(asked: bool) -> None:
     if asked:

@@ -12,7 +12,16 @@ import typer
 import physioprep as pp
 from physioprep import console
 from physioprep.bounds import COUNT, SEED
-from physioprep.cli_options import MAX_SEED, Json, Overwrite, Scheduler, Workers
+from physioprep.cli_options import (
+    MAX_SEED,
+    Channels,
+    InputLeads,
+    Json,
+    Overwrite,
+    Scheduler,
+    TargetLeads,
+    Workers,
+)
 from physioprep.cli_words import Verbs
 from physioprep.documents import load_yaml
 from physioprep.errors import PhysioprepError, ShardError
@@ -74,6 +83,7 @@ def shard(
         ),
     ] = None,
     modality: Annotated[list[str] | None, typer.Option(help="ecg, eeg …; default: all.")] = None,
+    channels: Channels = None,
     pairs: Annotated[
         str, typer.Option(help="complete, or any: keep unpaired windows.")
     ] = "complete",
@@ -172,6 +182,7 @@ def shard(
         crop=_mapping("--crop", crop),
         labelled_only=labelled_only,
         modalities=modality,
+        channels=channels,
         pairs=pairs,
         labels=_labels(label),
         texts=text,
@@ -210,12 +221,18 @@ def stream(
     seed: Annotated[int, typer.Option(min=SEED.least, max=MAX_SEED, help="Seed of the order.")] = 0,
     epochs: Annotated[int, typer.Option(min=COUNT.least, help="Passes over the shards.")] = 1,
     where: Annotated[str | None, typer.Option(help="Pandas query on the windows.")] = None,
+    channels: Channels = None,
+    input_leads: InputLeads = None,
+    target_leads: TargetLeads = None,
     as_json: Json = False,
 ) -> None:
     """Stream shards like a training run; print shapes of a batch and windows per second."""
     from time import perf_counter
 
-    loader = pp.ShardStream(shards, batch_size=batch_size, seed=seed, where=where)
+    loader = pp.ShardStream(
+        shards, batch_size=batch_size, seed=seed, where=where, channels=channels,
+        input_leads=input_leads, target_leads=target_leads,
+    )  # fmt: skip
     began, windows = perf_counter(), 0
     shapes: dict[str, str] = {}
     with console.progress_bar("stream") as advance:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from physioprep.errors import ShardError
 from physioprep.query import query_mask
-from physioprep.shards.modality import ModalityPlan
+from physioprep.shards.modality import ModalityPlan, slots_of
 from physioprep.shards.more_windows import Crop, MoreWindows
 from physioprep.shards.none_left import why_none
 from physioprep.shards.onsets import Onsets
@@ -172,7 +172,8 @@ def _lengths(sources: tuple[Source, ...], modality: ModalityPlan) -> NDArray[np.
         if group is None:
             lengths.append(np.zeros(len(source.records), np.int64))
         else:
-            lengths.append(np.where(group.present.any(axis=1), group.length, 0))
+            taken = group.present[:, slots_of(modality, group.channels)].any(axis=1)
+            lengths.append(np.where(taken, group.length, 0))
     return np.concatenate(lengths)
 
 

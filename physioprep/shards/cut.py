@@ -22,7 +22,7 @@ from physioprep.atomic import TEMPORARY, give_name, move
 from physioprep.samples import MISSING_INT16
 from physioprep.shards.checksums import seal, sums_of, unchanged
 from physioprep.shards.job import Job, plan_of, work_of
-from physioprep.shards.modality import ModalityPlan, window_bytes
+from physioprep.shards.modality import ModalityPlan, slots_of, window_bytes
 from physioprep.shards.order import random_permutation
 from physioprep.shards.plan import Plan
 from physioprep.shards.quality import REASONS, Quality, judge, measure, to_int16
@@ -242,8 +242,10 @@ def cut_candidates(
     if group is not None:
         first = np.round(start_s * modality.rate_hz).astype(np.int64)
         inside = np.flatnonzero(_can_be_cut(first, modality.n_samples, group.length[own], plan))
-        place = np.array([modality.channels.index(channel) for channel in group.channels])
-        cut = _cut_group(group, own[inside], first[inside], modality.n_samples, plan.spec.pad)
+        slots = slots_of(modality, group.channels)
+        place = np.array([modality.channels.index(group.channels[slot]) for slot in slots], int)
+        size, pad = modality.n_samples, plan.spec.pad
+        cut = _cut_group(group, slots, own[inside], first[inside], size, pad)
         for target, values in ((signal, cut.signal), (scale, cut.scale), (present, cut.present)):
             target[np.ix_(inside, place)] = values
     signal[~present], scale[~present] = MISSING_INT16, 1.0
@@ -260,16 +262,19 @@ def _can_be_cut(
 
 def _cut_group(
     group: SourceGroup,
+    slots: list[int],
     record: NDArray[Any],
     first: NDArray[np.int64],
     n_samples: int,
     pad: str | None,
 ) -> Windows:
-    digital = np.empty((len(record), len(group.channels), n_samples), group.dtype)
+    whole_group = len(slots) == len(group.channels)
+    taken = slice(None) if whole_group else slots  # all: nothing is copied
+    digital = np.empty((len(record), len(slots), n_samples), group.dtype)
     beyond = (first < 0) | (first + n_samples > group.length[record])
     for row in np.flatnonzero(beyond).tolist():
         place = padded(int(first[row]), n_samples, int(group.length[record[row]]), str(pad))
-        digital[row] = _gather(group, int(group.start[record[row]]), place)
+        digital[row] = _gather(group, int(group.start[record[row]]), place)[taken]
     whole = np.flatnonzero(~beyond)
     begin = group.start[record[whole]] + first[whole]
     for low, high in _stretches(begin, n_samples, len(group.channels) * digital.itemsize):
@@ -277,10 +282,13 @@ def _cut_group(
         samples = read_samples(group.path, origin, int(begin[high - 1]) + n_samples)
         for row in range(low, high):
             offset = int(begin[row]) - origin
-            digital[whole[row]] = samples[:, offset : offset + n_samples]
-    scale, offset_ = group.scale[record], group.offset[record]
-    signal, kept = to_int16(digital, scale, offset_, group.invalid[record])
-    return Windows(signal, kept, group.present[record])
+            digital[whole[row]] = samples[taken, offset : offset + n_samples]
+    scale, offset_, invalid, present = (
+        values[record][:, taken]
+        for values in (group.scale, group.offset, group.invalid, group.present)
+    )
+    signal, kept = to_int16(digital, scale, offset_, invalid)
+    return Windows(signal, kept, present)
 
 
 def padded(first: int, n_samples: int, length: int, pad: str) -> NDArray[np.int64]:

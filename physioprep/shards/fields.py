@@ -6,6 +6,7 @@ import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypedDict
 
+from physioprep.channel_choice import Channels
 from physioprep.errors import ShardError
 from physioprep.shards.annotation_label import AnnotationLabel
 from physioprep.shards.more_windows import Crop, MoreWindows
@@ -38,6 +39,7 @@ class ShardFields(TypedDict, total=False):
     more_windows: MoreWindows | Mapping[str, Any] | None
     crop: Crop | Mapping[str, Any] | None
     modalities: Sequence[str] | None
+    channels: Channels | None
     pairs: str | None
     labels: Sequence[str] | Mapping[str, Sequence[str] | None] | None
     label_categories: Mapping[str, Sequence[str]] | None

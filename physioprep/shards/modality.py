@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from physioprep.channel_choice import narrow
 from physioprep.errors import ShardError
 from physioprep.harmonise.channels import ECG_LEADS
 from physioprep.shards.source import Source
@@ -19,7 +20,7 @@ class ModalityPlan:
     ----------
     name : str
     channels, units : tuple of str
-        Union over the stores; ECG leads in their order.
+        Union over the stores, ECG leads in their order; or those chosen, as they were asked for.
     rate_hz : float
     n_samples : int
         Samples of a window.
@@ -61,14 +62,25 @@ def unite_modalities(sources: tuple[Source, ...], spec: ShardSpec) -> tuple[Moda
     Raises
     ------
     ShardError
-        If a store lacks what is asked for, or the stores' rates or units differ.
+        If a store lacks what is asked for, a chosen channel is in none, or the stores' rates or
+        units differ.
     """
-    held = list(dict.fromkeys(name for source in sources for name in source.groups))
-    wanted = list(spec.modalities or sorted(held))
+    there = list(dict.fromkeys(name for source in sources for name in source.groups))
+    wanted = list(spec.modalities or sorted(there))
     for name in (*wanted, *spec.max_abs, *spec.min_std):
-        if name not in held:
-            raise ShardError(f"no store holds modality {name!r}, only {', '.join(sorted(held))}")
-    return tuple(_modality(name, sources, spec) for name in wanted)
+        if name not in there:
+            raise ShardError(f"no store holds modality {name!r}, only {', '.join(sorted(there))}")
+    made = [_modality(name, sources, spec) for name in wanted]
+    if not spec.channels:
+        return tuple(made)
+    held = {each.name: each.channels for each in made}
+    chosen = narrow(spec.channels, held, "channels of the shards")
+    return tuple(_only(each, chosen[each.name]) for each in made)
+
+
+def _only(modality: ModalityPlan, channels: tuple[str, ...]) -> ModalityPlan:
+    unit_of = dict(zip(modality.channels, modality.units, strict=True))
+    return replace(modality, channels=channels, units=tuple(unit_of[name] for name in channels))
 
 
 def _modality(name: str, sources: tuple[Source, ...], spec: ShardSpec) -> ModalityPlan:
@@ -97,6 +109,23 @@ def _modality(name: str, sources: tuple[Source, ...], spec: ShardSpec) -> Modali
     return ModalityPlan(
         name, channels, tuple(unit_of[channel] for channel in channels), rate_hz, n_samples
     )
+
+
+def slots_of(modality: ModalityPlan, channels: Sequence[str]) -> list[int]:
+    """Return which channels of a store a modality takes.
+
+    Parameters
+    ----------
+    modality : ModalityPlan
+    channels : sequence of str
+        Of the store.
+
+    Returns
+    -------
+    list of int
+        Ascending.
+    """
+    return [slot for slot, channel in enumerate(channels) if channel in modality.channels]
 
 
 def _samples(what: str, length_s: float, name: str, rate_hz: float) -> int:

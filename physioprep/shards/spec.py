@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Unpack, cast
 
+from physioprep.channel_choice import channels_of
 from physioprep.errors import ShardError
 from physioprep.hashes import canonical_sha256
 from physioprep.shards import split_choice
@@ -35,6 +36,7 @@ _LATER: Final[Mapping[str, Any]] = {
     "crop": None,
     "label_categories": {},
     "texts": [],
+    "channels": {},
 }
 _LATER_OF_LABELS: Final[Mapping[str, Any]] = {"spans": False, "cases": None, "number": False}
 
@@ -81,6 +83,8 @@ class ShardSpec:
         Only the part of each record that events enclose.
     modalities : tuple of str or None
         Which ones; None means all that the stores hold.
+    channels : mapping of str to tuple of str
+        By modality (under "" the one that has them), in this order; else all that the stores hold.
     pairs : {"complete", "any"}
         With several modalities, keep only windows that have them all, or any.
     labels : tuple of str or None
@@ -145,6 +149,7 @@ class ShardSpec:
     more_windows: MoreWindows | None = None
     crop: Crop | None = None
     modalities: tuple[str, ...] | None = None
+    channels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     pairs: str = "complete"
     labels: tuple[str, ...] | None = None
     label_categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -277,6 +282,7 @@ class ShardSpec:
             given["label_categories"] = {**given.get("label_categories", {}), **stated}
         convert: dict[str, Any] = {
             "label_categories": category_lists,
+            "channels": channels_of,
             "annotation_labels": parse_annotation_labels,
             "regions": lambda regions: tuple(tuple(region) for region in regions),
             "weights": lambda weights: tuple(map(float, weights)),

@@ -43,11 +43,12 @@ def check_state(
         ("layout_sha256", "shards or another choice of windows"),
         ("seed", "seed"),
         ("shuffle", "setting of shuffle"),
+        ("view_sha256", "choice of channels or leads"),
     ):
-        if state.get(key) != own[key]:
+        if state.get(key) != own.get(key):
             raise ShardError(
                 f"{name}: the state is of another {what} "
-                f"({str(state.get(key))[:12]}, here {str(own[key])[:12]})"
+                f"({str(state.get(key))[:12]}, here {str(own.get(key))[:12]})"
             )
     epoch: Any = state.get("epoch")
     consumed: Any = state.get("samples_consumed")

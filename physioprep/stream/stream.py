@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from physioprep.channel_choice import Channels
 from physioprep.errors import ShardError
+from physioprep.lead_views import Leads
 from physioprep.samples import mark_missing
 from physioprep.shards.open import open_shards
 from physioprep.shards.opened import Shards
@@ -20,6 +22,7 @@ from physioprep.shards.target import epochs_of
 from physioprep.stream.base import AHEAD, THREADS, BatchStream
 from physioprep.stream.batch import Batch
 from physioprep.stream.buffers import BufferPool
+from physioprep.stream.choice import choose
 from physioprep.stream.chunks import Chunk, Slots, read_chunk, select
 from physioprep.stream.epochs import whole_number
 from physioprep.stream.sequences import by_epochs
@@ -67,6 +70,12 @@ class ShardStream(BatchStream):
         epoch; True: left out.
     modalities : sequence of str, optional
         Default: all.
+    channels : sequence of str or mapping, optional
+        Channels in this order: names, or by modality ``{"ecg": ["II", "V1"]}``. Default: all.
+    input_leads, target_leads : str, sequence of str, mapping or LeadView, optional
+        Leads that the batch holds, and leads that it holds beside them as ``target_<modality>``:
+        ``"II V1 V5"``, or subsets with their shares, of which the window's number and `seed`
+        draw one: ``{"I": 0.5, "II V1 V5": 0.5}``. See `physioprep.stream.leads.split_leads`.
     device : optional
         Device of the batches. To another device than the CPU, int16 is sent and scaled
         there.
@@ -121,6 +130,9 @@ class ShardStream(BatchStream):
         shuffle: bool = True,
         drop_last: bool | str = False,
         modalities: Sequence[str] | None = None,
+        channels: Channels | None = None,
+        input_leads: Leads | None = None,
+        target_leads: Leads | None = None,
         device: torch.device | str | None = None,
         epoch: int = 0,
         raw: bool = False,
@@ -137,6 +149,11 @@ class ShardStream(BatchStream):
                     f"{self.shards.path}: no modality {name!r}; it has {', '.join(held)}"
                 )
         self.modalities = tuple(modalities or held)
+        self.choice = choose(
+            {name: held[name].channels for name in self.modalities},
+            channels, input_leads, target_leads, str(self.shards.path),
+        )  # fmt: skip
+        self.channels = self.choice.channels  # of a batch, before leads are chosen
         self.n_epochs = epochs_of(self.shards.attrs)
         self.raw = raw
         self.selection = select(self.shards, where)
@@ -176,7 +193,11 @@ class ShardStream(BatchStream):
         batch = super()._finish(batch)
         if self.sends_raw and not self.raw:
             batch = physical(batch)
-        return batch | {name: by_epochs(batch[name], self.n_epochs) for name in self.modalities}
+        batch |= {name: by_epochs(batch[name], self.n_epochs) for name in self.modalities}
+        return self.choice.split(batch, self.seed)
+
+    def _identity(self) -> dict[str, Any]:
+        return super()._identity() | self.choice.identity
 
     def texts(self, batch: Batch, label: str) -> list[str | None]:
         """Return the texts of a batch's records, such as reports.
@@ -305,18 +326,23 @@ class _Filler:
     ) -> None:
         stream = self._stream
         modality = stream.shards.modalities[name]
-        shape = (count, len(modality.channels), modality.n_samples)
+        slots = stream.choice.slots[name]
+        shape = (count, len(stream.choice.channels[name]), modality.n_samples)
         scale = _gather([(read.signals[name].scale, here) for read, here in groups], row)
         present = _gather([(read.signals[name].present, here) for read, here in groups], row)
+        if slots is not None:
+            scale, present = scale[:, slots], present[:, slots]
         raw = stream.sends_raw
         out = stream.buffers.take(shape, np.int16 if raw else np.float32)
         size = max(1, min(count, _BLOCK_BYTES // max(1, out[0].size * 2)))
-        block = stream.buffers.take((size, *shape[1:]), np.int16)
+        block = stream.buffers.take((size, len(modality.channels), shape[2]), np.int16)
         for read, here in groups:
             signal = read.signals[name]
             for some in _even_steps(here, size):
                 digital = block[: len(some)]
                 np.take(signal.signal, row[some], axis=0, out=digital, mode="clip")
+                if slots is not None:
+                    digital = digital[:, slots]
                 step = some[1] - some[0] if len(some) > 1 else 1
                 target = out[some[0] : some[-1] + 1 : step]
                 np.copyto(target, digital)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from physioprep.channel_choice import Channels, channels_of
 from physioprep.hashes import canonical_sha256
 from physioprep.samples import MISSING_INT16, to_physical
 from physioprep.shards.cut import cut_candidates
@@ -56,6 +57,8 @@ class WindowStream(BatchStream):
         As in `ShardStream`.
     modalities : sequence of str, optional
         Default: all; records that lack one are left out.
+    channels : sequence of str or mapping, optional
+        As in `ShardStream`; records that have none of them are left out.
     device, epoch
         As in `ShardStream`.
 
@@ -89,12 +92,16 @@ class WindowStream(BatchStream):
         shuffle: bool = True,
         drop_last: bool | str = False,
         modalities: Sequence[str] | None = None,
+        channels: Channels | None = None,
         device: torch.device | str | None = None,
         epoch: int = 0,
     ) -> None:
         per_record = whole_number(per_record, "per_record", 1)
         chosen = None if modalities is None else tuple(modalities)
-        spec = ShardSpec(window_s=window_s, epoch_s=epoch_s, modalities=chosen, where=where)
+        spec = ShardSpec(
+            window_s=window_s, epoch_s=epoch_s, modalities=chosen, channels=channels_of(channels),
+            where=where,
+        )  # fmt: skip
         self.plan = plan_windows([open_source(store)], spec)
         self.per_record = per_record
         # A record is a chunk: it has `per_record` windows, or none if it is left out.
