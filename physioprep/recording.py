@@ -25,6 +25,8 @@ BAD_CHANNEL: Final = "bad-channel:"
 NO_SCALE: Final = "no-scale:"
 #: Flag of a record whose file names the person, before what it has of id, name and birth date.
 IDENTIFYING: Final = "identifying:"
+#: Source of annotations of stretches that are the device's calibration pulse, and no signal.
+CALIBRATION: Final = "calibration"
 _MOST, _LONGEST = 5, 160  # notes that become flags, and their characters
 _PIECE = 1 << 20  # samples converted at a time; with 2^16, the calls cost as much as the work
 # Until a block of some size has been freed once, glibc gives the memory of every freed array back

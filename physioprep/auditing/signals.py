@@ -12,8 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.auditing.extent import (
+    end_in_store,
+    end_of_signal,
+    samples_before,
+    samples_late,
+)
 from physioprep.auditing.inputs import Input, Key, open_input
 from physioprep.errors import PhysioprepError
+from physioprep.recording import CALIBRATION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -239,13 +246,14 @@ def signals_of(one: Input, rows: Iterable[int] | None = None) -> Iterator[Signal
 def _of_store(one: Input, row: int, ahead: Ahead) -> Iterator[Signal]:
     store = one.store
     assert store is not None
-    key = _key(store.records, row)
+    key, end_s = _key(store.records, row), end_in_store(store, row)
     for modality in store.modalities:
         length = int(store.table(modality, "length")[row])
         slots = np.flatnonzero(store.table(modality, "present")[row])
         if not length or not slots.size:
             continue
         about = _about(store, modality)
+        length = samples_before(end_s, about.rate_hz, 0, length)
         step = np.abs(np.asarray(store.table(modality, "scale")[row][slots], np.float64))
         stated = _source_rate(store.records, row, about.kind)
         names, units, written = about.names, about.units, about.written
@@ -257,11 +265,15 @@ def _of_store(one: Input, row: int, ahead: Ahead) -> Iterator[Signal]:
         for first in range(0, length, round(PIECE_S * about.rate_hz)):
             values = ahead.get((one.path, row, modality))
             if values is None:
-                values = store.read(row, modality, first, first + round(PIECE_S * about.rate_hz))
+                stop = min(length, first + round(PIECE_S * about.rate_hz))
+                values = store.read(row, modality, first, stop)
+            elif values.shape[1] > length:
+                values = values[:, :length]
+            late = 0 if first else samples_late(store, row, values)
             yield Signal(
-                key, about.kind, names, units, about.rate_hz, values if whole else values[slots],
-                first / about.rate_hz, step if about.whole_numbers else None, written,
-                source_rate_hz=stated,
+                key, about.kind, names, units, about.rate_hz,
+                (values if whole else values[slots])[:, late:], (first + late) / about.rate_hz,
+                step if about.whole_numbers else None, written, source_rate_hz=stated,
             )  # fmt: skip
 
 
@@ -308,15 +320,17 @@ def _of_file(source: Source) -> tuple[Iterator[Signal], pd.DataFrame | None]:
 
     root = source.root or source.path.parent
     recording = read_of_corpus(source.path, source.key[0], source.faults, root=root)
-    return _pieces(recording, source.key), recording.annotations
+    table = recording.annotations
+    return _pieces(recording, source.key), table[table["source"] != CALIBRATION]
 
 
 def _pieces(recording: Recording, key: Key) -> Iterator[Signal]:
     from physioprep.harmonise.channels import UnknownChannelError, canonical_channel, modality_of
 
-    bare = _uncalibrated(recording)
+    bare, end_s = _uncalibrated(recording), end_of_signal(recording.annotations)
     for group in recording.groups:
         physical = group.physical(np.float32)
+        physical = physical[:, : samples_before(end_s, group.sampling_rate, 0, physical.shape[1])]
         # floating-point samples are scaled already; their gain of 1 is not a converter step
         whole = np.issubdtype(group.digital.dtype, np.integer)
         by_modality: dict[str, list[int]] = {}

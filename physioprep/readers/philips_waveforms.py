@@ -16,7 +16,7 @@ from physioprep.errors import UnreadableFileError
 from physioprep.plain_text import counted
 from physioprep.readers.xli import decode_xli, undo_residuals
 from physioprep.readers.xml_tree import narrow, number_of, samples_of, text_of
-from physioprep.recording import SignalGroup
+from physioprep.recording import CALIBRATION, SignalGroup, annotation_columns
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -82,7 +82,6 @@ def rhythm_of(path: Path, root: Element, notes: list[str], *, verify: bool) -> S
     _compare(path, min(lengths), n_samples, notes, verify=verify)
     if _method(parsed) == "xli":
         leads = _without_residuals(path, names, leads)
-    _note_pulse(np.array(leads), rate_hz, notes)
     n = len(names)
     offset = number_of(parsed.get("signaloffset", "") or text_of(signal, "signaloffset")) or 0
     digital = narrow(np.array(leads))
@@ -99,14 +98,30 @@ def rhythm_of(path: Path, root: Element, notes: list[str], *, verify: bool) -> S
     )
 
 
-def _note_pulse(leads: NDArray[np.int64], rate_hz: float, notes: list[str]) -> None:
-    """Note that the print-out's calibration pulse, the same in all leads, ends the samples."""
+def pulse_of(rhythm: SignalGroup, notes: list[str]) -> dict[str, NDArray[Any]]:
+    """Find the print-out's calibration pulse, the same in all leads, which ends the samples.
+
+    Parameters
+    ----------
+    rhythm : SignalGroup
+    notes : list of str
+        Added to.
+
+    Returns
+    -------
+    dict of str to ndarray
+        An annotation of the stretch, of the source `physioprep.recording.CALIBRATION`; or none.
+    """
+    leads, rate_hz = np.asarray(rhythm.digital), rhythm.sampling_rate
     differ = np.flatnonzero((leads != leads[0]).any(0))
     begin = int(differ[-1]) + 1 if len(differ) else 0
     alike = leads[0, begin:]
-    if len(leads) > 2 and begin and alike.any() and len(alike) >= rate_hz / 20:
-        text = f"from {begin / rate_hz:g} s on all leads are alike"
-        notes.append(f"{text}: zeros and the calibration pulse, {len(alike)} samples")
+    if not (len(leads) > 2 and begin and alike.any() and len(alike) >= rate_hz / 20):
+        return annotation_columns([], [], [], CALIBRATION)
+    text = f"from {begin / rate_hz:g} s on all leads are alike"
+    notes.append(f"{text}: zeros and the calibration pulse, {len(alike)} samples")
+    onset, duration = begin / rate_hz, len(alike) / rate_hz
+    return annotation_columns([onset], [duration], ["calibration pulse"], CALIBRATION)
 
 
 def _compare(path: Path, found: int, stated: int, notes: list[str], *, verify: bool) -> None:

@@ -15,7 +15,7 @@ from physioprep.errors import UnreadableFileError
 from physioprep.readers.clinical_text import facts_of
 from physioprep.readers.naming import Known, known_of, names_nobody
 from physioprep.readers.person import person
-from physioprep.readers.philips_waveforms import beats_of, rhythm_of
+from physioprep.readers.philips_waveforms import beats_of, pulse_of, rhythm_of
 from physioprep.readers.xml_tree import load, number_of, root_name, text_of
 from physioprep.recording import Recording
 
@@ -89,7 +89,7 @@ def read(path: Path, *, verify: bool) -> Recording:
     Returns
     -------
     Recording
-        One group, in µV.
+        One group, in µV. The calibration pulse at its end is an annotation.
 
     Raises
     ------
@@ -104,6 +104,7 @@ def read(path: Path, *, verify: bool) -> Recording:
     if version not in _VERSIONS:
         notes.append("a version of the format that is none of " + ", ".join(_VERSIONS))
     group = rhythm_of(path, root, notes, verify=verify)
+    pulse = pulse_of(group, notes)
     names = _names(root)
     start = _start(root, notes)
     metadata = _person(root, start) | _measured(root) | _interpreted(root, names)
@@ -114,7 +115,7 @@ def read(path: Path, *, verify: bool) -> Recording:
         metadata["format_version"] = version
     if notes:
         metadata["notes"] = notes
-    return Recording(path, _FORMAT, (group,), (path,), start, metadata)
+    return Recording(path, _FORMAT, (group,), (path,), start, metadata, pulse)
 
 
 def _names(root: Element) -> Known:

@@ -177,6 +177,7 @@ def said(found: Recording) -> int:
     n += len(statements(found)) if found.format in ("dicom", "philips_xml") else 0
     n += len(found.metadata.get("measurements", ())) if found.format == "dicom" else 0
     n -= (found.annotations["text"] == "IBI").sum() if found.format == "empatica" else 0
+    n -= (found.annotations["source"] == "calibration").sum()  # Philips' pulse
     n -= 11 if found.format == "cardiosoft_xml" else 0  # events of the full disclosure
     return int(n)
 

@@ -29,6 +29,8 @@ BEATS, REACH_S, BIN_S = 40, 2.0, 0.02
 def check_durations(records: pd.DataFrame, name: Name) -> list[Finding]:
     """Find recordings whose modalities differ in length, and recordings without samples.
 
+    Signals of one modality may differ: of a strip beside a whole recording, the whole counts.
+
     Parameters
     ----------
     records : pandas.DataFrame
@@ -49,10 +51,18 @@ def check_durations(records: pd.DataFrame, name: Name) -> list[Finding]:
     known = np.isfinite(lasts) & (rates > 0)
     table = pd.DataFrame({"row": rows[known], "s": lasts[known] / rates[known]})
     spans = table.groupby("row")["s"].agg(["min", "max"])
+    empty = spans["min"] == 0
+    # of a strip beside the whole, or several series of a modality, the longest counts
+    unlike = table["row"].isin(spans.index[spans["max"] - spans["min"] > LENGTH_S])
+    kinds = flattened(records["modality"])[1].to_pandas().to_numpy()[known]
+    longest = table[unlike].groupby(["row", kinds[unlike]])["s"].max()
+    spans.loc[spans.index[spans["max"] - spans["min"] > LENGTH_S], "min"] = longest.groupby(
+        "row"
+    ).min()
     refused = records["error"].notna().to_numpy()[spans.index]
     out = []
     for row, low, high in spans[
-        ((spans["max"] - spans["min"] > LENGTH_S) | (spans["min"] == 0)) & ~refused
+        ((spans["max"] - spans["min"] > LENGTH_S) | empty) & ~refused
     ].itertuples():
         key: Key = (records["corpus"].iloc[row], records["record_id"].iloc[row])
         if high - low > LENGTH_S:
@@ -62,7 +72,7 @@ def check_durations(records: pd.DataFrame, name: Name) -> list[Finding]:
                 "duration_s": table.loc[table["row"] == row, "s"].round(3).tolist(),
             }
             out.append(Finding("duration-mismatch", "warning", (name(key),), detail, evidence))
-        if low == 0:
+        if empty[row]:
             out.append(Finding("empty-record", "error", (name(key),), "no samples"))
     return out
 
