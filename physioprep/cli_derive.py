@@ -15,6 +15,20 @@ from physioprep.cli_words import Verbs
 
 app = Verbs()
 
+_GROUP = "Scalograms"
+Scalograms = Annotated[
+    bool,
+    typer.Option("--scalograms", help="Wavelet pictures, a .npy a record.", rich_help_panel=_GROUP),
+]
+ScalogramsOf = Annotated[str, typer.Option(help="Which modality.", rich_help_panel=_GROUP)]
+ScalogramSize = Annotated[
+    str, typer.Option(help="WIDTHxHEIGHT: columns, frequencies.", rich_help_panel=_GROUP)
+]
+ScalogramBand = Annotated[
+    tuple[float, float],
+    typer.Option(help="First and last frequency, Hz.", rich_help_panel=_GROUP),
+]
+
 
 @app.command(epilog="Example: physioprep derive mitdb.zarr -o mitdb.tables --beats")
 def derive(
@@ -30,7 +44,9 @@ def derive(
     method: Annotated[
         str, typer.Option(help="Of delineation, by NeuroKit2: prominence, dwt, cwt or peak.")
     ] = "prominence",
-    window: Annotated[float, typer.Option(help="Length of a window of EEG, s.")] = 10.0,
+    window: Annotated[
+        float, typer.Option(help="Length of a window of EEG or of a scalogram, s.")
+    ] = 10.0,
     where: Annotated[
         str | None, typer.Option(help="Query on the store's records: \"split == 'train'\".")
     ] = None,
@@ -54,11 +70,16 @@ def derive(
     seed: picture.Seed = 0,
     tars: picture.Tars = False,
     per_tar: picture.PerTar = 500,
+    scalograms: Scalograms = False,
+    scalograms_of: ScalogramsOf = "ecg",
+    scalogram_size: ScalogramSize = "224x224",
+    scalogram_band: ScalogramBand = (0.5, 40.0),
 ) -> None:
     """Derive from a store: heart beats and measurements, features of EEG, pictures of ECG."""
     from physioprep.deriving.paper import spec as spec_module
+    from physioprep.stream.wavelets import ScalogramSpec
 
-    chosen = {"beats": beats, "eeg": eeg, "pictures": pictures}
+    chosen = {"beats": beats, "eeg": eeg, "pictures": pictures, "scalograms": scalograms}
     kinds = [name for name, is_chosen in chosen.items() if is_chosen]
     spec = pp.PictureSpec(
         layout=layout, mm_per_s=speed, mm_per_mv=gain, dpi=dpi,
@@ -66,10 +87,13 @@ def derive(
         pulse=pulse, text=text, page_s=page, pages=pages,
         augment=spec_module.augmentations_of(augment or ""), seed=seed, tars=tars, per_tar=per_tar,
     )  # fmt: skip
+    width, height = spec_module.size_of(scalogram_size)
+    waves = ScalogramSpec(*scalogram_band, height=height, width=width)
     with console.progress_bar("derive") as advance:
         result = pp.derive(
             store, out, kinds=kinds or None, method=method, window_s=window, where=where,
-            pictures=spec, scheduler=scheduler, workers=workers, overwrite=overwrite,
+            pictures=spec, scalograms=waves, scalograms_of=scalograms_of,
+            scheduler=scheduler, workers=workers, overwrite=overwrite,
             progress=advance, announce=console.say_dashboard,
         )  # fmt: skip
     summary = {"tables": str(result.path), **result.rows, "plan": result.plan_sha256[:16]}

@@ -16,6 +16,7 @@ from physioprep.errors import PhysioprepError
 from physioprep.hashes import canonical_sha256
 from physioprep.shards.candidates import chosen_records
 from physioprep.shards.spec import ShardSpec
+from physioprep.stream.wavelets import ScalogramSpec, wavelets
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
 VERSION: Final = 1
 #: Seconds of signal per task, over all channels.
 _TASK_S: Final = 3600.0
+#: A scalogram takes so much longer than what else is derived.
+_SLOWER: Final = 6.0
 #: Modality that each kind is derived from, and the unit that its samples need.
-_FROM: Final = {"beats": ("ecg", "mV"), "eeg": ("eeg", "uV"), "pictures": ("ecg", "mV")}
+_FROM: Final = {"beats": "ecg", "eeg": "eeg", "pictures": "ecg"}
+_UNIT: Final = {"beats": "mV", "eeg": "uV", "pictures": "mV"}
 #: What is derived where nothing is chosen.
 _DEFAULT: Final = ("beats", "eeg")
 _MICROVOLT: Final = ("uV", "µV", "μV")
@@ -55,6 +59,10 @@ class DerivePlan:
         How pictures look; None where none are drawn.
     pillow : str or None
         Version of the library that writes them.
+    scalograms : ScalogramSpec or None
+        How scalograms are made; None where none are.
+    scalograms_of : str or None
+        Modality that they are of.
     tasks : tuple of (str, int, int)
         Kind, first record, and the one after the last, by row of the store's records.
     """
@@ -67,6 +75,8 @@ class DerivePlan:
     neurokit2: str
     pictures: PictureSpec | None
     pillow: str | None
+    scalograms: ScalogramSpec | None
+    scalograms_of: str | None
     tasks: tuple[tuple[str, int, int], ...]
     version: int = VERSION
 
@@ -97,6 +107,8 @@ def plan_derive(
     window_s: float,
     where: str | None,
     pictures: PictureSpec | None = None,
+    scalograms: ScalogramSpec | None = None,
+    scalograms_of: str = "ecg",
 ) -> DerivePlan:
     """Plan what to derive from a store.
 
@@ -114,6 +126,10 @@ def plan_derive(
         Query on the store's records.
     pictures : PictureSpec, optional
         How pictures look, where these are among the kinds.
+    scalograms : ScalogramSpec, optional
+        How scalograms are made, where these are among the kinds.
+    scalograms_of : str
+        Modality that they are of.
 
     Returns
     -------
@@ -129,19 +145,19 @@ def plan_derive(
     method_named(method)
     if not 1 <= window_s < np.inf:
         raise PhysioprepError(f"window of {window_s:g} s: 1 s or more")
-    held = tuple(kind for kind in _DEFAULT if _FROM[kind][0] in source.groups)
+    held = tuple(kind for kind in _DEFAULT if _FROM[kind] in source.groups)
     kinds = held if kinds is None else kinds
     if not kinds:
         raise PhysioprepError(f"{source.path}: holds neither ecg nor eeg")
     tasks: list[tuple[str, int, int]] = []
     chosen = chosen_records(source.records, ShardSpec(where=where))
     for kind in kinds:
-        modality, unit = _FROM[kind]
+        modality, unit = modality_of(kind, scalograms_of), _UNIT.get(kind)
         if modality not in source.groups:
             raise PhysioprepError(f"{source.path}: holds no {modality}, of which {kind} are made")
         group = source.groups[modality]
         odd = {each for each in group.units if each not in (unit, *(_MICROVOLT * (unit == "uV")))}
-        if odd:
+        if unit is not None and odd:
             raise PhysioprepError(
                 f"{source.path}: its {modality} is in {', '.join(sorted(odd))}; {kind} are made of "
                 f"{unit}: ingest it with a recipe"
@@ -151,15 +167,21 @@ def plan_derive(
             pictures.rows_of(tuple(group.channels))  # refuses a layout without any lead
             cuts = _cut(_pages(group, pictures) * chosen, pictures.per_tar)
         else:
+            if kind == "scalograms":
+                scalograms = scalograms or ScalogramSpec()
+                wavelets(scalograms, group.rate_hz, round(window_s * group.rate_hz))  # refuses
             seconds = group.length * group.present.sum(axis=1) / group.rate_hz
-            cuts = _cut(seconds * chosen, _TASK_S)
+            most = _TASK_S / (_SLOWER if kind == "scalograms" else 1)
+            cuts = _cut(seconds * chosen, most)
         tasks += [(kind, first, stop) for first, stop in cuts]
     if not tasks:
         raise PhysioprepError(f"{source.path}: no record is chosen")
     return DerivePlan(
         source.sums_sha256, tuple(kinds), method, window_s, where, version("neurokit2"),
         pictures if "pictures" in kinds else None,
-        version("pillow") if "pictures" in kinds else None, tuple(tasks),
+        version("pillow") if "pictures" in kinds else None,
+        scalograms if "scalograms" in kinds else None,
+        scalograms_of if "scalograms" in kinds else None, tuple(tasks),
     )  # fmt: skip
 
 
@@ -179,17 +201,19 @@ def _cut(amount: NDArray[Any], most: float) -> list[tuple[int, int]]:
     ]
 
 
-def modality_of(kind: str) -> str:
+def modality_of(kind: str, scalograms_of: str) -> str:
     """Return the modality that a kind is derived from.
 
     Parameters
     ----------
     kind : str
         A key of `KINDS`.
+    scalograms_of : str
+        What scalograms are of.
 
     Returns
     -------
     str
     """
     assert kind in KINDS
-    return _FROM[kind][0]
+    return scalograms_of if kind == "scalograms" else _FROM[kind]

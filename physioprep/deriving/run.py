@@ -12,9 +12,11 @@ from uuid import uuid4
 from physioprep.atomic import make_folders, remove, sync_tree, write_text
 from physioprep.deriving.paper.pieces import place
 from physioprep.deriving.paper.spec import PictureSpec
+from physioprep.deriving.paper.tars import unpack
 from physioprep.deriving.plan import DerivePlan, plan_derive
+from physioprep.deriving.scalograms import FOLDER, piece_folder
 from physioprep.deriving.tables import KINDS, join_parts
-from physioprep.deriving.task import part_of, tar_of
+from physioprep.deriving.task import WITH_FILES, part_of, tar_of
 from physioprep.errors import PhysioprepError
 from physioprep.exchange import put_in_place
 from physioprep.hashes import write_hashes
@@ -29,6 +31,7 @@ from physioprep.parallel.cluster import Announce
 from physioprep.parallel.run import choose_scheduler, run_tasks
 from physioprep.shards.source import open_source
 from physioprep.shards.work_folder import hold_target, open_work
+from physioprep.stream.wavelets import ScalogramSpec
 from physioprep.versions import software
 
 Progress = Callable[[int, int], None]
@@ -62,6 +65,8 @@ def derive(
     window_s: float = 10.0,
     where: str | None = None,
     pictures: PictureSpec | None = None,
+    scalograms: ScalogramSpec | None = None,
+    scalograms_of: str = "ecg",
     scheduler: str | None = None,
     workers: int | None = None,
     overwrite: bool = False,
@@ -81,16 +86,20 @@ def derive(
         Folder to make.
     kinds : sequence of str, optional
         ``"beats"`` (of ECG: ``beats``, ``leads``, ``records``, ``median_beats``) and ``"eeg"``;
-        by default what the store has signals for. ``"pictures"`` (of ECG, as on paper) only
-        where it is named.
+        by default what the store has signals for. ``"pictures"`` (of ECG, as on paper) and
+        ``"scalograms"`` (of any modality) only where they are named.
     method : str
         Of delineation: ``"prominence"``, ``"dwt"``, ``"cwt"`` or ``"peak"`` of NeuroKit2.
     window_s : float
-        Length of the windows of EEG features, s.
+        Length of the windows of EEG features and of scalograms, s.
     where : str, optional
         Query on the store's records.
     pictures : PictureSpec, optional
         How the pictures look, where these are among `kinds`.
+    scalograms : ScalogramSpec, optional
+        How the scalograms are made (`physioprep.stream.wavelets`), where these are among `kinds`.
+    scalograms_of : str
+        Modality that they are of.
     scheduler : str, optional
         ``"processes"`` (default), ``"sync"``, ``"cluster"`` or the address of a Dask scheduler.
         Threads would share Python's warnings, which NeuroKit2 raises many of.
@@ -130,19 +139,16 @@ def derive(
         raise PhysioprepError("derive runs in processes, not threads: --scheduler processes")
     source = open_source(store)
     plan = plan_derive(
-        source, None if kinds is None else tuple(kinds), method, window_s, where, pictures
-    )
+        source, None if kinds is None else tuple(kinds), method, window_s, where, pictures,
+        scalograms, scalograms_of,
+    )  # fmt: skip
     target = Path(out)
     check_output(target, DERIVED, overwrite=overwrite, inputs=[store])
     with hold_target(target) as held:
         check_output(target, DERIVED, overwrite=overwrite)
         work = open_work(target, plan.sha256)
         make_folders(work / "parts")
-        job = {
-            "run": uuid4().hex, "work": str(work.absolute()), "store": _address(source.path),
-            "where": where, "method": method, "window_s": window_s,
-            "pictures": plan.to_dict()["pictures"], "pieces": _pieces(plan),
-        }  # fmt: skip
+        job = _job(plan, work, source.path)
         done = 0
 
         def ended(item: object, result: object) -> None:
@@ -166,14 +172,27 @@ def derive(
     return DeriveResult(target, rows, plan.sha256)
 
 
+def _job(plan: DerivePlan, work: Path, store: str | Path) -> dict[str, Any]:
+    """Return what every task of a plan needs."""
+    said = plan.to_dict()
+    names = ("where", "method", "window_s", "pictures", "scalograms", "scalograms_of")
+    return {
+        "run": uuid4().hex,
+        "work": str(work.absolute()),
+        "store": _address(store),
+        **{name: said[name] for name in names},
+        "pieces": {kind: _pieces(plan, kind) for kind in WITH_FILES},
+    }
+
+
 def _address(store: str | Path) -> str:
     """Return what any worker opens a store by; a URL stays as it is."""
     return str(store.absolute() if isinstance(store, Path) else store)
 
 
-def _pieces(plan: DerivePlan) -> list[int]:
+def _pieces(plan: DerivePlan, kind: str) -> list[int]:
     """Return the first records of the tasks that draw, in the order of their numbers."""
-    return [first for kind, first, _ in plan.tasks if kind == "pictures"]
+    return [first for each, first, _ in plan.tasks if each == kind]
 
 
 def _join(work: Path, plan: DerivePlan, store: str | Path) -> dict[str, int]:
@@ -189,8 +208,11 @@ def _join(work: Path, plan: DerivePlan, store: str | Path) -> dict[str, int]:
             ]
             rows[table] = join_parts(parts, table, new / f"{table}.parquet")
     if plan.pictures is not None:
-        for piece, first in enumerate(_pieces(plan)):
-            place(tar_of(work, first), new, plan.pictures, piece)
+        for piece, first in enumerate(_pieces(plan, "pictures")):
+            place(tar_of(work, "pictures", first), new, plan.pictures, piece)
+    for piece, first in enumerate(_pieces(plan, "scalograms")):
+        make_folders(new / FOLDER)
+        unpack(tar_of(work, "scalograms", first), new / piece_folder(piece))
     said: dict[str, Any] = {
         "schema": "physioprep.derived",
         "store": Path(str(store)).name,

@@ -11,6 +11,7 @@ from physioprep.deriving import quantities
 from physioprep.deriving.eeg import EEG
 from physioprep.deriving.paper.quantities import PICTURES
 from physioprep.deriving.quantities import Quantity
+from physioprep.deriving.scalograms import SCALOGRAMS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,16 +24,19 @@ TABLES: Final[Mapping[str, Sequence[Quantity]]] = {
     "median_beats": quantities.MEDIAN_BEATS,
     "eeg": EEG,
     "pictures": PICTURES,
+    "scalograms": SCALOGRAMS,
 }
 KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "beats": ("beats", "leads", "records", "median_beats"),
     "eeg": ("eeg",),
     "pictures": ("pictures",),
+    "scalograms": ("scalograms",),
 }
 _WHOLE_NUMBERS: Final = frozenset(
     {
         "beat", "r_sample", "n_beats", "n_delineated", "n_leads", "window", "page", "width_px",
         "height_px", "row", "column", "first_sample", "n_samples", "n_missing", "n_outside",
+        "image",
     }
 )  # fmt: skip
 

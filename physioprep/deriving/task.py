@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,12 +16,17 @@ from physioprep.deriving.paper.pieces import draw_records
 from physioprep.deriving.paper.spec import spec_from
 from physioprep.deriving.plan import modality_of
 from physioprep.deriving.record import Rows, add_record
+from physioprep.deriving.scalograms import draw_scalograms
 from physioprep.deriving.tables import KINDS, write_part
 from physioprep.hashes import sha256_of
 from physioprep.samples import to_physical
 from physioprep.shards.candidates import chosen_records
 from physioprep.shards.source import Source, open_source, read_samples
 from physioprep.shards.spec import ShardSpec
+from physioprep.stream.wavelets import ScalogramSpec
+
+#: Kinds whose tasks make files beside the table, in a tar.
+WITH_FILES: Final = ("pictures", "scalograms")
 
 
 def derive_records(job: Mapping[str, Any], item: tuple[str, int, int]) -> None:
@@ -37,7 +42,7 @@ def derive_records(job: Mapping[str, Any], item: tuple[str, int, int]) -> None:
     kind, first, stop = item
     files = {table: part_of(Path(job["work"]), kind, first, table) for table in KINDS[kind]}
     journal = part_of(Path(job["work"]), kind, first, "").with_suffix(".json")
-    made = files | ({"tar": tar_of(Path(job["work"]), first)} if kind == "pictures" else {})
+    made = files | ({"tar": tar_of(Path(job["work"]), kind, first)} if kind in WITH_FILES else {})
     if _is_done(journal, made):
         return
     found = _tables(job, kind, range(first, stop))
@@ -46,13 +51,15 @@ def derive_records(job: Mapping[str, Any], item: tuple[str, int, int]) -> None:
     write_text(journal, json.dumps({name: sha256_of(path) for name, path in made.items()}))
 
 
-def tar_of(work: Path, first: int) -> Path:
-    """Return the file that holds the pictures of a task.
+def tar_of(work: Path, kind: str, first: int) -> Path:
+    """Return the file that holds the pictures or arrays of a task.
 
     Parameters
     ----------
     work : Path
         Working folder.
+    kind : str
+        One of `WITH_FILES`.
     first : int
         First record of the task.
 
@@ -60,7 +67,7 @@ def tar_of(work: Path, first: int) -> Path:
     -------
     Path
     """
-    return work / "parts" / f"pictures-{first:08d}.tar"
+    return work / "parts" / f"{kind}-{first:08d}.tar"
 
 
 def part_of(work: Path, kind: str, first: int, table: str) -> Path:
@@ -94,10 +101,17 @@ def _is_done(journal: Path, files: Mapping[str, Path]) -> bool:
 
 def _tables(job: Mapping[str, Any], kind: str, numbers: range) -> dict[str, dict[str, list[Any]]]:
     source, chosen = _opened(job["run"], job["store"], job["where"])
+    tar = tar_of(Path(job["work"]), kind, numbers.start)
+    piece = job["pieces"].get(kind, [numbers.start]).index(numbers.start)
     if kind == "pictures":
-        tar, piece = tar_of(Path(job["work"]), numbers.start), job["pieces"].index(numbers.start)
-        return {kind: draw_records(source, numbers, chosen, spec_from(job["pictures"]), piece, tar)}
-    group = source.groups[modality_of(kind)]
+        spec = spec_from(job["pictures"])
+        return {kind: draw_records(source, numbers, chosen, spec, piece, tar)}
+    if kind == "scalograms":
+        wave, of = ScalogramSpec(**job["scalograms"]), job["scalograms_of"]
+        return {
+            kind: draw_scalograms(source, numbers, chosen, wave, of, job["window_s"], piece, tar)
+        }
+    group = source.groups[modality_of(kind, "")]
     names = {name: source.records[name].tolist() for name in ("corpus", "record_id")}
     rows, windows = Rows(), dict[str, list[Any]]()
     for number in numbers:

@@ -1,0 +1,128 @@
+"""Scalograms of a store: joined by record, lead and window, and what torch makes of a batch."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import wfdb
+from typer.testing import CliRunner
+
+import physioprep as pp
+from physioprep.cli import app
+from physioprep.deriving import task as task_module
+from physioprep.errors import PhysioprepError
+from physioprep.hashes import sha256_of
+from physioprep.stream.wavelets import ScalogramSpec
+from tests.deriving.heart import drawn_ecg
+
+SPEC = ScalogramSpec(1.0, 40.0, height=16, width=32)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("scalograms")
+    folder = out / "raw"
+    folder.mkdir()
+    for n, seconds in enumerate((12, 25, 6)):
+        signal = np.stack([drawn_ecg(seconds, 0.8, gain, n)[0] for gain in (1.0, 0.6)], axis=1)
+        if seconds == 25:
+            signal[5000:10000, 0] = np.nan
+            signal[7000:7100, 1] = np.nan
+        wfdb.wrsamp(
+            f"r{n}", 500, ["mV", "mV"], ["II", "V5"], signal, fmt=["16", "16"],
+            write_dir=str(folder),
+        )  # fmt: skip
+    pp.ingest(pp.scan(folder, "folder"), out / "hearts.zarr", recipe="native", scheduler="sync")
+    return out / "hearts.zarr"
+
+
+@pytest.fixture(autouse=True)
+def _short_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("physioprep.deriving.plan._TASK_S", 60.0)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): sha256_of(path)
+        for path in sorted(folder.rglob("*")) if path.is_file()
+    }  # fmt: skip
+
+
+def derived(store: Path, out: Path, **changes: object) -> Path:
+    options = {"kinds": ["scalograms"], "scalograms": SPEC, "scheduler": "sync"} | changes
+    return pp.derive(store, out, **options).path  # type: ignore[arg-type]
+
+
+def test_images_join_by_record_lead_and_window(store: Path, tmp_path: Path) -> None:
+    made = derived(store, tmp_path / "made")
+    table = pd.read_parquet(made / "scalograms.parquet")
+    assert len(table) == 2 + 4 + 2
+    assert table["reason"].dropna().tolist() == [
+        "its samples are missing", *["the record is shorter than a window"] * 2
+    ]  # fmt: skip
+    assert set(table["signal_unit"]) == {"mV"}
+    records = pp.open_store(store).records
+    assert set(table["record_id"]) == set(records["record_id"])
+    cut = table[(table["lead"] == "V5") & (table["window"] == 1)].iloc[0]
+    assert cut["n_missing"] == 100
+    assert cut["start_s"] == 10.0
+    image = np.load(made / cut["file"])[int(cut["image"])]
+    assert image.shape == (16, 32)
+    assert image.dtype == np.float32
+    assert np.isnan(image).any()
+    assert np.isfinite(image).any()
+    assert pp.verify(made).problems == ()
+
+
+def test_torch_makes_the_same_of_a_batch(store: Path, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from physioprep.stream.time_frequency import scalogram
+
+    made = derived(store, tmp_path / "made")
+    table = pd.read_parquet(made / "scalograms.parquet")
+    first = table[(table["window"] == 0) & table["reason"].isna()]
+    opened = pp.open_store(store)
+    for row in first.itertuples():
+        number = opened.records["record_id"].tolist().index(row.record_id)
+        samples = opened.read(number, "ecg")[["II", "V5"].index(row.lead), :5000]
+        batch = {"ecg": torch.from_numpy(np.asarray(samples, np.float32))[None, None],
+                 "present_ecg": torch.ones(1, 1, dtype=torch.bool)}  # fmt: skip
+        expected = scalogram(batch, "ecg", 500.0, SPEC)["ecg_scalogram"][0, 0].numpy()
+        image = np.load(made / row.file)[int(row.image)]
+        np.testing.assert_allclose(image, expected, atol=2e-3)
+
+
+def test_bytes_are_the_same_for_any_workers_and_after_a_kill(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = derived(store, tmp_path / "one")
+    two = derived(store, tmp_path / "two", scheduler="processes", workers=2)
+    assert hashes(one) == hashes(two)
+    assert len(list((one / "scalograms").iterdir())) > 1
+    tables, made = task_module._tables, list[int]()
+
+    def killed(job: object, kind: str, numbers: range) -> object:
+        made.append(numbers.start)
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        return tables(job, kind, numbers)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(task_module, "_tables", killed)
+    with pytest.raises(KeyboardInterrupt):
+        derived(store, tmp_path / "three")
+    assert hashes(derived(store, tmp_path / "three")) == hashes(one)
+    assert len(made) == len(set(made)) + 1
+
+
+def test_what_cannot_be_made_is_refused(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(PhysioprepError, match="holds no pcg, of which scalograms are made"):
+        derived(store, tmp_path / "made", scalograms_of="pcg")
+    with pytest.raises(PhysioprepError, match="up to 300 Hz of samples at 500 Hz"):
+        derived(store, tmp_path / "made", scalograms=ScalogramSpec(1, 300))
+    ran = CliRunner().invoke(
+        app, ["derive", str(store), "-o", str(tmp_path / "made"), "--scalograms",
+              "--scalogram-size", "32x16", "--scalogram-band", "1", "40", "--scheduler", "sync"],
+    )  # fmt: skip
+    assert ran.exit_code == 0, ran.output
+    assert hashes(tmp_path / "made") == hashes(derived(store, tmp_path / "same"))
