@@ -194,6 +194,11 @@ def test_dreamer_from_its_file_to_the_table(
     recipe = scaled_down("dreamer", tmp_path / "recipe.yaml", "subject_id <= 's04'", whole)
     printed, results = ran(recipe, tmp_path / "raw", tmp_path / "out", whole)
     check_page(tmp_path / "out", printed, "EEG + ECG")
+    beside = " ".join(re.sub("[│┃]", " ", printed).split())
+    for figure in ("0.8479", "0.8669", "0.8114"):  # the paper's, arousal, dominance and valence
+        assert figure in beside
+    said = beside.count("published: arXiv 2512.15250, DREAMER (protocol: not stated)")
+    assert said == len(TARGETS) * len(PROTOCOLS)
     for target in TARGETS:
         found = results[f"{target}_high", "subject-grouped"]
         high = 2 * int((ratings[target][:4] > 3).sum())  # two windows of 4 s a clip

@@ -42,9 +42,10 @@ files of the corpus's structure stood in for it, so that the number says nothing
 
 Where the structure of a whole corpus is public in enough detail, its recordings were laid out on
 paper and planned by the task's own step (`tests/tasks/test_published_counts.py`). That gives the
-published counts, of all parts and classes that are known, for mental-arithmetic (1,707), faced
-(10,332), seed-vig (20,355), bcic2020-3 (6,000) and seed-v (117,744); and for bciciv-2a 5,184, which
-are the published 5,088 and the two runs that the script had skipped. SHU-MI's structure allows
+published counts, of all parts and classes that are known, for faced (10,332), seed-vig (20,355),
+bcic2020-3 (6,000) and seed-v (117,744); for mental-arithmetic 1,705, the published 1,707 without
+two that hold padding; and for bciciv-2a 5,184, which are the published 5,088 and the two runs that
+the script had skipped. SHU-MI's structure allows
 12,500 trials and PhysioNet-MI's (15 a run) 9,810; which of them are published, 11,988 and 9,837,
 only the files say, as with the lengths of ISRUC, CHB-MIT, Mumtaz2016, TUEV and TUAB.
 """
