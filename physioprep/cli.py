@@ -16,7 +16,9 @@ from physioprep.cli_options import (  # fmt: skip
     Corpus,
     Json,
     Overwrite,
+    PseudonymKey,
     Scheduler,
+    ShiftDates,
     VendorLabels,
     Version,
     Workers,
@@ -112,13 +114,8 @@ def scan(
         typer.Option(help="Column of --join: record_id, study_id, subject_id; or NAME=session …"),
     ] = None,
     labels: VendorLabels = None,
-    pseudonym_key: Annotated[
-        Path | None,
-        typer.Option(help="File with a secret: ids of people in clinical files become its HMAC."),
-    ] = None,
-    shift_dates: Annotated[
-        bool, typer.Option("--shift-dates", help="Move start times, per person, into the past.")
-    ] = False,
+    pseudonym_key: PseudonymKey = None,
+    shift_dates: ShiftDates = False,
     scheduler: Scheduler = None,
     workers: Workers = None,
     overwrite: Overwrite = False,
@@ -194,6 +191,9 @@ def ingest(
     root: Annotated[
         str | None, typer.Option(help="Folder of the raw files now; a URL too.")
     ] = None,
+    labels: VendorLabels = None,
+    pseudonym_key: PseudonymKey = None,
+    shift_dates: ShiftDates = False,
     on_error: Annotated[str, typer.Option(help="quarantine or abort.")] = "quarantine",
     max_failure_rate: Annotated[
         float, typer.Option(min=0, max=1, help="Stop above this share of bad records.")
@@ -210,10 +210,18 @@ def ingest(
 ) -> None:
     """Harmonise the recordings of a manifest into a chunked Zarr store, in parallel."""
     if corpus is None:
+        if labels is not None or pseudonym_key is not None or shift_dates:
+            raise typer.BadParameter(
+                "--labels, --pseudonym-key and --shift-dates need --corpus: a manifest has them "
+                "from its scan"
+            )
         recordings = pp.read_manifest(manifest, shared=True)
     else:  # the ingest hashes what it reads
         with console.progress_bar("scan") as advance:
-            recordings = pp.scan(manifest, corpus, hashes=False, workers=workers, progress=advance)
+            recordings = pp.scan(
+                manifest, corpus, hashes=False, workers=workers, labels=labels,
+                pseudonym_key=pseudonym_key, shift_dates=shift_dates, progress=advance,
+            )  # fmt: skip
     with console.progress_bar("ingest") as advance:
         result = pp.ingest(
             recordings,

@@ -2,21 +2,70 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import physioprep as pp
 from physioprep import console
-from physioprep.cli_options import Overwrite, Scheduler, Workers
-from physioprep.cli_words import Verbs
+from physioprep.cli_options import Json, Overwrite, Scheduler, Workers
+from physioprep.cli_words import Verb, Verbs
 from physioprep.errors import PhysioprepError
+
+if TYPE_CHECKING:
+    from physioprep.auditing.findings import AuditReport
 
 app = Verbs()
 
 
-@app.command(epilog="Example: physioprep audit ptbxl.zarr --report audit.html --fail-on warning")
+class _Audit(Verb):
+    """The verb, which still takes ``--json FILE`` as it did before ``--findings FILE``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return list(super().parse_args(ctx, with_findings(args)))
+
+
+def with_findings(args: list[str]) -> list[str]:
+    """Return arguments in which a file after ``--json`` is one of ``--findings``.
+
+    Parameters
+    ----------
+    args : list of str
+        Of the command line.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> with_findings(["m.parquet", "--json", "a.json"]), with_findings(["--json", "m.parquet"])
+    (['m.parquet', '--findings', 'a.json'], ['--json', 'm.parquet'])
+    """
+    out: list[str] = []
+    for place, word in enumerate(args):
+        option, sign, value = word.partition("=")
+        following = value if sign else (args[place + 1] if place + 1 < len(args) else "")
+        if option == "--json" and following.endswith(".json") and not _is_input(following):
+            console.say(f"--json {following}: write --findings {following}; --json alone prints")
+            word = f"--findings={value}" if sign else "--findings"
+        out.append(word)
+    return out
+
+
+def _is_input(name: str) -> bool:
+    """Return whether a file is there that is no list of findings: a manifest in JSON."""
+    from physioprep.outputs import FINDINGS
+
+    return Path(name).exists() and not FINDINGS.is_ours(Path(name))
+
+
+@app.command(
+    cls=_Audit,
+    epilog="Example: physioprep audit ptbxl.zarr --report audit.html --fail-on warning",
+)
 def audit(
     paths: Annotated[list[Path], typer.Argument(help="Manifests, stores or shards.")],
     against: Annotated[
@@ -27,7 +76,9 @@ def audit(
     ] = None,
     split: Annotated[str | None, typer.Option(help="Published split to judge for leaks.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report.")] = None,
-    json_out: Annotated[Path | None, typer.Option("--json", help="Write findings as JSON.")] = None,
+    findings: Annotated[
+        Path | None, typer.Option(help="Write findings as JSON (FILE.json).")
+    ] = None,
     fail_on: Annotated[str, typer.Option(help="error or warning.")] = "error",
     quality: Annotated[
         Path | None, typer.Option(help="Write quality scores per record and channel (.parquet).")
@@ -41,9 +92,13 @@ def audit(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Manifest to write with --drop or --fix.")
     ] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="Folder of the raw files of manifests now.")
+    ] = None,
     overwrite: Overwrite = False,
     scheduler: Scheduler = None,
     workers: Workers = None,
+    as_json: Json = False,
 ) -> None:
     """Find what is wrong with a corpus: exit code 0 clean, 1 findings, 2 could not run."""
     from physioprep import auditing
@@ -56,9 +111,9 @@ def audit(
     auditing.check_ids(drop or (), fix or ())
     inputs = (*paths, *(against or ()))
     auditing.refuse_same(
-        {"--report": report, "--json": json_out, "--quality": quality, "--out": out}
+        {"--report": report, "--findings": findings, "--quality": quality, "--out": out}
     )
-    for path, kind in ((report, PAGE), (json_out, FINDINGS), (quality, auditing.QUALITY)):
+    for path, kind in ((report, PAGE), (findings, FINDINGS), (quality, auditing.QUALITY)):
         if path:  # before the long audit
             auditing.refuse_foreign(path, kind, inputs)
     if out:
@@ -66,11 +121,11 @@ def audit(
         auditing.refuse_existing(out, overwrite=overwrite)
     with console.progress_bar("audit") as advance:
         found = pp.audit(
-            paths, against=against or (), expect=expect, split=split, scheduler=scheduler,
-            workers=workers, progress=advance, announce=console.say_dashboard,
+            paths, against=against or (), expect=expect, split=split, root=root,
+            scheduler=scheduler, workers=workers, progress=advance, announce=console.say_dashboard,
         )  # fmt: skip
-    if json_out:
-        auditing.write_json(found, json_out)
+    if findings:
+        auditing.write_json(found, findings)
     if report:
         auditing.write_html(found, report)
     if quality:
@@ -78,19 +133,28 @@ def audit(
     if out:
         kept = auditing.write_kept(found, out, drop=drop or (), fix=fix or (), overwrite=overwrite)
         console.say(f"{out}: {auditing.describe_kept(found, kept, [*(drop or ()), *(fix or ())])}")
-    console.print_table(
-        f"Audit: {found.verdict}",
-        ("severity", "check", "records", "detail"),
-        [
-            (
-                f.severity,
-                f.check,
-                ", ".join(f.records[:4]) + (" …" if len(f.records) > 4 else ""),
-                f.detail,
-            )
+    _show(found, as_json)
+    raise typer.Exit(found.exit_code(fail_on))
+
+
+def _show(found: AuditReport, as_json: bool) -> None:
+    """Print what was found, and which recordings could not be looked at."""
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), indent=1))
+    else:
+        rows = [
+            (f.severity, f.check, ", ".join(f.records[:4]) + (" …" if len(f.records) > 4 else ""),
+             f.detail)
             for f in found.findings
-        ],
-    )
+        ]  # fmt: skip
+        console.print_table(
+            f"Audit: {found.verdict}", ("severity", "check", "records", "detail"), rows
+        )
+    manifests = [one for one in found.inputs if one["kind"] == "manifest"]
+    n_bad = sum(one.check == "unreadable-file" for one in found.findings)
+    n_read = sum(one["signals_read"] for one in found.inputs)
+    if manifests and not n_read and sum(one["records"] for one in manifests) > n_bad:
+        where = "the raw files are not where the manifest says (--root FOLDER)"
+        console.say(f"{manifests[0]['as_given']}: no signals read: {where}")
     for line in found.split_leaks.get("lines", ()):
         console.say(f"split: {line}")
-    raise typer.Exit(found.exit_code(fail_on))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -62,6 +63,13 @@ InputLeads = Annotated[
 ]
 TargetLeads = Annotated[
     str | None, typer.Option(help="Leads to answer, of the same windows; as --input-leads.")
+]
+PseudonymKey = Annotated[
+    Path | None,
+    typer.Option(help="File with a secret: ids of people in clinical files become its HMAC."),
+]
+ShiftDates = Annotated[
+    bool, typer.Option("--shift-dates", help="Move start times, per person, into the past.")
 ]
 
 

@@ -170,7 +170,7 @@ ARGUMENTS = [
     "run demo --out q --raw @", "run demo --raw raw --out @", "view 1 -o q.png @", "simulate @",
     "view m.zarr 1 -o @", "fetch eegmat -o @", "fetch cbramod-weights -o @",
     "finetune s.shards -o q --label label_a --encoder ecg=@", "audit s.zarr --report @",
-    "audit s.zarr --json @", "audit s.zarr --quality @", "audit s.zarr --drop x -o @",
+    "audit s.zarr --findings @", "audit s.zarr --quality @", "audit s.zarr --drop x -o @",
     "audit s.zarr --against @", "pretrain s.shards -o @", "pretrain s.shards -o q --config @",
     "finetune s.shards --label label_a --encoder ecg=e -o @",
     "finetune @ -o q --label label_a --encoder ecg=e",

@@ -333,7 +333,7 @@ def test_a_scan_replaces_a_manifest_only_on_request(tmp_path: Path) -> None:
     assert (tmp_path / "n.csv").read_text() == "record_id,age\ngood,63\n"
 
 
-@pytest.mark.parametrize("other", ["--json", "--quality", "-o"])
+@pytest.mark.parametrize("other", ["--findings", "--quality", "-o"])
 def test_an_audit_writes_no_file_twice(store: Path, tmp_path: Path, other: str) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     fix = ["--drop", "empty-file"] if other == "-o" else []

@@ -91,7 +91,7 @@ def test_mixed_files_become_one_store_an_audit_and_shards_and_name_nobody(
     out.mkdir()
     store, report = out / "h.zarr", out / "audit.html"
     said = run("ingest", folder, "--corpus", "folder", "-o", store, "--recipe", "ecg-200hz")
-    said += run("audit", store, "--report", report, "--json", out / "audit.json", code=1)
+    said += run("audit", store, "--report", report, "--findings", out / "audit.json", code=1)
     said += run("shard", store, "-o", out / "shards", "--window", "5")
 
     opened = pp.open_store(store)

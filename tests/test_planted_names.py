@@ -63,8 +63,8 @@ def test_a_planted_name_is_in_no_output(
     said = run("scan", raw, "--corpus", "folder", "-o", out / "m.csv")
     said += run("scan", raw, "--corpus", "folder", "-o", out / "m.parquet")
     said += run("ingest", out / "m.parquet", "-o", store, "--recipe", "native", "--root", raw)
-    said += run("audit", store, "--report", out / "a.html", "--json", out / "a.json")
-    said += run("audit", out / "m.parquet", "--json", out / "raw.json")
+    said += run("audit", store, "--report", out / "a.html", "--findings", out / "a.json")
+    said += run("audit", out / "m.parquet", "--findings", out / "raw.json")
     said += run("view", path, "-o", picture)
     said += run("view", path, "-o", out / "p.png")
     texts = [each.get_text() for each in draw_file(path).findobj(Text)]  # type: ignore[attr-defined]

@@ -116,12 +116,14 @@ class Input:
         return list(zip(self.records["corpus"], self.records["record_id"], strict=True))
 
 
-def open_input(path: str | Path) -> Input:
+def open_input(path: str | Path, root: Path | None = None) -> Input:
     """Open a manifest (file), a store or shards (folder).
 
     Parameters
     ----------
     path : path-like
+    root : Path, optional
+        Folder of the raw files of a manifest, where it is not the one that it states.
 
     Returns
     -------
@@ -138,6 +140,8 @@ def open_input(path: str | Path) -> Input:
     from physioprep.auditing.arrow_columns import read_table
 
     frame = read_table(path)
+    if root is not None:
+        frame = frame.assign(root=str(root.absolute()))
     bad = frame[frame["error"].notna()]
     refused = bad[["corpus", "record_id", "path"]].assign(reason=bad["error"])
     return Input(path, "manifest", frame, refused)

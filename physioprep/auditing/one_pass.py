@@ -71,12 +71,15 @@ class AuditInputs:
     ours, theirs : mapping of key to (Input, row)
         Where the samples of each recording of `inputs` are, and of those of `others` that are
         not in `inputs`.
+    root : Path or None
+        Folder of the raw files of manifests, where it was given.
     """
 
     inputs: tuple[Input, ...]
     others: tuple[Input, ...]
     ours: Sources
     theirs: Sources
+    root: Path | None = None
 
     @property
     def sources(self) -> Sources:
@@ -123,7 +126,11 @@ class BlockFindings:
 
 
 def open_inputs(
-    paths: Sequence[Path], against: Sequence[Path], sample: int | None, split: str | None = None
+    paths: Sequence[Path],
+    against: Sequence[Path],
+    sample: int | None,
+    split: str | None = None,
+    root: Path | None = None,
 ) -> AuditInputs:
     """Open the inputs and decide where each recording is read: in a store rather than in files.
 
@@ -137,6 +144,8 @@ def open_inputs(
         Read the signals of this many recordings per input only; all where None.
     split : str, optional
         Published split to judge, instead of the records' own.
+    root : Path, optional
+        Folder of the raw files of manifests, where it is not the one that they state.
 
     Returns
     -------
@@ -147,13 +156,13 @@ def open_inputs(
     PhysioprepError
         If an input cannot be opened.
     """
-    inputs = tuple(open_input(path) for path in paths)
+    inputs = tuple(open_input(path, root) for path in paths)
     if split is not None:
         inputs = tuple(with_split(one, split) for one in inputs)
-    others = tuple(open_input(path) for path in against)
+    others = tuple(open_input(path, root) for path in against)
     ours = _sources(inputs, sample)
     theirs = {key: at for key, at in _sources(others, sample).items() if key not in ours}
-    return AuditInputs(inputs, others, ours, theirs)
+    return AuditInputs(inputs, others, ours, theirs, root)
 
 
 def _sources(inputs: Sequence[Input], sample: int | None) -> Sources:
@@ -222,6 +231,7 @@ def read_signals(
         "paths": [str(one.path.resolve()) for one in opened.inputs],
         "against": [str(one.path.resolve()) for one in opened.others],
         "sample": sample,
+        "root": None if opened.root is None else str(opened.root.resolve()),
         "run": run_id,
     }
     found: dict[int, BlockFindings] = {}
@@ -273,8 +283,8 @@ def read_in_worker(job: Mapping[str, Any], block: Block) -> BlockFindings:
     Parameters
     ----------
     job : mapping
-        ``paths``, ``against`` (absolute, as text), ``sample`` (as for `open_inputs`) and
-        ``run``, the id of this pass.
+        ``paths``, ``against``, ``root`` (absolute, as text), ``sample`` (as for `open_inputs`)
+        and ``run``, the id of this pass.
     block : list of int
         First and last + 1 of the recordings, in the order of `AuditInputs.sources`.
 
@@ -283,17 +293,18 @@ def read_in_worker(job: Mapping[str, Any], block: Block) -> BlockFindings:
     BlockFindings
     """
     opened = _OPENED.get(job["run"]) or _open_once(
-        job["run"], tuple(job["paths"]), tuple(job["against"]), job["sample"]
+        job["run"], tuple(job["paths"]), tuple(job["against"]), job["sample"], job["root"]
     )
     return read_block(opened, *block)
 
 
 @lru_cache(maxsize=1)
 def _open_once(
-    run: str, paths: tuple[str, ...], against: tuple[str, ...], sample: int | None
+    run: str, paths: tuple[str, ...], against: tuple[str, ...], sample: int | None, root: str | None
 ) -> AuditInputs:
     """Open the inputs, once per run and worker."""
-    return open_inputs([Path(path) for path in paths], [Path(path) for path in against], sample)
+    folder = None if root is None else Path(root)
+    return open_inputs([*map(Path, paths)], [*map(Path, against)], sample, root=folder)
 
 
 def _killed(opened: AuditInputs, number: int, cause: str) -> BlockFindings:

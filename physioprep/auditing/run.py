@@ -58,6 +58,8 @@ from physioprep.auditing.one_pass import (
 )
 from physioprep.auditing.report.record_table import distributions, record_table
 from physioprep.auditing.signals import Source, source_of
+from physioprep.errors import PhysioprepError
+from physioprep.local_path import local_path
 from physioprep.shards.open import open_shards
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ def audit(
     expect: str | None = None,
     split: str | None = None,
     sample: int | None = None,
+    root: str | Path | None = None,
     scheduler: str | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -95,6 +98,8 @@ def audit(
         Published split of the corpus to judge, instead of the records' own.
     sample : int, optional
         Read the signals of this many recordings per input only, always the same ones.
+    root : path-like, optional
+        Folder of the raw files of manifests now, where it is not the one that they state.
     scheduler, workers : str, int, optional
         What reads the signals; see `physioprep.auditing.one_pass.read_signals`.
     progress : callable, optional
@@ -111,7 +116,8 @@ def audit(
     Raises
     ------
     PhysioprepError
-        If an input cannot be opened, the scheduler cannot be reached, or `expect` is unknown.
+        If an input cannot be opened, `root` is no folder, the scheduler cannot be reached, or
+        `expect` is unknown.
 
     Examples
     --------
@@ -126,8 +132,10 @@ def audit(
     >>> report.verdict, [finding.check for finding in report.findings]
     ('error', ['subject-leak'])
     """
-    given = _paths(paths)
-    opened = open_inputs(given, _paths(against), sample, split)
+    given, folder = _paths(paths), None if root is None else local_path(root)
+    if folder is not None and not folder.is_dir():
+        raise PhysioprepError(f"root={str(folder)!r}: no such folder")
+    opened = open_inputs(given, _paths(against), sample, split, folder)
     inputs, others = opened.inputs, opened.others
     records, other_records = _merged(inputs), _merged(others)
     name = namer(many=opened.many)

@@ -19,13 +19,13 @@ from physioprep.corpora.people import People, shifted, with_person
 from physioprep.corpora.vendor_labels import Rules, with_vendor_labels
 from physioprep.errors import PhysioprepError
 from physioprep.facts import Facts, load_facts
-from physioprep.harmonise.clocks import clock_flags
+from physioprep.harmonise.clocks import clock_flags, synchronised_group
 from physioprep.harmonise.timeline import timeline_length
 from physioprep.hashes import kind_of
 from physioprep.readers.confinement import confined_to, is_inside
 from physioprep.readers.person import use_key
 from physioprep.readers.unexpected import unexpected_place, unexpected_traceback
-from physioprep.recording import reader_flags
+from physioprep.recording import group_end_s, reader_flags
 from physioprep.trees import files_below
 
 if TYPE_CHECKING:
@@ -289,9 +289,11 @@ def _n_samples(header: Header) -> list[int]:
 
 
 def _duration(header: Header | None) -> float | None:
+    """Return how long a recording lasts, s; of streams with clocks of their own by their stamps."""
     if header is None or any(group.n_samples < 0 for group in header.groups):
         return None
-    return header.duration_s
+    groups = [synchronised_group(header, n, group) for n, group in enumerate(header.groups)]
+    return max(map(group_end_s, groups), default=0.0)
 
 
 def _modality_function(

@@ -128,9 +128,16 @@ def check_manifest_output(path: str | Path, *, overwrite: bool = False) -> None:
     path = local_path(path, ManifestError)
     if path.suffix not in _ENDINGS:
         raise ManifestError(f"{path}: a manifest ends in .parquet, .csv or .json")
-    written = [path] if path.suffix != ".json" else [path, path.with_suffix(".csv")]
-    for file in written:
-        check_output(file, _MANIFEST, overwrite=overwrite, error=ManifestError)
+    check_output(path, _MANIFEST, overwrite=overwrite, error=ManifestError)
+    if path.suffix == ".json":
+        try:
+            check_output(
+                path.with_suffix(".csv"), _MANIFEST, overwrite=overwrite, error=ManifestError
+            )
+        except ManifestError as refused:
+            raise ManifestError(
+                f"{path}: a manifest in JSON has its rows in a table beside it: {refused}"
+            ) from None
 
 
 def _is_manifest(path: Path) -> bool:

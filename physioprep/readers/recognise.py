@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Final
 
+from physioprep.errors import UnreadableFileError
 from physioprep.readers.regular import opened
 
 #: Bytes from the beginning of a file that `is_mine` of a module receives.
@@ -44,6 +45,8 @@ BY_CONTENT: Final[dict[str, str]] = {
 }
 #: Those of fixed fields that no library parses: read in this process, a day of them in pieces.
 FIXED_FIELDS: Final = frozenset({"ishne"})
+#: Those of a folder of files, the first of which stands for the recording.
+_OF_FOLDERS: Final = ("empatica", "faros")
 #: A mark of an encoding, spaces, and the beginning of any XML.
 _XML: Final = re.compile(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?[\s\0]*<")
 #: Without such first bytes (and for some, such an ending) a file is not of the format: a module is
@@ -110,6 +113,30 @@ def recognise(path: str | Path, head: bytes) -> str | None:
         if import_module(module).is_mine(where, head):
             return format
     return None
+
+
+def stands_for_folder(path: Path) -> bool:
+    """Return whether a file stands for its folder, which is one recording.
+
+    Parameters
+    ----------
+    path : Path
+        Of a recording.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> stands_for_folder(Path("nowhere/ACC.csv"))
+    False
+    """
+    try:
+        head = read_head(path)
+        return any(import_module(BY_CONTENT[format]).is_mine(path, head) for format in _OF_FOLDERS)
+    except (OSError, UnreadableFileError):
+        return False
 
 
 def why_not(path: str | Path, head: bytes) -> str:

@@ -97,7 +97,7 @@ def test_no_input_is_ever_written_over(leaky: Path, manifest_of, tmp_path: Path)
         for write in (write_json, write_html, write_quality):
             with pytest.raises(PhysioprepError, match="not written, it is an input"):
                 write(report, path)
-        for option in ("--json", "--report", "--quality"):
+        for option in ("--findings", "--report", "--quality"):
             arguments = ["audit", str(leaky), "--against", str(other), option, str(path)]
             assert CliRunner().invoke(app, arguments).exit_code == 2
     assert (leaky.read_bytes(), other.read_bytes()) == before

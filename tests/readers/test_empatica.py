@@ -70,6 +70,7 @@ def test_a_folder_of_sessions_is_scanned_with_one_row_a_session(session: Path) -
     (other / "alone.csv").write_text("1\n2\n")
     rows = pp.scan(session.parent, "folder", pattern=r"(?P<subject_id>s\d)/")
     assert rows["path"].tolist() == ["s1/ACC.csv", "s2/BVP.csv"]
+    assert rows["record_id"].tolist() == ["s1", "s2"]
     assert rows["error"].isna().all()
     assert len(rows["files"][0]) == 5
 
@@ -81,7 +82,7 @@ def test_a_sensor_that_starts_later_keeps_its_place_in_a_store(
     pp.ingest(manifest, tmp_path / "e4.zarr", recipe="native")
     store = pp.open_store(tmp_path / "e4.zarr")
     assert store.quarantine.empty
-    heart = store.digital("s1/ACC", "other_1hz")
+    heart = store.digital("s1", "other_1hz")
     assert heart.shape[1] == 12
     assert heart[:, -2:].tolist() == [[88.0, 87.5]]
     assert np.isnan(heart[:, :10]).all()

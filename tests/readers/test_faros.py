@@ -54,8 +54,10 @@ def test_each_file_is_a_group(tmp_path: Path, name: str) -> None:
 
 
 def test_a_scan_has_one_row_for_the_folder(tmp_path: Path) -> None:
-    table = pp.scan(write(tmp_path), "folder", hashes=False)
-    assert table["record_id"].tolist() == ["ECG"]
+    (tmp_path / "night").mkdir()
+    write(tmp_path / "night")
+    table = pp.scan(tmp_path, "folder", hashes=False)
+    assert table["record_id"].tolist() == ["night"]
     assert "ecg" in list(table["modality"][0])
 
 

@@ -223,3 +223,13 @@ def test_damaged_clocks_give_times_or_a_note(
             assert 0 < group["sampling_rate"] < np.inf
     assert sum(group is None for group in found["groups"]) <= len(found["problems"])
     assert len(found["marks"][0]) == len(stamps)
+
+
+def test_a_manifest_has_the_duration_by_the_stamps(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    write(tmp_path / "raw", drifting())
+    (row,) = pp.scan(tmp_path / "raw", "folder").to_dict("records")
+    assert row["duration_s"] == pytest.approx(N / RATE_HZ, abs=0.01)  # 60.3 s, not 60
+    write(tmp_path / "raw", drifting(reset_at=3000))  # and with the minute between
+    (row,) = pp.scan(tmp_path / "raw", "folder").to_dict("records")
+    assert row["duration_s"] == pytest.approx(N / RATE_HZ + 60, abs=6)

@@ -6,7 +6,8 @@ folder, or both (the table wins)::
     record_id,subject_id,age,sex,label_rhythm
     clinic/p01,p01,63,F,AF
 
-`record_id` is the relative path without its ending. An empty cell means unknown; every other
+`record_id` is the relative path without its ending; of a folder of CSV files that is one recording
+(Empatica, Faros), the path of the folder. An empty cell means unknown; every other
 text is kept as it is (``none`` and ``NA`` are names like others), but an age that is no number of
 years and a sex that is neither F nor M are null, which is said. With neither, every recording is a
 row with its subject unknown.
@@ -44,7 +45,14 @@ from physioprep.plain_text import quoted
 from physioprep.readers.eeglab_epochs import labels_of_epochs
 from physioprep.readers.endings import RECORDINGS, is_edf, without_ending
 from physioprep.readers.label_rows import joined
-from physioprep.readers.recognise import ENDINGS, RECORDED, read_head, recognise, why_not
+from physioprep.readers.recognise import (
+    ENDINGS,
+    RECORDED,
+    read_head,
+    recognise,
+    stands_for_folder,
+    why_not,
+)
 from physioprep.readers.regular import check_not_empty, read_bytes
 from physioprep.readers.table import SHARED, SUFFIXES, description_of, labels_of_trials
 from physioprep.readers.table_text import TEXT_SUFFIXES, has_described_columns
@@ -72,7 +80,7 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
     Returns
     -------
     list of Entry
-        ``record_id`` is the relative path without its ending.
+        ``record_id`` is the relative path without its ending, or that of the folder.
 
     Raises
     ------
@@ -88,7 +96,7 @@ def find(root: Path, pattern: str | None = None) -> list[Entry]:
     ids: list[str] = []
     seen: set[str] = set()
     for path, (labels, flags) in _readable(root).items():
-        record_id = without_ending(path)
+        record_id = _record_id(path, root)
         # the second of one stem (b.edf and b.rec) may have a row of its own, by its whole name
         named = path if record_id in seen and path in table.rows else record_id
         ids.append(named)
@@ -219,6 +227,14 @@ def _is_recording(path: str, root: Path, with_header: set[str]) -> bool:
     if low.endswith((*TEXTS, *ARCHIVES)) and not low.endswith(ENDINGS):
         return False
     return is_edf(root / path) or _has_known_content(path, root) or _is_empty(path, root)
+
+
+def _record_id(path: str, root: Path) -> str:
+    """Return the name of a recording: of its file, or of the folder of CSV files that it is."""
+    folder, _, name = path.rpartition("/")
+    if name.endswith(".csv") and stands_for_folder(root / path):
+        return folder or root.resolve().name
+    return without_ending(path)
 
 
 def _is_empty(path: str, root: Path) -> bool:

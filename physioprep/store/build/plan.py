@@ -213,8 +213,10 @@ def make_plan(
         if isinstance(errors[row], str):
             refused.append(Refusal(row, "scan", errors[row]))
             continue
-        if recipe.synchronises and any(flag.startswith(OWN_CLOCK) for flag in flags[row] or ()):
-            shape, durations[row] = _synchronised(shape, flags[row])
+        if any(flag.startswith(OWN_CLOCK) for flag in flags[row] or ()):
+            durations[row] = None  # by the stamps: numbers of samples have the gaps in them
+            if recipe.synchronises:
+                shape = _synchronised(shape, flags[row])
         outcome = shapes.of(shape, durations[row])
         if isinstance(outcome, Refused):
             refused.append(Refusal(row, outcome.stage, outcome.reason))
@@ -235,10 +237,10 @@ def make_plan(
     return replace(plan, on_checksum=on_checksum)
 
 
-def _synchronised(shape: tuple[str, ...], flags: Sequence[str]) -> tuple[tuple[str, ...], None]:
+def _synchronised(shape: tuple[str, ...], flags: Sequence[str]) -> tuple[str, ...]:
     """Return a description of signals by one clock; its numbers of samples include gaps."""
     rates, counts = synchronised_shape(json.loads(shape[1]), json.loads(shape[2]), flags)
-    return (shape[0], json.dumps(rates), json.dumps(counts), *shape[3:]), None
+    return (shape[0], json.dumps(rates), json.dumps(counts), *shape[3:])
 
 
 class _Shapes:
