@@ -9,7 +9,8 @@ from typing import Final
 NAMES: Final = {
     **{"auroc": "AUROC", "auprc": "AUPRC", "f1": "F1", "ece": "ECE", "kappa": "kappa"},
     **{"macro_f1": "macro F1", "weighted_f1": "weighted F1", "f_max": "F-max", "r2": "R²"},
-    **{"challenge2021": "Challenge 2021", "rmse": "RMSE", "mae": "MAE", "pearson": "Pearson r"},
+    **{"challenge2021": "Challenge 2021", "challenge2017": "Challenge 2017 F1"},
+    **{"rmse": "RMSE", "mae": "MAE", "pearson": "Pearson r"},
     **{"event_f1": "event F1", "sample_f1": "sample F1", "false_alarms_per_hour": "false alarms/h"},
 }
 

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from physiomodels.metrics import challenge, multi_label, number, one_class, spans, waves
+from physiomodels.metrics import (
+    challenge,
+    challenge2017,
+    multi_label,
+    number,
+    one_class,
+    spans,
+    waves,
+)
 from physiomodels.metrics.bootstrap import Ints, Scorer
 from physioprep.errors import ModelError
 from physioprep.suggest import did_you_mean
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
 
 #: The metrics of each kind of target.
 METRICS: Final = {
-    "class": (*one_class.METRICS, *spans.METRICS, *waves.METRICS),
+    "class": (*one_class.METRICS, *challenge2017.METRICS, *spans.METRICS, *waves.METRICS),
     "classes": (*multi_label.METRICS, *challenge.METRICS),
     "number": number.METRICS,
 }
@@ -130,6 +138,8 @@ def choose_metrics(
             raise ModelError(f"no metric {name!r} of {what}{hint}")
         if name in challenge.METRICS:
             challenge.scored_classes(classes)
+        if name in challenge2017.METRICS:
+            challenge2017.scored_codes(classes)
         if name in spans.METRICS and len(classes) != 2:
             raise ModelError(f"{name} is of two classes, one of them an event; not {len(classes)}")
     return tuple(dict.fromkeys(names))
@@ -263,6 +273,11 @@ def _extras(
     if set(challenge.METRICS) & set(scoring.metrics):
         credit = challenge.credits(truth, answer, scoring.classes)
         found.append(lambda times: {"challenge2021": challenge.score(credit, times)})
+    if set(challenge2017.METRICS) & set(scoring.metrics):
+        scored, said = challenge2017.scored_codes(scoring.classes), answer.argmax(1)
+        found.append(
+            lambda times: {"challenge2017": challenge2017.score(truth, said, scored, times)}
+        )
     if set(spans.METRICS) & set(scoring.metrics):
         first, counts = _counts(rows, truth, answer, scoring)
         found.append(lambda times: spans.scores(times[first] @ counts))
