@@ -249,6 +249,9 @@ class EvaluateConfig(Bounded):
         For all of them.
     weights : tuple of str
         "pretrained", "random", or both.
+    probe : {"trained", "logistic"}
+        What answers from embeddings of frozen encoders: the head, trained as `finetune` says; or
+        the regression that plain features have, its penalty chosen inside the training labels.
     baseline : bool
         Whether plain features, band power and heart rate, are compared, too: with logistic
         regression (of a number, ridge regression).
@@ -277,6 +280,7 @@ class EvaluateConfig(Bounded):
     pretrain: dict[str, PretrainConfig] = field(default_factory=dict)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
     weights: tuple[str, ...] = ("pretrained", "random")
+    probe: str = "trained"
     baseline: bool = True
     boosted: bool = True
     published: tuple[Published, ...] = ()

@@ -1,6 +1,6 @@
 """One answer per record, the strong plain features, and what a result says first."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,20 @@ from physiomodels.config import (
 )
 from physiomodels.evaluation.evaluate import evaluate
 from physiomodels.evaluation.headline import headline_of
-from physiomodels.evaluation.plain_models import answer, boosted
+from physiomodels.evaluation.inputs import as_arrays
+from physiomodels.evaluation.plain_models import answer, boosted, logistic
 from physiomodels.evaluation.result_table import result_table
 from physiomodels.evaluation.rows import mean_answers, mean_of, summary_of
 from physiomodels.evaluation.summary import summarise
 from physiomodels.metrics.bootstrap import interval
 from physiomodels.metrics.choice import Scoring
 from physiomodels.metrics.one_class import scores
+from physiomodels.model.encoder import CrissCrossEncoder
+from physiomodels.training.classifier import build
 from physiomodels.training.data import window_table
+from physiomodels.training.encode import encode_once
 from physioprep.errors import ModelError
+from physioprep.shards import open_shards
 
 TINY = PretrainConfig(
     encoder=EncoderConfig(patch_size=50, d_model=16, depth=1, heads=4, ffn=32, dropout=0.0)
@@ -176,3 +181,32 @@ def test_a_published_figure_stands_in_the_table_with_its_protocol(
     rows = result_table([results], "toy")["rows"]
     (row,) = (r for r in rows if "published" in r[1])
     assert row[:3] == ["ECG", "published: somebody 2025 (protocol: not stated)", "0.8479"]
+
+
+def test_a_logistic_probe_is_the_regression_of_features_on_mean_embeddings(
+    shards: Path, tmp_path: Path
+) -> None:
+    encoder = CrissCrossEncoder(**asdict(TINY.encoder)).eval()
+    encoder.save_pretrained(tmp_path / "encoder")
+    config = replace(CONFIG, weights=("pretrained",), probe="logistic")
+    result = evaluate(shards, tmp_path / "out", config, weights={"ecg": tmp_path / "encoder"})
+    caption = result_table([result.results], "toy")["caption"]
+    assert "the same regression on their records' mean embeddings" in caption
+    encoded = encode_once(
+        build({"ecg": encoder}, 2, config.finetune), open_shards(shards), None, 64, "cpu"
+    )
+    assert encoded is not None
+    vectors = pd.DataFrame(as_arrays(encoded)["ecg"], index=encoded.windows.numpy())
+    table = window_table(shards).dropna(subset="label_condition").set_index("window")
+    records = vectors.loc[table.index].groupby(table["record_id"]).mean()
+    rows = result.predictions.query("weights == 'pretrained'").set_index("record_id")
+    for _, held in rows.groupby("fold"):
+        train = rows.drop(held.index).sort_index()
+        expected = logistic(
+            records.loc[train.index].to_numpy(), train["code"].to_numpy(),
+            train["subject"].to_numpy(object), records.loc[held.index].to_numpy(), 2,
+        )  # fmt: skip
+        assert np.allclose(held[["p_0", "p_1"]], expected, atol=0.02)
+    for wrong in ({"probe": "sum"}, {"finetune": replace(CONFIG.finetune, mode="full")}):
+        with pytest.raises(ModelError, match="probe"):
+            evaluate(shards, tmp_path / "wrong", replace(config, **wrong), weights={"ecg": "x"})

@@ -17,7 +17,7 @@ from physiomodels.evaluation.calibration import ALL
 from physiomodels.evaluation.inputs import Source, Variant, spread, variants_of
 from physiomodels.evaluation.label_efficiency import label_order, n_labels, same_steps
 from physiomodels.evaluation.plain_arm import feature_source, models_of, regress
-from physiomodels.evaluation.rows import mean_answers
+from physiomodels.evaluation.rows import mean_answers, mean_of
 from physiomodels.evaluation.task import Arm, FoldTask, rows_of_arm, truth_of
 from physiomodels.evaluation.vectors import embedding_source, to_rows, uses_vectors
 from physiomodels.metrics.choice import LOWER, score
@@ -149,6 +149,10 @@ def _answers(
         yield arm, _tune(task, arm, encoders, rows)
         return
     for variant in _asked(variants, arm.share):
+        if task.config.probe == "logistic":
+            for count, answer in regress(task, arm.modalities, rows, variant, "features", mean_of):
+                yield _named(task, arm, variant, count), answer
+            continue
         whole = to_rows(task, variant.whole, arm.modalities)
         model = _train(task, _named(task, arm, variant, ALL), encoders, rows, whole)
         for count, values in variant.test.items():

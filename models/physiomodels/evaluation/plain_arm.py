@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,9 +72,14 @@ def feature_source(
 
 
 def regress(
-    task: FoldTask, arm: tuple[str, ...], rows: Ints, variant: Variant, model: str
+    task: FoldTask,
+    arm: tuple[str, ...],
+    rows: Ints,
+    variant: Variant,
+    model: str,
+    per_record: Callable[[Floats, Ints, int], Floats] = summary_of,
 ) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Fit a plain model to the features of `rows`; of a sequence epoch by epoch.
+    """Fit a plain model to the features, or embeddings, of `rows`; of a sequence epoch by epoch.
 
     Parameters
     ----------
@@ -85,9 +90,11 @@ def regress(
     rows : ndarray of int64
         Rows of the windows to train on.
     variant : Variant
-        Features, calibrated or not.
+        Features or embeddings, calibrated or not.
     model : {"features", "boosted"}
         What is fitted.
+    per_record : callable
+        Where records are answered: from values of windows to those of records.
 
     Yields
     ------
@@ -97,7 +104,7 @@ def regress(
         For the test windows.
     """
     n, target = task.n_epochs, task.labels.target
-    whole, tests = _by_row(task, arm, variant)
+    whole, tests = _by_row(task, arm, variant, per_record)
     windows = task.windows["window"].to_numpy(np.int64)
     truth = task.labels.truth[windows[rows]]
     train = spread(rows, n)
@@ -113,7 +120,10 @@ def regress(
 
 
 def _by_row(
-    task: FoldTask, arm: tuple[str, ...], variant: Variant
+    task: FoldTask,
+    arm: tuple[str, ...],
+    variant: Variant,
+    per_record: Callable[[Floats, Ints, int], Floats],
 ) -> tuple[Floats, dict[str, Floats]]:
     """Return features of all rows, and of the test rows by the windows that calibrated them."""
     whole = np.concatenate([variant.whole[name] for name in arm], axis=1)
@@ -125,8 +135,8 @@ def _by_row(
         return whole, tests
     of = task.members["row"].to_numpy(np.int64)
     own = np.searchsorted(task.split.test, of[task.tested])
-    return summary_of(whole, of, len(task.windows)), {
-        count: summary_of(values, own, len(task.split.test)) for count, values in tests.items()
+    return per_record(whole, of, len(task.windows)), {
+        count: per_record(values, own, len(task.split.test)) for count, values in tests.items()
     }
 
 

@@ -19,7 +19,7 @@ from physiomodels.evaluation.calibration import METHODS
 from physiomodels.evaluation.protocol import Fold, meaning
 from physiomodels.evaluation.rows import PER, rows_of
 from physiomodels.evaluation.scoring import scoring_of
-from physiomodels.evaluation.vectors import has_vectors
+from physiomodels.evaluation.vectors import PROBES, has_vectors
 from physiomodels.evaluation.windows import (
     calibration_windows,
     choose_windows,
@@ -248,6 +248,13 @@ def _check(config: EvaluateConfig) -> None:
     if config.per not in PER:
         raise ModelError(f"per {config.per!r}: one of {', '.join(PER)}")
     _check_calibration(config)
+    if config.probe not in PROBES:
+        raise ModelError(f"probe {config.probe!r}: one of {', '.join(PROBES)}")
+    if config.probe == "logistic" and config.weights and not has_vectors(config.finetune):
+        raise ModelError(
+            "probe 'logistic' answers from embeddings: mode frozen or probe, one vector per window "
+            "and signal (no attention over patches, no augmentation)"
+        )
     if not config.modalities:
         raise ModelError("the configuration names no modalities")
     if any(not 0 < share <= 1 for share in config.label_shares):

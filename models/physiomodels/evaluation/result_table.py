@@ -160,8 +160,17 @@ def _caption(results: Sequence[Mapping[str, Any]]) -> str:
         f"{protocols} {' '.join(sizes)}{of_classes} Mean ± standard deviation over all folds and "
         f"repeats; 95 % interval, by bootstrap over {groups}, of the {mains} of all folds' "
         f"predictions together. features: {' or '.join(models)} regression on {of}{summary}"
-        f"{boosted}."
+        f"{boosted}{_probed(results)}."
     )
+
+
+def _probed(results: Sequence[Mapping[str, Any]]) -> str:
+    """Say what answers from embeddings, where it is not a head trained on them."""
+    if all(one.get("config", {}).get("probe") != "logistic" for one in results):
+        return ""
+    records = any(one.get("per") == "record" for one in results)
+    of = "their records' mean" if records else "their"
+    return f"; encoders: the same regression on {of} embeddings"
 
 
 def _size(result: Mapping[str, Any]) -> str:

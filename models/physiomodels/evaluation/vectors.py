@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+#: What answers from embeddings.
+PROBES = ("trained", "logistic")
 _FROZEN = ("frozen", "probe")
 
 
@@ -58,7 +60,7 @@ def uses_vectors(config: EvaluateConfig) -> bool:
     -------
     bool
     """
-    asked = config.protocol == "calibrated" or config.per == "record"
+    asked = config.protocol == "calibrated" or config.per == "record" or config.probe == "logistic"
     return asked and has_vectors(config.finetune)
 
 
