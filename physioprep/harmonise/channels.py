@@ -22,7 +22,7 @@ ECG_LEADS: tuple[str, ...] = (
 FRANK_LEADS: tuple[str, ...] = ("Vx", "Vy", "Vz")
 #: Every modality that `modality_of` can return.
 MODALITIES: tuple[str, ...] = (
-    "ecg", "eeg", "resp", "emg", "eog", "ppg", "gsr", "temp", "abp", "other",
+    "ecg", "eeg", "resp", "emg", "eog", "ppg", "gsr", "temp", "abp", "pcg", "other",
 )  # fmt: skip
 
 
@@ -78,6 +78,7 @@ _OTHER = {
     "chest temp": ("Temp chest", "temp"), "chest resp": ("Resp chest", "resp"),
     "wrist bvp": ("BVP wrist", "ppg"), "wrist eda": ("EDA wrist", "gsr"),
     "wrist temp": ("Temp wrist", "temp"),
+    "pcg": ("PCG", "pcg"), "phonocardiogram": ("PCG", "pcg"), "heart sound": ("PCG", "pcg"),
     "cvp": ("CVP", "abp"), "icp": ("ICP", "abp"), "ibp": ("IBP", "abp"),
     **{
         name.lower(): (name, "other")
@@ -218,7 +219,7 @@ def is_known(source_name: str) -> bool:
 @lru_cache(maxsize=4096)
 def _resolve(source_name: str) -> tuple[str, str] | None:
     """Return (canonical name, modality), or None for a name in no table."""
-    name = " ".join(source_name.split()).rstrip(".").strip()
+    name = " ".join(source_name.split()).rstrip(".,").strip()
     lower = name.lower()
     if lower in _OTHER:
         return _OTHER[lower]

@@ -38,7 +38,7 @@ COLUMNS: Final[dict[str, tuple[str, str]]] = {
     "bytes": ("integer", "size of files together"),
     "start_time": ("time", "as in the header, without time zone"),
     "duration_s": ("number", "s, gaps included"),
-    "modality": ("list[text]", "ecg, eeg, resp, emg, eog, ppg, gsr, temp, abp or other"),
+    "modality": ("list[text]", "ecg, eeg, resp, emg, eog, ppg, gsr, temp, abp, pcg or other"),
     "sampling_rate": ("list[number]", "Hz"),
     "n_samples": (
         "list[integer]",

@@ -78,6 +78,7 @@ KNOWN: Final = (
     Format("micromed", "Micromed", ".trc"),
     Format("nicolet", "Nicolet, Natus", ".e"),
     Format("mef", "MEF 3", "folder .mefd"),
+    Format("wav", "WAV (heart sounds)", ".wav", "scipy"),
     Format("nwb", "NWB", ".nwb", "h5py"),
 )
 

@@ -42,6 +42,7 @@ BY_CONTENT: Final[dict[str, str]] = {
     "mff": "physioprep.readers.mff",
     "mef": "physioprep.readers.mef",
     "egi_raw": "physioprep.readers.egi_raw",
+    "wav": "physioprep.readers.wav",
 }
 #: Those of fixed fields that no library parses: read in this process, a day of them in pieces.
 FIXED_FIELDS: Final = frozenset({"ishne"})
@@ -72,12 +73,13 @@ _SIGNS: Final[dict[str, Callable[[str, bytes], bool]]] = {
     "micromed": lambda _, head: b"MICROMED" in head[:12] or head[176:184] == b"ORDER   ",
     "nicolet": lambda ending, head: ending == ".e" or b"S\0t\0r\0e\0a\0m\0" in head,
     **dict.fromkeys(("mff", "mef"), lambda _, head: not head),
+    "wav": lambda _, head: head[8:12] == b"WAVE",
     "egi_raw": lambda _, head: head[:3] == b"\0\0\0" and head[3:4] in b"\2\3\4\5\6\7",
 }
 #: Endings, in lower case, of files whose content is asked before anything else.
 ENDINGS: Final = (
     *(".xml", ".dcm", ".scp", ".ecg", ".ann", ".xdf", ".xdfz", ".acq", ".trc", ".e", ".nwb"),
-    *(".zip", ".hl7", ".mwf", ".mff", ".mefd", ".raw", ".atc"),
+    *(".zip", ".hl7", ".mwf", ".mff", ".mefd", ".raw", ".atc", ".wav"),
 )
 _ANYTHING: Final = (".ann", ".e", ".zip", ".raw")
 #: Those of them that say recording by themselves: one without a byte is a damaged recording.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Modalities that are drawn if there are any; without them, all are.
-_OF_INTEREST = ("ecg", "eeg", "eog", "emg", "ppg", "abp", "resp", "gsr")
+_OF_INTEREST = ("ecg", "eeg", "eog", "emg", "ppg", "abp", "pcg", "resp", "gsr")
 
 
 def draw_file(

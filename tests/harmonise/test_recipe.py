@@ -16,11 +16,15 @@ def test_what_ships() -> None:
     assert list_recipes() == [
         "ecg-200hz",
         "ecg-500hz",
+        "ecg-ppg-125hz",
         "ecgfounder",
         "eeg-200hz",
         "native",
         "paired-200hz",
         "paired-ppg-200hz",
+        "pcg-1000hz",
+        "wesad-chest",
+        "wesad-wrist",
     ]
     recipes = [load_recipe(name) for name in list_recipes()]
     assert [recipe.name for recipe in recipes] == list_recipes()
@@ -140,7 +144,7 @@ def test_a_step_that_is_not_stated_holds_the_signals_of_its_modality() -> None:
     assert made.modalities["eeg"].step == 0.1
 
 
-@pytest.mark.parametrize("modality", ["ppg", "resp", "gsr", "temp", "abp", "other"])
+@pytest.mark.parametrize("modality", ["ppg", "resp", "gsr", "temp", "abp", "pcg", "other"])
 def test_modalities_without_a_usual_size_are_floats_or_state_a_step(modality: str) -> None:
     def read(**more: object) -> ModalityRecipe:
         content = {"name": "a", "modalities": {modality: {"rate_hz": 200, **more}}}
@@ -173,9 +177,13 @@ def test_the_hashes_of_what_ships_stay() -> None:
     assert start == {
         "ecg-200hz": "589b9486cd53",
         "ecg-500hz": "78700c6bb17a",
+        "ecg-ppg-125hz": "e247277f7db5",
         "ecgfounder": "a2597a7464b9",
         "eeg-200hz": "654317adf722",
         "native": "43e6d8c68cc7",
         "paired-200hz": "9dc6043973a4",
         "paired-ppg-200hz": "8b2a61dee0a5",
+        "pcg-1000hz": "363a9425252d",
+        "wesad-chest": "5a727d199421",
+        "wesad-wrist": "f84390097022",
     }

@@ -17,6 +17,7 @@ STRUCTURES: dict[str, tuple[str, ...]] = {
         "bciciv_2a",
         "seed_vig",
         "bcic2020_3",
+        "capnobase",
     ),
     "pickles": ("deap", "wesad", "faced"),
     "hdf5": ("code15",),
