@@ -36,8 +36,9 @@ from physioprep.shards.shuffle import order_windows
 from physioprep.shards.source import Source, open_source
 from physioprep.shards.spec import ShardSpec
 from physioprep.shards.spill import windows_in_memory
-from physioprep.shards.work_folder import SHARDS, commit, finish, finished, hold_target, open_work
+from physioprep.shards.work_folder import SHARDS, commit, finish, finished, open_work
 from physioprep.shards.write_tables import write_spans, write_texts
+from physioprep.work_folder import hold_target
 
 _log = logging.getLogger(__name__)
 

@@ -8,58 +8,25 @@ the old or the new shards whole at ``NAME``.
 from __future__ import annotations
 
 import json
-import logging
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from physioprep import outputs
-from physioprep.atomic import make_folders, move, sync_tree, write_text
+from physioprep import outputs, work_folder
+from physioprep.atomic import make_folders, sync_tree, write_text
 from physioprep.errors import ShardError
-from physioprep.exchange import restore, swap, swap_undone
-from physioprep.lock import Held, hold, lock_of
-from physioprep.outputs import MARK, check_output, claim, discard, partial_of
+from physioprep.exchange import swap, swap_undone
+from physioprep.outputs import check_output, claim, discard, partial_of
 from physioprep.shards.result import ShardResult
-
-_log = logging.getLogger(__name__)
 
 #: The shards in a working folder.
 SHARDS: Final = "shards"
 #: What marks them as finished: their result, and the number of their folder on the disk.
 _FINISHED: Final = "finished.json"
-#: Name of a working folder that is only to be removed.
-_DONE: Final = "done"
-
-
-@contextmanager
-def hold_target(target: Path) -> Iterator[Held]:
-    """Keep other runs from a target; give back what a killed exchange took away.
-
-    Parameters
-    ----------
-    target : Path
-        The shards folder; its parent is made.
-
-    Yields
-    ------
-    Held
-        Says whether the target is still held.
-
-    Raises
-    ------
-    StoreError
-        If another process holds it.
-    """
-    make_folders(target.parent)
-    with hold(lock_of(target), target) as held:
-        restore(target)
-        yield held
 
 
 def open_work(target: Path, sha256: str) -> Path:
-    """Return the working folder of a plan; remove the working folders of other plans.
+    """Return the working folder of a plan of shards; give back what a killed exchange took.
 
     Parameters
     ----------
@@ -71,7 +38,7 @@ def open_work(target: Path, sha256: str) -> Path:
     Returns
     -------
     Path
-        What an unfinished run of the same plan made is still in it.
+        From `physioprep.work_folder.open_work`, with a folder ``spill`` in it.
 
     Raises
     ------
@@ -79,20 +46,8 @@ def open_work(target: Path, sha256: str) -> Path:
         A folder of the name of the working folder is not ours.
     """
     base = claim(partial_of(target), ShardError)
-    work = base / sha256[:16]
     swap_undone(base, SHARDS, lambda shards, _: _note(shards.parent) is not None, keep=True)
-    if work.exists():
-        _log.info("%s: continuing an unfinished run", work)
-    for other in sorted(base.iterdir(), key=lambda path: path.name != _DONE):
-        if other != work and other.name != MARK:
-            # Renamed first: a later run must never continue a folder that is half removed.
-            gone = base / _DONE
-            if other != gone:
-                move(other, gone)
-            if gone.is_dir():
-                shutil.rmtree(gone, ignore_errors=True)
-            else:
-                gone.unlink()
+    work = work_folder.open_work(target, sha256, ShardError)
     make_folders(work / "spill")
     return work
 
