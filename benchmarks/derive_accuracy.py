@@ -17,6 +17,7 @@ import numpy as np
 import wfdb
 
 from physioprep.deriving.delineation import METHODS, POINTS, delineate
+from physioprep.deriving.pieces import lead_of
 from physioprep.deriving.record import find_beats
 
 WAVES = {"p": "p", "N": "qrs", "t": "t"}
@@ -54,7 +55,7 @@ def main() -> None:
         read = wfdb.rdrecord(str(record))
         signal, rate_hz = read.p_signal.T, float(read.fs)
         names = [name.upper().replace("AV", "aV") for name in read.sig_name]
-        r_peaks = find_beats(signal, names, rate_hz)
+        r_peaks = find_beats([lead_of(samples, rate_hz) for samples in signal], names)
         for lead, samples in zip(read.sig_name, signal, strict=True):
             marks = marks_of(record, lead.lower())
             for name in KINDS:

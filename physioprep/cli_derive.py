@@ -32,7 +32,7 @@ ScalogramBand = Annotated[
 
 @app.command(epilog="Example: physioprep derive mitdb.zarr -o mitdb.tables --beats")
 def derive(
-    store: Annotated[str, typer.Argument(help="A store, harmonised to mV (ECG) and µV (EEG).")],
+    store: Annotated[str, typer.Argument(help="A store, or shards, in mV (ECG) and µV (EEG).")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder of tables to make.")],
     beats: Annotated[
         bool,
@@ -75,7 +75,7 @@ def derive(
     scalogram_size: ScalogramSize = "224x224",
     scalogram_band: ScalogramBand = (0.5, 40.0),
 ) -> None:
-    """Derive from a store: heart beats and measurements, features of EEG, pictures of ECG."""
+    """Derive heart beats, measurements, features of EEG and pictures from a store or shards."""
     from physioprep.deriving.paper import spec as spec_module
     from physioprep.stream.wavelets import ScalogramSpec
 

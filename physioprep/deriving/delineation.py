@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.deriving.pieces import Lead, lead_of
 from physioprep.errors import PhysioprepError
 from physioprep.suggest import did_you_mean
 
@@ -17,9 +18,6 @@ POINTS: Final = (
     "p_onset", "p_peak", "p_offset", "qrs_onset", "q_peak", "s_peak", "qrs_offset",
     "t_onset", "t_peak", "t_offset",
 )  # fmt: skip
-#: Longer signals are delineated in pieces, with some seconds more on either side, s.
-_PIECE_S: Final = 600.0
-_EDGE_S: Final = 10.0
 #: Fewer beats than this: the methods find no mean heart rate.
 FEWEST_BEATS: Final = 3
 #: A point this far from its R peak belongs to no beat, s before and after.
@@ -84,7 +82,7 @@ def method_named(name: str) -> Method:
 
 
 def delineate(
-    signal: NDArray[np.floating[Any]],
+    signal: NDArray[np.floating[Any]] | Lead,
     rate_hz: float,
     r_peaks: NDArray[np.int64],
     method: str | Method = "prominence",
@@ -93,8 +91,9 @@ def delineate(
 
     Parameters
     ----------
-    signal : ndarray of float, shape (sample,)
-        mV, NaN where missing: gaps are interpolated, and a point in a gap is not found.
+    signal : ndarray of float, shape (sample,), or Lead
+        mV, NaN where missing: gaps are interpolated, and a point in a gap is not found. It is
+        delineated in pieces of ten minutes, with ten seconds more on either side.
     rate_hz : float
         Sampling rate, Hz.
     r_peaks : ndarray of int64, shape (beat,)
@@ -127,32 +126,22 @@ def delineate(
     (True, True)
     """
     chosen = method_named(method) if isinstance(method, str) else method
+    lead = signal if isinstance(signal, Lead) else lead_of(signal, rate_hz)
     out = {name: np.full(len(r_peaks), np.nan) for name in POINTS}
-    there = np.isfinite(signal)
-    if len(r_peaks) < FEWEST_BEATS or not there.any() or np.ptp(signal[there]) == 0:
+    if len(r_peaks) < FEWEST_BEATS or not lead.varies():
         return out
     rate = max(1, round(rate_hz))
-    for first, stop, low, high in _pieces(len(signal), rate_hz):
-        inside = (r_peaks >= low) & (r_peaks < high)
-        own = (r_peaks >= first) & (r_peaks < stop)
-        if not own.any() or inside.sum() < FEWEST_BEATS:
+    for own, low, samples in lead.around(r_peaks):
+        inside = (r_peaks >= low) & (r_peaks < low + len(samples))
+        if inside.sum() < FEWEST_BEATS:
             continue
-        found = _run(chosen, _cleaned(signal[low:high], rate), rate, r_peaks[inside] - low)
+        found = _run(chosen, _cleaned(samples, rate), rate, r_peaks[inside] - low)
+        there = np.isfinite(samples)
         for name, values in _by_beat(found, r_peaks[inside] - low, rate_hz).items():
+            known = np.flatnonzero(np.isfinite(values))
+            values[known[~there[values[known].astype(np.int64)]]] = np.nan
             out[name][own] = values[own[inside]] + low
-    for values in out.values():
-        known = np.flatnonzero(np.isfinite(values))
-        values[known[~there[values[known].astype(np.int64)]]] = np.nan
     return _ascending(out, r_peaks)
-
-
-def _pieces(length: int, rate_hz: float) -> Iterator[tuple[int, int, int, int]]:
-    """Cut into pieces of equal length: first, stop, and both with the edge around them."""
-    count = max(1, round(length / (_PIECE_S * rate_hz)))
-    edge = round(_EDGE_S * rate_hz)
-    for number in range(count):
-        first, stop = length * number // count, length * (number + 1) // count
-        yield first, stop, max(0, first - edge), min(length, stop + edge)
 
 
 def _cleaned(signal: NDArray[np.floating[Any]], rate_hz: int) -> NDArray[np.float64]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.deriving.pieces import PIECE_S, Recorded
 from physioprep.deriving.quantities import KEYS, Quantity
 
 Floats = NDArray[np.float64]
@@ -56,45 +56,42 @@ EEG: Final = (
 )  # fmt: skip
 
 
-def add_record(
-    columns: dict[str, list[Any]],
-    key: Mapping[str, str],
-    signal: NDArray[np.floating[Any]],
-    channels: Sequence[str],
-    rate_hz: float,
-    window_s: float,
-) -> None:
+def add_record(columns: dict[str, list[Any]], recorded: Recorded, window_s: float) -> None:
     """Measure a record in windows that follow each other, and add a row per channel and window.
 
     Parameters
     ----------
     columns : dict of str to list
         The table, one list a column of `EEG`.
-    key : mapping of str to str
-        ``corpus`` and ``record_id``.
-    signal : ndarray of float, shape (channel, sample)
-        µV, NaN where missing.
-    channels : sequence of str
-        Their names.
-    rate_hz : float
-        Sampling rate, Hz.
+    recorded : Recorded
+        In µV; it is read in pieces, and never held as a whole.
     window_s : float
-        Length of a window, s. What is left at the end is no window.
+        Length of a window, s. What is left at the end is no window. 0: all is one window.
 
     Examples
     --------
+    >>> from physioprep.deriving.pieces import in_memory
     >>> columns = {}
     >>> wave = np.sin(2 * np.pi * 10 * np.arange(1000) / 100)[None]
-    >>> add_record(columns, {"corpus": "a", "record_id": "b"}, wave, ["Oz"], 100.0, 10.0)
+    >>> key = {"corpus": "a", "record_id": "b"}
+    >>> add_record(columns, in_memory(key, wave, ("Oz",), 100.0), 10.0)
     >>> round(columns["alpha_uv2"][0], 2), columns["peak_alpha_hz"]
     (0.5, [10.0])
     """
-    size = round(window_s * rate_hz)
-    for channel, samples in zip(channels, signal, strict=True):
-        for number in range(len(samples) // size):
-            window = np.asarray(samples[number * size : (number + 1) * size], np.float64)
-            row = {**key, "channel": channel, "window": number, "start_s": number * size / rate_hz}
-            row |= measure(window, rate_hz)
+    rate_hz = recorded.rate_hz
+    size = round(window_s * rate_hz) or recorded.length
+    together = max(1, round(PIECE_S * rate_hz / size))  # windows that are read at once
+    found: dict[str, list[dict[str, Any]]] = {channel: [] for channel in recorded.channels}
+    for first in range(0, recorded.length // size, together):
+        stop = min(first + together, recorded.length // size)
+        signal = recorded.read(first * size, stop * size)
+        for rows, samples in zip(found.values(), signal, strict=True):
+            cut = np.asarray(samples, np.float64).reshape(stop - first, size)
+            rows += [measure(window, rate_hz) for window in cut]
+    for channel, rows in found.items():
+        for number, row in enumerate(rows):
+            place = {"channel": channel, "window": number, "start_s": number * size / rate_hz}
+            row |= place | dict(recorded.key)
             for quantity in EEG:
                 columns.setdefault(quantity.name, []).append(row.get(quantity.name))
 

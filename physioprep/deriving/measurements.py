@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.deriving.pieces import Lead
 from physioprep.deriving.quantities import AMPLITUDES, HRV
 
 Floats = NDArray[np.float64]
@@ -20,6 +21,8 @@ AFTER_S: Final = 0.5
 #: The baseline: so long a piece before the onset of QRS, or before the R peak, s.
 _BASELINE_S: Final = 0.02
 _BEFORE_R_S: Final = 0.06
+#: Of more beats, the median beat is that of so many.
+MOST_BEATS: Final = 10_000
 #: Half the width in which the R amplitude is looked for, s.
 _R_WIDTH_S: Final = 0.05
 
@@ -92,16 +95,14 @@ def _at(signal: Floats, places: Floats) -> Floats:
 
 
 def median_beat(
-    signal: Floats, rate_hz: float, r_peaks: NDArray[np.int64], baseline: Floats
+    lead: Lead, r_peaks: NDArray[np.int64], baseline: Floats
 ) -> tuple[Floats, Floats, int]:
     """Return the median of the beats of one lead, and how much each is like it.
 
     Parameters
     ----------
-    signal : ndarray of float64, shape (sample,)
+    lead : Lead
         mV, NaN where missing.
-    rate_hz : float
-        Sampling rate, Hz.
     r_peaks : ndarray of int64, shape (beat,)
         Samples of the R peaks.
     baseline : ndarray of float64, shape (beat,)
@@ -114,20 +115,37 @@ def median_beat(
     quality : ndarray of float64, shape (beat,)
         Correlation with the median; NaN where a beat lacks samples or does not vary.
     n_beats : int
-        Whole beats.
+        Whole beats whose median it is: of more than `MOST_BEATS` beats so many, evenly spread.
     """
-    before, after = round(BEFORE_S * rate_hz), round(AFTER_S * rate_hz)
-    at = r_peaks[:, None] + np.arange(-before, after)
-    inside = (at >= 0) & (at < len(signal))
-    cut = np.where(inside, signal[np.clip(at, 0, max(0, len(signal) - 1))], np.nan)
-    cut -= baseline[:, None]
-    whole = np.isfinite(cut).all(axis=1)
-    if not whole.any():
-        return np.full(before + after, np.nan), np.full(len(r_peaks), np.nan), 0
-    median = np.median(cut[whole], axis=0)
+    chosen = np.arange(len(r_peaks))
+    if len(r_peaks) > MOST_BEATS:
+        chosen = np.linspace(0, len(r_peaks) - 1, MOST_BEATS).round().astype(np.int64)
+    cuts = [
+        cut
+        for own, low, signal in lead.around(r_peaks[chosen])
+        for cut in [_cut(signal, lead.rate_hz, r_peaks[chosen][own] - low, baseline[chosen][own])]
+    ]
+    every = np.concatenate(cuts) if cuts else _cut(np.empty(0), lead.rate_hz, r_peaks, baseline)
+    every = every[np.isfinite(every).all(axis=1)]
     quality = np.full(len(r_peaks), np.nan)
-    quality[whole] = _correlation(cut[whole], median)
-    return median, quality, int(whole.sum())
+    if not len(every):
+        return np.full(every.shape[1], np.nan), quality, 0
+    median = np.median(every, axis=0)
+    for own, low, signal in lead.around(r_peaks):
+        quality[own] = _correlation(
+            _cut(signal, lead.rate_hz, r_peaks[own] - low, baseline[own]), median
+        )
+    return median, quality, len(every)
+
+
+def _cut(signal: Floats, rate_hz: float, r_peaks: NDArray[np.int64], baseline: Floats) -> Floats:
+    """Cut beats out, each less its baseline; NaN where a beat reaches beyond the signal."""
+    at = r_peaks[:, None] + np.arange(-round(BEFORE_S * rate_hz), round(AFTER_S * rate_hz))
+    inside = (at >= 0) & (at < len(signal))
+    if not len(signal):
+        return np.full(at.shape, np.nan)
+    cut: Floats = np.where(inside, signal[np.clip(at, 0, len(signal) - 1)], np.nan)
+    return cut - baseline[:, None]
 
 
 def _correlation(rows: Floats, with_row: Floats) -> Floats:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -26,14 +28,14 @@ if TYPE_CHECKING:
 #: Version of the tables: what an earlier version made is not continued.
 VERSION: Final = 1
 #: Seconds of signal per task, over all channels.
-_TASK_S: Final = 3600.0
+TASK_S: Final = 3600.0
 #: A scalogram takes so much longer than what else is derived.
 _SLOWER: Final = 6.0
 #: Modality that each kind is derived from, and the unit that its samples need.
 _FROM: Final = {"beats": "ecg", "eeg": "eeg", "pictures": "ecg"}
 _UNIT: Final = {"beats": "mV", "eeg": "uV", "pictures": "mV"}
 #: What is derived where nothing is chosen.
-_DEFAULT: Final = ("beats", "eeg")
+DEFAULT: Final = ("beats", "eeg")
 _MICROVOLT: Final = ("uV", "µV", "μV")
 
 
@@ -64,7 +66,11 @@ class DerivePlan:
     scalograms_of : str or None
         Modality that they are of.
     tasks : tuple of (str, int, int)
-        Kind, first record, and the one after the last, by row of the store's records.
+        Kind, first record or window, and the one after the last, by row of the store's records or
+        number in the shards.
+    of : {"store", "shards"}
+        Whether records or windows are derived from; `store_sha256` is then that of the shards'
+        plan.
     """
 
     store_sha256: str
@@ -79,6 +85,7 @@ class DerivePlan:
     scalograms_of: str | None
     tasks: tuple[tuple[str, int, int], ...]
     version: int = VERSION
+    of: str = "store"
 
     @cached_property
     def sha256(self) -> str:
@@ -145,23 +152,18 @@ def plan_derive(
     method_named(method)
     if not 1 <= window_s < np.inf:
         raise PhysioprepError(f"window of {window_s:g} s: 1 s or more")
-    held = tuple(kind for kind in _DEFAULT if _FROM[kind] in source.groups)
+    held = tuple(kind for kind in DEFAULT if _FROM[kind] in source.groups)
     kinds = held if kinds is None else kinds
     if not kinds:
         raise PhysioprepError(f"{source.path}: holds neither ecg nor eeg")
     tasks: list[tuple[str, int, int]] = []
     chosen = chosen_records(source.records, ShardSpec(where=where))
     for kind in kinds:
-        modality, unit = modality_of(kind, scalograms_of), _UNIT.get(kind)
+        modality = modality_of(kind, scalograms_of)
         if modality not in source.groups:
             raise PhysioprepError(f"{source.path}: holds no {modality}, of which {kind} are made")
         group = source.groups[modality]
-        odd = {each for each in group.units if each not in (unit, *(_MICROVOLT * (unit == "uV")))}
-        if unit is not None and odd:
-            raise PhysioprepError(
-                f"{source.path}: its {modality} is in {', '.join(sorted(odd))}; {kind} are made of "
-                f"{unit}: ingest it with a recipe"
-            )
+        check_unit(source.path, kind, modality, group.units)
         if kind == "pictures":
             pictures = pictures or PictureSpec()
             pictures.rows_of(tuple(group.channels))  # refuses a layout without any lead
@@ -171,7 +173,7 @@ def plan_derive(
                 scalograms = scalograms or ScalogramSpec()
                 wavelets(scalograms, group.rate_hz, round(window_s * group.rate_hz))  # refuses
             seconds = group.length * group.present.sum(axis=1) / group.rate_hz
-            most = _TASK_S / (_SLOWER if kind == "scalograms" else 1)
+            most = TASK_S / (_SLOWER if kind == "scalograms" else 1)
             cuts = _cut(seconds * chosen, most)
         tasks += [(kind, first, stop) for first, stop in cuts]
     if not tasks:
@@ -183,6 +185,34 @@ def plan_derive(
         scalograms if "scalograms" in kinds else None,
         scalograms_of if "scalograms" in kinds else None, tuple(tasks),
     )  # fmt: skip
+
+
+def check_unit(path: str | Path, kind: str, modality: str, units: Iterable[str]) -> None:
+    """Refuse signals in another unit than a kind is derived from.
+
+    Parameters
+    ----------
+    path : path-like
+        Of store or shards, for the message.
+    kind : str
+        A key of `KINDS`.
+    modality : str
+        That it is derived from.
+    units : iterable of str
+        Of the channels.
+
+    Raises
+    ------
+    PhysioprepError
+        A unit is another one.
+    """
+    unit = _UNIT.get(kind)
+    odd = {each for each in units if each not in (unit, *(_MICROVOLT * (unit == "uV")))}
+    if unit is not None and odd:
+        raise PhysioprepError(
+            f"{path}: its {modality} is in {', '.join(sorted(odd))}; {kind} are made of {unit}: "
+            "ingest it with a recipe"
+        )
 
 
 def _pages(group: SourceGroup, spec: PictureSpec) -> NDArray[np.int64]:

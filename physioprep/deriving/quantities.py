@@ -35,6 +35,11 @@ KEYS: Final = _columns(
     ("corpus", "", "Corpus of the record."),
     ("record_id", "", "Id of the record within its corpus."),
 )
+#: Of windows of shards.
+WINDOW: Final = _columns(
+    ("window", "1", "Number of the window in the shards."),
+    ("start_s", "s", "Start of the window, from the start of the record."),
+)
 LEAD: Final = _columns(("lead", "", "Name of the lead."))
 
 _WORDS: Final = {"p": "P wave", "qrs": "QRS complex", "q": "Q wave", "s": "S wave", "t": "T wave"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,8 @@ from physioprep.deriving.measurements import (
     of_lead,
     of_record,
 )
+from physioprep.deriving.pieces import Lead, ReadAll, Recorded, reading_once
+from physioprep.deriving.quantities import AMPLITUDES
 from physioprep.shards.peaks import LEADS as R_LEADS
 from physioprep.shards.peaks import search_r_peaks
 
@@ -39,28 +41,15 @@ class Rows:
     median_beats: Columns = field(default_factory=dict)
 
 
-def add_record(
-    rows: Rows,
-    key: Mapping[str, str],
-    signal: NDArray[np.floating[Any]],
-    leads: Sequence[str],
-    rate_hz: float,
-    method: str | Method = "prominence",
-) -> None:
+def add_record(rows: Rows, recorded: Recorded, method: str | Method = "prominence") -> None:
     """Delineate and measure a record, and add what was found to the tables.
 
     Parameters
     ----------
     rows : Rows
         To which rows are added.
-    key : mapping of str to str
-        ``corpus`` and ``record_id``.
-    signal : ndarray of float, shape (lead, sample)
-        mV, NaN where missing.
-    leads : sequence of str
-        Their names.
-    rate_hz : float
-        Sampling rate, Hz.
+    recorded : Recorded
+        In mV; the record is read in pieces, and never held as a whole.
     method : str or callable
         As for `physioprep.deriving.delineation.delineate`.
 
@@ -72,21 +61,27 @@ def add_record(
     Examples
     --------
     >>> rows = Rows()
-    >>> add_record(rows, {"corpus": "a", "record_id": "b"}, np.zeros((1, 999)), ["II"], 250.0)
+    >>> from physioprep.deriving.pieces import in_memory
+    >>> key = {"corpus": "a", "record_id": "b"}
+    >>> add_record(rows, in_memory(key, np.zeros((1, 999)), ("II",), 250.0))
     >>> rows.records["n_beats"], rows.records["reason"]
     ([0], ['no R peak was found'])
     """
-    r_peaks = find_beats(signal, leads, rate_hz)
+    key, rate_hz, read = recorded.key, recorded.rate_hz, reading_once(recorded.read)
+    held = [
+        Lead(recorded.length, rate_hz, _reader(read, place))
+        for place in range(len(recorded.channels))
+    ]
+    r_peaks = find_beats(held, recorded.channels)
     by_lead = {}
-    for lead, samples in zip(leads, signal, strict=True):
-        values = np.asarray(samples, np.float64)
-        points = delineate(values, rate_hz, r_peaks, method)
-        found = amplitudes(values, rate_hz, r_peaks, points)
-        median, quality, n_whole = median_beat(values, rate_hz, r_peaks, found["baseline_mv"])
+    for lead, samples in zip(recorded.channels, held, strict=True):
+        points = delineate(samples, rate_hz, r_peaks, method)
+        found = _amplitudes(samples, r_peaks, points)
+        median, quality, n_whole = median_beat(samples, r_peaks, found["baseline_mv"])
         by_lead[lead] = of_lead(rate_hz, points, found, quality)
         own = {**key, "lead": lead}
         _add_beats(rows.beats, own, rate_hz, r_peaks, {**found, "quality": quality}, points)
-        _reasons(rows.beats, values, rate_hz, r_peaks, points)
+        _reasons(rows.beats, samples, r_peaks, points)
         _add(rows.leads, {**own, **by_lead[lead]})
         r_sample = round(BEFORE_S * rate_hz)
         _add(
@@ -94,23 +89,34 @@ def add_record(
             {**own, "rate_hz": rate_hz, "r_sample": r_sample, "n_beats": n_whole,
              "median_mv": median.astype(np.float32).tolist() if n_whole else []},
         )  # fmt: skip
-    measured = of_record(rate_hz, r_peaks, signal.shape[1], by_lead)
+    measured = of_record(rate_hz, r_peaks, recorded.length, by_lead)
     _add(rows.records, {**key, **measured, "reason": _reason_of_record(len(r_peaks))})
 
 
-def find_beats(
-    signal: NDArray[np.floating[Any]], leads: Sequence[str], rate_hz: float
-) -> NDArray[np.int64]:
+def _reader(read: ReadAll, place: int) -> Callable[[int, int], NDArray[np.floating[Any]]]:
+    return lambda low, high: read(low, high)[place]
+
+
+def _amplitudes(
+    lead: Lead, r_peaks: NDArray[np.int64], points: Mapping[str, NDArray[np.float64]]
+) -> dict[str, NDArray[np.float64]]:
+    found = {quantity.name: np.full(len(r_peaks), np.nan) for quantity in AMPLITUDES}
+    for own, low, values in lead.around(r_peaks):
+        near = {name: places[own] - low for name, places in points.items()}
+        for name, some in amplitudes(values, lead.rate_hz, r_peaks[own] - low, near).items():
+            found[name][own] = some
+    return found
+
+
+def find_beats(held: Sequence[Lead], leads: Sequence[str]) -> NDArray[np.int64]:
     """Return the R peaks of a record, from the first lead of a fixed order that has some.
 
     Parameters
     ----------
-    signal : ndarray of float, shape (lead, sample)
-        mV, NaN where missing.
+    held : sequence of Lead
+        In mV.
     leads : sequence of str
         Their names.
-    rate_hz : float
-        Sampling rate, Hz.
 
     Returns
     -------
@@ -121,8 +127,8 @@ def find_beats(
     order = [names[lead] for lead in R_LEADS if lead in names]
     order += [place for place in range(len(leads)) if place not in order]
     for place in order:
-        lead = signal[place]
-        peaks = search_r_peaks(lambda low, high: lead[low:high], len(lead), rate_hz)  # noqa: B023 (called at once)
+        lead = held[place]
+        peaks = search_r_peaks(lead.read, lead.length, lead.rate_hz)
         if len(peaks):
             return peaks
     return np.empty(0, np.int64)
@@ -154,29 +160,34 @@ def _add_beats(
 
 def _reasons(
     columns: Columns,
-    signal: NDArray[np.float64],
-    rate_hz: float,
+    lead: Lead,
     r_peaks: NDArray[np.int64],
     points: Mapping[str, NDArray[np.float64]],
 ) -> None:
     """Say of each beat without any point why it has none."""
     found = np.stack([points[name] for name in POINTS])
-    known = np.atleast_1d(np.isfinite(found).any(axis=0)).tolist()
-    reach = round(0.3 * rate_hz)
+    known = np.atleast_1d(np.isfinite(found).any(axis=0))
+    reach = round(0.3 * lead.rate_hz)
     out: list[str | None] = []
-    for at, some in zip(r_peaks.tolist(), known, strict=True):
-        around = signal[max(0, at - reach) : at + reach]
-        if some:
-            out.append(None)
-        elif not np.isfinite(around).all():
-            out.append("samples are missing")
-        elif len(r_peaks) < FEWEST_BEATS:
-            out.append(f"fewer than {FEWEST_BEATS} beats in the record")
-        elif not np.ptp(around):
-            out.append("the lead is flat")
-        else:
-            out.append("the method found no wave")
+    for own, low, signal in lead.around(r_peaks):
+        places = zip((r_peaks[own] - low).tolist(), known[own].tolist(), strict=True)
+        out += [_reason(signal, at, some, reach, len(r_peaks)) for at, some in places]
     columns.setdefault("reason", []).extend(out)
+
+
+def _reason(
+    signal: NDArray[np.float64], at: int, some: bool, reach: int, n_beats: int
+) -> str | None:
+    around = signal[max(0, at - reach) : at + reach]
+    if some:
+        return None
+    if not np.isfinite(around).all():
+        return "samples are missing"
+    if n_beats < FEWEST_BEATS:
+        return f"fewer than {FEWEST_BEATS} beats in the record"
+    if not np.ptp(around):
+        return "the lead is flat"
+    return "the method found no wave"
 
 
 def _reason_of_record(n_beats: int) -> str | None:

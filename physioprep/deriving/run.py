@@ -17,6 +17,7 @@ from physioprep.deriving.plan import DerivePlan, plan_derive
 from physioprep.deriving.scalograms import FOLDER, piece_folder
 from physioprep.deriving.tables import KINDS, join_parts
 from physioprep.deriving.task import WITH_FILES, part_of, tar_of
+from physioprep.deriving.windows import is_shards, plan_windows
 from physioprep.errors import PhysioprepError
 from physioprep.exchange import put_in_place
 from physioprep.hashes import write_hashes
@@ -29,10 +30,11 @@ from physioprep.outputs import (
 )
 from physioprep.parallel.cluster import Announce
 from physioprep.parallel.run import choose_scheduler, run_tasks
+from physioprep.shards import open_shards
 from physioprep.shards.source import open_source
-from physioprep.shards.work_folder import hold_target, open_work
 from physioprep.stream.wavelets import ScalogramSpec
 from physioprep.versions import software
+from physioprep.work_folder import hold_target, open_work
 
 Progress = Callable[[int, int], None]
 
@@ -73,7 +75,7 @@ def derive(
     progress: Progress | None = None,
     announce: Announce | None = None,
 ) -> DeriveResult:
-    """Derive tables from the records of a store, as Parquet files in a folder.
+    """Derive tables from the records of a store or windows of shards, as Parquet files.
 
     A run that is killed and started again with the same arguments continues where it was; the
     bytes are the same for any number of workers.
@@ -81,7 +83,8 @@ def derive(
     Parameters
     ----------
     store : path-like
-        Made by `physioprep.ingest` with a recipe, so that ECG is in mV and EEG in µV.
+        Made by `physioprep.ingest` with a recipe, so that ECG is in mV and EEG in µV; or shards
+        of such a store, made by `physioprep.shard`: then a row is of a window, with its number.
     out : path-like
         Folder to make.
     kinds : sequence of str, optional
@@ -91,9 +94,10 @@ def derive(
     method : str
         Of delineation: ``"prominence"``, ``"dwt"``, ``"cwt"`` or ``"peak"`` of NeuroKit2.
     window_s : float
-        Length of the windows of EEG features and of scalograms, s.
+        Length of the windows of EEG features and of scalograms, s; of shards they are the shards'
+        windows.
     where : str, optional
-        Query on the store's records.
+        Query on the store's records, or on the windows of shards.
     pictures : PictureSpec, optional
         How the pictures look, where these are among `kinds`.
     scalograms : ScalogramSpec, optional
@@ -137,18 +141,17 @@ def derive(
     scheduler = choose_scheduler(scheduler, workers, "processes")
     if scheduler == "threads":
         raise PhysioprepError("derive runs in processes, not threads: --scheduler processes")
-    source = open_source(store)
-    plan = plan_derive(
-        source, None if kinds is None else tuple(kinds), method, window_s, where, pictures,
-        scalograms, scalograms_of,
-    )  # fmt: skip
+    asked = None if kinds is None else tuple(kinds)
+    plan, home = _plan(
+        store, asked, method, window_s, where, pictures, scalograms, scalograms_of
+    )
     target = Path(out)
     check_output(target, DERIVED, overwrite=overwrite, inputs=[store])
     with hold_target(target) as held:
         check_output(target, DERIVED, overwrite=overwrite)
         work = open_work(target, plan.sha256)
         make_folders(work / "parts")
-        job = _job(plan, work, source.path)
+        job = _job(plan, work, home)
         done = 0
 
         def ended(item: object, result: object) -> None:
@@ -163,7 +166,7 @@ def derive(
             "derive", plan.tasks, job, ended, scheduler="sync" if few else scheduler,
             workers=workers, announce=announce,
         )  # fmt: skip
-        rows = _join(work, plan, source.path)
+        rows = _join(work, plan, home)
         sync_tree(work / "new")
         held.check()
         check_output(target, DERIVED, overwrite=overwrite)
@@ -172,10 +175,22 @@ def derive(
     return DeriveResult(target, rows, plan.sha256)
 
 
+def _plan(
+    store: str | Path, kinds: tuple[str, ...] | None, method: str, window_s: float,
+    where: str | None, *more: Any,
+) -> tuple[DerivePlan, str | Path]:  # fmt: skip
+    """Plan what to derive from a store or shards, and return where that is."""
+    if is_shards(store):
+        shards = open_shards(store)
+        return plan_windows(shards, kinds, method, where), shards.home
+    source = open_source(store)
+    return plan_derive(source, kinds, method, window_s, where, *more), source.path
+
+
 def _job(plan: DerivePlan, work: Path, store: str | Path) -> dict[str, Any]:
     """Return what every task of a plan needs."""
     said = plan.to_dict()
-    names = ("where", "method", "window_s", "pictures", "scalograms", "scalograms_of")
+    names = ("of", "where", "method", "window_s", "pictures", "scalograms", "scalograms_of")
     return {
         "run": uuid4().hex,
         "work": str(work.absolute()),
@@ -206,7 +221,7 @@ def _join(work: Path, plan: DerivePlan, store: str | Path) -> dict[str, int]:
             parts = [
                 part_of(work, kind, first, table) for each, first, _ in plan.tasks if each == kind
             ]
-            rows[table] = join_parts(parts, table, new / f"{table}.parquet")
+            rows[table] = join_parts(parts, table, new / f"{table}.parquet", plan.of)
     if plan.pictures is not None:
         for piece, first in enumerate(_pieces(plan, "pictures")):
             place(tar_of(work, "pictures", first), new, plan.pictures, piece)

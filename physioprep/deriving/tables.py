@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +34,8 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "pictures": ("pictures",),
     "scalograms": ("scalograms",),
 }
+#: What definitions call the whole that a row is of.
+_WHOLE: Final = re.compile(r"\brecord\b")
 _WHOLE_NUMBERS: Final = frozenset(
     {
         "beat", "r_sample", "n_beats", "n_delineated", "n_leads", "window", "page", "width_px",
@@ -41,13 +45,44 @@ _WHOLE_NUMBERS: Final = frozenset(
 )  # fmt: skip
 
 
-def schema_of(table: str) -> pa.Schema:
+def quantities_of(table: str, of: str = "store") -> Sequence[Quantity]:
+    """Return the columns of a table.
+
+    Parameters
+    ----------
+    table : str
+        A key of `TABLES`.
+    of : {"store", "shards"}
+        Of windows of shards, number and start of the window are keys, too, and times count from
+        the window's start.
+
+    Returns
+    -------
+    sequence of Quantity
+    """
+    if of == "store":
+        return TABLES[table]
+    named = {key.name for key in (*quantities.KEYS, *quantities.WINDOW)}
+    return (
+        *quantities.KEYS,
+        *quantities.WINDOW,
+        *(
+            replace(each, definition=_WHOLE.sub("window", each.definition))
+            for each in TABLES[table]
+            if each.name not in named
+        ),
+    )
+
+
+def schema_of(table: str, of: str = "store") -> pa.Schema:
     """Return the columns of a table, with their units and definitions.
 
     Parameters
     ----------
     table : str
         A key of `TABLES`.
+    of : {"store", "shards"}
+        As for `quantities_of`.
 
     Returns
     -------
@@ -68,7 +103,7 @@ def schema_of(table: str) -> pa.Schema:
                 _type_of(each),
                 metadata={"unit": each.unit, "definition": each.definition},
             )
-            for each in TABLES[table]
+            for each in quantities_of(table, of)
         ]
     )
 
@@ -83,7 +118,9 @@ def _type_of(quantity: Quantity) -> pa.DataType:
     return pa.float64() if quantity.unit else pa.string()
 
 
-def write_part(path: Path, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
+def write_part(
+    path: Path, table: str, columns: Mapping[str, Sequence[Any]], of: str = "store"
+) -> None:
     """Write rows of a table; what is not a number becomes null.
 
     Parameters
@@ -94,11 +131,13 @@ def write_part(path: Path, table: str, columns: Mapping[str, Sequence[Any]]) -> 
         A key of `TABLES`.
     columns : mapping of str to sequence
         Empty for no rows.
+    of : {"store", "shards"}
+        As for `quantities_of`.
     """
     import pyarrow as pa
     from pyarrow import parquet
 
-    schema = schema_of(table)
+    schema = schema_of(table, of)
     arrays = [
         pa.array(columns.get(field.name, []), field.type, from_pandas=True) for field in schema
     ]
@@ -106,7 +145,7 @@ def write_part(path: Path, table: str, columns: Mapping[str, Sequence[Any]]) -> 
         parquet.write_table(pa.table(arrays, schema=schema), temporary, compression="zstd")
 
 
-def join_parts(parts: Sequence[Path], table: str, target: Path) -> int:
+def join_parts(parts: Sequence[Path], table: str, target: Path, of: str = "store") -> int:
     """Write the rows of all parts into one file, a row group each.
 
     Parameters
@@ -117,6 +156,8 @@ def join_parts(parts: Sequence[Path], table: str, target: Path) -> int:
         A key of `TABLES`.
     target : Path
         File to make.
+    of : {"store", "shards"}
+        As for `quantities_of`.
 
     Returns
     -------
@@ -128,7 +169,7 @@ def join_parts(parts: Sequence[Path], table: str, target: Path) -> int:
     count = 0
     with (
         temporary_file(target) as temporary,
-        parquet.ParquetWriter(temporary, schema_of(table), compression="zstd") as writer,
+        parquet.ParquetWriter(temporary, schema_of(table, of), compression="zstd") as writer,
     ):
         for part in parts:
             rows = parquet.read_table(part)

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
-
-import numpy as np
 
 from physioprep.atomic import write_text
 from physioprep.deriving import eeg
 from physioprep.deriving.paper.pieces import draw_records
 from physioprep.deriving.paper.spec import spec_from
+from physioprep.deriving.pieces import Recorded
 from physioprep.deriving.plan import modality_of
 from physioprep.deriving.record import Rows, add_record
+from physioprep.deriving.records import records_of
 from physioprep.deriving.scalograms import draw_scalograms
 from physioprep.deriving.tables import KINDS, write_part
+from physioprep.deriving.windows import windows_of
 from physioprep.hashes import sha256_of
-from physioprep.samples import to_physical
 from physioprep.shards.candidates import chosen_records
-from physioprep.shards.source import Source, open_source, read_samples
+from physioprep.shards.source import Source, open_source
 from physioprep.shards.spec import ShardSpec
 from physioprep.stream.wavelets import ScalogramSpec
 
@@ -47,7 +47,7 @@ def derive_records(job: Mapping[str, Any], item: tuple[str, int, int]) -> None:
         return
     found = _tables(job, kind, range(first, stop))
     for table, path in files.items():
-        write_part(path, table, found[table])
+        write_part(path, table, found[table], job["of"])
     write_text(journal, json.dumps({name: sha256_of(path) for name, path in made.items()}))
 
 
@@ -100,6 +100,9 @@ def _is_done(journal: Path, files: Mapping[str, Path]) -> bool:
 
 
 def _tables(job: Mapping[str, Any], kind: str, numbers: range) -> dict[str, dict[str, list[Any]]]:
+    if job["of"] == "shards":
+        held = windows_of(job["run"], job["store"], modality_of(kind, ""), numbers, job["where"])
+        return _derived(job, kind, held)
     source, chosen = _opened(job["run"], job["store"], job["where"])
     tar = tar_of(Path(job["work"]), kind, numbers.start)
     piece = job["pieces"].get(kind, [numbers.start]).index(numbers.start)
@@ -111,24 +114,18 @@ def _tables(job: Mapping[str, Any], kind: str, numbers: range) -> dict[str, dict
         return {
             kind: draw_scalograms(source, numbers, chosen, wave, of, job["window_s"], piece, tar)
         }
-    group = source.groups[modality_of(kind, "")]
-    names = {name: source.records[name].tolist() for name in ("corpus", "record_id")}
+    return _derived(job, kind, records_of(source, modality_of(kind, ""), numbers, chosen))
+
+
+def _derived(
+    job: Mapping[str, Any], kind: str, held: Iterable[Recorded]
+) -> dict[str, dict[str, list[Any]]]:
     rows, windows = Rows(), dict[str, list[Any]]()
-    for number in numbers:
-        slots = np.flatnonzero(group.present[number])
-        length = int(group.length[number])
-        if not chosen[number] or not length or not len(slots):
-            continue
-        start = int(group.start[number])
-        digital = read_samples(group.path, start, start + length)[slots]
-        at = number, slots
-        signal = to_physical(digital, group.scale[at], group.offset[at], group.invalid[at])
-        key = {name: str(texts[number]) for name, texts in names.items()}
-        labels = [group.channels[slot] for slot in slots.tolist()]
+    for recorded in held:
         if kind == "beats":
-            add_record(rows, key, signal, labels, group.rate_hz, job["method"])
+            add_record(rows, recorded, job["method"])
         else:
-            eeg.add_record(windows, key, signal, labels, group.rate_hz, job["window_s"])
+            eeg.add_record(windows, recorded, job["window_s"])
     return {"eeg": windows} if kind == "eeg" else vars(rows)
 
 

@@ -37,7 +37,7 @@ def test_a_long_signal_in_pieces_has_the_points_of_the_whole(
     signal, r_s = drawn_ecg(90.0)
     r_peaks = np.rint(r_s * RATE_HZ).astype(np.int64)
     whole = delineate(signal, RATE_HZ, r_peaks)
-    monkeypatch.setattr("physioprep.deriving.delineation._PIECE_S", 30.0)
+    monkeypatch.setattr("physioprep.deriving.pieces.PIECE_S", 30.0)
     in_pieces = delineate(signal, RATE_HZ, r_peaks)
     for name in ("p_peak", "qrs_onset", "t_offset"):
         np.testing.assert_allclose(in_pieces[name], whole[name], atol=2)

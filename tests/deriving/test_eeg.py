@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from physioprep.deriving.eeg import BANDS, EEG, add_record, measure
+from physioprep.deriving.pieces import in_memory
 
 RATE_HZ = 200.0
 TIME = np.arange(round(10 * RATE_HZ)) / RATE_HZ
@@ -63,7 +64,8 @@ def test_windows_without_all_samples_have_a_reason_and_every_column() -> None:
     signal[0, 2100] = np.nan
     signal[1, :2000] = 3.0
     columns: dict[str, list[object]] = {}
-    add_record(columns, {"corpus": "a", "record_id": "b"}, signal, ["C3", "C4"], RATE_HZ, 10.0)
+    key = {"corpus": "a", "record_id": "b"}
+    add_record(columns, in_memory(key, signal, ("C3", "C4"), RATE_HZ), 10.0)
     assert set(columns) == {each.name for each in EEG}
     assert columns["channel"] == ["C3", "C3", "C4", "C4"]
     assert columns["start_s"] == [0.0, 10.0, 0.0, 10.0]

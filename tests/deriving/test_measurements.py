@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from physioprep.deriving.measurements import of_record, variability
+from physioprep.deriving.pieces import in_memory
 from physioprep.deriving.quantities import BEATS, LEADS, MEDIAN_BEATS, RECORDS
 from physioprep.deriving.record import Rows, add_record
 from tests.deriving.heart import RATE_HZ, WAVES, drawn_ecg
@@ -15,7 +16,7 @@ KEY = {"corpus": "a", "record_id": "b"}
 
 def rows_of(signal: np.ndarray, leads: list[str], rate_hz: float = RATE_HZ) -> Rows:
     rows = Rows()
-    add_record(rows, KEY, signal, leads, rate_hz)
+    add_record(rows, in_memory(KEY, signal, tuple(leads), rate_hz))
     return rows
 
 

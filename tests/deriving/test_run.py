@@ -35,7 +35,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _short_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("physioprep.deriving.plan._TASK_S", 40.0)
+    monkeypatch.setattr("physioprep.deriving.plan.TASK_S", 40.0)
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -99,7 +99,7 @@ def test_a_damaged_part_is_made_again(
     with pytest.raises(KeyboardInterrupt):
         pp.derive(store, out, scheduler="sync")
     monkeypatch.undo()
-    monkeypatch.setattr("physioprep.deriving.plan._TASK_S", 40.0)
+    monkeypatch.setattr("physioprep.deriving.plan.TASK_S", 40.0)
     part = next(tmp_path.rglob("*-leads.parquet"))
     content = part.read_bytes()
     part.write_bytes(content[:-9] + b"x" + content[-8:])
