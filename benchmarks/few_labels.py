@@ -29,7 +29,7 @@ import physioprep as pp
 from physiomodels.config import EncoderConfig, FinetuneConfig
 from physiomodels.evaluation.baseline import features
 from physiomodels.evaluation.inputs import as_arrays as vectors_of
-from physiomodels.evaluation.plain_models import answer
+from physiomodels.evaluation.plain_models import fitted
 from physiomodels.evaluation.rows import mean_of, summary_of
 from physiomodels.metrics.challenge2017 import score, scored_codes
 from physiomodels.metrics.one_class import scores
@@ -121,10 +121,10 @@ def one_run(
     train = train.loc[sorted(records)]
     truth = np.unique(train.pop("label_rhythm").to_numpy(str), return_inverse=True)[1]
     labels = test.pop("label_rhythm")
-    p = answer(
-        "class", train.to_numpy(), truth, train.index.to_numpy(object), test.to_numpy(),
-        labels.nunique(), "boosted" if arm == "boosted" else "features",
-    )  # fmt: skip
+    p = fitted(
+        "class", train.to_numpy(), truth, train.index.to_numpy(object), labels.nunique(),
+        "boosted" if arm == "boosted" else "features",
+    )(test.to_numpy())  # fmt: skip
     table = pd.DataFrame(p, index=test.index, columns=[f"p_{n}" for n in range(p.shape[1])])
     return table.assign(label_rhythm=labels)
 

@@ -195,6 +195,13 @@ def evaluate(
             help="Train on this share of the labels, too (0.01 ...); repeatable.",
         ),
     ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Tables of `derive` (a folder, or a Parquet file) as the plain features; "
+            "repeatable."
+        ),
+    ] = None,
     scheduler: Scheduler = None,
     workers: Workers = None,
     device: Device = None,
@@ -219,6 +226,8 @@ def evaluate(
         settings = replace(settings, label_shares=tuple(label_share))
     if metric:
         settings = replace(settings, metrics=tuple(metric))
+    if features:
+        settings = replace(settings, features=tuple(features))
     if split and protocol:
         raise ModelError("--split and --protocol: a published split has its own protocol")
     if split:

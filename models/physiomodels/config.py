@@ -257,6 +257,13 @@ class EvaluateConfig(Bounded):
         regression (of a number, ridge regression).
     boosted : bool
         Whether they are also compared with gradient boosting.
+    features : tuple of str
+        Folders of `physioprep.derive`, or Parquet files of such tables: their columns are the
+        plain features, joined by corpus and record, or by window where they are of these shards.
+        Empty: band power and heart rate of the windows.
+    permutations : int
+        Permutations of each column of `features` in the test windows of each fold, for a table
+        and a picture of what the plain models use. 0: none.
     published : tuple of Published
         Figures of others to show beside the results.
     bootstrap : int
@@ -283,6 +290,8 @@ class EvaluateConfig(Bounded):
     probe: str = "trained"
     baseline: bool = True
     boosted: bool = True
+    features: tuple[str, ...] = ()
+    permutations: Annotated[int, ZERO_OR_MORE] = 5
     published: tuple[Published, ...] = ()
     bootstrap: Annotated[int, COUNT] = 1000
     seed: Annotated[int, SEED] = 0

@@ -216,6 +216,7 @@ def _inputs(verb: str, arguments: Arguments) -> Iterator[tuple[str, str]]:
         "shards",
         "pretrain_shards",
         "calibration_shards",
+        "features",
         "encoder",
     ):
         given = arguments.get(option)
@@ -293,6 +294,16 @@ def _check_shard(arguments: Arguments, place: Place) -> None:
                 query_columns(query, what)
 
 
+def _check_derive(arguments: Arguments, place: Place) -> None:
+    from physioprep.deriving.delineation import method_named
+    from physioprep.deriving.tables import KINDS
+
+    for kind in arguments.get("kinds") or ():
+        if kind not in KINDS:
+            raise RecipeError(f"kinds: no kind {kind!r}{did_you_mean(kind, KINDS)}")
+    method_named(arguments.get("method", "prominence"))
+
+
 def _check_audit(arguments: Arguments, place: Place) -> None:
     out = str(arguments["out"])
     if out.lower().endswith(".html"):
@@ -351,6 +362,7 @@ _CHECKS: Mapping[str, Callable[[Arguments, Place], None]] = {
     "ingest": _check_ingest,
     "shard": _check_shard,
     "audit": _check_audit,
+    "derive": _check_derive,
     "view": _check_view,
     "pretrain": _config("PretrainConfig", ("shards", "out", "where")),
     "finetune": _config("FinetuneConfig", ("shards", "out", "label", "encoders", "where")),

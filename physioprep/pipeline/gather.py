@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _PLANTED: Final = "PLANTED_FAULTS.json"
 _CURVES: Final = {
     "label_efficiency.png": "Results with fewer labels",
+    "importance.png": "Features by permutation importance, on people or records held out",
     "calibration.png": "Results with fewer windows of the person to calibrate on, without labels",
 }
 

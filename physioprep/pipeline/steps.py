@@ -11,6 +11,7 @@ from typing import Any
 
 from physioprep import console
 from physioprep.pipeline.data_steps import audit, ingest, report, scan, shard, view
+from physioprep.pipeline.derive_step import derive
 from physioprep.pipeline.gather import results
 from physioprep.pipeline.place import Place, Summary
 
@@ -108,7 +109,7 @@ def evaluate(
     place: Place, *, shards: str, out: str, config: str | Mapping[str, Any],
     pretrain_shards: str | None = None, weights: Mapping[str, str] | None = None,
     labels: Sequence[str] | None = None, protocols: Sequence[str] | None = None,
-    calibration_shards: str | None = None,
+    calibration_shards: str | None = None, features: str | Sequence[str] | None = None,
 ) -> Summary:  # fmt: skip
     """Compare signals, pretrained and random weights, and a plain baseline, on unseen subjects.
 
@@ -130,6 +131,8 @@ def evaluate(
         Each label is evaluated under each protocol. Default: those of `config`.
     calibration_shards : str, optional
         Windows of a baseline that calibrate under the protocol "calibrated".
+    features : str or sequence of str, optional
+        Folders of `derive`, or tables in them, in the output folder: the plain features.
 
     Returns
     -------
@@ -141,11 +144,16 @@ def evaluate(
     PhysioprepError
         The shards cannot be opened, or the configuration does not fit them.
     """
+    from dataclasses import replace
+
     from physiomodels.config import EvaluateConfig, load_config
     from physiomodels.evaluation.result_table import result_table
     from physiomodels.evaluation.targets import evaluate_targets
 
     settings = load_config(EvaluateConfig, config)
+    if features:
+        names = [features] if isinstance(features, str) else features
+        settings = replace(settings, features=tuple(str(place.out / name) for name in names))
     with console.progress_bar(f"evaluate {out}") as advance:
         found = evaluate_targets(
             place.out / shards,
@@ -215,6 +223,7 @@ STEPS: dict[str, Callable[..., Summary]] = {
     "ingest": ingest,
     "audit": audit,
     "shard": shard,
+    "derive": derive,
     "pretrain": pretrain,
     "finetune": finetune,
     "evaluate": evaluate,

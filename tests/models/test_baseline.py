@@ -94,7 +94,7 @@ def test_logistic_regression_meets_holes_and_chooses_its_strength() -> None:
     inputs[rng.random((200, 30)) < 0.1] = np.nan
     inputs[:, 5] = np.nan
     subjects = np.repeat(np.arange(20), 10).astype(object)
-    p = logistic(inputs[:150], labels[:150], subjects[:150], inputs[150:], 3)
+    p = logistic(inputs[:150], labels[:150], subjects[:150], 3)(inputs[150:])
     assert p.shape == (50, 3)
     assert np.allclose(p.sum(1), 1)
     assert not p[:, 2].any()  # a class that training never saw
@@ -105,9 +105,9 @@ def test_logistic_regression_of_a_handful_of_labels_goes_without_a_choice() -> N
     inputs = np.array([[0.0, np.nan], [1.0, np.nan], [0.1, np.nan], [0.9, np.nan]])
     labels = np.array([0, 1])
     people = np.array(["a", "b"], dtype=object)
-    p = logistic(inputs[:2], labels, people, inputs[2:], 2)
+    p = logistic(inputs[:2], labels, people, 2)(inputs[2:])
     assert p[0, 0] > 0.5 > p[1, 0]
-    blind = logistic(inputs[:2] * np.nan, labels, people, inputs[2:], 2)
+    blind = logistic(inputs[:2] * np.nan, labels, people, 2)(inputs[2:])
     assert np.allclose(blind, 0.5)
 
 
@@ -120,5 +120,5 @@ def test_features_that_no_training_window_has_are_left_out(n_known: int) -> None
     train, test = np.full((20, 2), np.nan), np.ones((3, 2))
     train[:, :n_known] = rng.normal(size=(20, n_known))
     labels, subjects = np.arange(20) % 2, np.array(["a"] * 20, object)
-    assert boosted(train, labels, subjects, test, 2).sum(axis=1) == pytest.approx(1)
-    assert np.isfinite(boosted_number(train, labels * 1.0, subjects, test)).all()
+    assert boosted(train, labels, subjects, 2)(test).sum(axis=1) == pytest.approx(1)
+    assert np.isfinite(boosted_number(train, labels * 1.0, subjects)(test)).all()

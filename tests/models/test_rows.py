@@ -18,7 +18,7 @@ from physiomodels.config import (
 from physiomodels.evaluation.evaluate import evaluate
 from physiomodels.evaluation.headline import headline_of
 from physiomodels.evaluation.inputs import as_arrays
-from physiomodels.evaluation.plain_models import answer, boosted, logistic
+from physiomodels.evaluation.plain_models import boosted, fitted, logistic
 from physiomodels.evaluation.result_table import result_table
 from physiomodels.evaluation.rows import mean_answers, mean_of, summary_of
 from physiomodels.evaluation.summary import summarise
@@ -110,16 +110,16 @@ def test_boosting_meets_holes_a_class_alone_and_a_handful_of_labels() -> None:
     inputs[rng.random((200, 5)) < 0.1] = np.nan
     people = np.repeat(np.arange(20), 10).astype(object)
     tested = labels[150:]
-    p = boosted(inputs[:150], labels[:150], people[:150], inputs[150:], 3)
+    p = boosted(inputs[:150], labels[:150], people[:150], 3)(inputs[150:])
     assert np.allclose(p.sum(1), 1)
     assert not p[:, 2].any()
     assert np.mean(p.argmax(1) == tested) > 0.75
-    few = boosted(inputs[:4], np.array([0, 0, 1, 1]), people[:4], inputs[:4], 2)
+    few = boosted(inputs[:4], np.array([0, 0, 1, 1]), people[:4], 2)(inputs[:4])
     assert np.isfinite(few).all()
-    alone = boosted(inputs[:4], np.ones(4, np.int64), people[:4], inputs[:4], 2)
+    alone = boosted(inputs[:4], np.ones(4, np.int64), people[:4], 2)(inputs[:4])
     assert (alone == [0, 1]).all()
     value = np.nan_to_num(inputs[:, 0]) ** 2  # no line fits it
-    number = answer("number", inputs[:150], value[:150], people[:150], inputs[150:], 1, "boosted")
+    number = fitted("number", inputs[:150], value[:150], people[:150], 1, "boosted")(inputs[150:])
     assert np.corrcoef(number[:, 0], value[150:])[0, 1] > 0.8
 
 
@@ -204,8 +204,8 @@ def test_a_logistic_probe_is_the_regression_of_features_on_mean_embeddings(
         train = rows.drop(held.index).sort_index()
         expected = logistic(
             records.loc[train.index].to_numpy(), train["code"].to_numpy(),
-            train["subject"].to_numpy(object), records.loc[held.index].to_numpy(), 2,
-        )  # fmt: skip
+            train["subject"].to_numpy(object), 2,
+        )(records.loc[held.index].to_numpy())  # fmt: skip
         assert np.allclose(held[["p_0", "p_1"]], expected, atol=0.02)
     for wrong in ({"probe": "sum"}, {"finetune": replace(CONFIG.finetune, mode="full")}):
         with pytest.raises(ModelError, match="probe"):

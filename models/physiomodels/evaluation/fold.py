@@ -16,6 +16,8 @@ import torch
 
 from physiomodels.evaluation.arms import predict_fold
 from physiomodels.evaluation.baseline import features as features_of
+from physiomodels.evaluation.derived import derived_features
+from physiomodels.evaluation.importance import importance_file, importance_of_fold
 from physiomodels.evaluation.job import Evaluated, Job, read_job
 from physiomodels.evaluation.task import Calibrating, FoldTask
 from physiomodels.evaluation.work import fold_file, is_kept, keep_table
@@ -48,11 +50,14 @@ def prepare(job: Mapping[str, Any], item: tuple[str, int]) -> None:
     held = read_job(job)
     kind, number = item
     if kind == "features":
-        file, modality, where, n_epochs, calibrates = held.features[number]
+        file, modality, where, n_epochs, calibrates, derived = held.features[number]
         if not is_kept(held.cache / file):
             shards = held.calibration_shards if calibrates else held.shards
             assert shards is not None
-            table = features_of(shards, modality, where, n_epochs)
+            if derived:
+                table = derived_features(derived, shards, modality, where)
+            else:
+                table = features_of(shards, modality, where, n_epochs)
             keep_table(held.cache / file, table)
         return
     run = held.pretrainings[number]
@@ -123,6 +128,8 @@ def run_fold(job: Mapping[str, Any], item: tuple[int, int, int]) -> None:
     )
     make_folders(task.losses)
     with _on_one_thread():
+        if evaluated.config.features and task.features and evaluated.config.permutations:
+            keep_table(importance_file(kept), importance_of_fold(task))
         keep_table(kept, predict_fold(task))
 
 

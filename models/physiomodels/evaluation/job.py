@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from physiomodels.config import EvaluateConfig, PretrainConfig, as_dict, load_config
+from physiomodels.evaluation.derived import tables_of
 from physiomodels.evaluation.plan import Plan, Pretraining
 from physiomodels.evaluation.protocol import Fold
 from physiomodels.metrics.choice import Scoring
@@ -101,7 +102,12 @@ def write_job(
     return {"folder": str(work.resolve()), "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
-def feature_tasks(plans: Sequence[Plan]) -> list[tuple[str, str, str | None, int | None, bool]]:
+#: File, modality, query on the windows, epochs per window, whether they are of the windows that
+#: calibrate, and the derived tables that they are read from.
+FeatureTask = tuple[str, str, str | None, int | None, bool, tuple[str, ...]]
+
+
+def feature_tasks(plans: Sequence[Plan]) -> list[FeatureTask]:
     """List the tables of features that evaluations need.
 
     Parameters
@@ -111,17 +117,17 @@ def feature_tasks(plans: Sequence[Plan]) -> list[tuple[str, str, str | None, int
 
     Returns
     -------
-    list of (str, str, str or None, int or None, bool)
-        File, modality, query on the windows, epochs per window, and whether they are of the
-        windows that calibrate; in order of the files.
+    list of FeatureTask
+        In order of the files.
     """
-    found = {}
+    found: dict[str, FeatureTask] = {}
     for plan in plans:
         n_epochs = plan.labels.target.n_epochs
         for name, file in plan.features.items():
-            found[file] = (file, name, plan.config.where, n_epochs, False)
+            paths = tuple(table.path for table in tables_of(plan.derived, name))
+            found[file] = (file, name, plan.config.where, n_epochs, False, paths)
         for name, file in plan.calibrating_features.items():
-            found.setdefault(file, (file, name, None, n_epochs, True))
+            found.setdefault(file, (file, name, None, n_epochs, True, ()))
     return [found[file] for file in sorted(found)]
 
 
@@ -177,9 +183,8 @@ class Job:
         Where models run.
     pretrainings : tuple of Pretraining
         By number.
-    features : tuple of (str, str, str or None, int or None, bool)
-        File, modality, query on the windows, epochs per window, and whether of windows that
-        calibrate; by number.
+    features : tuple of FeatureTask
+        By number.
     evaluations : tuple of Evaluated
         By number.
     calibration_shards : Shards or None
@@ -192,7 +197,7 @@ class Job:
     pretrain_shards: Shards
     device: str
     pretrainings: tuple[Pretraining, ...]
-    features: tuple[tuple[str, str, str | None, int | None, bool], ...]
+    features: tuple[FeatureTask, ...]
     evaluations: tuple[Evaluated, ...]
     calibration_shards: Shards | None
 
@@ -310,7 +315,7 @@ def _read_job(folder: str, sha256: str) -> Job:
             Pretraining(name, load_config(PretrainConfig, config), where)
             for name, config, where in content["pretrainings"]
         ),
-        features=tuple((f, name, where, n, c) for f, name, where, n, c in content["features"]),
+        features=tuple((*task[:5], tuple(task[5])) for task in content["features"]),
         evaluations=tuple(
             Evaluated(
                 config=load_config(EvaluateConfig, one["config"]),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from physiomodels.evaluation.baseline import features as features_of
 from physiomodels.evaluation.inputs import Source, Variant, spread
-from physiomodels.evaluation.plain_models import MODELS, answer
+from physiomodels.evaluation.plain_models import MODELS, Predict, fitted
 from physiomodels.evaluation.rows import summary_of
 from physiomodels.evaluation.task import FoldTask
 from physiomodels.training.encode import Change
@@ -103,29 +103,69 @@ def regress(
     answers : pandas.DataFrame
         For the test windows.
     """
+    whole, tests = inputs_by_row(task, arm, variant, per_record)
+    answers = fit_rows(task, whole, rows, model)(np.concatenate(list(tests.values())))
+    for count, found in zip(tests, np.split(answers, len(tests)), strict=True):
+        yield count, answers_table(task, found)
+
+
+def fit_rows(task: FoldTask, whole: Floats, rows: Ints, model: str) -> Predict:
+    """Fit a plain model to some rows of all of a fold.
+
+    Parameters
+    ----------
+    task : FoldTask
+        The fold.
+    whole : ndarray of float64, shape (row, feature)
+        From `inputs_by_row`.
+    rows : ndarray of int64
+        Rows of the windows to train on.
+    model : {"features", "boosted"}
+        What is fitted.
+
+    Returns
+    -------
+    callable
+        From features to answers.
+    """
     n, target = task.n_epochs, task.labels.target
-    whole, tests = _by_row(task, arm, variant, per_record)
     windows = task.windows["window"].to_numpy(np.int64)
     truth = task.labels.truth[windows[rows]]
     train = spread(rows, n)
     truth = truth.reshape(len(train), *truth.shape[2:]) if n > 1 else truth
     people = np.repeat(task.windows["subject"].to_numpy(object)[rows], n)
     known = is_known(truth, target.kind)
-    answers = answer(
-        target.kind, whole[train[known]], truth[known], people[known],
-        np.concatenate(list(tests.values())), task.labels.n_outputs, model,
-    )  # fmt: skip
-    for count, found in zip(tests, np.split(answers, len(tests)), strict=True):
-        yield count, _table(task, found)
+    return fitted(
+        target.kind, whole[train[known]], truth[known], people[known], task.labels.n_outputs, model
+    )
 
 
-def _by_row(
+def inputs_by_row(
     task: FoldTask,
     arm: tuple[str, ...],
     variant: Variant,
-    per_record: Callable[[Floats, Ints, int], Floats],
+    per_record: Callable[[Floats, Ints, int], Floats] = summary_of,
 ) -> tuple[Floats, dict[str, Floats]]:
-    """Return features of all rows, and of the test rows by the windows that calibrated them."""
+    """Return features of all rows, and of the test rows by the windows that calibrated them.
+
+    Parameters
+    ----------
+    task : FoldTask
+        The fold.
+    arm : tuple of str
+        Signals.
+    variant : Variant
+        Features of windows.
+    per_record : callable
+        Where records are answered: from values of windows to those of records.
+
+    Returns
+    -------
+    whole : ndarray of float64, shape (row, feature)
+        Of records: what `per_record` makes of them.
+    tests : dict of str to ndarray of float64
+        By the number of windows that calibrated.
+    """
     whole = np.concatenate([variant.whole[name] for name in arm], axis=1)
     tests = {
         count: np.concatenate([values[name] for name in arm], axis=1)
@@ -140,7 +180,21 @@ def _by_row(
     }
 
 
-def _table(task: FoldTask, answers: Floats) -> pd.DataFrame:
+def answers_table(task: FoldTask, answers: Floats) -> pd.DataFrame:
+    """Return answers for the test rows as a table.
+
+    Parameters
+    ----------
+    task : FoldTask
+        The fold.
+    answers : ndarray of float64, shape (row, output)
+        Of a plain model.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by window.
+    """
     import pandas as pd
 
     names = ["predicted"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from physiomodels.training.kinds import NOT_STATED
 
 Floats = NDArray[np.float64]
+#: From features of windows to their answers.
+Predict = Callable[[Floats], Floats]
 
 #: What answers, by the name of its arm.
 MODELS: Final = ("features", "boosted")
@@ -22,16 +25,15 @@ _LEAF = 20  # windows of a leaf, scikit-learn's own; of few windows a tenth of t
 _ITERATIONS = 100
 
 
-def answer(
+def fitted(
     kind: str,
     train: Floats,
     truth: NDArray[Any],
     subjects: NDArray[np.object_],
-    test: Floats,
     n_outputs: int,
     model: str = "features",
-) -> Floats:
-    """Fit a plain model to a kind of target, and answer the test windows.
+) -> Predict:
+    """Fit a plain model to a kind of target.
 
     Parameters
     ----------
@@ -43,39 +45,46 @@ def answer(
         Of the training windows: codes, flags (255 not stated) or numbers.
     subjects : ndarray of str, shape (window,)
         Of the training windows.
-    test : ndarray of float64, shape (window, feature)
-        Features of the test windows.
     n_outputs : int
-        Columns of the result.
+        Columns of an answer.
     model : {"features", "boosted"}
         `logistic` or, of a number, `ridge`; or gradient boosting (`boosted`, `boosted_number`).
 
     Returns
     -------
-    ndarray of float64, shape (window, output)
-        Probabilities, or numbers. A class that all training windows have, or none, has that
-        share.
+    callable
+        From features to (window, output): probabilities, or numbers. A class that all training
+        windows have, or none, has that share.
     """
     if kind == "number":
-        number = boosted_number if model == "boosted" else ridge
-        return number(train, truth.astype(np.float64), subjects, test)[:, None]
+        number = (boosted_number if model == "boosted" else ridge)(
+            train, truth.astype(np.float64), subjects
+        )
+        return lambda test: number(test)[:, None]
     classify = boosted if model == "boosted" else logistic
     if kind == "class":
-        return classify(train, truth, subjects, test, n_outputs)
-    found = np.zeros((len(test), n_outputs))
+        return classify(train, truth, subjects, n_outputs)
+    alone: list[Predict] = []
     for code in range(n_outputs):
         stated = truth[:, code] != NOT_STATED
         flags = truth[stated, code].astype(np.int64)
         if len(np.unique(flags)) < 2:
-            found[:, code] = flags[0] if len(flags) else 0.0
+            alone.append(_always(float(flags[0]) if len(flags) else 0.0))
         else:
-            alone = classify(train[stated], flags, subjects[stated], test, 2)
-            found[:, code] = alone[:, 1]
-    return found
+            alone.append(_second(classify(train[stated], flags, subjects[stated], 2)))
+    return lambda test: np.stack([predict(test) for predict in alone], axis=1)
 
 
-def ridge(train: Floats, truth: Floats, subjects: NDArray[np.object_], test: Floats) -> Floats:
-    """Fit ridge regression and predict the test windows.
+def _always(share: float) -> Predict:
+    return lambda test: np.full(len(test), share)
+
+
+def _second(classify: Predict) -> Predict:
+    return lambda test: classify(test)[:, 1]
+
+
+def ridge(train: Floats, truth: Floats, subjects: NDArray[np.object_]) -> Predict:
+    """Fit ridge regression.
 
     Missing values are replaced by the training median, features are standardised. The strength of
     the penalty is chosen by cross-validation over the training subjects, where there are at least
@@ -83,12 +92,13 @@ def ridge(train: Floats, truth: Floats, subjects: NDArray[np.object_], test: Flo
 
     Parameters
     ----------
-    train, truth, subjects, test
-        As for `answer`; `truth` are numbers.
+    train, truth, subjects
+        As for `fitted`; `truth` are numbers.
 
     Returns
     -------
-    ndarray of float64, shape (window,)
+    callable
+        From features to numbers, (window,).
     """
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import Ridge
@@ -108,17 +118,13 @@ def ridge(train: Floats, truth: Floats, subjects: NDArray[np.object_], test: Flo
         model = GridSearchCV(model, grid, scoring="neg_mean_squared_error", cv=folds)
     with threadpool_limits(1):
         model.fit(train, truth)
-    return np.asarray(model.predict(test), np.float64)
+    return lambda test: np.asarray(model.predict(test), np.float64)
 
 
 def logistic(
-    train: NDArray[np.float64],
-    labels: NDArray[np.int64],
-    subjects: NDArray[np.object_],
-    test: NDArray[np.float64],
-    n_classes: int,
-) -> NDArray[np.float64]:
-    """Fit logistic regression and return class probabilities of the test windows.
+    train: Floats, labels: NDArray[np.int64], subjects: NDArray[np.object_], n_classes: int
+) -> Predict:
+    """Fit logistic regression.
 
     Missing values are replaced by the training median, features are standardised, and classes have
     equal weight. The strength of the L2 penalty is chosen by cross-validation over the training
@@ -132,15 +138,13 @@ def logistic(
         Codes of the training windows.
     subjects : ndarray of str, shape (window,)
         Of the training windows.
-    test : ndarray of float64, shape (window, feature)
-        Features of the test windows.
     n_classes : int
-        Columns of the result.
+        Columns of an answer.
 
     Returns
     -------
-    ndarray of float64, shape (window, class)
-        Probabilities; 0 for a class that has no training window.
+    callable
+        From features to probabilities, (window, class); 0 for a class that has no training window.
     """
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
@@ -168,19 +172,25 @@ def logistic(
         model = GridSearchCV(pipeline, grid, scoring="neg_log_loss", cv=folds)
     with threadpool_limits(1):  # threads cost more than they gain on so little
         model.fit(train, labels)
-    answer = np.zeros((len(test), n_classes))
-    answer[:, model.classes_] = model.predict_proba(test)
-    return answer
+    return _probabilities(model, n_classes)
+
+
+def _probabilities(model: Any, n_classes: int) -> Predict:
+    def predict(test: Floats) -> Floats:
+        from threadpoolctl import threadpool_limits
+
+        found = np.zeros((len(test), n_classes))
+        with threadpool_limits(1):
+            found[:, model.classes_] = model.predict_proba(test)
+        return found
+
+    return predict
 
 
 def boosted(
-    train: Floats,
-    labels: NDArray[np.int64],
-    subjects: NDArray[np.object_],
-    test: Floats,
-    n_classes: int,
-) -> Floats:
-    """Fit gradient boosting and return class probabilities of the test windows.
+    train: Floats, labels: NDArray[np.int64], subjects: NDArray[np.object_], n_classes: int
+) -> Predict:
+    """Fit gradient boosting.
 
     scikit-learn's HistGradientBoostingClassifier as it comes, 100 rounds without early stopping,
     with classes of equal weight; of fewer than 200 windows a leaf holds a tenth of them at least.
@@ -188,45 +198,43 @@ def boosted(
 
     Parameters
     ----------
-    train, labels, subjects, test, n_classes
+    train, labels, subjects, n_classes
         As for `logistic`; subjects are not asked, for nothing is chosen.
 
     Returns
     -------
-    ndarray of float64, shape (window, class)
-        Probabilities; 0 for a class that has no training window.
+    callable
+        From features to probabilities, (window, class); 0 for a class that has no training window.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
-    found = np.zeros((len(test), n_classes))
     if len(np.unique(labels)) < 2:
-        found[:, labels[0]] = 1.0
-        return found
+        only = np.eye(n_classes)[labels[0]]
+        return lambda test: np.tile(only, (len(test), 1))
     model = HistGradientBoostingClassifier(
         max_iter=_ITERATIONS, early_stopping=False, class_weight="balanced",
         min_samples_leaf=_leaf(len(train)), random_state=0,
     )  # fmt: skip
-    train, test = _without_unknown(train, test)
+    known = _known(train)
     with threadpool_limits(1):
-        model.fit(train, labels)
-        found[:, model.classes_] = model.predict_proba(test)
-    return found
+        model.fit(known(train), labels)
+    predict = _probabilities(model, n_classes)
+    return lambda test: predict(known(test))
 
 
-def boosted_number(
-    train: Floats, truth: Floats, subjects: NDArray[np.object_], test: Floats
-) -> Floats:
-    """Fit gradient boosting of a number and predict the test windows.
+def boosted_number(train: Floats, truth: Floats, subjects: NDArray[np.object_]) -> Predict:
+    """Fit gradient boosting of a number.
 
     Parameters
     ----------
-    train, truth, subjects, test
+    train, truth, subjects
         As for `ridge`; settings are those of `boosted`.
 
     Returns
     -------
-    ndarray of float64, shape (window,)
+    callable
+        From features to numbers, (window,).
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits
@@ -235,18 +243,23 @@ def boosted_number(
         max_iter=_ITERATIONS, early_stopping=False, min_samples_leaf=_leaf(len(train)),
         random_state=0,
     )  # fmt: skip
-    train, test = _without_unknown(train, test)
+    known = _known(train)
     with threadpool_limits(1):
-        model.fit(train, truth)
-        return np.asarray(model.predict(test), np.float64)
+        model.fit(known(train), truth)
+
+    def predict(test: Floats) -> Floats:
+        with threadpool_limits(1):
+            return np.asarray(model.predict(known(test)), np.float64)
+
+    return predict
 
 
-def _without_unknown(train: Floats, test: Floats) -> tuple[Floats, Floats]:
-    """Leave out features that no training window has: scikit-learn finds no bins for them."""
+def _known(train: Floats) -> Predict:
+    """Return what leaves out features that no training window has: scikit-learn has no bins."""
     known = np.isfinite(train).any(axis=0)
     if not known.any():
-        return np.zeros((len(train), 1)), np.zeros((len(test), 1))
-    return train[:, known], test[:, known]
+        return lambda values: np.zeros((len(values), 1))
+    return lambda values: values[:, known]
 
 
 def _leaf(n_windows: int) -> int:

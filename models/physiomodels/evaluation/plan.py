@@ -16,6 +16,13 @@ import numpy as np
 from physiomodels.config import EvaluateConfig, PretrainConfig, as_dict
 from physiomodels.evaluation.baseline import MODALITIES
 from physiomodels.evaluation.calibration import METHODS
+from physiomodels.evaluation.derived import (
+    DerivedTable,
+    check_folds,
+    check_use,
+    read_tables,
+    tables_of,
+)
 from physiomodels.evaluation.protocol import Fold, meaning
 from physiomodels.evaluation.rows import PER, rows_of
 from physiomodels.evaluation.scoring import scoring_of
@@ -101,6 +108,8 @@ class Plan:
         Windows of other shards that calibrate.
     calibrating_features : dict of str to str
         By modality: file of their features.
+    derived : tuple of DerivedTable
+        Whose columns are the plain features; none: those of the baseline.
     """
 
     name: str
@@ -118,6 +127,7 @@ class Plan:
     members: pd.DataFrame
     calibrating: pd.DataFrame | None
     calibrating_features: dict[str, str]
+    derived: tuple[DerivedTable, ...]
 
 
 def make_plan(
@@ -165,6 +175,9 @@ def make_plan(
     _check_fit(shards, pretrain_shards, calibration_shards, config, sources, n_epochs)
     unit = unit_of(config.protocol, windows)
     folds = folds_of(windows, config)
+    derived = read_tables(config.features, shards, config.modalities) if config.baseline else ()
+    check_use(derived, config, n_epochs, calibrated_elsewhere=calibration_shards is not None)
+    check_folds(derived, windows, folds)
     provenance = [_provenance(name, Path(path), windows) for name, path in sources.items()]
     return Plan(
         name=name,
@@ -179,13 +192,14 @@ def make_plan(
         ),
         sources=dict(sources),
         provenance=provenance,
-        features=_feature_files(shards, config, config.where, n_epochs),
+        features=_feature_files(shards, config, config.where, n_epochs, derived),
         protocol_means=meaning(config, shards.attrs, elsewhere=calibrating is not None),
         members=members,
         calibrating=calibrating,
         calibrating_features={}
         if calibration_shards is None
-        else _feature_files(calibration_shards, config, None, n_epochs),
+        else _feature_files(calibration_shards, config, None, n_epochs, ()),
+        derived=derived,
     )
 
 
@@ -232,6 +246,7 @@ def digest(
         "weights": weights,
         "simulated": simulated,
         "device": device.partition(":")[0],
+        "derived": [[table.sha256 for table in plan.derived] for plan in plans],
         "software": {name: version(name) for name in _SOFTWARE},
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -356,12 +371,19 @@ def _pretrainings(
 
 
 def _feature_files(
-    shards: Shards, config: EvaluateConfig, where: str | None, n_epochs: int | None
+    shards: Shards,
+    config: EvaluateConfig,
+    where: str | None,
+    n_epochs: int | None,
+    derived: Sequence[DerivedTable],
 ) -> dict[str, str]:
-    """Name the files of the baseline's features by what they hold."""
+    """Name the files of the plain features by what they hold."""
     if not config.baseline:
         return {}
     of = f"{_identity(shards)}|{where}" + (f"|{n_epochs} epochs" if n_epochs else "")
+    of += "".join(f"|{table.sha256}" for table in derived)
     key = hashlib.sha256(of.encode()).hexdigest()[:16]
     names = [name for name in config.modalities if name in MODALITIES]
+    if derived:
+        names = [name for name in config.modalities if tables_of(derived, name)]
     return {name: f"features-{name}-{key}.parquet" for name in names}

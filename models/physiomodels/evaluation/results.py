@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 from physiomodels.config import EvaluateConfig, as_dict
 from physiomodels.evaluation.calibration import ALL
 from physiomodels.evaluation.calibration_curve import draw_calibration
+from physiomodels.evaluation.derived import said_of
 from physiomodels.evaluation.headline import headline_of
+from physiomodels.evaluation.importance import (
+    draw_importance,
+    importance_file,
+    summary_of_folds,
+)
 from physiomodels.evaluation.label_efficiency import draw_curves
 from physiomodels.evaluation.leaks import fold_leaks
 from physiomodels.evaluation.plan import Plan
@@ -45,7 +51,9 @@ class Evaluation:
         calibration, paired over people), ``headline`` (these in words), ``calibration`` (what a
         calibrated result needs) and ``calibration_curve``, ``label_efficiency`` (arms at every
         share of the labels), ``class_balance``, ``split_leaks`` (what training and
-        test share), ``pretraining`` (whom each encoder saw); the content of ``results.json``.
+        test share), ``pretraining`` (whom each encoder saw), ``importance`` (the ten derived
+        columns that each plain model misses most; ``importance.csv`` has all); the content of
+        ``results.json``.
         `physiomodels.evaluation.summary.summarise` says which
         spreads there are.
     predictions : pandas.DataFrame
@@ -133,7 +141,8 @@ def write_results(
     config = plan.config
     arms, gains = summarise(predictions, config, plan.scoring, plan.unit)
     leading = [arm for arm in arms if _leads(arm, config)]
-    results = describe(plan, head["simulated"]) | {
+    described = describe(plan, head["simulated"])
+    results = described | {
         "arms": [arm for arm in leading if arm["label_share"] == 1.0],
         "gains": [gain for gain in gains if gain["label_share"] == 1.0],
         "label_efficiency": leading if config.label_shares else [],
@@ -145,6 +154,7 @@ def write_results(
         else [],
         "split_leaks": fold_leaks(shards, plan.windows, plan.folds),
         "pretraining": seen,
+        "importance": _write_importance(plan, number, work, folder, described),
         "config": as_dict(config),
         "plan_sha256": head["plan_sha256"],
         "wall_s": head["wall_s"],
@@ -158,6 +168,23 @@ def write_results(
         draw_calibration(results, folder / "calibration.png", plan.scoring.main)
     sync_tree(folder)
     write_text(folder / _RESULTS, json.dumps(results, indent=2))  # says that all others are there
+
+
+def _write_importance(
+    plan: Plan, number: int, work: Path, folder: Path, said: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Write what permuting each derived column costs; return the first ones of each model."""
+    import pandas as pd
+
+    kept = [importance_file(fold_file(work, number, *fold)) for fold in plan.folds]
+    folds = [pd.read_parquet(path) for path in kept if path.is_file()]
+    if not plan.derived or not folds:
+        return []
+    table = summary_of_folds(pd.concat(folds, ignore_index=True), said_of(plan.derived))
+    write_text(folder / "importance.csv", table.to_csv(index=False))
+    draw_importance(table, folder / "importance.png", plan.scoring.main, said)
+    first = table.groupby("weights").head(10).drop(columns="definition")
+    return json.loads(first.to_json(orient="records"))  # type: ignore[no-any-return]
 
 
 def _leads(arm: dict[str, Any], config: EvaluateConfig) -> bool:
