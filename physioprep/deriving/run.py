@@ -142,9 +142,7 @@ def derive(
     if scheduler == "threads":
         raise PhysioprepError("derive runs in processes, not threads: --scheduler processes")
     asked = None if kinds is None else tuple(kinds)
-    plan, home = _plan(
-        store, asked, method, window_s, where, pictures, scalograms, scalograms_of
-    )
+    plan, home = _plan(store, asked, method, window_s, where, pictures, scalograms, scalograms_of)
     target = Path(out)
     check_output(target, DERIVED, overwrite=overwrite, inputs=[store])
     with hold_target(target) as held:

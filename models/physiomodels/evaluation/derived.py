@@ -26,8 +26,13 @@ if TYPE_CHECKING:
 #: Tables that a folder is read for; `beats` has many columns, and is read where it is named.
 _OF_FOLDER: Final = ("records", "leads", "eeg")
 #: Tables whose rows are no features.
-_NO_FEATURES: Final = ("pictures", "median_beats")
-_MODALITY: Final = {table: modality_of(kind) for kind, tables in KINDS.items() for table in tables}
+_NO_FEATURES: Final = ("pictures", "scalograms", "median_beats")
+_MODALITY: Final = {
+    table: modality_of(kind, "")
+    for kind, tables in KINDS.items()
+    for table in tables
+    if table not in _NO_FEATURES
+}
 _RECORD: Final = ["corpus", "record_id"]
 #: Columns that say where a row is, and not what was measured.
 _PLACES: Final = (
