@@ -10,7 +10,9 @@ import pytest
 
 import physioprep as pp
 from physioprep.errors import PhysioprepError
+from physioprep.recording import Recording, SignalGroup
 from physioprep.viewing import raw_file
+from physioprep.viewing.page import Mark, compose, texts_of
 from physioprep.viewing.record import Signals
 
 
@@ -53,3 +55,39 @@ def test_nothing_there_and_a_store_without_a_record_are_errors(wfdb: Path, tmp_p
     pp.ingest(pp.scan(raw, "folder"), tmp_path / "s.zarr", recipe="native")
     with pytest.raises(PhysioprepError, match="a store; name a record"):
         pp.view(tmp_path / "s.zarr", None, tmp_path / "a.png")
+
+
+def test_electrodes_of_a_net_are_drawn_as_eeg(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[Signals] = []
+    monkeypatch.setattr(raw_file, "draw_signals", lambda signals, **_: kept.extend(signals))
+    group = SignalGroup(
+        ("E1", "E2", "ECG"), ("uV",) * 3, 250.0, 500, np.ones(3), np.zeros(3), np.full(3, np.nan),
+        digital=np.ones((3, 500), np.int16),
+    )  # fmt: skip
+    found = Recording(tmp_path, "mff", (group,), (tmp_path,))
+    monkeypatch.setattr(raw_file, "read_recording", lambda _: found)
+    raw_file.draw_file(tmp_path)
+    assert [(one.modality, one.channels) for one in kept] == [
+        ("eeg", ("E1", "E2")),
+        ("ecg", ("ECG",)),
+    ]
+
+
+def test_texts_that_would_lie_over_one_another_are_counted() -> None:
+    marks = [Mark(0.0, f"measurement {n}", 10.0) for n in range(20)]
+    beats = [Mark(1.0, "N"), Mark(1.01, "V"), Mark(5.0, "rhythm")]
+    texts = texts_of([*marks, *beats], 0.0)
+    assert texts == ["measurement 0 (+19)", *[""] * 19, "N", "V", "rhythm"]
+
+
+def test_the_line_below_a_short_recording_is_on_the_page(wfdb: Path) -> None:
+    figure = raw_file.draw_file(wfdb, duration_s=0.5)
+    foot = figure.axes[-1].texts[-1]
+    figure.draw_without_rendering()
+    edge = figure.bbox.x1
+    assert foot.get_window_extent().x1 < edge
+    narrow = compose([], 0.5, title="a", footer="a long line about scales; " * 8)
+    narrow.draw_without_rendering()
+    assert narrow.axes[-1].texts[-1].get_window_extent().x1 < narrow.bbox.x1

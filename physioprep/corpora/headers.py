@@ -243,11 +243,11 @@ class _HeaderReader:
         out: Groups = ([], [], [], [], [])
         bare = header.metadata.get("uncalibrated", ())  # they would be missing in every window
         for group, n_samples in zip(header.groups, _n_samples(header), strict=True):
-            key = (group.channels, group.units)
+            key = (group.channels, group.units, header.format)
             sorted_out = None if self._per_header or bare else self._by_signals.get(key)
             if sorted_out is None:
                 found: dict[str, tuple[list[str], list[str]]] = {}
-                for channel, unit in zip(*key, strict=True):
+                for channel, unit in zip(*key[:2], strict=True):
                     kind = "other" if channel in bare else self._modality(channel, unit, header)
                     names, units = found.setdefault(kind, ([], []))
                     names.append(channel)
@@ -300,7 +300,7 @@ def _modality_function(
     facts: Facts, own: Callable[[str, str, Header], str | None] | None
 ) -> Callable[[str, str, Header], str]:
     """Return channel to modality: by the corpus's facts, else its module, else name and unit."""
-    from physioprep.harmonise.channels import modality_of
+    from physioprep.harmonise.in_context import modality_in
 
     roles = [(re.compile(role.match), role.modality) for role in facts.channels]
 
@@ -310,6 +310,6 @@ def _modality_function(
             if match.fullmatch(name):
                 return role
         found = own(channel, unit, header) if own is not None else None
-        return found if found is not None else modality_of(channel, unit)
+        return found if found is not None else modality_in(header.format)(channel, unit)
 
     return modality

@@ -13,10 +13,11 @@ from physioprep.harmonise.chain import block_source, blocks
 from physioprep.harmonise.clocks import synchronised
 from physioprep.harmonise.finish import finish
 from physioprep.harmonise.harmonised_group import HarmonisedGroup
+from physioprep.harmonise.in_context import ModalityOf, own_modality
 from physioprep.harmonise.leads import derive_leads
 from physioprep.harmonise.modality_recipe import ModalityRecipe
 from physioprep.harmonise.montage import reference_electrodes, rereference
-from physioprep.harmonise.plan import GroupPlan, ModalityOf, plan_groups
+from physioprep.harmonise.plan import GroupPlan, plan_groups
 from physioprep.harmonise.quantise import Quantised, quantise
 from physioprep.harmonise.recipe import Recipe
 from physioprep.harmonise.steps import Rows, to_steps, valid_samples
@@ -130,6 +131,7 @@ def harmonise_blocks(
     """
     if recipe.synchronises:
         recording = synchronised(recording)
+    modality_of = modality_of or own_modality(recording.format)
     plans = plan_groups(recording.groups, recipe, modality_of)
     result = {}
     for key, plan in plans.items():

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from physioprep.errors import RecipeError
+from physioprep.harmonise.amplifiers import KINDS, without_amplifier
 from physioprep.harmonise.units import is_other_quantity
+from physioprep.harmonise.unknown import unknown_text
 
 #: The standard leads in their standard order.
 ECG_LEADS: tuple[str, ...] = (
@@ -159,10 +161,7 @@ def canonical_channel(source_name: str) -> str:
     """
     found = _resolve(source_name)
     if found is None:
-        raise UnknownChannelError(
-            f"unknown channel {source_name!r}: say what it is in the recipe's `aliases`, "
-            "or set its `unknown_channels: skip`"
-        )
+        raise UnknownChannelError(unknown_text([source_name]))
     return found[0]
 
 
@@ -235,8 +234,19 @@ def _resolve(source_name: str) -> tuple[str, str] | None:
         return found, "ecg"
     if found := _eeg(name):
         return found, "eeg"
+    if parts := _of_amplifier(name):
+        return parts
     without = _REFERENCE.sub("", name)
     return _prefixed(name) or (_OTHER.get(without.lower()) if without != name else None)
+
+
+def _of_amplifier(name: str) -> tuple[str, str] | None:
+    """Return what a channel is by its own name, or by the amplifier that it is named after."""
+    parts = without_amplifier(name)
+    if parts is None:
+        return None
+    found, kind = _resolve(parts[0]), KINDS.get(parts[1])
+    return kind if kind is not None and (found is None or found[1] == "other") else found
 
 
 def _ecg(lower: str) -> str | None:

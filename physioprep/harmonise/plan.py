@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
 from physioprep.errors import RecipeError
 from physioprep.harmonise.chain import target_range
-from physioprep.harmonise.channels import (
-    UnknownChannelError,
-    canonical_channel,
-    is_known,
-    modality_of,
-    order_channels,
+from physioprep.harmonise.channels import UnknownChannelError, modality_of, order_channels
+from physioprep.harmonise.in_context import (
+    ModalityOf,
+    canonical_in,
+    native_name,
+    recipe_modality,
 )
 from physioprep.harmonise.leads import derivable_leads
 from physioprep.harmonise.left_out import left_out_flags
@@ -23,16 +23,13 @@ from physioprep.harmonise.montage import reference_electrodes, rereferenced_chan
 from physioprep.harmonise.recipe import Recipe
 from physioprep.harmonise.series import of_one_series, unique_names
 from physioprep.harmonise.timeline import timeline_length
-from physioprep.harmonise.units import UnknownUnitError, factor, is_beside, is_stated, is_understood
+from physioprep.harmonise.units import UnknownUnitError, factor, is_stated, is_understood
+from physioprep.harmonise.unknown import unknown_text
 from physioprep.recording import GroupHeader
 
 
 class NoChannelError(RecipeError):
     """A recording has no channel that the recipe asks for: it is left out, and nothing is wrong."""
-
-
-#: (source name, unit), as in the file -> modality.
-ModalityOf = Callable[[str, str], str]
 
 
 @dataclass(frozen=True)
@@ -155,12 +152,20 @@ def _plan(
         return _plan_native(groups, modality_of)
     found: dict[str, list[tuple[int, int, str]]] = {name: [] for name in recipe.modalities}
     every: dict[tuple[int, int], tuple[str, str]] = {}
+    unknown: list[str] = []
     for g, group in enumerate(groups):
         for c, (name, unit) in enumerate(zip(group.channels, group.units, strict=True)):
-            modality = recipe_modality(name, unit, recipe, modality_of)
+            try:
+                modality = recipe_modality(name, unit, recipe, modality_of)
+            except UnknownChannelError:  # all of them are named at once
+                unknown.append(name)
+                continue
             every[g, c] = (name, modality)
             if modality in found:
-                found[modality].append((g, c, recipe.aliases.get(name) or canonical_channel(name)))
+                canonical = recipe.aliases.get(name) or canonical_in(name, modality)
+                found[modality].append((g, c, canonical))
+    if unknown:
+        raise UnknownChannelError(unknown_text(unknown))
     plans = {
         modality: _plan_modality(groups, modality, inputs, recipe.modalities[modality])
         for modality, inputs in found.items()
@@ -193,44 +198,6 @@ def _used(plan: GroupPlan, reference: str) -> list[tuple[int, int]]:
 
 def _default_modality(name: str, unit: str) -> str:
     return modality_of(name, unit)
-
-
-def recipe_modality(name: str, unit: str, recipe: Recipe, modality_of: ModalityOf) -> str:
-    """Return the modality of a channel under a recipe.
-
-    Parameters
-    ----------
-    name, unit : str
-        As in the file.
-    recipe : Recipe
-        Its `aliases` and `unknown_channels` are used.
-    modality_of : callable
-        (source name, unit) -> modality.
-
-    Returns
-    -------
-    str
-        One of `channels.MODALITIES`; "" where the recipe skips the channel.
-
-    Raises
-    ------
-    UnknownChannelError
-        If neither the recipe's aliases nor the tables know the name, and it may not be skipped.
-    """
-    if name in recipe.aliases:
-        # The user's name decides, unless `modality_of` knows the source's name.
-        given = modality_of(name, unit)
-        return given if given != "other" else modality_of(recipe.aliases[name], unit)
-    if is_known(name):
-        return modality_of(name, unit)
-    if recipe.unknown_channels == "skip":
-        return ""
-    if is_beside(unit, recipe.modalities):
-        return "other"
-    raise UnknownChannelError(
-        f"unknown channel {name!r}: say what it is in the recipe's `aliases`, "
-        "or set its `unknown_channels: skip`"
-    )
 
 
 def _plan_modality(
@@ -377,9 +344,7 @@ def _plan_native(groups: Sequence[_Shape], modality_of: ModalityOf) -> dict[str,
             while key in plans:  # two groups of one rate: possible where their lengths differ
                 key += "_2"
             sources = [groups[g].channels[c] for c in indices]
-            names = tuple(
-                unique_names([canonical_channel(s) if is_known(s) else s for s in sources])
-            )
+            names = tuple(unique_names([native_name(source, modality) for source in sources]))
             plans[key] = GroupPlan(
                 key=key,
                 modality=modality,

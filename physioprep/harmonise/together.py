@@ -22,8 +22,9 @@ from physioprep.harmonise.harmonised_group import (
     HarmonisedGroup,
     HarmonisedRows,
 )
+from physioprep.harmonise.in_context import ModalityOf
 from physioprep.harmonise.modality_recipe import ModalityRecipe
-from physioprep.harmonise.plan import GroupPlan, ModalityOf, plan_groups
+from physioprep.harmonise.plan import GroupPlan, plan_groups
 from physioprep.harmonise.quantise import quantise
 from physioprep.harmonise.recipe import Recipe
 from physioprep.harmonise.steps import Rows, to_steps, valid_samples

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +27,8 @@ RIGHT_MM = 14.0
 MARGIN_MM = 6.0
 HEADING_MM = 15.0
 FOOTER_MM = 7.0
+#: Mean width of a letter of the small texts.
+_LETTER_MM = 1.25
 INK = "#1a1a1a"
 WARNING = "#b00020"
 
@@ -160,6 +164,43 @@ def draw_seconds(axes: Axes, start_s: float, duration_s: float, y_mm: float) -> 
         axes.text(x, y_mm + 2.2, label, fontsize=6.5, ha="center", va="top", color=INK)
 
 
+def texts_of(marks: Sequence[Mark], start_s: float) -> list[str]:
+    """Return what is written for each mark: one that would be over another is counted there.
+
+    Parameters
+    ----------
+    marks : sequence of Mark
+        Those shown.
+    start_s : float
+        Time of the left edge, s.
+
+    Returns
+    -------
+    list of str
+        Empty where nothing is written.
+
+    Examples
+    --------
+    >>> texts_of([Mark(0.0, "QRS 88 ms"), Mark(0.0, "QT 400 ms"), Mark(4.0, "end")], 0.0)
+    ['QRS 88 ms (+1)', '', 'end']
+    """
+    texts = [mark.text for mark in marks]
+    order = sorted(range(len(marks)), key=lambda at: max(marks[at].onset_s, start_s))
+    first, end_mm, n = -1, -math.inf, 0
+    for at in order:
+        mark = marks[at]
+        if len(mark.text) <= 1:
+            continue  # of a beat, below the line of the others
+        x = seconds_to_mm(max(mark.onset_s, start_s), start_s)
+        if x < end_mm:
+            n += 1
+            texts[at], texts[first] = "", f"{marks[first].text} (+{n})"
+        else:
+            first, n = at, 0
+            end_mm = x + _LETTER_MM * (len(mark.text) + 1)
+    return texts
+
+
 def draw_marks(
     axes: Axes, marks: Sequence[Mark], start_s: float, duration_s: float, y_mm: float
 ) -> None:
@@ -176,9 +217,13 @@ def draw_marks(
         Lower edge of the line of text.
     """
     stop_s = start_s + duration_s
-    for mark in marks:
-        if mark.onset_s >= stop_s or mark.onset_s + mark.duration_s < start_s:
-            continue
+    shown = [
+        mark
+        for mark in marks
+        if mark.onset_s < stop_s and mark.onset_s + mark.duration_s >= start_s
+    ]
+    texts = texts_of(shown, start_s)
+    for mark, text in zip(shown, texts, strict=True):
         onset = max(mark.onset_s, start_s)
         x = seconds_to_mm(onset, start_s)
         if mark.duration_s > 0:
@@ -188,7 +233,7 @@ def draw_marks(
         line = y_mm if beat else y_mm + 3.0  # rhythms are written above beats, not over them
         colour = "#777777" if mark.text == "N" else WARNING if beat else "#1f4e8c"
         axes.text(
-            x, line, mark.text, fontsize=7 if beat else 6.5, va="bottom", color=colour,
+            x, line, text, fontsize=7 if beat else 6.5, va="bottom", color=colour,
             ha="center" if beat else "left", clip_on=True,
         )  # fmt: skip
 
@@ -255,5 +300,6 @@ def compose(
         panel.draw(place(top, panel.height_mm))
         top += panel.height_mm
     foot = place(top, FOOTER_MM)
-    foot.text(0, 2.5, footer, fontsize=7, color="#444444", va="center")
+    lines = "\n".join(textwrap.wrap(footer, int(inner / _LETTER_MM)))  # of a short recording
+    foot.text(0, 2.5, lines, fontsize=7, color="#444444", va="center")
     return plain_figure(figure)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import PhysioprepError
-from physioprep.harmonise.channels import canonical_channel, is_known, modality_of
+from physioprep.harmonise.in_context import modality_in, native_name
 from physioprep.harmonise.timeline import read_timeline, timeline_length
 from physioprep.readers import read_recording
 from physioprep.recording import Recording, SignalGroup
@@ -55,7 +55,11 @@ def draw_file(
     if not 0 <= start_s < math.inf or not 0 < duration_s <= MAX_PAGE_S:
         raise PhysioprepError(f"draw from 0 s on, and between 0 and {MAX_PAGE_S:g} s")
     recording = read_recording(path)
-    found = [one for group in recording.groups for one in _cut(group, start_s, duration_s)]
+    found = [
+        one
+        for group in recording.groups
+        for one in _cut(group, start_s, duration_s, recording.format)
+    ]
     kinds = {one.modality for one in found}
     wanted = {modality} if modality else kinds & set(_OF_INTEREST) or kinds
     signals = [one for one in found if one.modality in wanted]
@@ -73,7 +77,7 @@ def draw_file(
     )
 
 
-def _cut(group: SignalGroup, start_s: float, duration_s: float) -> list[Signals]:
+def _cut(group: SignalGroup, start_s: float, duration_s: float, format: str) -> list[Signals]:
     """Return a stretch of a group: one `Signals` per modality and unit."""
     rate = group.sampling_rate
     first = round(start_s * rate)
@@ -82,21 +86,17 @@ def _cut(group: SignalGroup, start_s: float, duration_s: float) -> list[Signals]
         return []
     rows: dict[tuple[str, str], list[int]] = {}
     for row, (name, unit) in enumerate(zip(group.channels, group.units, strict=True)):
-        rows.setdefault((modality_of(name, unit), unit), []).append(row)
+        rows.setdefault((modality_in(format)(name, unit), unit), []).append(row)
     return [
         Signals(
             kind,
             _physical(group, places, first, last),
             rate,
-            tuple(_shown(group.channels[place]) for place in places),
+            tuple(native_name(group.channels[place], kind) for place in places),
             unit,
         )
         for (kind, unit), places in rows.items()
     ]
-
-
-def _shown(name: str) -> str:
-    return canonical_channel(name) if is_known(name) else name
 
 
 def _physical(
