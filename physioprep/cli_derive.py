@@ -70,6 +70,10 @@ def derive(
     seed: picture.Seed = 0,
     tars: picture.Tars = False,
     per_tar: picture.PerTar = 500,
+    pairs: Annotated[
+        bool,
+        typer.Option("--pairs", help="PPG, pressure: pulses, lag behind the ECG, mmHg."),
+    ] = False,
     scalograms: Scalograms = False,
     scalograms_of: ScalogramsOf = "ecg",
     scalogram_size: ScalogramSize = "224x224",
@@ -79,7 +83,13 @@ def derive(
     from physioprep.deriving.paper import spec as spec_module
     from physioprep.stream.wavelets import ScalogramSpec
 
-    chosen = {"beats": beats, "eeg": eeg, "pictures": pictures, "scalograms": scalograms}
+    chosen = {
+        "beats": beats,
+        "eeg": eeg,
+        "pictures": pictures,
+        "scalograms": scalograms,
+        "pairs": pairs,
+    }
     kinds = [name for name, is_chosen in chosen.items() if is_chosen]
     spec = pp.PictureSpec(
         layout=layout, mm_per_s=speed, mm_per_mv=gain, dpi=dpi,

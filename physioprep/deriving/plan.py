@@ -13,6 +13,7 @@ import numpy as np
 from physioprep.deriving.delineation import method_named
 from physioprep.deriving.paper.record import n_pages
 from physioprep.deriving.paper.spec import PictureSpec
+from physioprep.deriving.pulses import MODALITIES as PULSATILE
 from physioprep.deriving.tables import KINDS
 from physioprep.errors import PhysioprepError
 from physioprep.hashes import canonical_sha256
@@ -32,8 +33,8 @@ TASK_S: Final = 3600.0
 #: A scalogram takes so much longer than what else is derived.
 _SLOWER: Final = 6.0
 #: Modality that each kind is derived from, and the unit that its samples need.
-_FROM: Final = {"beats": "ecg", "eeg": "eeg", "pictures": "ecg"}
-_UNIT: Final = {"beats": "mV", "eeg": "uV", "pictures": "mV"}
+_FROM: Final = {"beats": "ecg", "eeg": "eeg", "pictures": "ecg", "pairs": "ecg"}
+_UNIT: Final = {"beats": "mV", "eeg": "uV", "pictures": "mV", "pairs": "mV"}
 #: What is derived where nothing is chosen.
 DEFAULT: Final = ("beats", "eeg")
 _MICROVOLT: Final = ("uV", "µV", "μV")
@@ -159,22 +160,20 @@ def plan_derive(
     tasks: list[tuple[str, int, int]] = []
     chosen = chosen_records(source.records, ShardSpec(where=where))
     for kind in kinds:
-        modality = modality_of(kind, scalograms_of)
-        if modality not in source.groups:
-            raise PhysioprepError(f"{source.path}: holds no {modality}, of which {kind} are made")
-        group = source.groups[modality]
-        check_unit(source.path, kind, modality, group.units)
+        group = _group_of(source, kind, scalograms_of)
         if kind == "pictures":
             pictures = pictures or PictureSpec()
             pictures.rows_of(tuple(group.channels))  # refuses a layout without any lead
             cuts = _cut(_pages(group, pictures) * chosen, pictures.per_tar)
+        elif kind == "scalograms":
+            scalograms = scalograms or ScalogramSpec()
+            wavelets(scalograms, group.rate_hz, round(window_s * group.rate_hz))  # refuses
+            cuts = _cut(_seconds(group) * chosen, TASK_S / _SLOWER)
+        elif kind == "pairs":
+            waves = [source.groups[name] for name in PULSATILE if name in source.groups]
+            cuts = _cut(sum(map(_seconds, waves), np.zeros(len(chosen))) * chosen, TASK_S)
         else:
-            if kind == "scalograms":
-                scalograms = scalograms or ScalogramSpec()
-                wavelets(scalograms, group.rate_hz, round(window_s * group.rate_hz))  # refuses
-            seconds = group.length * group.present.sum(axis=1) / group.rate_hz
-            most = TASK_S / (_SLOWER if kind == "scalograms" else 1)
-            cuts = _cut(seconds * chosen, most)
+            cuts = _cut(_seconds(group) * chosen, TASK_S)
         tasks += [(kind, first, stop) for first, stop in cuts]
     if not tasks:
         raise PhysioprepError(f"{source.path}: no record is chosen")
@@ -213,6 +212,29 @@ def check_unit(path: str | Path, kind: str, modality: str, units: Iterable[str])
             f"{path}: its {modality} is in {', '.join(sorted(odd))}; {kind} are made of {unit}: "
             "ingest it with a recipe"
         )
+
+
+def _group_of(source: Source, kind: str, scalograms_of: str) -> SourceGroup:
+    """Return the signals that a kind is derived from, in the unit that it needs."""
+    modality = modality_of(kind, scalograms_of)
+    if kind == "pairs":
+        held = [name for name in PULSATILE if name in source.groups]
+        if not held:
+            raise PhysioprepError(
+                f"{source.path}: holds neither ppg nor abp, beside which pairs are"
+            )
+        if modality not in source.groups:  # pulses and pressures without a lag
+            return source.groups[held[0]]
+    if modality not in source.groups:
+        raise PhysioprepError(f"{source.path}: holds no {modality}, of which {kind} are made")
+    group = source.groups[modality]
+    check_unit(source.path, kind, modality, group.units)
+    return group
+
+
+def _seconds(group: SourceGroup) -> NDArray[np.float64]:
+    """Return the seconds of each record, all channels together."""
+    return np.asarray(group.length * group.present.sum(axis=1) / group.rate_hz, np.float64)
 
 
 def _pages(group: SourceGroup, spec: PictureSpec) -> NDArray[np.int64]:

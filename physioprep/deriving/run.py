@@ -90,7 +90,8 @@ def derive(
     kinds : sequence of str, optional
         ``"beats"`` (of ECG: ``beats``, ``leads``, ``records``, ``median_beats``) and ``"eeg"``;
         by default what the store has signals for. ``"pictures"`` (of ECG, as on paper) and
-        ``"scalograms"`` (of any modality) only where they are named.
+        ``"scalograms"`` (of any modality) and ``"pairs"`` (of PPG and arterial pressure beside
+        the ECG: ``pairs``, ``pulses``) only where they are named.
     method : str
         Of delineation: ``"prominence"``, ``"dwt"``, ``"cwt"`` or ``"peak"`` of NeuroKit2.
     window_s : float

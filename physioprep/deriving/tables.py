@@ -12,6 +12,7 @@ from physioprep.atomic import temporary_file
 from physioprep.deriving import quantities
 from physioprep.deriving.eeg import EEG
 from physioprep.deriving.paper.quantities import PICTURES
+from physioprep.deriving.pulses import PAIRS, PULSES
 from physioprep.deriving.quantities import Quantity
 from physioprep.deriving.scalograms import SCALOGRAMS
 
@@ -27,12 +28,15 @@ TABLES: Final[Mapping[str, Sequence[Quantity]]] = {
     "eeg": EEG,
     "pictures": PICTURES,
     "scalograms": SCALOGRAMS,
+    "pairs": PAIRS,
+    "pulses": PULSES,
 }
 KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "beats": ("beats", "leads", "records", "median_beats"),
     "eeg": ("eeg",),
     "pictures": ("pictures",),
     "scalograms": ("scalograms",),
+    "pairs": ("pairs", "pulses"),
 }
 #: What definitions call the whole that a row is of.
 _WHOLE: Final = re.compile(r"\brecord\b")
@@ -41,6 +45,7 @@ _WHOLE_NUMBERS: Final = frozenset(
         "beat", "r_sample", "n_beats", "n_delineated", "n_leads", "window", "page", "width_px",
         "height_px", "row", "column", "first_sample", "n_samples", "n_missing", "n_outside",
         "image",
+        "pulse", "n_pulses", "n_joined",
     }
 )  # fmt: skip
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from physioprep.atomic import write_text
 from physioprep.deriving import eeg
+from physioprep.deriving.pairs import pair_records
 from physioprep.deriving.paper.pieces import draw_records
 from physioprep.deriving.paper.spec import spec_from
 from physioprep.deriving.pieces import Recorded
@@ -114,6 +115,8 @@ def _tables(job: Mapping[str, Any], kind: str, numbers: range) -> dict[str, dict
         return {
             kind: draw_scalograms(source, numbers, chosen, wave, of, job["window_s"], piece, tar)
         }
+    if kind == "pairs":
+        return pair_records(source, numbers, chosen)
     return _derived(job, kind, records_of(source, modality_of(kind, ""), numbers, chosen))
 
 

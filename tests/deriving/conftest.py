@@ -1,1 +1,1 @@
-collect_ignore = ["heart.py", "reading_paper.py"]
+collect_ignore = ["heart.py", "pulse.py", "reading_paper.py"]

@@ -39,7 +39,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _short_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("physioprep.deriving.plan._TASK_S", 60.0)
+    monkeypatch.setattr("physioprep.deriving.plan.TASK_S", 60.0)
 
 
 def hashes(folder: Path) -> dict[str, str]:
