@@ -34,7 +34,7 @@ from sklearn.model_selection import GroupKFold
 
 import physioprep as pp
 from physiomodels.config import EncoderConfig, PretrainConfig
-from physiomodels.evaluation.plain_models import answer
+from physiomodels.evaluation.plain_models import fitted
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.masking import DualMask
 from physiomodels.model.patches import to_patches
@@ -220,9 +220,8 @@ def main() -> None:
                     p = answers[way].setdefault(arm, np.zeros((len(who), 2)))
                     given = standardised(x, who) if way == "calibrated" else x
                     trained = who[train].astype(object)
-                    p[test] = answer(
-                        "class", given[train], truth[train], trained, given[test], 2, model
-                    )
+                    predict = fitted("class", given[train], truth[train], trained, 2, model)
+                    p[test] = predict(given[test])
         for way, held in answers.items():
             against = ["band power", "random, per electrode"]
             table = intervals(truth, who, {arm: [p] for arm, p in held.items()}, against)

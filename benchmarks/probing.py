@@ -14,7 +14,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 import physioprep as pp
 from physiomodels.evaluation.baseline import features
-from physiomodels.evaluation.plain_models import answer
+from physiomodels.evaluation.plain_models import fitted
 from physiomodels.metrics.one_class import ranking
 from physiomodels.model.encoder import CrissCrossEncoder
 from physiomodels.model.patches import Patches, to_patches
@@ -99,7 +99,7 @@ def out_of_fold(
             found[test] = _probe(x[train], truth[train], x[test], n)
         else:
             people = who[train].astype(object)
-            found[test] = answer(kind, x[train], truth[train], people, x[test], n, model)
+            found[test] = fitted(kind, x[train], truth[train], people, n, model)(x[test])
     return found
 
 
