@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from physioprep.drawing import Mark, compose, ecg_panel
+from physioprep.drawing.ecg import choose_gain, clinical_rows
+from physioprep.drawing.page import GUTTER_MM, MARGIN_MM, MM_PER_INCH, RIGHT_MM
+from physioprep.drawing.signals import Signals, draw_signals
 from physioprep.errors import PhysioprepError, StoreError
-from physioprep.viewing import Mark, compose, ecg_panel, plot_record
-from physioprep.viewing.ecg import choose_gain, clinical_rows
-from physioprep.viewing.page import GUTTER_MM, MARGIN_MM, MM_PER_INCH, RIGHT_MM
-from physioprep.viewing.record import Signals, draw_record, draw_signals
+from physioprep.store.draw import draw_record, plot_record
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
@@ -140,7 +141,7 @@ def test_page_says_what_is_missing_absent_and_simulated() -> None:
 
 
 def test_simulated_corpora_are_labelled_and_real_ones_are_not(tmp_path: Path) -> None:
-    from physioprep.viewing.record import draw_record
+    from physioprep.store.draw import draw_record
 
     one = {"ecg": (np.zeros((1, 1000), "f4"), 100.0, ("I",), "mV")}
     assert "SIMULATED" in texts(draw_record(fake_store(one, "demo-ecg"), "a"))
@@ -148,7 +149,7 @@ def test_simulated_corpora_are_labelled_and_real_ones_are_not(tmp_path: Path) ->
 
 
 def test_leads_that_twelve_lead_records_lack_are_named_others_left_out() -> None:
-    from physioprep.viewing.record import draw_record
+    from physioprep.store.draw import draw_record
 
     values = np.zeros((12, 1000), "f4")
     values[4] = np.nan
@@ -161,7 +162,7 @@ def test_leads_that_twelve_lead_records_lack_are_named_others_left_out() -> None
 
 
 def test_seconds_count_from_the_recordings_start() -> None:
-    from physioprep.viewing.record import draw_record
+    from physioprep.store.draw import draw_record
 
     one = {"ecg": (np.zeros((1, 2500), "f4"), 100.0, ("I",), "mV")}
     words = texts(draw_record(fake_store(one), "a", start_s=5, duration_s=10))

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import physioprep as pp
+from physioprep.drawing.page import Mark, compose, texts_of
+from physioprep.drawing.signals import Signals
 from physioprep.errors import PhysioprepError
 from physioprep.recording import Recording, SignalGroup
 from physioprep.viewing import raw_file
-from physioprep.viewing.page import Mark, compose, texts_of
-from physioprep.viewing.record import Signals
 
 
 @pytest.fixture

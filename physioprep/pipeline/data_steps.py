@@ -361,8 +361,8 @@ def view(place: Place, *, store: str, records: int | Sequence[str], out: str) ->
     PhysioprepError
         The store or a record does not exist.
     """
+    from physioprep.store.draw import plot_record
     from physioprep.store.open import open_store
-    from physioprep.viewing import plot_record
 
     opened = open_store(place.out / store)
     if isinstance(records, int):

@@ -19,7 +19,7 @@ from physioprep.store.span import read_span, span_layout
 
 
 class ModalityArrays:
-    """The modalities of a store; base class of `physioprep.store.read.Store`.
+    """The modalities of a store; base class of `physioprep.store.records.StoredRecords`.
 
     Parameters
     ----------
@@ -144,7 +144,13 @@ class ModalityArrays:
         return out
 
     def read(
-        self, record_index: int, modality: str, start: int = 0, stop: int | None = None
+        self,
+        record_index: int,
+        modality: str,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        slots: NDArray[np.intp] | None = None,
     ) -> NDArray[np.float32]:
         """Return the physical values of a section of a record.
 
@@ -157,11 +163,13 @@ class ModalityArrays:
         start, stop : int
             First sample, and the sample after the last, counted from the start of the record;
             `stop` None or beyond its end means its end.
+        slots : ndarray of int, optional
+            Places of the channels wanted, in `channels`; default all.
 
         Returns
         -------
         ndarray of float32, shape (channel, sample)
-            All channels of the modality, in `units`; NaN for missing samples and for channels
+            The channels, in `units`; NaN for missing samples and for channels
             that the record lacks.
 
         Raises
@@ -170,7 +178,9 @@ class ModalityArrays:
             `start` is beyond the end, or the store lacks the modality.
         """
         digital = self._samples(record_index, modality, start, stop)
-        return self._physical(record_index, modality, digital, slice(None))
+        if slots is None:
+            return self._physical(record_index, modality, digital, slice(None))
+        return self._physical(record_index, modality, digital[slots], slots)
 
     def read_rows(self, rows: Sequence[int], modality: str) -> list[NDArray[np.float32]]:
         """Return the physical values of several records, read at once where they lie side by side.

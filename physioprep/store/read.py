@@ -1,30 +1,30 @@
-"""Read a store: its records, their samples, annotations and provenance."""
+"""Read a store: records as xarray, pictures, and exports to others' objects and files."""
 
 from __future__ import annotations
 
-from functools import cached_property
-from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from physioprep.errors import StoreError
+from physioprep.exporting.part import Part
 from physioprep.store.damage import named
-from physioprep.store.format.columns import KIND, decode_column
-from physioprep.store.format.layout import ANNOTATIONS, QUARANTINE, RECORDS, array_name
-from physioprep.store.listed import read_listed, zarr_place
-from physioprep.store.modality_arrays import ModalityArrays
-from physioprep.store.record_attributes import attribute, record_attributes
-from physioprep.suggest import did_you_mean
+from physioprep.store.records import StoredRecords
 
 if TYPE_CHECKING:
+    import mne
     import pandas as pd
     import xarray as xr
+    from matplotlib.figure import Figure
 
 
-class Store(ModalityArrays):
+class Store(StoredRecords):
     """A store, open for reading; see `open_store`.
+
+    ``len(store)`` is its number of records, ``store["208"]`` is ``store.record("208")``, and a
+    loop over it gives one record after the other.
 
     Parameters
     ----------
@@ -34,314 +34,288 @@ class Store(ModalityArrays):
         Root group of the store.
     """
 
-    def __repr__(self) -> str:
-        return f"<Store {self.path}: {len(self)} records, {', '.join(self.modalities)}>"
+    def __getitem__(self, record_id: str) -> xr.Dataset:
+        return self.record(record_id)
 
-    def __len__(self) -> int:
-        return int(self.attrs["n_records"])
+    def __iter__(self) -> Iterator[xr.Dataset]:
+        for corpus, record_id in zip(
+            self.records["corpus"], self.records["record_id"], strict=True
+        ):
+            yield self.record(f"{corpus}/{record_id}")
 
-    @cached_property
-    def records(self) -> pd.DataFrame:
-        """Manifest rows of the records in the store.
+    def __contains__(self, record_id: object) -> bool:
+        return str(record_id) in self._index
 
-        Returns
-        -------
-        pandas.DataFrame
-            One row per record; the columns of the manifest except ``root``.
-        """
-        import pandas as pd
+    def _repr_html_(self) -> str:
+        from physioprep.store.summary import store_html
 
-        with named(self.path):
-            group = self.group[RECORDS]
-            columns = {}
-            for name in group.attrs["columns"]:
-                array = group[array_name(name)]
-                columns[name] = decode_column(name, np.asarray(array[...]), array.attrs[KIND])
-            return pd.DataFrame(columns)
+        return store_html(self)
 
-    @cached_property
-    def quarantine(self) -> pd.DataFrame:
-        """Records that could not be ingested, or that the recipe excludes, and why.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns ``corpus, record_id, path, stage, reason, traceback`` (text). The stage is
-            ``"excluded"`` where the recipe asks for none of the record's channels. The traceback
-            is "" except for unexpected errors, which may be faults of the software.
-
-        Raises
-        ------
-        StoreError
-            The store's quarantine table is missing or damaged.
-        """
-        import pandas as pd
-        from pyarrow import ArrowException
-
-        try:
-            frame = pd.read_parquet(BytesIO(read_listed(self.home, QUARANTINE)))
-        except FileNotFoundError:
-            raise StoreError(f"{self.path}: {QUARANTINE} is missing") from None
-        except (ValueError, OSError, ArrowException) as error:
-            cause = " ".join(str(error).split())[:200]
-            raise StoreError(f"{self.path}/{QUARANTINE}: damaged ({cause})") from None
-        # The file has the column only if one of its rows has a traceback.
-        return frame if "traceback" in frame else frame.assign(traceback="")
-
-    def index(self, record_id: str) -> int:
-        """Return the row of a record in `records`.
+    def plot(
+        self,
+        record_id: str,
+        *,
+        start_s: float = 0.0,
+        duration_s: float = 10.0,
+        modality: str | None = None,
+    ) -> Figure:
+        """Draw a stretch of a record: ECG on paper at 25 mm/s and 10 mm/mV, EEG as a montage.
 
         Parameters
         ----------
         record_id : str
-            Its id; ``corpus/id`` if several corpora of the store use the same id.
+            As for `index`.
+        start_s, duration_s : float
+            Stretch to draw, s; cut at the end of the record. At most 300 s.
+        modality : str, optional
+            Draw this modality only.
 
         Returns
         -------
-        int
-            Also its index along the record axis of the arrays.
+        matplotlib.figure.Figure
+            A notebook shows it.
 
         Raises
         ------
-        StoreError
-            The record is not in the store (for a quarantined record with the reason), or
-            several corpora have a record with this id.
+        PhysioprepError
+            There is no such record or modality, or nothing there.
         """
-        found = self._index.get(str(record_id), ())
-        if len(found) == 1:
-            return found[0]
-        if found:
-            corpora = ", ".join(self.records["corpus"].tolist()[number] for number in found)
-            raise StoreError(f"{self.path}: record {record_id} is in {corpora}: give corpus/id")
-        bad = self.quarantine
-        rows = zip(bad.corpus, bad.record_id, bad.stage, bad.reason, strict=True)
-        for corpus, name, stage, reason in rows:
-            if str(record_id) in (name, f"{corpus}/{name}"):
-                where = "excluded by the recipe" if stage == "excluded" else "in quarantine"
-                raise StoreError(f"{self.path}: record {record_id} is {where}: {reason}")
-        raise StoreError(
-            f"{self.path}: no record {record_id}{did_you_mean(str(record_id), self._index)}"
+        from physioprep.store.draw import draw_record
+
+        return draw_record(
+            self, record_id, start_s=start_s, duration_s=duration_s, modality=modality
         )
 
-    @cached_property
-    def _index(self) -> dict[str, tuple[int, ...]]:
-        out: dict[str, tuple[int, ...]] = {}
-        pairs = zip(self.records["corpus"], self.records["record_id"], strict=True)
-        for number, (corpus, record) in enumerate(pairs):
-            out[f"{corpus}/{record}"] = (number,)
-            out[record] = (*out.get(record, ()), number)
-        return out
-
-    def digital(self, record_id: str, modality: str) -> NDArray[Any]:
-        """Return the stored samples of a record.
-
-        Parameters
-        ----------
-        record_id : str
-            As for `index`.
-        modality : str
-            One of `modalities`.
-
-        Returns
-        -------
-        ndarray of the stored dtype, shape (channel, sample)
-            The channels that the record has: in a native store in the order of the source
-            file, else in the order of the store; see `record` for their names.
-
-        Raises
-        ------
-        StoreError
-            The record is not in the store or lacks the modality.
-        """
-        with named(self.path):
-            number = self.index(record_id)
-            slots = self._slots(number, modality)
-            return self._samples(number, modality, 0, None)[slots]
-
-    def record(self, record_id: str) -> xr.Dataset:
-        """Return a record as labelled physical values.
-
-        Parameters
-        ----------
-        record_id : str
-            As for `index`.
-
-        Returns
-        -------
-        xarray.Dataset
-            One float32 variable per modality, over (``channel``, ``time``) if the store has
-            one modality and (``ecg_channel``, ``ecg_time``), ... if it has several;
-            modalities of equal rate and length share ``time``. Channels that the record lacks
-            are left out; missing samples are NaN; time is in s. Attributes: the known values of
-            the record's row of `records`, lists and channels' differing units as JSON text, so
-            that ``to_netcdf`` and ``to_zarr`` can write them.
-
-        Raises
-        ------
-        StoreError
-            The record is not in the store.
-        """
-        import xarray as xr
-
-        with named(self.path):
-            number = self.index(record_id)
-            having = [m for m in self.modalities if self.table(m, "length")[number] > 0]
-            lengths = {(self.rate_hz(m), int(self.table(m, "length")[number])) for m in having}
-            variables: dict[str, Any] = {}
-            coordinates: dict[str, Any] = {}
-            for modality in having:
-                alone = len(self.modalities) == 1
-                channel_dim = "channel" if alone else f"{modality}_channel"
-                time_dim = "time" if alone or len(lengths) == 1 else f"{modality}_time"
-                slots = self._slots(number, modality)
-                digital = self._samples(number, modality, 0, None)[slots]
-                names = self._modality(modality).attrs["unit_names"]
-                units = [names[code] for code in self.table(modality, "unit")[number][slots]]
-                rate = self.rate_hz(modality)
-                one_unit = len(set(units)) == 1
-                attributes: dict[str, Any] = {
-                    "sampling_rate": rate,
-                    "units": units[0] if one_unit else attribute(units),
-                }
-                variables[modality] = (
-                    (channel_dim, time_dim),
-                    self._physical(number, modality, digital, slots),
-                    attributes,
-                )
-                # of no fixed length, for which Zarr has no specification
-                coordinates[channel_dim] = np.array(self.channels(modality), dtype=object)[slots]
-                coordinates[time_dim] = (
-                    time_dim,
-                    np.arange(digital.shape[1]) / rate,
-                    {"units": "s"},
-                )
-            row = self.records.iloc[number].to_dict()
-            return xr.Dataset(variables, coordinates, record_attributes(row))
-
-    def annotations(self, record_id: str, modality: str | None = None) -> pd.DataFrame:
-        """Return the annotations of a record.
+    def parts(
+        self,
+        record_id: str,
+        modality: str | None = None,
+        *,
+        start_s: float = 0.0,
+        stop_s: float | None = None,
+    ) -> list[Part]:
+        """Return what the store holds of a record: whole numbers, scales, offsets, sentinels.
 
         Parameters
         ----------
         record_id : str
             As for `index`.
         modality : str, optional
-            Whose samples are counted. By default all that the record has, where they have one
-            sampling rate.
+            This one only.
+        start_s, stop_s : float
+            Stretch of the record, s; by default all of it.
 
         Returns
         -------
-        pandas.DataFrame
-            One row per annotation, columns of `ANNOTATION_COLUMNS`; onset in s from the start
-            of the record, duration in s. ``sample`` is the number of the sample of this store
-            that is nearest to the onset, -1 where the record has several sampling rates and no
-            `modality` is given; ``source_sample`` is the source file's own number, -1 where it
-            states a time.
+        list of Part
+            One per modality that the record has.
 
         Raises
         ------
         StoreError
             The record is not in the store, or lacks the modality.
         """
-        import pandas as pd
-
-        from physioprep.recording import ANNOTATION_COLUMNS
-
         number = self.index(record_id)
-        with named(self.path):
-            group = self.group[ANNOTATIONS]
-            first, n = int(group["start"][number]), int(group["length"][number])
-            columns = {}
-            for name, dtype in ANNOTATION_COLUMNS.items():
-                values = np.asarray(group[name][first : first + n])
-                columns[name] = values.astype(object) if dtype is object else values
-            columns["source_sample"] = columns["sample"]
-            rate_hz = self._rate_of_record(number, modality)
-            if rate_hz is None:
-                columns["sample"] = np.full(n, -1, np.int64)
-            else:
-                columns["sample"] = np.rint(columns["onset"] * rate_hz).astype(np.int64)
-            return pd.DataFrame(columns)
-
-    def _rate_of_record(self, number: int, modality: str | None) -> float | None:
-        """Return the sampling rate of a record's modality, or of all; None if they differ."""
+        having = [m for m in self.modalities if self.table(m, "length")[number] > 0]
         if modality is not None:
             self._slots(number, modality)  # raises where the record lacks it
-            return self.rate_hz(modality)
-        rates = {
-            self.rate_hz(name) for name in self.modalities if self.table(name, "length")[number]
-        }
-        return rates.pop() if len(rates) == 1 else None
+            having = [modality]
+        out = []
+        for name in having:
+            slots, rate = self._slots(number, name), self.rate_hz(name)
+            start, stop = self._bounds(number, name, start_s, stop_s)
+            units = self._modality(name).attrs["unit_names"]
+            with named(self.path):
+                out.append(
+                    Part(
+                        str(self.attributes(name)["modality"]),
+                        tuple(np.array(self.channels(name), object)[slots]),
+                        tuple(units[code] for code in self.table(name, "unit")[number][slots]),
+                        rate,
+                        self._samples(number, name, start, stop)[slots],
+                        *(
+                            self.table(name, field)[number][slots]
+                            for field in ("scale", "offset", "invalid")
+                        ),
+                    )
+                )
+        return out
 
-    def provenance(self, record_id: str) -> dict[str, Any]:
-        """Return the source files of a record and how its samples were made.
+    def to_mne(self, record_id: str, modality: str | None = None) -> mne.io.RawArray:
+        """Return a record as a raw object of MNE.
 
         Parameters
         ----------
         record_id : str
             As for `index`.
+        modality : str, optional
+            This one only; needed where modalities have several sampling rates.
 
         Returns
         -------
-        dict
-            ``files``: list of (path below the folder of the corpus, SHA-256); ``samples``: for
-            each modality its channels, rate (Hz), first sample and end in ``signal``, and
-            number of saturated samples; also the format, the source channels, name and hash of
-            the recipe, hash of the plan, software versions, faults and flags.
+        mne.io.RawArray
+            See `physioprep.exporting.mne_raw.mne_raw`: types, montage, annotations, V.
 
         Raises
         ------
-        StoreError
-            The record is not in the store.
+        PhysioprepError
+            There is no such record or modality, or there are several sampling rates.
         """
-        with named(self.path):
-            number = self.index(record_id)
-            row = self.records.iloc[number]
-            samples = {}
-            for modality in self.modalities:
-                length = int(self.table(modality, "length")[number])
-                if length:
-                    slots = self._slots(number, modality)
-                    first = int(self.table(modality, "start")[number])
-                    saturated = self.table(modality, "n_saturated")[number][slots]
-                    samples[modality] = {
-                        "channels": [self.channels(modality)[slot] for slot in slots],
-                        "rate_hz": self.rate_hz(modality),
-                        "first": first,
-                        "stop": first + length,
-                        "n_saturated": int(saturated.sum()),
-                    }
-            return {
-                "record": f"{row['corpus']}/{row['record_id']}",
-                "files": list(zip(row["files"], row["file_sha256"], strict=True)),
-                "format": row["format"],
-                "source_channels": row["channels"],
-                "samples": samples,
-                "recipe": self.attrs["recipe"]["name"],
-                "recipe_sha256": self.attrs["recipe_sha256"],
-                "plan_sha256": self.attrs["plan_sha256"],
-                "software": dict(self.attrs["software"]),
-                "faults": row["faults"],
-                "flags": row["flags"],
-            }
+        from physioprep.exporting.mne_raw import mne_raw
 
-    def tree(self) -> xr.DataTree:
-        """Return the whole store as an xarray.DataTree.
+        return mne_raw(
+            self.parts(record_id, modality),
+            self._notes(record_id, modality),
+            record_id=record_id,
+            start_time=self._start_time(record_id),
+            sex=self._sex(record_id),
+        )
+
+    def to_wfdb(self, record_id: str, folder: str | Path, modality: str | None = None) -> Path:
+        """Write a record as WFDB files, its samples as they are stored.
+
+        Parameters
+        ----------
+        record_id : str
+            As for `index`.
+        folder : path-like
+            Is made where it is missing.
+        modality : str, optional
+            As for `to_mne`.
 
         Returns
         -------
-        xarray.DataTree
-            One node per group; values are read when they are used.
+        Path
+            The header; see `physioprep.exporting.wfdb_files.wfdb_files`.
+
+        Raises
+        ------
+        PhysioprepError
+            As `to_mne`; the samples are floats, or the files are there.
         """
-        import xarray as xr
+        from physioprep.exporting.wfdb_files import wfdb_files
 
-        return xr.open_datatree(zarr_place(self.home), engine="zarr")
+        return wfdb_files(
+            self.parts(record_id, modality),
+            self._notes(record_id, modality),
+            folder,
+            record_id=record_id,
+            start_time=self._start_time(record_id),
+        )
 
-    def _slots(self, number: int, modality: str) -> NDArray[np.intp]:
-        slots = np.flatnonzero(self.table(modality, "present")[number])
-        if not slots.size:
-            record = self.records["record_id"].iloc[number]
-            raise StoreError(f"{self.path}: record {record} has no {modality}")
-        if self.native:
-            slots = slots[np.argsort(self.table(modality, "source_index")[number][slots])]
-        return slots
+    def to_edf(self, record_id: str, path: str | Path, modality: str | None = None) -> Path:
+        """Write a record as an EDF+ or BDF+ file, its samples as they are stored.
+
+        Parameters
+        ----------
+        record_id : str
+            As for `index`.
+        path : path-like
+            ``.edf`` (16 bits) or ``.bdf`` (24 bits).
+        modality : str, optional
+            This one only; by default all, at their own sampling rates.
+
+        Returns
+        -------
+        Path
+            The file; see `physioprep.exporting.edf_file.edf_file`.
+
+        Raises
+        ------
+        PhysioprepError
+            There is no such record or modality, 16 bits do not hold it, or the file is there.
+        """
+        from physioprep.exporting.edf_file import edf_file
+
+        return edf_file(
+            self.parts(record_id, modality),
+            self._notes(record_id, modality),
+            path,
+            record_id=record_id,
+            start_time=self._start_time(record_id),
+            sex=self._sex(record_id),
+        )
+
+    def to_bids(self, folder: str | Path, *, task: str = "rest") -> Path:
+        """Write the EEG records of the store as a BIDS dataset.
+
+        Parameters
+        ----------
+        folder : path-like
+            Must be empty or missing.
+        task : str
+            BIDS task label.
+
+        Returns
+        -------
+        Path
+            The folder; see `physioprep.exporting.bids_folder.bids_folder`.
+
+        Raises
+        ------
+        PhysioprepError
+            The folder is not empty, a record has no EEG, or mne-bids is missing.
+        """
+        from physioprep.exporting.bids_folder import bids_folder
+        from physioprep.exporting.mne_raw import TYPES
+
+        def write_edf(record_id: str, path: Path) -> tuple[Path, list[str]]:
+            parts = self.parts(record_id)
+            whole = all(part.digital.dtype == np.int16 for part in parts)
+            kinds = [TYPES.get(part.modality, "misc") for part in parts for _ in part.channels]
+            return self.to_edf(record_id, path.with_suffix(".edf" if whole else ".bdf")), kinds
+
+        rows = self.records
+        ids = (rows["corpus"] + "/" + rows["record_id"]).tolist()
+        subjects = rows["subject_id"].fillna(rows["record_id"]).astype(str).tolist()
+        return bids_folder(zip(ids, subjects, strict=True), write_edf, folder, task=task)
+
+    def to_dataframe(
+        self,
+        record_id: str,
+        modality: str | None = None,
+        *,
+        start_s: float = 0.0,
+        stop_s: float | None = None,
+    ) -> pd.DataFrame:
+        """Return a record as a table: a row per sample, a column per channel.
+
+        Parameters
+        ----------
+        record_id : str
+            As for `index`.
+        modality : str, optional
+            As for `to_mne`.
+        start_s, stop_s : float
+            Stretch of the record, s; by default all of it.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index ``time`` in s from the record's start; see `physioprep.exporting.frame.frame`.
+
+        Raises
+        ------
+        PhysioprepError
+            As `to_mne`, or the stretch is outside the record.
+        """
+        from physioprep.exporting.frame import frame
+
+        parts = self.parts(record_id, modality, start_s=start_s, stop_s=stop_s)
+        first_s = round(start_s * parts[0].rate_hz) / parts[0].rate_hz
+        return frame(parts, record_id=record_id, start_s=first_s)
+
+    def _notes(self, record_id: str, modality: str | None) -> pd.DataFrame:
+        return self.annotations(record_id, modality)
+
+    def _start_time(self, record_id: str) -> datetime | None:
+        import pandas as pd
+
+        value = self.records.get("start_time")
+        time = pd.NaT if value is None else pd.to_datetime(value.iloc[self.index(record_id)])
+        return None if pd.isna(time) else time.to_pydatetime()
+
+    def _sex(self, record_id: str) -> Literal["F", "M", "X"]:
+        sex = self.records.get("sex")
+        value = None if sex is None else sex.iloc[self.index(record_id)]
+        return "F" if value == "F" else "M" if value == "M" else "X"

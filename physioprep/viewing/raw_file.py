@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.drawing.marks import known_number, marks_of
+from physioprep.drawing.signals import MAX_PAGE_S, Signals, draw_signals
 from physioprep.errors import PhysioprepError
 from physioprep.harmonise.in_context import modality_in, native_name
 from physioprep.harmonise.timeline import read_timeline, timeline_length
 from physioprep.readers import read_recording
 from physioprep.recording import Recording, SignalGroup
 from physioprep.samples import convert_by_gain
-from physioprep.viewing.marks import known_number, marks_of
-from physioprep.viewing.record import MAX_PAGE_S, Signals, draw_signals
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from physioprep.errors import PhysioprepError
 from physioprep.pictures import picture_at, save_picture
+from physioprep.store.draw import plot_record
 from physioprep.store.open import open_store
 from physioprep.store.read import Store
 from physioprep.viewing.raw_file import draw_file
-from physioprep.viewing.record import plot_record
 
 
 def view(

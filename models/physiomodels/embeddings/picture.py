@@ -38,7 +38,7 @@ def draw(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from physioprep.viewing.record import is_simulated
+    from physioprep.drawing.signals import is_simulated
 
     points, axes = project(vectors, projection)
     names = [c for c in table if str(c).startswith("label_") and table[c].dtype.kind not in "iuf"]

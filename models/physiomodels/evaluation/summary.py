@@ -124,7 +124,7 @@ def describe(plan: Plan, simulated: bool) -> dict[str, Any]:
     dict
         JSON values.
     """
-    from physioprep.viewing.record import is_simulated
+    from physioprep.drawing.signals import is_simulated
 
     windows, config, target = plan.windows, plan.config, plan.labels.target
     corpora = windows["corpus"].dropna().unique()

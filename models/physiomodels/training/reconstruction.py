@@ -14,10 +14,10 @@ from physiomodels.model.masking import DualMask
 from physiomodels.model.patches import hide, to_patches
 from physiomodels.training.data import open_stream, pretraining_rows
 from physioprep.atomic import make_folders, temporary_file
+from physioprep.drawing.signals import is_simulated
 from physioprep.outputs import PICTURE, Kind, check_output
 from physioprep.pictures import save_picture
 from physioprep.shards import open_shards
-from physioprep.viewing.record import is_simulated
 
 if TYPE_CHECKING:
     from physioprep.shards import Shards

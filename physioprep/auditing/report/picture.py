@@ -9,9 +9,9 @@ import numpy as np
 
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.signals import Signal, Source, read_source
+from physioprep.drawing.signals import Signals, draw_signals, is_simulated
 from physioprep.errors import PhysioprepError
 from physioprep.plain_text import plain_figure
-from physioprep.viewing.record import Signals, draw_signals, is_simulated
 
 #: Checks whose findings are visible in a picture.
 DRAWN = frozenset(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.deriving.paper.spec import PictureSpec, colours_of
-from physioprep.viewing.page import INK
+from physioprep.drawing.page import INK
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from physioprep.deriving.paper.spec import PictureSpec
-from physioprep.viewing.page import MM_PER_INCH
+from physioprep.drawing.page import MM_PER_INCH
 
 #: Space left of the first second for the pulse, which is 0.2 s wide with 1 mm on either side.
 _PULSE_S: Final = 0.2

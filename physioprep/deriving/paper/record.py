@@ -15,7 +15,7 @@ from physioprep.deriving.paper.augment import augment, generator
 from physioprep.deriving.paper.draw import blank, draw_trace, pen_px, picture
 from physioprep.deriving.paper.layout import Cell, Page, page_of
 from physioprep.deriving.paper.spec import PictureSpec
-from physioprep.viewing.page import MM_PER_INCH
+from physioprep.drawing.page import MM_PER_INCH
 
 Row = dict[str, Any]
 _LONGEST: Final = 80

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from physioprep.bounds import SEED
+from physioprep.drawing.ecg import CLINICAL_ROWS, MAJOR, MINOR, PAPER, STANDARD_MM_PER_MV
+from physioprep.drawing.page import MM_PER_S
 from physioprep.errors import PhysioprepError
 from physioprep.suggest import did_you_mean
-from physioprep.viewing.ecg import CLINICAL_ROWS, MAJOR, MINOR, PAPER, STANDARD_MM_PER_MV
-from physioprep.viewing.page import MM_PER_S
 
 _LIMB, _CHEST = ("I", "II", "III", "aVR", "aVL", "aVF"), ("V1", "V2", "V3", "V4", "V5", "V6")
 TWELVE: Final = (*_LIMB, *_CHEST)

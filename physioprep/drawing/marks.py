@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from physioprep.viewing.page import Mark
+from physioprep.drawing.page import Mark
 
 if TYPE_CHECKING:
     import pandas as pd

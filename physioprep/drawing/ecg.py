@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.viewing.page import (
+from physioprep.drawing.page import (
     GUTTER_MM,
     INK,
     MM_PER_S,

@@ -1,0 +1,144 @@
+"""A part of a record as its store holds it: what every export starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from physioprep.errors import PhysioprepError
+from physioprep.samples import sentinel_mask
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Samples of one modality of a record.
+
+    Parameters
+    ----------
+    modality : str
+        ``"ecg"``, ``"eeg"``, ...
+    channels, units : tuple of str
+        Name and physical unit of each channel.
+    rate_hz : float
+        Sampling rate, Hz.
+    digital : ndarray of integers or floats, shape (channel, sample)
+        As stored.
+    scale, offset : ndarray of float, shape (channel,)
+        ``physical = digital * scale + offset``.
+    invalid : ndarray of float, shape (channel,)
+        Digital value of a missing sample; outside the range of `digital` for none.
+
+    Examples
+    --------
+    >>> one = np.ones(1)
+    >>> part = Part("ecg", ("II",), ("mV",), 360.0, np.array([[2, 7]]), one / 2, 0 * one, 7 * one)
+    >>> part.physical()
+    array([[ 1., nan]])
+    """
+
+    modality: str
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+    rate_hz: float
+    digital: NDArray[Any]
+    scale: NDArray[np.floating[Any]]
+    offset: NDArray[np.floating[Any]]
+    invalid: NDArray[np.floating[Any]]
+
+    def physical(self) -> NDArray[np.float64]:
+        """Return the samples in their physical units.
+
+        Returns
+        -------
+        ndarray of float64, shape (channel, sample)
+            NaN where a sample is missing.
+        """
+        out = self.digital.astype(np.float64)
+        out *= self.scale.astype(np.float64)[:, None]
+        out += self.offset.astype(np.float64)[:, None]
+        out[self.missing()] = np.nan
+        return out
+
+    def missing(self) -> NDArray[np.bool_]:
+        """Return which samples are missing.
+
+        Returns
+        -------
+        ndarray of bool, shape (channel, sample)
+        """
+        if self.digital.dtype.kind == "f":
+            nothing: NDArray[np.bool_] = np.isnan(self.digital)
+            return nothing
+        mask = sentinel_mask(self.digital, self.invalid.astype(np.float64))
+        return np.zeros(self.digital.shape, bool) if mask is None else mask
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A stretch in which some channels miss samples.
+
+    Parameters
+    ----------
+    start, stop : int
+        First sample, and the one after the last.
+    channels : tuple of int
+        Which channels miss any of them.
+    """
+
+    start: int
+    stop: int
+    channels: tuple[int, ...]
+
+
+def gaps_of(missing: NDArray[np.bool_]) -> list[Gap]:
+    """Return the stretches in which any channel misses samples.
+
+    Parameters
+    ----------
+    missing : ndarray of bool, shape (channel, sample)
+
+    Returns
+    -------
+    list of Gap
+        In order of time.
+
+    Examples
+    --------
+    >>> gaps_of(np.array([[False, True, True], [False, False, True]]))
+    [Gap(start=1, stop=3, channels=(0, 1))]
+    """
+    edges = np.flatnonzero(np.diff(missing.any(axis=0), prepend=False, append=False))
+    return [
+        Gap(start, stop, tuple(np.flatnonzero(missing[:, start:stop].any(axis=1)).tolist()))
+        for start, stop in edges.reshape(-1, 2).tolist()
+    ]
+
+
+def one_rate(parts: Sequence[Part], record_id: str) -> float:
+    """Return the sampling rate that all parts have.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+    record_id : str
+        For the error.
+
+    Returns
+    -------
+    float
+        Hz.
+
+    Raises
+    ------
+    PhysioprepError
+        If there are several rates, or none.
+    """
+    rates = {part.rate_hz for part in parts}
+    if len(rates) == 1:
+        return rates.pop()
+    held = ", ".join(f"{part.modality} at {part.rate_hz:g} Hz" for part in parts) or "no signal"
+    raise PhysioprepError(f"record {record_id} has {held}: name one modality")
