@@ -19,11 +19,12 @@ import pytest
 
 from physioprep.readers import read_recording
 from physioprep.recording import Recording
+from tests.readers import xdf_keys
 
 pytestmark = pytest.mark.realdata
 FOLDERS = (
-    *("biopac_acq", "cardiosoft_xml", "dicom", "empatica_e4", "hl7_aecg", "ishne", "muse_csv"),
-    *("muse_xml", "openbci_txt", "philips_sierra_xml", "scp"),
+    *("biopac_acq", "cardiosoft_xml", "dicom", "egi", "empatica_e4", "faros_csv", "hl7_aecg"),
+    *("ishne", "muse_csv", "muse_xml", "openbci_txt", "philips_sierra_xml", "scp", "xdf"),
 )
 #: Of the file and of how its values were found.
 PROVENANCE = frozenset(
@@ -42,6 +43,10 @@ LEFT_OUT = {
     "group.first_valid": "zeros at the ends of a median beat are samples as the others",
     "group.last_valid": "the same",
     "sections": "lengths of the parts of the file",
+    "header": "the version of the container",
+    "group.first_clock_offsets": "the times by them are compared",
+    "group.stream_id": "a number that no reader hands on",
+    "group.n_stamped": "how the stamps are stored, which the times show",
     "group.name": "a name of the one who wrote the values",
     "group.start_unit": "the axis of the series, by which its start is found",
     "group.first5_time": "stamps; the rate that they give is compared",
@@ -50,6 +55,10 @@ LEFT_OUT = {
     "channel.note": "words",
     "channel.lead_quality": "a code that no other format has",
 }
+
+
+#: Names that the file gives, and the numbers of mffpy for them.
+MFF = {"ECG": "1", "EMG": "2", "VREF": "E257"}
 
 
 class Row(NamedTuple):
@@ -69,7 +78,9 @@ class Row(NamedTuple):
 def rows_of(found: Recording) -> Iterator[Row]:
     n = 0
     for group in found.groups:
-        values, digital = group.physical(), group.digital
+        # the values of EGI's files were found by their own software, in float32
+        values = group.physical(np.float32) if found.format == "mff" else group.physical()
+        digital = group.digital
         for at, name in enumerate(group.channels):
             scaled = (group.units[at], group.sampling_rate, digital[at], values[at])
             yield Row(group, at, name, *scaled, 1 / group.gain[at], n)
@@ -99,8 +110,10 @@ Channel = Callable[[Row, Any, Recording, dict[str, Any]], bool]
 CHANNEL: dict[str, Channel] = {
     "name": lambda r, v, f, _: r.name.endswith(v.removeprefix("Lead ").partition(" (E")[0])
     or f.format == "openbci"
+    or MFF.get(r.name) == v
     or r.name == v,
-    "unit": lambda r, v, *_: r.unit == v.partition(" (")[0] or (r.unit, v) == ("g", "1/64 g"),
+    "unit": lambda r, v, *_: (r.unit == (v or "").partition(" (")[0]
+                              or (r.unit, v) == ("g", "1/64 g")),
     "n_samples": lambda r, v, *_: len(r.digital) == v,
     "first5_digital": lambda r, v, *_: r.digital[:5].tolist() == v,
     "last5_digital": lambda r, v, *_: r.digital[-5:].tolist() == v,
@@ -111,7 +124,7 @@ CHANNEL: dict[str, Channel] = {
     "digital_sum": lambda r, v, *_: r.digital.sum(dtype=np.int64) == v,
     "physical_min": lambda r, v, *_: near(np.nanmin(r.physical), v, 1e-15),
     "physical_max": lambda r, v, *_: near(np.nanmax(r.physical), v, 1e-15),
-    "physical_sum": lambda r, v, *_: near(r.physical.sum(), v, 1e-9),
+    "physical_sum": lambda r, v, *_: near(r.physical.sum(dtype=np.float64), v, 1e-9),
     "digital_sha256_int32le": lambda r, v, *_: sha(r.digital, "<i4") == v,
     "physical_sha256_float64le": lambda r, v, *_: sha(r.physical, "<f8") == v,
     "physical_per_digital": lambda r, v, *_: near(r.step, v, 2e-16),
@@ -162,6 +175,10 @@ GROUP: dict[str, Channel] = {
     "high_pass": filtered("high_pass_hz", 0.01),
     "low_pass": filtered("low_pass_hz"),
     "ac": filtered("notch_hz"),
+    **xdf_keys.GROUP,
+    "segment_lengths": lambda r, v, *_: (
+        np.diff([*(first for first, _ in r.block.segments), len(r.digital)]).tolist() == v
+    ),
     "rate_from_stamps": lambda r, v, *_: abs(v / r.rate_hz - 1) < 0.1,
 }
 
@@ -193,6 +210,10 @@ def one(found: Recording, number: int, v: Any) -> bool:
     row = found.annotations.query("text != 'IBI'").iloc[number]
     if isinstance(v, list):
         return [row["num"], row["subtype"], round(row["onset"] * 1000)] == v
+    if "raw_time" in v:  # by the clock of the stream, as the first samples
+        zero = min(each["first_stamp_s"] for each in found.metadata["streams"]
+                   if each["format"] != "string")  # fmt: skip
+        return bool(row["text"] == v["value"][0] and near(row["onset"], v["raw_time"] - zero))
     if "time_ms" in v:
         return bool((row["text"], round(row["onset"] * 1000)) == (v["beat_class"], v["time_ms"]))
     if "tag_unix" in v:
@@ -244,6 +265,11 @@ TOP: dict[str, Top] = {
     "start_time": lambda f, v: f.start_time is None if v is None else start(f, v),
     "n_annotations": lambda f, v: said(f) == v,
     "first3_annotations": lambda f, v: all(one(f, n, each) for n, each in enumerate(v)),
+    "epochs": lambda f, v: all(
+        near(f.groups[0].segments[n][1], each["t0_s"])
+        and near(f.groups[0].n_samples / f.groups[0].sampling_rate, each["duration_s"])
+        for n, each in enumerate(v)
+    ),
     "n_ibi": lambda f, v: (f.annotations["text"] == "IBI").sum() == v,
     "first3_ibi": intervals,
     "file_revision": lambda f, v: f.metadata["file_revision"] == v,
@@ -313,6 +339,8 @@ def test_every_key_is_compared(shared_data: Path, tmp_path: Path, folder: str) -
                 continue
             assert TOP[key](found, stated), (about.name, key, stated)
         for group in expected["groups"]:
+            if not group["channels"]:  # a stream of markers
+                xdf_keys.markers(found, group)
             for channel in group["channels"]:
                 row = next(each for each in rows if same(each, channel, group))
                 rows.remove(row)
@@ -327,6 +355,7 @@ def same(row: Row, channel: dict[str, Any], group: dict[str, Any]) -> bool:
     values = row.digital if kind == "<i4" else row.physical
     plain = channel["name"].removeprefix("Lead ").partition(" (E")[0]
     named = row.name.endswith(plain) or plain.startswith("EXG")  # numbered from 1 by others
+    named = named or MFF.get(row.name) == plain
     rate_hz = group["sampling_rate_hz"]
     return named and rate_hz in (None, row.rate_hz) and sha(values, kind) == channel[key]
 
