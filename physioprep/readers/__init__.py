@@ -47,6 +47,8 @@ _MAGIC = (
 
 
 #: Endings of recordings that are not part of a WFDB record, also beside a header of their stem.
+#: A file of these is in a folder that Zarr wrote.
+_OF_ZARR: Final = (".zgroup", ".zattrs", ".zmetadata", "zarr.json")
 _NOT_WFDB: Final = frozenset(
     {".edf", ".bdf", ".rec", ".edf+", ".bdf+", ".vhdr", ".ahdr", ".set", ".gdf", ".fif", ".cnt"}
     | {".csv", ".tsv", ".parquet", ".npy", ".npz", ".h5", ".hdf5"}
@@ -118,6 +120,11 @@ def _by_content(path: Path, suffix: str, head: bytes) -> str:
     check_not_empty(path)
     if suffix in table.SUFFIXES:
         return "table"  # its reader raises that the description is missing
+    if path.is_dir() and any((path / name).is_file() for name in _OF_ZARR):
+        cause = (
+            "a Zarr folder is no recording; NWB in Zarr: export it to HDF5 (.nwb) with hdmf-zarr"
+        )
+        raise UnreadableFileError(path, cause)
     raise UnreadableFileError(path, "no reader knows this format")
 
 

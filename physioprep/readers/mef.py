@@ -228,7 +228,7 @@ def _blocks(segment: Path, raw: bytes, index: NDArray[np.void]) -> list[red.Bloc
         if block is None or block.n_samples != n or n > _MOST_PER_BYTE * size:
             raise UnreadableFileError(segment, "a block that contradicts its index")
         if block.encrypted:
-            raise UnreadableFileError(segment, "encrypted MEF: it needs a password, not read")
+            raise UnreadableFileError(segment, files.ENCRYPTED)
         found.append(block)
     return found
 

@@ -19,6 +19,8 @@ from physioprep.errors import UnreadableFileError
 from physioprep.readers.mef_red import crc_of
 from physioprep.readers.regular import read_bytes
 
+#: What is said of an encrypted session or block.
+ENCRYPTED: Final = "encrypted MEF: it needs a password, and is not read. Decrypt it with pymef"
 HEADER: Final = 1024
 _METADATA: Final = 16_384
 _NO_TIME: Final = -(2**63)
@@ -131,8 +133,7 @@ def facts_of(path: Path, data: bytes) -> Facts:
         raise UnreadableFileError(path, "cut off")
     technical, personal = struct.unpack_from("<2b", data, HEADER)
     if technical > 0:
-        cause = "encrypted MEF: it needs a password, and is not read. Decrypt it with pymef"
-        raise UnreadableFileError(path, cause)
+        raise UnreadableFileError(path, ENCRYPTED)
     rate, low, high, notch, _, factor = struct.unpack_from("<6d", data, 8720)
     (n_samples,) = struct.unpack_from("<q", data, 8920)
     if not (0 < rate < 1e7) or n_samples < 0:

@@ -183,7 +183,8 @@ def _channels(parts: Parts, segments: list[_Segment]) -> list[_Channel]:
         before = [channels for when, channels in found if when <= segment.start]
         used.append(before[-1] if before else found[0][1])
     if any(channels != used[0] for channels in used[1:]):
-        raise UnreadableFileError(parts.path, "Nicolet: channels change between segments: not read")
+        cause = "Nicolet: channels change between segments, which is not read"
+        raise UnreadableFileError(parts.path, f"{cause}: export each segment to EDF")
     return used[0]
 
 

@@ -172,7 +172,9 @@ def find_parts(path: Path, data: NDArray[np.uint8]) -> Parts:
     head = data[_AT_INDEX : _AT_INDEX + 16].tobytes()
     n_entries, _, pointer, _ = struct.unpack("<4I", head)
     if not n_entries or not pointer:
-        raise UnreadableFileError(path, "Nicolet: no index; older Nervus files are not read")
+        raise UnreadableFileError(
+            path, "Nicolet: no index; older Nervus files are not read: export them to EDF"
+        )
     limits.check(path, n_entries, len(data) // _ENTRY_BYTES, "entries of its index")
     sections: dict[str, list[tuple[int, int]]] = {}
     seen = total = 0

@@ -189,6 +189,7 @@ def read(path: Path, verify: bool = True) -> Recording:
     file = description_of(path)
     if file is None:
         cause = f"no description {path.with_suffix('.yaml').name} or physioprep.yaml beside it"
+        cause += ": say sampling_rate, channels and units there (docs/readers.md, Your own table)"
         raise UnreadableFileError(path, cause)
     about = _describe(file)
     channels = about["channels"]
