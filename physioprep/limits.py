@@ -78,6 +78,8 @@ MAX_ANNOTATION_BYTES: Final = _limit(32 << 20)
 #: many times the bytes of their files.
 MAX_EXPANDED_BYTES: Final = _limit(256 << 20)
 MAX_EXPANSION_TIMES: Final = _limit(64)
+#: The first of these of a file that is compressed as a whole: XDF in gzip, deflated DICOM.
+MAX_INFLATED_BYTES: Final = _limit(64 << 20)
 #: Headers, descriptions, recipes, zarr.json.
 MAX_WFDB_HEADER_BYTES: Final = _limit(4 << 20)
 MAX_YAML_BYTES: Final = _limit(4 << 20)
@@ -101,6 +103,11 @@ MAX_TABLE_CELLS: Final = _limit(8_000_000)
 MAX_TEXT_BYTES: Final = _limit(256 << 20)
 #: Tags and references of an XML file.
 MAX_XML_MARKS: Final = _limit(500_000)
+#: Text of one element of an XML file: of samples (a day at 200 Hz, 5 characters each), of any
+#: other; and of all others together.
+MAX_XML_SAMPLE_BYTES: Final = _limit(96 << 20)
+MAX_XML_ELEMENT_BYTES: Final = _limit(1 << 20)
+MAX_XML_OTHER_BYTES: Final = _limit(16 << 20)
 #: An XML file of one resting ECG.
 MAX_ECG_XML_BYTES: Final = _limit(64 << 20)
 #: Characters of one line of a table.
@@ -188,7 +195,9 @@ to 1e+06
         raise UnreadableFileError(path, text)
 
 
-def check_expansion(path: str | Path, n_bytes: int, stored_bytes: int, what: str) -> None:
+def check_expansion(
+    path: str | Path, n_bytes: int, stored_bytes: int, what: str, least: int = MAX_EXPANDED_BYTES
+) -> None:
     """Refuse samples that take far more memory than the files that promise them.
 
     Parameters
@@ -201,17 +210,19 @@ def check_expansion(path: str | Path, n_bytes: int, stored_bytes: int, what: str
         Size of their files.
     what : str
         Why they grow: ``"with its gaps"``.
+    least : int
+        Bytes that are always allowed.
 
     Raises
     ------
     UnreadableFileError
-        The size is over both `MAX_EXPANDED_BYTES` and `MAX_EXPANSION_TIMES` the files'.
+        The size is over both `least` and `MAX_EXPANSION_TIMES` the files'.
 
     Examples
     --------
     >>> check_expansion("a.npz", 8_000, 1, "decompressed")
     """
-    if n_bytes > max(MAX_EXPANDED_BYTES, MAX_EXPANSION_TIMES * stored_bytes):
+    if n_bytes > max(least, MAX_EXPANSION_TIMES * stored_bytes):
         raise UnreadableFileError(
             path,
             f"{what}, {stored_bytes} bytes of files would take {n_bytes} bytes "

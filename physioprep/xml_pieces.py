@@ -8,7 +8,8 @@ piece: so it has a limit. Tags and references are counted before any is parsed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from physioprep import limits
@@ -42,7 +43,35 @@ def pieces_of(text: bytes) -> Iterator[bytes]:
         yield text[start : start + PIECE]
 
 
-def check_marks(pieces: Iterable[bytes], refuse: Callable[[str], Exception]) -> None:
+@dataclass(frozen=True)
+class Texts:
+    """Which texts an XML may have.
+
+    Parameters
+    ----------
+    samples : dict of str to Pattern
+        Of each element of samples, by its name without prefix: what may not be in its text.
+    most : int
+        Bytes of all other texts and of attributes together.
+    """
+
+    samples: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
+    most: int = limits.MAX_XML_OTHER_BYTES
+
+    @property
+    def longest(self) -> int:
+        """Return the most bytes of one text.
+
+        Returns
+        -------
+        int
+        """
+        return limits.MAX_XML_SAMPLE_BYTES if self.samples else limits.MAX_XML_ELEMENT_BYTES
+
+
+def check_marks(
+    pieces: Iterable[bytes], refuse: Callable[[str], Exception], texts: Texts | None = None
+) -> None:
     """Count tags and references, which costs little, before any is parsed.
 
     Parameters
@@ -50,11 +79,13 @@ def check_marks(pieces: Iterable[bytes], refuse: Callable[[str], Exception]) -> 
     pieces : iterable of bytes
     refuse : callable
         Returns the error to raise, given its cause.
+    texts : Texts, optional
+        By default a text may have any length.
 
     Raises
     ------
     Exception
-        What `refuse` returns: there are more than `limits.MAX_XML_MARKS`.
+        What `refuse` returns: there are more than `limits.MAX_XML_MARKS`, or a text is too long.
 
     Examples
     --------
@@ -63,17 +94,23 @@ def check_marks(pieces: Iterable[bytes], refuse: Callable[[str], Exception]) -> 
         ...
     ValueError: over the limit of 500000 tags and references (PHYSIOPREP_READ_LIMITS raises it)
     """
-    n_marks = 0
+    n_marks, n_text = 0, 0
+    longest = texts.longest if texts is not None else None
     for piece in pieces:
         n_marks += piece.count(b"<") + piece.count(b"&")
+        last = piece.rfind(b"<")
+        n_text = n_text + len(piece) if last < 0 else len(piece) - last
+        if longest is not None and n_text > longest + 4 * PIECE:  # a tag has a limit of its own
+            raise refuse(f"has {n_text} bytes and more without a tag, over the limit of {longest}")
         if n_marks > limits.MAX_XML_MARKS:
             what = f"over the limit of {limits.MAX_XML_MARKS} tags and references"
             raise refuse(f"{what} ({limits.VARIABLE} raises it)")
 
 
 def parse_xml(
-    pieces: Iterable[bytes], refuse: Callable[[str], Exception], *, external_dtd: bool = False
-) -> Element:
+    pieces: Iterable[bytes], refuse: Callable[[str], Exception], *, external_dtd: bool = False,
+    texts: Texts | None = None,
+) -> Element:  # fmt: skip
     """Return the root of an XML that comes in pieces, which `check_marks` has seen.
 
     Parameters
@@ -82,6 +119,8 @@ def parse_xml(
         In the encoding that the first one states.
     refuse, external_dtd
         As for `physioprep.documents.load_xml`.
+    texts : Texts, optional
+        By default any text is taken.
 
     Returns
     -------
@@ -96,7 +135,7 @@ def parse_xml(
     """
     from xml.parsers import expat
 
-    parsing = _Parsing(refuse, external_dtd)
+    parsing = _Parsing(refuse, external_dtd, texts)
     try:
         for piece in pieces:
             parsing.feed(piece)
@@ -114,12 +153,17 @@ def parse_xml(
 class _Parsing:
     """A parser, and what has been counted so far."""
 
-    def __init__(self, refuse: Callable[[str], Exception], external_dtd: bool) -> None:
+    def __init__(
+        self, refuse: Callable[[str], Exception], external_dtd: bool, texts: Texts | None
+    ) -> None:
         from xml.etree.ElementTree import TreeBuilder
         from xml.parsers import expat
 
         self.refuse, self.external_dtd = refuse, external_dtd
         self.builder, self.parser = TreeBuilder(), expat.ParserCreate()
+        self.texts = texts
+        self.unfit: re.Pattern[str] | None = None
+        self.samples_at = self.n_text = self.n_other = 0  # depth of the element of samples
         self.depth = self.n_bytes = 0
         self.prolog: list[bytes] | None = []  # until the root begins
         self.declares = self.has_type = False
@@ -127,7 +171,7 @@ class _Parsing:
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self.builder.data
+        self.parser.CharacterDataHandler = self.builder.data if texts is None else self._data
         self.parser.StartDoctypeDeclHandler = self._named
         self.parser.EntityDeclHandler = self.parser.ElementDeclHandler = self._stop
         self.parser.AttlistDeclHandler = self.parser.NotationDeclHandler = self._stop
@@ -170,9 +214,37 @@ class _Parsing:
         self.depth += 1
         if self.depth > _DEEPEST:
             raise self.refuse("is nested too deep")
+        self.n_text = 0
+        if self.texts is not None:
+            self.n_other += sum(map(len, attributes.values()))
+            name = tag.rpartition(":")[2]
+            if not self.samples_at and name in self.texts.samples:
+                self.samples_at, self.unfit = self.depth, self.texts.samples[name]
         self.builder.start(tag, attributes)
 
+    def _data(self, text: str) -> None:
+        """Take text, unless there is too much of it, or it is no sample where samples stand."""
+        assert self.texts is not None
+        self.n_text += len(text)
+        if self.samples_at:
+            if self.depth == self.samples_at and self.unfit and self.unfit.search(text):
+                raise self.refuse("an element of samples holds what is no sample")
+            most = limits.MAX_XML_SAMPLE_BYTES
+        else:
+            most = limits.MAX_XML_ELEMENT_BYTES
+            self.n_other += len(text)
+        if self.n_text > most or self.n_other > self.texts.most:
+            what = "an element of" if self.n_text > most else "texts of together"
+            n_bytes = self.n_text if self.n_text > most else self.n_other
+            limit = most if self.n_text > most else self.texts.most
+            cause = f"{what} {n_bytes} bytes and more, over the limit of {limit}"
+            raise self.refuse(f"{cause} ({limits.VARIABLE} raises it)")
+        self.builder.data(text)
+
     def _end(self, tag: str) -> None:
+        if self.depth == self.samples_at:
+            self.samples_at = 0
+        self.n_text = 0
         self.depth -= 1
         self.builder.end(tag)
 

@@ -37,7 +37,9 @@ _UNIT: Final = re.compile(r"[µμu]V|mV|V")
 _LEAD: Final = re.compile(r"(?:.*[\s:])?(I{1,3}|a[vV][RLF]|V[1-6])")
 _SAMPLE: Final = re.compile(r"-?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?", re.ASCII)
 _MOST_LINES: Final = 30
-_MOST_SAMPLES: Final = 3600 * 512
+#: A watch records 30 s: of this many bytes are 10 minutes.
+_MOST_BYTES: Final = 8 << 20
+_MOST_SAMPLES: Final = 600 * 512
 #: What the Health app lets one choose.
 _SYMPTOMS: Final = frozenset(
     {"none", "rapid, pounding, or fluttering heartbeat", "skipped heartbeat", "fatigue"}
@@ -107,11 +109,11 @@ def read(path: Path, *, verify: bool = True) -> Recording:
     UnreadableFileError
         The rate, unit or lead is not stated, or a line is no number.
     """
-    content = read_bytes(path, limits.MAX_TEXT_BYTES).tobytes()
+    content = read_bytes(path, _MOST_BYTES, "bytes, of 30 s").tobytes()
     check_text(path, content)
     n_lines = n_line_ends(content)
     if n_lines > _MOST_SAMPLES:
-        cause = f"{n_lines} lines: over an hour at 512 Hz, of which a watch records 30 s"
+        cause = f"{n_lines} lines: over 10 minutes at 512 Hz, of which a watch records 30 s"
         raise UnreadableFileError(path, cause)
     try:
         text = content.decode("utf-8-sig")

@@ -19,6 +19,7 @@ from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.plain_text import counted
 from physioprep.readers import biopac_headers as headers
+from physioprep.readers.biopac_tail import check_interval, past_journal, tail_fault
 from physioprep.readers.extras import load_library
 from physioprep.readers.regular import map_bytes
 from physioprep.recording import (
@@ -115,7 +116,7 @@ def _recording(source: headers.Source, *, verify: bool) -> Recording:
     from bioread.file_revisions import version_string_guess
 
     said = headers.describe(source)
-    notes: list[str] = []
+    notes = check_interval(source.path, said.rate_hz)
     metadata: dict[str, Any] = {
         "file_revision": source.revision,
         "software": f"AcqKnowledge {version_string_guess(source.revision)}",
@@ -133,7 +134,11 @@ def _recording(source: headers.Source, *, verify: bool) -> Recording:
     markers: list[headers.Marker] = []
     try:
         markers, at = headers.read_markers(source, at)
-        at = headers.past_journal(source, at)
+        at, journal = past_journal(source, at)
+        if journal:
+            metadata["not_read"] = ["journal (free text)"]
+        if source.revision >= headers.version_4() and not said.compressed:
+            _check_tail(source, at, notes, strict=verify)
     except UnreadableFileError as error:
         if verify or said.compressed:  # compressed samples come behind the journal
             raise
@@ -146,6 +151,14 @@ def _recording(source: headers.Source, *, verify: bool) -> Recording:
     groups, places = _groups(source.path, said, samples, metadata)
     rows = _annotations(markers, said, places)
     return Recording(source.path, "biopac", groups, (source.path,), None, metadata, rows)
+
+
+def _check_tail(source: headers.Source, at: int, notes: list[str], *, strict: bool) -> None:
+    """Compare the length of what is not read with the end of the file."""
+    cause, sure = tail_fault(source, at)
+    if cause and sure and strict:
+        raise UnreadableFileError(source.path, f"AcqKnowledge: {cause}")
+    notes += [cause] if cause else []
 
 
 def _taken_apart(source: headers.Source, said: headers.Described) -> list[NDArray[Any]]:

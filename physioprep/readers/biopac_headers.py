@@ -144,14 +144,20 @@ def header_at(source: Source, kind: Any, offset: int) -> Any:
     layout = _layout(kind, source.revision, source.order)
     if not 0 <= offset <= len(source.data) - ctypes.sizeof(layout):
         raise UnreadableFileError(source.path, "AcqKnowledge: ends within its headers")
-    encoding = "utf-8" if source.revision >= _version_4() else "latin1"
+    encoding = "utf-8" if source.revision >= version_4() else "latin1"
     header = kind.for_revision(source.revision, source.order, encoding)
     header._struct = layout.from_buffer_copy(source.data, offset)
     header.offset = offset
     return header
 
 
-def _version_4() -> int:
+def version_4() -> int:
+    """Return the first revision of AcqKnowledge 4.
+
+    Returns
+    -------
+    int
+    """
     from bioread.file_revisions import V_400B
 
     return int(V_400B)
@@ -305,7 +311,7 @@ def read_markers(source: Source, at: int) -> tuple[list[Marker], int]:
         markers.append(Marker(int(item.sample_index), text, channel, code))
     from bioread.file_revisions import V_381
 
-    if V_381 <= source.revision < _version_4():
+    if V_381 <= source.revision < version_4():
         at = _past_colours(source, at, n)
     return markers, at
 
@@ -319,40 +325,6 @@ def _past_colours(source: Source, at: int, n_markers: int) -> int:
     header_at(source, kinds.MarkerPreItemMetadataHeaderPre4, at)
     at += size_of(source, kinds.MarkerPreItemMetadataHeaderPre4)
     return at + max(0, n_markers) * size_of(source, kinds.MarkerItemMetadataHeader)
-
-
-def past_journal(source: Source, at: int) -> int:
-    """Return where the journal ends; it is free text, and left out.
-
-    Parameters
-    ----------
-    source : Source
-    at : int
-        Where it begins.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    UnreadableFileError
-        It is cut off.
-    """
-    from bioread import headers as kinds
-    from bioread.file_revisions import V_370
-
-    if source.revision < V_370:
-        return at
-    if source.revision >= _version_4():
-        end = int(header_at(source, kinds.JournalLengthHeader, at).data_end)
-    else:
-        head = header_at(source, kinds.JournalHeader, at)
-        end = at + size_of(source, kinds.JournalHeader)
-        end += int(head.journal_len) if head.tag_value_matches_expected() else 0
-    if not at <= end <= len(source.data):
-        raise UnreadableFileError(source.path, "AcqKnowledge: its journal is cut off")
-    return end
 
 
 def compressed_parts(source: Source, at: int, n: int) -> list[tuple[int, int, int]]:

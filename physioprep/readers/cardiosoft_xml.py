@@ -20,13 +20,15 @@ from physioprep.readers.cardiosoft_waveforms import Doubts, full_disclosure, lea
 from physioprep.readers.clinical_text import facts_of, statements_of
 from physioprep.readers.naming import Known, known_of, names_nobody
 from physioprep.readers.person import person
-from physioprep.readers.xml_tree import load, number_of, root_name, text_of
+from physioprep.readers.xml_tree import NO_NUMBERS, load, number_of, root_name, text_of
 from physioprep.recording import Recording, SignalGroup, annotation_columns
+from physioprep.xml_pieces import Texts
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _FORMAT: Final = "cardiosoft_xml"
+_TEXTS: Final = Texts(dict.fromkeys(("WaveformData", "FullDisclosureData"), NO_NUMBERS))
 #: RestingECGMeasurements: the unit that belongs to each name.
 _MEASUREMENTS: Final = {
     **{"VentricularRate": ("heart_rate_bpm", "bpm"), "PQInterval": ("pr_ms", "ms")},
@@ -91,7 +93,7 @@ def read(path: Path, *, verify: bool) -> Recording:
     UnreadableFileError
         It is no CardioSoft file, or damaged.
     """
-    root = load(path)
+    root = load(path, _TEXTS)
     if root.tag != "CardiologyXML":
         raise UnreadableFileError(path, "no CardiologyXML")
     doubts = Doubts(path, verify=verify)

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep import limits
 from physioprep.errors import UnreadableFileError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: Lines before, between and behind the rows: of headers, comments, or blank.
-_MOST_LINES_BESIDE: Final = 1000
+MOST_LINES_BESIDE: Final = 1000
 #: Control characters that no device writes; some of them end a line for `str.splitlines`.
 _CONTROL: Final = tuple(bytes([code]) for code in (0, 11, 12, 28, 29, 30))
 _CONTROL_UTF8: Final = tuple(mark.encode() for mark in "\x85\u2028\u2029")
@@ -48,18 +47,44 @@ def check_text(
     --------
     >>> check_text(Path("a.csv"), b"t;x\n1;2\n", b";", 2)
     """
-    for mark in _CONTROL if content.isascii() else (*_CONTROL, *_CONTROL_UTF8):
-        if mark in content:
-            at = f"{where}byte {content.index(mark)} is a control character"
-            raise UnreadableFileError(path, f"{at} (0x{mark.hex()}): damaged, or no text")
+    check_characters(path, content, where)
     blank = content.count(b"\n\n") + content.count(b"\n\r\n") + content.count(b"\r\r")
-    if blank > _MOST_LINES_BESIDE:
+    if blank > MOST_LINES_BESIDE:
         raise UnreadableFileError(path, f"{where}{blank} and more blank lines: damaged")
     n_lines = n_line_ends(content)
-    rows = n_lines - _MOST_LINES_BESIDE
+    rows = n_lines - MOST_LINES_BESIDE
     if rows > 0 and content.count(separator or b"\n") < rows * (n_cells - 1):
         cause = f"{where}has {n_lines} lines, and too few cells for rows of {n_cells}"
         raise UnreadableFileError(path, cause)
+
+
+def check_characters(path: Path, content: bytes, where: str = "", start: int = 0) -> None:
+    r"""Refuse bytes with control characters, which no device writes.
+
+    Parameters
+    ----------
+    path : Path
+        Named in errors.
+    content : bytes
+        Of the text, or a piece of it.
+    where : str
+        Put before causes: the name of a file in a folder.
+    start : int
+        Bytes before the piece.
+
+    Raises
+    ------
+    UnreadableFileError
+        A control character is in it.
+
+    Examples
+    --------
+    >>> check_characters(Path("a.csv"), b"t;x\n1;2\n")
+    """
+    for mark in _CONTROL if content.isascii() else (*_CONTROL, *_CONTROL_UTF8):
+        if mark in content:
+            at = f"{where}byte {start + content.index(mark)} is a control character"
+            raise UnreadableFileError(path, f"{at} (0x{mark.hex()}): damaged, or no text")
 
 
 def end_notes(content: bytes, where: str = "") -> list[str]:
@@ -107,82 +132,6 @@ def n_line_ends(content: bytes) -> int:
     if b"\r" in content:
         n += content.count(b"\r") - content.count(b"\r\n")
     return n
-
-
-def read_rows(
-    path: Path, content: bytes, separator: str, notes: list[str], *, strict: bool, where: str = ""
-) -> pd.DataFrame:
-    r"""Read a text whose first line names its columns.
-
-    Parameters
-    ----------
-    path : Path
-        Named in errors.
-    content : bytes
-        Of the text.
-    separator : str
-        Of its cells. A line may have one after its last cell.
-    notes : list of str
-        What to note is added to it.
-    strict : bool
-        Refuse a last line that lacks cells; else it is left out and noted.
-    where : str
-        Put before causes: the name of a file in a folder.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns of numbers or texts, as pandas finds them.
-
-    Raises
-    ------
-    UnreadableFileError
-        A line has other cells than the first. No error quotes a cell.
-
-    Examples
-    --------
-    >>> read_rows(Path("a.csv"), b"t;x\n1;2\n", ";", [], strict=True)["x"].tolist()
-    [2]
-    """
-    import io
-
-    import pandas as pd
-
-    mark = separator.encode()
-    n_names = len(
-        content[: limits.MAX_LINE_BYTES].split(b"\n", 1)[0].rstrip().rstrip(mark).split(mark)
-    )
-    check_text(path, content, mark, n_names, where)
-    lines = content.removeprefix(b"\xef\xbb\xbf").splitlines()
-    while lines and not lines[-1].strip():
-        lines.pop()
-    if len(lines) < 2:
-        raise UnreadableFileError(path, f"{where}has no sample")
-    names = [name.strip() for name in lines[0].decode("utf-8", "replace").split(separator)]
-    names = names[:-1] if not names[-1] else names
-    n, odd = len(names), []
-    for number, line in enumerate(lines):
-        limits.check(path, len(line), limits.MAX_LINE_BYTES, f"bytes in a line{where and ' of '}"
-                     f"{where.removesuffix(': ')}")  # fmt: skip
-        cells = line.count(mark) + 1
-        if cells != n and not (cells == n + 1 and line.rstrip().endswith(mark)):
-            odd.append((number, cells))
-    if odd and odd[0][0] == len(lines) - 1 and not strict and odd[0][1] < n:
-        notes.append(f"{where}its last line is cut off: left out")
-        lines.pop()
-    elif odd:
-        cause = f"line {odd[0][0] + 1} has {odd[0][1]} cells, the first {n}"
-        raise UnreadableFileError(path, where + cause)
-    else:
-        notes += end_notes(content, where)
-    try:
-        return pd.read_csv(
-            io.BytesIO(b"\n".join(lines[1:])), sep=separator, header=None, names=names,
-            usecols=range(n), index_col=False, skip_blank_lines=False,
-            float_precision="round_trip", low_memory=False,
-        )  # fmt: skip
-    except (ValueError, pd.errors.ParserError):  # its message may quote a cell
-        raise UnreadableFileError(path, f"{where}is no table of {n} columns") from None
 
 
 def numbers_of(

@@ -144,7 +144,9 @@ def _inflated(path: Path, content: bytes | mmap) -> bytes:
             while rest and not inflater.eof:
                 parts.append(inflater.decompress(rest, _PIECE))
                 n_bytes += len(parts[-1])
-                limits.check_expansion(path, n_bytes, len(content), "inflated")
+                limits.check_expansion(
+                    path, n_bytes, len(content), "inflated", limits.MAX_INFLATED_BYTES
+                )
                 rest = inflater.unconsumed_tail
         if not inflater.eof:
             raise UnreadableFileError(path, "DICOM: its deflated part is cut off")

@@ -28,6 +28,8 @@ _ITEM, _ITEM_END, _END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _DEEPEST: Final = 20
 #: Elements: a day of annotated beats has fewer.
 _MOST: Final = max(1, int(300_000 * limits.read_factor(environ.get(limits.VARIABLE))))
+#: Those of them that lie in no other: the standard has fewer.
+_MOST_OUTER: Final = 20_000
 
 
 def check_lengths(content: bytes | mmap, inflated: bytes = b"") -> tuple[str, int]:
@@ -86,9 +88,12 @@ class _Walk:
 
     def elements(self, at: int, end: int, depth: int, inside: str = "") -> int:
         """Go past elements up to the end, or to the mark that closes an item; return where."""
-        data = self.data
+        data, n_outer = self.data, 0
         while at < end:
             self.n_elements += 1
+            n_outer += not depth
+            if n_outer > _MOST_OUTER:
+                raise _DamageError(f"has over {_MOST_OUTER} elements that lie in no other")
             if end - at < 8:
                 raise _DamageError(f"ends at byte {end} within the head of an element{inside}")
             group, element, kind, length = self.short.unpack_from(data, at)

@@ -10,9 +10,10 @@ import io
 import os
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -22,9 +23,10 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.plain_text import counted
-from physioprep.readers.delimited import check_text, end_notes
+from physioprep.readers.delimited import MOST_LINES_BESIDE, end_notes
 from physioprep.readers.parts import unscaled
-from physioprep.readers.regular import opened, read_bytes
+from physioprep.readers.regular import opened
+from physioprep.readers.text_pieces import reading, whole_lines
 from physioprep.recording import Recording, SignalGroup, annotation_columns
 
 
@@ -134,11 +136,10 @@ def read(path: Path, *, verify: bool = True) -> Recording:
     """
     members, files = _members(path)
     notes = ["start_time is UTC: the files state no zone"]
-    members = {name: _checked(name, each, notes, path) for name, each in members.items()}
     raw: list[tuple[str, float, float, NDArray[Any]]] = []
     for name in _FILES:
         if name in members:
-            raw.append((name, *_signal(name, members[name](), path)))
+            raw.append((name, *_signal(name, members[name](), notes, path)))
     if not raw:
         raise UnreadableFileError(path, "holds no file of signals of an Empatica E4")
     empty = [name for name, _, _, samples in raw if not samples.size]
@@ -157,22 +158,7 @@ def read(path: Path, *, verify: bool = True) -> Recording:
     return Recording(path, "empatica", groups, files, when, metadata, annotations)
 
 
-def _checked(
-    name: str, unchecked: Callable[[], bytes], notes: list[str], path: Path
-) -> Callable[[], bytes]:
-    """Return how a file is read, its bytes are checked and its end is noted."""
-    n_cells = len(_FILES[name].channels) if name in _FILES else 1
-
-    def content() -> bytes:
-        found = unchecked()
-        check_text(path, found, b",", n_cells, f"{name}.csv: ")
-        notes.extend(end_notes(found, f"{name}.csv: "))
-        return found
-
-    return content
-
-
-def _members(path: Path) -> tuple[dict[str, Callable[[], bytes]], tuple[Path, ...]]:
+def _members(path: Path) -> tuple[dict[str, Callable[[], Iterator[bytes]]], tuple[Path, ...]]:
     """Return how each file of a session is read, and the files of the recording."""
     wanted = [*_FILES, "IBI", "tags"]
     if path.suffix.lower() == ".zip":
@@ -180,20 +166,25 @@ def _members(path: Path) -> tuple[dict[str, Callable[[], bytes]], tuple[Path, ..
     folder = path if path.is_dir() else path.parent
     there = [name for name in wanted if (folder / f"{name}.csv").is_file()]
 
-    def reader(name: str) -> Callable[[], bytes]:
-        return lambda: read_bytes(folder / f"{name}.csv", limits.MAX_TEXT_BYTES).tobytes()
+    def reader(name: str) -> Callable[[], Iterator[bytes]]:
+        return lambda: _pieces(path, folder / f"{name}.csv")
 
     files = tuple(folder / f"{name}.csv" for name in there)
     return {name: reader(name) for name in there}, files
 
 
-def _zipped(path: Path, wanted: list[str]) -> dict[str, Callable[[], bytes]]:
+def _pieces(path: Path, file: Path) -> Iterator[bytes]:
+    with reading(file) as read:
+        yield from whole_lines(path, read, f"{file.name}: ")
+
+
+def _zipped(path: Path, wanted: list[str]) -> dict[str, Callable[[], Iterator[bytes]]]:
     limits.check(path, _n_members(path), _MOST_MEMBERS, "files in the zip")
     try:
         archive = zipfile.ZipFile(path)
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
         raise UnreadableFileError(path, "no zip file, or the list at its end is cut off") from None
-    found: dict[str, Callable[[], bytes]] = {}
+    found: dict[str, Callable[[], Iterator[bytes]]] = {}
     n_bytes = 0
     for member in archive.infolist():
         folder, _, file = member.filename.rpartition("/")
@@ -208,35 +199,42 @@ def _zipped(path: Path, wanted: list[str]) -> dict[str, Callable[[], bytes]]:
     return found
 
 
-def _unzipped(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+def _unzipped(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
     name = member.filename.rpartition("/")[2]  # one of those wanted
     if member.flag_bits & _ENCRYPTED:
         raise UnreadableFileError(path, f"{name} is encrypted")
+    n_bytes = 0
+
+    def read(n: int) -> bytes:
+        nonlocal n_bytes
+        try:
+            more = file.read(n)
+        except Exception:  # zipfile's, zlib's and lzma's own errors
+            cause = f"{name} is damaged or cut off in the zip"
+            raise UnreadableFileError(path, cause) from None
+        n_bytes += len(more)
+        if n_bytes > member.file_size or (not more and n_bytes < member.file_size):
+            raise UnreadableFileError(path, f"{name} has not the size that the zip states")
+        return more
+
     try:
-        with archive.open(member) as file:
-            content = file.read(member.file_size + 1)
+        file = archive.open(member)
     except NotImplementedError:
         raise UnreadableFileError(path, f"{name} is packed by a method that is not known") from None
-    except Exception:  # zipfile's, zlib's and lzma's own errors
+    except Exception:  # zipfile's own errors
         raise UnreadableFileError(path, f"{name} is damaged or cut off in the zip") from None
-    if len(content) != member.file_size:
-        raise UnreadableFileError(path, f"{name} has not the size that the zip states")
-    return content
+    with file:
+        yield from whole_lines(path, read, f"{name}: ")
 
 
-def _signal(name: str, content: bytes, path: Path) -> tuple[float, float, NDArray[Any]]:
+def _signal(
+    name: str, pieces: Iterator[bytes], notes: list[str], path: Path
+) -> tuple[float, float, NDArray[Any]]:
     """Return the start (s since 1970), the rate (Hz) and the samples (channel, sample)."""
-    n = len(_FILES[name].channels)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # no row at all, which is said below
-            rows = np.loadtxt(io.BytesIO(content), np.float64, delimiter=",", ndmin=2)
-    except ValueError:  # its message quotes the cell, which may be anybody's text
-        cause = f"{name}.csv: a cell is no number, or a row has other columns than the first"
-        raise UnreadableFileError(path, cause) from None
-    if len(rows) < 2 or rows.shape[1] != n:
+    rows = _numbers(f"{name}.csv", pieces, len(_FILES[name].channels), notes, path)
+    if len(rows) < 2:
         there = f"{counted(len(rows), 'row')} of {counted(rows.shape[1], 'number')}"
-        cause = f"{name}.csv: {there}, not two and more of {n}"
+        cause = f"{name}.csv: {there}, not two and more of {rows.shape[1]}"
         raise UnreadableFileError(path, cause)
     start, rate = float(rows[0, 0]), float(rows[1, 0])
     if not (rows[:2] == rows[:2, :1]).all() or not 0 < rate < 1e4 or not 0 <= start < 1e11:
@@ -245,6 +243,30 @@ def _signal(name: str, content: bytes, path: Path) -> tuple[float, float, NDArra
     if name == "ACC" and (samples == np.round(samples)).all():
         return start, rate, samples.astype(np.int64)
     return start, rate, samples
+
+
+def _numbers(
+    file: str, pieces: Iterator[bytes], n_cells: int, notes: list[str], path: Path
+) -> NDArray[np.float64]:
+    """Return rows of numbers, up to the first piece that is damaged."""
+    found, n_blank, last = [np.empty((0, n_cells))], 0, b""
+    for piece in pieces:
+        last = piece
+        n_blank += piece.count(b"\n\n") + piece.startswith(b"\n")
+        if n_blank > MOST_LINES_BESIDE:
+            raise UnreadableFileError(path, f"{file}: {n_blank} and more blank lines: damaged")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # no row at all
+                rows = np.loadtxt(io.BytesIO(piece), np.float64, delimiter=",", ndmin=2)
+        except ValueError:  # its message quotes the cell, which may be anybody's text
+            rows = np.empty((1, 0))
+        if len(rows) and rows.shape[1] != n_cells:
+            cause = f"{file}: a cell is no number, or a row has not {counted(n_cells, 'cell')}"
+            raise UnreadableFileError(path, cause)
+        found += [rows] if len(rows) else []
+    notes += end_notes(last, f"{file}: ")
+    return np.concatenate(found)
 
 
 def _shorter(raw: list[tuple[str, float, float, NDArray[Any]]]) -> list[str]:
@@ -270,17 +292,14 @@ def _group(
 
 
 def _annotations(
-    members: dict[str, Callable[[], bytes]], begin: float, notes: list[str], path: Path
+    members: dict[str, Callable[[], Iterator[bytes]]], begin: float, notes: list[str], path: Path
 ) -> dict[str, NDArray[Any]]:
     rows: list[tuple[float, float, str]] = []
     if "tags" in members:
-        for line in members["tags"]().decode("ascii", "replace").split():
-            try:
-                rows.append((float(line) - begin, np.nan, "tag"))
-            except ValueError:
-                raise UnreadableFileError(path, "tags.csv: a line is no time") from None
+        for time in _times(members["tags"](), notes, path):
+            rows.append((time - begin, np.nan, "tag"))
     if "IBI" in members:
-        rows += _intervals(members["IBI"]().decode("ascii", "replace"), begin, path)
+        rows += _intervals(members["IBI"](), begin, notes, path)
     outside = sum(not np.isfinite(row[0]) for row in rows)
     if outside:
         notes.append(f"tags and intervals left out, of no finite time: {outside}")
@@ -290,15 +309,26 @@ def _annotations(
     )
 
 
-def _intervals(text: str, begin: float, path: Path) -> list[tuple[float, float, str]]:
-    lines = text.split("\n")
+def _times(pieces: Iterator[bytes], notes: list[str], path: Path) -> list[float]:
+    times = _numbers("tags.csv", pieces, 1, notes, path)[:, 0]
+    limits.check(path, len(times), limits.MAX_ANNOTATIONS, "tags")
+    return list(times.tolist())
+
+
+def _intervals(
+    pieces: Iterator[bytes], begin: float, notes: list[str], path: Path
+) -> list[tuple[float, float, str]]:
+    """Return the intervals; the first line is the session's start, and a word."""
+    first, _, rest = next(pieces, b"").partition(b"\n")
+    text = first.decode("ascii", "replace").partition(",")[0].strip()
     try:
-        start = float(lines[0].partition(",")[0]) if lines[0].strip() else begin
-        out = []
-        for line in lines[1:]:
-            if line.strip():
-                at, _, length = line.partition(",")
-                out.append((start - begin + float(at) - float(length), float(length), "IBI"))
+        start = float(text) if text else begin
     except ValueError:
-        raise UnreadableFileError(path, "IBI.csv: a row is not a time and an interval") from None
-    return out
+        raise UnreadableFileError(path, "IBI.csv: its first line is no time") from None
+    rows = _numbers("IBI.csv", chain([rest] if rest else [], pieces), 2, notes, path)
+    limits.check(path, len(rows), limits.MAX_ANNOTATIONS, "intervals")
+    ats, lengths = rows.T.tolist()
+    return [
+        (start - begin + at - length, length, "IBI")
+        for at, length in zip(ats, lengths, strict=True)
+    ]

@@ -15,10 +15,11 @@ from typing import Any, Final
 from physioprep import limits
 from physioprep.documents import load_json
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.delimited import numbers_of, read_rows
+from physioprep.readers.delimited import numbers_of
 from physioprep.readers.parts import unscaled
 from physioprep.readers.regular import opened, read_bytes
 from physioprep.readers.stated_units import stated_unit
+from physioprep.readers.text_pieces import read_rows
 from physioprep.recording import Recording, SignalGroup
 
 _META: Final = "meta.json"
@@ -130,9 +131,8 @@ def _said(file: Path) -> dict[str, Any]:
 def _group(
     file: Path, rate_hz: float, unit: Any, notes: list[str], path: Path, *, strict: bool
 ) -> SignalGroup:
-    content = read_bytes(file, limits.MAX_TEXT_BYTES).tobytes()
     where = f"{_shown(file.stem)}: "
-    table = read_rows(path, content, ",", notes, strict=strict, where=where)
+    table = read_rows(path, ",", notes, strict=strict, where=where, file=file)
     names = [str(name) for name in table.columns]
     limits.check(path, len(names), limits.MAX_CHANNELS, "channels")
     samples = numbers_of(table, names, path, where)

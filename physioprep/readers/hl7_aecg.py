@@ -30,13 +30,15 @@ from physioprep.readers.hl7_series import (
 )
 from physioprep.readers.naming import Known, known_of
 from physioprep.readers.person import person
-from physioprep.readers.xml_tree import load, number_of, root_name, text_of
+from physioprep.readers.xml_tree import NO_NUMBERS, load, number_of, root_name, text_of
 from physioprep.recording import Recording, SignalGroup, annotation_columns
+from physioprep.xml_pieces import Texts
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _FORMAT: Final = "hl7_aecg"
+_TEXTS: Final = Texts({"digits": NO_NUMBERS})
 #: Units of a rate, of a duration and of an angle: what one is in 1/min, ms and degrees.
 _BPM: Final = dict.fromkeys(("bpm", "/min", "{beats}/min", "{H.B.}/min"), 1.0)
 _MS: Final = {"ms": 1.0, "s": 1000.0, "us": 0.001}
@@ -104,7 +106,7 @@ def read(path: Path, *, verify: bool) -> Recording:
     UnreadableFileError
         It is no annotated ECG, or damaged.
     """
-    root = load(path)
+    root = load(path, _TEXTS)
     if root.tag != "AnnotatedECG":
         raise UnreadableFileError(path, "no AnnotatedECG")
     notes: list[str] = []

@@ -249,7 +249,11 @@ def records_of(path: Path, data: bytes, notes: list[str]) -> list[Record]:
     found: list[Record] = []
     at, n_hidden, n_other = HEADER, 0, 0
     while at + 24 <= len(data):
-        kind = data[at + 4 : at + 8].decode("ascii", "replace")
+        kind = data[at + 4 : at + 8].decode("latin-1")
+        if not (kind.isascii() and kind.isprintable()):
+            notes.append(f"{path.name}: its records are damaged from byte {at} on: left out")
+            break
+        limits.check(path, len(found) + n_hidden + n_other, limits.MAX_ANNOTATIONS, "records")
         hidden, size, time = struct.unpack_from("<bIq", data, at + 11)
         body = data[at + 24 : at + 24 + size]
         at += 24 + size
@@ -264,7 +268,6 @@ def records_of(path: Path, data: bytes, notes: list[str]) -> list[Record]:
             n_other += 1
             continue
         found.append(Record(time, said[0], said[1], kind))
-        limits.check(path, len(found), limits.MAX_ANNOTATIONS, "annotations")
     if n_hidden:
         notes.append(f"{n_hidden} encrypted records are left out")
     if n_other:

@@ -15,6 +15,7 @@ from physioprep.errors import UnreadableFileError
 from physioprep.readers.regular import read_bytes
 from physioprep.readers.xml_tree import count_of, load, number_of, text_of
 from physioprep.trees import files_below
+from physioprep.xml_pieces import Texts
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -24,6 +25,8 @@ _TIME: Final = re.compile(
 )
 #: Numbers of an experiment that come with an event: of the cell, observation, trial, response.
 _KEYS: Final = frozenset({"cel#", "obs#", "trl#", "rsp#", "pos#", "con#", "eval", "rtim", "gidx"})
+#: Bytes of an XML file of which characters that no XML may hold are left out.
+_MOST_MENDED: Final = 8 << 20
 #: In UTF-8: control characters, U+FFFE and U+FFFF.
 _NO_XML: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -91,9 +94,11 @@ def load_part(path: Path) -> Element:
         It is no XML all the same.
     """
     try:
-        return load(path)
+        return load(path, Texts(most=limits.MAX_TEXT_BYTES))
     except UnreadableFileError:  # EGI writes what users type, which may end in U+FFFF
-        raw = read_bytes(path, limits.MAX_TEXT_BYTES).tobytes()
+        if path.stat().st_size > _MOST_MENDED:
+            raise
+        raw = read_bytes(path, _MOST_MENDED).tobytes()
         clean = _NO_XML.sub(b"", raw)
         if clean == raw:
             raise

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,10 +22,8 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.plain_text import counted
-from physioprep.readers.delimited import check_text, end_notes
 from physioprep.readers.parts import unscaled
-from physioprep.readers.regular import read_bytes
+from physioprep.readers.text_pieces import Rows, reading, table_of, whole_lines
 from physioprep.recording import Recording, SignalGroup, annotation_columns
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ _JUMP_S: Final = 0.25
 _LATE_S: Final = 10.0
 #: More than this between two samples, s, is a clock that was set, not a loss.
 _LONGEST_GAP_S: Final = 86_400.0
+#: Rows of one stamp: chunks have up to 12.
+_MOST_AT_ONCE: Final = 2000
 _EEG: Final = ("TP9", "AF7", "AF8", "TP10", "Right AUX")
 #: Names that Mind Monitor gives to columns that are not read.
 _KNOWN: Final = re.compile(
@@ -93,51 +95,91 @@ def read(path: Path, *, verify: bool = True) -> Recording:
     UnreadableFileError
         A row is damaged, or the stamps agree with no rate of the headband.
     """
-    content = read_bytes(path, limits.MAX_TEXT_BYTES).tobytes()
-    if not is_mine(path, content[:4096]):
-        raise UnreadableFileError(path, "its first line is neither of Mind Monitor nor of muse-lsl")
-    table = _table(path, content)
-    if not len(table):
-        raise UnreadableFileError(path, "has no sample")
+    notes: list[str] = []
+    table = _table(path, notes)
     read_table = _mind_monitor if "TimeStamp" in table else _muse_lsl
-    return read_table(path, table, end_notes(content))
+    return read_table(path, table, notes)
 
 
-def _table(path: Path, content: bytes) -> pd.DataFrame:
+def _table(path: Path, notes: list[str]) -> pd.DataFrame:
     """Return the rows; Mind Monitor writes the last column, Elements, only where it is filled."""
-    import io
+    with reading(path) as read:
+        pieces = whole_lines(path, read)
+        first, _, rest = next(pieces, b"").partition(b"\n")
+        if not is_mine(path, first):
+            cause = "its first line is neither of Mind Monitor nor of muse-lsl"
+            raise UnreadableFileError(path, cause)
+        names = _unlike(first.decode("utf-8", "replace").split(","))
+        limits.check(path, len(names), limits.MAX_CHANNELS, "columns")
+        monitor = names[0] == "TimeStamp"
+        n = len(names)
+        n_cells = (n - 1 if names[-1] == "Elements" else n, n)
+        rows = Rows(path, names, b",", n_cells, _may_be_text if monitor else _no_text, 2)
+        each = _Timed(path) if monitor else _with_times(path)
+        return table_of(rows, chain(filter(None, [rest]), pieces), notes, strict=True, each=each)
 
-    import pandas as pd
 
-    first = content[: limits.MAX_LINE_BYTES].split(b"\n", 1)[0]
-    check_text(path, content, b",", first.count(b","))
-    lines = content.splitlines()
-    names = lines[0].count(b",") + 1
-    allowed = {names, names - 1} if lines[0].endswith(b",Elements") else {names}
-    for number, line in enumerate(lines, 1):
-        limits.check(path, len(line), limits.MAX_LINE_BYTES, "bytes in a line")
-        cells = line.count(b",") + 1
-        if cells not in allowed and line.strip():
-            raise UnreadableFileError(
-                path, f"line {number} has {counted(cells, 'cell')}, the first {names}"
-            )
-    try:
-        table = pd.read_csv(io.BytesIO(content), float_precision="round_trip", low_memory=False)
-    except (ValueError, pd.errors.ParserError):  # its message may quote a cell
-        raise UnreadableFileError(path, "its rows are no table of numbers") from None
-    table.columns = [str(name) for name in table.columns]
-    return table
+def _unlike(names: list[str]) -> list[str]:
+    """Return names of columns, of which those that are there before get a number."""
+    found: list[str] = []
+    for number, name in enumerate(names):
+        clean = name.strip() or f"Unnamed: {number}"
+        found.append(f"{clean}.{number}" if clean in found else clean)
+    return found
+
+
+def _may_be_text(name: str) -> bool:
+    return not name.startswith(("RAW_", "AUX"))
+
+
+def _no_text(_: str) -> bool:
+    return False
+
+
+def _with_times(path: Path) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Return what looks at muse-lsl's stamps in each piece."""
+
+    def check(table: pd.DataFrame) -> pd.DataFrame:
+        times = table["timestamps"].to_numpy(np.float64)
+        if not np.isfinite(times).all():
+            raise UnreadableFileError(path, "column timestamps holds what is no time")
+        _check_moving(times, path)
+        return table
+
+    return check
+
+
+def _check_moving(times: NDArray[Any], path: Path) -> None:
+    if len(times) > _MOST_AT_ONCE and times.min() == times.max():
+        raise UnreadableFileError(path, f"over {_MOST_AT_ONCE} rows have one stamp: damaged")
+
+
+class _Timed:
+    """Turns Mind Monitor's texts into times, piece by piece, and keeps their zone."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.zone = path, ""
+
+    def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
+        import pandas as pd
+
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", FutureWarning)  # times of several zones
+                times = pd.to_datetime(table["TimeStamp"], format="ISO8601")
+            zone = str(times.dt.tz)
+        except (ValueError, TypeError, FutureWarning, AttributeError):
+            zone = ""
+        if not zone or zone != (self.zone or zone) or times.isna().any():
+            raise UnreadableFileError(self.path, "column TimeStamp holds what is no time")
+        self.zone = zone
+        table["TimeStamp"] = times.dt.tz_localize(None).astype("datetime64[ns]")
+        _check_moving(table["TimeStamp"].to_numpy(), self.path)
+        return table
 
 
 def _mind_monitor(path: Path, table: pd.DataFrame, notes: list[str]) -> Recording:
-    import pandas as pd
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", FutureWarning)  # times of several zones
-            times = pd.to_datetime(table["TimeStamp"], format="ISO8601")
-    except (ValueError, TypeError, FutureWarning):
-        raise UnreadableFileError(path, "column TimeStamp holds what is no time") from None
+    times = table["TimeStamp"]
     if "Elements" in table:
         is_element = table["Elements"].notna().to_numpy()
     else:
@@ -165,7 +207,7 @@ def _mind_monitor(path: Path, table: pd.DataFrame, notes: list[str]) -> Recordin
     annotations = annotation_columns(onset, np.full(len(onset), np.nan), texts, "mind-monitor")
     start: datetime = times[~is_element].iloc[0].to_pydatetime()
     group = _group(path, rows, eeg, rate, segments)
-    return _recording(path, group, notes, start.replace(tzinfo=None), annotations)
+    return _recording(path, group, notes, start, annotations)
 
 
 def _muse_lsl(path: Path, table: pd.DataFrame, notes: list[str]) -> Recording:

@@ -21,13 +21,15 @@ from physioprep.readers.muse_matrix import read_matrix
 from physioprep.readers.muse_waveforms import Waveform, groups_of, waveforms_of
 from physioprep.readers.naming import Known, known_of
 from physioprep.readers.person import person
-from physioprep.readers.xml_tree import load, number_of, root_name, text_of
+from physioprep.readers.xml_tree import NO_BASE64, load, number_of, root_name, text_of
 from physioprep.recording import BAD_CHANNEL, Recording, annotation_columns
+from physioprep.xml_pieces import Texts
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _FORMAT: Final = "muse_xml"
+_TEXTS: Final = Texts({"WaveFormData": NO_BASE64})
 #: RestingECGMeasurements; onsets and offsets count samples of the median beat.
 _MEASUREMENTS: Final = {
     **{"VentricularRate": "heart_rate_bpm", "AtrialRate": "atrial_rate_bpm"},
@@ -101,7 +103,7 @@ def read(path: Path, *, verify: bool) -> Recording:
         It is no MUSE file, or damaged.
     """
     # restecg.dtd, which nobody has beside the file
-    root = load(path, external_dtd=True, limit=limits.MAX_ECG_XML_BYTES)
+    root = load(path, _TEXTS, external_dtd=True, limit=limits.MAX_ECG_XML_BYTES)
     if root.tag != "RestingECG":
         raise UnreadableFileError(path, "no RestingECG")
     notes: list[str] = []

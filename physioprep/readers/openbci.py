@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,9 +20,8 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.plain_text import counted
-from physioprep.readers.delimited import check_text, end_notes
 from physioprep.readers.parts import unscaled
-from physioprep.readers.regular import read_bytes
+from physioprep.readers.text_pieces import Rows, reading, table_of, whole_lines
 from physioprep.recording import Recording, SignalGroup, annotation_columns
 
 if TYPE_CHECKING:
@@ -106,23 +106,20 @@ def read(path: Path, *, verify: bool = True) -> Recording:
     UnreadableFileError
         The header lacks the rate or the number of channels, or a row is damaged.
     """
-    content = read_bytes(path, limits.MAX_TEXT_BYTES).tobytes()
-    said = _said(content[:_MOST_HEADER_BYTES].decode("utf-8-sig", "replace"), path)
-    check_text(path, content, b",", max(said.n_cells, 1 + said.n_channels))
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UnreadableFileError(path, f"not UTF-8 ({error})") from None
-    notes = end_notes(content)
-    del content
-    table = _rows(text, said, path, notes, strict=verify)
-    names = _names(said, table.shape[1], path)
-    table.columns = names
+    notes: list[str] = []
+    with reading(path) as read:
+        pieces = whole_lines(path, read)
+        first = next(pieces, b"")
+        said = _said(first[:_MOST_HEADER_BYTES].decode("utf-8", "replace"), path)
+        names = _names(said, said.n_cells, path)
+        rows = Rows(path, names, b",", (said.n_cells,) * 2, _may_be_text, said.n_lines + 1)
+        rest = first.split(b"\n", said.n_lines)[said.n_lines :]
+        table = table_of(rows, chain(filter(None, rest), pieces), notes, strict=verify)
     table = _without_zeros(table, said)
     if not len(table):
         raise UnreadableFileError(path, "has no sample")
     segments, lost = _segments(table, said, notes)
-    used = [name for name in names[1:] if not re.match(r"Timestamp|Marker|Not Used|Other", name)]
+    used = [name for name in names[1:] if not _may_be_text(name)]
     electrodes = names[1 : 1 + said.n_channels]
     motion = [name for name in used if name.startswith("Accel")]
     inputs = [name for name in used if name not in electrodes and name not in motion]
@@ -162,37 +159,6 @@ def _said(text: str, path: Path) -> _Said:
     return _Said(rate_hz, n, board[1] if board else "", names, n_lines, n_cells)
 
 
-def _rows(text: str, said: _Said, path: Path, notes: list[str], *, strict: bool) -> pd.DataFrame:
-    """Return the rows as text cells and numbers."""
-    import io
-
-    import pandas as pd
-
-    rows = [line for line in text.splitlines()[said.n_lines :] if line.strip()]
-    if not rows:
-        raise UnreadableFileError(path, "has no sample")
-    width = len(said.names) or rows[0].count(",") + 1
-    odd = [at for at, line in enumerate(rows) if line.count(",") + 1 != width]
-    if odd == [len(rows) - 1] and not strict:
-        notes.clear()  # a line without an end is the one that is left out
-        notes.append("its last row is cut off: left out")
-        rows.pop()
-    elif odd:
-        cells = rows[odd[0]].count(",") + 1
-        where = "the last row" if odd[0] == len(rows) - 1 else f"row {odd[0] + 1}"
-        raise UnreadableFileError(path, f"{where} has {counted(cells, 'cell')}, the others {width}")
-    try:
-        return pd.read_csv(
-            io.StringIO("\n".join(rows)),
-            header=None,
-            skipinitialspace=True,
-            float_precision="round_trip",
-            low_memory=False,
-        )
-    except (ValueError, pd.errors.ParserError) as error:
-        raise UnreadableFileError(path, " ".join(str(error).split())[:200]) from None
-
-
 def _names(said: _Said, width: int, path: Path) -> list[str]:
     """Return unique names of the columns."""
     if said.names:
@@ -220,18 +186,20 @@ def _names(said: _Said, width: int, path: Path) -> list[str]:
     return found
 
 
+def _may_be_text(name: str) -> bool:
+    """Return whether a column is neither of samples nor their counter."""
+    return re.match(r"Timestamp|Marker|Not Used|Other", name) is not None
+
+
 def _without_zeros(table: pd.DataFrame, said: _Said) -> pd.DataFrame:
     """Leave out the rows of zeros that stand before the first sample."""
-    first = 0
-    while first < len(table):
-        cells = table.iloc[first, 1 : 1 + said.n_channels]
-        stamp = [name for name in table.columns if name == "Timestamp"]
-        zero = all(
-            str(cell).strip() in ("0", "0.0") for cell in [*cells, *table.iloc[first][stamp]]
-        )
-        if not zero:
-            break
-        first += 1
+    columns = table.columns[1 : 1 + said.n_channels].tolist()
+    columns += [name for name in table.columns if name == "Timestamp"]
+    zero = np.ones(len(table), bool)
+    for name in columns:
+        cells = table[name].to_numpy()
+        zero &= cells == 0 if cells.dtype.kind in "iuf" else False
+    first = int(np.argmin(zero)) if not zero.all() else len(table)
     return table.iloc[first:].reset_index(drop=True)
 
 

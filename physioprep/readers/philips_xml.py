@@ -16,13 +16,15 @@ from physioprep.readers.clinical_text import facts_of
 from physioprep.readers.naming import Known, known_of, names_nobody
 from physioprep.readers.person import person
 from physioprep.readers.philips_waveforms import beats_of, pulse_of, rhythm_of
-from physioprep.readers.xml_tree import load, number_of, root_name, text_of
+from physioprep.readers.xml_tree import NO_BASE64, load, number_of, root_name, text_of
 from physioprep.recording import Recording
+from physioprep.xml_pieces import Texts
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _FORMAT: Final = "philips_xml"
+_TEXTS: Final = Texts(dict.fromkeys(("parsedwaveforms", "waveform", "repbeat"), NO_BASE64))
 _VERSIONS: Final = ("1.03", "1.04", "1.04.01", "1.04.02")
 #: Of an interpretation; 1.03 calls them means.
 _MEASUREMENTS: Final = {
@@ -96,7 +98,7 @@ def read(path: Path, *, verify: bool) -> Recording:
     UnreadableFileError
         It is no Philips XML, or damaged.
     """
-    root = load(path, limit=limits.MAX_ECG_XML_BYTES)
+    root = load(path, _TEXTS, limit=limits.MAX_ECG_XML_BYTES)
     if root.tag != "restingecgdata":
         raise UnreadableFileError(path, "no restingecgdata")
     notes: list[str] = []

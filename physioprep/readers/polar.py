@@ -7,9 +7,11 @@ samples of a steady rate, and are refused.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,16 +20,18 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.delimited import numbers_of, read_rows
+from physioprep.readers.delimited import numbers_of
 from physioprep.readers.parts import unscaled
-from physioprep.readers.regular import read_bytes
+from physioprep.readers.regular import opened
 from physioprep.readers.stated_units import stated_unit
+from physioprep.readers.text_pieces import read_rows
 from physioprep.recording import Recording
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _FIRST: Final = "phone timestamp"
+_HEAD: Final = 4096
 _STAMPS: Final = {"sensor timestamp [ns]": 1e9, "timestamp [ms]": 1e3}
 _COLUMN: Final = re.compile(r"(?P<name>[^\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]*)\])?")
 
@@ -49,6 +53,7 @@ _KINDS: Final = (
 )
 _NO_SIGNALS: Final = frozenset({"HR [bpm]", "RR-interval [ms]", "PP-interval [ms]"})
 _TOLERANCE: Final = 0.015
+_STILL: Final = "its stamps do not grow, so its rate is unknown: describe it as a table"
 #: More than this between two samples, s, is a clock that was set, not a loss.
 _LONGEST_GAP_S: Final = 86_400.0
 
@@ -119,14 +124,17 @@ def read(path: Path, *, verify: bool = True) -> Recording:
     UnreadableFileError
         The file holds no signal, a row is damaged, or the stamps agree with no rate of the sensors.
     """
-    content = read_bytes(path, limits.MAX_TEXT_BYTES).tobytes()
-    names, separator = _names(content[:4096])
+    with opened(path) as file:
+        head = os.read(file, _HEAD)
+    names, separator = _names(head)
     kind = _kind(names)
     if not names or kind is None:
-        cause = not_a_recording(content[:4096]) if names else "no file of Polar Sensor Logger"
+        cause = not_a_recording(head) if names else "no file of Polar Sensor Logger"
         raise UnreadableFileError(path, cause)
     notes: list[str] = []
-    table = read_rows(path, content, separator, notes, strict=verify)
+    table = read_rows(
+        path, separator, notes, strict=verify, is_text=_is_phone_s, each=partial(_growing, path)
+    )
     columns = [name for name in table.columns[1:] if str(name).lower() not in _STAMPS]
     said = [match for name in columns if (match := _COLUMN.fullmatch(name)) is not None]
     if len(said) != len(columns):
@@ -161,6 +169,18 @@ def _kind(names: list[str]) -> _Kind | None:
     return None
 
 
+def _is_phone_s(name: str) -> bool:
+    return name.lower() == _FIRST
+
+
+def _growing(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """Refuse a piece of the rows in which neither stamps of the sensor nor of the logger grow."""
+    stamps = [table[each].to_numpy() for each in table.columns if str(each).lower() in _STAMPS]
+    if len(table) > 1 and not any((np.diff(each) > 0).all() for each in stamps):
+        raise UnreadableFileError(path, f"{_STILL} (sampling_rate in NAME.yaml)")
+    return table
+
+
 def _times(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
     """Return the times of samples, s, by the first column of stamps that grows."""
     for name, per_s in _STAMPS.items():
@@ -170,8 +190,7 @@ def _times(table: pd.DataFrame, path: Path) -> NDArray[np.float64]:
             stamps = table[column].to_numpy()
             if len(stamps) > 1 and np.isfinite(stamps).all() and (np.diff(stamps) > 0).all():
                 return np.asarray((stamps - stamps[0]) / per_s, np.float64)
-    cause = "its stamps do not grow, so its rate is unknown: describe it as a table"
-    raise UnreadableFileError(path, f"{cause} (sampling_rate in NAME.yaml)")
+    raise UnreadableFileError(path, f"{_STILL} (sampling_rate in NAME.yaml)")
 
 
 def _segments(

@@ -140,7 +140,10 @@ def _content(path: Path, *, verify: bool) -> tuple[bytes | mmap, list[str]]:
             while rest and not inflater.eof:
                 parts.append(inflater.decompress(rest, 1 << 20))
                 n_bytes += len(parts[-1])
-                limits.check_expansion(path, n_bytes, len(packed), "unpacked")
+                least = limits.MAX_INFLATED_BYTES
+                limits.check_expansion(path, n_bytes, len(packed), "unpacked", least)
+                if len(parts[0]) >= len(MAGIC) and not parts[0].startswith(MAGIC):
+                    raise UnreadableFileError(path, "no XDF: does not begin with XDF:")
                 rest = inflater.unconsumed_tail
             whole, rest = inflater.eof, inflater.unused_data
     except zlib.error:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.regular import opened
-from physioprep.xml_pieces import PIECE, check_marks, parse_xml
+from physioprep.xml_pieces import PIECE, Texts, check_marks, parse_xml
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -38,6 +38,9 @@ _WIDE: Final = frozenset(
 _NUMBER: Final = re.compile(
     r"[-+]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][-+]?\d{1,3})?", re.ASCII
 )
+#: What may not be among samples that are written as numbers, or in base64.
+NO_NUMBERS: Final = re.compile(r"[^0-9+\-.,eE\s]")
+NO_BASE64: Final = re.compile(r"[^A-Za-z0-9+/=\s.,-]")
 _NO_INTEGERS: Final = re.compile(r"[^\d\s+-]|[\d+-][+-]|[+-](?!\d)", re.ASCII)
 
 
@@ -88,13 +91,15 @@ def _after_prolog(plain: bytes) -> str | None:
 
 
 def load(
-    path: Path, *, external_dtd: bool = False, limit: int = limits.MAX_TEXT_BYTES
+    path: Path, texts: Texts, *, external_dtd: bool = False, limit: int = limits.MAX_TEXT_BYTES
 ) -> Element:  # fmt: skip
     """Return the root of an XML file; the names in its tree have no prefixes.
 
     Parameters
     ----------
     path : Path
+    texts : Texts
+        Which texts it may have.
     external_dtd : bool
         As for `physioprep.documents.load_xml`.
     limit : int
@@ -115,10 +120,11 @@ def load(
 
     with opened(path) as file:
         limits.check(path, os.fstat(file).st_size, limit, "bytes")
-        check_marks(iter(lambda: os.read(file, PIECE), b""), refuse)
+        check_marks(iter(lambda: os.read(file, PIECE), b""), refuse, texts)
         os.lseek(file, 0, os.SEEK_SET)
         pieces = iter(lambda: os.read(file, PIECE), b"")
-        root = parse_xml(_narrow_encoding(pieces, path), refuse, external_dtd=external_dtd)
+        narrow = _narrow_encoding(pieces, path)
+        root = parse_xml(narrow, refuse, external_dtd=external_dtd, texts=texts)
     for element in root.iter():
         if ":" in element.tag:
             element.tag = element.tag.rpartition(":")[2]

@@ -35,6 +35,8 @@ class Acq:
     markers: list[tuple[int, str]] = field(default_factory=lambda: [(0, "Segment 1"), (3, "x")])
     sample_ms: float = 2.0
     foreign: bytes = b""
+    journal: bytes = f"{PLANTED} was here".encode()
+    end: bytes | None = None  # behind the journal of version 5; by default as it is written
 
     def pack(self, layout: str, *values: object) -> bytes:
         return struct.pack(self.order + layout, *values)
@@ -55,6 +57,18 @@ class Acq:
         types = [self.pack("hh", *((2, 2) if s.code == "h" else (8, 0))) for s in self.signals]
         heads = [self.channel(signal) for signal in self.signals]
         return bytes(graph) + b"".join(heads) + foreign + self.foreign + b"".join(types)
+
+    def tail(self) -> bytes:
+        """Return what version 5 writes behind the journal, and no reader reads."""
+        if self.end is not None:
+            return self.end
+        text = b"<ack/>"
+        said = self.pack("I", len(text)) + b"PXML" + bytes(4) + text
+        last = b"\0\x64" + bytes(40)
+        lists = b"Prop" + 2 * said + bytes(8) + b"SCO " + said
+        return bytes(4) + self.pack("I", 0xDEADED3D) + bytes(50) + lists + self.pack(
+            "I", 4 + len(last)
+        ) + last  # fmt: skip
 
     def channel(self, signal: Signal) -> bytes:
         late = self.revision == 132
@@ -77,13 +91,15 @@ class Acq:
 
     def behind(self) -> bytes:
         """Return the markers and the journal."""
-        journal = f"{PLANTED} was here".encode()
+        journal = self.journal
         n = len(self.markers)
         if self.revision == 132:
             out = self.pack("iii6x5sh16x", 0, n + 1, n, b"defl", 0)
             for sample, text in self.markers:
                 said = text.encode() + b"\0"
                 out += self.pack("I4xh4sQ8xh", sample, 7, b"flag", 1, len(said)) + said
+            if not journal:
+                return out + self.pack("ih", 6, 0)
             total = 4 + JOURNAL_HEAD + len(journal)
             head = bytes(JOURNAL_HEAD - 4) + self.pack("i", len(journal))
             return out + self.pack("i", total) + head + journal
@@ -107,7 +123,8 @@ class Acq:
     def content(self) -> bytes:
         if self.compressed:
             return self.before() + self.behind() + self.squeezed()
-        return self.before() + self.interleaved() + self.behind()
+        tail = self.tail() if self.revision == 132 else b""
+        return self.before() + self.interleaved() + self.behind() + tail
 
 
 SIGNALS = [

@@ -76,7 +76,9 @@ def test_free_texts_stay_in_the_file(tmp_path: Path, acq: Acq) -> None:
 @pytest.mark.parametrize("acq", [KINDS[0], KINDS[3]])
 def test_a_cut_anywhere_behind_the_samples_is_noticed(tmp_path: Path, acq: Acq) -> None:
     content = acq.content()
-    for n_bytes in range(len(content) - len(acq.behind()), len(content)):
+    begin = len(acq.before()) + len(acq.interleaved())
+    journal = begin + len(acq.behind()) + 8  # and then enough to know what is to come
+    for n_bytes in (n for n in range(begin, len(content), 3) if not journal - 8 <= n < journal):
         path = write(tmp_path, content[:n_bytes])
         with pytest.raises(UnreadableFileError, match="AcqKnowledge"):
             biopac.read(path)
@@ -123,8 +125,12 @@ def test_a_scale_of_zero_is_no_scale(tmp_path: Path) -> None:
 def test_each_cut_of_a_file_is_one_error(tmp_path: Path, acq: Acq) -> None:
     content = acq.content()
     for n in [*range(20, len(content) - 1, 37), len(content) - 9, len(content) - 1]:
+        path = write(tmp_path, content[:n])
+        if 0 < len(acq.tail()) - len(content) + n < 8 and not acq.compressed:
+            assert "may be cut off" in biopac.read(path).metadata["notes"][0]
+            continue
         with pytest.raises(UnreadableFileError):
-            biopac.read(write(tmp_path, content[:n]))
+            biopac.read(path)
 
 
 def _with(content: bytes, at: int, value: bytes) -> bytes:
@@ -176,6 +182,42 @@ def test_damaged_markers_are_noted_where_nothing_is_verified(tmp_path: Path) -> 
     found = biopac.read(write(tmp_path, PLAIN[: END + 3]), verify=False)
     assert found.groups[0].n_samples == 7
     assert found.metadata["not_read"] == ["damaged markers or journal"]
+
+
+def test_a_cut_behind_the_journal_is_noticed(tmp_path: Path) -> None:
+    acq = Acq(SIGNALS, 132, ">")
+    content, end = acq.content(), len(acq.tail())
+    assert biopac.read(write(tmp_path, content)).metadata["notes"] == []
+    for cut in (1, 40, 50, 70, 130):
+        path = write(tmp_path, content[:-cut])
+        with pytest.raises(UnreadableFileError, match="cut off behind its journal"):
+            biopac.read(path)
+        found = biopac.read(path, verify=False)
+        assert found.groups[0].n_samples == 7
+        assert "cut off behind its journal" in found.metadata["notes"][0]
+    found = biopac.read(write(tmp_path, content[: 4 - end]))  # of a form that is not known
+    assert "the file may be cut off" in found.metadata["notes"][0]
+    with pytest.raises(UnreadableFileError, match="more than it states behind its journal"):
+        biopac.read(write(tmp_path, content + b"1"))
+
+
+@pytest.mark.parametrize("acq", [KINDS[0], KINDS[3]])
+def test_the_journal_is_said_to_be_there(tmp_path: Path, acq: Acq) -> None:
+    found = biopac.read(write(tmp_path, acq.content()))
+    assert found.metadata["not_read"] == ["journal (free text)"]
+    empty = biopac.read(write(tmp_path, replace(acq, journal=b"").content()))
+    assert "not_read" not in empty.metadata
+
+
+def test_a_flipped_bit_of_the_sampling_interval_is_noticed(tmp_path: Path) -> None:
+    fast = write(tmp_path, replace(KINDS[0], sample_ms=1000 / 512_000).content())
+    with pytest.raises(UnreadableFileError, match="512000 Hz, over the 400000 Hz"):
+        biopac.read(fast)
+    odd = biopac.read(write(tmp_path, replace(KINDS[0], sample_ms=2.0 + 2**-18).content()))
+    assert "may be damaged" in odd.metadata["notes"][0]
+    for sample_ms in (2.0, 1 / 3, 0.0025, 1000 / 44_100, 60_000.0):
+        plain = biopac.read(write(tmp_path, replace(KINDS[0], sample_ms=sample_ms).content()))
+        assert plain.metadata["notes"] == []
 
 
 def test_another_number_of_compressed_samples_than_stated(tmp_path: Path) -> None:

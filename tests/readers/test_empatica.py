@@ -95,7 +95,7 @@ def test_a_sensor_that_starts_later_keeps_its_place_in_a_store(
         ("BVP.csv", "100.0\n64.0\n1,2\n", "BVP.csv"),
         ("BVP.csv", "100.0\n64.0\nMUSTER\n", "BVP.csv: a cell is no number, or"),
         ("ACC.csv", "100.0, 100.0, 100.0\n32.0, 32.0, 33.0\n1,2,3\n", "no time and no rate"),
-        ("tags.csv", "noon\n", "a line is no time"),
+        ("tags.csv", "noon\n", "tags.csv: a cell is no number"),
         ("BVP.csv", "100.0\n", "BVP.csv: 1 row of 1 number, not two and more of 1"),
         ("IBI.csv", "100.0, IBI\nx,y\n", "IBI.csv"),
     ],

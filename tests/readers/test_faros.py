@@ -75,8 +75,8 @@ def test_what_has_no_rate_is_said(tmp_path: Path) -> None:
         (META | {"sample_freqs": {"ECG": 0}}, FILES, "no rate of ECG.csv in Hz"),
         (META | {"sample_freqs": {"../ECG": 5}}, FILES, "a name is none of a file"),
         (META | {"sample_freqs": {}}, FILES, "states no sample_freqs"),
-        (META, FILES | {"ECG": "ECG\n1.5\nPLANTEDNAME\n"}, "ECG.csv: column 'ECG'"),
-        (META, FILES | {"ACC": "X,Y,Z\n1,2,3\n1,2\n"}, "ACC.csv: line 3 has 2 cells"),
+        (META, FILES | {"ECG": "ECG\n1.5\nPLANTEDNAME\n"}, "ECG.csv: column 1 holds"),
+        (META, FILES | {"ACC": "X,Y,Z\n1,2,3\n1,2\n"}, "ACC.csv: the last row has 2 cells"),
         (META, FILES | {"Marker": "Marker\n"}, "Marker.csv: has no sample"),
     ],
 )

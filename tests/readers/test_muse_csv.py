@@ -121,6 +121,7 @@ def test_columns_of_names_that_no_program_gives_are_counted(tmp_path: Path) -> N
         (muse_lsl(n=0), "has no sample"),
         (muse_lsl().replace("1.5,0", "1,5,0"), "line 3 has 8 cells"),
         (muse_lsl().replace("3.5", "x"), "no number"),
+        (muse_lsl(step_s=0.0, n=3000), "over 2000 rows have one stamp"),
         (mind_monitor().replace("2021-04-05 15:48:04.004", "noon"), "no time"),
         (muse_lsl().replace("5.01953", ""), "no time"),
         (muse_lsl(n=600).replace("6.95312", "96999.0"), "clock was set"),

@@ -83,7 +83,7 @@ def test_samples_that_the_counter_misses_are_a_gap(
     [
         (HEAD.replace("%Sample Rate = 250 Hz\n", "") + NAMES, "does not state the sample rate"),
         (HEAD + NAMES, "has no sample"),
-        (HEAD + NAMES + rows([0, 1, 2]).replace(", 0.5", ""), "row 1 has 7 cells"),
+        (HEAD + NAMES + rows([0, 1, 2]).replace(", 0.5", ""), "line 6 has 7 cells, the others 8"),
         (HEAD + NAMES + rows([0, 1])[:-40], "the last row has"),
         (HEAD + NAMES + rows([0, 1]).replace("0.5", "x"), "holds what is no number"),
         (HEAD + "0,1,2\n", "no layout of the GUI"),

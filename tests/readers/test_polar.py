@@ -79,7 +79,7 @@ def test_stamps_of_the_sensor_that_stand_still_give_way_to_the_other(tmp_path: P
         (ecg(n=1), "do not grow"),
         (ecg(n=0), "has no sample"),
         (ecg().replace(";-25", ";PLANTEDNAME"), "what is no number"),
-        (ecg().replace(";-15\n", "\n"), "line 3 has 3 cells, the first 4"),
+        (ecg().replace(";-15\n", "\n"), "line 3 has 3 cells, the others 4"),
         (ecg().replace(f";{ZERO};0.0", f";{ZERO - 10**15};-9e8"), "its clock was set"),
     ],
 )

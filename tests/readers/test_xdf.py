@@ -108,7 +108,7 @@ def test_files_in_gzip_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         )
     with pytest.raises(UnreadableFileError, match="its gzip is cut off"):
         read_recording(write(tmp_path, packed[:-9], "b.xdfz"))
-    monkeypatch.setattr(limits, "MAX_EXPANDED_BYTES", 1 << 20)
+    monkeypatch.setattr(limits, "MAX_INFLATED_BYTES", 1 << 20)
     bomb = gzip.compress(WHOLE + bytes(4 << 20))
     with pytest.raises(UnreadableFileError, match="unpacked"):
         xdf.read(write(tmp_path, bomb, "c.xdfz"))
