@@ -16,10 +16,11 @@ import physioprep as pp
 from physioprep.auditing import audit, recordings
 from physioprep.auditing.inputs import open_input
 from physioprep.auditing.measure import together
-from physioprep.auditing.measure.beats import quantile, to_analysis_rate
+from physioprep.auditing.measure.beats import to_analysis_rate
 from physioprep.auditing.measure.limb_leads import LIMB, _consistent, _left
 from physioprep.auditing.measure.measure import clipped_share, flat_share, measure
 from physioprep.auditing.measure.measured import Measured
+from physioprep.auditing.measure.medians import quantile
 from physioprep.auditing.measure.quality import running_maximum
 from physioprep.auditing.measure.together import measure_all
 from physioprep.auditing.one_pass import RECORD_CHECKS

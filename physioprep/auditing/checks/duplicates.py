@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from physioprep.auditing.arrow_columns import flattened, lengths
-from physioprep.auditing.checks.same_signal import Pair, compare
+from physioprep.auditing.checks.same_signal import Pair, compare, kept_fine
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Key, Name
 from physioprep.auditing.measure.fingerprint import candidates
@@ -111,7 +111,7 @@ def find_pairs(
     -------
     list of Pair
     """
-    out = []
+    out, fine = [], kept_fine()
     for modality in sorted({one.modality for one in measured} & {"ecg", "eeg"}):
         own = [one for one in measured if one.modality == modality and one.waves.size]
         if not own:
@@ -127,7 +127,7 @@ def find_pairs(
                 continue
             signals = read(a, modality), read(b, modality)
             if signals[0] is not None and signals[1] is not None:
-                pair = compare(signals[0], signals[1], delay)
+                pair = compare(signals[0], signals[1], delay, fine)
                 if pair is not None:
                     out.append(pair)
     return out

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,10 @@ from physioprep.auditing.inputs import Key
 from physioprep.auditing.measure.beats import (
     ANALYSIS_HZ,
     band,
-    middle_of,
     resample,
     to_analysis_rate,
 )
+from physioprep.auditing.measure.medians import middle_of
 from physioprep.auditing.signals import Signal
 
 #: Correlation (median over shared channels, 3 to 20 Hz) of copies, and of affine copies.
@@ -24,6 +25,8 @@ SAME, IDENTICAL = 0.95, 0.9999
 MIN_OVERLAP_S = 4.5
 #: Range of the search around the fingerprints' lag, s, and its resolution, Hz.
 _SEARCH_S, _FINE_HZ = 0.1, 500
+#: Signals kept at that rate, and their values at most: 26 MB.
+_KEPT, _KEPT_VALUES = 64, 100_000
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,45 @@ class Pair:
     identical: bool
 
 
-def compare(one: Signal, two: Signal, delay_s: float) -> Pair | None:
+def fine_of(signal: Signal, places: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return channels from 3 to 20 Hz, at 500 Hz.
+
+    Parameters
+    ----------
+    signal : Signal
+    places : tuple of int
+        Numbers of the channels.
+
+    Returns
+    -------
+    ndarray of float32, shape (channel, sample)
+    """
+    resampled = band(to_analysis_rate(signal.values[list(places)], signal.rate_hz), 3, 20)
+    return resample(resampled, _FINE_HZ // ANALYSIS_HZ, 1)
+
+
+def kept_fine() -> Callable[[Signal, tuple[int, ...]], NDArray[np.float32]]:
+    """Return `fine_of` that keeps the last results of short signals: one may be in many pairs.
+
+    Returns
+    -------
+    callable
+    """
+    keep = lru_cache(maxsize=_KEPT)(fine_of)
+
+    def fine(signal: Signal, places: tuple[int, ...]) -> NDArray[np.float32]:
+        short = len(places) * signal.values.shape[1] / signal.rate_hz * _FINE_HZ <= _KEPT_VALUES
+        return keep(signal, places) if short else fine_of(signal, places)
+
+    return fine
+
+
+def compare(
+    one: Signal,
+    two: Signal,
+    delay_s: float,
+    fine_of: Callable[[Signal, tuple[int, ...]], NDArray[np.float32]] = fine_of,
+) -> Pair | None:
     """Compare two signals near a given lag.
 
     Parameters
@@ -67,6 +108,8 @@ def compare(one: Signal, two: Signal, delay_s: float) -> Pair | None:
     one, two : Signal
     delay_s : float
         Expected lag, s, accurate to 0.1 s: time in `two` minus time in `one`.
+    fine_of : callable, optional
+        `fine_of`, or what `kept_fine` returns.
 
     Returns
     -------
@@ -79,10 +122,8 @@ def compare(one: Signal, two: Signal, delay_s: float) -> Pair | None:
     if not shared and min(len(one.channels), len(two.channels)) > 1:
         return None
     shared = (shared or [(0, 0)])[:8]
-    fine = []
-    for signal, places in ((one, [a for a, _ in shared]), (two, [b for _, b in shared])):
-        resampled = band(to_analysis_rate(signal.values[places], signal.rate_hz), 3, 20)
-        fine.append(resample(resampled, _FINE_HZ // ANALYSIS_HZ, 1))
+    ours, theirs = zip(*shared, strict=True)
+    fine = fine_of(one, ours), fine_of(two, theirs)
     centre, reach = round(delay_s * _FINE_HZ), round(_SEARCH_S * _FINE_HZ)
     lag = _best_lag(fine[0], fine[1], range(centre - reach, centre + reach + 1, 2))
     correlations = _correlations(fine[0], fine[1], lag)
@@ -171,10 +212,19 @@ def _affine_copy(
     one: Signal, two: Signal, shared: Sequence[tuple[int, int]], delay_s: float
 ) -> bool:
     """Return whether the raw samples are equal up to gain and offset, at a lag of whole samples."""
-    for lag in {round(delay_s * one.rate_hz) + shift for shift in (-1, 0, 1)}:
-        a = np.nan_to_num(one.values[[a for a, _ in shared]].astype(np.float64))
-        b = np.nan_to_num(two.values[[b for _, b in shared]].astype(np.float64))
-        found = np.abs(_correlations(a, b, lag))
+    ours, theirs = (
+        signal.values[list(places)]
+        for signal, places in zip((one, two), zip(*shared, strict=True), strict=True)
+    )
+
+    def correlations(channels: slice, lag: int) -> NDArray[np.float64]:
+        a, b = (np.nan_to_num(x[channels].astype(np.float64)) for x in (ours, theirs))
+        return np.abs(_correlations(a, b, lag))
+
+    for lag in (round(delay_s * one.rate_hz) + shift for shift in (0, 1, -1)):
+        if (correlations(slice(1), lag) < IDENTICAL).any():  # one that differs is enough
+            continue
+        found = correlations(slice(None), lag)
         if found.size and float(np.min(found)) >= IDENTICAL:
             return True
     return False

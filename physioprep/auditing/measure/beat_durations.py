@@ -25,6 +25,7 @@ from physioprep.auditing.measure.beats import (
     centred_to_analysis_rate,
     find_all_beats,
     median_beats,
+    median_gap,
     without_median,
 )
 
@@ -84,13 +85,19 @@ def qrs_width_s(beat_mv: NDArray[np.floating]) -> float:
     float
         s; NaN of a flat beat.
     """
+    return _qrs_widths_s(np.asarray(beat_mv, np.float64)[None])[0]
+
+
+def _qrs_widths_s(beats_mv: NDArray[np.float64]) -> list[float]:
     around = slice(BEFORE - 18, BEFORE + 16)
-    power = (np.diff(np.asarray(beat_mv, np.float64), axis=1)[:, around] ** 2).sum(axis=0)
-    if power.sum() <= 0:
-        return float("nan")
-    share = np.cumsum(power) / power.sum()
-    times = np.arange(share.size) / ANALYSIS_HZ
-    return float(np.interp(0.9, share, times) - np.interp(0.1, share, times))
+    power = (np.diff(beats_mv, axis=2)[:, :, around] ** 2).sum(axis=1)
+    total = power.sum(axis=1)
+    share = np.cumsum(power, axis=1) / np.where(total > 0, total, 1)[:, None]
+    times = np.arange(share.shape[1]) / ANALYSIS_HZ
+    return [
+        float(np.subtract(*np.interp((0.9, 0.1), one, times))) if there else math.nan
+        for one, there in zip(share, (total > 0).tolist(), strict=True)
+    ]
 
 
 def durations(
@@ -110,15 +117,42 @@ def durations(
     ndarray of float64, shape (3,), or None
         None where there is no beat to measure.
     """
-    if beat_mv is None or beats.size <= 3:
-        return None
-    width = qrs_width_s(beat_mv)
-    late = np.sqrt((np.asarray(beat_mv, np.float64) ** 2).mean(axis=0))[BEFORE + 10 :]
-    if not width > 0 or not late.sum() > 0:
-        return None
-    middle = (late * np.arange(10, 10 + late.size)).sum() / late.sum() / ANALYSIS_HZ
-    interval = float(np.median(np.diff(beats))) / ANALYSIS_HZ
-    return np.log([1e3 * width, interval, middle])
+    return all_durations([beat_mv], [beats])[0]
+
+
+def all_durations(
+    beats_mv: Sequence[NDArray[np.floating] | None], beats: Sequence[NDArray[np.intp]]
+) -> list[NDArray[np.float64] | None]:
+    """Return the durations of each record, as `durations` does of one.
+
+    Parameters
+    ----------
+    beats_mv, beats : sequence
+        Of each record; all beats have the same channels.
+
+    Returns
+    -------
+    list of ndarray of float64, shape (3,), or None
+        One per record.
+    """
+    out: list[NDArray[np.float64] | None] = [None] * len(beats)
+    rows = [
+        number for number, (beat, at) in enumerate(zip(beats_mv, beats, strict=True))
+        if beat is not None and at.size > 3
+    ]  # fmt: skip
+    if not rows:
+        return out
+    table = np.array([beats_mv[number] for number in rows], np.float64)
+    late = np.sqrt((table**2).mean(axis=1))[:, BEFORE + 10 :]
+    total = late.sum(axis=1)
+    moment = (late * np.arange(10, 10 + late.shape[1])).sum(axis=1)
+    for number, width, whole, part in zip(
+        rows, _qrs_widths_s(table), total.tolist(), moment.tolist(), strict=True
+    ):
+        if width > 0 and whole > 0:
+            interval = median_gap(beats[number]) / ANALYSIS_HZ
+            out[number] = np.log([1e3 * width, interval, part / whole / ANALYSIS_HZ])
+    return out
 
 
 def misfit(
@@ -234,7 +268,7 @@ def rate_fits(
         One per record.
     """
     enough = values.shape[1] >= LEAST_LEADS
-    logs = [durations(*one) if enough else None for one in zip(beats_mv, beats, strict=True)]
+    logs = all_durations(beats_mv, beats) if enough else [None] * len(beats)
     own = [math.nan if one is None else misfit(one, middle, covariance) for one in logs]
     # where the durations are plausible, no other rate is tried
     doubted = [number for number, off in enumerate(own) if off > DOUBTED]
@@ -276,7 +310,7 @@ def _durations_at(values: NDArray[np.float32], rate_hz: float) -> list[NDArray[n
     resampled = centred_to_analysis_rate(values.reshape(-1, n), rate_hz)
     resampled = resampled.reshape(records, channels, -1)
     found = find_all_beats(resampled)
-    return [durations(*one) for one in zip(median_beats(resampled, found), found, strict=True)]
+    return all_durations(median_beats(resampled, found), found)
 
 
 def _beats_per_min(logs: NDArray[np.float64] | None) -> float:

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.auditing.measure.medians import middle_of, quantile
+from physioprep.auditing.measure.peaks import peaks_of_rows
+
 #: Rate to which ECG and EEG are resampled for the checks, Hz.
 ANALYSIS_HZ = 100
 #: The median beat: samples before and after the R peak at `ANALYSIS_HZ`.
 BEFORE, AFTER = 30, 50
 #: Output samples per block of resampling, and the largest numerator of a ratio done in blocks.
 BLOCK_OUT, MOST_UP = 32, 64
-#: Rows this short are sorted as fast as they are partitioned, or faster.
-SHORT_ROW = 64
 
 
 def to_analysis_rate(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.float32]:
@@ -213,55 +214,6 @@ def _gain(padded: int, low_hz: float, high_hz: float) -> NDArray[np.float32]:
     return np.asarray(gain, np.float32)
 
 
-def quantile(x: NDArray[np.floating], share: float) -> NDArray[np.floating]:
-    """Return a quantile along the last axis, without interpolation.
-
-    Parameters
-    ----------
-    x : ndarray of float, shape (..., sample)
-    share : float
-        From 0 to 1.
-
-    Returns
-    -------
-    ndarray of float, shape (...)
-
-    Examples
-    --------
-    >>> float(quantile(np.arange(101.0), 0.98))
-    98.0
-    """
-    place = int(share * (x.shape[-1] - 1))
-    return np.asarray(np.partition(x, place, axis=-1)[..., place])
-
-
-def middle_of(x: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the median along the last axis of finite values: `numpy.median` looks for NaN, too.
-
-    Parameters
-    ----------
-    x : ndarray of float, shape (..., sample)
-        Finite, and not empty.
-
-    Returns
-    -------
-    ndarray of float, shape (...)
-        In the dtype of `x`.
-
-    Examples
-    --------
-    >>> middle_of(np.array([[3.0, 1.0, 2.0, 10.0]]))
-    array([2.5])
-    """
-    n = x.shape[-1]
-    low, high = (n - 1) // 2, n // 2
-    if n <= SHORT_ROW:
-        ordered = np.sort(x, axis=-1)
-    else:
-        ordered = np.partition(x, (low, high) if low < high else low, axis=-1)
-    return np.asarray((ordered[..., low] + ordered[..., high]) / 2)
-
-
 def find_beats(signal: NDArray[np.float32]) -> NDArray[np.intp]:
     """Find QRS complexes.
 
@@ -313,32 +265,46 @@ def beats_of_band(filtered: NDArray[np.float32]) -> list[NDArray[np.intp]]:
     list of ndarray of int
         Of each record: samples at 100 Hz, ascending, at least 0.25 s apart.
     """
-    from scipy.signal import find_peaks
-
     sharp = np.abs(filtered)
     largest = quantile(sharp, 0.98)
     alive = largest > 0
     if alive.all():
         energies = _energy(sharp, largest)
     else:
+        nothing = np.zeros(sharp.shape[2], np.float32)
         energies = [
-            _energy(one[ok], top[ok]) if ok.any() else np.empty(0, np.float32)
+            _energy(one[ok], top[ok]) if ok.any() else nothing
             for one, top, ok in zip(sharp, largest, alive, strict=True)
         ]
-    out = []
-    for one in energies:
-        if not one.size:
-            out.append(np.empty(0, np.intp))
-            continue
-        energy = np.convolve(one, np.ones(9) / 9, "same")
-        peaks, _ = find_peaks(energy, distance=25, height=0.3 * quantile(energy, 0.97))
-        out.append(np.asarray(peaks, np.intp))
-    return out
+    energy = np.array([np.convolve(one, np.ones(9) / 9, "same") for one in energies])
+    row, peaks = peaks_of_rows(energy, 25, 0.3 * quantile(energy, 0.97))
+    return np.split(peaks, np.searchsorted(row, np.arange(1, len(energy))))
 
 
 def _energy(sharp: NDArray[np.float32], largest: NDArray[np.floating]) -> Any:
     """Return the mean energy over the channels, each relative to its own largest beats."""
     return np.minimum((sharp / largest[..., None]) ** 2, 4).mean(axis=-2)
+
+
+def median_gap(beats: NDArray[np.intp]) -> float:
+    """Return the median distance of successive beats.
+
+    Parameters
+    ----------
+    beats : ndarray of int
+        From `find_beats`; two or more.
+
+    Returns
+    -------
+    float
+        Samples at 100 Hz.
+
+    Examples
+    --------
+    >>> median_gap(np.array([0, 80, 170, 250, 340]))
+    85.0
+    """
+    return float(middle_of(np.diff(beats)))
 
 
 def median_beat(signal: NDArray[np.float32], beats: NDArray[np.intp]) -> NDArray[np.float32] | None:

@@ -10,11 +10,14 @@ industrial-strength audio search algorithm", ISMIR 2003).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.auditing.measure.beats import ANALYSIS_HZ, band, middle_of, quantile
+from physioprep.auditing.measure.beats import ANALYSIS_HZ, band
+from physioprep.auditing.measure.medians import middle_of, quantile
+from physioprep.auditing.measure.peaks import peaks_of_rows
 
 #: Resolution of an interval; the waves of a copy are shifted by about 1 ms.
 STEP_S = 0.008
@@ -77,23 +80,19 @@ def landmarks(trace: NDArray[np.float32]) -> NDArray[np.float64]:
     ndarray of float64, shape (wave,)
         s, with sub-sample precision (a parabola through the top of the wave).
     """
-    size = np.abs(trace)
-    if size.size < ANALYSIS_HZ:
-        return np.empty(0)
-    return _waves(size, 0.3 * quantile(size, 0.98))
+    return _waves(trace[None])[1] if trace.size >= ANALYSIS_HZ else np.empty(0)
 
 
-def _waves(size: NDArray[np.float32], floor: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the times (s) of the waves of a rectified signal that are higher than `floor`."""
-    from scipy.signal import find_peaks
-
-    if floor <= 0:
-        return np.empty(0)
-    peaks, _ = find_peaks(size, distance=round(MIN_DISTANCE_S * ANALYSIS_HZ), height=floor)
-    before, top, after = size[peaks - 1], size[peaks], size[peaks + 1]
+def _waves(traces: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the waves of band-passed signals: of which row, and the time (s)."""
+    size = np.abs(traces)
+    row, peaks = peaks_of_rows(
+        size, round(MIN_DISTANCE_S * ANALYSIS_HZ), 0.3 * quantile(size, 0.98)
+    )
+    before, top, after = size[row, peaks - 1], size[row, peaks], size[row, peaks + 1]
     curve = before - 2 * top + after
     shift = np.where(curve < 0, 0.5 * (before - after) / np.where(curve < 0, curve, 1), 0.0)
-    return np.asarray((peaks + np.clip(shift, -0.5, 0.5)) / ANALYSIS_HZ, np.float64)
+    return row, np.asarray((peaks + np.clip(shift, -0.5, 0.5)) / ANALYSIS_HZ, np.float64)
 
 
 def fingerprint(
@@ -137,12 +136,11 @@ def fingerprints(filtered: NDArray[np.float32]) -> list[NDArray[np.void]]:
     list of structured array of `WAVE`
         By channel, then time; of signal 0.
     """
-    size = np.abs(filtered)
-    floor = 0.3 * quantile(size, 0.98)
-    return [
-        _table([_waves(x, least) for x, least in zip(rows, levels, strict=True)], 0)
-        for rows, levels in zip(size, floor, strict=True)
-    ]
+    records, channels, n = filtered.shape
+    row, times = _waves(filtered.reshape(-1, n))
+    ends = np.searchsorted(row, np.arange(records * channels + 1)).tolist()
+    each = [times[first:last] for first, last in pairwise(ends)]
+    return [_table(each[r * channels : (r + 1) * channels], 0) for r in range(records)]
 
 
 def _table(times: Sequence[NDArray[np.float64]], signal: int) -> NDArray[np.void]:

@@ -19,7 +19,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.auditing.measure.beats import quantile
+from physioprep.auditing.measure.medians import largest_quantile, quantile
 
 LIMB = ("I", "II", "III", "aVR", "aVL", "aVF")
 #: Coefficients of each limb lead from I and II.
@@ -182,41 +182,45 @@ def limb_misfits(
     x = x[:, :, :: max(1, x.shape[2] // 20_000)]
     consistent = _consistent(tuple(LIMB.index(name) for name in names))
     sizes = np.median(quantile(np.abs(x), 0.99), axis=1)
+    worst, misfits = largest_quantile(np.abs(x - consistent @ x), 0.95)
     out = []
-    for one, misfits, size, step in zip(
-        x, quantile(np.abs(x - consistent @ x), 0.95), sizes.tolist(), step_mv, strict=True
+    for one, lead, misfit, size, step in zip(
+        x, worst.tolist(), misfits.tolist(), sizes.tolist(), step_mv, strict=True
     ):
         tolerance = max(TOLERANCE_MV, TOLERANCE_SHARE * size, 4 * step)
-        worst = int(np.argmax(misfits))
-        misfit = float(misfits[worst])
-        left = {} if misfit <= tolerance else _left(one, names)
+        most = max(tolerance, MENDED[len(names)] * misfit)
+        left = {} if misfit <= tolerance else _left(one, names, most)
         explained = _explained(left, misfit, tolerance, len(names)) if left else ()
         rest = max((left[how] for how in explained), default=math.nan)
-        out.append(LimbMisfit(misfit, tolerance, names[worst], explained, rest))
+        out.append(LimbMisfit(misfit, tolerance, names[lead], explained, rest))
     return out
 
 
-def _left(x: NDArray[np.float64], names: Sequence[str]) -> dict[str, float]:
-    """Return the largest deviation of a lead after each exchange of two and each inversion."""
+def _left(x: NDArray[np.float64], names: Sequence[str], most: float = math.inf) -> dict[str, float]:
+    """Return the largest deviation of a lead after each exchange of two and each inversion.
+
+    All are left out where none leaves `most` or less, else those that leave more than `NEXT` times
+    that: neither can explain a misfit. One lead is enough to know it, that of most energy.
+    """
     how, matrix = _faults_of(tuple(names))
-    n = len(names)
-    rests = matrix @ x
-    np.abs(rests, out=rests)
-    rests = rests.reshape(len(how), n, -1)
-    # only the worst lead counts: the one of most energy, unless another has more samples above
-    every = np.arange(len(how))
-    first = np.argmax(np.vecdot(rests, rests), axis=1)
-    worst = quantile(rests[every, first], 0.95)
-    place = int(0.95 * (x.shape[1] - 1))
-    above = np.count_nonzero(rests > worst[:, None, None], axis=2) > x.shape[1] - 1 - place
-    for fault, lead in np.argwhere(above).tolist():
-        worst[fault] = max(worst[fault], quantile(rests[fault, lead], 0.95))
-    return dict(zip(how, worst.tolist(), strict=True))
+    n = x.shape[1]
+    kept = np.arange(len(how))
+    if most < math.inf:
+        energy = np.vecdot(matrix @ (x @ x.T), matrix)
+        loudest = matrix[kept, np.argmax(energy, axis=1)]
+        sizes, enough = np.abs(loudest @ x), n - int(0.95 * (n - 1))
+        most *= 1 + 1e-9
+        if (np.count_nonzero(sizes > most, axis=1) >= enough).all():
+            return {}
+        kept = np.flatnonzero(np.count_nonzero(sizes > NEXT * most, axis=1) < enough)
+    rests = np.abs(matrix[kept].reshape(-1, len(names)) @ x)
+    _, largest = largest_quantile(rests.reshape(kept.size, len(names), n), 0.95)
+    return dict(zip((how[fault] for fault in kept.tolist()), largest.tolist(), strict=True))
 
 
 @lru_cache(maxsize=64)
 def _faults_of(names: tuple[str, ...]) -> tuple[list[str], NDArray[np.float64]]:
-    """Return each exchange and inversion, and one matrix for the deviations after all of them."""
+    """Return each exchange and inversion, and a matrix for the deviations after it."""
     n = len(names)
     how, matrices = [], []
     for one, two in combinations(range(n), 2):
@@ -228,7 +232,7 @@ def _faults_of(names: tuple[str, ...]) -> tuple[list[str], NDArray[np.float64]]:
         how.append(f"{names[one]} inverted")
         matrices.append(np.diag(np.where(np.arange(n) == one, -1.0, 1.0)))
     consistent = _consistent(tuple(LIMB.index(name) for name in names))
-    return how, ((np.eye(n) - consistent) @ np.array(matrices)).reshape(-1, n)
+    return how, (np.eye(n) - consistent) @ np.array(matrices)
 
 
 def _explained(
@@ -367,23 +371,29 @@ def judge_beat(
     rows = rows * _WEIGHT
     if not np.all(np.abs(rows).max(axis=1) > 1e-3):
         return None
-
-    precision = np.linalg.inv(covariance + 0.003 * np.trace(covariance) / 8 * np.eye(8))
-    misfits = _beat_misfits(rows, precision)
+    forms = _forms(covariance.tobytes())
+    misfits = _beat_misfits(rows, forms)
     best = min(set(misfits) - {"none", _UNDECIDABLE}, key=lambda name: misfits[name])
     margin = _margin(misfits, best)
     if margin <= 0:
         return None
-    parts = min(_margin(_beat_misfits(rows[:, part], precision), best) for part in _PARTS)
+    parts = min(_margin(_beat_misfits(rows[:, part], forms), best) for part in _PARTS)
     return LeadVerdict(_FAULTS[best][0], _REPORTED_AS.get(best, best), margin, parts)
 
 
-def _beat_misfits(rows: NDArray[np.float64], precision: NDArray[np.float64]) -> dict[str, float]:
+@lru_cache(maxsize=8)
+def _forms(covariance: bytes) -> NDArray[np.float64]:
+    """Return, of no fault and of each, what makes a beat's misfit and size of ``rows @ rows.T``."""
+    table = np.frombuffer(covariance, np.float64).reshape(8, 8)
+    precision = np.linalg.inv(table + 0.003 * np.trace(table) / 8 * np.eye(8))
+    turned = _UNDO.transpose(0, 2, 1)
+    return np.stack([turned @ precision @ _UNDO, turned @ _UNDO]).reshape(2, -1, 64)
+
+
+def _beat_misfits(rows: NDArray[np.float64], forms: NDArray[np.float64]) -> dict[str, float]:
     """Return the log of the misfit as named ("none"), and after each fault is undone."""
-    righted = _UNDO @ rows
-    sizes = np.einsum("fls,fls->f", righted, righted)
-    misfits = np.log(np.einsum("fls,fls->f", righted, precision @ righted) / sizes)
-    return dict(zip(("none", *_FAULTS), misfits.tolist(), strict=True))
+    misfits, sizes = forms @ (rows @ rows.T).ravel()
+    return dict(zip(("none", *_FAULTS), np.log(misfits / sizes).tolist(), strict=True))
 
 
 def _margin(misfits: Mapping[str, float], fault: str) -> float:

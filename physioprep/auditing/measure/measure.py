@@ -100,10 +100,13 @@ def clipped_share(values: NDArray[np.float32]) -> NDArray[np.float64]:
         else (np.fmin.reduce(values, axis=1), np.fmax.reduce(values, axis=1))
     )  # fmt: skip
     for rail in (low, high):
-        often = np.count_nonzero(values == rail[:, None], axis=1) >= 3
-        for place in np.flatnonzero(often & (low < high)):  # else flat or empty
-            row = values[place]
-            at = row == rail[place]
+        reached = values == rail[:, None]
+        if whole:  # else two samples may be neighbours once what is missing is left out
+            suspects = (reached[:, 2:] & reached[:, 1:-1] & reached[:, :-2]).any(axis=1)
+        else:
+            suspects = np.count_nonzero(reached, axis=1) >= 3
+        for place in np.flatnonzero(suspects & (low < high)):  # else flat or empty
+            row, at = values[place], reached[place]
             edges = np.flatnonzero(np.diff(at[np.isfinite(row)], prepend=False, append=False))
             runs = edges[1::2] - edges[::2]
             out[place] += runs[runs >= 3].sum() / np.count_nonzero(np.isfinite(row))
@@ -206,7 +209,9 @@ def _pulses(signal: Signal) -> NDArray[np.void]:
 
 
 def spread_of(
-    values: NDArray[np.float32], there: NDArray[np.bool_]
+    values: NDArray[np.float32],
+    there: NDArray[np.bool_],
+    step: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return amplitude range (0.5th to 99.5th percentile) and median per channel.
 
@@ -216,6 +221,8 @@ def spread_of(
         NaN where missing.
     there : ndarray of bool, shape (channel,)
         Channels that have samples.
+    step : ndarray of float64, shape (channel,), optional
+        Smallest step of the values, if it is known.
 
     Returns
     -------
@@ -227,16 +234,33 @@ def spread_of(
     if not few.shape[1]:
         return out, middle
     if np.isfinite(few).all():
-        ordered = np.sort(few, axis=1)
-        n = ordered.shape[1] - 1
-        out[:] = ordered[:, round(0.995 * n)] - ordered[:, round(0.005 * n)]
-        middle[:] = ordered[:, n // 2]
+        n = few.shape[1] - 1
+        low, middle[:], high = _ordered(few, [round(0.005 * n), n // 2, round(0.995 * n)], step).T
+        out[:] = high - low
         return out, middle
     for place in np.flatnonzero(there):
         row = values[place][np.isfinite(values[place])]
         low, middle[place], high = np.percentile(row, [0.5, 50, 99.5])
         out[place] = high - low
     return out, middle
+
+
+def _ordered(
+    rows: NDArray[np.float32], places: Sequence[int], step: NDArray[np.float64] | None
+) -> NDArray[np.float32]:
+    """Return values by their places in the sorted rows.
+
+    Multiples of a step are sorted as whole numbers of 16 bit, in half the time: they are in the
+    same order, and a multiple is the same value again.
+    """
+    if step is not None:
+        steps = step.astype(np.float32)[:, None]
+        whole = rows / np.where(steps > 0, steps, np.nan)
+        np.rint(whole, out=whole)
+        if (np.abs(whole) <= 32767).all() and np.array_equal(whole * steps, rows):
+            numbers = np.sort(whole.astype(np.int16), axis=1, kind="stable")
+            return numbers[:, places] * steps
+    return np.sort(rows, axis=1)[:, places]
 
 
 def sentinels_of(

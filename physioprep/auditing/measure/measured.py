@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from physioprep.auditing.inputs import Key
 from physioprep.auditing.measure.beat_durations import RateFit
-from physioprep.auditing.measure.beats import middle_of
 from physioprep.auditing.measure.fingerprint import WAVE
 from physioprep.auditing.measure.limb_leads import LimbMisfit
+from physioprep.auditing.measure.medians import middle_of
 
 
 @dataclass(frozen=True, eq=False)

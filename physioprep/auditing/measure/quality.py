@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.auditing.measure.beats import ANALYSIS_HZ, bands, quantile
+from physioprep.auditing.measure.beats import ANALYSIS_HZ, bands
+from physioprep.auditing.measure.medians import quantile
 from physioprep.auditing.measure.spectrum import MAINS_HZ, share
 
 #: Number of stretches of a piece in which beats are detected, and their length, s.

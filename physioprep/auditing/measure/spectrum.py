@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.auditing.measure.beats import middle_of
+from physioprep.auditing.measure.medians import middle_of
 
 #: Length of a stretch, s, and number of stretches per piece.
 STRETCH_S, STRETCHES = 4.0, 8
@@ -51,7 +51,7 @@ def spectrum(
     power = np.zeros((values.shape[0], length // 2 + 1), np.float32)
     for start in starts:
         x = values[:, start : start + length]
-        x = x - np.nanmean(x, axis=1, keepdims=True) if np.isfinite(x).all() else _filled(x)
+        x = x - x.mean(axis=1, keepdims=True) if np.isfinite(x).all() else _filled(x)
         f = rfft(x * window, axis=1)
         power += f.real**2 + f.imag**2
     return np.arange(length // 2 + 1) * rate_hz / length, power / count

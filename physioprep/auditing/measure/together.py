@@ -20,6 +20,7 @@ from physioprep.auditing.measure.beats import (
     bands,
     beats_of_band,
     median_beats,
+    median_gap,
     to_analysis_rate,
 )
 from physioprep.auditing.measure.fingerprint import choose_channels, fingerprints
@@ -117,7 +118,9 @@ def _base(
     """Return what `measure` finds of any signal, of each record."""
     records, channels, n = values.shape
     rows = values.reshape(-1, n)
-    spread, middle = spread_of(rows, np.ones(len(rows), np.bool_))
+    steps = [one.step for one in signals if one.step is not None]
+    step = np.concatenate(steps) if len(steps) == records else None
+    spread, middle = spread_of(rows, np.ones(len(rows), np.bool_), step)
     far = far_off(rows.min(axis=1), spread, middle) | far_off(rows.max(axis=1), spread, middle)
     shape = (records, channels)
     clipped, spread, middle = (x.reshape(shape) for x in (clipped_share(rows), spread, middle))
@@ -169,8 +172,7 @@ def _waves(
     out = []
     for r, one in enumerate(signals):
         marks[r]["time_s"] += one.start_s
-        gaps = np.diff(beats[r])
-        rate = 60 * ANALYSIS_HZ / float(np.median(gaps)) if gaps.size > 2 else float("nan")
+        rate = 60 * ANALYSIS_HZ / median_gap(beats[r]) if beats[r].size > 3 else float("nan")
         own = slice(r * channels, (r + 1) * channels)
         out.append(
             {
