@@ -82,6 +82,12 @@ def shard(
             help="What events enclose: \"{where: text != 'W', before_s: 1800, after_s: 1800}\"."
         ),
     ] = None,
+    pulses: Annotated[
+        str | None,
+        typer.Option(
+            help='Of `derive --pairs`: "{tables: FOLDER, correct: [ppg], pressures: true}".'
+        ),
+    ] = None,
     modality: Annotated[list[str] | None, typer.Option(help="ecg, eeg …; default: all.")] = None,
     channels: Channels = None,
     pairs: Annotated[
@@ -180,6 +186,7 @@ def shard(
         pad=pad,
         more_windows=_mapping("--more-windows", more_windows),
         crop=_mapping("--crop", crop),
+        pulses=_mapping("--pulses", pulses),
         labelled_only=labelled_only,
         modalities=modality,
         channels=channels,

@@ -25,9 +25,11 @@ _USUAL_S: Final = 0.3
 _FASTEST_S: Final = 0.05
 #: A beat and a pulse belong together within this of the lag, s.
 _NEAR_S: Final = 0.15
-#: Least beats, and share of them with a pulse at the lag.
+#: Least beats, and share of them with a pulse near the lag, and within 30 ms of it: pulses of
+#: noise are near some lag for half of the beats.
 _FEWEST: Final = 5
 _LEAST_SHARE: Final = 0.5
+_LEAST_SHARP: Final = 0.4
 #: From a peak back to its foot at most, s.
 _RISE_S: Final = 0.6
 #: Pressures beyond these are those of a flushed or closed line, mmHg.
@@ -171,6 +173,8 @@ def constant_lag(r_s: Floats, foot_s: Floats) -> tuple[float, NDArray[np.int64]]
     counts, _ = np.histogram(np.concatenate(differences), edges)
     smooth = np.convolve(counts, np.ones(3), "same")
     centre = edges[:-1] + _BIN_S / 2
+    if smooth.max() < _LEAST_SHARP * len(r_s):
+        return float("nan"), none
     fits = np.flatnonzero(smooth >= 0.9 * smooth.max())
     fits = fits[centre[fits] >= _FASTEST_S] if (centre[fits] >= _FASTEST_S).any() else fits
     near = float(centre[fits[np.abs(centre[fits] - _USUAL_S).argmin()]])

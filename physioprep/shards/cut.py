@@ -25,6 +25,7 @@ from physioprep.shards.job import Job, plan_of, work_of
 from physioprep.shards.modality import ModalityPlan, slots_of, window_bytes
 from physioprep.shards.order import random_permutation
 from physioprep.shards.plan import Plan
+from physioprep.shards.pulses import lag_of
 from physioprep.shards.quality import REASONS, Quality, judge, measure, to_int16
 from physioprep.shards.source import SourceGroup, read_samples
 from physioprep.shards.spec import BEYOND_MAXIMUM
@@ -240,8 +241,13 @@ def cut_candidates(
     present = np.zeros(shape[:2], bool)
     group = source.groups.get(modality.name)
     if group is not None:
-        first = np.round(start_s * modality.rate_hz).astype(np.int64)
-        inside = np.flatnonzero(_can_be_cut(first, modality.n_samples, group.length[own], plan))
+        lag_s = lag_of(plan.spec.pulses, modality.name, plan.records, record)
+        begin_s = start_s if lag_s is None else start_s + np.nan_to_num(lag_s)
+        first = np.round(begin_s * modality.rate_hz).astype(np.int64)
+        fits = _can_be_cut(first, modality.n_samples, group.length[own], plan)
+        if lag_s is not None:
+            fits &= np.isfinite(lag_s) & ((first >= 0) | (plan.spec.pad is not None))
+        inside = np.flatnonzero(fits)
         slots = slots_of(modality, group.channels)
         place = np.array([modality.channels.index(group.channels[slot]) for slot in slots], int)
         size, pad = modality.n_samples, plan.spec.pad

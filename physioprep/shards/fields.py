@@ -10,11 +10,29 @@ from physioprep.channel_choice import Channels
 from physioprep.errors import ShardError
 from physioprep.shards.annotation_label import AnnotationLabel
 from physioprep.shards.more_windows import Crop, MoreWindows
+from physioprep.shards.pulses import Pulses
 from physioprep.shards.split_choice import Choice
 
 #: Where windows may lie: (records by pandas query or None, from s, to s); negative seconds
 #: count from the record's end, None is the record's start or end.
 Region = tuple[str | None, float | None, float | None]
+
+#: Fields that came later, with what they are without being given: shards made before keep their
+#: hash and their bytes.
+LATER: Final[Mapping[str, Any]] = {
+    "annotators": None,
+    "epoch_s": None,
+    "labelled_only": False,
+    "same_onset": "once",
+    "pad": None,
+    "more_windows": None,
+    "crop": None,
+    "pulses": None,
+    "label_categories": {},
+    "texts": [],
+    "channels": {},
+}
+LATER_OF_LABELS: Final[Mapping[str, Any]] = {"spans": False, "cases": None, "number": False}
 
 
 class ShardFields(TypedDict, total=False):
@@ -38,6 +56,7 @@ class ShardFields(TypedDict, total=False):
     pad: str | None
     more_windows: MoreWindows | Mapping[str, Any] | None
     crop: Crop | Mapping[str, Any] | None
+    pulses: Pulses | Mapping[str, Any] | None
     modalities: Sequence[str] | None
     channels: Channels | None
     pairs: str | None

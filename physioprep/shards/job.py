@@ -96,7 +96,9 @@ def write_plan(work: Path, plan: Plan) -> None:
     labels = []
     for number, label in enumerate(places.window_labels):
         arrays[f"label_{number}"] = label.values
-        said = {name: getattr(label, name) for name in ("name", "categories", "stated", "kind")}
+        said = {
+            name: getattr(label, name) for name in ("name", "categories", "stated", "kind", "unit")
+        }
         labels.append(said)
     index: dict[str, Any] = {"labels": labels, "left_out": places.left_out}
     if places.parted is not None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from physioprep.errors import ShardError
 from physioprep.suggest import did_you_mean
 
-T = TypeVar("T", "MoreWindows", "Crop")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ def parse_option(kind: type[T], given: T | Mapping[str, Any], option: str) -> T:
     Parameters
     ----------
     kind : type
-        `MoreWindows` or `Crop`.
+        `MoreWindows`, `Crop` or another dataclass.
     given : object or mapping
     option : str
         Its name, for the message.
@@ -117,7 +117,7 @@ def parse_option(kind: type[T], given: T | Mapping[str, Any], option: str) -> T:
     """
     if isinstance(given, kind):
         return given
-    known = [field.name for field in fields(kind)]
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     if not isinstance(given, Mapping):
         raise ShardError(f"{option}: {given!r} is no mapping of {', '.join(known)}")
     for name in given:

@@ -18,6 +18,7 @@ from physioprep.shards.lay import lay_labelled
 from physioprep.shards.modality import ModalityPlan, unite_modalities, window_bytes
 from physioprep.shards.named_split import Parted, needs_annotations, part_windows, split_content
 from physioprep.shards.onsets import Onsets
+from physioprep.shards.pulses import pressure_labels
 from physioprep.shards.record_labels import label_names, record_label, text_names
 from physioprep.shards.source import Source
 from physioprep.shards.spans import LabelSpans, label_spans
@@ -209,6 +210,9 @@ def plan_windows(
     text_names(records, spec)  # what is wrong with them shows before any work
     needed = needs_annotations(_corpora(sources), spec)
     laid, labels, table = lay_labelled(sources, modalities, records, spec, peaks, needed=needed)
+    labels = (
+        *labels, *pressure_labels(spec.pulses, records, laid.record, laid.start_s, spec.window_s)
+    )  # fmt: skip
     places = Places(
         record=laid.record,
         start_s=laid.start_s,

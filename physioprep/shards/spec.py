@@ -14,9 +14,17 @@ from physioprep.errors import ShardError
 from physioprep.hashes import canonical_sha256
 from physioprep.shards import split_choice
 from physioprep.shards.annotation_label import AnnotationLabel, parse_annotation_labels
-from physioprep.shards.fields import Region, ShardFields, category_lists, check_types
+from physioprep.shards.fields import (
+    LATER,
+    LATER_OF_LABELS,
+    Region,
+    ShardFields,
+    category_lists,
+    check_types,
+)
 from physioprep.shards.more_windows import Crop, MoreWindows, parse_option
 from physioprep.shards.placing import placing_checks, unused_checks
+from physioprep.shards.pulses import Pulses
 
 #: ``attrs["schema"]`` and ``attrs["schema_version"]`` of a shards folder.
 SCHEMA: Final = "physioprep.shards"
@@ -24,21 +32,6 @@ SCHEMA_VERSION: Final = 1
 #: Why good windows are not in shards: `ShardSpec.max_per_record`.
 BEYOND_MAXIMUM: Final = "beyond the maximum a record"
 CODECS: Final = ("none", "lz4", "zstd", "pcodec")
-#: Fields that came later, with what they are without being given: shards made before keep their
-#: hash and their bytes.
-_LATER: Final[Mapping[str, Any]] = {
-    "annotators": None,
-    "epoch_s": None,
-    "labelled_only": False,
-    "same_onset": "once",
-    "pad": None,
-    "more_windows": None,
-    "crop": None,
-    "label_categories": {},
-    "texts": [],
-    "channels": {},
-}
-_LATER_OF_LABELS: Final[Mapping[str, Any]] = {"spans": False, "cases": None, "number": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +74,8 @@ class ShardSpec:
         Windows in addition, at events of a rare class.
     crop : Crop or None
         Only the part of each record that events enclose.
+    pulses : Pulses or None
+        Lags to correct, and pressures as labels, of the tables of `derive --pairs`.
     modalities : tuple of str or None
         Which ones; None means all that the stores hold.
     channels : mapping of str to tuple of str
@@ -148,6 +143,7 @@ class ShardSpec:
     pad: str | None = None
     more_windows: MoreWindows | None = None
     crop: Crop | None = None
+    pulses: Pulses | None = None
     modalities: tuple[str, ...] | None = None
     channels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     pairs: str = "complete"
@@ -288,6 +284,7 @@ class ShardSpec:
             "weights": lambda weights: tuple(map(float, weights)),
             "more_windows": lambda held: parse_option(MoreWindows, held, "more_windows"),
             "crop": lambda held: parse_option(Crop, held, "crop"),
+            "pulses": lambda held: parse_option(Pulses, held, "pulses"),
             **dict.fromkeys(("modalities", "labels", "texts", "stratify", "annotators"), tuple),
             **dict.fromkeys(("max_abs", "min_std"), dict),
             "split": split_choice.parse_choice,
@@ -354,12 +351,12 @@ class ShardSpec:
         values = dataclasses.asdict(self) | {"stride_s": self.step_s}
         for label, held in zip(values["annotation_labels"], self.annotation_labels, strict=True):
             label["categories"], label["cases"] = held.pairs, held.queries
-            for name, value in _LATER_OF_LABELS.items():
+            for name, value in LATER_OF_LABELS.items():
                 if label[name] == value:
                     del label[name]
         values["split"] = split_choice.choice_json(self.split)
         plain: dict[str, Any] = json.loads(json.dumps(values))
-        return {k: v for k, v in plain.items() if k not in _LATER or v != _LATER[k]}
+        return {k: v for k, v in plain.items() if k not in LATER or v != LATER[k]}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ShardSpec:
