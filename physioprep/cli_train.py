@@ -12,9 +12,11 @@ from physioprep.bounds import COUNT, SEED, SHARE, SOME
 from physioprep.cli_options import (
     MAX_SEED,
     Device,
+    InputLeads,
     Json,
     Overwrite,
     Scheduler,
+    TargetLeads,
     Workers,
     by_modality,
 )
@@ -40,6 +42,8 @@ def pretrain(
         int | None, typer.Option(min=SEED.least, max=MAX_SEED, help="Default: the config's.")
     ] = None,
     where: Where = None,
+    input_leads: InputLeads = None,
+    target_leads: TargetLeads = None,
     device: Device = None,
     resume: Annotated[bool, typer.Option(help="Resume from the last checkpoint.")] = True,
     tensorboard: Annotated[bool, typer.Option(help="Write every step for TensorBoard.")] = False,
@@ -59,7 +63,10 @@ def pretrain(
     from physiomodels.training.pretrain import pretrain as train
 
     settings = load_config(PretrainConfig, config or {})
-    changes: dict[str, Any] = {"modality": modality, "epochs": epochs, "seed": seed}
+    changes: dict[str, Any] = {
+        "modality": modality, "epochs": epochs, "seed": seed, "input_leads": input_leads,
+        "target_leads": target_leads,
+    }  # fmt: skip
     settings = replace(settings, **{k: v for k, v in changes.items() if v is not None})
     with console.progress_bar("pretrain") as advance:
         result = train(
@@ -77,6 +84,55 @@ def pretrain(
             "last loss": round(float(losses.iloc[-1]), 5),
         }
     )
+
+
+@app.command(
+    epilog="Example: physioprep reconstruct-leads ptbxl.shards -o leads --from I --from 'II V1 V5'"
+)
+def reconstruct_leads(
+    shards: Annotated[Path, typer.Argument(help="Shards, from `physioprep shard`.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for tables and figures.")],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--from", help="Leads to start from; default: I, I II V2, II V1 V5."),
+    ] = None,
+    config: Config = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=COUNT.least, help="Passes; default: the config's.")
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Parts of the people; default: the config's.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=SEED.least, max=MAX_SEED, help="Default: the config's.")
+    ] = None,
+    where: Where = None,
+    device: Device = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Reconstruct all leads from a few, on other people: linear regression and the encoder."""
+    import json
+    from dataclasses import replace
+
+    from physiomodels.config import load_config
+    from physiomodels.leads.config import LeadsConfig
+    from physiomodels.leads.run import reconstruct_leads as run
+    from physiomodels.leads.table import as_markdown
+
+    settings = load_config(LeadsConfig, config or {})
+    changes: dict[str, Any] = {
+        "inputs": tuple(inputs) if inputs else None, "epochs": epochs, "folds": folds,
+        "seed": seed, "where": where,
+    }  # fmt: skip
+    settings = replace(settings, **{k: v for k, v in changes.items() if v is not None})
+    with console.progress_bar("reconstruct leads") as advance:
+        result = run(shards, out, settings, device=device, overwrite=overwrite, progress=advance)
+    if as_json:
+        typer.echo(json.dumps(result.results, indent=1))
+    else:
+        for line in as_markdown(result.results).splitlines():
+            console.print_line(line)
 
 
 @app.command(

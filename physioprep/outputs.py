@@ -31,6 +31,8 @@ RESULTS_MARK: Final = "evaluation.json"
 RESULTS_SCHEMA: Final = "physiomodels.evaluation"
 #: The file that describes tables derived from a store.
 DERIVED_MARK: Final = "derived.json"
+#: The file that holds the figures of reconstructed leads.
+LEADS_MARK: Final = "leads.json"
 #: Bytes of a file that are looked at for a mark.
 _LOOKED_AT: Final = 1 << 20
 
@@ -144,6 +146,9 @@ RESULTS: Final = Kind(
 )
 DERIVED: Final = Kind(
     "derived tables", _has_keys(DERIVED_MARK, "plan_sha256", "rows"), listed_in(HASHES)
+)
+LEADS: Final = Kind(
+    "reconstructed leads", _has_keys(LEADS_MARK, "run", "inputs"), listed_in(HASHES)
 )
 #: In the card of a model: a list of hashes is beside it, so that a missing one is damage.
 LISTED: Final = {"hashes": HASHES}

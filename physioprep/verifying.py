@@ -11,7 +11,7 @@ from typing import Any, Final
 from physioprep import remote
 from physioprep.errors import PhysioprepError
 from physioprep.hashes import HASHES, listed_file, read_regular, sha256_of
-from physioprep.outputs import DERIVED_MARK, RESULTS_MARK, says_listed
+from physioprep.outputs import DERIVED_MARK, LEADS_MARK, RESULTS_MARK, says_listed
 from physioprep.plain_text import first_names
 from physioprep.run_notes import FOLDER, MADE, listed_folders
 from physioprep.shards.checksums import TABLE, unseal
@@ -75,6 +75,8 @@ def verify(path: str | Path, *, progress: Progress | None = None) -> VerifyResul
             return _verify_outputs(path, progress)
         if (path / DERIVED_MARK).is_file():
             return verify_listed(path, "derived tables", progress=progress)
+        if (path / LEADS_MARK).is_file():
+            return verify_listed(path, "reconstructed leads", progress=progress)
         if (path / RESULTS_MARK).is_file() or (path / _RESULTS).is_file():
             if not (path / HASHES).exists():  # not a model, although encoders may be in it
                 return VerifyResult(path, 0, 0, (f"{HASHES}: missing",), "results")

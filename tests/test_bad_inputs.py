@@ -51,6 +51,10 @@ INPUTS: dict[str, list[tuple[str, str]]] = {
         ("shards", "{bad} -o {out}/e"),
         ("config", "{shards} -o {out}/e --config {bad}"),
     ],
+    "reconstruct-leads": [
+        ("shards", "{bad} -o {out}/l"),
+        ("config", "{shards} -o {out}/l --config {bad}"),
+    ],
     "finetune": [
         ("shards", "{bad} -o {out}/c --label label_condition --encoder ecg={model}"),
         ("model", "{shards} -o {out}/c --label label_condition --encoder ecg={bad}"),
@@ -99,6 +103,7 @@ VALUES: dict[str, list[str]] = {
     "shard": [
         "{store} -o {out}/w --align nosuch",
         "{store} -o {out}/w --modality nosuch",
+        "{store} -o {out}/w --channels nosuch",
         "{store} -o {out}/w --label label_nosuch",
         "{store} -o {out}/w --codec nosuch",
         "{store} -o {out}/w --pairs nosuch",
@@ -108,8 +113,15 @@ VALUES: dict[str, list[str]] = {
         "{store} -o {out}/t --where nosuch>1",
         "{store} -o {out}/t --scheduler nosuch",
     ],
-    "stream": ["{shards} --where nosuch>1", "{shards} --where (("],
+    "stream": [
+        "{shards} --where nosuch>1",
+        "{shards} --where ((",
+        "{shards} --channels nosuch",
+        "{shards} --input-leads nosuch",
+        "{shards} --target-leads I:x",
+    ],
     "pretrain": ["{shards} -o {out}/e --modality nosuch", "{shards} -o {out}/e --device nosuch"],
+    "reconstruct-leads": ["{shards} -o {out}/l --from nosuch", "{shards} -o {out}/l --from I:1"],
     "finetune": [
         "{shards} -o {out}/c --label label_nosuch --encoder ecg={model}",
         "{shards} -o {out}/c --label label_condition --encoder nosuch",

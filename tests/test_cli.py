@@ -27,6 +27,7 @@ VERBS = [
     "shard",
     "stream",
     "pretrain",
+    "reconstruct-leads",
     "finetune",
     "pseudo-label",
     "evaluate",

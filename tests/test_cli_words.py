@@ -59,6 +59,7 @@ ENOUGH = {
     "derive": ["{store}", "-o", "{out}/t"],
     "stream": ["{shards}"],
     "pretrain": ["{shards}", "-o", "{out}/e"],
+    "reconstruct-leads": ["{shards}", "-o", "{out}/l"],
     "pseudo-label": ["{shards}", "-m", "{out}/none", "-o", "{out}/l.parquet"],
     "evaluate": ["{shards}", "-o", "{out}/r", "--config", "eegmat"],
     "embed": ["{store}", "-m", "{out}/none", "-o", "{out}/e.zarr"],

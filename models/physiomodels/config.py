@@ -28,6 +28,7 @@ from physioprep.bounds import (
 )
 from physioprep.documents import load_yaml, read_text
 from physioprep.errors import ModelError
+from physioprep.lead_views import LeadView
 from physioprep.local_path import local_path
 from physioprep.suggest import did_you_mean
 
@@ -72,6 +73,10 @@ class PretrainConfig(Bounded):
         Which signal of the shards.
     encoder, mask
         The network, and what is hidden.
+    input_leads, target_leads : str or None
+        ``"II V1 V5"``, or subsets with shares to draw from: ``"I:0.5,II V1 V5:0.5"``. Leads that
+        the encoder sees, all others being hidden whole, in place of the mask; and leads whose
+        error counts, by default all.
     epochs, batch_size, accumulate : int
         Passes; windows per forward pass; forward passes per step.
     lr, weight_decay, warmup, clip : float
@@ -96,6 +101,8 @@ class PretrainConfig(Bounded):
     modality: str = "ecg"
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     mask: DualMask = field(default_factory=DualMask)
+    input_leads: str | None = None
+    target_leads: str | None = None
     epochs: Annotated[int, COUNT] = 10
     batch_size: Annotated[int, COUNT] = 32
     accumulate: Annotated[int, COUNT] = 1
@@ -110,6 +117,12 @@ class PretrainConfig(Bounded):
     align: AlignConfig | None = None
     seed: Annotated[int, SEED] = 0
     checks: CheckConfig | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for each in (self.input_leads, self.target_leads):
+            if each is not None:
+                LeadView.of(each)
 
 
 @dataclass(frozen=True)

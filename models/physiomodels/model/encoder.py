@@ -266,6 +266,7 @@ class CrissCrossEncoder(HubModel, nn.Module):
         *,
         spectral_weight: float = 0.0,
         seen: bool = True,
+        counted: Tensor | None = None,
     ) -> tuple[tuple[Tensor, int], tuple[Tensor, int]]:
         """Return the summed errors that `masked_loss` divides by their numbers of samples.
 
@@ -277,6 +278,8 @@ class CrissCrossEncoder(HubModel, nn.Module):
             As for `masked_loss`.
         seen : bool
             Whether the visible patches are reconstructed, too.
+        counted : Tensor of bool, shape (batch, channel, patch), optional
+            Whose errors count; None: all.
 
         Returns
         -------
@@ -296,10 +299,12 @@ class CrissCrossEncoder(HubModel, nn.Module):
                 error = error + 2 * spectral_weight * (spectra[0] - spectra[1]).square().sum()
             return error, out.numel()
 
-        hidden = error_over(mask if present is None else mask & present)
+        there = counted if present is None or counted is None else present & counted
+        there = present if counted is None else there
+        hidden = error_over(mask if there is None else mask & there)
         if not seen:
             return hidden, (torch.zeros_like(hidden[0]), 0)
-        return hidden, error_over(~mask if present is None else ~mask & present)
+        return hidden, error_over(~mask if there is None else ~mask & there)
 
     @classmethod
     def from_cbramod(

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from physiomodels.config import CheckConfig, PretrainConfig
 from physiomodels.model.encoder import CrissCrossEncoder
-from physiomodels.model.patches import Patches, hide, to_patches
+from physiomodels.model.lead_masks import hide_leads
+from physiomodels.model.patches import Patches, to_patches
 from physiomodels.model.pooling import pool_features
 from physiomodels.training.data import open_stream, pretraining_rows, window_table
 from physiomodels.training.label_probe import label_probe
+from physiomodels.training.lead_task import task_of
 from physioprep.errors import ModelError
 
 if TYPE_CHECKING:
@@ -85,6 +87,7 @@ class Checks:
     ) -> None:
         assert config.checks is not None
         self.shards, self.config, self.asked, self.device = shards, config, config.checks, device
+        self.leads = task_of(config, shards)
         held = window_table(shards, self.asked.where)
         trained = window_table(shards, where)
         if len(held) < 2 or (len(held) and not len(trained)):
@@ -153,8 +156,11 @@ class Checks:
             pooled = pool_features(features, present, self.asked.pooling)
             vectors.append(pooled.reshape(len(batch["index"]), -1, pooled.shape[-1]).mean(1))
             if hidden:
-                mask = hide(config.mask, patches, rows["index"].to(self.device))
-                _add(errors, _by_lead(encoder, patches, mask & present), patches, leads)
+                sample = rows["index"].to(self.device)
+                window = sample // (len(sample) // len(batch["index"]))
+                mask, counted = hide_leads(self.leads, config.mask, patches, sample, window, leads)
+                wanted = present if counted is None else present & counted
+                _add(errors, _by_lead(encoder, patches, mask, mask & wanted), patches, leads)
                 exists = present.any(2)
                 still = exists & ~(patches.x.abs().amax((2, 3)) > 0)
                 counts += [float(still.sum()), float(exists.sum())]
@@ -198,12 +204,12 @@ def _people(windows: pd.DataFrame) -> pd.Series[str]:
 
 
 def _by_lead(
-    encoder: CrissCrossEncoder, patches: Patches, mask: torch.Tensor
+    encoder: CrissCrossEncoder, patches: Patches, mask: torch.Tensor, counted: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return summed squared errors and numbers of samples by lead of the batch."""
     features = encoder(patches.x, mask, patches.present)
-    error = (encoder.reconstruct(features) - patches.x).square().sum(3) * mask
-    return error.sum((0, 2)), mask.sum((0, 2)) * patches.x.shape[3]
+    error = (encoder.reconstruct(features) - patches.x).square().sum(3) * counted
+    return error.sum((0, 2)), counted.sum((0, 2)) * patches.x.shape[3]
 
 
 def _add(

@@ -194,8 +194,9 @@ def unfinished_in_words(models: Mapping[str, Any]) -> dict[str, str]:
 
 def _identity(shards: Shards, where: str | None, config: Any) -> dict[str, Any]:
     values = as_dict(config)
-    if values.get("checks", "") is None:  # a run without them is the one that it was before
-        del values["checks"]
+    for name in ("checks", "input_leads", "target_leads"):
+        if values.get(name, "") is None:  # a run without them is the one that it was before
+            del values[name]
     return {
         "shards_sha256": shards.attrs.get("plan_sha256"),
         "where": where,

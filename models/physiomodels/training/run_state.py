@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from physiomodels.config import PretrainConfig
 from physiomodels.model.alignment import Alignment
 from physiomodels.model.encoder import CrissCrossEncoder
-from physiomodels.model.patches import Patches, hide, to_patches
+from physiomodels.model.lead_masks import hide_leads
+from physiomodels.model.patches import Patches, to_patches
 from physiomodels.model.weights import load_state, named
 from physiomodels.training import distributed as ranks
 from physiomodels.training.aligned import contrast, partner_of, partner_rows, text_of, text_sha256
@@ -25,6 +26,7 @@ from physiomodels.training.balance import balance
 from physiomodels.training.checkpoint import read_checkpoint
 from physiomodels.training.checks import Checks
 from physiomodels.training.data import open_stream, pretraining_rows
+from physiomodels.training.lead_task import task_of
 from physiomodels.training.optimise import decay_groups, finite, warmup_cosine
 from physioprep.errors import ModelError
 
@@ -50,7 +52,12 @@ class _Objective(nn.Module):
         self.encoder, self.config, self.alignment = encoder, config, alignment
 
     def forward(
-        self, x: Tensor, mask: Tensor, present: Tensor | None, other: Patches | Tensor | None
+        self,
+        x: Tensor,
+        mask: Tensor,
+        present: Tensor | None,
+        other: Patches | Tensor | None,
+        counted: Tensor | None,
     ) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor] | None]:
         """Return (hidden, seen) summed errors, how many samples each has, and what is aligned."""
         both = None
@@ -61,6 +68,7 @@ class _Objective(nn.Module):
         parts = self.encoder.masked_errors(
             x, mask, present,
             spectral_weight=self.config.spectral_weight, seen=bool(self.config.visible_weight),
+            counted=counted,
         )  # fmt: skip
         errors = torch.stack([error for error, _ in parts])
         return errors, torch.tensor([count for _, count in parts], dtype=torch.float64), both
@@ -92,6 +100,7 @@ class PretrainingRun:
         torch.manual_seed(config.seed)
         self.shards, self.where = shards, where
         self.config, self.device = config, device
+        self.leads = task_of(config, shards)
         self.encoder = CrissCrossEncoder(**asdict(config.encoder)).to(device).train()
         self.text = None if config.align is None else text_of(shards, config.align, where)
         self.alignment = self._make_alignment()
@@ -189,11 +198,16 @@ class PretrainingRun:
         config = self.config
         rows = self._rows(batch)
         patches = to_patches(rows, config.modality, config.encoder.patch_size, self.device)
-        mask = hide(config.mask, patches, rows["index"].to(self.device), self.epoch)
+        sample = rows["index"].to(self.device)
+        window = sample // (self.stream.n_epochs or 1)
+        names = self.shards.modalities[config.modality].channels
+        mask, counted = hide_leads(
+            self.leads, config.mask, patches, sample, window, names, self.epoch
+        )
         kind = torch.device(self.device).type
         with torch.autocast(kind, torch.bfloat16) if config.bf16 else contextlib.nullcontext():
             errors, counts, both = self.objective(
-                patches.x, mask, patches.present, self._partner(rows)
+                patches.x, mask, patches.present, self._partner(rows), counted
             )
         start = self.batch * config.batch_size
         counted = 0.0 if ranks.repeats(start, self.stream.n_windows) else 1.0
