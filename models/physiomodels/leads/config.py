@@ -13,7 +13,7 @@ from physioprep.lead_views import LeadView
 
 
 def _small() -> EncoderConfig:
-    return EncoderConfig(patch_size=50, dropout=0.0, learned_mask_token=True)
+    return EncoderConfig(patch_size=100, dropout=0.0, learned_mask_token=True)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class LeadsConfig(Bounded):
     where: str | None = None
     folds: Annotated[int, COUNT] = 5
     epochs: Annotated[int, COUNT] = 60
-    batch_size: Annotated[int, COUNT] = 8
+    batch_size: Annotated[int, COUNT] = 4
     lr: Annotated[float, FACTOR] = 2e-3
     weight_decay: Annotated[float, FACTOR_OR_0] = 0.05
     warmup: Annotated[float, SHARE] = 0.1

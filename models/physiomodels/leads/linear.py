@@ -34,8 +34,7 @@ class Moments:
         -------
         ndarray of float64, shape (lead,)
         """
-        mean: Floats = self.products[0, 1:] / self.products[0, 0]
-        return mean
+        return np.asarray(self.products[0, 1:] / self.products[0, 0], np.float64)
 
     def weights(self, given: Sequence[int]) -> Floats:
         """Return the least-squares weights of all leads on some.
