@@ -60,7 +60,7 @@ def derive(
     gain: picture.Gain = 10.0,
     dpi: picture.Dpi = 100.0,
     size: picture.Size = None,
-    grid: picture.Grid = "pink",
+    grid: picture.Grid = "auto",
     names: picture.Names = True,
     pulse: picture.Pulse = True,
     text: picture.Text = False,
@@ -74,6 +74,9 @@ def derive(
         bool,
         typer.Option("--pairs", help="PPG, pressure: pulses, lag behind the ECG, mmHg."),
     ] = False,
+    pictures_of: picture.PicturesOf = "auto",
+    sensitivity: picture.Sensitivity = 7.0,
+    montage: picture.Montage = "stored",
     scalograms: Scalograms = False,
     scalograms_of: ScalogramsOf = "ecg",
     scalogram_size: ScalogramSize = "224x224",
@@ -96,6 +99,7 @@ def derive(
         size=None if size is None else spec_module.size_of(size), grid=grid, names=names,
         pulse=pulse, text=text, page_s=page, pages=pages,
         augment=spec_module.augmentations_of(augment or ""), seed=seed, tars=tars, per_tar=per_tar,
+        of=pictures_of, uv_per_mm=sensitivity, montage=montage,
     )  # fmt: skip
     width, height = spec_module.size_of(scalogram_size)
     waves = ScalogramSpec(*scalogram_band, height=height, width=width)

@@ -13,7 +13,9 @@ _GROUP = "Pictures"
 Pictures = Annotated[
     bool,
     typer.Option(
-        "--pictures", help="ECG as on paper, and where each sample stands.", rich_help_panel=_GROUP
+        "--pictures",
+        help="ECG as on paper, or EEG pages, and where each sample stands.",
+        rich_help_panel=_GROUP,
     ),
 ]
 Layout = Annotated[
@@ -24,7 +26,9 @@ Layout = Annotated[
         rich_help_panel=_GROUP,
     ),
 ]
-Speed = Annotated[float, typer.Option(help="25 or 50 mm/s.", rich_help_panel=_GROUP)]
+Speed = Annotated[
+    float, typer.Option(help="25 or 50 mm/s; of EEG also 15, 30, 60.", rich_help_panel=_GROUP)
+]
 Gain = Annotated[float, typer.Option(help="5, 10 or 20 mm/mV.", rich_help_panel=_GROUP)]
 Dpi = Annotated[float, typer.Option(help="Dots per inch.", rich_help_panel=_GROUP)]
 Size = Annotated[
@@ -34,7 +38,8 @@ Size = Annotated[
 Grid = Annotated[
     str,
     typer.Option(
-        help="pink, red, blue, green, grey, none, or #rrggbb,#rrggbb,#rrggbb: paper, thin, thick.",
+        help="auto, pink, red, blue, green, grey, none, or #rrggbb,#rrggbb,#rrggbb: paper, thin, "
+        "thick.",
         rich_help_panel=_GROUP,
     ),
 ]
@@ -46,6 +51,19 @@ Pulse = Annotated[
 ]
 Text = Annotated[
     bool, typer.Option("--text", help="Print speed and gain below.", rich_help_panel=_GROUP)
+]
+PicturesOf = Annotated[
+    str,
+    typer.Option(
+        help="ecg or eeg; auto: the ECG, where there is none the EEG.", rich_help_panel=_GROUP
+    ),
+]
+Sensitivity = Annotated[float, typer.Option(help="Of EEG, µV/mm.", rich_help_panel=_GROUP)]
+Montage = Annotated[
+    str,
+    typer.Option(
+        help="Of EEG: stored, average, linked-mastoids, or tcp (bipolar).", rich_help_panel=_GROUP
+    ),
 ]
 PageSeconds = Annotated[
     float, typer.Option("--page", help="Seconds of a page.", rich_help_panel=_GROUP)

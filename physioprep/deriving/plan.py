@@ -34,7 +34,7 @@ TASK_S: Final = 3600.0
 _SLOWER: Final = 6.0
 #: Modality that each kind is derived from, and the unit that its samples need.
 _FROM: Final = {"beats": "ecg", "eeg": "eeg", "pictures": "ecg", "pairs": "ecg"}
-_UNIT: Final = {"beats": "mV", "eeg": "uV", "pictures": "mV", "pairs": "mV"}
+_UNIT: Final = {"beats": "mV", "eeg": "uV", "pairs": "mV"}
 #: What is derived where nothing is chosen.
 DEFAULT: Final = ("beats", "eeg")
 _MICROVOLT: Final = ("uV", "µV", "μV")
@@ -160,9 +160,12 @@ def plan_derive(
     tasks: list[tuple[str, int, int]] = []
     chosen = chosen_records(source.records, ShardSpec(where=where))
     for kind in kinds:
-        group = _group_of(source, kind, scalograms_of)
         if kind == "pictures":
-            pictures = pictures or PictureSpec()
+            pictures = (pictures or PictureSpec()).resolved(source.groups)
+        of = pictures.of if kind == "pictures" and pictures else scalograms_of
+        group = _group_of(source, kind, of)
+        if kind == "pictures":
+            assert pictures is not None
             pictures.rows_of(tuple(group.channels))  # refuses a layout without any lead
             cuts = _cut(_pages(group, pictures) * chosen, pictures.per_tar)
         elif kind == "scalograms":
@@ -205,7 +208,7 @@ def check_unit(path: str | Path, kind: str, modality: str, units: Iterable[str])
     PhysioprepError
         A unit is another one.
     """
-    unit = _UNIT.get(kind)
+    unit = ("uV" if modality == "eeg" else "mV") if kind == "pictures" else _UNIT.get(kind)
     odd = {each for each in units if each not in (unit, *(_MICROVOLT * (unit == "uV")))}
     if unit is not None and odd:
         raise PhysioprepError(
@@ -214,9 +217,9 @@ def check_unit(path: str | Path, kind: str, modality: str, units: Iterable[str])
         )
 
 
-def _group_of(source: Source, kind: str, scalograms_of: str) -> SourceGroup:
+def _group_of(source: Source, kind: str, of: str) -> SourceGroup:
     """Return the signals that a kind is derived from, in the unit that it needs."""
-    modality = modality_of(kind, scalograms_of)
+    modality = modality_of(kind, of)
     if kind == "pairs":
         held = [name for name in PULSATILE if name in source.groups]
         if not held:
@@ -253,19 +256,21 @@ def _cut(amount: NDArray[Any], most: float) -> list[tuple[int, int]]:
     ]
 
 
-def modality_of(kind: str, scalograms_of: str) -> str:
+def modality_of(kind: str, of: str) -> str:
     """Return the modality that a kind is derived from.
 
     Parameters
     ----------
     kind : str
         A key of `KINDS`.
-    scalograms_of : str
-        What scalograms are of.
+    of : str
+        What pictures and scalograms are of; "" for the default.
 
     Returns
     -------
     str
     """
     assert kind in KINDS
-    return scalograms_of if kind == "scalograms" else _FROM[kind]
+    if kind in ("pictures", "scalograms") and of:
+        return of
+    return _FROM[kind]

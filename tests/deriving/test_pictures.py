@@ -177,7 +177,7 @@ def test_the_angle_says_where_the_trace_went(hearts: np.ndarray) -> None:
 def test_what_cannot_be_drawn_is_refused() -> None:
     for changes, said in (
         ({"layout": "3x5"}, "no layout '3x5'; did you mean '3x4'"),
-        ({"mm_per_s": 12.5}, "paper speed 12.5 mm/s: 25, 50"),
+        ({"mm_per_s": 12.5, "of": "ecg"}, "paper speed 12.5 mm/s: 25, 50"),
         ({"mm_per_mv": 7}, "gain 7 mm/mV: 5, 10, 20"),
         ({"dpi": 9}, "9 dpi"),
         ({"size": (5, 100)}, "16 to 10000 pixels"),

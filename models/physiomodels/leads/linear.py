@@ -51,8 +51,7 @@ class Moments:
         """
         rows = [0, *(1 + place for place in given)]
         left, right = self.products[np.ix_(rows, rows)], self.products[rows, 1:]
-        found: Floats = np.linalg.lstsq(left, right, rcond=None)[0]
-        return found
+        return np.asarray(np.linalg.lstsq(left, right, rcond=None)[0], np.float64)
 
     def predict(self, signal: Floats, given: Sequence[int]) -> Floats:
         """Return all leads from some of them.

@@ -32,11 +32,17 @@ def task_of(config: PretrainConfig, shards: Shards) -> LeadTask:
     ShardError
         The shards have no such lead; the message lists those that they have.
     """
-    views = []
-    for text in (config.input_leads, config.target_leads):
-        view = None if text is None else LeadView.of(text)
-        if view is not None:
-            held = {config.modality: shards.modalities[config.modality].channels}
-            check_names(view.leads, held, str(shards.path))
-        views.append(view)
-    return LeadTask(*views, seed=config.seed)
+    return LeadTask(
+        _view(config.input_leads, config, shards),
+        _view(config.target_leads, config, shards),
+        config.seed,
+    )
+
+
+def _view(text: str | None, config: PretrainConfig, shards: Shards) -> LeadView | None:
+    if text is None:
+        return None
+    view = LeadView.of(text)
+    held = {config.modality: shards.modalities[config.modality].channels}
+    check_names(view.leads, held, str(shards.path))
+    return view

@@ -201,13 +201,13 @@ class PretrainingRun:
         sample = rows["index"].to(self.device)
         window = sample // (self.stream.n_epochs or 1)
         names = self.shards.modalities[config.modality].channels
-        mask, counted = hide_leads(
+        mask, wanted = hide_leads(
             self.leads, config.mask, patches, sample, window, names, self.epoch
         )
         kind = torch.device(self.device).type
         with torch.autocast(kind, torch.bfloat16) if config.bf16 else contextlib.nullcontext():
             errors, counts, both = self.objective(
-                patches.x, mask, patches.present, self._partner(rows), counted
+                patches.x, mask, patches.present, self._partner(rows), wanted
             )
         start = self.batch * config.batch_size
         counted = 0.0 if ranks.repeats(start, self.stream.n_windows) else 1.0

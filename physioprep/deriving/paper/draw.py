@@ -1,4 +1,4 @@
-"""Draw ECG on its grid with a round pen, anti-aliased, into a picture of few colours."""
+"""Draw ECG or EEG on its grid with a round pen, anti-aliased, into a picture of few colours."""
 
 from __future__ import annotations
 
@@ -133,19 +133,29 @@ def background(spec: PictureSpec, page: Page) -> NDArray[np.uint8]:
     ndarray of uint8, shape (height, width)
     """
     grid = np.zeros((page.height, page.width), np.uint8)
-    for kind, (step_mm, width_mm) in enumerate(zip((1, 5), _LINES_MM, strict=True)):
-        step = step_mm * page.px_per_mm
-        if step < _NEAREST_PX or spec.grid == "none":
+    box = page.lines_box
+    x0, y0 = page.origin if box is None else box[:2]
+    for kind, (steps_mm, width_mm) in enumerate(zip(page.lines_mm, _LINES_MM, strict=True)):
+        across_px, down_px = (None if mm is None else mm * page.px_per_mm for mm in steps_mm)
+        assert across_px is not None
+        if across_px < _NEAREST_PX or spec.grid == "none":
             continue
         width = max(width_mm * page.px_per_mm, 1.0)
-        across, down = (
-            _lines(size, start, step, width)
-            for size, start in ((page.width, page.origin[0]), (page.height, page.origin[1]))
-        )
-        cover = np.maximum(across[None], down[:, None])
+        cover = np.zeros(grid.shape) + _lines(page.width, x0, across_px, width)
+        if down_px is not None:
+            cover = np.maximum(cover, _lines(page.height, y0, down_px, width)[:, None])
+        if box is not None:
+            cover *= _within(page.width, box[0], box[2], width)
+            cover *= _within(page.height, box[1], box[3], width)[:, None]
         shade = np.round(cover * (_SHADES - 1)).astype(np.uint8)
         np.copyto(grid, shade + np.uint8(kind * (_SHADES - 1)), where=shade > 0)
     return grid
+
+
+def _within(size: int, first: float, last: float, width: float) -> NDArray[np.float64]:
+    """Return 1 for pixels between two places, and the lines there, else 0."""
+    at = np.arange(size)
+    return ((at >= first - width / 2 - 0.5) & (at <= last + width / 2 + 0.5)).astype(np.float64)
 
 
 def _lines(size: int, start: float, step: float, width: float) -> NDArray[np.float64]:
@@ -212,7 +222,13 @@ def blank(spec: PictureSpec, page: Page) -> Ink:
 @lru_cache(maxsize=2)
 def _blank(spec: PictureSpec, page: Page) -> Ink:
     ink = np.zeros((page.height, page.width), np.float32)
-    for cell in page.cells:
+    if spec.names:
+        for name, left, top in page.labels:
+            _write(ink, name, left, top, page)
+    if spec.pulse:
+        for across, down in page.strokes:
+            draw_trace(ink, np.array(across), np.array(down), pen_px(page))
+    for cell in () if page.labels else page.cells:
         if spec.pulse and not cell.column:
             _draw_pulse(ink, spec, page, cell.zero_y)
         if spec.names:
@@ -220,7 +236,7 @@ def _blank(spec: PictureSpec, page: Page) -> Ink:
             _write(ink, cell.lead, left + page.px_per_mm, top + page.px_per_mm, page)
     if spec.text:
         x, y = page.origin[0] + 5 * page.px_per_mm, page.cells[-1].box[3] + 2 * page.px_per_mm
-        _write(ink, f"{spec.mm_per_s:g} mm/s   {spec.mm_per_mv:g} mm/mV", x, y, page)
+        _write(ink, page.text, x, y, page)
     return ink
 
 

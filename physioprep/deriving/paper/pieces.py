@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.atomic import make_folders
+from physioprep.deriving.paper.montage import in_montage
 from physioprep.deriving.paper.quantities import PICTURES
 from physioprep.deriving.paper.record import draw_pages, n_pages
 from physioprep.deriving.paper.spec import PictureSpec
@@ -40,7 +41,7 @@ def draw_records(
     source : Source
         The store.
     numbers : iterable of int
-        Rows of the store's records; those without ECG have no picture.
+        Rows of the store's records; those without the signal have no picture.
     chosen : ndarray of bool, shape (record,)
         Which records of the store are to be drawn.
     spec : PictureSpec
@@ -108,7 +109,7 @@ def _drawn(
     piece: int,
     columns: dict[str, list[Any]],
 ) -> Iterator[tuple[str, bytes]]:
-    group = source.groups["ecg"]
+    group = source.groups["eeg" if spec.of == "eeg" else "ecg"]
     texts = {name: source.records[name].tolist() for name in ("corpus", "record_id")}
     size = round(spec.page_s * group.rate_hz)
     where = piece_name(spec, piece)
@@ -124,6 +125,9 @@ def _drawn(
         signal = to_physical(digital, group.scale[at], group.offset[at], group.invalid[at])
         key = {name: str(column[number]) for name, column in texts.items()}
         leads = [group.channels[slot] for slot in slots.tolist()]
+        if spec.of == "eeg":
+            signal, leads = in_montage(signal, leads, spec.montage)
+            signal = signal / np.float32(1000)  # µV to mV
         for name, content, rows in draw_pages(
             spec, key, signal, leads, tuple(group.channels), group.rate_hz
         ):

@@ -8,6 +8,7 @@ from physioprep.deriving.quantities import KEYS, LEAD, Quantity
 
 PICTURES: Final = (
     *KEYS,
+    Quantity("modality", "", "What is drawn: ecg or eeg."),
     Quantity("page", "1", "Number of the page in the record, from 0."),
     Quantity("file", "", "The picture's file, or the tar that holds it, in the folder."),
     Quantity("name", "", "Name of the picture: of its file, or in the tar."),
@@ -33,6 +34,7 @@ PICTURES: Final = (
     Quantity("px_per_sample", "px", "Pixels from sample to sample."),
     Quantity("y_zero_px", "px", "Where 0 mV stands, from the top: a sample of v mV is at "
              "y_zero_px - v * px_per_mv. The median of the samples stands on the row's baseline."),
-    Quantity("px_per_mv", "px/mV", "Pixels of a millivolt."),
+    Quantity("px_per_mv", "px/mV", "Pixels of a millivolt upwards; below 0 of EEG, whose "
+             "negative is up."),
     Quantity("reason", "", "Why the box is empty; null where it is not."),
 )  # fmt: skip

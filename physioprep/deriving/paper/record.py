@@ -101,7 +101,8 @@ def draw_pages(
         name = f"{base}.{'png' if quality is None else 'jpg'}"
         common = {
             **key, "page": number, "name": name, "width_px": page.width, "height_px": page.height,
-            "px_per_mm": page.px_per_mm, "rotation_deg": angle, "rate_hz": rate_hz,
+            "modality": "eeg" if spec.of == "eeg" else "ecg", "px_per_mm": page.px_per_mm,
+            "rotation_deg": angle, "rate_hz": rate_hz,
         }  # fmt: skip
         for row in drawn:
             row["first_sample"] += number * size
@@ -135,7 +136,7 @@ def _draw_cell(
     if not known.any():
         reason = NO_SAMPLE if len(samples) else "the record ends before"
         return row | {"n_missing": len(samples), "reason": reason}
-    per_mv = spec.mm_per_mv * page.px_per_mm
+    per_mv = spec.rise_mm * page.px_per_mm
     zero = cell.zero_y + float(np.median(samples[known])) * per_mv
     # a column may begin between two samples: its first one stands right of the box's left
     start_mm = spec.page_s * spec.mm_per_s * cell.column / cell.columns

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from physioprep.bounds import SEED
+from physioprep.deriving.paper.montage import MONTAGES, montage_channels
 from physioprep.drawing.ecg import CLINICAL_ROWS, MAJOR, MINOR, PAPER, STANDARD_MM_PER_MV
 from physioprep.drawing.page import MM_PER_S
 from physioprep.errors import PhysioprepError
@@ -26,9 +27,11 @@ LAYOUTS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
 ROWS: Final = "rows"
 AUTO: Final = "auto"
 SPEEDS: Final = (25.0, 50.0)
+EEG_SPEEDS: Final = (15.0, 25.0, 30.0, 50.0, 60.0)
 GAINS: Final = (5.0, 10.0, 20.0)
 #: Colours of paper, thin lines and thick lines.
 GRIDS: Final = {
+    "auto": (PAPER, MINOR, MAJOR),  # of ECG; EEG has grey
     "pink": (PAPER, MINOR, MAJOR),
     "red": ("#ffffff", "#f7b5b0", "#e0655c"),
     "blue": ("#ffffff", "#cfe0f5", "#8fb4e0"),
@@ -43,7 +46,7 @@ _MOST_PX: Final = 10_000
 
 @dataclass(frozen=True)
 class PictureSpec:
-    """How pictures of ECG look.
+    """How pictures of ECG or EEG look.
 
     Parameters
     ----------
@@ -51,7 +54,7 @@ class PictureSpec:
         A key of `LAYOUTS`; ``"rows"``: one row for each lead of the store; ``"auto"``: 3x4+1
         where the store has the twelve leads, else rows.
     mm_per_s : float
-        25 or 50.
+        25 or 50; of EEG also 15, 30 or 60.
     mm_per_mv : float
         5, 10 or 20.
     dpi : float
@@ -60,11 +63,12 @@ class PictureSpec:
         Width and height in pixels: the page is made as large as fits, in the middle.
     grid : str
         A key of `GRIDS`, or the colours of paper, thin and thick lines, ``#rrggbb`` each, with
-        commas between.
+        commas between; ``"auto"``: pink of ECG, grey of EEG.
     names : bool
         Whether leads are named.
     pulse : bool
-        Whether a calibration pulse of 1 mV and 0.2 s stands before each row.
+        Whether a calibration pulse of 1 mV and 0.2 s stands before each row; below EEG a bar of
+        1 s and a round number of µV.
     text : bool
         Whether speed and gain are printed below. Nothing else ever is.
     page_s : float
@@ -79,6 +83,12 @@ class PictureSpec:
         WebDataset tars instead of picture files.
     per_tar : int
         About how many pictures a tar holds, or a folder of picture files.
+    of : {"auto", "ecg", "eeg"}
+        Which signal of the store; ``"auto"``: the ECG, where there is none the EEG.
+    uv_per_mm : float
+        Sensitivity of EEG, whose negative is up.
+    montage : {"stored", "average", "linked-mastoids", "tcp"}
+        Of EEG: as it is in the store, or computed as by a recipe's ``reference``.
 
     Raises
     ------
@@ -87,10 +97,10 @@ class PictureSpec:
 
     Examples
     --------
-    >>> PictureSpec(mm_per_s=30)
+    >>> PictureSpec(mm_per_s=31)
     Traceback (most recent call last):
         ...
-    physioprep.errors.PhysioprepError: paper speed 30 mm/s: 25, 50
+    physioprep.errors.PhysioprepError: paper speed 31 mm/s: 15, 25, 30, 50, 60
     """
 
     layout: str = AUTO
@@ -98,7 +108,7 @@ class PictureSpec:
     mm_per_mv: float = STANDARD_MM_PER_MV
     dpi: float = 100.0
     size: tuple[int, int] | None = None
-    grid: str = "pink"
+    grid: str = "auto"
     names: bool = True
     pulse: bool = True
     text: bool = False
@@ -108,14 +118,21 @@ class PictureSpec:
     seed: int = 0
     tars: bool = False
     per_tar: int = 500
+    of: str = AUTO
+    uv_per_mm: float = 7.0
+    montage: str = "stored"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be drawn."""
+        _among("signal", self.of, (AUTO, "ecg", "eeg"))
+        _among("montage", self.montage, MONTAGES)
         _among("layout", self.layout, (*LAYOUTS, ROWS, AUTO))
+        if self.of == "eeg" and self.layout in LAYOUTS:
+            raise PhysioprepError(f"layout {self.layout}: of ECG; EEG has a row a channel")
         for name in self.augment:
             _among("augmentation", name, AUGMENTATIONS)
         for said, value, allowed in (
-            ("paper speed {:g} mm/s", self.mm_per_s, SPEEDS),
+            ("paper speed {:g} mm/s", self.mm_per_s, SPEEDS if self.of == "ecg" else EEG_SPEEDS),
             ("gain {:g} mm/mV", self.mm_per_mv, GAINS),
         ):
             if value not in allowed:
@@ -125,6 +142,8 @@ class PictureSpec:
             raise PhysioprepError(f"{self.dpi:g} dpi: 10 to 1200")
         if self.size is not None and not all(16 <= each <= _MOST_PX for each in self.size):
             raise PhysioprepError(f"size {self.size}: 16 to {_MOST_PX} pixels a side")
+        if not 0.1 <= self.uv_per_mm <= 1000:
+            raise PhysioprepError(f"sensitivity {self.uv_per_mm:g} µV/mm: 0.1 to 1000")
         if not 1 <= self.page_s <= 120:
             raise PhysioprepError(f"page of {self.page_s:g} s: 1 to 120 s")
         for name, number in (("pages", self.pages), ("per_tar", self.per_tar - 1)):
@@ -133,6 +152,35 @@ class PictureSpec:
         if not SEED.least <= self.seed <= SEED.most:
             raise PhysioprepError(f"seed {self.seed}: {SEED.least} to {SEED.most:.0f}")
         colours_of(self.grid)
+
+    @property
+    def rise_mm(self) -> float:
+        """Millimetres upwards of a millivolt: of EEG below 0, since its negative is up.
+
+        Returns
+        -------
+        float
+        """
+        return -1000 / self.uv_per_mm if self.of == "eeg" else self.mm_per_mv
+
+    def resolved(self, modalities: Collection[str]) -> PictureSpec:
+        """Return the spec with what ``"auto"`` means for a store.
+
+        Parameters
+        ----------
+        modalities : collection of str
+            What the store holds.
+
+        Returns
+        -------
+        PictureSpec
+            `of` is ``"ecg"`` or ``"eeg"``.
+        """
+        of = self.of
+        if of == AUTO:
+            of = "eeg" if "eeg" in modalities and "ecg" not in modalities else "ecg"
+        grid = "grey" if of == "eeg" and self.grid == AUTO else self.grid
+        return replace(self, of=of, grid=grid)
 
     def rows_of(self, channels: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
         """Return the rows of leads for a store.
@@ -151,6 +199,8 @@ class PictureSpec:
         PhysioprepError
             The store has none of the leads of the layout.
         """
+        if self.of == "eeg":
+            return tuple((name,) for name in montage_channels(channels, self.montage))
         layout = self.layout
         if layout == AUTO:
             layout = "3x4+1" if set(TWELVE) <= set(channels) else ROWS
