@@ -154,7 +154,7 @@ def test_the_options_become_the_plan(store: Path, tmp_path: Path) -> None:
     plan = json.loads((out / "derived.json").read_text())["plan"]
     assert spec_from(plan["pictures"]) == PictureSpec(
         "3x4", 50, 5, 100, (400, 300), "green", False, False, True, 5, 2, ("crease", "jpeg"), 7,
-        True, 3,
+        True, 3, "ecg",
     )  # fmt: skip
     assert plan["kinds"] == ["pictures"]
     assert plan["pillow"]
