@@ -29,9 +29,8 @@ MAKER: Final = "physioprep"
 #: The file that marks results of an evaluation, and what it says.
 RESULTS_MARK: Final = "evaluation.json"
 RESULTS_SCHEMA: Final = "physiomodels.evaluation"
-#: The file that describes tables derived from a store.
+#: The files that describe tables derived from a store, and reconstructed leads.
 DERIVED_MARK: Final = "derived.json"
-#: The file that holds the figures of reconstructed leads.
 LEADS_MARK: Final = "leads.json"
 #: Bytes of a file that are looked at for a mark.
 _LOOKED_AT: Final = 1 << 20
@@ -144,12 +143,9 @@ RESULTS: Final = Kind(
     lambda path: _json_of(path / RESULTS_MARK).get("schema") == RESULTS_SCHEMA,
     listed_in(HASHES, re.escape(RESULTS_MARK), rf"([^/]+/)*({_RESULTS})"),
 )
-DERIVED: Final = Kind(
-    "derived tables", _has_keys(DERIVED_MARK, "plan_sha256", "rows"), listed_in(HASHES)
-)
-LEADS: Final = Kind(
-    "reconstructed leads", _has_keys(LEADS_MARK, "run", "inputs"), listed_in(HASHES)
-)
+_LISTED: Final = listed_in(HASHES)
+DERIVED: Final = Kind("derived tables", _has_keys(DERIVED_MARK, "plan_sha256", "rows"), _LISTED)
+LEADS: Final = Kind("reconstructed leads", _has_keys(LEADS_MARK, "run", "inputs"), _LISTED)
 #: In the card of a model: a list of hashes is beside it, so that a missing one is damage.
 LISTED: Final = {"hashes": HASHES}
 ENCODER: Final = Kind("an encoder", _is_trained)
