@@ -134,9 +134,8 @@ SHARDS: Final = Kind(
 EMBEDDINGS: Final = Kind("embeddings", _zarr_schema("physiomodels.embeddings"), listed_in(HASHES))
 #: What an evaluation writes into the folder of each of its runs.
 _RESULTS: Final = (
-    r"results\.json|predictions\.parquet|label_efficiency\.(json|png)|calibration\.png"
-    r"|importance\.(csv|png)|loss/([^/]+\.csv)?"
-    r"|reconstruction_[^/]+\.(png|npz)|encoders/[^/]+/[^/]+"
+    r"results\.json|predictions\.parquet|label_efficiency\.(json|png)|calibration\.png|loss/([^/]+\.csv)?"
+    r"|importance\.(csv|png)|reconstruction_[^/]+\.(png|npz)|encoders/[^/]+/[^/]+"
 )
 RESULTS: Final = Kind(
     "results of an evaluation",

@@ -271,6 +271,4 @@ def modality_of(kind: str, of: str) -> str:
     str
     """
     assert kind in KINDS
-    if kind in ("pictures", "scalograms") and of:
-        return of
-    return _FROM[kind]
+    return of if kind == "scalograms" or (kind == "pictures" and of) else _FROM[kind]
