@@ -53,10 +53,13 @@ class Texts:
         Of each element of samples, by its name without prefix: what may not be in its text.
     most : int
         Bytes of all other texts and of attributes together.
+    at_rest : bool
+        Whether samples are of seconds: then one element has a sixth of the bytes.
     """
 
     samples: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
     most: int = limits.MAX_XML_OTHER_BYTES
+    at_rest: bool = False
 
     @property
     def longest(self) -> int:
@@ -66,7 +69,8 @@ class Texts:
         -------
         int
         """
-        return limits.MAX_XML_SAMPLE_BYTES if self.samples else limits.MAX_XML_ELEMENT_BYTES
+        most = limits.MAX_XML_SAMPLE_BYTES // (6 if self.at_rest else 1)
+        return most if self.samples else limits.MAX_XML_ELEMENT_BYTES
 
 
 def check_marks(
@@ -229,7 +233,7 @@ class _Parsing:
         if self.samples_at:
             if self.depth == self.samples_at and self.unfit and self.unfit.search(text):
                 raise self.refuse("an element of samples holds what is no sample")
-            most = limits.MAX_XML_SAMPLE_BYTES
+            most = self.texts.longest
         else:
             most = limits.MAX_XML_ELEMENT_BYTES
             self.n_other += len(text)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _FORMAT: Final = "muse_xml"
-_TEXTS: Final = Texts({"WaveFormData": NO_BASE64})
+_TEXTS: Final = Texts({"WaveFormData": NO_BASE64}, at_rest=True)
 #: RestingECGMeasurements; onsets and offsets count samples of the median beat.
 _MEASUREMENTS: Final = {
     **{"VentricularRate": "heart_rate_bpm", "AtrialRate": "atrial_rate_bpm"},

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _FORMAT: Final = "philips_xml"
-_TEXTS: Final = Texts(dict.fromkeys(("parsedwaveforms", "waveform", "repbeat"), NO_BASE64))
+_TEXTS: Final = Texts(
+    dict.fromkeys(("parsedwaveforms", "waveform", "repbeat"), NO_BASE64), at_rest=True
+)
 _VERSIONS: Final = ("1.03", "1.04", "1.04.01", "1.04.02")
 #: Of an interpretation; 1.03 calls them means.
 _MEASUREMENTS: Final = {

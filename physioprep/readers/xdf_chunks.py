@@ -32,6 +32,8 @@ SIZES: Final = {
     "string": 0,
 }
 _BOUNDARY: Final = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
+#: Chunks without a sample or a clock offset: a day has 8640 boundaries, and a footer a stream.
+_MOST_EMPTY: Final = 50_000
 _HEADER, _STREAM, _SAMPLES, _CLOCK, _BOUND, _FOOTER = 1, 2, 3, 4, 5, 6
 
 
@@ -60,6 +62,7 @@ class Checked:
     streams: dict[int, Stream] = field(default_factory=dict)
     damage: str = ""  # of the first damaged chunk; those behind it are not looked at
     n_unknown: int = 0
+    n_empty: int = 0  # chunks without a sample or a clock offset
 
 
 def check_chunks(path: Path, content: bytes | mmap) -> Checked:
@@ -91,6 +94,7 @@ def check_chunks(path: Path, content: bytes | mmap) -> Checked:
         except DamageError as error:
             found.damage = f"the chunk at byte {at} {error}"
             break
+        limits.check(path, found.n_empty, _MOST_EMPTY, "chunks without a sample")
         if tag == _STREAM:
             number = int.from_bytes(content[start + 2 : start + 6], "little")
             kept.append(_plain_header(number, found.streams[number]))
@@ -120,6 +124,7 @@ def _number(data: bytes | mmap, at: int) -> tuple[int, int]:
 
 
 def _check(path: Path, found: Checked, tag: int, body: bytes) -> None:
+    found.n_empty += tag not in (_SAMPLES, _CLOCK)
     if tag == _HEADER:
         found.header = _xml(body)
     elif tag == _BOUND:
@@ -136,7 +141,9 @@ def _check(path: Path, found: Checked, tag: int, body: bytes) -> None:
             raise DamageError("is of a stream without a header before it")
         stream = found.streams[number]
         if tag == _SAMPLES:
-            stream.n_samples += _check_samples(stream, body[4:])
+            n_samples = _check_samples(stream, body[4:])
+            stream.n_samples += n_samples
+            found.n_empty += not n_samples
         elif tag == _FOOTER:
             stream.footer = _xml(body[4:])
         elif len(body) != 20:

@@ -15,7 +15,7 @@ import pytest
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers import dicom, mef, xdf
+from physioprep.readers import dicom, mef, xdf, xdf_chunks
 from physioprep.readers.recognise import BY_CONTENT
 from tests.readers.planted import planted, write_planted
 
@@ -80,7 +80,7 @@ SAMPLES = {
 @pytest.mark.parametrize(
     ("flood", "cause"),
     [
-        (b"<a>" + b"1 " * 800_000 + b"</a>", "an element of .* bytes and more, over the limit"),
+        (b"<a>" + b"1 " * 800_000 + b"</a>", "bytes and more.* over the limit"),
         ((b"<a>" + b"1 " * 500_000 + b"</a>") * 20, "texts of together .* over the limit"),
         ((b"<a b='" + b"1 " * 500_000 + b"'/>") * 20, "texts of together .* over the limit"),
         (b"<SAMPLES>1 2\n#", "holds what is no sample"),
@@ -113,6 +113,15 @@ def test_a_gzip_that_grows_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.M
         xdf.read(path)
     path.write_bytes(gzip.compress(b"ABC:" + bytes(FLOOD), 9))
     assert refused("xdf", path) == "no XDF: does not begin with XDF:"
+
+
+@pytest.mark.parametrize("chunk", [b"\1\2\xff\xff", b"\1\x12\5\0" + xdf_chunks._BOUNDARY])
+def test_a_flood_of_chunks_of_xdf_is_refused(chunk: bytes, tmp_path: Path) -> None:
+    path = write_planted("xdf", tmp_path)
+    with path.open("ab") as file:
+        file.write(chunk * 60_000)
+    with pytest.raises(UnreadableFileError, match="50001 chunks without a sample, over the limit"):
+        xdf.read(path)
 
 
 def test_a_deflated_dicom_that_grows_is_not_inflated(
