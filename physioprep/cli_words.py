@@ -24,6 +24,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 #: Parameters whose option is spelt otherwise, beyond units and plurals.
 _ALIASES: Final = {
     "n_windows": "windows",
+    "modalities": "modality",
     "per_record": "max_per_record",
     "label_shares": "label_share",
     "window_s": "window",

@@ -119,3 +119,22 @@ def test_a_folder_of_files_names_its_recording(tmp_path: Path) -> None:
     assert rows.loc["e4/one", "subject_id"] == "P1"
     assert rows.loc["e4/one", "path"] == "e4/one/ACC.csv"
     assert pp.scan(night, "folder")["record_id"].tolist() == ["night"]
+
+
+def test_shards_of_one_signal_beside_others_of_several_rates(tmp_path: Path) -> None:
+    night, store = tmp_path / "raw" / "night", tmp_path / "s.zarr"
+    night.mkdir(parents=True)
+    for name, n in {"ECG": 5000, "ACC": 250, "HRV": 50}.items():
+        (night / f"{name}.csv").write_text(f"{name}\n" + "12\n7\n" * (n // 2))
+    about = {"start_time": "2018-10-12 16:54:12", "sample_freqs": {"ECG": 500, "ACC": 25, "HRV": 5}}
+    units = {"units": {"ECG": "uV", "ACC": "mg", "HRV": "ms"}}
+    (night / "meta.json").write_text(json.dumps(about | units))
+    pp.ingest(pp.scan(tmp_path / "raw", "folder"), store, "native")
+    code, _, err = physioprep("shard", store, "-o", tmp_path / "no.shards", "--window", "2")
+    said = " ".join(err.split())
+    assert code == 2
+    assert "holds other at two rates; choose --modality ecg, or harmonise" in said
+    command = ("shard", store, "-o", tmp_path / "s.shards", "--window", "2", "--modality", "ecg")
+    code, _, err = physioprep(*command)
+    assert code == 0, err
+    assert pp.open_shards(tmp_path / "s.shards").n_windows == 5

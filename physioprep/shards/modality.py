@@ -62,14 +62,21 @@ def unite_modalities(sources: tuple[Source, ...], spec: ShardSpec) -> tuple[Moda
     Raises
     ------
     ShardError
-        If a store lacks what is asked for, a chosen channel is in none, or the stores' rates or
-        units differ.
+        If a store lacks what is asked for, or holds it at two rates, a chosen channel is in none,
+        or the stores' rates or units differ.
     """
     there = list(dict.fromkeys(name for source in sources for name in source.groups))
     wanted = list(spec.modalities or sorted(there))
     for name in (*wanted, *spec.max_abs, *spec.min_std):
         if name not in there:
             raise ShardError(f"no store holds modality {name!r}, only {', '.join(sorted(there))}")
+    for source in sources:
+        for name in (each for each in wanted if each in source.twice):
+            others = sorted(set(there) - set(source.twice))
+            choice = f"choose modalities='{others[0]}', or " if others else ""
+            raise ShardError(
+                f"{source.path}: holds {name} at two rates; {choice}harmonise to one first"
+            )
     made = [_modality(name, sources, spec) for name in wanted]
     if not spec.channels:
         return tuple(made)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.errors import ShardError, StoreError
+from physioprep.errors import StoreError
 from physioprep.remote import fetch, join
 from physioprep.store.damage import named
 from physioprep.store.listed import read_listed
@@ -73,6 +73,9 @@ class Source:
         Corpora, and hashes of plan and recipe: different for different stores.
     sums_sha256 : str
         Hash of the list of its files' hashes.
+    twice : tuple of str
+        Modalities that it holds at several rates: of these `groups` has the first alone, and none
+        can be cut.
     """
 
     path: str | Path
@@ -80,6 +83,7 @@ class Source:
     groups: dict[str, SourceGroup]
     identity: dict[str, Any]
     sums_sha256: str = ""
+    twice: tuple[str, ...] = ()
 
 
 def open_source(store: str | Path | Store) -> Source:
@@ -98,8 +102,6 @@ def open_source(store: str | Path | Store) -> Source:
     StoreError
         If it is not a finished store of a known schema, or one of its tables is missing or
         changed.
-    ShardError
-        If it holds one modality twice.
     """
     from physioprep.store.open import open_store
     from physioprep.store.sums import check_files, listed_hashes, sums_sha256
@@ -111,11 +113,13 @@ def open_source(store: str | Path | Store) -> Source:
         hashes = listed_hashes(path) or {}
         check_files(path, hashes, (name for name in hashes if "/signal/c/" not in name))
     groups: dict[str, SourceGroup] = {}
+    twice: list[str] = []
     for name in store.modalities:
         group: Any = store.group[name]
         modality = str(group.attrs.get("modality", name))
         if modality in groups:
-            raise ShardError(f"{path}: holds {modality} at two rates; harmonise to one first")
+            twice.append(modality)
+            continue
         present = store.table(name, "present").astype(bool)
         groups[modality] = SourceGroup(
             path=path / name if isinstance(path, Path) else join(path, name),
@@ -133,7 +137,7 @@ def open_source(store: str | Path | Store) -> Source:
         )
     kept = ("corpora", "recipe_sha256", "plan_sha256", "inputs_sha256", "n_records")
     identity = {key: store.attrs.get(key) for key in kept}
-    return Source(path, store.records, groups, identity, sums_sha256(path))
+    return Source(path, store.records, groups, identity, sums_sha256(path), tuple(twice))
 
 
 @lru_cache(maxsize=64)
