@@ -257,13 +257,19 @@ def of_record(
     out["qrs_axis_deg"] = _axis(leads, "q_mv", "r_mv", "s_mv")
     out["t_axis_deg"] = _axis(leads, "t_mv")
     larger_r = np.fmax(_of(leads, "V5", "r_mv"), _of(leads, "V6", "r_mv"))
-    out["sokolow_lyon_mv"] = max(0.0, -_of(leads, "V1", "s_mv")) + float(larger_r)
-    out["cornell_mv"] = _of(leads, "aVL", "r_mv") + max(0.0, -_of(leads, "V3", "s_mv"))
+    out["sokolow_lyon_mv"] = _depth_of_s(leads, "V1") + float(larger_r)
+    out["cornell_mv"] = _of(leads, "aVL", "r_mv") + _depth_of_s(leads, "V3")
     return out | variability(r_peaks, rate_hz, n_samples)
 
 
 def _of(leads: Mapping[str, Mapping[str, Any]], lead: str, name: str) -> float:
     return float(leads[lead][name]) if lead in leads else math.nan
+
+
+def _depth_of_s(leads: Mapping[str, Mapping[str, Any]], lead: str) -> float:
+    """Return the depth of S: 0 where the lead has none, NaN where there is no such lead."""
+    depth = -_of(leads, lead, "s_mv")
+    return depth if lead not in leads or depth > 0 else 0.0
 
 
 def _axis(leads: Mapping[str, Mapping[str, Any]], *names: str) -> float:
