@@ -21,6 +21,9 @@ AFTER_S: Final = 0.5
 #: The baseline: so long a piece before the onset of QRS, or before the R peak, s.
 _BASELINE_S: Final = 0.02
 _BEFORE_R_S: Final = 0.06
+_HOUR_MS: Final = 3_600_000
+#: Fewest beats of an hour whose powers count.
+_FEWEST: Final = 100
 #: Of more beats, the median beat is that of so many.
 MOST_BEATS: Final = 10_000
 #: Half the width in which the R amplitude is looked for, s.
@@ -284,6 +287,25 @@ def _axis(leads: Mapping[str, Mapping[str, Any]], *names: str) -> float:
     return math.degrees(math.atan2(2 * down, math.sqrt(3) * across))
 
 
+def _powers(peaks_ms: NDArray[np.int64]) -> tuple[float, float]:
+    """Return the powers of LF and HF: of more than an hour the mean over hours.
+
+    NeuroKit2 needs 2 GB for a day at once.
+    """
+    import neurokit2
+
+    count = max(1, round(int(peaks_ms[-1] - peaks_ms[0]) / _HOUR_MS))
+    hour = (peaks_ms - peaks_ms[0]) * count // (peaks_ms[-1] - peaks_ms[0] + 1)
+    found = []
+    for number in range(count):
+        own = peaks_ms[hour == number]
+        if count == 1 or (len(own) >= _FEWEST and own[-1] - own[0] >= _HOUR_MS / 2):
+            power = neurokit2.hrv_frequency(own, sampling_rate=1000, normalize=False).iloc[0]
+            found.append((float(power["HRV_LF"]), float(power["HRV_HF"])))
+    low, high = np.array(found or [(math.nan, math.nan)]).mean(axis=0).tolist()
+    return low, high
+
+
 #: Fewest RR intervals, and seconds of signal, of each figure of the variability.
 _NEEDS: Final = {
     "hrv_lf_ms2": (4, 120.0), "hrv_hf_ms2": (4, 60.0), "hrv_lf_hf": (4, 120.0),
@@ -341,9 +363,8 @@ def _by_neurokit(r_s: Floats, seconds: float) -> dict[str, float]:
         total = 2 * np.var(differences, ddof=1) - out["hrv_sd1_ms"] ** 2
         out["hrv_sd2_ms"] = math.sqrt(max(0.0, float(total)))
         if seconds >= 60:
-            power = neurokit2.hrv_frequency(peaks, sampling_rate=1000, normalize=False).iloc[0]
-            out["hrv_lf_ms2"], out["hrv_hf_ms2"] = power["HRV_LF"], power["HRV_HF"]
-            out["hrv_lf_hf"] = power["HRV_LFHF"]
+            out["hrv_lf_ms2"], out["hrv_hf_ms2"] = _powers(peaks)
+            out["hrv_lf_hf"] = out["hrv_lf_ms2"] / (out["hrv_hf_ms2"] or math.nan)
         if len(differences) >= 100:
             out["hrv_sampen"] = float(
                 neurokit2.entropy_sample(differences, dimension=2, tolerance="sd")[0]

@@ -106,8 +106,18 @@ HRV: Final = _columns(
     ("hrv_sdnn_ms", "ms", "Standard deviation of the RR intervals (SDNN)."),
     ("hrv_rmssd_ms", "ms", "Root mean square of successive differences of RR (RMSSD)."),
     ("hrv_pnn50_pct", "%", "Share of successive differences of RR over 50 ms (pNN50)."),
-    ("hrv_lf_ms2", "ms2", "Power of RR from 0.04 to 0.15 Hz (Welch); of records from 2 min."),
-    ("hrv_hf_ms2", "ms2", "Power of RR from 0.15 to 0.4 Hz (Welch); of records from 1 min."),
+    (
+        "hrv_lf_ms2",
+        "ms2",
+        "Power of RR from 0.04 to 0.15 Hz (Welch); of records from 2 min; of more than "
+        "an hour the mean over hours.",
+    ),
+    (
+        "hrv_hf_ms2",
+        "ms2",
+        "Power of RR from 0.15 to 0.4 Hz (Welch); of records from 1 min; of more than "
+        "an hour the mean over hours.",
+    ),
     ("hrv_lf_hf", "1", "LF power by HF power; of records from 2 min."),
     ("hrv_sd1_ms", "ms", "Poincaré plot: standard deviation across the line of identity."),
     ("hrv_sd2_ms", "ms", "Poincaré plot: standard deviation along the line of identity."),

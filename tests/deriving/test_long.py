@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from physioprep.deriving import eeg
+from physioprep.deriving.measurements import _powers
 from physioprep.deriving.pieces import Recorded, in_memory, pieces
 from physioprep.deriving.record import Rows, add_record
 from tests.deriving.heart import RATE_HZ, drawn_ecg
@@ -87,6 +88,21 @@ def test_of_very_many_beats_the_median_beat_is_of_some(monkeypatch: pytest.Monke
     one, two = (np.array(each["median_beats"]["median_mv"][0]) for each in (found, whole))
     np.testing.assert_allclose(one, two, atol=0.005)
     np.testing.assert_allclose(found["beats"]["quality"], whole["beats"]["quality"], atol=1e-3)
+
+
+def test_powers_of_hours_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two halves of other variability: the mean is between them, and of a whole hour nothing."""
+    rng = np.random.default_rng(0)
+    calm, wild = (np.rint(800 + width * rng.normal(size=300)).astype(np.int64) for width in (5, 60))
+    peaks = np.cumsum(np.concatenate([calm, wild]))
+    whole = _powers(peaks)
+    monkeypatch.setattr("physioprep.deriving.measurements._HOUR_MS", 240_000)
+    low, high = _powers(peaks)
+    parts = [_powers(peaks[:300]), _powers(peaks[300:])]
+    assert low == pytest.approx(np.mean([part[0] for part in parts]), rel=0.02)
+    assert high == pytest.approx(np.mean([part[1] for part in parts]), rel=0.02)
+    assert parts[0][1] * 20 < high < parts[1][1]
+    assert whole != (low, high)
 
 
 def test_an_index_of_a_lead_that_is_absent_is_unknown() -> None:
