@@ -1,16 +1,21 @@
-"""Fiducial points of each method beside the manual marks of LUDB, per lead.
+"""Fiducial points of each method beside manual marks: of LUDB per lead, or of QTDB.
 
     OMP_NUM_THREADS=1 python benchmarks/derive_accuracy.py ../shared/data/ludb [--method METHOD]...
+    OMP_NUM_THREADS=1 python benchmarks/derive_accuracy.py qtdb --ending q1c
 
 A mark is found if a point of the same kind lies within 150 ms; errors are those of found marks,
 point less mark. R peaks are of one lead, so that their error holds the time between leads.
 LUDB: Kalyakulina et al., IEEE Access 8, 2020; 12 leads, 10 s, 500 Hz, marked lead by lead.
+QTDB: Laguna et al., Comput. Cardiol. 24, 1997; 2 leads, 15 min, 250 Hz. An expert's marks (`q1c`,
+`q2c`) are of both leads together: of a mark the lead with the smaller error counts, as
+Martinez et al. (IEEE Trans. Biomed. Eng. 51, 2004) do it.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +25,15 @@ from physioprep.deriving.delineation import METHODS, POINTS, delineate
 from physioprep.deriving.pieces import lead_of
 from physioprep.deriving.record import find_beats
 
-WAVES = {"p": "p", "N": "qrs", "t": "t"}
+#: Signs of the waves; experts of QTDB used N, A, B, V and Q for QRS.
+WAVES = {"p": "p", "t": "t", **dict.fromkeys("NABVQ", "qrs")}
 WITHIN_S = 0.15
 KINDS = [name for name in POINTS if name[0] not in "s" and name != "q_peak"]
 
 
-def marks_of(record: Path, lead: str) -> dict[str, list[int]]:
-    """Return the marked samples of a lead, by point."""
-    note = wfdb.rdann(str(record), lead)
+def marks_of(record: Path, ending: str) -> dict[str, list[int]]:
+    """Return the marked samples of an annotation file, by point."""
+    note = wfdb.rdann(str(record), ending)
     signs = list(zip(note.sample.tolist(), note.symbol, strict=True))
     found: dict[str, list[int]] = defaultdict(list)
     for place, (sample, sign) in enumerate(signs):
@@ -43,42 +49,69 @@ def marks_of(record: Path, lead: str) -> dict[str, list[int]]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--method", nargs="+", default=list(METHODS))
-    args = parser.parse_args()
-    records = sorted(path.with_suffix("") for path in args.data.rglob("*.hea"))
-    errors: dict[tuple[str, str], list[float]] = defaultdict(list)
+def errors_ms(marks: Sequence[int], leads: Sequence[np.ndarray], rate_hz: float) -> list[float]:
+    """Return the error of each mark that is found, ms: of several leads the smallest."""
+    errors = []
+    for mark in marks:
+        near = [known[np.abs(known - mark).argmin()] - mark for known in leads if len(known)]
+        if near and abs(least := min(near, key=abs)) <= WITHIN_S * rate_hz:
+            errors.append(1000 * least / rate_hz)
+    return errors
+
+
+def judge(
+    records: Sequence[Path], methods: Sequence[str], ending: str | None
+) -> tuple[dict[str, int], dict[tuple[str, str], list[float]]]:
+    """Return the number of marks by point, and errors in ms by method and point."""
     marked: dict[str, int] = defaultdict(int)
+    errors: dict[tuple[str, str], list[float]] = defaultdict(list)
     for record in records:
         read = wfdb.rdrecord(str(record))
         signal, rate_hz = read.p_signal.T, float(read.fs)
         names = [name.upper().replace("AV", "aV") for name in read.sig_name]
         r_peaks = find_beats([lead_of(samples, rate_hz) for samples in signal], names)
-        for lead, samples in zip(read.sig_name, signal, strict=True):
-            marks = marks_of(record, lead.lower())
+        # groups of leads that have marks together
+        places = [(n,) for n in range(len(signal))] if ending is None else [range(len(signal))]
+        for group in places:
+            marks = marks_of(record, ending or read.sig_name[group[0]].lower())
             for name in KINDS:
                 marked[name] += len(marks[name])
-            for method in args.method:
-                points = delineate(samples, rate_hz, r_peaks, method)
+            for method in methods:
+                points = [delineate(signal[n], rate_hz, r_peaks, method) for n in group]
                 for name in KINDS:
-                    known = points[name][np.isfinite(points[name])]
-                    for mark in marks[name] if len(known) else ():
-                        nearest = known[np.abs(known - mark).argmin()] - mark
-                        if abs(nearest) <= WITHIN_S * rate_hz:
-                            errors[method, name].append(1000 * nearest / rate_hz)
-    print(f"{len(records)} records\n| point | marks | {' | '.join(args.method)} |")
-    print(f"|---|---:|{'---|' * len(args.method)}")
+                    known = [each[name][np.isfinite(each[name])] for each in points]
+                    errors[method, name] += errors_ms(marks[name], known, rate_hz)
+    return marked, errors
+
+
+def table(
+    marked: Mapping[str, int], errors: Mapping[tuple[str, str], list[float]], methods: Sequence[str]
+) -> str:
+    """Return the figures as a table."""
+    lines = [f"| point | marks | {' | '.join(methods)} |", f"|---|---:|{'---|' * len(methods)}"]
     for name in KINDS:
         cells = [f"{name} | {marked[name]:,}"]
-        for method in args.method:
+        for method in methods:
             ms = np.array(errors[method, name])
-            share = len(ms) / marked[name]
+            share = len(ms) / max(1, marked[name])
             cells.append(
                 f"{share:.0%}, {ms.mean():+.0f} ± {ms.std():.0f} ms" if len(ms) else "none"
             )
-        print(f"| {' | '.join(cells)} |")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--method", nargs="+", default=list(METHODS))
+    parser.add_argument("--ending", help="Of marks for all leads together: q1c. Default: by lead.")
+    args = parser.parse_args()
+    records = sorted(path.with_suffix("") for path in args.data.rglob("*.hea"))
+    if args.ending:
+        records = [path for path in records if path.with_suffix(f".{args.ending}").is_file()]
+    marked, errors = judge(records, args.method, args.ending)
+    print(f"{len(records)} records\n{table(marked, errors, args.method)}")
 
 
 if __name__ == "__main__":
