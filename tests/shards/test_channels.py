@@ -82,7 +82,8 @@ def test_records_without_a_chosen_channel_have_no_window(
     flags = present[...]
     flags[1, 1] = False
     present[...] = flags
-    shard(store, tmp_path / "s", window_s=1.0, channels="V1")
+    result = shard(store, tmp_path / "s", window_s=1.0, channels="V1")
+    assert not result.left_out  # no window of it was laid out, none was cut and thrown away
     windows = open_shards(tmp_path / "s").windows
     assert sorted(windows["record_id"].unique()) == ["r000", "r002", "r003"]
 
