@@ -14,6 +14,7 @@ from scipy.io import wavfile
 from physioprep.errors import UnreadableFileError
 from physioprep.readers import detect_format, read_header, read_recording
 from tests.readers.fuzz_damage import FUZZ, check_damaged, cuts, edits, of_one_file
+from tests.readers.planted import NAME
 
 
 def wav(samples: np.ndarray, rate_hz: int = 2000) -> bytes:
@@ -24,6 +25,16 @@ def wav(samples: np.ndarray, rate_hz: int = 2000) -> bytes:
 
 RAMP = (np.arange(-300, 300) * 100).astype(np.int16)
 GOOD = wav(RAMP)
+
+
+def planted() -> dict[str, bytes]:
+    """A sound whose texts name the person: title, artist and comment of a list of facts."""
+    facts = b"".join(
+        name + struct.pack("<I", len(NAME) + 1) + f"{NAME}\0".encode()
+        for name in (b"INAM", b"IART", b"ICMT")
+    )
+    chunks = GOOD[12:36] + b"LIST" + struct.pack("<I", 4 + len(facts)) + b"INFO" + facts + GOOD[36:]
+    return {"a.wav": b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks}
 
 
 @pytest.mark.parametrize("dtype", ["i2", "i4", "u1", "f4", "f8"])
