@@ -8,6 +8,7 @@ import shutil
 import struct
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -91,7 +92,7 @@ def test_long_channel_names_take_no_time(tmp_path: Path) -> None:
     from physioprep.facts import load_facts
 
     modality = _modality_function(load_facts("chbmit"), None)
-    header: Any = None
+    header: Any = SimpleNamespace(format="edf")
     assert outcome(lambda: modality("Z" * 200_000 + "!", "uV", header)) == ""
     assert modality("FP1-F7", "uV", header) == "eeg"
 
