@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from physioprep.store.open import open_store as open_store
     from physioprep.store.read import Store as Store
     from physioprep.store.verify import VerifyResult as VerifyResult
+    from physioprep.stream.dataset import ShardDataset as ShardDataset
     from physioprep.stream.stream import ShardStream as ShardStream
     from physioprep.stream.window_stream import WindowStream as WindowStream
     from physioprep.verifying import verify as verify
@@ -79,6 +80,7 @@ else:
         "Recipe": "physioprep.harmonise.recipe",
         "RecipeError": "physioprep.errors",
         "Recording": "physioprep.recording",
+        "ShardDataset": "physioprep.stream.dataset",
         "ShardError": "physioprep.errors",
         "ShardResult": "physioprep.shards.result",
         "ShardSpec": "physioprep.shards.spec",
@@ -149,6 +151,7 @@ __all__ = [
     "Recipe",
     "RecipeError",
     "Recording",
+    "ShardDataset",
     "ShardError",
     "ShardResult",
     "ShardSpec",

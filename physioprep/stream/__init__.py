@@ -1,7 +1,7 @@
 """Shards into a training loop. The only part of physioprep that imports torch.
 
 `ShardStream` yields whole batches in an order that is arithmetic on (seed, epoch, layout);
-`WindowStream` does the same straight out of a store.
+`WindowStream` does the same straight out of a store; `ShardDataset` gives single windows by number.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from physioprep.stream.dataset import ShardDataset as ShardDataset
     from physioprep.stream.stream import ShardStream as ShardStream
     from physioprep.stream.window_stream import WindowStream as WindowStream
 
 _HOME = {
+    "ShardDataset": "physioprep.stream.dataset",
     "ShardStream": "physioprep.stream.stream",
     "WindowStream": "physioprep.stream.window_stream",
 }

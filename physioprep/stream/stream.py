@@ -175,7 +175,7 @@ class ShardStream(BatchStream):
             epoch=epoch,
         )
 
-    def filler(self, epoch: int) -> _Filler:
+    def filler(self, epoch: int) -> ShardFiller:
         """Return what fills the batches of an epoch.
 
         Parameters
@@ -187,7 +187,7 @@ class ShardStream(BatchStream):
         -------
         Filler
         """
-        return _Filler(self, epoch)
+        return ShardFiller(self, epoch)
 
     def _finish(self, batch: Batch) -> Batch:
         batch = super()._finish(batch)
@@ -233,15 +233,15 @@ class ShardStream(BatchStream):
         return self.raw or (self.device is not None and self.device.type != "cpu")
 
 
-class _Filler:
+class ShardFiller:
     """Fills batches of one epoch; its methods are called from several threads at once."""
 
-    def __init__(self, stream: ShardStream, epoch: int) -> None:
+    def __init__(self, stream: ShardStream, epoch: int, kept: int | None = None) -> None:
         self._stream = stream
         self._order = stream.order(epoch)
         lanes = len(self._order.lanes)
         # The chunks of all lanes, and the next ones.
-        self._slots = Slots(2 * lanes + 2)
+        self._slots = Slots(kept or 2 * lanes + 2)
         self._asked: dict[int, int | None] = {}
 
     def _read(self, number: int) -> Chunk:
@@ -287,15 +287,15 @@ class _Filler:
             )
             for start in starts
         ]  # fmt: skip
-        arrays = self._filled(np.concatenate(positions))
+        arrays = self.filled(np.concatenate(positions))
         ends = np.cumsum([len(each) for each in positions]).tolist()
         return [
             {name: torch.from_numpy(values[begin:end]) for name, values in arrays.items()}
             for begin, end in zip([0, *ends], ends, strict=False)
         ]
 
-    def _filled(self, position: Ints) -> dict[str, NDArray[Any]]:
-        """Return the windows at some positions as arrays, in this order."""
+    def filled(self, position: Ints) -> dict[str, NDArray[Any]]:
+        """Return the windows at some positions of the epoch as arrays, in this order."""
         stream = self._stream
         chunk, place = self._order.locate(position)
         groups = []
