@@ -80,6 +80,18 @@ def test_no_audit_is_not_an_audit_without_findings(tmp_path: Path) -> None:
     assert said(None) == (False, True)
 
 
+def test_findings_are_grouped_and_good_news_is_said_first(tmp_path: Path) -> None:
+    flat = [
+        {"severity": "error", "check": "flat-lead", "records": [name], "detail": f"V3 of {name}"}
+        for name in ("a", "b")
+    ]
+    planted = [{"check": "flat-lead", "records": ["a"], "what": "V3"}]
+    content = Content("t", True, "v", findings=flat, planted=planted)
+    page = write_report(tmp_path / "r.html", content).read_text(encoding="utf-8")
+    assert page.count("<summary>") == 1
+    assert 0 < page.index("All 1 were found.") < page.index("<summary>") < page.index("V3 of b")
+
+
 def test_errors_come_first(page: str) -> None:
     assert page.index("first") < page.index("second")
 

@@ -106,7 +106,7 @@ def write_report(out: str | Path, content: Content) -> Path:
     source = files(__package__).joinpath("report.html.jinja").read_text(encoding="utf-8")
     html = environment.from_string(source).render(
         content=content,
-        findings=sorted(content.findings or (), key=_severity),
+        groups=_groups(content.findings or ()),
         planted=[dict(fault) | {"found": was_found(fault, content)} for fault in content.planted],
         pictures=[_embed(picture) for picture in content.pictures],
         reconstructions=[_embed(picture) for picture in content.reconstructions],
@@ -156,6 +156,17 @@ def was_found(fault: Mapping[str, Any], content: Content) -> bool:
         and wanted <= names(finding["records"])
         for finding in content.findings or ()
     )
+
+
+def _groups(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the findings by severity and check, the worst first, as in the audit's own page."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for one in sorted(findings, key=_severity):
+        groups.setdefault((one["severity"], one["check"]), []).append(one)
+    return [
+        {"severity": severity, "check": check, "findings": found}
+        for (severity, check), found in groups.items()
+    ]
 
 
 def _severity(finding: Mapping[str, Any]) -> int:

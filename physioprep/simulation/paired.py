@@ -13,6 +13,8 @@ from physioprep.simulation.heart import TOGETHER, Floats, wave
 
 PAIRED_RATE_HZ, PAIRED_S = 250, 64
 ELECTRODES = ("Fp1", "Fp2", "C3", "C4", "P3", "P4", "O1", "O2")
+#: EDF's date of a recording whose date is not stated: nobody was recorded on any day.
+NO_DATE = datetime(1985, 1, 1)
 #: Relative amplitude of the posterior alpha rhythm at each electrode.
 _ALPHA = np.array([0.15, 0.15, 0.35, 0.35, 0.8, 0.8, 1.0, 1.0])
 
@@ -92,7 +94,7 @@ def write_edf(path: Path, eeg_uv: Floats, ecg_mv: Floats, person: Person) -> Non
     headers = [signal(f"EEG {name}", "uV", 800.0) for name in ELECTRODES]
     with pyedflib.EdfWriter(str(path), len(headers) + 1, pyedflib.FILETYPE_EDF) as writer:
         writer.setSignalHeaders([*headers, signal("ECG II", "mV", 5.0)])
-        writer.setStartdatetime(datetime(2026, 1, 1))
+        writer.setStartdatetime(NO_DATE)
         writer.setPatientName(f"SIMULATED_{person.subject_id}")
         writer.setRecordingAdditional("SIMULATED_with_NeuroKit2")
         writer.writeSamples([*np.clip(eeg_uv, -799, 799), ecg_mv])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from physioprep.recording import IDENTIFYING
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 _UNKNOWN = frozenset(("", "x", "n/a", "na", "none", "unknown", "anonymous", "anonymized",
                       "anonymised", "-", "?", "."))  # fmt: skip
@@ -152,6 +153,14 @@ def check_privacy(records: pd.DataFrame, name: Name) -> list[Finding]:
     return out
 
 
+def _is_date(start_times: pd.Series[Any]) -> NDArray[np.bool_]:
+    """Return which start times have a date, and none that stands for an unknown one."""
+    import pandas as pd
+
+    days = pd.to_datetime(start_times, errors="coerce", utc=True).dt.strftime("%d.%m.%y")
+    return np.asarray(start_times.notna() & ~days.isin(_NO_DATE))
+
+
 def _faults(records: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
     if "path" not in records:
         return
@@ -161,7 +170,7 @@ def _faults(records: pd.DataFrame) -> Iterator[tuple[str, str, str, str]]:
     for row in np.flatnonzero(dated).tolist():
         yield "record date in the file name", *keys[row], "file name"
     if "start_time" in records:
-        for row in np.flatnonzero(records["start_time"].notna()).tolist():
+        for row in np.flatnonzero(_is_date(records["start_time"])).tolist():
             yield "record date", *keys[row], "header"
     for row, flags in enumerate(records["flags"].tolist() if "flags" in records else ()):
         for flag in () if flags is None else flags:
