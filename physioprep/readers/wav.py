@@ -135,9 +135,9 @@ def _chunks(
                 odd(f"its chunk data states {size} bytes, the file has {there} more")
             data = at + 8, min(size, there)
         elif size > there:
-            shown = name.decode("latin-1") if name.isalnum() else "without a name"
+            # its name may be four letters of a text, after a length that lies
             raise UnreadableFileError(
-                path, f"its chunk {shown} states {size} bytes, the file has {there} more"
+                path, f"its chunk at byte {at} states {size} bytes, the file has {there} more"
             )
         at += 8 + size + size % 2
     if form is None or data is None:

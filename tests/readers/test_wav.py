@@ -27,14 +27,36 @@ RAMP = (np.arange(-300, 300) * 100).astype(np.int16)
 GOOD = wav(RAMP)
 
 
+def chunk(name: bytes, body: bytes) -> bytes:
+    return name + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+
+
+def riff(*chunks: bytes) -> bytes:
+    return b"RIFF" + struct.pack("<I", 4 + sum(map(len, chunks))) + b"WAVE" + b"".join(chunks)
+
+
 def planted() -> dict[str, bytes]:
-    """A sound whose texts name the person: title, artist and comment of a list of facts."""
-    facts = b"".join(
-        name + struct.pack("<I", len(NAME) + 1) + f"{NAME}\0".encode()
-        for name in (b"INAM", b"IART", b"ICMT")
-    )
-    chunks = GOOD[12:36] + b"LIST" + struct.pack("<I", 4 + len(facts)) + b"INFO" + facts + GOOD[36:]
-    return {"a.wav": b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks}
+    """Return a file with a name in every text that recorders write."""
+    name = NAME.encode()
+    tags = (b"INAM", b"IART", b"ICMT", b"IENG", b"ISFT", b"ICOP", b"ISBJ", b"ICRD")
+    info = chunk(b"LIST", b"INFO" + b"".join(chunk(tag, name + b"\0") for tag in tags))
+    texts = struct.pack("<256s32s32s10s8s", name, name, name, b"2001-02-03", b"04:05:06")
+    bext = chunk(b"bext", texts + bytes(8 + 2 + 64 + 190) + name)
+    notes = chunk(b"LIST", b"adtl" + chunk(b"labl", bytes(4) + name + b"\0"))
+    xml = chunk(b"iXML", b"<BWFXML><NOTE>" + name + b"</NOTE></BWFXML>")
+    tag = chunk(b"id3 ", b"ID3\3\0\0\0\0\0\x20TIT2\0\0\0\x0c\0\0\0" + name)
+    beat = (np.sin(np.arange(8000) / 20) * 3000).astype(np.int16)
+    fmt, data = GOOD[12:36], chunk(b"data", beat.tobytes())
+    return {"a.wav": riff(bext, fmt, info, xml, data, notes, tag, chunk(b"PLAN", name))}
+
+
+def test_an_error_shows_no_text_that_is_taken_for_a_chunk(tmp_path: Path) -> None:
+    lying = chunk(b"LIST", b"INFO" + chunk(b"IART", b"Anna" * 4))
+    content = riff(GOOD[12:36], lying[:4] + struct.pack("<I", 12) + lying[8:], GOOD[36:])
+    (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(UnreadableFileError, match="its chunk at byte 56 states") as caught:
+        read_recording(tmp_path / "a.wav")
+    assert "Anna" not in str(caught.value)
 
 
 @pytest.mark.parametrize("dtype", ["i2", "i4", "u1", "f4", "f8"])
@@ -93,7 +115,7 @@ def changed(at: int, form: str, value: int) -> bytes:
         (changed(24, "<I", 999), "not those of 1 channels of 16 bits at 999 Hz"),
         (changed(34, "<H", 12), "samples of 12 bits"),
         (b"RIFX" + GOOD[4:], "only RIFF is read"),
-        (GOOD[:12] + b"zzzz\xff\xff\xff\x7f" + GOOD[20:], "its chunk zzzz states 2147483647"),
+        (GOOD[:12] + b"zzzz\xff\xff\xff\x7f" + GOOD[20:], "chunk at byte 12 states 2147483647"),
     ],
 )
 def test_damage_is_one_clear_error(tmp_path: Path, content: bytes, said: str) -> None:
