@@ -21,6 +21,8 @@ PIECE: Final = 1 << 16
 #: Elements in each other.
 _DEEPEST: Final = 50
 _LONGEST_TOKEN: Final = 1 << 20
+#: Blanks in a row among samples; the parser hands on at most 8192 characters at once.
+_MOST_BLANK: Final = 4096
 #: A reference to an entity that is declared somewhere.
 _ENTITY: Final = re.compile(rb"&(?!#|(?:amp|lt|gt|quot|apos);)[^\s;<&]{1,200};")
 _LONGEST_ENTITY: Final = 204
@@ -233,6 +235,8 @@ class _Parsing:
         if self.samples_at:
             if self.depth == self.samples_at and self.unfit and self.unfit.search(text):
                 raise self.refuse("an element of samples holds what is no sample")
+            if len(text) >= _MOST_BLANK and text.isspace():
+                raise self.refuse(f"an element of samples has {len(text)} blanks in a row")
             most = self.texts.longest
         else:
             most = limits.MAX_XML_ELEMENT_BYTES

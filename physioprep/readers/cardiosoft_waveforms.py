@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.plain_text import counted
-from physioprep.readers.xml_tree import count_of, narrow, needed, number_of, samples_of, text_of
+from physioprep.readers.xml_tree import (
+    check_lengths,
+    count_of,
+    narrow,
+    needed,
+    number_of,
+    samples_of,
+    text_of,
+)
 from physioprep.recording import SignalGroup
 
 if TYPE_CHECKING:
@@ -125,6 +133,7 @@ def leads_of(element: Element, doubts: Doubts, onset_s: float = 0.0) -> SignalGr
     waves = element.findall("WaveformData")
     limits.check(path, len(waves), limits.MAX_CHANNELS, "leads")
     names = [" ".join((wave.get("lead") or "").split()) for wave in waves]
+    check_lengths(path, [wave.text or "" for wave in waves])
     rows = [samples_of(path, wave.text or "", "WaveformData") for wave in waves]
     if not rows or not all(0 < len(name) <= _LONGEST_NAME for name in names):
         raise UnreadableFileError(path, f"{element.tag} has no leads, or one without a name")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers.xml_tree import narrow, number_of, samples_of
+from physioprep.readers.xml_tree import check_lengths, narrow, number_of, samples_of
 from physioprep.recording import SignalGroup
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def series_of(path: Path, root: Element, notes: list[str]) -> Iterator[Series]:
     Raises
     ------
     UnreadableFileError
-        A sequence set has no time axis, or samples that cannot be read.
+        A sequence set has no time axis, leads of several lengths, or samples that cannot be read.
     """
     for element in root.iter():
         if element.tag not in ("series", "derivedSeries"):
@@ -227,13 +227,9 @@ def series_of(path: Path, root: Element, notes: list[str]) -> Iterator[Series]:
             if len(times) != 1:
                 raise UnreadableFileError(path, f"a sequence set has {len(times)} time axes")
             rate_hz, first, origin = _axis(path, times[0], element)
-            leads = [
-                lead
-                for each in sequences
-                if not _is_time(each) and (lead := _lead(path, each, notes)) is not None
-            ]
-            for group in _groups(leads, rate_hz, first, notes):
-                yield Series(element, beat, group, origin)
+            leads = _leads(path, [each for each in sequences if not _is_time(each)], notes)
+            if leads:
+                yield Series(element, beat, _group(leads, rate_hz, first), origin)
 
 
 def _is_time(sequence: Element) -> bool:
@@ -259,17 +255,29 @@ def _axis(path: Path, sequence: Element, series: Element) -> tuple[float, float,
 _Lead = tuple[str, str, float, float, NDArray[Any]]
 
 
-def _lead(path: Path, sequence: Element, notes: list[str]) -> _Lead | None:
-    code = code_of(sequence.find("code"))
-    if not code:
-        raise UnreadableFileError(path, "a sequence without a code of a lead")
-    value = sequence.find("value")
-    name = lead_name(code)
-    digits = value.find("digits") if value is not None else None
-    samples = samples_of(path, (digits.text or "") if digits is not None else "", "digits")
-    if value is None or not len(samples):
-        notes.append(f"{name} has no samples: left out")
-        return None
+def _leads(path: Path, sequences: list[Element], notes: list[str]) -> list[_Lead]:
+    """Return the leads with samples, which are equally many."""
+    texts = [each.findtext("value/digits") or "" for each in sequences]
+    check_lengths(path, texts)
+    found: list[_Lead] = []
+    for sequence, text in zip(sequences, texts, strict=True):
+        code = code_of(sequence.find("code"))
+        if not code:
+            raise UnreadableFileError(path, "a sequence without a code of a lead")
+        samples = samples_of(path, text, "digits")
+        if not len(samples):
+            notes.append(f"{lead_name(code)} has no samples: left out")
+            continue
+        n = len(found[0][4]) if found else len(samples)
+        if len(samples) != n:
+            cause = f"leads on one time axis differ in length: {n} and {len(samples)} samples"
+            raise UnreadableFileError(path, cause)
+        found.append(_lead(path, lead_name(code), sequence.find("value"), samples))
+    return found
+
+
+def _lead(path: Path, name: str, value: Element | None, samples: NDArray[Any]) -> _Lead:
+    assert value is not None  # the samples stand in it
     scale, origin = value.find("scale"), value.find("origin")
     step, unit = _quantity(path, scale, "scale")
     zero, zero_unit = _quantity(path, origin, "origin") if origin is not None else (0.0, unit)
@@ -297,25 +305,16 @@ def _volts(unit: str) -> float | None:
     return _PREFIXES.get(unit[:-1]) if unit.endswith("V") else None
 
 
-def _groups(
-    leads: list[_Lead], rate_hz: float, onset_s: float, notes: list[str]
-) -> Iterator[SignalGroup]:
-    """Yield the leads of a set, those of one length together."""
-    alike: dict[int, list[_Lead]] = {}
-    for lead in leads:
-        alike.setdefault(len(lead[4]), []).append(lead)
-    if len(alike) > 1:
-        notes.append("leads of one sequence set differ in length: a group for each length")
-    for n_samples, same in alike.items():
-        yield SignalGroup(
-            channels=tuple(lead[0] for lead in same),
-            units=tuple(lead[1] for lead in same),
-            sampling_rate=rate_hz,
-            n_samples=n_samples,
-            gain=np.array([1 / lead[2] for lead in same]),
-            baseline=np.array([lead[3] for lead in same]) + 0.0,  # no negative zero
-            invalid=np.full(len(same), np.nan),
-            segments=((0, onset_s),),
-            digital=narrow(np.stack([lead[4] for lead in same])),
-            steps=None if any(lead[3] for lead in same) else np.array([lead[2] for lead in same]),
-        )
+def _group(leads: list[_Lead], rate_hz: float, onset_s: float) -> SignalGroup:
+    return SignalGroup(
+        channels=tuple(lead[0] for lead in leads),
+        units=tuple(lead[1] for lead in leads),
+        sampling_rate=rate_hz,
+        n_samples=len(leads[0][4]),
+        gain=np.array([1 / lead[2] for lead in leads]),
+        baseline=np.array([lead[3] for lead in leads]) + 0.0,  # no negative zero
+        invalid=np.full(len(leads), np.nan),
+        segments=((0, onset_s),),
+        digital=narrow(np.stack([lead[4] for lead in leads])),
+        steps=None if any(lead[3] for lead in leads) else np.array([lead[2] for lead in leads]),
+    )

@@ -9,7 +9,7 @@ import codecs
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,6 +41,8 @@ _NUMBER: Final = re.compile(
 #: What may not be among samples that are written as numbers, or in base64.
 NO_NUMBERS: Final = re.compile(r"[^0-9+\-.,eE\s]")
 NO_BASE64: Final = re.compile(r"[^A-Za-z0-9+/=\s.,-]")
+#: Of the shortest text of samples, that of another lead has at most so many times the bytes.
+_MOST_TIMES: Final = 100
 _NO_INTEGERS: Final = re.compile(r"[^\d\s+-]|[\d+-][+-]|[+-](?!\d)", re.ASCII)
 
 
@@ -301,9 +303,37 @@ def samples_of(path: Path, text: str, what: str) -> NDArray[Any]:
         if not all(_NUMBER.fullmatch(word) for word in words):
             raise UnreadableFileError(path, f"{what}: a sample is no number")
         values = np.array(words, np.float64)
-    if not np.isfinite(values).all() or np.abs(values.astype(np.float64)).max() >= 2**31:
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise UnreadableFileError(path, f"{what}: a sample is over 32 bits")
+    if max(values.max(), -float(values.min())) >= 2**31:
         raise UnreadableFileError(path, f"{what}: a sample is over 32 bits")
     return values
+
+
+def check_lengths(path: Path, texts: Sequence[str]) -> None:
+    """Refuse leads whose texts differ too much for equally many samples, before any is parsed.
+
+    Parameters
+    ----------
+    path : Path
+        Named in the error.
+    texts : sequence of str
+        Samples of the leads on one time axis; empty ones do not count.
+
+    Raises
+    ------
+    UnreadableFileError
+        One is `_MOST_TIMES` as long as another.
+
+    Examples
+    --------
+    >>> check_lengths(Path("a.xml"), ["1 2 3", "-100.5 200.5 300.5", ""])
+    """
+    lengths = [len(text) for text in texts if text and not text.isspace()]
+    least, most = min(lengths, default=0), max(lengths, default=0)
+    if most > _MOST_TIMES * least:
+        cause = f"leads on one time axis differ in length: {least} and {most} bytes of samples"
+        raise UnreadableFileError(path, cause)
 
 
 def narrow(values: NDArray[Any]) -> NDArray[Any]:

@@ -97,6 +97,17 @@ def test_texts_of_an_xml_have_limits(
         import_module(BY_CONTENT[format]).read(tmp_path / "a.xml", verify=True)
 
 
+@pytest.mark.parametrize("format", ["cardiosoft_xml", "hl7_aecg"])
+def test_a_flood_of_samples_beside_short_leads_is_not_parsed(format: str, tmp_path: Path) -> None:
+    content = next(iter(planted(format).values()))
+    at = content.index(b">", content.index(b"<" + SAMPLES[format])) + 1
+    between = b" " if format == "hl7_aecg" else b","
+    flood = (b"1" + between) * 500_000
+    (tmp_path / "a.xml").write_bytes(content[:at] + flood + content[at:])
+    with pytest.raises(UnreadableFileError, match=r"differ in length: .* bytes of samples"):
+        import_module(BY_CONTENT[format]).read(tmp_path / "a.xml", verify=True)
+
+
 def test_many_samples_in_one_element_are_read(tmp_path: Path) -> None:
     begin, rest = xml("cardiosoft_xml")
     found = import_module(BY_CONTENT["cardiosoft_xml"])

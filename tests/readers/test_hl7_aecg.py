@@ -229,15 +229,25 @@ def test_the_zone_is_stated_beside_the_start(write: Any) -> None:
     assert "several zones" in note
 
 
-def test_missing_and_shorter_leads_are_noted(write: Any) -> None:
+def test_missing_leads_are_noted(write: Any) -> None:
     parts = lead("MDC_ECG_LEAD_I", []) + lead("MDC_ECG_LEAD_II", SAMPLES[0])
-    path = write(series(absolute() + parts + lead("MDC_ECG_LEAD_V1", SAMPLES[1, :9])))
-    recording = read_recording(path)
-    assert [group.channels for group in recording.groups] == [("II",), ("V1",)]
-    assert recording.metadata["notes"] == [
-        "I has no samples: left out",
-        "leads of one sequence set differ in length: a group for each length",
-    ]
+    recording = read_recording(write(series(absolute() + parts)))
+    assert [group.channels for group in recording.groups] == [("II",)]
+    assert recording.metadata["notes"] == ["I has no samples: left out"]
+
+
+@pytest.mark.parametrize(
+    ("second", "cause"),
+    [
+        (SAMPLES[1, :9], "leads on one time axis differ in length: 9 and 40 samples"),
+        (["1"] * 200_000, "differ in length: .* and 399999 bytes of samples"),
+        (["1", " " * 200_000, "1"], "an element of samples has .* blanks in a row"),
+    ],
+)
+def test_leads_on_one_time_axis_are_equally_long(write: Any, second: Any, cause: str) -> None:
+    parts = lead("MDC_ECG_LEAD_V1", second) + lead("MDC_ECG_LEAD_II", SAMPLES[0])
+    with pytest.raises(UnreadableFileError, match=cause):
+        read_recording(write(series(absolute() + parts)))
 
 
 def test_floats_stay_floats(write: Any) -> None:
