@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import UnreadableFileError
-from physioprep.limits import check_expansion
 from physioprep.readers.hdf5_check import check_dataset, check_hdf5
+from physioprep.readers.mat_sizes import check_sizes
 from physioprep.readers.parts import stamp
 
-_COMPRESSED = 15  # kind of a compressed element (MATLAB 5)
 _ZLIB_LIMIT = 1032  # zlib compresses to no less than 1 / 1032
 
 
@@ -120,32 +117,12 @@ def _load(name: str, modified_ns: int, size: int) -> dict[str, Any]:
 def _load_classic(file: Path, size: int) -> dict[str, Any]:
     from scipy.io import loadmat, whosmat
 
-    check_expansion(file, _stated_bytes(file), size, "decompressed")
+    check_sizes(file)
     for variable, shape, _ in whosmat(file):
         if np.prod(np.array(shape, np.float64)) > size * _ZLIB_LIMIT:
             raise UnreadableFileError(file, f"variable {variable} of {shape} in {size} bytes")
     loaded = loadmat(file)
     return {key: _plain(value) for key, value in loaded.items() if not key.startswith("__")}
-
-
-def _stated_bytes(file: Path) -> int:
-    """Return how many bytes the variables of a MATLAB 5 file say that they have, decompressed.
-
-    One that says less than it holds is stopped by the limits of the process that parses.
-    """
-    total = 0
-    with file.open("rb") as opened:
-        head = opened.read(128)
-        order = {b"IM": "<", b"MI": ">"}.get(head[126:128])
-        while order and len(tag := opened.read(8)) == 8:
-            kind, n_bytes = struct.unpack(f"{order}II", tag)
-            start = opened.tell()
-            if kind == _COMPRESSED:
-                inner = zlib.decompressobj().decompress(opened.read(min(n_bytes, 1024)), 8)
-                n_stated = struct.unpack(f"{order}II", inner)[1] if len(inner) == 8 else 0
-                total += n_stated
-            opened.seek(start + n_bytes)
-    return total
 
 
 def _plain(value: Any) -> Any:

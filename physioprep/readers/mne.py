@@ -21,6 +21,7 @@ from physioprep.errors import UnreadableFileError
 from physioprep.readers import brainvision, brainvision_markers, eeglab, gdf, persyst
 from physioprep.readers.hdf5_check import check_hdf5
 from physioprep.readers.mat_file import load_mat
+from physioprep.readers.mat_sizes import check_sizes
 from physioprep.readers.own_units import in_own_units
 from physioprep.readers.parser_limits import allow
 from physioprep.readers.parts import header_of, stamp, unscaled
@@ -102,6 +103,8 @@ def read(path: Path, verify: bool = True) -> Recording:
 def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
     stamp(path)
     _check_hdf5(path)
+    if path.suffix.lower() == ".set":
+        check_sizes(path)
     if path.suffix == ".eeg":  # BrainVision's samples, if its header is beside them
         headers = [path.with_suffix(suffix) for suffix in brainvision.HEADERS]
         path = next((header for header in headers if header.is_file()), path)
