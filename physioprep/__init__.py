@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from physioprep.recording import Header as Header
     from physioprep.recording import Recording as Recording
     from physioprep.recording import SignalGroup as SignalGroup
+    from physioprep.shard_exports.run import ExportResult as ExportResult
+    from physioprep.shard_exports.run import export as export
     from physioprep.shards.annotation_label import AnnotationLabel as AnnotationLabel
     from physioprep.shards.open import open_shards as open_shards
     from physioprep.shards.opened import Shards as Shards
@@ -69,6 +71,7 @@ else:
         "ChecksumError": "physioprep.errors",
         "CorpusError": "physioprep.errors",
         "DeriveResult": "physioprep.deriving.run",
+        "ExportResult": "physioprep.shard_exports.run",
         "FetchResult": "physioprep.corpora.fetch",
         "Finding": "physioprep.auditing.findings",
         "Header": "physioprep.recording",
@@ -97,6 +100,7 @@ else:
         "audit": "physioprep.auditing.run",
         "derive": "physioprep.deriving.run",
         "PictureSpec": "physioprep.deriving.paper.spec",
+        "export": "physioprep.shard_exports.run",
         "fetch": "physioprep.corpora.fetch",
         "from_arrays": "physioprep.store.build.arrays",
         "info": "physioprep.describe",
@@ -139,6 +143,7 @@ __all__ = [
     "ChecksumError",
     "CorpusError",
     "DeriveResult",
+    "ExportResult",
     "FetchResult",
     "Finding",
     "Header",
@@ -167,6 +172,7 @@ __all__ = [
     "__version__",
     "audit",
     "derive",
+    "export",
     "fetch",
     "from_arrays",
     "info",

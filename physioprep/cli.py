@@ -10,7 +10,15 @@ from typing import Annotated
 import typer
 
 import physioprep as pp
-from physioprep import cli_audit, cli_derive, cli_pipeline, cli_shard, cli_train, console
+from physioprep import (
+    cli_audit,
+    cli_derive,
+    cli_export,
+    cli_pipeline,
+    cli_shard,
+    cli_train,
+    console,
+)
 from physioprep.cli_errors import OneLineErrors
 from physioprep.cli_options import (  # fmt: skip
     Corpus,
@@ -332,4 +340,5 @@ app.add_typer(cli_audit.app)
 app.add_typer(cli_pipeline.app)
 app.add_typer(cli_shard.app)
 app.add_typer(cli_derive.app)
+app.add_typer(cli_export.app)
 app.add_typer(cli_train.app)

@@ -14,6 +14,7 @@ from physioprep.hashes import HASHES, listed_file, read_regular, sha256_of
 from physioprep.outputs import DERIVED_MARK, LEADS_MARK, RESULTS_MARK, says_listed
 from physioprep.plain_text import first_names
 from physioprep.run_notes import FOLDER, MADE, listed_folders
+from physioprep.shard_exports.run import MARK as EXPORT_MARK
 from physioprep.shards.checksums import TABLE, unseal
 from physioprep.shards.spec import SCHEMA as SHARDS
 from physioprep.shards.verify import verify_shards
@@ -75,6 +76,8 @@ def verify(path: str | Path, *, progress: Progress | None = None) -> VerifyResul
             return _verify_outputs(path, progress)
         if (path / DERIVED_MARK).is_file():
             return verify_listed(path, "derived tables", progress=progress)
+        if (path / EXPORT_MARK).is_file():
+            return verify_listed(path, "exported shards", progress=progress)
         if (path / LEADS_MARK).is_file():
             return verify_listed(path, "reconstructed leads", progress=progress)
         if (path / RESULTS_MARK).is_file() or (path / _RESULTS).is_file():

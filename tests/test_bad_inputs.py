@@ -47,6 +47,7 @@ INPUTS: dict[str, list[tuple[str, str]]] = {
     ],
     "derive": [("store", "{bad} -o {out}/t")],
     "stream": [("shards", "{bad}")],
+    "export": [("shards", "{bad} -o {out}/x --as webdataset")],
     "pretrain": [
         ("shards", "{bad} -o {out}/e"),
         ("config", "{shards} -o {out}/e --config {bad}"),
@@ -119,6 +120,13 @@ VALUES: dict[str, list[str]] = {
         "{shards} --channels nosuch",
         "{shards} --input-leads nosuch",
         "{shards} --target-leads I:x",
+    ],
+    "export": [
+        "{shards} -o {out}/x --as nosuch",
+        "{shards} -o {out}/x --as parquet --where ((",
+        "{shards} -o {out}/x --as webdataset --modality nosuch",
+        "{shards} -o {out}/x --as lmdb --patch 0.3",
+        "{shards} -o {out}/x --as lmdb --label label_nosuch",
     ],
     "pretrain": ["{shards} -o {out}/e --modality nosuch", "{shards} -o {out}/e --device nosuch"],
     "reconstruct-leads": ["{shards} -o {out}/l --from nosuch", "{shards} -o {out}/l --from I:1"],

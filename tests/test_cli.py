@@ -26,6 +26,7 @@ VERBS = [
     "audit",
     "shard",
     "stream",
+    "export",
     "pretrain",
     "reconstruct-leads",
     "finetune",

@@ -27,11 +27,11 @@ LAYERS = [
     {"store"},
     {"shards"},
     {"stream"},
-    {"auditing", "viewing", "deriving", "describe", "verifying", "run_notes"},
+    {"auditing", "viewing", "deriving", "shard_exports", "describe", "verifying", "run_notes"},
     {"console"},
     {"pipeline"},
-    {"cli", "cli_audit", "cli_derive", "cli_errors", "cli_options", "cli_pictures", "cli_pipeline",
-     "cli_shard", "cli_split", "cli_train", "cli_words", "__main__"},
+    {"cli", "cli_audit", "cli_derive", "cli_errors", "cli_export", "cli_options", "cli_pictures",
+     "cli_pipeline", "cli_shard", "cli_split", "cli_train", "cli_words", "__main__"},
 ]  # fmt: skip
 # The commands and steps that train, and nothing else, reach for the models.
 MAY_TRAIN = {"cli_train", "pipeline"}

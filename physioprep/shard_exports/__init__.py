@@ -1,0 +1,1 @@
+"""Windows of shards in the files and objects of other trainers: LMDB, WebDataset, Parquet."""
