@@ -80,6 +80,11 @@ MAX_EXPANDED_BYTES: Final = _limit(256 << 20)
 MAX_EXPANSION_TIMES: Final = _limit(64)
 #: The first of these of a file that is compressed as a whole: XDF in gzip, deflated DICOM.
 MAX_INFLATED_BYTES: Final = _limit(64 << 20)
+#: Of an XDF file: chunks without a sample or a clock offset (a day has 8640 boundaries), clock
+#: offsets (20 streams have 345,000 in a day), and chunks of a single sample.
+MAX_EMPTY_CHUNKS: Final = _limit(50_000)
+MAX_CLOCK_OFFSETS: Final = _limit(400_000)
+MAX_SINGLE_SAMPLES: Final = _limit(300_000)
 #: Headers, descriptions, recipes, zarr.json.
 MAX_WFDB_HEADER_BYTES: Final = _limit(4 << 20)
 MAX_YAML_BYTES: Final = _limit(4 << 20)

@@ -32,8 +32,6 @@ SIZES: Final = {
     "string": 0,
 }
 _BOUNDARY: Final = bytes.fromhex("43a546dccbf5410fb30ed5467383cbe4")
-#: Chunks without a sample or a clock offset: a day has 8640 boundaries, and a footer a stream.
-_MOST_EMPTY: Final = 50_000
 _HEADER, _STREAM, _SAMPLES, _CLOCK, _BOUND, _FOOTER = 1, 2, 3, 4, 5, 6
 
 
@@ -63,6 +61,8 @@ class Checked:
     damage: str = ""  # of the first damaged chunk; those behind it are not looked at
     n_unknown: int = 0
     n_empty: int = 0  # chunks without a sample or a clock offset
+    n_offsets: int = 0
+    n_single: int = 0  # chunks of one sample
 
 
 def check_chunks(path: Path, content: bytes | mmap) -> Checked:
@@ -94,7 +94,7 @@ def check_chunks(path: Path, content: bytes | mmap) -> Checked:
         except DamageError as error:
             found.damage = f"the chunk at byte {at} {error}"
             break
-        limits.check(path, found.n_empty, _MOST_EMPTY, "chunks without a sample")
+        _check_counts(path, found)
         if tag == _STREAM:
             number = int.from_bytes(content[start + 2 : start + 6], "little")
             kept.append(_plain_header(number, found.streams[number]))
@@ -103,6 +103,12 @@ def check_chunks(path: Path, content: bytes | mmap) -> Checked:
         at = end
     found.content = b"".join(kept)
     return found
+
+
+def _check_counts(path: Path, found: Checked) -> None:
+    limits.check(path, found.n_empty, limits.MAX_EMPTY_CHUNKS, "chunks without a sample")
+    limits.check(path, found.n_offsets, limits.MAX_CLOCK_OFFSETS, "clock offsets")
+    limits.check(path, found.n_single, limits.MAX_SINGLE_SAMPLES, "chunks of one sample")
 
 
 def _bounds(content: bytes | mmap, at: int) -> tuple[int, int]:
@@ -144,10 +150,13 @@ def _check(path: Path, found: Checked, tag: int, body: bytes) -> None:
             n_samples = _check_samples(stream, body[4:])
             stream.n_samples += n_samples
             found.n_empty += not n_samples
+            found.n_single += n_samples == 1
         elif tag == _FOOTER:
             stream.footer = _xml(body[4:])
         elif len(body) != 20:
             raise DamageError(f"is a clock offset of {counted(len(body), 'byte')}, not 20")
+        else:
+            found.n_offsets += 1
     else:
         found.n_unknown += 1
 
@@ -193,6 +202,8 @@ def _check_samples(stream: Stream, body: bytes) -> int:
     size = stream.n_channels * SIZES[stream.format]
     if n > len(body) - at:
         raise DamageError(f"states {counted(n, 'sample')} in {counted(len(body) - at, 'byte')}")
+    if n == 1 and size and len(body) == at + 1 + body[at] + size and body[at] in (0, 8):
+        return 1
     for stamped, mark in ((0, 0), (8, 8)):  # all samples with a stamp, or none: fast
         step = 1 + stamped + size
         if size and len(body) - at == n * step:

@@ -135,6 +135,25 @@ def test_a_flood_of_chunks_of_xdf_is_refused(chunk: bytes, tmp_path: Path) -> No
         xdf.read(path)
 
 
+@pytest.mark.parametrize(
+    ("chunk", "name"),
+    [(b"\1\x16\4\0" + struct.pack("<I2d", 7, 1, 2), "MAX_CLOCK_OFFSETS"),
+     (b"\1\x0d\3\0" + struct.pack("<I2BB2h", 7, 1, 1, 0, 5, 6), "MAX_SINGLE_SAMPLES")],
+)  # fmt: skip
+def test_a_flood_of_small_chunks_of_xdf_is_refused(
+    chunk: bytes, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, name, 2_000, raising=False)
+    path = write_planted("xdf", tmp_path)
+    with path.open("ab") as file:
+        file.write(chunk * 1_900)
+    assert xdf.read(path).groups
+    with path.open("ab") as file:
+        file.write(chunk * 200)
+    with pytest.raises(UnreadableFileError, match=r"2001 .* over the limit"):
+        xdf.read(path)
+
+
 def test_a_deflated_dicom_that_grows_is_not_inflated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
