@@ -90,7 +90,8 @@ def test_mixed_files_become_one_store_an_audit_and_shards_and_name_nobody(
     out = tmp_path / "out"
     out.mkdir()
     store, report = out / "h.zarr", out / "audit.html"
-    said = run("ingest", folder, "--corpus", "folder", "-o", store, "--recipe", "ecg-200hz")
+    words: tuple[str | Path, ...] = ("--corpus", "folder", "--labels", "vendor")
+    said = run("ingest", folder, *words, "-o", store, "--recipe", "ecg-200hz")
     said += run("audit", store, "--report", report, "--findings", out / "audit.json", code=1)
     said += run("shard", store, "-o", out / "shards", "--window", "5")
 

@@ -139,6 +139,8 @@ def _recording(source: headers.Source, *, verify: bool) -> Recording:
             metadata["not_read"] = ["journal (free text)"]
         if source.revision >= headers.version_4() and not said.compressed:
             _check_tail(source, at, notes, strict=verify)
+        elif not said.compressed:  # version 3 writes nothing there
+            notes += _behind(source, at)
     except UnreadableFileError as error:
         if verify or said.compressed:  # compressed samples come behind the journal
             raise
@@ -151,6 +153,11 @@ def _recording(source: headers.Source, *, verify: bool) -> Recording:
     groups, places = _groups(source.path, said, samples, metadata)
     rows = _annotations(markers, said, places)
     return Recording(source.path, "biopac", groups, (source.path,), None, metadata, rows)
+
+
+def _behind(source: headers.Source, at: int) -> list[str]:
+    n_bytes = len(source.data) - at
+    return [f"{counted(n_bytes, 'byte')} behind its last part: not read"] if n_bytes else []
 
 
 def _check_tail(source: headers.Source, at: int, notes: list[str], *, strict: bool) -> None:
@@ -240,6 +247,9 @@ def _decompressed(
                 raise UnreadableFileError(source.path, f"AcqKnowledge: {cause}")
             notes.append(cause)
         samples.append(found)
+        at = start + n_bytes
+    if source.revision < headers.version_4():
+        notes += _behind(source, at)
     return samples
 
 

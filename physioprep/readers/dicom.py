@@ -25,7 +25,7 @@ from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.plain_text import counted
 from physioprep.readers import dicom_annotations as notes_in
-from physioprep.readers.dicom_damage import check_lengths, odd_element
+from physioprep.readers.dicom_damage import behind, check_lengths, odd_element
 from physioprep.readers.dicom_leads import channel_name
 from physioprep.readers.dicom_person import facts, names_in, person_in, start_of
 from physioprep.readers.extras import load_library
@@ -114,7 +114,7 @@ def read(path: Path, verify: bool = True) -> Recording:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             dataset = pydicom.dcmread(io.BytesIO(content[:end]), force=True)
-            recording = _recording(path, dataset, verify=verify)
+            recording = _recording(path, dataset, len(content) - end, verify=verify)
         cut = [each for each in caught if "nd of file" in str(each.message)]
         if cut:
             raise UnreadableFileError(path, "DICOM: ends within an element")
@@ -155,7 +155,7 @@ def _inflated(path: Path, content: bytes | mmap) -> bytes:
     return b"".join(parts)
 
 
-def _recording(path: Path, dataset: Any, *, verify: bool) -> Recording:
+def _recording(path: Path, dataset: Any, n_behind: int, *, verify: bool) -> Recording:
     uid = str(dataset.get("SOPClassUID") or "")
     kind = _uid_name(uid)
     items: Any = dataset.get("WaveformSequence") or []
@@ -169,7 +169,7 @@ def _recording(path: Path, dataset: Any, *, verify: bool) -> Recording:
         raise UnreadableFileError(path, f"DICOM without waveforms ({kind or 'of no known kind'})")
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
     big = not dataset.original_encoding[1]
-    notes: list[str] = []
+    notes = behind(dataset, n_behind)
     found = [_group(path, item, n, big, verify, notes) for n, item in enumerate(items, 1)]
     rhythms = [each for each in found if not _is_beat(each, found)]
     signals = tuple(each.signals for each in rhythms)

@@ -26,6 +26,8 @@ _KINDS: Final = frozenset(
 _OPEN: Final = 0xFFFFFFFF
 _ITEM, _ITEM_END, _END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _DEEPEST: Final = 20
+#: From this group on there is only padding, which the standard allows at the end.
+_PADDING: Final = 0xFFFC
 #: Elements: a day of annotated beats has fewer.
 _MOST: Final = max(1, int(300_000 * limits.read_factor(environ.get(limits.VARIABLE))))
 #: Those of them that lie in no other: the standard has fewer.
@@ -71,6 +73,25 @@ def odd_element(dataset: Any) -> str:
         Empty if there is none.
     """
     return _odd(dataset, 0)
+
+
+def behind(dataset: Any, n_zeros: int) -> list[str]:
+    """Note what lies behind the elements of the standard.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+    n_zeros : int
+        Bytes behind the last element, which are zeros.
+
+    Returns
+    -------
+    list of str
+        Empty if nothing does.
+    """
+    values = [dataset.get_item(tag).value for tag in dataset.keys() if tag.group >= _PADDING]  # noqa: SIM118 (keys parse nothing)
+    n_bytes = n_zeros + sum(len(value or b"") for value in values)
+    return [f"{counted(n_bytes, 'byte')} behind its last element: not read"] if n_bytes else []
 
 
 class _DamageError(Exception):

@@ -186,16 +186,36 @@ def _zipped(path: Path, wanted: list[str]) -> dict[str, Callable[[], Iterator[by
         raise UnreadableFileError(path, "no zip file, or the list at its end is cut off") from None
     found: dict[str, Callable[[], Iterator[bytes]]] = {}
     n_bytes = 0
+    for name, member in _of_one_session(path, archive, wanted).items():
+        n_bytes += member.file_size
+        limits.check(path, n_bytes, limits.MAX_TEXT_BYTES, "bytes when unpacked")
+        if member.file_size > max(_FLAT, limits.MAX_EXPANSION_TIMES * member.compress_size):
+            packed = f"{member.file_size} bytes packed into {member.compress_size}"
+            raise UnreadableFileError(path, f"{name}.csv: {packed}: no signal is so alike")
+        found[name] = lambda member=member: _unzipped(path, archive, member)  # type: ignore[misc]
+    return found
+
+
+def _of_one_session(
+    path: Path, archive: zipfile.ZipFile, wanted: list[str]
+) -> dict[str, zipfile.ZipInfo]:
+    """Return the wanted members by name: of one folder, for a second one is another person."""
+    found: dict[str, zipfile.ZipInfo] = {}
+    folders: list[str] = []
     for member in archive.infolist():
         folder, _, file = member.filename.rpartition("/")
         name = file.removesuffix(".csv")
-        if name in wanted and name not in found and not folder.startswith("__MACOSX"):
-            n_bytes += member.file_size
-            limits.check(path, n_bytes, limits.MAX_TEXT_BYTES, "bytes when unpacked")
-            if member.file_size > max(_FLAT, limits.MAX_EXPANSION_TIMES * member.compress_size):
-                packed = f"{member.file_size} bytes packed into {member.compress_size}"
-                raise UnreadableFileError(path, f"{name}.csv: {packed}: no signal is so alike")
-            found[name] = lambda member=member: _unzipped(path, archive, member)  # type: ignore[misc]
+        if name not in wanted or file == name or folder.startswith("__MACOSX"):
+            continue
+        if folder not in folders:
+            folders.append(folder)
+        if name in found and found[name].filename == member.filename:
+            raise UnreadableFileError(path, f"the zip has two files {file}")
+        found.setdefault(name, member)
+    if len(folders) > 1:
+        named = " and ".join(repr(f"{folder[:40]}/") for folder in folders[:2])
+        cause = f"{len(folders)} folders of sessions, as {named}: unpack it, each is a recording"
+        raise UnreadableFileError(path, cause)
     return found
 
 

@@ -1,8 +1,8 @@
 """Read ISHNE Holter recordings, with the ``.ann`` file of their beats.
 
 The paper of the format (Badilini 1998) leaves open whether the number of samples counts one lead or
-all: both are taken. The checksum covers the header only, so the samples of a long recording need
-not be read before they are used.
+all: both are taken. What lies behind them is not read, but noted. The checksum covers the header
+only, so the samples of a long recording need not be read before they are used.
 """
 
 from __future__ import annotations
@@ -256,22 +256,36 @@ def _describe(file: int, path: Path, *, verify: bool) -> tuple[_Head, GroupHeade
 
 
 def _count(file: int, path: Path, head: _Head, n_leads: int, *, verify: bool) -> int:
-    """Return the samples of each lead; what is stated counts one lead, or all."""
+    """Return the samples of each lead; what is stated counts one lead, or all.
+
+    It counts all where that is just what the file holds, else one lead: bytes behind so many are
+    none of them. A header that states none (0) leaves all whole samples.
+
+    Raises
+    ------
+    UnreadableFileError
+        The file holds fewer, and `verify` is set.
+    """
     n_bytes = os.fstat(file).st_size - head.offset
-    n_samples, rest = divmod(n_bytes, 2 * n_leads)
-    stated = head.n_stated
-    cause, leads = "", counted(n_leads, "lead")
+    there, rest = divmod(n_bytes, 2 * n_leads)
+    stated, leads = head.n_stated, counted(n_leads, "lead")
+    if not rest and stated in (there, there * n_leads):
+        return there
+    if 0 < stated <= there:
+        behind = counted(n_bytes - stated * 2 * n_leads, "byte")
+        head.notes.append(f"{behind} behind the {stated} samples that its header states: not read")
+        return stated
+    if stated == 0 and not rest:
+        head.notes.append(f"{there} samples of {leads}, its header states 0: all are read")
+        return there
     if rest:
-        cause = f"ends within sample {n_samples + 1} of {leads}, its header states {stated}"
-    elif stated > n_samples and stated != n_samples * n_leads:
-        cause = f"{counted(n_samples, 'sample')} of {leads}, its header states {stated}"
-    if cause and verify:
+        cause = f"ends within sample {there + 1} of {leads}, its header states {stated}"
+    else:
+        cause = f"{counted(there, 'sample')} of {leads}, its header states {stated}"
+    if verify:
         raise UnreadableFileError(path, cause)
-    if not cause and stated not in (n_samples, n_samples * n_leads):
-        cause = f"{n_samples} samples of {leads}, its header states {stated}: all are read"
-    if cause:
-        head.notes.append(cause)
-    return n_samples
+    head.notes.append(cause)
+    return there
 
 
 def _metadata(

@@ -131,7 +131,7 @@ def test_leads_and_labels_are_counted_in_the_json_and_plotted() -> None:
         "channels": [[["I", "II"]], [["II"]], [["II", "V1"]]],
         "units": [[["mV"] * 2], [["mV"]], [["mV"] * 2]],
         "label_rhythm": ["AF", None, "SR"], "label_text": [EVIL, "y" * 99, EVIL],
-        "label_none": [None] * 3,
+        "label_none": [None] * 3, "label_empty": [[], [], []],
     })  # fmt: skip
     counted = distributions(frame)
     assert counted == {

@@ -201,6 +201,14 @@ def test_a_cut_behind_the_journal_is_noticed(tmp_path: Path) -> None:
         biopac.read(write(tmp_path, content + b"1"))
 
 
+@pytest.mark.parametrize("acq", KINDS[:3])
+def test_bytes_behind_the_last_part_of_version_3_are_noted(tmp_path: Path, acq: Acq) -> None:
+    assert biopac.read(write(tmp_path, acq.content())).metadata["notes"] == []
+    found = biopac.read(write(tmp_path, acq.content() + b"\xff" * 1000))
+    assert found.metadata["notes"] == ["1000 bytes behind its last part: not read"]
+    assert found.groups[0].n_samples == 7
+
+
 @pytest.mark.parametrize("acq", [KINDS[0], KINDS[3]])
 def test_the_journal_is_said_to_be_there(tmp_path: Path, acq: Acq) -> None:
     found = biopac.read(write(tmp_path, acq.content()))

@@ -315,11 +315,19 @@ def test_damage_is_said_by_element_place_and_length(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG])
-def test_zeros_behind_the_last_element_are_no_damage(tmp_path: Path, syntax: str) -> None:
+def test_zeros_behind_the_last_element_are_no_damage_but_noted(tmp_path: Path, syntax: str) -> None:
     path = tmp_path / "a.dcm"
     made = as_file(recording([multiplex(SAMPLES, TWO, big=syntax == BIG)]), syntax)
     path.write_bytes(made + bytes(1001))
-    assert np.array_equal(dicom.read(path).groups[0].digital, SAMPLES)
+    found = dicom.read(path)
+    assert np.array_equal(found.groups[0].digital, SAMPLES)
+    assert found.metadata["notes"] == ["1001 bytes behind its last element: not read"]
+
+
+def test_padding_behind_the_elements_of_the_standard_is_noted(tmp_path: Path) -> None:
+    padding = [(0xFFFC, 0xFFFC, "OB", bytes(1000)), (0xFFFF, 0, "UN", b"z" * 100)]
+    found = read(tmp_path, [multiplex(SAMPLES, TWO)], padding)
+    assert found.metadata["notes"] == ["1100 bytes behind its last element: not read"]
 
 
 def test_a_picture_in_pieces_is_told_from_damage(tmp_path: Path) -> None:

@@ -106,6 +106,26 @@ def test_damage_is_one_error(session: Path, name: str, text: str, cause: str) ->
         read_recording(session)
 
 
+def test_a_zip_of_two_sessions_is_refused(tmp_path: Path) -> None:
+    two = {f"{who}/{name}": text for who in ("anna", "bert") for name, text in FILES.items()}
+    with pytest.raises(UnreadableFileError, match="2 folders of sessions, as 'anna/' and 'bert/'"):
+        read_recording(zipped(tmp_path / "study.zip", two))
+    apart = {"ACC.csv": FILES["ACC.csv"], "bert/BVP.csv": FILES["BVP.csv"]}
+    with pytest.raises(UnreadableFileError, match="2 folders of sessions, as '/' and 'bert/'"):
+        read_recording(zipped(tmp_path / "apart.zip", apart))
+    read_recording(zipped(tmp_path / "mac.zip", {**FILES, "__MACOSX/s1/BVP.csv": "junk"}))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("folder", ["", "s1/"])
+def test_a_zip_with_a_file_twice_is_refused(tmp_path: Path, folder: str) -> None:
+    path = zipped(tmp_path / "s1.zip", {f"{folder}{name}": text for name, text in FILES.items()})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(f"{folder}BVP.csv", "100.0\n64.0\n7.0\n")
+    with pytest.raises(UnreadableFileError, match=r"the zip has two files BVP\.csv"):
+        read_recording(path)
+
+
 def test_a_damaged_zip_is_one_error(tmp_path: Path) -> None:
     path = zipped(tmp_path / "s1.zip", {**FILES, "BVP.csv": FILES["BVP.csv"] * 300})
     data = bytearray(path.read_bytes())

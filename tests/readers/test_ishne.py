@@ -111,6 +111,25 @@ def test_the_number_of_samples_counts_one_lead_or_all(tmp_path: Path, stated: in
     assert "notes" not in recording.metadata
 
 
+@pytest.mark.parametrize("behind", [b"\xff" * 6, b"\xff" * 6000, b"\xff", ishne(SAMPLES)])
+def test_bytes_behind_the_stated_samples_are_noted_and_not_read(
+    tmp_path: Path, behind: bytes
+) -> None:
+    recording = read_recording(write(tmp_path, ishne(SAMPLES) + behind))
+    assert recording.groups[0].digital.tolist() == SAMPLES.tolist()
+    (note,) = recording.metadata["notes"]
+    assert note.startswith(f"{len(behind)} byte")
+    assert note.endswith("behind the 4 samples that its header states: not read")
+
+
+def test_a_header_that_states_no_number_leaves_all_samples(tmp_path: Path) -> None:
+    recording = read_recording(write(tmp_path, ishne(SAMPLES, stated=0)))
+    assert recording.groups[0].digital.tolist() == SAMPLES.tolist()
+    assert recording.metadata["notes"] == [
+        "4 samples of 3 leads, its header states 0: all are read"
+    ]
+
+
 def test_remarks_move_the_samples_and_are_not_handed_on(tmp_path: Path) -> None:
     recording = read_recording(write(tmp_path, ishne(SAMPLES, remarks=b"PLANTEDNAME was here")))
     assert recording.groups[0].digital.tolist() == SAMPLES.tolist()

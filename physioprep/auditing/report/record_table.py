@@ -84,7 +84,8 @@ def distributions(records: pd.DataFrame) -> dict[str, dict[str, int]]:
     Returns
     -------
     dict of str to dict
-        ``"Leads"`` and the names of labels; the most frequent value first.
+        ``"Leads"`` and the names of labels; the most frequent value first. A label whose values
+        are all empty lists is not there.
     """
     out: dict[str, dict[str, int]] = {}
     if "channels" in records:
@@ -101,7 +102,7 @@ def distributions(records: pd.DataFrame) -> dict[str, dict[str, int]]:
             out[str(column).removeprefix("label_")] = {
                 str(value): int(n) for value, n in counts.head(MOST).items()
             }
-    return out
+    return {name: counts for name, counts in out.items() if counts}
 
 
 def _qualities(measured: Iterable[Measured]) -> dict[int, float]:
