@@ -31,6 +31,8 @@ from physioprep.readers.xdf_clocks import Offsets, clocks_of
 from physioprep.recording import Recording, SignalGroup, annotation_columns
 
 _GZIP: Final = b"\x1f\x8b"
+#: Packed bytes unpacked at a time.
+_PIECE: Final = 1 << 16
 _DAY_S: Final = 86_400.0
 #: A clock that goes back by more than this, s, was reset; less is jitter.
 _RESET_S: Final = 1.0
@@ -133,19 +135,26 @@ def _content(path: Path, *, verify: bool) -> tuple[bytes | mmap, list[str]]:
     packed = map_bytes(path, limits.MAX_OBJECT_BYTES)
     if packed[: len(MAGIC)] == MAGIC:
         return packed, []
-    parts, n_bytes, rest, whole = [], 0, packed[:], True
+    parts: list[bytes] = []
+    n_bytes, at, whole = 0, 0, True
     try:
-        while rest.startswith(_GZIP):  # one member after another
-            inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
-            while rest and not inflater.eof:
+        while packed[at : at + len(_GZIP)] == _GZIP:  # one member after another
+            inflater, rest = zlib.decompressobj(16 + zlib.MAX_WBITS), b""
+            while not inflater.eof:
+                if not rest:  # in pieces: what is not used yet is copied each time
+                    rest = packed[at : at + _PIECE]
+                    at += len(rest)
                 parts.append(inflater.decompress(rest, 1 << 20))
+                if not rest and not parts[-1]:
+                    break  # the file ends within the member
                 n_bytes += len(parts[-1])
                 least = limits.MAX_INFLATED_BYTES
                 limits.check_expansion(path, n_bytes, len(packed), "unpacked", least)
                 if len(parts[0]) >= len(MAGIC) and not parts[0].startswith(MAGIC):
                     raise UnreadableFileError(path, "no XDF: does not begin with XDF:")
                 rest = inflater.unconsumed_tail
-            whole, rest = inflater.eof, inflater.unused_data
+            whole = inflater.eof
+            at -= len(inflater.unused_data)
     except zlib.error:
         raise UnreadableFileError(path, "XDF: its gzip is damaged") from None
     if verify and not whole:

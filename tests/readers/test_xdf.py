@@ -106,6 +106,11 @@ def test_files_in_gzip_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert np.array_equal(
             read_recording(path).groups[0].digital, [[0, 1, 2, 3], [0, -1, -2, -3]]
         )
+    members = gzip.compress(WHOLE[:50]) + gzip.compress(WHOLE[50:])
+    noise = np.random.default_rng(0).bytes(300_000)  # several pieces
+    for content, unpacked in ((members, WHOLE), (gzip.compress(WHOLE + noise), WHOLE + noise)):
+        found = xdf._content(write(tmp_path, content, "d.xdfz"), verify=True)
+        assert found == (unpacked, [])
     with pytest.raises(UnreadableFileError, match="its gzip is cut off"):
         read_recording(write(tmp_path, packed[:-9], "b.xdfz"))
     monkeypatch.setattr(limits, "MAX_INFLATED_BYTES", 1 << 20)
