@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test endurance lint docstrings format clean
+.PHONY: setup demo test docs endurance lint docstrings format clean
 
 setup: $(READY)
 $(READY): pyproject.toml constraints.txt
@@ -18,6 +18,14 @@ demo: $(READY)
 
 test: $(READY) lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
+
+# The documentation as a site in build/site, made offline; a warning is an error.
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+.venv/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,docs]'
+	touch $@
 
 # The long forms: kills at every system call, losses of power at every point, clusters that lose
 # workers.

@@ -80,9 +80,11 @@ class Facts:
     channels : tuple of ChannelRole
         Modality of channels whose names or units do not show it.
     labels : tuple of Label
+        Columns of the manifest.
     versions : tuple of Version
         Oldest first.
     faults : tuple of Fault
+        Known ones.
     splits : tuple of Split
         Published ones.
 

@@ -32,8 +32,12 @@ class ModalityRecipe:
         Edges of the passband, Hz; None for no edge on that side. Default: no filter.
     notch_hz : tuple of float
         Frequencies to remove, Hz.
-    design, order, notch_q
+    design : {"fir", "butterworth"}
+        Of band and notches: a finite response of linear phase, or `scipy.signal.sosfiltfilt`'s.
+    order : int
         As in `physioprep.harmonise.filters.Filter`.
+    notch_q : float
+        Butterworth only: quality factor of a notch (`scipy.signal.iirnotch`).
     units : str
         Unit of the result; "" keeps the source's.
     assume_unit : str
