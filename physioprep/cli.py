@@ -38,10 +38,9 @@ from physioprep.limits import MIN_ADDRESS_SPACE_BYTES
 app = Verbs(
     cls=OneLineErrors,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     help="From raw ECG and EEG corpora to trained models. Exit codes: 0 done, 1 done but "
     "something needs attention, 2 could not run, 130 stopped.",
 )
@@ -50,9 +49,12 @@ app = Verbs(
 @app.callback()
 def _main(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Errors only: no bars, notes or warnings.")
+    ] = False,
     version: Version = False,
 ) -> None:
-    console.set_up_logging(verbose)
+    console.set_up_logging(verbose, quiet)
     allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
     if 0 <= allowed < MIN_ADDRESS_SPACE_BYTES:
         least = MIN_ADDRESS_SPACE_BYTES >> 20
@@ -295,10 +297,14 @@ def view(
     start: Annotated[float, typer.Option(help="First second shown.")] = 0.0,
     duration: Annotated[float, typer.Option(help="Seconds shown.")] = 10.0,
     modality: Annotated[str | None, typer.Option(help="ecg, eeg …; default: all.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Draw a record: ECG on paper at 25 mm/s and 10 mm/mV, EEG as a montage."""
     drawn = pp.view(store, record, out, start_s=start, duration_s=duration, modality=modality)
-    console.print_line(drawn)
+    if as_json:
+        console.show({"picture": drawn}, as_json)
+    else:
+        console.print_line(drawn)
 
 
 @app.command(epilog="Example: physioprep verify mitdb.zarr")
@@ -329,11 +335,12 @@ def fetch(
     max_bytes: Annotated[
         int | None, typer.Option(min=1, help="Most to download. Default: what the disk has free.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Download an open corpus, check its hashes, resume; of others, print how to apply."""
     with console.progress_bar("fetch") as advance:
         result = pp.fetch(corpus, out, version=version, max_bytes=max_bytes, progress=advance)
-    console.show({name: str(value) for name, value in vars(result).items()}, as_json=False)
+    console.show(vars(result) if as_json else {k: str(v) for k, v in vars(result).items()}, as_json)
 
 
 app.add_typer(cli_audit.app)

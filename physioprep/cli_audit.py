@@ -150,6 +150,10 @@ def _show(found: AuditReport, as_json: bool) -> None:
         console.print_table(
             f"Audit: {found.verdict}", ("severity", "check", "records", "detail"), rows
         )
+        severities = [one.severity for one in found.findings]
+        counts = {f"{kind}s": severities.count(kind) for kind in ("error", "warning")}
+        counts["notes"] = severities.count("info")
+        console.show({"verdict": found.verdict, **counts}, as_json)
     manifests = [one for one in found.inputs if one["kind"] == "manifest"]
     n_bad = sum(one.check == "unreadable-file" for one in found.findings)
     n_read = sum(one["signals_read"] for one in found.inputs)

@@ -23,6 +23,20 @@ class OneLineErrors(TyperGroup):
     What nobody expects gives its traceback under ``-v``.
     """
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the verbs with their first sentence, none of it cut off.
+
+        Parameters
+        ----------
+        ctx : Context
+            Of Typer.
+        formatter : HelpFormatter
+            Of Typer.
+        """
+        verbs = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(n, verb.get_short_help_str(1000)) for n, verb in verbs if verb])
+
     def make_context(self, *arguments: Any, **settings: Any) -> Any:
         """Read the options before the verb.
 
@@ -67,7 +81,7 @@ class OneLineErrors(TyperGroup):
         except _WRONG_USE as error:  # it quotes arguments, such as names of files
             _fail_in_use(error)
         except KeyboardInterrupt:
-            console.say("stopped; run the same command again to continue")
+            console.say("stopped; run the same command again to continue", is_error=True)
             # Where Ctrl-C passed through exec (an import of a dataclass, say), CPython ends by
             # SIGINT whatever the exit code is; executing any text takes that note back.
             exec("")
@@ -75,14 +89,14 @@ class OneLineErrors(TyperGroup):
         except _TYPERS_OWN:
             raise
         except ModuleNotFoundError as error:
-            _unexpected(ctx, error, WITHOUT_TRAIN if error.name in TRAIN else str(error))
+            _unexpected(error, WITHOUT_TRAIN if error.name in TRAIN else str(error))
         except MemoryError as error:
-            _unexpected(ctx, error, "does not fit into memory: use a machine or a limit with more")
+            _unexpected(error, "does not fit into memory: use a machine or a limit with more")
         except Exception as error:
             if "can't start new thread" in str(error):
-                _unexpected(ctx, error, "no more threads or memory: raise ulimit -u or -v")
+                _unexpected(error, "no more threads or memory: raise ulimit -u or -v")
             text = f"{type(error).__name__}: {error}"[:500]
-            _unexpected(ctx, error, f"{text} (unexpected; -v before the verb shows where)")
+            _unexpected(error, f"{text} (unexpected; -v shows where)")
 
 
 def _fail_in_use(error: Any) -> NoReturn:
@@ -97,14 +111,14 @@ def _fail_in_use(error: Any) -> NoReturn:
     _fail(f"{message}{help_at}")
 
 
-def _unexpected(ctx: Any, error: BaseException, message: str) -> NoReturn:
+def _unexpected(error: BaseException, message: str) -> NoReturn:
     """Print an error that is none of ours; after its traceback where the log is verbose."""
-    if ctx.params.get("verbose"):
+    if console.is_verbose():
         for line in "".join(traceback.format_exception(error)).splitlines():
             console.say(line)
     _fail(message)
 
 
 def _fail(message: str) -> NoReturn:
-    console.say(f"error: {' '.join(message.split())}")
+    console.say(f"error: {' '.join(message.split())}", is_error=True)
     raise typer.Exit(2)

@@ -25,11 +25,26 @@ def simulate(
     out: Annotated[Path, typer.Argument(help="Folder to make.")],
     seed: Seed = 0,
     overwrite: Overwrite = False,
+    as_json: Json = False,
 ) -> None:
     """Write two small SIMULATED raw corpora (NeuroKit2) with planted faults, for `make demo`."""
     with console.progress_bar("simulate") as advance:
         made = pp.simulate(out, seed=seed, overwrite=overwrite, progress=advance)
-    console.show({"simulated corpora": made}, as_json=False)
+    console.show({"simulated corpora": made}, as_json)
+
+
+@app.command(epilog="Example: physioprep init recipe my-ecg -o my-ecg.yaml")
+def init(
+    kind: Annotated[str, typer.Argument(help="recipe, pipeline, task or corpus.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The YAML file to make.")],
+    name: Annotated[str | None, typer.Argument(help="Default: that of the file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a commented file to start from; it is valid as it is."""
+    from physioprep.starting import KINDS, start
+
+    made = start(kind, out, name)
+    console.show({kind: str(made), "then": KINDS[kind].format(out=made)}, as_json)
 
 
 @app.command(epilog="Example: physioprep run pipelines/eegmat.yaml --raw eegmat --out build/eegmat")
@@ -73,6 +88,8 @@ def run(
         typer.echo(json.dumps([vars(result) for result in results], indent=1, default=str))
     else:
         _show(results, out)
+        skipped = sum(one.skipped for one in results)
+        console.show({"made": out, "steps": len(results), "already done": skipped}, as_json)
     _exit(results)
 
 

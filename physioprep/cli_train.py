@@ -50,6 +50,7 @@ def pretrain(
     picture_every: Annotated[
         int, typer.Option(min=0, help="Steps between pictures of a reconstruction. 0: none.")
     ] = 0,
+    as_json: Json = False,
 ) -> None:
     """Pretrain an encoder by dual masking: hide leads and patches, reconstruct them.
 
@@ -76,13 +77,14 @@ def pretrain(
     if os.environ.get("RANK", "0") != "0":  # of torchrun's processes the first speaks
         return
     losses = result.history["loss"]
-    console.print_facts(
+    console.show(
         {
             "encoder": out / "best",
             "epochs": len(losses),
             "first loss": round(float(losses.iloc[0]), 5),
             "last loss": round(float(losses.iloc[-1]), 5),
-        }
+        },
+        as_json,
     )
 
 
@@ -133,6 +135,7 @@ def reconstruct_leads(
     else:
         for line in as_markdown(result.results).splitlines():
             console.print_line(line)
+        console.print_facts({"results": out})
 
 
 @app.command(
@@ -153,6 +156,7 @@ def finetune(
     ] = None,
     device: Device = None,
     overwrite: Overwrite = False,
+    as_json: Json = False,
 ) -> None:
     """Train on pretrained encoders for a class, several, or a number; two signals are fused."""
     from physiomodels.config import FinetuneConfig, load_config
@@ -165,7 +169,7 @@ def finetune(
             shards, out, settings, label=label, encoders=encoders, where=where,
             pseudo=pseudo_labels, device=device, overwrite=overwrite, progress=advance,
         )  # fmt: skip
-    console.print_facts({"classifier": str(out)} | unfinished_in_words(encoders))
+    console.show({"classifier": str(out)} | unfinished_in_words(encoders), as_json)
 
 
 @app.command(
@@ -303,8 +307,7 @@ def evaluate(
         return
     table = result_table(results, str(shards))
     console.print_result(table)
-    if half := unfinished_in_words(sources):
-        console.print_facts(half)
+    console.print_facts({"results": out} | unfinished_in_words(sources))
 
 
 @app.command(epilog="Example: physioprep embed task.zarr -m ecg-encoder -o embeddings.zarr")

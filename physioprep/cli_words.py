@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import typer
 from typer.core import TyperCommand
 
+from physioprep import console
 from physioprep.atomic import OF_THE_DISK
 from physioprep.errors import PhysioprepError
 from physioprep.local_path import local_path
@@ -36,6 +37,13 @@ _ALIASES: Final = {
     "at_s": "at",
     "all_records": "records",
 }
+#: A hyphen that no line is broken at.
+_HYPHEN: Final = "\u2011"
+#: Options that stand before or behind any verb.
+_HEARD: Final = {
+    "verbose": (("-v", "--verbose"), "Log what is done."),
+    "quiet": (("-q", "--quiet"), "Errors only: no bars, notes or warnings."),
+}
 #: A hint for Python, in brackets: "(annotators=[...])", "(in Python overwrite=True)".
 _FOR_PYTHON: Final = re.compile(
     r"(?:; in Python [a-z_]+=[^\s()]+)|(?: \((?:in Python )?[a-z_]+=[^()]*\))"
@@ -47,7 +55,55 @@ _NAME: Final = re.compile(
 
 
 class Verb(TyperCommand):
-    """A verb: numbers that are none (nan, inf), and addresses for paths, are refused first."""
+    """A verb: numbers that are none (nan, inf), and addresses for paths, are refused first.
+
+    ``-v`` and ``-q`` may follow the verb as well as stand before it.
+    """
+
+    def get_help(self, ctx: Any) -> str:
+        """Return the help; a line may not end within --an-option.
+
+        Parameters
+        ----------
+        ctx : Context
+            Of Typer.
+
+        Returns
+        -------
+        str
+        """
+        formatter = ctx.make_formatter()
+        lists, texts = formatter.write_dl, formatter.write_text
+
+        def write_dl(rows: Iterable[tuple[str, str]], *more: Any, **settings: Any) -> None:
+            lists([(name, text.replace("-", _HYPHEN)) for name, text in rows], *more, **settings)
+
+        def write_text(text: str) -> None:
+            texts(text.replace("-", _HYPHEN))
+
+        formatter.write_dl, formatter.write_text = write_dl, write_text
+        self.format_help(ctx, formatter)
+        return str(formatter.getvalue()).rstrip("\n").replace(_HYPHEN, "-")
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Hear ``-v`` and ``-q`` wherever they stand, and read all other arguments.
+
+        Parameters
+        ----------
+        ctx : Context
+            Of Typer.
+        args : list of str
+            Of the command line, behind the verb.
+
+        Returns
+        -------
+        list of str
+            What nobody read.
+        """
+        rest, heard = without_heard(args, taking_values(self.params))
+        if heard:
+            console.hear(**dict.fromkeys(heard, True))
+        return list(super().parse_args(ctx, rest))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the help of the options, those of a panel of their own after the others.
@@ -70,6 +126,8 @@ class Verb(TyperCommand):
             own = [p for p in shown if getattr(p, "rich_help_panel", None) == panel]
             with formatter.section(panel):
                 formatter.write_dl([record for p in own if (record := p.get_help_record(ctx))])
+        with formatter.section("Before or behind the verb"):
+            formatter.write_dl([(", ".join(names), text) for names, text in _HEARD.values()])
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb.
@@ -115,6 +173,57 @@ class Verb(TyperCommand):
                 cause = os.strerror(error.errno)
                 raise PhysioprepError(f"{out}: a file of it cannot be written: {cause}") from error
             raise
+
+
+def taking_values(params: Iterable[Any]) -> frozenset[str]:
+    """Return the names of the options that the next word is the value of.
+
+    Parameters
+    ----------
+    params : iterable of Parameter
+        Typer's.
+
+    Returns
+    -------
+    frozenset of str
+        ``--out``, ``-o`` …
+    """
+    return frozenset(
+        name for each in params if not getattr(each, "is_flag", False) for name in each.opts
+    )
+
+
+def without_heard(args: Sequence[str], taking: Collection[str]) -> tuple[list[str], list[str]]:
+    """Take ``-v`` and ``-q`` out of arguments.
+
+    Parameters
+    ----------
+    args : sequence of str
+        Of the command line, behind the verb.
+    taking : collection of str
+        Options whose next word is their value, whatever it looks like.
+
+    Returns
+    -------
+    rest, heard : list of str
+        The other arguments; "verbose" and "quiet" where asked for.
+
+    Examples
+    --------
+    >>> without_heard(["a.zarr", "-v", "--where", "-q", "--", "-v"], {"--where"})
+    (['a.zarr', '--where', '-q', '--', '-v'], ['verbose'])
+    """
+    rest: list[str] = []
+    heard: list[str] = []
+    for place, word in enumerate(args):
+        if word == "--":
+            return [*rest, *args[place:]], heard
+        asked = [name for name, (names, _) in _HEARD.items() if word in names]
+        if asked and not (place and args[place - 1] in taking):
+            heard += asked
+        else:
+            rest.append(word)
+    return rest, heard
 
 
 class Verbs(typer.Typer):

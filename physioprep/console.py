@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,26 +29,53 @@ _err = Console(stderr=True, highlight=False)
 
 #: Called with (done, total) from the main thread.
 ProgressCallback = Callable[[int, int], None]
+#: What the command line asks for: more lines, or none but errors.
+_asked: dict[str, bool] = {"verbose": False, "quiet": False}
 #: Columns of a terminal that no table fills.
 _ANY_WIDTH = 100_000
 
 
-def set_up_logging(verbose: bool) -> None:
+def set_up_logging(verbose: bool, quiet: bool = False) -> None:
     """Send the log of physioprep and physiomodels to standard error.
 
     Parameters
     ----------
     verbose : bool
         Log what each step does; otherwise warnings and errors only.
+    quiet : bool
+        No progress bars, notes and warnings: errors only.
     """
+    _asked.update(verbose=verbose, quiet=quiet)
     handler = RichHandler(console=_err, show_path=False, log_time_format="%H:%M:%S")
     handler.setFormatter(PlainFormatter())
     logger = logging.getLogger("physioprep")
     logger.handlers[:] = [handler]
-    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+    least = logging.ERROR if quiet else logging.WARNING
+    logger.setLevel(logging.INFO if verbose else least)
     logging.getLogger("physiomodels").handlers[:] = [handler]
     logging.getLogger("physiomodels").setLevel(logger.level)
     warnings.showwarning = _show_warning  # those of libraries quote files, too
+
+
+def hear(*, verbose: bool = False, quiet: bool = False) -> None:
+    """Take `-v` or `-q` of a verb, beside those that stand before the verb.
+
+    Parameters
+    ----------
+    verbose, quiet : bool
+        What is asked for, too.
+    """
+    set_up_logging(verbose or _asked["verbose"], quiet or _asked["quiet"])
+
+
+def is_verbose() -> bool:
+    """Return whether the log says what each step does.
+
+    Returns
+    -------
+    bool
+    """
+    return _asked["verbose"]
 
 
 @contextmanager
@@ -75,7 +103,8 @@ def progress_bar(title: str) -> Iterator[ProgressCallback]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=_err, transient=not _err.is_terminal) as bar:
+    settings: dict[str, Any] = {"transient": not _err.is_terminal, "disable": _asked["quiet"]}
+    with Progress(*columns, console=_err, **settings) as bar:
         task = bar.add_task(title, total=None)
 
         def advance(done: int, total: int) -> None:
@@ -84,14 +113,18 @@ def progress_bar(title: str) -> Iterator[ProgressCallback]:
         yield advance
 
 
-def say(text: object) -> None:
+def say(text: object, *, is_error: bool = False) -> None:
     """Print a line of plain text on standard error.
 
     Parameters
     ----------
     text : object
         Its ``str`` is printed; a line feed as an escape, too.
+    is_error : bool
+        It is why the verb ends: said under ``-q``, too.
     """
+    if _asked["quiet"] and not is_error:
+        return
     _err.print(_plain(text), soft_wrap=True)
 
 
@@ -134,7 +167,8 @@ def print_table(
 ) -> None:
     """Print `rows` as a table on standard output; columns of numbers are aligned right.
 
-    A table too wide for the terminal is turned, its rows as columns, where it is narrower so.
+    A table too wide for the terminal is turned, its rows as columns, where it is narrower so. Where
+    either would break words, each row is printed as a block of lines.
 
     Parameters
     ----------
@@ -152,7 +186,29 @@ def print_table(
         turned = [list(cells) for cells in zip(columns, *rows, strict=True)]
         other = _table(title, [_in_words(cell) for cell in turned[0]], turned[1:], caption)
         table = min(table, other, key=_width)
+        if table.__rich_measure__(_out, _out.options).minimum > _out.width:
+            _print_blocks(title, columns, rows, caption)
+            return
     _out.print(table)
+
+
+def _print_blocks(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], caption: str | None
+) -> None:
+    """Print each row as lines of a heading and a cell, broken between words only."""
+    print_line(title)
+    width = max(len(shown(column)) for column in columns)
+    for row in rows:
+        for place, (column, cell) in enumerate(zip(columns, row, strict=True)):
+            first = f"{'- ' if place == 0 else '  '}{shown(column):<{width}}  "
+            lines = textwrap.wrap(
+                shown(_in_words(cell)), max(_out.width - len(first), 20),
+                break_long_words=False, break_on_hyphens=False,
+            )  # fmt: skip
+            for number, line in enumerate(lines or [""]):
+                print_line((first if number == 0 else " " * len(first)) + line)
+    if caption is not None:
+        print_line(caption)
 
 
 def print_result(table: Mapping[str, Any]) -> None:

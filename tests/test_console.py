@@ -36,3 +36,14 @@ def test_a_long_list_of_long_texts_is_not_turned(capsys: pytest.CaptureFixture[s
     console.print_table("t", ["name", "text"], [[f"n{n}", "long " * 30] for n in range(40)])
     heads = [line for line in capsys.readouterr().out.splitlines() if "┃" in line]
     assert [cell.strip() for cell in heads[0].split("┃")[1:3]] == ["name", "text"]
+
+
+def test_a_table_of_long_words_breaks_none(capsys: pytest.CaptureFixture[str]) -> None:
+    columns = ["severity", "check", "records", "detail"]
+    names = [f"demo-paired/sub-{n:02d}_session-evening_task-rest" for n in (1, 2)]
+    console.print_table(
+        "t", columns, [["warning", "duplicate-recording-of-a-subject", ", ".join(names), "one"]] * 9
+    )
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert all(shown.count(name) == 9 for name in [*names, "duplicate-recording-of-a-subject"])
