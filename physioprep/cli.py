@@ -22,6 +22,7 @@ from physioprep import (
 from physioprep.cli_errors import OneLineErrors
 from physioprep.cli_options import (  # fmt: skip
     Corpus,
+    DryRun,
     Json,
     Overwrite,
     PseudonymKey,
@@ -216,6 +217,7 @@ def ingest(
     workers: Workers = None,
     overwrite: Overwrite = False,
     append: Annotated[bool, typer.Option("--append", help="Add new records to a store.")] = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Harmonise the recordings of a manifest into a chunked Zarr store, in parallel."""
@@ -232,6 +234,11 @@ def ingest(
                 manifest, corpus, hashes=False, workers=workers, labels=labels,
                 pseudonym_key=pseudonym_key, shift_dates=shift_dates, progress=advance,
             )  # fmt: skip
+    if dry_run:
+        from physioprep.estimates import estimate_ingest
+
+        console.show({"would make": out} | estimate_ingest(recordings, recipe, root=root), as_json)
+        return
     with console.progress_bar("ingest") as advance:
         result = pp.ingest(
             recordings,

@@ -13,6 +13,10 @@ from physioprep.versions import __version__
 
 Json = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Say what, how many, how large, how long; write nothing."),
+]
 Workers = Annotated[
     int | None,
     typer.Option(min=1, max=65_536, help="Parallel workers; default: one per processor core."),

@@ -11,7 +11,16 @@ import typer
 
 import physioprep as pp
 from physioprep import console
-from physioprep.cli_options import Device, Json, Overwrite, Scheduler, Seed, Workers, by_modality
+from physioprep.cli_options import (
+    Device,
+    DryRun,
+    Json,
+    Overwrite,
+    Scheduler,
+    Seed,
+    Workers,
+    by_modality,
+)
 from physioprep.cli_words import Verbs
 
 if TYPE_CHECKING:
@@ -65,12 +74,19 @@ def run(
     workers: Workers = None,
     device: Device = None,
     overwrite: Overwrite = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Run a pipeline from raw files to a result table; completed steps are skipped.
 
     It exits with 1 where recordings are in quarantine or an audit has errors, after all steps.
     """
+    if dry_run:
+        from physioprep.pipeline.dry_run import dry_run as describe
+
+        steps = describe(recipe, raw, out)
+        console.show({"would make": out, "steps": steps}, as_json)
+        return
 
     def announce(number: int, total: int, step: Any, result: Any) -> None:
         if result is None:

@@ -15,6 +15,7 @@ from physioprep.bounds import COUNT, SEED
 from physioprep.cli_options import (
     MAX_SEED,
     Channels,
+    DryRun,
     InputLeads,
     Json,
     Overwrite,
@@ -162,6 +163,7 @@ def shard(
     scheduler: Scheduler = None,
     workers: Workers = None,
     overwrite: Overwrite = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Cut stores into fixed windows, shuffled once, in blocks ready to stream."""
@@ -210,6 +212,11 @@ def shard(
     )
     if preset is not None:
         check_preset(preset, {name for store in stores for name in open_source(store).groups})
+    if dry_run:
+        from physioprep.estimates import estimate_shards
+
+        console.show({"would make": out} | estimate_shards(stores, spec), as_json)
+        return
     with console.progress_bar("shard") as advance:
         result = pp.shard(
             stores, out, spec, scheduler=scheduler, workers=workers, overwrite=overwrite,

@@ -135,7 +135,7 @@ def reconstruct_leads(
     else:
         for line in as_markdown(result.results).splitlines():
             console.print_line(line)
-        console.print_facts({"results": out})
+        console.print_facts({"results": str(out)})
 
 
 @app.command(
@@ -307,7 +307,7 @@ def evaluate(
         return
     table = result_table(results, str(shards))
     console.print_result(table)
-    console.print_facts({"results": out} | unfinished_in_words(sources))
+    console.print_facts({"results": str(out)} | unfinished_in_words(sources))
 
 
 @app.command(epilog="Example: physioprep embed task.zarr -m ecg-encoder -o embeddings.zarr")
