@@ -45,7 +45,7 @@ def verbs_page() -> str:
         ((f"[`{name}`](#{name})", cell(_first(verb))) for name, verb in commands().items()),
     )
     whole = typer.main.get_command(app)
-    lines += ["Before the verb:", *_options(whole.params)]
+    lines += ["Before the verb (-v and -q behind it, too):", *_options(whole.params)]
     for name, verb in commands().items():
         lines += ["", f"## {name}", "", *_section(name, verb)]
     return "\n".join(lines) + "\n"
