@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.deriving.pieces import Lead
-from physioprep.deriving.quantities import AMPLITUDES, HRV
+from physioprep.deriving.quantities import AMPLITUDES
+from physioprep.deriving.variability import rr_intervals, variability
 
 Floats = NDArray[np.float64]
 
@@ -21,9 +21,6 @@ AFTER_S: Final = 0.5
 #: The baseline: so long a piece before the onset of QRS, or before the R peak, s.
 _BASELINE_S: Final = 0.02
 _BEFORE_R_S: Final = 0.06
-_HOUR_MS: Final = 3_600_000
-#: Fewest beats of an hour whose powers count.
-_FEWEST: Final = 100
 #: Of more beats, the median beat is that of so many.
 MOST_BEATS: Final = 10_000
 #: Half the width in which the R amplitude is looked for, s.
@@ -220,6 +217,7 @@ def of_record(
     r_peaks: NDArray[np.int64],
     n_samples: int,
     leads: Mapping[str, Mapping[str, Any]],
+    gaps: NDArray[np.int64] | None = None,
 ) -> dict[str, float | int]:
     """Measure a record out of its leads' measurements.
 
@@ -233,6 +231,9 @@ def of_record(
         Of the record.
     leads : mapping of str to mapping
         From `of_lead`, by name of the lead.
+    gaps : ndarray of int64, shape (gap, 2), optional
+        Missing samples of the lead with the R peaks, from `Lead.gaps`: RR intervals across them
+        are left out.
 
     Returns
     -------
@@ -240,11 +241,12 @@ def of_record(
         The columns of `physioprep.deriving.quantities.RECORDS` after the record's id, but the
         reason; NaN where a value is unknown, or a lead that it needs is absent.
     """
-    rr = np.diff(r_peaks) * 1000 / rate_hz
+    rr = rr_intervals(r_peaks, rate_hz, gaps)
     known = bool(len(rr))
     out: dict[str, float | int] = {
         "n_leads": len(leads),
         "n_beats": len(r_peaks),
+        "n_rr_left_out": max(0, len(r_peaks) - 1) - len(rr),
         "heart_rate_bpm": 60_000 / float(np.median(rr)) if known else math.nan,
         "rr_ms": middle(rr),
         "rr_shortest_ms": float(rr.min()) if known else math.nan,
@@ -262,7 +264,7 @@ def of_record(
     larger_r = np.fmax(_of(leads, "V5", "r_mv"), _of(leads, "V6", "r_mv"))
     out["sokolow_lyon_mv"] = _depth_of_s(leads, "V1") + float(larger_r)
     out["cornell_mv"] = _of(leads, "aVL", "r_mv") + _depth_of_s(leads, "V3")
-    return out | variability(r_peaks, rate_hz, n_samples)
+    return out | variability(r_peaks, rate_hz, n_samples, gaps)
 
 
 def _of(leads: Mapping[str, Mapping[str, Any]], lead: str, name: str) -> float:
@@ -285,88 +287,3 @@ def _axis(leads: Mapping[str, Mapping[str, Any]], *names: str) -> float:
         return math.nan
     across, down = np.nansum(parts, axis=1).tolist()
     return math.degrees(math.atan2(2 * down, math.sqrt(3) * across))
-
-
-def _powers(peaks_ms: NDArray[np.int64]) -> tuple[float, float]:
-    """Return the powers of LF and HF: of more than an hour the mean over hours.
-
-    NeuroKit2 needs 2 GB for a day at once.
-    """
-    import neurokit2
-
-    count = max(1, round(int(peaks_ms[-1] - peaks_ms[0]) / _HOUR_MS))
-    hour = (peaks_ms - peaks_ms[0]) * count // (peaks_ms[-1] - peaks_ms[0] + 1)
-    found = []
-    for number in range(count):
-        own = peaks_ms[hour == number]
-        if count == 1 or (len(own) >= _FEWEST and own[-1] - own[0] >= _HOUR_MS / 2):
-            power = neurokit2.hrv_frequency(own, sampling_rate=1000, normalize=False).iloc[0]
-            found.append((float(power["HRV_LF"]), float(power["HRV_HF"])))
-    low, high = np.array(found or [(math.nan, math.nan)]).mean(axis=0).tolist()
-    return low, high
-
-
-#: Fewest RR intervals, and seconds of signal, of each figure of the variability.
-_NEEDS: Final = {
-    "hrv_lf_ms2": (4, 120.0), "hrv_hf_ms2": (4, 60.0), "hrv_lf_hf": (4, 120.0),
-    "hrv_sampen": (100, 0.0),
-}  # fmt: skip
-
-
-def variability(r_peaks: NDArray[np.int64], rate_hz: float, n_samples: int) -> dict[str, float]:
-    """Return the heart rate variability, by NeuroKit2.
-
-    Parameters
-    ----------
-    r_peaks : ndarray of int64, shape (beat,)
-        Samples of the R peaks.
-    rate_hz : float
-        Sampling rate, Hz.
-    n_samples : int
-        Of the record.
-
-    Returns
-    -------
-    dict of str to float
-        The columns of `HRV`; NaN where the record is too short for one: by the Task Force of
-        the ESC and NASPE (Circulation 93, 1996) powers need 2 min (LF) and 1 min (HF).
-
-    Notes
-    -----
-    Intervals are of all beats: ectopic ones are not taken out, so that in arrhythmia these
-    figures describe the rhythm and not the autonomic tone.
-    """
-    out = dict.fromkeys((quantity.name for quantity in HRV), math.nan)
-    if len(r_peaks) < 5:
-        return out
-    out |= _by_neurokit(r_peaks / rate_hz, n_samples / rate_hz)
-    for name, (beats, seconds) in _NEEDS.items():
-        if len(r_peaks) < beats or n_samples / rate_hz < seconds:
-            out[name] = math.nan
-    return out
-
-
-def _by_neurokit(r_s: Floats, seconds: float) -> dict[str, float]:
-    import neurokit2
-
-    # at 1000 Hz, so that powers are of ms2 and a rate that is no whole number does no harm
-    peaks = np.rint(r_s * 1000).astype(np.int64)
-    out: dict[str, float] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of short records; those are left out here
-        time = neurokit2.hrv_time(peaks, sampling_rate=1000).iloc[0]
-        out["hrv_mean_nn_ms"], out["hrv_sdnn_ms"] = time["HRV_MeanNN"], time["HRV_SDNN"]
-        out["hrv_rmssd_ms"], out["hrv_pnn50_pct"] = time["HRV_RMSSD"], time["HRV_pNN50"]
-        differences = np.diff(peaks).astype(np.float64)
-        step = np.diff(differences)
-        out["hrv_sd1_ms"] = float(np.std(step, ddof=1) / math.sqrt(2))
-        total = 2 * np.var(differences, ddof=1) - out["hrv_sd1_ms"] ** 2
-        out["hrv_sd2_ms"] = math.sqrt(max(0.0, float(total)))
-        if seconds >= 60:
-            out["hrv_lf_ms2"], out["hrv_hf_ms2"] = _powers(peaks)
-            out["hrv_lf_hf"] = out["hrv_lf_ms2"] / (out["hrv_hf_ms2"] or math.nan)
-        if len(differences) >= 100:
-            out["hrv_sampen"] = float(
-                neurokit2.entropy_sample(differences, dimension=2, tolerance="sd")[0]
-            )
-    return {name: float(value) for name, value in out.items()}

@@ -178,6 +178,46 @@ class Lead:
                 return True
         return False
 
+    def gaps(self) -> Ints:
+        """Return where samples are missing.
+
+        Returns
+        -------
+        ndarray of int64, shape (gap, 2)
+            First missing sample, and the one after the last, ascending.
+        """
+        edges = [np.empty(0, np.int64)]
+        before = False
+        for first, stop, low, high in pieces(self.length, self.rate_hz):
+            missing = ~np.isfinite(self.read(low, high)[first - low : stop - low])
+            edges.append(np.flatnonzero(np.diff(missing, prepend=before)) + first)
+            before = bool(missing[-1]) if len(missing) else before
+        if before:
+            edges.append(np.array([self.length]))
+        return np.concatenate(edges).astype(np.int64).reshape(-1, 2)
+
+
+def inside(places: Ints, gaps: Ints) -> NDArray[np.bool_]:
+    """Return which places are in a gap.
+
+    Parameters
+    ----------
+    places : ndarray of int64
+        Samples.
+    gaps : ndarray of int64, shape (gap, 2)
+        From `Lead.gaps`.
+
+    Returns
+    -------
+    ndarray of bool
+
+    Examples
+    --------
+    >>> inside(np.array([1, 2, 4]), np.array([[2, 4]])).tolist()
+    [False, True, False]
+    """
+    return np.asarray(np.searchsorted(gaps.ravel(), places, "right") % 2 == 1)
+
 
 def lead_of(signal: NDArray[np.floating[Any]], rate_hz: float) -> Lead:
     """Return a lead whose samples are at hand.

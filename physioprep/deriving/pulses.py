@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.deriving.pieces import Lead, pieces
+from physioprep.deriving.pieces import Lead, inside, pieces
 from physioprep.deriving.quantities import KEYS, Quantity
 
 Floats = NDArray[np.float64]
@@ -57,6 +57,11 @@ PAIRS: Final = (
     *KEYS,
     *_CHANNEL,
     Quantity("n_beats", "1", "Number of R peaks, as in the table of beats."),
+    Quantity(
+        "n_beats_covered",
+        "1",
+        "Number of these at which the channel has a sample: the lag is of them.",
+    ),
     Quantity("n_pulses", "1", "Number of pulses."),
     Quantity("n_joined", "1", "Number of beats with a pulse within 150 ms of the lag."),
     Quantity(
@@ -214,7 +219,10 @@ def add_record(
             found = find_pulses(lead)
             named = {**key, "modality": wave.modality, "channel": channel}
             pressure = _pressures(found, wave.modality, channel, unit)
-            lag_s, pulse = constant_lag(beats, found["foot_s"])
+            covered = _covered(beats, lead)
+            lag_s, some = constant_lag(beats[covered], found["foot_s"])
+            pulse = np.full(len(beats), -1, np.int64)
+            pulse[covered] = some
             joined = np.flatnonzero(pulse >= 0)
             r_of = np.full(len(found["foot_s"]), np.nan)
             r_of[pulse[joined]] = beats[joined]
@@ -231,10 +239,10 @@ def add_record(
             spread = np.subtract(*np.nanpercentile(arrival, [75, 25])) if len(joined) else np.nan
             middle = [_median(each) for each in pressure]
             _add(rows["pairs"], {
-                **named, "n_beats": len(beats), "n_pulses": len(r_of),
-                "n_joined": len(joined), "lag_s": lag_s, "lag_iqr_s": spread,
+                **named, "n_beats": len(beats), "n_beats_covered": int(covered.sum()),
+                "n_pulses": len(r_of), "n_joined": len(joined), "lag_s": lag_s, "lag_iqr_s": spread,
                 "systolic_mmhg": middle[0], "diastolic_mmhg": middle[1],
-                "reason": None if np.isfinite(lag_s) else _why_not(r_s, r_of),
+                "reason": None if np.isfinite(lag_s) else _why_not(r_s, covered, r_of),
             }, PAIRS)  # fmt: skip
 
 
@@ -261,11 +269,19 @@ def _median(values: Floats) -> float:
     return float(np.median(known)) if len(known) else float("nan")
 
 
-def _why_not(r_s: Floats | None, pulses: Floats) -> str:
+def _covered(r_s: Floats, lead: Lead) -> NDArray[np.bool_]:
+    """Return at which beats a channel has a sample."""
+    at = np.rint(r_s * lead.rate_hz).astype(np.int64)
+    return (at < lead.length) & ~inside(at, lead.gaps())
+
+
+def _why_not(r_s: Floats | None, covered: NDArray[np.bool_], pulses: Floats) -> str:
     if r_s is None:
         return "the record has no ECG"
     if len(r_s) < _FEWEST:
         return f"fewer than {_FEWEST} R peaks were found"
+    if covered.sum() < _FEWEST:
+        return f"the channel has samples at fewer than {_FEWEST} R peaks"
     if len(pulses) < _FEWEST:
         return f"fewer than {_FEWEST} pulses were found"
     return "no lag holds for half of the beats"

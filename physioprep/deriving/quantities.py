@@ -109,19 +109,24 @@ HRV: Final = _columns(
     (
         "hrv_lf_ms2",
         "ms2",
-        "Power of RR from 0.04 to 0.15 Hz (Welch); of records from 2 min; of more than "
-        "an hour the mean over hours.",
+        "Power of RR from 0.04 to 0.15 Hz (Welch); of stretches from 2 min without missing "
+        "samples, their mean by length; of more than an hour the mean over hours.",
     ),
     (
         "hrv_hf_ms2",
         "ms2",
-        "Power of RR from 0.15 to 0.4 Hz (Welch); of records from 1 min; of more than "
-        "an hour the mean over hours.",
+        "Power of RR from 0.15 to 0.4 Hz (Welch); of stretches from 1 min without missing "
+        "samples, their mean by length; of more than an hour the mean over hours.",
     ),
-    ("hrv_lf_hf", "1", "LF power by HF power; of records from 2 min."),
+    ("hrv_lf_hf", "1", "LF power by HF power; where there is an LF power."),
     ("hrv_sd1_ms", "ms", "Poincaré plot: standard deviation across the line of identity."),
     ("hrv_sd2_ms", "ms", "Poincaré plot: standard deviation along the line of identity."),
-    ("hrv_sampen", "1", "Sample entropy of RR (m = 2, r = 0.2 SD); of 100 beats or more."),
+    (
+        "hrv_sampen",
+        "1",
+        "Sample entropy of RR (m = 2, r = 0.2 SD); of the longest stretch without missing "
+        "samples, of 100 intervals or more.",
+    ),
 )
 
 RECORDS: Final = (
@@ -129,6 +134,7 @@ RECORDS: Final = (
     *_columns(
         ("n_leads", "1", "Number of leads."),
         ("n_beats", "1", "Number of R peaks."),
+        ("n_rr_left_out", "1", "Number of RR intervals across missing samples: in no value."),
         ("heart_rate_bpm", "1/min", "60 by the median RR interval in s."),
         ("rr_ms", "ms", "Median RR interval."),
         ("rr_shortest_ms", "ms", "Shortest RR interval."),

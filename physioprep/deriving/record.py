@@ -72,7 +72,8 @@ def add_record(rows: Rows, recorded: Recorded, method: str | Method = "prominenc
         Lead(recorded.length, rate_hz, _reader(read, place))
         for place in range(len(recorded.channels))
     ]
-    r_peaks = find_beats(held, recorded.channels)
+    r_peaks, place = find_r_peaks(held, recorded.channels)
+    gaps = None if place is None else held[place].gaps()
     by_lead = {}
     for lead, samples in zip(recorded.channels, held, strict=True):
         points = delineate(samples, rate_hz, r_peaks, method)
@@ -89,8 +90,9 @@ def add_record(rows: Rows, recorded: Recorded, method: str | Method = "prominenc
             {**own, "rate_hz": rate_hz, "r_sample": r_sample, "n_beats": n_whole,
              "median_mv": median.astype(np.float32).tolist() if n_whole else []},
         )  # fmt: skip
-    measured = of_record(rate_hz, r_peaks, recorded.length, by_lead)
-    _add(rows.records, {**key, **measured, "reason": _reason_of_record(len(r_peaks))})
+    measured = of_record(rate_hz, r_peaks, recorded.length, by_lead, gaps)
+    reason = _reason_of_record(len(r_peaks), int(measured["n_rr_left_out"]))
+    _add(rows.records, {**key, **measured, "reason": reason})
 
 
 def _reader(read: ReadAll, place: int) -> Callable[[int, int], NDArray[np.floating[Any]]]:
@@ -123,6 +125,28 @@ def find_beats(held: Sequence[Lead], leads: Sequence[str]) -> NDArray[np.int64]:
     ndarray of int64, shape (beat,)
         Samples, ascending.
     """
+    return find_r_peaks(held, leads)[0]
+
+
+def find_r_peaks(
+    held: Sequence[Lead], leads: Sequence[str]
+) -> tuple[NDArray[np.int64], int | None]:
+    """Return the R peaks of a record, and which lead they were found in.
+
+    Parameters
+    ----------
+    held : sequence of Lead
+        In mV.
+    leads : sequence of str
+        Their names.
+
+    Returns
+    -------
+    r_peaks : ndarray of int64, shape (beat,)
+        Samples, ascending.
+    place : int or None
+        Of the lead; None where no lead has R peaks.
+    """
     names = {lead: place for place, lead in reversed(list(enumerate(leads)))}
     order = [names[lead] for lead in R_LEADS if lead in names]
     order += [place for place in range(len(leads)) if place not in order]
@@ -130,8 +154,8 @@ def find_beats(held: Sequence[Lead], leads: Sequence[str]) -> NDArray[np.int64]:
         lead = held[place]
         peaks = search_r_peaks(lead.read, lead.length, lead.rate_hz)
         if len(peaks):
-            return peaks
-    return np.empty(0, np.int64)
+            return peaks, place
+    return np.empty(0, np.int64), None
 
 
 def _add(columns: Columns, row: Mapping[str, Any]) -> None:
@@ -190,9 +214,11 @@ def _reason(
     return "the method found no wave"
 
 
-def _reason_of_record(n_beats: int) -> str | None:
+def _reason_of_record(n_beats: int, n_left_out: int) -> str | None:
     if n_beats == 0:
         return "no R peak was found"
     if n_beats < FEWEST_BEATS:
         return f"fewer than {FEWEST_BEATS} beats"
+    if n_left_out == n_beats - 1:
+        return "samples are missing in every RR interval"
     return None

@@ -45,7 +45,7 @@ _WHOLE_NUMBERS: Final = frozenset(
         "beat", "r_sample", "n_beats", "n_delineated", "n_leads", "window", "page", "width_px",
         "height_px", "row", "column", "first_sample", "n_samples", "n_missing", "n_outside",
         "image",
-        "pulse", "n_pulses", "n_joined",
+        "pulse", "n_pulses", "n_joined", "n_beats_covered", "n_rr_left_out",
     }
 )  # fmt: skip
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from physioprep.deriving import eeg
-from physioprep.deriving.measurements import _powers
 from physioprep.deriving.pieces import Recorded, in_memory, pieces
 from physioprep.deriving.record import Rows, add_record
+from physioprep.deriving.variability import _powers
 from tests.deriving.heart import RATE_HZ, drawn_ecg
 
 KEY = {"corpus": "a", "record_id": "b"}
@@ -96,7 +96,7 @@ def test_powers_of_hours_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
     calm, wild = (np.rint(800 + width * rng.normal(size=300)).astype(np.int64) for width in (5, 60))
     peaks = np.cumsum(np.concatenate([calm, wild]))
     whole = _powers(peaks)
-    monkeypatch.setattr("physioprep.deriving.measurements._HOUR_MS", 240_000)
+    monkeypatch.setattr("physioprep.deriving.variability._HOUR_MS", 240_000)
     low, high = _powers(peaks)
     parts = [_powers(peaks[:300]), _powers(peaks[300:])]
     assert low == pytest.approx(np.mean([part[0] for part in parts]), rel=0.02)

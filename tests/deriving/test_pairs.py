@@ -122,3 +122,30 @@ def test_without_pulse_waves_it_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(PhysioprepError, match="holds neither ppg nor abp"):
         pp.derive(store, tmp_path / "tables", kinds=["pairs"])
+
+
+@pytest.mark.parametrize(("first", "stop"), [(0, 60), (100, 160)])
+def test_a_pressure_of_a_part_has_the_lag_of_its_beats(first: int, stop: int) -> None:
+    _, r_s = drawn_heart(180.0, 0)
+    wave = 75 + 45 * pulse_wave(180.0, r_s + 0.25)
+    at_s = np.arange(len(wave)) / RATE_HZ
+    wave[(at_s < first) | (at_s >= stop)] = np.nan
+    rows: dict[str, dict[str, list[object]]] = {"pairs": {}, "pulses": {}}
+    held = Wave("abp", ["ABP"], ["mmHg"], [lead_of(wave, RATE_HZ)])
+    add_record(rows, {"corpus": "a", "record_id": "b"}, r_s, [held])
+    pairs = {name: values[0] for name, values in rows["pairs"].items()}
+    during = ((r_s >= first) & (r_s < stop)).sum()
+    assert pairs["n_beats"] == len(r_s)
+    assert pairs["n_beats_covered"] == during
+    assert pairs["n_joined"] == pytest.approx(during, abs=4)
+    assert pairs["lag_s"] == pytest.approx(0.25, abs=0.04)
+    arrival = np.array(rows["pulses"]["arrival_s"], float)
+    assert np.nanmax(np.abs(arrival - 0.25)) < 0.1  # the beats of the pulses, by number
+
+
+def test_a_channel_with_hardly_a_sample_says_so() -> None:
+    _, r_s = drawn_heart(60.0, 0)
+    rows: dict[str, dict[str, list[object]]] = {"pairs": {}, "pulses": {}}
+    held = Wave("ppg", ["PLETH"], ["NU"], [lead_of(np.full(7500, np.nan), RATE_HZ)])
+    add_record(rows, {"corpus": "a", "record_id": "b"}, r_s, [held])
+    assert rows["pairs"]["reason"] == ["the channel has samples at fewer than 5 R peaks"]
