@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from physioprep.samples import convert_by_gain, sentinel_mask
+from physioprep.shown import Shown, recording_shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -329,8 +330,8 @@ class SignalGroup(GroupHeader):
             out[missing] = np.nan
 
 
-@dataclass(frozen=True, eq=False)
-class Recording:
+@dataclass(frozen=True, eq=False, repr=False)
+class Recording(Shown):
     """A recording as in its file: native samples, native units, source names.
 
     Parameters
@@ -350,6 +351,7 @@ class Recording:
     start_time: datetime | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     annotation_columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    _shown = recording_shown
 
     @cached_property
     def annotations(self) -> pd.DataFrame:

@@ -19,7 +19,7 @@ LAYERS = [
      "limits", "documents", "recording", "samples", "facts", "facts_parts", "facts_yaml", "hashes",
      "manifest", "query", "retry", "file_systems", "remote", "remote_zarr", "plain_text", "splits",
      "bounds", "suggest", "web", "listings", "patterns", "zarr_metadata", "zarr_files", "strays",
-     "local_path", "notebook", "trees", "work_folder", "xml_pieces", "channel_choice",
+     "local_path", "notebook", "shown", "trees", "work_folder", "xml_pieces", "channel_choice",
      "lead_views", "starting"},
     {"parallel"},
     {"readers"},

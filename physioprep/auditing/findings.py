@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from physioprep.shown import Shown, report_shown
+
 if TYPE_CHECKING:
     from physioprep.auditing.measure.measured import Measured
     from physioprep.auditing.signals import Source
@@ -69,8 +71,8 @@ class Comparison:
     overlaps: int
 
 
-@dataclass(frozen=True)
-class AuditReport:
+@dataclass(frozen=True, repr=False)
+class AuditReport(Shown):
     """All that an audit found; `physioprep.auditing.report.write` writes it to files.
 
     `to_dict` gives the part before `paths`. The rest is what the writers need besides: for the
@@ -112,6 +114,7 @@ class AuditReport:
     'flat-lead'
     """
 
+    _shown = report_shown
     inputs: tuple[Mapping[str, Any], ...]
     findings: tuple[Finding, ...]
     compared: tuple[Comparison, ...]

@@ -18,6 +18,7 @@ from physioprep.shards.cache import ShardFiles
 from physioprep.shards.decode import ArrayLayout, Take
 from physioprep.shards.metadata import ShardModality
 from physioprep.shards.target import Target, label_name, read_target
+from physioprep.shown import Shown, shards_shown
 from physioprep.store.format.layout import array_name
 from physioprep.suggest import did_you_mean
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, eq=False)
-class Shards:
+@dataclass(frozen=True, eq=False, repr=False)
+class Shards(Shown):
     """A shards folder, opened.
 
     Parameters
@@ -42,6 +43,7 @@ class Shards:
     files : ShardFiles
     """
 
+    _shown = shards_shown
     path: Path | str
     attrs: dict[str, Any]
     modalities: dict[str, ShardModality]
@@ -290,13 +292,8 @@ class Shards:
         end = (chunk + 1) * array.chunk[0]
         if stop > end:
             return np.concatenate([self.rows(name, start, end), self.rows(name, end, stop)])
-        key = ".".join(
-            (
-                f"{array_name(name) if name in self.labels else name}/c",
-                str(chunk),
-                *("0",) * (len(array.chunk) - 1),
-            )
-        )
+        place = array_name(name) if name in self.labels else name
+        key = ".".join((f"{place}/c", str(chunk), *("0",) * (len(array.chunk) - 1)))
         width = int(np.prod(array.chunk[1:], dtype=np.int64)) * array.dtype.itemsize
         low, high = (first * width, (first + stop - start) * width)
         try:

@@ -19,6 +19,7 @@ from physioprep.shards.open import open_shards
 from physioprep.shards.opened import Shards
 from physioprep.shards.order import LANES, Ints, rank_positions
 from physioprep.shards.target import epochs_of
+from physioprep.shown import Shown, stream_shown
 from physioprep.stream.base import AHEAD, THREADS, BatchStream
 from physioprep.stream.batch import Batch
 from physioprep.stream.buffers import BufferPool
@@ -38,7 +39,7 @@ _BUFFERS = 2 * LANES + AHEAD + THREADS + 2
 _BLOCK_BYTES, _TOGETHER = 1 << 21, 64
 
 
-class ShardStream(BatchStream):
+class ShardStream(Shown, BatchStream):
     """An epoch of shards as whole batches, the same for any number of ranks and workers.
 
     Global batch *n* is the union of what all ranks yield as their *n*-th batch:
@@ -117,6 +118,8 @@ class ShardStream(BatchStream):
     ``DataLoader(stream, batch_size=None, num_workers=k)`` each worker yields every *k*-th batch,
     and the loader restores the order.
     """
+
+    _shown = stream_shown
 
     def __init__(
         self,

@@ -1,0 +1,43 @@
+"""Shards, streams, audits and recordings in one line, and as a small escaped table."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import physioprep as pp
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shown") / "<i>"
+    values = np.random.default_rng(1).normal(0, 1, (3, 2, 400)).astype(np.float32)
+    pp.from_arrays(
+        values, channels=["II", "V1"], rate_hz=100.0, units="mV", subjects=["a", "b", "c"],
+        out=folder / "s.zarr", corpus="mine",
+    )  # fmt: skip
+    pp.shard(folder / "s.zarr", folder / "w", window_s=2.0, workers=1)
+    return folder
+
+
+def test_each_is_one_line_and_a_small_escaped_table(made: Path) -> None:
+    shards = pp.open_shards(made / "w")
+    stream = pp.ShardStream(shards, batch_size=4, rank=0, world_size=1)
+    report = pp.audit(made / "s.zarr", workers=1)
+    store = pp.open_store(made / "s.zarr")
+    raw = pp.read_recording(store.to_edf(store.records["record_id"][0], made / "r.bdf"))
+    expected = {
+        "Shards": (shards, "windows: 6, ecg: 2 channels, 2 s at 100 Hz"),
+        "ShardStream": (stream, "batches: 2, batch size: 4, rank: 0 of 1"),
+        "AuditReport": (report, f"verdict: {report.verdict}"),
+        "Recording": (raw, "II, V1; 4 s at 100 Hz"),
+    }
+    for name, (shown, words) in expected.items():
+        text, html = repr(shown), shown._repr_html_()
+        assert text.startswith(f"<{name} ")
+        assert words in text
+        assert "\n" not in text
+        assert len(text) < 1000
+        assert len(html) < 4000
+        assert "<i>" not in html
+        assert "&lt;i&gt;" in html or name == "AuditReport"  # names its inputs relatively
