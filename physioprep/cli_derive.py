@@ -10,12 +10,19 @@ import typer
 import physioprep as pp
 from physioprep import cli_pictures as picture
 from physioprep import console
-from physioprep.cli_options import Json, Overwrite, Scheduler, Workers
+from physioprep.cli_options import Json, Overwrite, Workers
 from physioprep.cli_words import Verbs
 
 app = Verbs()
 
 _GROUP = "Scalograms"
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        help="sync, processes, cluster (a LocalCluster), or the address of a Dask scheduler "
+        "(tcp://…); docs/cluster.md. Default: by the size of the work. No threads."
+    ),
+]
 Scalograms = Annotated[
     bool,
     typer.Option("--scalograms", help="Wavelet pictures, a .npy a record.", rich_help_panel=_GROUP),
@@ -110,5 +117,5 @@ def derive(
             scheduler=scheduler, workers=workers, overwrite=overwrite,
             progress=advance, announce=console.say_dashboard,
         )  # fmt: skip
-    summary = {"tables": str(result.path), **result.rows, "plan": result.plan_sha256[:16]}
+    summary = {"tables": str(result.path), **result.summary(), "plan": result.plan_sha256[:16]}
     console.show(summary, as_json)

@@ -156,7 +156,7 @@ def plan_derive(
     held = tuple(kind for kind in DEFAULT if _FROM[kind] in source.groups)
     kinds = held if kinds is None else kinds
     if not kinds:
-        raise PhysioprepError(f"{source.path}: holds neither ecg nor eeg")
+        raise PhysioprepError(f"{source.path}: holds neither ecg nor eeg{_instead(source)}")
     tasks: list[tuple[str, int, int]] = []
     chosen = chosen_records(source.records, ShardSpec(where=where))
     for kind in kinds:
@@ -229,10 +229,18 @@ def _group_of(source: Source, kind: str, of: str) -> SourceGroup:
         if modality not in source.groups:  # pulses and pressures without a lag
             return source.groups[held[0]]
     if modality not in source.groups:
-        raise PhysioprepError(f"{source.path}: holds no {modality}, of which {kind} are made")
+        hint = _instead(source) if kind == "scalograms" else ""
+        raise PhysioprepError(f"{source.path}: holds no {modality}, of which {kind} are made{hint}")
     group = source.groups[modality]
     check_unit(source.path, kind, modality, group.units)
     return group
+
+
+def _instead(source: Source) -> str:
+    """Say what can be made of signals that have no tables."""
+    pairs = ", --pairs" if any(name in source.groups for name in PULSATILE) else ""
+    works = [f"--scalograms --scalograms-of {name}" for name in source.groups]
+    return f"; of what it holds can be made: {', '.join(works)}{pairs}" if works else ""
 
 
 def _seconds(group: SourceGroup) -> NDArray[np.float64]:

@@ -51,11 +51,24 @@ class DeriveResult:
         Rows by table.
     plan_sha256 : str
         Hash of the plan.
+    images : dict of str to int
+        Pictures and scalograms, whose tables have several rows for one (a lead each), or rows
+        without one.
     """
 
     path: Path
     rows: dict[str, int]
     plan_sha256: str
+    images: dict[str, int]
+
+    def summary(self) -> dict[str, int]:
+        """Return how much there is: rows of tables, and pictures and scalograms themselves.
+
+        Returns
+        -------
+        dict of str to int
+        """
+        return self.rows | self.images
 
 
 def derive(
@@ -171,7 +184,20 @@ def derive(
         check_output(target, DERIVED, overwrite=overwrite)
         put_in_place(work / "new", target)
         discard(partial_of(target))
-    return DeriveResult(target, rows, plan.sha256)
+    return DeriveResult(target, rows, plan.sha256, _count_images(target, rows))
+
+
+def _count_images(folder: Path, rows: dict[str, int]) -> dict[str, int]:
+    from pyarrow import compute, parquet
+
+    images = {}
+    if "pictures" in rows:
+        names = parquet.read_table(folder / "pictures.parquet", columns=["name"])["name"]
+        images["pictures"] = compute.count_distinct(names).as_py()
+    if "scalograms" in rows:
+        why_not = parquet.read_table(folder / "scalograms.parquet", columns=["reason"])["reason"]
+        images["scalograms"] = why_not.null_count
+    return images
 
 
 def _plan(

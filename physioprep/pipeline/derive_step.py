@@ -32,7 +32,7 @@ def derive(
     Returns
     -------
     dict
-        Rows by table.
+        Rows by table; of pictures their number.
 
     Raises
     ------
@@ -46,4 +46,4 @@ def derive(
             place.out / store, place.out / out, kinds=kinds, method=method, where=where,
             scheduler=place.scheduler, workers=place.workers, overwrite=True, progress=advance,
         )  # fmt: skip
-    return {"tables": out, **result.rows}
+    return {"tables": out, **result.summary()}

@@ -58,6 +58,7 @@ def test_every_picture_has_its_rows_and_the_samples_of_the_store(
     assert len(table) == result.rows["pictures"] == 2 * (2 + 2 + 2 + 3 + 3)
     files = {path for path in hashes(result.path) if path.startswith("pictures/")}
     assert files == set(table["file"])
+    assert result.summary() == {"pictures": len(files)}
     assert pp.verify(result.path).problems == ()
     for row in table.itertuples():
         with Image.open(result.path / str(row.file)) as image:

@@ -149,3 +149,9 @@ def test_in_volts_it_asks_for_a_recipe(tmp_path: Path) -> None:
     )
     with pytest.raises(PhysioprepError, match="in uV; beats are made of mV: ingest it with"):
         pp.derive(store, tmp_path / "tables")
+
+
+def test_help_lists_no_scheduler_that_is_refused() -> None:
+    said = " ".join(CliRunner().invoke(app, ["derive", "--help"]).output.split())
+    assert "processes" in said
+    assert "sync, threads" not in said

@@ -126,3 +126,25 @@ def test_what_cannot_be_made_is_refused(store: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert ran.exit_code == 0, ran.output
     assert hashes(tmp_path / "made") == hashes(derived(store, tmp_path / "same"))
+
+
+def test_the_summary_counts_scalograms_and_not_rows(store: Path, tmp_path: Path) -> None:
+    result = pp.derive(
+        store, tmp_path / "made", kinds=["scalograms"], scalograms=SPEC, scheduler="sync"
+    )
+    images = sum(len(np.load(path)) for path in result.path.rglob("*.npy"))
+    assert result.summary() == {"scalograms": images}
+    assert images < result.rows["scalograms"]  # a window without a sample has a row
+
+
+def test_of_other_signals_scalograms_are_named(tmp_path: Path) -> None:
+    store = tmp_path / "sounds.zarr"
+    sound = np.random.default_rng(0).normal(0, 1, (1, 1, 20_000)).astype(np.float32)
+    pp.from_arrays(sound, channels=["PCG"], rate_hz=1000, units="mV", out=store)
+    command = ["derive", str(store), "-o", str(tmp_path / "made")]
+    for options in ([], ["--scalograms"]):
+        ran = CliRunner().invoke(app, [*command, *options])
+        assert ran.exit_code != 0
+        assert "--scalograms --scalograms-of pcg" in str(ran.exception) + ran.output
+    ran = CliRunner().invoke(app, [*command, "--scalograms", "--scalograms-of", "pcg"])
+    assert ran.exit_code == 0, ran.output
