@@ -1,5 +1,6 @@
 """Whoever is admitted to a scheduler runs code: only who has the key is admitted."""
 
+import gc
 import ssl
 import warnings
 from collections.abc import Iterator
@@ -28,6 +29,9 @@ def client() -> Iterator[Any]:
 def try_client(address: str, **options: Any) -> Any:
     """Connect a client; again where its thread had not started after distributed's own 10 s."""
     for _ in range(3):
+        # One that was refused is closed when it is collected; within the next one's lock that
+        # would wait for itself.
+        gc.collect()
         try:
             return distributed.Client(address, timeout="3s", set_as_default=False, **options)
         except AssertionError:
