@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import resource
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -221,6 +221,8 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Harmonise the recordings of a manifest into a chunked Zarr store, in parallel."""
+    scanned: dict[str, Any] = {}
+    doubts: list[str] = []
     if corpus is None:
         if labels is not None or pseudonym_key is not None or shift_dates:
             raise typer.BadParameter(
@@ -229,11 +231,17 @@ def ingest(
             )
         recordings = pp.read_manifest(manifest, shared=True)
     else:  # the ingest hashes what it reads
+        from physioprep.corpora.fit import misfits
+        from physioprep.corpora.summary import summary_of
+
         with console.progress_bar("scan") as advance:
             recordings = pp.scan(
                 manifest, corpus, hashes=False, workers=workers, labels=labels,
                 pseudonym_key=pseudonym_key, shift_dates=shift_dates, progress=advance,
             )  # fmt: skip
+        doubts = misfits(recordings)
+        scanned = summary_of(recordings.attrs.get("notes", ()), as_lists=as_json)
+        scanned["does not fit"] = doubts if as_json else doubts or "nothing"
     if dry_run:
         from physioprep.estimates import estimate_ingest
 
@@ -255,7 +263,9 @@ def ingest(
             progress=advance,
             announce=console.say_dashboard,
         )
-    console.show(result.summary(), as_json)
+    console.show(result.summary() | scanned, as_json)
+    for doubt in doubts if not as_json else ():
+        console.say(f"warning: {corpus}? {doubt}")
     for line in result.quarantined:
         console.say(f"quarantined: {line}")
     for line in result.notes():

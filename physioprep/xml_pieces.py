@@ -147,6 +147,8 @@ def parse_xml(
             parsing.feed(piece)
         return parsing.end()
     except expat.ExpatError as error:
+        if error.code == expat.errors.codes[expat.errors.XML_ERROR_MISPLACED_XML_PI]:
+            raise refuse("not XML: something stands before its <?xml …?>, as blanks do") from None
         raise refuse(f"not XML: {error}") from None
     except LookupError:
         raise refuse("not XML: states an encoding that is not known") from None

@@ -138,3 +138,22 @@ def test_shards_of_one_signal_beside_others_of_several_rates(tmp_path: Path) -> 
     code, _, err = physioprep(*command)
     assert code == 0, err
     assert pp.open_shards(tmp_path / "s.shards").n_windows == 5
+
+
+def test_shards_of_ecg_at_two_rates_advise_a_recipe(tmp_path: Path) -> None:
+    raw, store = tmp_path / "raw", tmp_path / "s.zarr"
+    raw.mkdir()
+    for name, rate in (("a", 250), ("b", 500)):
+        lines = [
+            f"{name} 2 {rate} 2000",
+            *(f"{name}.dat 16 200/mV 16 0 0 0 0 {x}" for x in ("II", "EMG")),
+        ]
+        (raw / f"{name}.hea").write_text("\n".join(lines) + "\n")
+        (raw / f"{name}.dat").write_bytes(bytes([1, 0, 5, 0]) * 2000)
+    pp.ingest(pp.scan(raw, "folder"), store, "native")
+    code, _, err = physioprep("shard", store, "-o", tmp_path / "no.shards", "--window", "2")
+    said = " ".join(err.split())
+    assert code == 2
+    assert "holds ecg at two rates; harmonise to one first" in said
+    assert "`physioprep ingest --recipe ecg-200hz`" in said
+    assert "--modality" not in said

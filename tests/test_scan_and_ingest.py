@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -55,3 +56,19 @@ def test_a_file_that_changes_between_scan_and_ingest_is_noticed(raw: Path, tmp_p
     (raw / "b.dat").write_bytes(bytes(790))
     result = pp.ingest(manifest, tmp_path / "a.zarr", recipe="native")
     assert [line.split(":")[0] for line in result.quarantined] == ["folder/b"]
+
+
+def test_one_command_says_what_a_scan_says(raw: Path, tmp_path: Path) -> None:
+    (raw / "holter.bin").write_bytes(b"\1\2\3" * 99)
+    (raw / "broken.hea").write_text("broken 1 250 400\nbroken.dat 16 200/mV\n")
+    out = str(tmp_path / "m.parquet")
+    scanned = CliRunner().invoke(app, ["scan", str(raw), "--corpus", "folder", "-o", out, "--json"])
+    words = ["ingest", str(raw), "--corpus", "folder", "--recipe", "native", "-o"]
+    result = CliRunner().invoke(app, [*words, str(tmp_path / "a.zarr"), "--json"])
+    said, expected = json.loads(result.stdout), json.loads(scanned.stdout)
+    assert expected["not taken"]
+    for key in ("tables", "not taken", "unit not understood", "noted", "does not fit"):
+        assert said[key] == expected[key], key
+    plain = CliRunner().invoke(app, [*words, str(tmp_path / "b.zarr")])
+    assert "holter.bin" in plain.stdout
+    assert "not taken" in plain.stdout

@@ -125,6 +125,9 @@ def _by_content(path: Path, suffix: str, head: bytes) -> str:
             "a Zarr folder is no recording; NWB in Zarr: export it to HDF5 (.nwb) with hdmf-zarr"
         )
         raise UnreadableFileError(path, cause)
+    if recognise.declares_type(head):
+        cause = "an XML of no known format that declares a document type, which may hold entities"
+        raise UnreadableFileError(path, f"{cause}: not read")
     raise UnreadableFileError(path, "no reader knows this format")
 
 

@@ -18,6 +18,7 @@ from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.cardiosoft_waveforms import Doubts, full_disclosure, leads_of, seconds_of
 from physioprep.readers.clinical_text import facts_of, statements_of
+from physioprep.readers.lead_labels import Labels
 from physioprep.readers.naming import Known, known_of, names_nobody
 from physioprep.readers.person import person
 from physioprep.readers.xml_tree import NO_NUMBERS, load, number_of, root_name, text_of
@@ -97,6 +98,11 @@ def read(path: Path, *, verify: bool) -> Recording:
     if root.tag != "CardiologyXML":
         raise UnreadableFileError(path, "no CardiologyXML")
     doubts = Doubts(path, verify=verify)
+    names = _known(root)
+    labels = Labels(names)
+    labels.hide(root.iter("WaveformData"), "lead")
+    labels.hide(root.iter("LeadOrder"), separator=",")
+    doubts.notes += labels.notes()
     strips = [
         (onset_s, element, leads_of(element, doubts, onset_s)) for onset_s, element in _strips(root)
     ]
@@ -109,7 +115,6 @@ def read(path: Path, *, verify: bool) -> Recording:
     medians = [
         _median(each, leads_of(each, doubts)) for each in root.iter("MedianSamples") if len(each)
     ]
-    names = _known(root)
     start, metadata = _described(root, names, doubts.notes)
     if medians:
         metadata["median_beats"] = medians

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,14 +18,12 @@ from numpy.typing import NDArray
 
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
-from physioprep.readers import mff_events
-from physioprep.readers.clinical_text import facts_of
+from physioprep.readers import mff_events, mff_people
 from physioprep.readers.confinement import check_confined
+from physioprep.readers.lead_labels import Labels
 from physioprep.readers.mff_blocks import Blocks, find_blocks, load_blocks
 from physioprep.readers.mff_events import Epoch, Event, load_part
-from physioprep.readers.naming import known_of
 from physioprep.readers.parts import header_of
-from physioprep.readers.person import person
 from physioprep.readers.trials import GAP_S
 from physioprep.readers.xml_tree import number_of, text_of
 from physioprep.recording import BAD_CHANNEL, Header, Recording, SignalGroup
@@ -37,20 +35,13 @@ if TYPE_CHECKING:
 _SIGNAL: Final = re.compile(r"signal(\d{1,3})\.bin", re.ASCII)
 #: `type` of a sensor that is a channel: an electrode, the reference.
 _CHANNELS: Final = ("0", "1")
-_FACTS: Final = {
-    "device": "ampType",
-    "software": "acquisitionVersion",
-    "firmware": "ampFirmwareVersion",
-    "mff_version": "mffVersion",
-}
-_ID: Final = frozenset({"patient id", "subject id", "localidentifier", "id"})
-_BORN: Final = frozenset({"date of birth", "dob", "birth date", "birthdate", "birthday"})
 
 
 @dataclass
 class _Found:
     """What is gathered from the files of a folder."""
 
+    labels: Labels
     notes: list[str] = field(default_factory=list)
     not_read: list[str] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
@@ -124,10 +115,11 @@ def read(path: Path, *, verify: bool = True) -> Recording:
 
 
 def _read(path: Path, *, samples: bool, verify: bool) -> Recording:
-    found = _Found()
     files = tuple(sorted(files_below(path)))
     for each in files:
         check_confined(each)
+    people = mff_people.people_in(path)
+    found = _Found(Labels(mff_people.known_by_name(people), "channel"))
     info = load_part(path / "info.xml")
     zero, per_second, start = _times(path, info, found)
     epochs = mff_events.read_epochs(path, per_second)
@@ -150,7 +142,8 @@ def _read(path: Path, *, samples: bool, verify: bool) -> Recording:
     events += mff_events.read_categories(path, per_second, firsts)
     events = [each for each in events if each.channel < n_channels]
     laid, events = _laid_out(path, groups, epochs, events, found)
-    metadata = {**_facts(path, info, start), **found.metadata, "notes": found.notes}
+    found.notes += found.labels.notes()
+    metadata = {**mff_people.facts(info, people, start), **found.metadata, "notes": found.notes}
     metadata |= {"flags": found.flags} if found.flags else {}
     metadata |= {"not_read": found.not_read} if found.not_read else {}
     columns = mff_events.columns_of(events)
@@ -240,13 +233,15 @@ def _channels(path: Path, n: int, found: _Found, *, is_eeg: bool) -> tuple[list[
             f"E{number}" if name in ("", "None") else name
             for name, number in zip(names, numbers, strict=True)
         ]
-        return names, ["uV"] * n
+        return [found.labels.shown(name) for name in names], ["uV"] * n
     by_place = {number_of(text_of(each, "mapping")): each for each in sensors}
     if len(by_place) < len(sensors) or any(at not in range(1, n + 1) for at in by_place):
         by_place = {at + 1: each for at, each in enumerate(sensors)}
     named = [by_place.get(at + 1) for at in range(n)]
     names = [text_of(each, "name") or f"PNS{at + 1}" for at, each in enumerate(named)]
-    return names, [text_of(each, "unit") for each in named]
+    units = [text_of(each, "unit") for each in named]
+    names, units = ([found.labels.shown(each) for each in texts] for texts in (names, units))
+    return names, units
 
 
 def _calibrate(file: Path, about: Element, n: int, found: _Found) -> NDArray[np.float64]:
@@ -361,39 +356,3 @@ def _moved(
     if n_lost:
         found.notes.append(f"{n_lost} events lie in no epoch and are left out")
     return moved
-
-
-def _facts(path: Path, info: Element, start: datetime | None) -> dict[str, Any]:
-    """Return what is said of the recorder and the person."""
-    files = [each for each in (path / "subject.xml",) if each.is_file()]
-    files = files or sorted(each for each in (path / "subjects").glob("*.xml") if each.is_file())
-    people: list[dict[str, str]] = []
-    for file in files:
-        fields = load_part(file).iter("field")
-        people.append({text_of(f, "name").lower(): text_of(f, "data") for f in fields})
-    said = people[0] if people else {}
-    names = [text for name, text in said.items() if "name" in name]
-    age = re.fullmatch(r"(\d{1,3}(?:\.\d+)?)\s*(?:y|years?)?", said.get("age", ""), re.ASCII)
-    said_of = [text for each in people for text in each.values()]
-    hidden = known_of(said_of, ids=(text for text in said_of if re.search(r"\d", text)))
-    facts = facts_of({key: text_of(info, tag) for key, tag in _FACTS.items()}, hidden)
-    about = person(
-        identity=next((said[name] for name in _ID if said.get(name)), ""),
-        names=" ".join(text for text in names if text),
-        sex=said.get("gender") or said.get("sex", ""),
-        age_years=float(age[1]) if age else None,
-        birth_date=next((_day(said[name]) for name in _BORN if said.get(name)), None),
-        recorded=start,
-    )
-    if len(people) > 1:  # a mean of several people is of none of them
-        about = {"identifying": about["identifying"]}
-    return facts | about
-
-
-def _day(text: str) -> date | None:
-    for form in ("%Y-%m-%d", "%m/%d/%Y", "%d.%m.%Y"):
-        try:
-            return datetime.strptime(text[:10], form).date()
-        except ValueError:
-            continue
-    return None

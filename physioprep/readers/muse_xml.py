@@ -17,6 +17,7 @@ import numpy as np
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.clinical_text import facts_of, statements_of
+from physioprep.readers.lead_labels import Labels
 from physioprep.readers.muse_matrix import read_matrix
 from physioprep.readers.muse_waveforms import Waveform, groups_of, waveforms_of
 from physioprep.readers.naming import Known, known_of
@@ -107,6 +108,9 @@ def read(path: Path, *, verify: bool) -> Recording:
     if root.tag != "RestingECG":
         raise UnreadableFileError(path, "no RestingECG")
     notes: list[str] = []
+    labels = Labels(_known(root))
+    labels.hide(root.iter("LeadID"))
+    notes += labels.notes()
     waveforms = waveforms_of(path, root, notes, verify=verify)
     groups = [
         group

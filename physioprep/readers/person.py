@@ -15,6 +15,8 @@ from typing import Any, Final
 #: Characters of a pseudonym: 64 bits, no two among millions of people alike.
 _DIGITS: Final = 16
 _OLDEST_YEARS: Final = 130
+#: Years that stand for all above them, which are few enough to name a person (HIPAA).
+_OLDEST_TOLD: Final = 89
 _SEXES: Final = {
     **dict.fromkeys(("m", "male", "1", "man", "männlich"), "M"),
     **dict.fromkeys(("f", "female", "2", "woman", "w", "weiblich"), "F"),
@@ -102,9 +104,9 @@ def person(
     Returns
     -------
     dict
-        Of ``"pseudonym"``, ``"age"`` (years) and ``"sex"`` (``"F"`` or ``"M"``) those that are
-        known, and always ``"identifying"``: what the file has that names the person (``"id"``,
-        ``"name"``, ``"birth date"``).
+        Of ``"pseudonym"``, ``"age"`` (years; 90 stands for all above 89) and ``"sex"`` (``"F"`` or
+        ``"M"``) those that are known, and always ``"identifying"``: what the file has that names
+        the person (``"id"``, ``"name"``, ``"birth date"``).
 
     Examples
     --------
@@ -120,7 +122,7 @@ def person(
         said["pseudonym"] = number
     age = age_years if age_years is not None else _age(birth_date, recorded)
     if age is not None and 0 <= age <= _OLDEST_YEARS:
-        said["age"] = float(age)
+        said["age"] = float(age) if age <= _OLDEST_TOLD else _OLDEST_TOLD + 1.0
     if sex.strip().lower() in _SEXES:
         said["sex"] = _SEXES[sex.strip().lower()]
     found = {"id": known, "name": fallback, "birth date": born}

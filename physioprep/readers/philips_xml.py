@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from physioprep import limits
 from physioprep.errors import UnreadableFileError
 from physioprep.readers.clinical_text import facts_of
+from physioprep.readers.lead_labels import Labels
 from physioprep.readers.naming import Known, known_of, names_nobody
 from physioprep.readers.person import person
 from physioprep.readers.philips_waveforms import beats_of, pulse_of, rhythm_of
@@ -107,9 +108,13 @@ def read(path: Path, *, verify: bool) -> Recording:
     version = text_of(root, "documentinfo/documentversion")
     if version not in _VERSIONS:
         notes.append("a version of the format that is none of " + ", ".join(_VERSIONS))
+    names = _names(root)
+    labels = Labels(names)
+    labels.hide(root.iter("parsedwaveforms"), "leadlabels", " ")
+    labels.hide(root.iter(), "leadname")
+    notes += labels.notes()
     group = rhythm_of(path, root, notes, verify=verify)
     pulse = pulse_of(group, notes)
-    names = _names(root)
     start = _start(root, notes)
     metadata = _person(root, start) | _measured(root) | _interpreted(root, names)
     beats = beats_of(path, root, group, notes)

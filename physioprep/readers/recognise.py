@@ -141,6 +141,28 @@ def stands_for_folder(path: Path) -> bool:
         return False
 
 
+def declares_type(head: bytes) -> bool:
+    """Return whether an XML, which no page of the web is, declares a document type.
+
+    Parameters
+    ----------
+    head : bytes
+        Its first `HEAD` bytes.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> declares_type(b"<?xml version='1.0'?><!DOCTYPE a [<!ENTITY b 'c'>]><a/>")
+    True
+    """
+    plain = head.replace(b"\0", b"")
+    said = b"<!DOCTYPE" in plain and b"<!doctype html" not in plain.lower()
+    return said and _XML.match(head) is not None
+
+
 def why_not(path: str | Path, head: bytes) -> str:
     """Return why a file of a known vendor holds no signal.
 

@@ -36,7 +36,7 @@ from physioprep.readers import array_files
 from physioprep.readers.parts import header_of, stamp, unscaled
 from physioprep.readers.regular import read_text
 from physioprep.readers.table_columns import date_notes, read_columns
-from physioprep.readers.table_text import check_end
+from physioprep.readers.table_text import check_end, check_is_text
 from physioprep.readers.table_trials import axes_of, has_trials, labels_file, read_trials
 from physioprep.recording import Header, Recording, SignalGroup
 from physioprep.suggest import did_you_mean
@@ -188,6 +188,7 @@ def read(path: Path, verify: bool = True) -> Recording:
         raise UnreadableFileError(path, "no file")
     file = description_of(path)
     if file is None:
+        check_is_text(path)
         cause = f"no description {path.with_suffix('.yaml').name} or physioprep.yaml beside it"
         cause += ": say sampling_rate, channels and units there (docs/readers.md, Your own table)"
         raise UnreadableFileError(path, cause)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from physioprep.errors import UnreadableFileError
+from physioprep.readers.recognise import read_head
 from physioprep.readers.regular import opened
 
 #: Endings of tables that are text.
@@ -99,3 +100,24 @@ def _n_cells(line: bytes, suffix: str) -> int:
     if not line.strip():
         return 0
     return len(line.split()) if separator is None else line.count(separator) + 1
+
+
+def check_is_text(path: Path) -> None:
+    """Refuse a file that has the ending of a text and is none.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    UnreadableFileError
+        Its first bytes are binary: they hold a NUL (in no UTF-16), or many control characters.
+    """
+    head = read_head(path)
+    if path.suffix.lower() not in TEXT_SUFFIXES or head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return
+    n_controls = sum(each < 32 and each not in b"\t\n\r\f" for each in head)
+    if b"\0" in head or n_controls > len(head) // 20:
+        cause = f"is binary, no text: damaged, or another format than {path.suffix.lower()}"
+        raise UnreadableFileError(path, cause)

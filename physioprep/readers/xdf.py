@@ -115,7 +115,7 @@ def read(path: Path, *, verify: bool = True) -> Recording:
     del content
     if found.damage and verify:
         raise UnreadableFileError(path, f"XDF: {found.damage}")
-    check_streams(path, found)
+    notes += check_streams(path, found)
     if found.damage:
         notes.append(f"{found.damage}: all from there on is left out")
     allow(2 * len(found.content))  # pyxdf takes samples one by one

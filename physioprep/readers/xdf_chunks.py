@@ -20,6 +20,8 @@ from physioprep import limits
 from physioprep.documents import load_xml
 from physioprep.errors import UnreadableFileError
 from physioprep.plain_text import counted
+from physioprep.readers.lead_labels import Labels
+from physioprep.readers.naming import known_of
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -179,12 +181,26 @@ def _add_stream(path: Path, found: Checked, number: int, body: bytes) -> None:
     if format not in SIZES or about.tag != "info":
         raise DamageError("is a stream of a type that the format does not have")
     if n_channels < 1 or not (math.isfinite(rate_hz) and rate_hz >= 0):
-        raise DamageError("states a number of channels or a rate that cannot be")
+        what = f"{n_channels} channels" if n_channels < 1 else f"a rate of {rate_hz:g} Hz"
+        raise DamageError(f"states {what}, which cannot be")
     if rate_hz:
         limits.check_rate(path, rate_hz)
     found.streams[number] = Stream(about, format, n_channels, rate_hz)
     total = sum(each.n_channels for each in found.streams.values())
     limits.check(path, total, limits.MAX_CHANNELS, "channels")
+
+
+def _hide_names(found: Checked) -> list[str]:
+    abouts = [each.about for each in found.streams.values()]
+    people = [part for about in abouts for part in about.iterfind("desc/subject/*")]
+    names = [part.text or "" for part in people if "name" in part.tag.lower()]
+    known = known_of(names, ids=[part.text or "" for part in people if part.tag == "id"])
+    streams, channels = Labels(known, "stream"), Labels(known, "channel")
+    for about in abouts:
+        streams.hide([*about.iterfind("name"), *about.iterfind("type")])
+        for tag in ("label", "unit"):
+            channels.hide(about.iterfind(f"desc/channels/channel/{tag}"))
+    return [*streams.notes(), *channels.notes()]
 
 
 def _plain_header(number: int, stream: Stream) -> bytes:
@@ -232,13 +248,19 @@ def _ends(stream: Stream, body: bytes, at: int, n: int) -> Iterator[int]:
         yield at
 
 
-def check_streams(path: Path, found: Checked) -> None:
-    """Refuse a file of which nothing can be read.
+def check_streams(path: Path, found: Checked) -> list[str]:
+    """Refuse a file of which nothing can be read; hide names of people in what it describes.
 
     Parameters
     ----------
     path : Path
     found : Checked
+        Labels that hold the name of the file's person are replaced in it.
+
+    Returns
+    -------
+    list of str
+        Notes of what was replaced.
 
     Raises
     ------
@@ -249,3 +271,4 @@ def check_streams(path: Path, found: Checked) -> None:
     if not any(each.n_samples for each in regular):
         cause = f"XDF: {found.damage}" if found.damage else "XDF: no stream of regular samples"
         raise UnreadableFileError(path, cause)
+    return _hide_names(found)

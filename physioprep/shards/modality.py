@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from physioprep.channel_choice import narrow
 from physioprep.errors import ShardError
 from physioprep.harmonise.channels import ECG_LEADS
 from physioprep.shards.source import Source
 from physioprep.shards.spec import ShardSpec
+
+#: A recipe that brings a modality to one rate.
+_RECIPES: Final = {"ecg": "ecg-200hz", "eeg": "eeg-200hz", "pcg": "pcg-1000hz"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +78,12 @@ def unite_modalities(sources: tuple[Source, ...], spec: ShardSpec) -> tuple[Moda
         for name in (each for each in wanted if each in source.twice):
             others = sorted(set(there) - set(source.twice))
             choice = f"choose modalities='{others[0]}', or " if others else ""
+            if {"ecg", "eeg"} & {name, *source.twice}:  # nobody who has them wants the rest alone
+                choice = ""
+            recipe = _RECIPES.get(name, "")
+            how = f", as `physioprep ingest --recipe {recipe}` does" if recipe else ""
             raise ShardError(
-                f"{source.path}: holds {name} at two rates; {choice}harmonise to one first"
+                f"{source.path}: holds {name} at two rates; {choice}harmonise to one first{how}"
             )
     made = [_modality(name, sources, spec) for name in wanted]
     if not spec.channels:

@@ -43,6 +43,13 @@ def test_what_is_unknown_is_absent() -> None:
     assert people.person(identity="unknown", sex="O", age_years=900) == {"identifying": []}
 
 
+@pytest.mark.parametrize(("stated", "told"), [(89.0, 89.0), (89.5, 90.0), (90, 90.0), (104, 90.0)])
+def test_an_age_above_89_is_90(stated: float, told: float) -> None:
+    assert people.person(age_years=stated)["age"] == told
+    said = people.person(birth_date=date(1920, 1, 1), recorded=date(2020, 1, 1))
+    assert said["age"] == 90.0
+
+
 def test_without_an_id_name_and_birth_date_tell_people_apart() -> None:
     one = people.person(names="Muster", birth_date=date(1950, 3, 4))["pseudonym"]
     other = people.person(names="Muster", birth_date=date(1950, 3, 5))["pseudonym"]

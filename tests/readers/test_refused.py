@@ -27,6 +27,27 @@ def zarr(folder: Path) -> Path:
     return folder / "a.nwb.zarr"
 
 
+def zeros(folder: Path) -> Path:
+    (folder / "z.csv").write_bytes(bytes(5000))
+    return folder / "z.csv"
+
+
+def noise(folder: Path) -> Path:
+    (folder / "n.txt").write_bytes(bytes(range(1, 256)) * 20)
+    return folder / "n.txt"
+
+
+def bomb(folder: Path) -> Path:
+    declared = '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]>'
+    (folder / "b.xml").write_text(f'<?xml version="1.0"?>{declared}<a>&c;</a>')
+    return folder / "b.xml"
+
+
+def blanks(folder: Path) -> Path:
+    (folder / "a.xml").write_text('\n <?xml version="1.0"?><RestingECG><a/></RestingECG>')
+    return folder / "a.xml"
+
+
 def encrypted(folder: Path) -> Path:
     return write_mef(folder, mef_made.session(sections=(1, 2)))
 
@@ -44,6 +65,10 @@ def changing(folder: Path) -> Path:
     ("make", "why", "remedy"),
     [
         (kardia, "no description kardia.yaml", "say sampling_rate, channels and units there"),
+        (zeros, "is binary, no text", "another format than .csv"),
+        (noise, "is binary, no text", "another format than .txt"),
+        (bomb, "an XML of no known format", "declares a document type, which may hold entities"),
+        (blanks, "not XML", "something stands before its <?xml"),
         (zarr, "a Zarr folder is no recording", "export it to HDF5"),
         (encrypted, "encrypted MEF: it needs a password", "Decrypt it with pymef"),
         (changing, "channels change between segments", "export each segment to EDF"),
