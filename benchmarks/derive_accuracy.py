@@ -23,7 +23,7 @@ import wfdb
 
 from physioprep.deriving.delineation import METHODS, POINTS, delineate
 from physioprep.deriving.pieces import lead_of
-from physioprep.deriving.record import find_beats
+from physioprep.deriving.r_peaks import find_beats
 
 #: Signs of the waves; experts of QTDB used N, A, B, V and Q for QRS.
 WAVES = {"p": "p", "t": "t", **dict.fromkeys("NABVQ", "qrs")}

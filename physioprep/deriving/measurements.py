@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.deriving.pieces import Lead
-from physioprep.deriving.quantities import AMPLITUDES
 from physioprep.deriving.variability import rr_intervals, variability
 
 Floats = NDArray[np.float64]
@@ -18,80 +17,8 @@ Floats = NDArray[np.float64]
 #: The median beat: before and after the R peak, s; the first is shorter in fast rhythms.
 BEFORE_S: Final = 0.3
 AFTER_S: Final = 0.5
-#: The baseline: so long a piece before the onset of QRS, or before the R peak, s.
-_BASELINE_S: Final = 0.02
-_BEFORE_R_S: Final = 0.06
 #: Of more beats, the median beat is that of so many.
 MOST_BEATS: Final = 10_000
-#: Half the width in which the R amplitude is looked for, s.
-_R_WIDTH_S: Final = 0.05
-
-
-def amplitudes(
-    signal: Floats, rate_hz: float, r_peaks: NDArray[np.int64], points: Mapping[str, Floats]
-) -> dict[str, Floats]:
-    """Measure the amplitudes of each beat of one lead.
-
-    Parameters
-    ----------
-    signal : ndarray of float64, shape (sample,)
-        mV, NaN where missing.
-    rate_hz : float
-        Sampling rate, Hz.
-    r_peaks : ndarray of int64, shape (beat,)
-        Samples of the R peaks.
-    points : mapping of str to ndarray of float64, shape (beat,)
-        From `physioprep.deriving.delineation.delineate`.
-
-    Returns
-    -------
-    dict of str to ndarray of float64, shape (beat,)
-        The columns of `AMPLITUDES`, mV; NaN where a point is unknown or a sample is missing.
-
-    Examples
-    --------
-    >>> nothing = {name: np.full(1, np.nan) for name in ("p_peak", "q_peak", "s_peak", "t_peak",
-    ...     "qrs_onset", "qrs_offset")}
-    >>> signal = np.zeros(500)
-    >>> signal[250] = 1.0
-    >>> float(amplitudes(signal, 500.0, np.array([250]), nothing)["r_mv"][0])
-    1.0
-    """
-    ends = np.where(
-        np.isfinite(points["qrs_onset"]), points["qrs_onset"], r_peaks - _BEFORE_R_S * rate_hz
-    )
-    wide = max(1, round(_BASELINE_S * rate_hz))
-    baseline = np.array([_median(signal, int(end) - wide, int(end)) for end in ends])
-    reach = round(_R_WIDTH_S * rate_hz)
-    r = np.array([_largest(signal, int(at) - reach, int(at) + reach + 1) for at in r_peaks])
-    out = {"baseline_mv": baseline, "r_mv": r - baseline}
-    for wave in ("p", "q", "s", "t"):
-        out[f"{wave}_mv"] = _at(signal, points[f"{wave}_peak"]) - baseline
-    for ms in (60, 80):
-        out[f"st_j{ms}_mv"] = (
-            _at(signal, points["qrs_offset"] + round(ms / 1000 * rate_hz)) - baseline
-        )
-    return {quantity.name: out[quantity.name] for quantity in AMPLITUDES}
-
-
-def _median(signal: Floats, first: int, stop: int) -> float:
-    part = signal[max(0, first) : max(0, stop)]
-    part = part[np.isfinite(part)]
-    return float(np.median(part)) if len(part) else math.nan
-
-
-def _largest(signal: Floats, first: int, stop: int) -> float:
-    part = signal[max(0, first) : stop]
-    part = part[np.isfinite(part)]
-    return float(part.max()) if len(part) else math.nan
-
-
-def _at(signal: Floats, places: Floats) -> Floats:
-    """Return the samples at some places; NaN where a place is unknown or outside."""
-    out = np.full(len(places), np.nan)
-    inside = np.isfinite(places) & (places >= 0) & (places < len(signal))
-    out[inside] = signal[places[inside].astype(np.int64)]
-    return out
 
 
 def median_beat(
@@ -169,7 +96,7 @@ def of_lead(
     points : mapping of str to ndarray of float64, shape (beat,)
         Samples, from `delineate`.
     found : mapping of str to ndarray of float64, shape (beat,)
-        From `amplitudes`.
+        From `physioprep.deriving.amplitudes.amplitudes`.
     quality : ndarray of float64, shape (beat,)
         From `median_beat`.
 
@@ -210,6 +137,23 @@ def middle(values: Floats) -> float:
     """
     known = values[np.isfinite(values)]
     return float(np.median(known)) if len(known) else math.nan
+
+
+def without_values(measured: Mapping[str, float | int]) -> dict[str, float | int]:
+    """Return measurements that count for nothing: numbers of leads and beats, and quality.
+
+    Parameters
+    ----------
+    measured : mapping of str to float
+        From `of_lead` or `of_record`.
+
+    Returns
+    -------
+    dict of str to float
+        All else is NaN.
+    """
+    kept = ("n_leads", "n_beats", "n_rr_left_out", "n_delineated", "quality")
+    return {name: value if name in kept else math.nan for name, value in measured.items()}
 
 
 def of_record(

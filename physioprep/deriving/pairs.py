@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from physioprep.deriving.pieces import Lead, Recorded, reading_once
 from physioprep.deriving.pulses import MODALITIES, Wave, add_record
-from physioprep.deriving.record import find_beats
+from physioprep.deriving.r_peaks import find_beats
 from physioprep.deriving.records import records_of
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from physioprep.shards.source import Source, SourceGroup
 
 #: Version of the tables: what an earlier version made is not continued.
-VERSION: Final = 2
+VERSION: Final = 3
 #: Seconds of signal per task, over all channels.
 TASK_S: Final = 3600.0
 #: A scalogram takes so much longer than what else is derived.

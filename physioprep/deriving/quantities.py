@@ -46,15 +46,18 @@ _WORDS: Final = {"p": "P wave", "qrs": "QRS complex", "q": "Q wave", "s": "S wav
 
 #: Amplitudes of a beat in a lead.
 AMPLITUDES: Final = _columns(
-    ("baseline_mv", "mV", "Isoelectric level: median of the 20 ms before the onset of QRS, or, "
-     "where that is unknown, from 80 to 60 ms before the R peak."),
+    ("baseline_mv", "mV", "Isoelectric level: median of the 20 ms before the common onset of QRS "
+     "(lower quartile of the onsets of all leads, 20 to 120 ms before R; unknown: 50 ms)."),
     ("p_mv", "mV", "Sample at the peak of P, less the baseline."),
-    ("q_mv", "mV", "Sample at the peak of Q, less the baseline."),
-    ("r_mv", "mV", "Largest sample within 50 ms of the R peak, less the baseline."),
-    ("s_mv", "mV", "Sample at the peak of S, less the baseline."),
+    ("q_mv", "mV", "Lowest sample of QRS before its first R wave, less the baseline; 0: none."),
+    ("r_mv", "mV", "Highest sample of QRS, from its common onset to 10 ms after its common end "
+     "(upper quartile of the ends of all leads), less the baseline; 0: none."),
+    ("s_mv", "mV", "Lowest sample of QRS after its first R wave, or of all QRS without one (QS) or "
+     "with one a quarter as high at most behind it, "
+     "less the baseline; 0: none."),
     ("t_mv", "mV", "Sample at the peak of T, less the baseline."),
-    ("st_j60_mv", "mV", "ST level: sample 60 ms after the end of QRS, less the baseline."),
-    ("st_j80_mv", "mV", "ST level: sample 80 ms after the end of QRS, less the baseline."),
+    ("st_j60_mv", "mV", "ST level: sample 60 ms after the common end of QRS, less the baseline."),
+    ("st_j80_mv", "mV", "ST level: sample 80 ms after the common end of QRS, less the baseline."),
 )  # fmt: skip
 
 BEATS: Final = (
@@ -97,6 +100,7 @@ LEADS: Final = (
     *_columns(
         ("r_s_ratio", "1", "Median R amplitude by the absolute median S amplitude."),
         ("quality", "1", "Median over beats of the correlation with the lead's median beat."),
+        ("reason", "", "Why the lead's values are null: its beats are not alike; else null."),
     ),
 )  # fmt: skip
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.deriving.amplitudes import QrsEnds, amplitudes, common_qrs
 from physioprep.deriving.delineation import FEWEST_BEATS, POINTS, Method, delineate
 from physioprep.deriving.measurements import (
     BEFORE_S,
-    amplitudes,
     median_beat,
+    middle,
     of_lead,
     of_record,
+    without_values,
 )
 from physioprep.deriving.pieces import Lead, ReadAll, Recorded, reading_once
 from physioprep.deriving.quantities import AMPLITUDES
-from physioprep.shards.peaks import LEADS as R_LEADS
-from physioprep.shards.peaks import search_r_peaks
+from physioprep.deriving.r_peaks import choose_beats, is_small, not_alike
 
 Columns = dict[str, list[Any]]
 
@@ -55,8 +56,8 @@ def add_record(rows: Rows, recorded: Recorded, method: str | Method = "prominenc
 
     Notes
     -----
-    R peaks are those of one lead, the first of `physioprep.shards.peaks.LEADS` that has some, so
-    that a beat has the same number in all leads.
+    R peaks are those of one lead (`physioprep.deriving.r_peaks.choose_beats`), so that a beat has
+    the same number in all leads. Where beats are not alike, all that is measured is null.
 
     Examples
     --------
@@ -72,18 +73,27 @@ def add_record(rows: Rows, recorded: Recorded, method: str | Method = "prominenc
         Lead(recorded.length, rate_hz, _reader(read, place))
         for place in range(len(recorded.channels))
     ]
-    r_peaks, place = find_r_peaks(held, recorded.channels)
+    chosen = choose_beats(held, recorded.channels)
+    r_peaks, place = chosen.r_peaks, chosen.place
     gaps = None if place is None else held[place].gaps()
-    by_lead = {}
-    for lead, samples in zip(recorded.channels, held, strict=True):
-        points = delineate(samples, rate_hz, r_peaks, method)
-        found = _amplitudes(samples, r_peaks, points)
-        median, quality, n_whole = median_beat(samples, r_peaks, found["baseline_mv"])
-        by_lead[lead] = of_lead(rate_hz, points, found, quality)
+    unfit = chosen.reason if len(r_peaks) >= FEWEST_BEATS else None
+    every = [_points(samples, r_peaks, method, unfit) for samples in held]
+    ends = common_qrs(every, r_peaks, rate_hz) if held else None
+    by_lead: dict[str, dict[str, float | int]] = {}
+    for lead, samples, points in zip(recorded.channels, held, every, strict=True):
+        found = _amplitudes(samples, r_peaks, None if unfit else ends, points)
+        level = np.zeros(len(r_peaks)) if unfit else found["baseline_mv"]
+        median, quality, n_whole = median_beat(samples, r_peaks, level)
+        n_whole = 0 if unfit else n_whole
         own = {**key, "lead": lead}
         _add_beats(rows.beats, own, rate_hz, r_peaks, {**found, "quality": quality}, points)
-        _reasons(rows.beats, samples, r_peaks, points)
-        _add(rows.leads, {**own, **by_lead[lead]})
+        _reasons(rows.beats, samples, r_peaks, points, unfit)
+        reason = unfit or not_alike(middle(quality), n_whole)
+        if reason and not unfit and is_small(samples, r_peaks):
+            reason = None
+        summary = of_lead(rate_hz, points, found, quality)
+        by_lead[lead] = without_values(summary) if reason else summary
+        _add(rows.leads, {**own, **by_lead[lead], "reason": reason})
         r_sample = round(BEFORE_S * rate_hz)
         _add(
             rows.median_beats,
@@ -91,8 +101,28 @@ def add_record(rows: Rows, recorded: Recorded, method: str | Method = "prominenc
              "median_mv": median.astype(np.float32).tolist() if n_whole else []},
         )  # fmt: skip
     measured = of_record(rate_hz, r_peaks, recorded.length, by_lead, gaps)
-    reason = _reason_of_record(len(r_peaks), int(measured["n_rr_left_out"]))
+    reason = chosen.reason or _reason_of_record(rows, by_lead, measured)
+    measured = without_values(measured) if unfit else measured
     _add(rows.records, {**key, **measured, "reason": reason})
+
+
+def _points(
+    lead: Lead, r_peaks: NDArray[np.int64], method: str | Method, unfit: str | None
+) -> dict[str, NDArray[np.float64]]:
+    if unfit:
+        return {name: np.full(len(r_peaks), np.nan) for name in POINTS}
+    return delineate(lead, lead.rate_hz, r_peaks, method)
+
+
+def _reason_of_record(
+    rows: Rows, leads: Mapping[str, Any], measured: Mapping[str, float | int]
+) -> str | None:
+    """Say what the record just added lacks: its RR intervals, or leads that count for nothing."""
+    if measured["n_rr_left_out"] == measured["n_beats"] - 1:
+        return "samples are missing in every RR interval"
+    last = zip(leads, rows.leads["reason"][-len(leads) :] if leads else [], strict=True)
+    named = [lead for lead, reason in last if reason]
+    return f"beats are not alike in {', '.join(named)}" if named else None
 
 
 def _reader(read: ReadAll, place: int) -> Callable[[int, int], NDArray[np.floating[Any]]]:
@@ -100,62 +130,19 @@ def _reader(read: ReadAll, place: int) -> Callable[[int, int], NDArray[np.floati
 
 
 def _amplitudes(
-    lead: Lead, r_peaks: NDArray[np.int64], points: Mapping[str, NDArray[np.float64]]
+    lead: Lead,
+    r_peaks: NDArray[np.int64],
+    ends: QrsEnds | None,
+    points: Mapping[str, NDArray[np.float64]],
 ) -> dict[str, NDArray[np.float64]]:
     found = {quantity.name: np.full(len(r_peaks), np.nan) for quantity in AMPLITUDES}
+    if ends is None:
+        return found
     for own, low, values in lead.around(r_peaks):
         near = {name: places[own] - low for name, places in points.items()}
-        for name, some in amplitudes(values, lead.rate_hz, r_peaks[own] - low, near).items():
+        for name, some in amplitudes(values, lead.rate_hz, ends.less(low, own), near).items():
             found[name][own] = some
     return found
-
-
-def find_beats(held: Sequence[Lead], leads: Sequence[str]) -> NDArray[np.int64]:
-    """Return the R peaks of a record, from the first lead of a fixed order that has some.
-
-    Parameters
-    ----------
-    held : sequence of Lead
-        In mV.
-    leads : sequence of str
-        Their names.
-
-    Returns
-    -------
-    ndarray of int64, shape (beat,)
-        Samples, ascending.
-    """
-    return find_r_peaks(held, leads)[0]
-
-
-def find_r_peaks(
-    held: Sequence[Lead], leads: Sequence[str]
-) -> tuple[NDArray[np.int64], int | None]:
-    """Return the R peaks of a record, and which lead they were found in.
-
-    Parameters
-    ----------
-    held : sequence of Lead
-        In mV.
-    leads : sequence of str
-        Their names.
-
-    Returns
-    -------
-    r_peaks : ndarray of int64, shape (beat,)
-        Samples, ascending.
-    place : int or None
-        Of the lead; None where no lead has R peaks.
-    """
-    names = {lead: place for place, lead in reversed(list(enumerate(leads)))}
-    order = [names[lead] for lead in R_LEADS if lead in names]
-    order += [place for place in range(len(leads)) if place not in order]
-    for place in order:
-        lead = held[place]
-        peaks = search_r_peaks(lead.read, lead.length, lead.rate_hz)
-        if len(peaks):
-            return peaks, place
-    return np.empty(0, np.int64), None
 
 
 def _add(columns: Columns, row: Mapping[str, Any]) -> None:
@@ -187,8 +174,12 @@ def _reasons(
     lead: Lead,
     r_peaks: NDArray[np.int64],
     points: Mapping[str, NDArray[np.float64]],
+    unfit: str | None,
 ) -> None:
     """Say of each beat without any point why it has none."""
+    if unfit:
+        columns.setdefault("reason", []).extend([unfit] * len(r_peaks))
+        return
     found = np.stack([points[name] for name in POINTS])
     known = np.atleast_1d(np.isfinite(found).any(axis=0))
     reach = round(0.3 * lead.rate_hz)
@@ -212,13 +203,3 @@ def _reason(
     if not np.ptp(around):
         return "the lead is flat"
     return "the method found no wave"
-
-
-def _reason_of_record(n_beats: int, n_left_out: int) -> str | None:
-    if n_beats == 0:
-        return "no R peak was found"
-    if n_beats < FEWEST_BEATS:
-        return f"fewer than {FEWEST_BEATS} beats"
-    if n_left_out == n_beats - 1:
-        return "samples are missing in every RR interval"
-    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,9 @@ def detector_name() -> str:
         raise ShardError("align='r_peak' needs NeuroKit2: pip install neurokit2") from None
 
 
-def detect_r_peaks(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.int64]:
+def detect_r_peaks(
+    signal: NDArray[np.floating], rate_hz: float, nearest_s: float = 0.3
+) -> NDArray[np.int64]:
     """Return the R peaks of one lead, by `neurokit2.ecg_clean` and `ecg_findpeaks`.
 
     Parameters
@@ -80,6 +83,8 @@ def detect_r_peaks(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.i
         mV; NaN where missing: gaps are interpolated linearly, and have no peaks.
     rate_hz : float
         Sampling rate, Hz.
+    nearest_s : float
+        A peak this near to the one before it is left out, s: at 200/min and above each second one.
 
     Returns
     -------
@@ -99,11 +104,13 @@ def detect_r_peaks(signal: NDArray[np.floating], rate_hz: float) -> NDArray[np.i
     whole = np.interp(at, at[there], np.asarray(signal[there], np.float64))
     rate = round(rate_hz)
     try:
-        cleaned = neurokit2.ecg_clean(whole, sampling_rate=rate)
-        found = neurokit2.ecg_findpeaks(cleaned, sampling_rate=rate)["ECG_R_Peaks"]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # means of nothing, where it finds no beat
+            cleaned = neurokit2.ecg_clean(whole, sampling_rate=rate)
+            found = neurokit2.ecg_findpeaks(cleaned, sampling_rate=rate, mindelay=nearest_s)
     except (ValueError, IndexError, ZeroDivisionError):  # raised where it finds no beat
         return np.empty(0, np.int64)
-    peaks = np.asarray(found, np.float64)
+    peaks = np.asarray(found["ECG_R_Peaks"], np.float64)
     peaks = peaks[np.isfinite(peaks)].astype(np.int64)
     seen: NDArray[np.int64] = peaks[there[peaks]]
     return seen
@@ -202,7 +209,10 @@ def _peaks_of_record(group: SourceGroup, number: int) -> NDArray[np.float64]:
 
 
 def search_r_peaks(
-    read: Callable[[int, int], NDArray[np.floating]], length: int, rate_hz: float
+    read: Callable[[int, int], NDArray[np.floating]],
+    length: int,
+    rate_hz: float,
+    nearest_s: float = 0.3,
 ) -> NDArray[np.int64]:
     """Return the R peaks of one lead of any length, searched piece by piece.
 
@@ -214,6 +224,8 @@ def search_r_peaks(
         Samples of the lead.
     rate_hz : float
         Sampling rate, Hz.
+    nearest_s : float
+        As for `detect_r_peaks`.
 
     Returns
     -------
@@ -224,7 +236,7 @@ def search_r_peaks(
     for first, stop in _pieces(length, rate_hz):
         low = max(0, first - round(_EDGE_S * rate_hz))
         high = min(length, stop + round(_EDGE_S * rate_hz))
-        peaks = detect_r_peaks(read(low, high), rate_hz) + low
+        peaks = detect_r_peaks(read(low, high), rate_hz, nearest_s) + low
         found.append(peaks[(peaks >= first) & (peaks < stop)])
     return np.concatenate(found)
 
