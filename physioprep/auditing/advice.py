@@ -59,7 +59,8 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "Treat the two as one person when splitting.",
     ),
     "duration-mismatch": (
-        "Signals of one recording differ in length.",
+        "Modalities of one recording differ in length (of several signals of a modality, such as a "
+        "strip beside the whole, the longest counts).",
         "Check the sampling rates; a drift between modalities breaks pairing.",
     ),
     "eeg-bridge": (
@@ -91,7 +92,8 @@ ADVICE: Final[dict[str, tuple[str, str]]] = {
         "Treat it as absent; do not train on it as a signal.",
     ),
     "gap": (
-        "All channels are missing for a second or more.",
+        "All channels are missing for a second or more (not before a signal that its file says "
+        "begins later).",
         "Require a minimum valid share when cutting windows.",
     ),
     "heart-rate": (

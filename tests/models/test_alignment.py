@@ -135,6 +135,7 @@ def test_the_contrast_is_learned(shards: Path, tmp_path: Path) -> None:
     assert history["contrast"].iloc[-1] < 0.9 * history["contrast"].iloc[0]
 
 
+@pytest.mark.long
 def test_two_ranks_share_the_contrast_and_end_like_one(shards: Path, tmp_path: Path) -> None:
     """Each has other windows, some without EEG: pairs are sought among the windows of both."""
     where = "window < 49"

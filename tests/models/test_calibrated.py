@@ -108,6 +108,7 @@ def fold_of(path: Path, losses: Path, relabelled: str | None = None) -> pd.DataF
     return predict_fold(task)
 
 
+@pytest.mark.long
 def test_the_label_of_a_test_person_changes_no_answer(levels: Path, tmp_path: Path) -> None:
     before = fold_of(levels, tmp_path)
     person = before["subject"].iloc[0]

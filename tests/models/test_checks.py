@@ -59,14 +59,15 @@ def test_a_stopped_run_keeps_what_was_seen(shards: Path, tmp_path: Path) -> None
 def test_a_run_without_checks_is_the_one_that_it_was_before(shards: Path) -> None:
     opened, plain = open_shards(shards), replace(TINY, checks=None)
     assert run_digest(opened, None, TINY) != run_digest(opened, None, plain)
-    # as written by the version before there were checks
+    # as written by the version before there were checks and lead views
     values = {"shards_sha256": opened.attrs.get("plan_sha256"), "where": None}
     import hashlib
 
     from physiomodels.config import as_dict
 
     config = as_dict(plain)
-    del config["checks"]
+    for name in ("checks", "input_leads", "target_leads"):
+        del config[name]
     text = json.dumps(values | {"config": config}, sort_keys=True)
     assert run_digest(opened, None, plain) == hashlib.sha256(text.encode()).hexdigest()
 

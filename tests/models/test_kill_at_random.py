@@ -15,7 +15,7 @@ DRIVER = Path(__file__).with_name("kill_at_random.py")
     ("verb", "scheduler", "kills", "seed"),
     [
         pytest.param("evaluate", "sync", 30, 1, marks=pytest.mark.long),
-        ("embed", "sync", 2, 3),
+        pytest.param("embed", "sync", 2, 3, marks=pytest.mark.long),
         pytest.param("embed", "threads", 30, 4, marks=pytest.mark.long),
     ],
 )

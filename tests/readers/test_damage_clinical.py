@@ -133,7 +133,9 @@ def test_bombs_of_xml(format: str, tmp_path: Path) -> None:
     path = tmp_path / "a.xml"
     for cause, content in bombs(XML[format]):
         path.write_bytes(content)
-        assert cause in refusal(format, path)
+        said = refusal(format, path)
+        # where texts are bounded, an endless tag is met by that bound first
+        assert cause in said or (cause.startswith("tag") and "without a tag, over" in said)
 
 
 @pytest.mark.parametrize("format", sorted(XML))

@@ -145,6 +145,7 @@ def namespaces() -> Iterator[tuple[str, str]]:
         yield names
 
 
+@pytest.mark.long
 def test_two_network_namespaces(
     namespaces: tuple[str, str],
     tls_configured: None,

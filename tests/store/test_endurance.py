@@ -61,7 +61,8 @@ def test_killed_at_any_instant(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s.zarr", "s.zarr.counted"]
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(6, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("rounds", [1, 6])
 def test_killed_with_its_worker_processes_at_work(
     manifest_file: Path,
     undisturbed: Path,

@@ -216,7 +216,9 @@ def test_a_record_that_kills_the_process_among_others_is_found(
 
 
 @pytest.mark.realdata
-@pytest.mark.parametrize("recipe", ["ecg-200hz", "eeg-200hz", "native"])
+@pytest.mark.parametrize(
+    "recipe", ["ecg-200hz", "eeg-200hz", pytest.param("native", marks=pytest.mark.long)]
+)
 def test_every_real_folder_gives_the_same_bytes(
     shared_data: Path,
     tmp_path: Path,

@@ -29,6 +29,7 @@ from physiomodels.training.reconstruction import reconstruct
 from physiomodels.training.run_card import card_of
 from physioprep.atomic import make_folders, remove, sync_tree, write_text
 from physioprep.errors import ModelError
+from physioprep.plain_text import guard_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -181,7 +182,9 @@ def _write_importance(
     if not plan.derived or not folds:
         return []
     table = summary_of_folds(pd.concat(folds, ignore_index=True), said_of(plan.derived))
-    write_text(folder / "importance.csv", table.to_csv(index=False))
+    # names and definitions are texts of the user's tables
+    guarded = table.map(lambda cell: guard_cell(cell) if isinstance(cell, str) else cell)
+    write_text(folder / "importance.csv", guarded.to_csv(index=False))
     draw_importance(table, folder / "importance.png", plan.scoring.main, said)
     first = table.groupby("weights").head(10).drop(columns="definition")
     return json.loads(first.to_json(orient="records"))  # type: ignore[no-any-return]
