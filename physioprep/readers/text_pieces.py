@@ -83,7 +83,7 @@ def whole_lines(path: Path, read: Read, where: str = "") -> Iterator[bytes]:
     --------
     >>> import io
     >>> b"".join(whole_lines(Path("a.csv"), io.BytesIO(bytes([49, 13, 10, 50])).read))
-    b'1\\n2'
+    b'1\n2'
     """
     rest, at, size = b"", 0, _FIRST
     while True:
