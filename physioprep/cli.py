@@ -205,6 +205,12 @@ def ingest(
     labels: VendorLabels = None,
     pseudonym_key: PseudonymKey = None,
     shift_dates: ShiftDates = False,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            help="Pandas query on the manifest, for a part: \"subject_id in ['1', '2']\"."
+        ),
+    ] = None,
     on_error: Annotated[str, typer.Option(help="quarantine or abort.")] = "quarantine",
     max_failure_rate: Annotated[
         float, typer.Option(min=0, max=1, help="Stop above this share of bad records.")
@@ -256,6 +262,7 @@ def ingest(
             on_error=on_error,
             max_failure_rate=max_failure_rate,
             on_checksum=on_checksum,
+            where=where,
             scheduler=scheduler,
             workers=workers,
             overwrite=overwrite,

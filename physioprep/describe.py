@@ -253,6 +253,8 @@ def _describe_store(path: str | Path, all_records: bool) -> dict[str, Any]:
         "subjects": int(store.records["subject_id"].nunique()),
         "in quarantine": store.attrs["n_quarantined"],
     }
+    if "where" in store.attrs:
+        facts["chosen by"] = store.attrs["where"]
     if "n_excluded" in store.attrs:
         facts["excluded by the recipe"] = store.attrs["n_excluded"]
     for modality in store.modalities:

@@ -141,11 +141,17 @@ def _root_attributes(
         "inputs_sha256": plan.inputs_sha256,
         "software": software(),
     }
+    if plan.where:
+        attributes["where"] = plan.where
     if n_excluded:
         attributes["n_excluded"] = n_excluded
     if onto is not None:
         earlier = onto.attrs.get("extends", [])
         attributes["extends"] = [*earlier, onto.attrs["plan_sha256"]]
+        before = onto.attrs.get("extends_where", [""] * len(earlier))
+        queries = [*before, onto.attrs.get("where", "")]
+        if any(queries):
+            attributes["extends_where"] = queries
     return attributes
 
 

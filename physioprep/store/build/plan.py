@@ -96,6 +96,8 @@ class Plan:
     on_checksum : str
         What is done with a record whose samples fail the checksum of their header, see
         `physioprep.store.build.sources.read_source`.
+    where : str
+        Query that chose the rows of the manifest; "" for all.
     """
 
     layouts: tuple[GroupLayout, ...]
@@ -112,6 +114,7 @@ class Plan:
     inputs_sha256: str
     sha256: str = ""
     on_checksum: str = ""
+    where: str = ""
 
     @property
     def n_records(self) -> int:
@@ -154,6 +157,7 @@ def make_plan(
     dtypes: Mapping[str, str] | None = None,
     onto: Extent | None = None,
     on_checksum: str = "",
+    where: str = "",
 ) -> Plan:
     """Plan a store.
 
@@ -170,6 +174,8 @@ def make_plan(
         The store to extend: the records are placed after its own.
     on_checksum : {"", "quarantine", "flag"}
         As in `Plan`.
+    where : str
+        Query that chose the manifest's rows.
 
     Returns
     -------
@@ -193,7 +199,8 @@ def make_plan(
     >>> plan.length["ecg"].tolist(), plan.layouts[0].channels
     ([2000], ('II',))
     """
-    said = [on_checksum] if on_checksum else []
+    said = [on_checksum] if on_checksum or where else []
+    said += [where] if where else []
     digest = hashlib.sha256(json.dumps([SCHEMA, SCHEMA_VERSION, recipe.sha256, *said]).encode())
     texts: dict[str, list[str]] = {name: [] for name in GROUP_COLUMNS}
     for name in stored_columns(manifest):
@@ -234,7 +241,7 @@ def make_plan(
         hashes=(recipe.sha256, digest.hexdigest()),
         onto=onto,
     )
-    return replace(plan, on_checksum=on_checksum)
+    return replace(plan, on_checksum=on_checksum, where=where)
 
 
 def _synchronised(shape: tuple[str, ...], flags: Sequence[str]) -> tuple[str, ...]:

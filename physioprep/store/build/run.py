@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from physioprep.lock import Held
 from physioprep.parallel.cluster import Announce
 from physioprep.remote import place
 from physioprep.store.build.append import dtypes_of, extent_of, new_records
+from physioprep.store.build.chosen import chosen_rows
 from physioprep.store.build.execute import choose_for, execute
 from physioprep.store.build.expect import EXCLUDED
 from physioprep.store.build.journal import Entry, Failure
@@ -51,6 +53,7 @@ def ingest(
     overwrite: bool = False,
     append: bool = False,
     on_checksum: str | None = None,
+    where: str | None = None,
     progress: Progress | None = None,
     announce: Announce | None = None,
 ) -> IngestResult:
@@ -91,6 +94,8 @@ def ingest(
         A record whose samples fail the checksum of its header is quarantined, or taken and flagged
         ``checksum-failed``. By default quarantined, except those that the facts of their corpus
         name.
+    where : str, optional
+        Pandas query on the manifest: only these recordings. It is an attribute of the store.
     progress : callable, optional
         Called with (number of records done, number of records).
     announce : callable, optional
@@ -110,6 +115,8 @@ def ingest(
     ManifestError, RecipeError
         The manifest or the recipe is not valid, no such recipe exists, or a record states no
         folder (its ``root``) and `root` is not given.
+    QueryError
+        `where` is wrong, or names a column that the manifest lacks.
 
     Examples
     --------
@@ -125,17 +132,12 @@ def ingest(
     array([[1, 2, 3, 4, 5]], dtype=int16)
     """
     from physioprep.harmonise import Recipe, load_recipe
-    from physioprep.manifest import conform, read_manifest, validate
 
     if on_error not in ("quarantine", "abort"):
         raise StoreError(f"on_error is 'quarantine' or 'abort', not {on_error!r}")
     if on_checksum not in (None, "quarantine", "flag"):
         raise StoreError(f"on_checksum is 'quarantine' or 'flag', not {on_checksum!r}")
-    if isinstance(manifest, str | Path):
-        manifest = read_manifest(manifest, shared=True)
-    else:
-        manifest = conform(manifest)
-        validate(manifest)
+    manifest = chosen_rows(manifest, where)
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
     path = place(target)
@@ -153,6 +155,7 @@ def ingest(
                 abort_rate=0.0 if on_error == "abort" else max_failure_rate,
                 overwrite=overwrite,
                 on_checksum=on_checksum or "",
+                where=where or "",
                 progress=progress,
                 held=held,
             )
@@ -184,13 +187,15 @@ class _Run:
         abort_rate: float,
         overwrite: bool,
         on_checksum: str,
+        where: str,
         progress: Progress | None,
         held: Held,
     ) -> None:
         self.manifest, self.target, self.recipe = manifest, target, recipe
         self.path = target.path
         self.root, self.abort_rate, self.overwrite = root, abort_rate, overwrite
-        self.on_checksum, self.progress, self.held = on_checksum, progress, held
+        self.on_checksum, self.where = on_checksum, where
+        self.progress, self.held = progress, held
         self.began = time.monotonic()
         self.dtypes: dict[str, str] = {}
         self.n_done = self.n_failed = 0
@@ -208,13 +213,14 @@ class _Run:
         self.manifest = new_records(self.onto, self.manifest)
 
     def _plan(self) -> Plan:
+        make = partial(
+            make_plan, self.manifest, self.recipe, on_checksum=self.on_checksum, where=self.where
+        )
         if self.onto is None:
-            return make_plan(
-                self.manifest, self.recipe, dtypes=self.dtypes, on_checksum=self.on_checksum
-            )
+            return make(dtypes=self.dtypes)
         onto = extent_of(self.onto)
         try:
-            return make_plan(self.manifest, self.recipe, onto=onto, on_checksum=self.on_checksum)
+            return make(onto=onto)
         except StoreError as error:
             raise StoreError(f"{self.path}: {error}") from None
 
