@@ -1,6 +1,7 @@
 """Fiducial points of each method beside manual marks: of LUDB per lead, or of QTDB.
 
     OMP_NUM_THREADS=1 python benchmarks/derive_accuracy.py ../shared/data/ludb [--method METHOD]...
+    OMP_NUM_THREADS=1 python benchmarks/derive_accuracy.py ../shared/data/ludb --amplitudes
     OMP_NUM_THREADS=1 python benchmarks/derive_accuracy.py qtdb --ending q1c
 
 A mark is found if a point of the same kind lies within 150 ms; errors are those of found marks,
@@ -9,6 +10,10 @@ LUDB: Kalyakulina et al., IEEE Access 8, 2020; 12 leads, 10 s, 500 Hz, marked le
 QTDB: Laguna et al., Comput. Cardiol. 24, 1997; 2 leads, 15 min, 250 Hz. An expert's marks (`q1c`,
 `q2c`) are of both leads together: of a mark the lead with the smaller error counts, as
 Martinez et al. (IEEE Trans. Biomed. Eng. 51, 2004) do it.
+
+Amplitudes are medians over the beats of a lead, ours less those between the manual marks of QRS:
+level of the 10 ms before its onset, highest and lowest sample, ST 60 and 80 ms after its end. Our
+lowest sample is the lower one of Q and S.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import wfdb
 
+from physioprep.deriving.amplitudes import amplitudes, common_qrs
 from physioprep.deriving.delineation import METHODS, POINTS, delineate
 from physioprep.deriving.pieces import lead_of
 from physioprep.deriving.r_peaks import find_beats
@@ -28,6 +34,7 @@ from physioprep.deriving.r_peaks import find_beats
 #: Signs of the waves; experts of QTDB used N, A, B, V and Q for QRS.
 WAVES = {"p": "p", "t": "t", **dict.fromkeys("NABVQ", "qrs")}
 WITHIN_S = 0.15
+AMPLITUDES = ("R", "lower one of Q and S", "ST at J + 60 ms", "ST at J + 80 ms")
 KINDS = [name for name in POINTS if name[0] not in "s" and name != "q_peak"]
 
 
@@ -84,6 +91,66 @@ def judge(
     return marked, errors
 
 
+def marked_amplitudes(record: Path, ending: str, signal: np.ndarray, rate_hz: float) -> list[float]:
+    """Return R, the lowest sample of QRS, ST at J + 60 and J + 80 ms of a lead by its marks, mV."""
+    note = wfdb.rdann(str(record), ending)
+    signs, rows = "".join(note.symbol), []
+    for place in range(1, len(signs) - 1):
+        if signs[place - 1 : place + 2] != "(N)":
+            continue
+        first, last = note.sample[place - 1], note.sample[place + 1]
+        after = [last + round(s * rate_hz) for s in (0.06, 0.08)]
+        if after[1] < len(signal):
+            level = signal[max(0, first - round(0.01 * rate_hz)) : first + 1].mean()
+            qrs = signal[first : last + 1]
+            rows.append([max(qrs.max() - level, 0), min(qrs.min() - level, 0),
+                         *(signal[after] - level)])  # fmt: skip
+    return np.median(rows, axis=0).tolist() if rows else [np.nan] * 4
+
+
+def judge_amplitudes(
+    records: Sequence[Path], methods: Sequence[str]
+) -> dict[tuple[str, str], list[float]]:
+    """Return the errors of each lead in mV, by method and amplitude; no marks, no error."""
+    errors: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for record in records:
+        read = wfdb.rdrecord(str(record))
+        signal, rate_hz = read.p_signal.T, float(read.fs)
+        names = [name.upper().replace("AV", "aV") for name in read.sig_name]
+        r_peaks = find_beats([lead_of(samples, rate_hz) for samples in signal], names)
+        marked = [
+            marked_amplitudes(record, name.lower(), samples, rate_hz)
+            for name, samples in zip(read.sig_name, signal, strict=True)
+        ]
+        for method in methods:
+            points = [delineate(samples, rate_hz, r_peaks, method) for samples in signal]
+            ends = common_qrs(points, r_peaks, rate_hz)
+            for samples, own, expected in zip(signal, points, marked, strict=True):
+                found = amplitudes(samples, rate_hz, ends, own)
+                lowest = np.fmin(found["q_mv"], found["s_mv"])
+                every = (found["r_mv"], lowest, found["st_j60_mv"], found["st_j80_mv"])
+                for name, values, right in zip(AMPLITUDES, every, expected, strict=True):
+                    known = values[np.isfinite(values)]
+                    if len(known) and np.isfinite(right):
+                        errors[method, name].append(float(np.median(known)) - right)
+    return errors
+
+
+def table_of_amplitudes(
+    errors: Mapping[tuple[str, str], list[float]], methods: Sequence[str]
+) -> str:
+    """Return mean and standard deviation, and how many leads are off by more than 0.1 mV."""
+    lines = [f"| amplitude | {' | '.join(methods)} |", f"|---|{'---|' * len(methods)}"]
+    for name in AMPLITUDES:
+        cells = [name]
+        for method in methods:
+            uv = 1000 * np.array(errors[method, name])
+            wrong = f"{(np.abs(uv) > 100).sum()} of {len(uv)}"
+            cells.append(f"{uv.mean():+.0f} ± {uv.std():.0f} µV, {wrong}" if len(uv) else "none")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def table(
     marked: Mapping[str, int], errors: Mapping[tuple[str, str], list[float]], methods: Sequence[str]
 ) -> str:
@@ -106,10 +173,15 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--method", nargs="+", default=list(METHODS))
     parser.add_argument("--ending", help="Of marks for all leads together: q1c. Default: by lead.")
+    parser.add_argument("--amplitudes", action="store_true", help="Instead of points, of LUDB.")
     args = parser.parse_args()
     records = sorted(path.with_suffix("") for path in args.data.rglob("*.hea"))
     if args.ending:
         records = [path for path in records if path.with_suffix(f".{args.ending}").is_file()]
+    if args.amplitudes:
+        off = judge_amplitudes(records, args.method)
+        print(f"{len(records)} records\n{table_of_amplitudes(off, args.method)}")
+        return
     marked, errors = judge(records, args.method, args.ending)
     print(f"{len(records)} records\n{table(marked, errors, args.method)}")
 

@@ -77,6 +77,22 @@ def test_drawn_waves_are_found_in_the_better_lead_and_a_shift_of_marks_is_told(
     assert "| t_peak | 30 | 100%, " in module.table(marked, errors, ["prominence"])
 
 
+def test_amplitudes_are_judged_by_the_marks_of_each_lead(tmp_path: Path) -> None:
+    """A lead whose file is marked as drawn has no error, and one of 0.2 mV is counted."""
+    module = benchmark("derive_accuracy")
+    qtdb(tmp_path)
+    for lead in ("mlii", "v5"):
+        (tmp_path / f"sel100.{lead}").write_bytes((tmp_path / "sel100.q1c").read_bytes())
+    errors = module.judge_amplitudes([tmp_path / "sel100"], ["prominence"])
+    for name in module.AMPLITUDES:
+        assert len(errors["prominence", name]) == 2
+        assert np.abs(errors["prominence", name]).max() < 0.03
+    assert "| R | " in module.table_of_amplitudes(errors, ["prominence"])
+    assert "0 of 2 |" in module.table_of_amplitudes(errors, ["prominence"])
+    shifted = {key: [value + 0.2 for value in values] for key, values in errors.items()}
+    assert "2 of 2 |" in module.table_of_amplitudes(shifted, ["prominence"])
+
+
 def test_of_a_mark_the_nearer_lead_counts_and_none_beyond_150_ms() -> None:
     errors_ms = benchmark("derive_accuracy").errors_ms
     leads = [np.array([100.0, 500.0]), np.array([112.0]), np.empty(0)]
