@@ -71,6 +71,7 @@ def _fit(hint: Any, value: Any, where: str) -> Any:
             raise ModelError(f"{where} is {_shown(value)}, not {len(kinds)} values")
         return tuple(_fit(one, item, where) for one, item in zip(kinds, value, strict=True))
     if origin is dict and isinstance(value, Mapping):
+        _refuse_fields_as_keys(arguments[1], value, where)
         return {key: _fit(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     if hint is float and isinstance(value, str):  # YAML reads 1e-3 as text
         try:
@@ -88,6 +89,20 @@ def _fit(hint: Any, value: Any, where: str) -> Any:
         name = getattr(kind, "__name__", kind)
         raise ModelError(f"{where} is {_shown(value)}, not {name}{hint[:80]}")
     return value
+
+
+def _refuse_fields_as_keys(kind: Any, value: Mapping[Any, Any], where: str) -> None:
+    """Refuse the fields of one configuration where one for each name is asked for."""
+    if not dataclasses.is_dataclass(kind):
+        return
+    wrong = next((key for key, item in value.items() if not isinstance(item, Mapping)), None)
+    if wrong is not None:
+        known = wrong in {each.name for each in dataclasses.fields(kind)}
+        said = "a field of one" if known else _shown(value[wrong])
+        raise ModelError(
+            f"{where} has one {getattr(kind, '__name__', kind)} for each modality, as "
+            f"{{ecg: {{epochs: 10}}}}; {_shown(wrong)} is {said}: write it below the modality"
+        )
 
 
 def _shown(value: Any) -> str:

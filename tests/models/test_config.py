@@ -191,3 +191,15 @@ def test_patches_are_scaled_and_know_their_holes() -> None:
         to_patches(batch, "ecg", 150)
     with pytest.raises(ModelError, match="the model takes eeg; the shards hold ecg"):
         to_patches(batch, "eeg", 100)
+
+
+def test_pretraining_of_an_evaluation_is_by_modality() -> None:
+    with pytest.raises(ModelError) as caught:
+        load_config(EvaluateConfig, {"label": "label_a", "pretrain": {"epochs": 1}})
+    said = (
+        "EvaluateConfig.pretrain has one PretrainConfig for each modality, as {ecg: {epochs: 10}}"
+    )
+    assert said in str(caught.value)
+    assert "'epochs' is a field of one" in str(caught.value)
+    right = {"label": "label_a", "pretrain": {"ecg": {"epochs": 1}}}
+    assert load_config(EvaluateConfig, right).pretrain["ecg"].epochs == 1
