@@ -13,7 +13,7 @@ from scipy.io import wavfile
 import physioprep as pp
 from physioprep.corpora import read_annotations
 from physioprep.corpora.scan import scan
-from physioprep.errors import CorpusError
+from physioprep.errors import CorpusError, StoreError
 from physioprep.harmonise import load_recipe
 from physioprep.manifest import groups_of
 from physioprep.shards.source import open_source
@@ -117,6 +117,21 @@ def test_capnobase(tmp_path: Path) -> None:
         ("R peak", 0.0), ("artefact of pleth", 0.1), ("pulse peak", 0.3), ("inspiration", 0.5),
         ("R peak", 1.0),
     ]  # fmt: skip
+
+
+def test_the_recipe_for_capnobase_in_the_docs_takes_it(tmp_path: Path) -> None:
+    capnobase(tmp_path / "raw" / "0009_8min.mat")
+    manifest = scan(tmp_path / "raw", "capnobase")
+    with pytest.raises(StoreError, match="unit"):
+        pp.ingest(manifest, tmp_path / "no.zarr", "ecg-ppg-125hz", scheduler="sync")
+    page = Path(__file__).parents[2] / "docs" / "corpora.md"
+    line = page.read_text(encoding="utf-8").partition("`{name: capnobase")[2].partition("`")[0]
+    recipe = tmp_path / "capnobase.yaml"
+    recipe.write_text("{name: capnobase" + line)
+    pp.ingest(manifest, tmp_path / "a.zarr", recipe, scheduler="sync")
+    groups = open_source(tmp_path / "a.zarr").groups
+    assert set(groups["ecg"].units) == {"mV"}
+    assert "ppg" in groups
 
 
 def test_cinc2016_sound_and_ecg_are_one_record(tmp_path: Path) -> None:
