@@ -18,7 +18,7 @@ from physioprep.lead_views import Leads
 from physioprep.shards.opened import Shards
 from physioprep.stream.batch import Batch
 from physioprep.stream.epochs import whole_number
-from physioprep.stream.stream import ShardFiller, ShardStream
+from physioprep.stream.stream import ShardStream
 
 #: Decoded chunks that a dataset keeps by default, in each process.
 CHUNKS = 4
@@ -88,7 +88,7 @@ class ShardDataset(Dataset[Batch]):
             target_leads=target_leads, raw=raw, cache=cache, cache_bytes=cache_bytes,
         )  # fmt: skip
         self._keep = whole_number(keep, "keep", 1)
-        self._filler: tuple[int, ShardFiller] | None = None
+        self._filler: tuple[int, Any] | None = None
 
     @property
     def shards(self) -> Shards:
@@ -150,8 +150,8 @@ class ShardDataset(Dataset[Batch]):
             raise IndexError(f"{self._stream.name}: no window {number} of {len(self)}")
         return number % len(self)
 
-    def _here(self) -> ShardFiller:
+    def _here(self) -> Any:
         """Return what reads in this process: a forked one may not wait for its parent's threads."""
         if self._filler is None or self._filler[0] != os.getpid():
-            self._filler = os.getpid(), ShardFiller(self._stream, 0, self._keep)
+            self._filler = os.getpid(), self._stream.filler(0, self._keep)
         return self._filler[1]

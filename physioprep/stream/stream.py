@@ -178,19 +178,21 @@ class ShardStream(Shown, BatchStream):
             epoch=epoch,
         )
 
-    def filler(self, epoch: int) -> ShardFiller:
+    def filler(self, epoch: int, kept: int | None = None) -> _Filler:
         """Return what fills the batches of an epoch.
 
         Parameters
         ----------
         epoch : int
             From 0.
+        kept : int, optional
+            Chunks that it keeps; by default as many as an epoch needs.
 
         Returns
         -------
         Filler
         """
-        return ShardFiller(self, epoch)
+        return _Filler(self, epoch, kept)
 
     def _finish(self, batch: Batch) -> Batch:
         batch = super()._finish(batch)
@@ -236,7 +238,7 @@ class ShardStream(Shown, BatchStream):
         return self.raw or (self.device is not None and self.device.type != "cpu")
 
 
-class ShardFiller:
+class _Filler:
     """Fills batches of one epoch; its methods are called from several threads at once."""
 
     def __init__(self, stream: ShardStream, epoch: int, kept: int | None = None) -> None:
