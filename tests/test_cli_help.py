@@ -98,5 +98,5 @@ def test_shells_complete_verbs_and_options() -> None:
         }
         return list(invoke(**env).stdout.split())
 
-    assert completed("physioprep in", 1) == ["ingest", "info"]
+    assert completed("physioprep in", 1) == ["ingest", "info", "init"]
     assert "--recipe" in completed("physioprep ingest --re", 2)
