@@ -48,6 +48,7 @@ INPUTS: dict[str, list[tuple[str, str]]] = {
     "derive": [("store", "{bad} -o {out}/t")],
     "stream": [("shards", "{bad}")],
     "export": [("shards", "{bad} -o {out}/x --as webdataset")],
+    "init": [],
     "pretrain": [
         ("shards", "{bad} -o {out}/e"),
         ("config", "{shards} -o {out}/e --config {bad}"),
@@ -121,6 +122,7 @@ VALUES: dict[str, list[str]] = {
         "{shards} --input-leads nosuch",
         "{shards} --target-leads I:x",
     ],
+    "init": ["nosuch -o {out}/x.yaml", "recipe -o {out}/nosuch/x.txt"],
     "export": [
         "{shards} -o {out}/x --as nosuch",
         "{shards} -o {out}/x --as parquet --where ((",

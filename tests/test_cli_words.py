@@ -58,6 +58,7 @@ ENOUGH = {
     "shard": ["{store}", "-o", "{out}/w", "--window", "8"],
     "derive": ["{store}", "-o", "{out}/t"],
     "stream": ["{shards}"],
+    "export": ["{shards}", "-o", "{out}/x", "--as", "lmdb"],
     "pretrain": ["{shards}", "-o", "{out}/e"],
     "reconstruct-leads": ["{shards}", "-o", "{out}/l"],
     "pseudo-label": ["{shards}", "-m", "{out}/none", "-o", "{out}/l.parquet"],

@@ -21,6 +21,7 @@ from physioprep.shard_exports.windows import Progress
 from physioprep.shards.open import open_shards
 from physioprep.shards.opened import Shards
 from physioprep.strays import listed_in
+from physioprep.trees import files_below
 from physioprep.versions import software
 
 _WRITE: Final[dict[str, Callable[..., dict[str, Any]]]] = {
@@ -146,7 +147,7 @@ def export(
         del options["progress"]
         write_text(folder / MARK, json.dumps(_about(opened, form, options, found), indent=1))
         write_hashes(folder)
-    files = [path for path in out.rglob("*") if path.is_file()]
+    files = [*files_below(out)]
     return ExportResult(
         out, form, dict(found["windows"]), dict(found.get("left out", {})),
         found["missing samples"], len(files), sum(path.stat().st_size for path in files),
