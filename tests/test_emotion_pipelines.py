@@ -209,6 +209,7 @@ def test_dreamer_from_its_file_to_the_table(
     assert auroc(results["dominance_high", "subject-grouped"], "eeg", "features") < 0.7
 
 
+@pytest.mark.long
 @WHOLE
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:neurokit2")
 def test_deap_from_its_files_to_the_table(tmp_path: Path, whole: bool) -> None:
