@@ -251,7 +251,8 @@ def ingest(
     if dry_run:
         from physioprep.estimates import estimate_ingest
 
-        console.show({"would make": out} | estimate_ingest(recordings, recipe, root=root), as_json)
+        guess = estimate_ingest(recordings, recipe, root=root, where=where)
+        console.show({"would make": out} | guess, as_json)
         return
     with console.progress_bar("ingest") as advance:
         result = pp.ingest(

@@ -29,6 +29,7 @@ def estimate_ingest(
     recipe: str | Path | Recipe = "ecg-200hz",
     *,
     root: str | Path | None = None,
+    where: str | None = None,
 ) -> dict[str, Any]:
     """Estimate an ingest by ingesting a few of its recordings into a temporary folder.
 
@@ -40,6 +41,8 @@ def estimate_ingest(
         As for `ingest`.
     root : path-like, optional
         As for `ingest`.
+    where : str, optional
+        As for `ingest`.
 
     Returns
     -------
@@ -50,10 +53,12 @@ def estimate_ingest(
     Raises
     ------
     PhysioprepError
-        No recording is readable, or none of those tried can be ingested.
+        No recording is readable or chosen, or none of those tried can be ingested.
     """
+    from physioprep.store.build.chosen import chosen_rows
     from physioprep.store.build.run import ingest
 
+    manifest = chosen_rows(manifest, where)
     readable = manifest[manifest["error"].isna()].reset_index(drop=True)
     if readable.empty:
         raise PhysioprepError("no recording is readable")

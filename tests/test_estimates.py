@@ -49,6 +49,10 @@ def test_ingest_and_shard(work: Path) -> None:
     assert guess["hours"] == pytest.approx(12 * 40 / 3600, abs=1e-3)
     assert guess["measured on"] == 4
     assert guess["seconds"] > 0
+    few = said(
+        "ingest", work / "m.parquet", "-o", store, "--dry-run", "--where", "record_id < 'r03'"
+    )
+    assert few["recordings"] == 3
     made = said("ingest", work / "m.parquet", "-o", store, "--scheduler", "sync")
     assert guess["megabytes"] == pytest.approx(made["megabytes"], rel=0.2)
 
