@@ -1,12 +1,25 @@
-"""Which file of an export a window goes to: files of a size, and of one split."""
+"""Windows in files of a size and of one split: which file each goes to, and the writing."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from physioprep.shard_exports.windows import (
+    Progress,
+    Windows,
+    chosen_windows,
+    counts_of,
+    read_windows,
+    splits_of,
+)
+from physioprep.shards.opened import Shards
 
 #: Of windows that have no split.
 NO_SPLIT = "windows"
@@ -29,6 +42,68 @@ class Pieces:
     names: tuple[str, ...]
     sizes: tuple[int, ...]
     file_of: NDArray[np.int64]
+
+
+def write_pieces(
+    shards: Shards,
+    names: Sequence[str],
+    where: str | None,
+    per_file: int,
+    progress: Progress | None,
+    *,
+    open_file: Callable[[str], Any],
+    prepare: Callable[[Windows], Any],
+    add: Callable[[Any, Any, NDArray[np.intp]], None],
+) -> dict[str, Any]:
+    """Write windows to files of a size and of one split each; few are open at a time.
+
+    Parameters
+    ----------
+    shards : Shards
+    names : sequence of str
+        Modalities.
+    where : str or None
+        Pandas query on the window manifest.
+    per_file : int
+        Most windows of a file.
+    progress : callable or None
+        Called with (chunks done, chunks in all).
+    open_file : callable
+        Takes the name of a file without ending, and gives what is written to: a context manager
+        with a ``close``.
+    prepare : callable
+        Takes the windows of a chunk, and gives what is written of them.
+    add : callable
+        Takes an open file, what `prepare` gave, and which windows of it to write.
+
+    Returns
+    -------
+    dict
+        ``windows`` by split, ``missing samples``.
+
+    Raises
+    ------
+    ShardError
+        The query does not fit the shards, or they are damaged.
+    """
+    chosen, splits = chosen_windows(shards, where), splits_of(shards)
+    pieces = pieces_of(splits, chosen, per_file)
+    left, missing = list(pieces.sizes), 0
+    with ExitStack() as stack:
+        files: dict[int, Any] = {}
+        for windows in read_windows(shards, names, chosen, progress):
+            missing += windows.missing()
+            prepared = prepare(windows)
+            file_of = pieces.file_of[windows.numbers]
+            for file in np.unique(file_of).tolist():
+                here = np.flatnonzero(file_of == file)
+                if file not in files:
+                    files[file] = stack.enter_context(open_file(pieces.names[file]))
+                add(files[file], prepared, here)
+                left[file] -= len(here)
+                if not left[file]:
+                    files[file].close()
+    return {"windows": counts_of(splits[chosen].tolist()), "missing samples": missing}
 
 
 def pieces_of(splits: NDArray[np.object_], chosen: NDArray[np.bool_], per_file: int) -> Pieces:

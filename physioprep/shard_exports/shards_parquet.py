@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.shard_exports.pieces import pieces_of
+from physioprep.shard_exports.pieces import write_pieces
 from physioprep.shard_exports.rows import rows_of
-from physioprep.shard_exports.windows import (
-    Progress,
-    Windows,
-    chosen_modalities,
-    chosen_windows,
-    counts_of,
-    read_windows,
-    splits_of,
-)
+from physioprep.shard_exports.windows import Progress, Windows, chosen_modalities
 from physioprep.shards.opened import Shards
 from physioprep.shards.target import epochs_of
 
@@ -73,30 +64,22 @@ def write_parquet(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    chosen = chosen_windows(shards, where)
     names = chosen_modalities(shards, modalities)
-    pieces = pieces_of(splits := splits_of(shards), chosen, per_file)
     schema = _schema(shards, names)
-    left = list(pieces.sizes)
-    missing = 0
     (folder / "data").mkdir()
-    with ExitStack() as stack:
-        files: dict[int, pq.ParquetWriter] = {}
-        for windows in read_windows(shards, names, chosen, progress):
-            missing += windows.missing()
-            table = pa.table(_columns(shards, windows, schema), schema=schema)
-            file_of = pieces.file_of[windows.numbers]
-            for file in np.unique(file_of).tolist():
-                here = np.flatnonzero(file_of == file)
-                if file not in files:
-                    path = folder / "data" / f"{pieces.names[file]}.parquet"
-                    writer = pq.ParquetWriter(path, schema, compression="zstd")
-                    files[file] = stack.enter_context(writer)
-                files[file].write_table(table.take(pa.array(here)))
-                left[file] -= len(here)
-                if not left[file]:
-                    files[file].close()  # few are open at a time, however many there are
-    return {"windows": counts_of(splits[chosen].tolist()), "missing samples": missing}
+
+    def open_file(name: str) -> pq.ParquetWriter:
+        return pq.ParquetWriter(folder / "data" / f"{name}.parquet", schema, compression="zstd")
+
+    def prepare(windows: Windows) -> pa.Table:
+        return pa.table(_columns(shards, windows, schema), schema=schema)
+
+    def add(file: pq.ParquetWriter, table: pa.Table, here: NDArray[np.intp]) -> None:
+        file.write_table(table.take(pa.array(here)))
+
+    return write_pieces(
+        shards, names, where, per_file, progress, open_file=open_file, prepare=prepare, add=add
+    )
 
 
 def _schema(shards: Shards, names: Sequence[str]) -> pa.Schema:

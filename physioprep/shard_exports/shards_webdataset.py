@@ -6,23 +6,15 @@ import io
 import json
 import tarfile
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.shard_exports.pieces import pieces_of
+from physioprep.shard_exports.pieces import write_pieces
 from physioprep.shard_exports.rows import rows_of
-from physioprep.shard_exports.windows import (
-    Progress,
-    chosen_modalities,
-    chosen_windows,
-    counts_of,
-    read_windows,
-    splits_of,
-)
+from physioprep.shard_exports.windows import Progress, Windows, chosen_modalities
 from physioprep.shards.opened import Shards
 
 
@@ -65,34 +57,30 @@ def write_webdataset(
     ----------
     github.com/webdataset/webdataset: files of one name up to its first dot are a sample.
     """
-    chosen = chosen_windows(shards, where)
     names = chosen_modalities(shards, modalities)
-    pieces = pieces_of(splits := splits_of(shards), chosen, per_file)
-    left = list(pieces.sizes)
-    missing = 0
-    with ExitStack() as stack:
-        tars: dict[int, tarfile.TarFile] = {}
-        for windows in read_windows(shards, names, chosen, progress):
-            missing += windows.missing()
-            rows = rows_of(shards, windows)
-            for row, number in enumerate(windows.numbers.tolist()):
-                file = int(pieces.file_of[number])
-                if file not in tars:
-                    tars[file] = stack.enter_context(
-                        tarfile.open(
-                            folder / f"{pieces.names[file]}.tar", "w",
-                            format=tarfile.USTAR_FORMAT,
-                        )
-                    )  # fmt: skip
-                for name in names:
-                    content = _npy(windows.signals[name][row])
-                    _add(tars[file], f"{number:08d}.{name}.npy", content)
-                content = json.dumps(rows[row], ensure_ascii=False, sort_keys=True).encode()
-                _add(tars[file], f"{number:08d}.json", content)
-                left[file] -= 1
-                if not left[file]:
-                    tars[file].close()  # few are open at a time, however many there are
-    return {"windows": counts_of(splits[chosen].tolist()), "missing samples": missing}
+
+    def open_file(name: str) -> tarfile.TarFile:
+        return tarfile.open(folder / f"{name}.tar", "w", format=tarfile.USTAR_FORMAT)
+
+    def prepare(windows: Windows) -> tuple[Windows, list[dict[str, Any]]]:
+        return windows, rows_of(shards, windows)
+
+    def add(
+        tar: tarfile.TarFile,
+        prepared: tuple[Windows, list[dict[str, Any]]],
+        here: NDArray[np.intp],
+    ) -> None:
+        windows, rows = prepared
+        for row in here.tolist():
+            number = int(windows.numbers[row])
+            for name in names:
+                _add(tar, f"{number:08d}.{name}.npy", _npy(windows.signals[name][row]))
+            content = json.dumps(rows[row], ensure_ascii=False, sort_keys=True).encode()
+            _add(tar, f"{number:08d}.json", content)
+
+    return write_pieces(
+        shards, names, where, per_file, progress, open_file=open_file, prepare=prepare, add=add
+    )
 
 
 def _npy(values: NDArray[np.float32]) -> bytes:
