@@ -29,7 +29,7 @@ import wfdb
 from physioprep.deriving.amplitudes import amplitudes, common_qrs
 from physioprep.deriving.delineation import METHODS, POINTS, delineate
 from physioprep.deriving.pieces import lead_of
-from physioprep.deriving.r_peaks import find_beats
+from physioprep.deriving.r_peaks import choose_beats
 
 #: Signs of the waves; experts of QTDB used N, A, B, V and Q for QRS.
 WAVES = {"p": "p", "t": "t", **dict.fromkeys("NABVQ", "qrs")}
@@ -76,7 +76,7 @@ def judge(
         read = wfdb.rdrecord(str(record))
         signal, rate_hz = read.p_signal.T, float(read.fs)
         names = [name.upper().replace("AV", "aV") for name in read.sig_name]
-        r_peaks = find_beats([lead_of(samples, rate_hz) for samples in signal], names)
+        r_peaks = choose_beats([lead_of(samples, rate_hz) for samples in signal], names).r_peaks
         # groups of leads that have marks together
         places = [(n,) for n in range(len(signal))] if ending is None else [range(len(signal))]
         for group in places:
@@ -117,7 +117,7 @@ def judge_amplitudes(
         read = wfdb.rdrecord(str(record))
         signal, rate_hz = read.p_signal.T, float(read.fs)
         names = [name.upper().replace("AV", "aV") for name in read.sig_name]
-        r_peaks = find_beats([lead_of(samples, rate_hz) for samples in signal], names)
+        r_peaks = choose_beats([lead_of(samples, rate_hz) for samples in signal], names).r_peaks
         marked = [
             marked_amplitudes(record, name.lower(), samples, rate_hz)
             for name, samples in zip(read.sig_name, signal, strict=True)

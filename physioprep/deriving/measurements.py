@@ -59,7 +59,7 @@ def median_beat(
         return np.full(every.shape[1], np.nan), quality, 0
     median = np.median(every, axis=0)
     for own, low, signal in lead.around(r_peaks):
-        quality[own] = _correlation(
+        quality[own] = correlations(
             _cut(signal, lead.rate_hz, r_peaks[own] - low, baseline[own]), median
         )
     return median, quality, len(every)
@@ -75,7 +75,19 @@ def _cut(signal: Floats, rate_hz: float, r_peaks: NDArray[np.int64], baseline: F
     return cut - baseline[:, None]
 
 
-def _correlation(rows: Floats, with_row: Floats) -> Floats:
+def correlations(rows: Floats, with_row: Floats) -> Floats:
+    """Correlate each row with another.
+
+    Parameters
+    ----------
+    rows : ndarray of float64, shape (row, sample)
+    with_row : ndarray of float64, shape (sample,)
+
+    Returns
+    -------
+    ndarray of float64, shape (row,)
+        NaN where either does not vary, or a sample is missing.
+    """
     centred = rows - rows.mean(axis=1, keepdims=True)
     other = with_row - with_row.mean()
     size = np.sqrt((centred**2).sum(axis=1) * (other**2).sum())

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.deriving.pieces import Lead, Recorded, reading_once
+from physioprep.deriving.pieces import Recorded, leads_of
 from physioprep.deriving.pulses import MODALITIES, Wave, add_record
-from physioprep.deriving.r_peaks import find_beats
+from physioprep.deriving.r_peaks import choose_beats
 from physioprep.deriving.records import records_of
 
 if TYPE_CHECKING:
@@ -45,14 +45,14 @@ def pair_records(
                 group = source.groups[name]
                 units = dict(zip(group.channels, group.units, strict=True))
                 in_order = [units[channel] for channel in held.channels]
-                waves.append(Wave(name, held.channels, in_order, _leads(held)))
+                waves.append(Wave(name, held.channels, in_order, leads_of(held)))
                 key = held.key
         if not waves:
             continue
         ecg = _of(source, "ecg", number, chosen)
         r_s = None
         if ecg is not None:
-            r_s = find_beats(_leads(ecg), ecg.channels) / ecg.rate_hz
+            r_s = choose_beats(leads_of(ecg), ecg.channels).r_peaks / ecg.rate_hz
         add_record(rows, key, r_s, waves)
     return rows
 
@@ -61,12 +61,3 @@ def _of(source: Source, modality: str, number: int, chosen: NDArray[np.bool_]) -
     if modality not in source.groups:
         return None
     return next(records_of(source, modality, [number], chosen), None)
-
-
-def _leads(held: Recorded) -> list[Lead]:
-    read = reading_once(held.read)
-
-    def lead(slot: int) -> Lead:
-        return Lead(held.length, held.rate_hz, lambda low, high: read(low, high)[slot])
-
-    return [lead(slot) for slot in range(len(held.channels))]

@@ -219,6 +219,26 @@ def inside(places: Ints, gaps: Ints) -> NDArray[np.bool_]:
     return np.asarray(np.searchsorted(gaps.ravel(), places, "right") % 2 == 1)
 
 
+def leads_of(recorded: Recorded) -> list[Lead]:
+    """Return the leads of a recording; a piece is read once for all of them.
+
+    Parameters
+    ----------
+    recorded : Recorded
+
+    Returns
+    -------
+    list of Lead
+        In the order of its channels.
+    """
+    read = reading_once(recorded.read)
+
+    def lead(place: int) -> Lead:
+        return Lead(recorded.length, recorded.rate_hz, lambda low, high: read(low, high)[place])
+
+    return [lead(place) for place in range(len(recorded.channels))]
+
+
 def lead_of(signal: NDArray[np.floating[Any]], rate_hz: float) -> Lead:
     """Return a lead whose samples are at hand.
 

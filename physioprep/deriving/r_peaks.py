@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from physioprep.deriving import pieces
 from physioprep.deriving.delineation import FEWEST_BEATS
+from physioprep.deriving.measurements import correlations
 from physioprep.deriving.pieces import Lead, lead_of
 from physioprep.shards.peaks import LEADS, detect_r_peaks, search_r_peaks
 
@@ -63,24 +64,6 @@ class Beats:
     r_peaks: Ints
     place: int | None
     reason: str | None
-
-
-def find_beats(held: Sequence[Lead], leads: Sequence[str]) -> Ints:
-    """Return the R peaks of a record, as `choose_beats` finds them.
-
-    Parameters
-    ----------
-    held : sequence of Lead
-        In mV.
-    leads : sequence of str
-        Their names.
-
-    Returns
-    -------
-    ndarray of int64, shape (beat,)
-        Samples, ascending.
-    """
-    return choose_beats(held, leads).r_peaks
 
 
 def choose_beats(held: Sequence[Lead], leads: Sequence[str]) -> Beats:
@@ -210,7 +193,7 @@ def _alike(lead: Lead, peaks: Ints) -> tuple[float, bool, int]:
     at, near = round(_BEAT_S[0] * lead.rate_hz), max(1, round(_QRS_S[0] * lead.rate_hz))
     qrs = np.abs(median - np.median(median))[at - near : at + near + 1]
     upright = bool(qrs[near] >= 0.9 * qrs.max())
-    return float(np.median(_correlations(cut, median))), upright, len(cut)
+    return float(np.median(np.nan_to_num(correlations(cut, median)))), upright, len(cut)
 
 
 def _some(peaks: Ints) -> Ints:
@@ -233,14 +216,6 @@ def _cuts(lead: Lead, peaks: Ints, around_s: tuple[float, float]) -> Floats:
     return every - np.median(every, axis=1, keepdims=True)
 
 
-def _correlations(rows: Floats, with_row: Floats) -> Floats:
-    centred, other = rows - rows.mean(axis=1, keepdims=True), with_row - with_row.mean()
-    size = np.sqrt((centred**2).sum(axis=1) * (other**2).sum())
-    out = np.zeros(len(rows))
-    np.divide(centred @ other, size, out=out, where=size > 0)
-    return out
-
-
 def _with_near_ones(lead: Lead, peaks: Ints) -> Ints:
     """Return twice as many R peaks where each second one was too near to the one before it."""
     if len(peaks) < FEWEST_BEATS or np.median(np.diff(peaks)) > _RR_S * lead.rate_hz:
@@ -253,5 +228,5 @@ def _with_near_ones(lead: Lead, peaks: Ints) -> Ints:
     if min(len(ours), len(others)) < FEWEST_BEATS:
         return peaks
     one, two = np.median(ours, axis=0), np.median(others, axis=0)
-    like = float(_correlations(two[None], one)[0])
+    like = float(correlations(two[None], one)[0])  # NaN of flat ones is not alike
     return more if like >= _LIKE and np.ptp(two) >= _LARGE * np.ptp(one) else peaks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from physioprep.deriving.measurements import (
     of_record,
     without_values,
 )
-from physioprep.deriving.pieces import Lead, ReadAll, Recorded, reading_once
+from physioprep.deriving.pieces import Lead, Recorded, leads_of
 from physioprep.deriving.quantities import AMPLITUDES
 from physioprep.deriving.r_peaks import choose_beats, is_small, not_alike
 
@@ -68,11 +68,8 @@ def add_record(rows: Rows, recorded: Recorded, method: str | Method = "prominenc
     >>> rows.records["n_beats"], rows.records["reason"]
     ([0], ['no R peak was found'])
     """
-    key, rate_hz, read = recorded.key, recorded.rate_hz, reading_once(recorded.read)
-    held = [
-        Lead(recorded.length, rate_hz, _reader(read, place))
-        for place in range(len(recorded.channels))
-    ]
+    key, rate_hz = recorded.key, recorded.rate_hz
+    held = leads_of(recorded)
     chosen = choose_beats(held, recorded.channels)
     r_peaks, place = chosen.r_peaks, chosen.place
     gaps = None if place is None else held[place].gaps()
@@ -123,10 +120,6 @@ def _reason_of_record(
     last = zip(leads, rows.leads["reason"][-len(leads) :] if leads else [], strict=True)
     named = [lead for lead, reason in last if reason]
     return f"beats are not alike in {', '.join(named)}" if named else None
-
-
-def _reader(read: ReadAll, place: int) -> Callable[[int, int], NDArray[np.floating[Any]]]:
-    return lambda low, high: read(low, high)[place]
 
 
 def _amplitudes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,10 @@ from physioprep.deriving.plan import DEFAULT, TASK_S, DerivePlan, check_unit, mo
 from physioprep.errors import PhysioprepError
 from physioprep.samples import MISSING_INT16, to_physical
 from physioprep.shards import open_shards
+from physioprep.shards.tables import WINDOWS  # what tells shards from a store
 
 if TYPE_CHECKING:
     from physioprep.shards import Shards
-
-#: What tells shards from a store.
-_MANIFEST: Final = "manifest.parquet"
 
 
 def is_shards(path: str | Path) -> bool:
@@ -39,9 +37,9 @@ def is_shards(path: str | Path) -> bool:
     """
     root = remote.place(path)
     if isinstance(root, Path):
-        return (root / _MANIFEST).is_file()
+        return (root / WINDOWS).is_file()
     try:
-        remote.size(remote.join(root, _MANIFEST))
+        remote.size(remote.join(root, WINDOWS))
     except FileNotFoundError:
         return False
     return True

@@ -72,23 +72,11 @@ class RateFit:
     gain: float
 
 
-def qrs_width_s(beat_mv: NDArray[np.floating]) -> float:
-    """Return the QRS duration: how long the middle 80 % of the slope energy of all leads takes.
-
-    Parameters
-    ----------
-    beat_mv : ndarray of float, shape (channel, 80)
-        As `median_beat` returns it, at 100 Hz.
-
-    Returns
-    -------
-    float
-        s; NaN of a flat beat.
-    """
-    return _qrs_widths_s(np.asarray(beat_mv, np.float64)[None])[0]
-
-
 def _qrs_widths_s(beats_mv: NDArray[np.float64]) -> list[float]:
+    """Return QRS durations, s: how long the middle 80 % of the slope energy of all leads takes.
+
+    NaN of a flat beat; beats are of shape (beat, channel, 80), as `median_beats` returns them.
+    """
     around = slice(BEFORE - 18, BEFORE + 16)
     power = (np.diff(beats_mv, axis=2)[:, :, around] ** 2).sum(axis=1)
     total = power.sum(axis=1)
