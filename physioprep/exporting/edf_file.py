@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from physioprep.atomic import write_bytes
 from physioprep.errors import PhysioprepError
 from physioprep.exporting.mne_raw import ALL_MISSING, SOME_MISSING
-from physioprep.exporting.part import Part, gaps_of
+from physioprep.exporting.part import Part, annotation_rows, gaps_of
 
 if TYPE_CHECKING:
     import edfio
@@ -197,10 +197,8 @@ def _annotations(
     import edfio
 
     out = [
-        edfio.EdfAnnotation(onset, duration if duration > 0 else None, str(text or code or ""))
-        for onset, duration, text, code in zip(
-            *(table[name].tolist() for name in ("onset", "duration", "text", "code")), strict=True
-        )
+        edfio.EdfAnnotation(onset, duration or None, text)
+        for onset, duration, text in annotation_rows(table)
         if 0 <= onset <= duration_s
     ]
     for part in parts:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from physioprep.exporting.part import Part, gaps_of, one_rate
+from physioprep.exporting.part import Part, annotation_rows, gaps_of, one_rate
 from physioprep.harmonise.units import UnknownUnitError, factor
 
 if TYPE_CHECKING:
@@ -109,12 +109,7 @@ def _in_volts(part: Part) -> Any:
 def _annotations(raw: Any, table: pd.DataFrame, values: Any) -> mne.Annotations:
     import mne
 
-    rows = [
-        (onset, 0.0 if np.isnan(duration) else duration, str(text or code or "annotation"), ())
-        for onset, duration, text, code in zip(
-            *(table[name].tolist() for name in ("onset", "duration", "text", "code")), strict=True
-        )
-    ]
+    rows = [(*row, ()) for row in annotation_rows(table)]
     rate_hz = raw.info["sfreq"]
     for gap in gaps_of(np.isnan(values)):
         everywhere = len(gap.channels) == len(values)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import PhysioprepError
-from physioprep.samples import sentinel_mask
+from physioprep.samples import sentinel_mask, to_physical
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +60,7 @@ class Part:
         ndarray of float64, shape (channel, sample)
             NaN where a sample is missing.
         """
-        out = self.digital.astype(np.float64)
-        out *= self.scale.astype(np.float64)[:, None]
-        out += self.offset.astype(np.float64)[:, None]
-        out[self.missing()] = np.nan
-        return out
+        return to_physical(self.digital, self.scale, self.offset, self.invalid, np.float64)
 
     def missing(self) -> NDArray[np.bool_]:
         """Return which samples are missing.
@@ -115,6 +114,27 @@ def gaps_of(missing: NDArray[np.bool_]) -> list[Gap]:
     return [
         Gap(start, stop, tuple(np.flatnonzero(missing[:, start:stop].any(axis=1)).tolist()))
         for start, stop in edges.reshape(-1, 2).tolist()
+    ]
+
+
+def annotation_rows(table: pd.DataFrame) -> list[tuple[float, float, str]]:
+    """Return annotations as MNE and EDF want them.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns ``onset`` and ``duration`` (s), ``text``, ``code``.
+
+    Returns
+    -------
+    list of (float, float, str)
+        Onset and duration, s, 0 where none is stated; the text, else the code, else
+        ``"annotation"``: one without a text would be lost.
+    """
+    columns = (table[name].tolist() for name in ("onset", "duration", "text", "code"))
+    return [
+        (onset, duration if duration > 0 else 0.0, str(text or code or "annotation"))
+        for onset, duration, text, code in zip(*columns, strict=True)
     ]
 
 

@@ -165,7 +165,7 @@ class Store(StoredRecords):
 
         return mne_raw(
             self.parts(record_id, modality),
-            self._notes(record_id, modality),
+            self.annotations(record_id, modality),
             record_id=record_id,
             start_time=self._start_time(record_id),
             sex=self._sex(record_id),
@@ -197,7 +197,7 @@ class Store(StoredRecords):
 
         return wfdb_files(
             self.parts(record_id, modality),
-            self._notes(record_id, modality),
+            self.annotations(record_id, modality),
             folder,
             record_id=record_id,
             start_time=self._start_time(record_id),
@@ -229,7 +229,7 @@ class Store(StoredRecords):
 
         return edf_file(
             self.parts(record_id, modality),
-            self._notes(record_id, modality),
+            self.annotations(record_id, modality),
             path,
             record_id=record_id,
             start_time=self._start_time(record_id),
@@ -304,9 +304,6 @@ class Store(StoredRecords):
         parts = self.parts(record_id, modality, start_s=start_s, stop_s=stop_s)
         first_s = round(start_s * parts[0].rate_hz) / parts[0].rate_hz
         return frame(parts, record_id=record_id, start_s=first_s)
-
-    def _notes(self, record_id: str, modality: str | None) -> pd.DataFrame:
-        return self.annotations(record_id, modality)
 
     def _start_time(self, record_id: str) -> datetime | None:
         import pandas as pd
