@@ -12,6 +12,7 @@ import typer
 import physioprep as pp
 from physioprep import (
     cli_audit,
+    cli_browse,
     cli_derive,
     cli_export,
     cli_pipeline,
@@ -369,6 +370,7 @@ def fetch(
 
 
 app.add_typer(cli_audit.app)
+app.add_typer(cli_browse.app)
 app.add_typer(cli_pipeline.app)
 app.add_typer(cli_shard.app)
 app.add_typer(cli_derive.app)

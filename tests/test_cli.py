@@ -23,6 +23,7 @@ VERBS = [
     "ingest",
     "info",
     "view",
+    "browse",
     "audit",
     "shard",
     "stream",

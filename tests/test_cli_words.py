@@ -53,6 +53,7 @@ ENOUGH = {
     "scan": ["{raw}", "--corpus", "demo-paired", "-o", "{out}/m.csv"],
     "ingest": ["{manifest}", "-o", "{out}/s.zarr", "--recipe", "paired-200hz"],
     "info": ["{store}", "--record", "sub-01_task-rest"],
+    "browse": ["{store}", "--no-open"],
     "view": ["{store}", "sub-01_task-rest", "-o", "{out}/x.png"],
     "audit": ["{store}"],
     "shard": ["{store}", "-o", "{out}/w", "--window", "8"],

@@ -1,0 +1,60 @@
+"""Serve until Ctrl-C, and say what was done."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import webbrowser
+from collections.abc import Callable
+from typing import Any
+
+from physioprep.browsing.browser import Browser
+from physioprep.browsing.server import BrowseServer
+
+
+def serve(
+    browser: Browser, port: int, ready: Callable[[str], None], *, opens: bool = True
+) -> dict[str, Any]:
+    """Serve a browser until Ctrl-C (or SIGTERM).
+
+    Parameters
+    ----------
+    browser : Browser
+    port : int
+        0: a free one.
+    ready : callable
+        Called with the link of the page when it can be opened.
+    opens : bool
+        Open it in the user's browser.
+
+    Returns
+    -------
+    dict
+        Facts for the summary.
+
+    Raises
+    ------
+    PhysioprepError
+        The port is taken.
+    """
+    with BrowseServer(browser, port) as server:
+        ready(server.link)
+        if opens:
+            threading.Thread(target=webbrowser.open, args=(server.link,), daemon=True).start()
+        before = signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        return {
+            "browse": [source.title for source in browser.sources],
+            "requests": server.n_requests,
+            "decisions": "none" if browser.flags.path is None else str(browser.flags.path),
+            "decided": len(browser.flags),
+        }
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
