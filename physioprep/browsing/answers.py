@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from physioprep.browsing import query_values as values_of
+from physioprep.browsing.annotations import marks_between, nearest_mark
 from physioprep.browsing.browser import Browser
 from physioprep.browsing.filtering import filtered, list_steps, parse_steps
 from physioprep.browsing.montages import in_montage, list_montages
@@ -14,12 +16,15 @@ from physioprep.browsing.record_table import plain_cell
 from physioprep.browsing.refusal import RefusedError
 from physioprep.browsing.source import Opened
 from physioprep.browsing.trace import Trace
+from physioprep.browsing.waves import waves_between
+from physioprep.decisions import Decision, RecordName
 
 Values = Mapping[str, str]
 #: Columns of a table that an answer holds at most, and columns of a screen.
 _MOST_ROWS: Final = 1_000
 _MOST_POINTS: Final = 20_000
-#: Values of one answer at most: samples times channels.
+_MOST_MARKS: Final = 20_000
+#: No record is as long, s.
 _LATEST_S: Final = 1e9
 
 
@@ -145,8 +150,8 @@ def _described(trace: Trace, has_raw: bool) -> dict[str, Any]:
 
 
 def _annotators(opened: Opened) -> list[dict[str, Any]]:
-    counts = opened.annotations()["source"].value_counts()
-    return [{"name": str(name), "count": int(count)} for name, count in counts.items()]
+    counts = Counter(opened.marks().annotators)
+    return [{"name": name, "count": count} for name, count in counts.most_common()]
 
 
 def signal(browser: Browser, values: Values) -> bytes:
@@ -174,6 +179,113 @@ def signal(browser: Browser, values: Values) -> bytes:
     channels = values_of.names(values, "channels")
     piece = cut_piece(trace, name, browser.envelopes, channels, start_s, stop_s, points)
     return piece.to_bytes()
+
+
+def annotated(browser: Browser, values: Values) -> dict[str, Any]:
+    """Answer ``/api/annotations``.
+
+    Parameters
+    ----------
+    browser : Browser
+    values : mapping of str to str
+        Of the request.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    PhysioprepError
+        There is no such record, or a value is wrong.
+    """
+    marks = browser.opened(*_place(browser, values)).marks()
+    annotator = values.get("annotator", "")
+    jump = values_of.choice(values, "jump", ("no", "next", "previous"), "no")
+    if jump != "no":
+        time_s = values_of.number(values, "time_s")
+        symbol = values.get("symbol", "")
+        return {"row": nearest_mark(marks, annotator, time_s, symbol, forwards=jump == "next")}
+    limit = values_of.whole(values, "limit", 0, _MOST_MARKS, _MOST_ROWS)
+    return marks_between(marks, annotator, *stretch(values), limit)
+
+
+def delineation(browser: Browser, values: Values) -> list[dict[str, Any]]:
+    """Answer ``/api/delineation``.
+
+    Parameters
+    ----------
+    browser : Browser
+    values : mapping of str to str
+        Of the request.
+
+    Returns
+    -------
+    list of dict
+
+    Raises
+    ------
+    PhysioprepError
+        There is no such record or lead, or a value is wrong.
+    """
+    source, number = _place(browser, values)
+    trace, _ = shown_trace(browser, source, number, values)
+    return waves_between(trace, values.get("channel", ""), *stretch(values))
+
+
+def flags(browser: Browser, values: Values) -> list[dict[str, Any]]:
+    """Answer ``GET /api/flags``.
+
+    Parameters
+    ----------
+    browser : Browser
+    values : mapping of str to str
+        Of the request: none.
+
+    Returns
+    -------
+    list of dict
+    """
+    return [
+        _flagged(number, one.first_rows[name], name, flag)
+        for number, one in enumerate(browser.sources)
+        for name, flag in browser.flags.all().items()
+        if name in one.first_rows
+    ]
+
+
+def set_flag(browser: Browser, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer ``POST /api/flags``.
+
+    Parameters
+    ----------
+    browser : Browser
+    body : mapping of str to object
+        Of the request.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    RefusedError
+        A value is wrong, or nothing can be saved.
+    """
+    keep, note = body.get("keep"), body.get("note", "")
+    if not (keep is None or isinstance(keep, bool)) or not isinstance(note, str):
+        raise RefusedError("keep is true, false or null, and note is a text")
+    place = {name: str(body.get(name, "")) for name in ("source", "key")}
+    source, number = _place(browser, place)
+    name = browser.sources[source].name(number)
+    return _flagged(source, number, name, browser.flags.decide(name, keep, note))
+
+
+def _flagged(source: int, number: int, name: RecordName, flag: Decision) -> dict[str, Any]:
+    return {
+        "source": source, "key": str(number), "corpus": name[0], "record_id": name[1],
+        "keep": flag.keep, "note": flag.note,
+    }  # fmt: skip
 
 
 def stretch(values: Values) -> tuple[float, float]:
@@ -257,4 +369,7 @@ ANSWERS: Final[Mapping[str, Callable[[Browser, Values], Any]]] = {
     "records": records,
     "record": record,
     "signal": signal,
+    "annotations": annotated,
+    "delineation": delineation,
+    "flags": flags,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -42,6 +43,16 @@ class Flags:
 
     def __len__(self) -> int:
         return len(self._held)
+
+    def all(self) -> Mapping[RecordName, Decision]:
+        """Return all decisions.
+
+        Returns
+        -------
+        mapping of (str, str) to Decision
+            It does not change; a new one is made when something is decided.
+        """
+        return self._held
 
     def of(self, name: RecordName) -> Decision:
         """Return what was decided on a record.

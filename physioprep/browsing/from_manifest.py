@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from physioprep.browsing.annotations import no_marks
 from physioprep.browsing.raw_files import raw_opener
 from physioprep.browsing.record_table import table_of
 from physioprep.browsing.source import Opened, Source, row_of
 from physioprep.errors import PhysioprepError
 from physioprep.manifest import read_manifest
-from physioprep.recording import ANNOTATION_COLUMNS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def manifest_source(path: str | Path, raw: str | None) -> Source:
@@ -41,25 +37,13 @@ def manifest_source(path: str | Path, raw: str | None) -> Source:
         row = row_of(frame, number)
         error = row.get("error")
         if isinstance(error, str):
-            return Opened(row, {}, no_annotations, problem=error)
+            return Opened(row, {}, no_marks, problem=error)
         if opener is None:
-            return Opened(row, {}, no_annotations, problem="it is not known where raw files are")
+            return Opened(row, {}, no_marks, problem="it is not known where raw files are")
         try:
             return opener(number)
         except (PhysioprepError, OSError) as refused:
-            return Opened(row, {}, no_annotations, problem=str(refused))
+            return Opened(row, {}, no_marks, problem=str(refused))
 
     ids = (frame["corpus"].tolist(), frame["record_id"].tolist())
     return Source("manifest", str(path), table_of(frame), open_number, opener, ids)
-
-
-def no_annotations() -> pd.DataFrame:
-    """Return a table of annotations without a row.
-
-    Returns
-    -------
-    pandas.DataFrame
-    """
-    import pandas as pd
-
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in ANNOTATION_COLUMNS.items()})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.browsing.from_manifest import no_annotations
+from physioprep.browsing.annotations import no_marks
 from physioprep.browsing.record_table import table_of
 from physioprep.browsing.source import Opened, Source, row_of
 from physioprep.browsing.trace import Trace
@@ -70,4 +70,4 @@ def _open(shards: Shards, chunk: object, number: int) -> Opened:
             tuple(held.units), tuple("good" if there else "absent" for there in present), read,
             start_s=start_s,
         )  # fmt: skip
-    return Opened(row, traces, no_annotations)
+    return Opened(row, traces, no_marks)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.browsing.annotations import marks_of
 from physioprep.browsing.raw_files import raw_opener
 from physioprep.browsing.record_table import table_of
 from physioprep.browsing.source import Opened, Source, row_of
@@ -72,12 +73,12 @@ def open_stored(store: Store, number: int) -> Opened:
     flags = row.get("flags")
     bad = bad_channels(flags if isinstance(flags, list) else ())
     channels = row.get("channels")
-    flat = [str(each) for group in channels for each in group] if channels is not None else []
+    # of one group the signals are numbered as in the file; of several it cannot be told
+    flat = tuple(map(str, channels[0])) if channels is not None and len(channels) == 1 else ()
     return Opened(
         row,
         {m: _trace(store, number, m, bad) for m in having},
-        lambda: store.annotations(name),
-        tuple(flat),
+        cache(lambda: marks_of(store.annotations(name), flat)),
     )
 
 

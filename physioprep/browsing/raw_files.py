@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.browsing.annotations import marks_of
 from physioprep.browsing.refusal import RefusedError
 from physioprep.browsing.source import Opened, row_of
 from physioprep.browsing.trace import Trace
@@ -86,8 +87,8 @@ def opened_recording(recording: Recording, row: Mapping[str, Any]) -> Opened:
             while key in traces:
                 key += "+"
             traces[key] = _trace(group, key, kind, places, bad)
-    names = tuple(name for group in recording.groups for name in group.channels)
-    return Opened(row, traces, lambda: recording.annotations, names)
+    names = recording.groups[0].channels if len(recording.groups) == 1 else ()
+    return Opened(row, traces, cache(lambda: marks_of(recording.annotations, names)))
 
 
 def _trace(

@@ -10,11 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from physioprep.browsing.answers import ANSWERS
+from physioprep.browsing.answers import ANSWERS, set_flag
 from physioprep.browsing.browser import Browser
 from physioprep.browsing.page_files import page_files
 from physioprep.browsing.query_values import parse_query
 from physioprep.browsing.refusal import RefusedError
+from physioprep.documents import load_json
 from physioprep.errors import PhysioprepError
 
 _log = logging.getLogger(__name__)
@@ -95,6 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self._answer()
+        self.close_connection = True  # what is left of a refused body is no request
 
     def _answer(self) -> None:
         try:
@@ -122,16 +124,35 @@ class _Handler(BaseHTTPRequestHandler):
         name = path.removeprefix("api/")
         if not path.startswith("api/") or name not in ANSWERS:
             raise RefusedError("no such address", 404)
-        made = ANSWERS[name](self.server.browser, parse_query(query))
+        if self.command == "POST":
+            made: Any = self._post(name)
+        else:
+            made = ANSWERS[name](self.server.browser, parse_query(query))
         if isinstance(made, bytes):
             return "application/octet-stream", made, False
         return "application/json", json.dumps(made, allow_nan=False).encode(), False
+
+    def _post(self, name: str) -> Any:
+        if name != "flags":
+            raise RefusedError("nothing can be sent here", 405)
+        if self.headers.get("Content-Type", "").partition(";")[0].strip() != "application/json":
+            raise RefusedError("send application/json", 415)
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit() and int(length) <= _MOST_BYTES):
+            raise RefusedError(f"send at most {_MOST_BYTES} bytes, and say how many", 413)
+        body = load_json(self.rfile.read(int(length)), RefusedError)
+        if not isinstance(body, dict):
+            raise RefusedError("send a JSON object")
+        return set_flag(self.server.browser, body)
 
     def _allowed(self) -> tuple[str, str]:
         """Return path below the token, and query; refuse who has no token or another host."""
         port = self.server.server_port
         if self.headers.get("Host", "") not in (f"{_HOST}:{port}", f"localhost:{port}"):
             raise RefusedError("not the host of this server", 403)
+        own = (f"http://{_HOST}:{port}", f"http://localhost:{port}")
+        if self.headers.get("Origin", own[0]) not in own:
+            raise RefusedError("asked by another page", 403)
         try:
             parts = urlsplit(self.path)
         except ValueError:

@@ -6,10 +6,14 @@ import signal
 import threading
 import webbrowser
 from collections.abc import Callable
-from typing import Any
+from importlib import import_module
+from typing import Any, Final
 
 from physioprep.browsing.browser import Browser
 from physioprep.browsing.server import BrowseServer
+
+#: Wait before what the first waves need is imported: the page comes first.
+_WARM_S: Final = 3.0
 
 
 def serve(
@@ -39,6 +43,10 @@ def serve(
     """
     with BrowseServer(browser, port) as server:
         ready(server.link)
+        # takes seconds, which whoever asks for waves first would wait
+        warm = threading.Timer(_WARM_S, import_module, ("neurokit2",))
+        warm.daemon = True
+        warm.start()
         if opens:
             threading.Thread(target=webbrowser.open, args=(server.link,), daemon=True).start()
         before = signal.signal(signal.SIGTERM, _interrupt)
@@ -47,6 +55,7 @@ def serve(
         except KeyboardInterrupt:
             pass
         finally:
+            warm.cancel()
             signal.signal(signal.SIGTERM, before)
         return {
             "browse": [source.title for source in browser.sources],

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from physioprep.browsing.annotations import Marks
 from physioprep.browsing.record_table import RecordTable
 from physioprep.browsing.trace import Trace
+from physioprep.decisions import RecordName
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,19 +26,15 @@ class Opened:
         What the source's table says of it.
     traces : mapping of str to Trace
         By key of the modality.
-    annotations : callable
-        Returns a table with the columns of `physioprep.recording.ANNOTATION_COLUMNS`; times are
-        s from the first sample of what is shown.
-    channel_names : tuple of str
-        Of the channel numbers of the annotations.
+    marks : callable
+        Returns the annotations; times are s from the first sample of what is shown.
     problem : str or None
         Why there are no signals.
     """
 
     row: Mapping[str, Any]
     traces: Mapping[str, Trace]
-    annotations: Callable[[], pd.DataFrame]
-    channel_names: tuple[str, ...] = ()
+    marks: Callable[[], Marks]
     problem: str | None = None
 
 
@@ -54,6 +53,8 @@ class Source:
         Takes the number of a row and returns what it is.
     open_raw : callable or None
         The same of its raw file; None where it is not known where raw files are.
+    ids : tuple of list of str
+        Corpus and record id of each row.
     """
 
     kind: str
@@ -63,7 +64,20 @@ class Source:
     open_raw: Callable[[int], Opened] | None = None
     ids: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
 
-    def name(self, number: int) -> tuple[str, str]:
+    @cached_property
+    def first_rows(self) -> dict[RecordName, int]:
+        """Return the first row of each record: of shards, its first window.
+
+        Returns
+        -------
+        dict of (str, str) to int
+        """
+        rows: dict[RecordName, int] = {}
+        for row, name in enumerate(zip(*self.ids, strict=True)):
+            rows.setdefault(name, row)
+        return rows
+
+    def name(self, number: int) -> RecordName:
         """Return corpus and record id of a row.
 
         Parameters
