@@ -22,6 +22,7 @@ from physioprep import (
 )
 from physioprep.cli_errors import OneLineErrors
 from physioprep.cli_options import (  # fmt: skip
+    Channels,
     Corpus,
     DryRun,
     Json,
@@ -323,10 +324,29 @@ def view(
     start: Annotated[float, typer.Option(help="First second shown.")] = 0.0,
     duration: Annotated[float, typer.Option(help="Seconds shown.")] = 10.0,
     modality: Annotated[str | None, typer.Option(help="ecg, eeg …; default: all.")] = None,
+    channels: Channels = None,
+    gain: Annotated[
+        float | None, typer.Option(help="Of ECG, mm/mV. Default: 10, halved until all fits.")
+    ] = None,
+    sensitivity: Annotated[
+        float | None, typer.Option(help="Of EEG, µV/mm. Default: what fills the rows.")
+    ] = None,
+    speed: Annotated[float, typer.Option(help="Paper speed, mm/s.")] = 25.0,
+    montage: Annotated[
+        str,
+        typer.Option(help="Of EEG: stored, average, linked-mastoids, or tcp (bipolar)."),
+    ] = "stored",
+    annotator: Annotated[
+        list[str] | None, typer.Option(help="Whose annotations are shown (atr …); default: all.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Draw a record: ECG on paper at 25 mm/s and 10 mm/mV, EEG as a montage."""
-    drawn = pp.view(store, record, out, start_s=start, duration_s=duration, modality=modality)
+    drawn = pp.view(
+        store, record, out, start_s=start, duration_s=duration, modality=modality,
+        channels=channels, mm_per_mv=gain, uv_per_mm=sensitivity, mm_per_s=speed,
+        montage=montage, annotators=annotator,
+    )  # fmt: skip
     if as_json:
         console.show({"picture": drawn}, as_json)
     else:

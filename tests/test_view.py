@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from physioprep.drawing import Mark, compose, ecg_panel
+from physioprep.drawing import Mark, compose, ecg_panel, eeg_panel
 from physioprep.drawing.ecg import choose_gain, clinical_rows
+from physioprep.drawing.look import Look
+from physioprep.drawing.marks import marks_of
 from physioprep.drawing.page import GUTTER_MM, MARGIN_MM, MM_PER_INCH, RIGHT_MM
 from physioprep.drawing.signals import Signals, draw_signals
 from physioprep.errors import PhysioprepError, StoreError
@@ -219,3 +221,101 @@ def test_what_cannot_be_drawn_is_one_clear_error(
     with pytest.raises(PhysioprepError, match=message):
         plot_record(store, given.pop("record_id"), out, **given)
     assert not list(tmp_path.iterdir())
+
+
+def test_marks_of_a_lead_stand_in_its_row_and_nowhere_else() -> None:
+    table = pd.DataFrame(
+        {
+            "onset": [1.0, 1.0, 1.2, 1.0, 3.0], "duration": [np.nan, 0.2, np.nan, 0.3, 4.0],
+            "code": ["(", "", ")", "", "+"], "text": ["", "QRS", "", "T", "(AFIB"],
+            "source": ["ii", "ii", "ii", "v1", "atr"],
+        }
+    )  # fmt: skip
+    marks = marks_of(table, 0.0, 10.0, ["II", "V1"])
+    assert marks == [
+        Mark(1.0, "QRS", 0.2, "II"), Mark(1.0, "T", 0.3, "V1"), Mark(3.0, "(AFIB", 4.0),
+    ]  # fmt: skip
+    signal = np.zeros((1, 1000))
+    figure = compose([ecg_panel(signal, 100.0, ["II"], marks=marks)], 10.0, title="t")
+    words = texts(figure)
+    assert "QRS" in words
+    assert "(AFIB" in words
+    assert "T" not in words
+
+
+def test_borders_of_long_stretches_cross_the_panel_and_those_of_waves_do_not() -> None:
+    def lines(duration_s: float) -> int:
+        mark = Mark(2.0, "T1", duration_s)
+        figure = compose([eeg_panel(np.zeros((2, 1000)), 100.0, ["Cz", "Pz"], marks=[mark])], 10.0,
+                         title="t")  # fmt: skip
+        x = GUTTER_MM + 2.0 * 25
+        return sum(
+            np.ptp(line.get_ydata()) > 20 and line.get_xdata()[0] == x
+            for axes in figure.axes for line in axes.lines
+        )  # fmt: skip
+
+    assert (lines(4.0), lines(0.1)) == (1, 0)
+
+
+def test_channels_montage_scale_and_speed_are_chosen() -> None:
+    rng = np.random.default_rng(0)
+    eeg = rng.normal(0, 20, (4, 2000)).astype(np.float32)
+    store = fake_store({"eeg": (eeg, 200.0, ("Fp1", "F7", "T7", "Cz"), "µV")})
+    look = Look(channels="F7-T7", montage="tcp", uv_per_mm=5.0, mm_per_s=30.0)
+    figure = draw_record(store, "a", look=look)
+    words = texts(figure)
+    assert "F7-T7" in words
+    assert "Fp1-F7" not in words
+    assert "Cz" not in words
+    assert any("30 mm/s, 5 µV/mm" in word and "(by this picture)" in word for word in words)
+    trace = next(line for a in figure.axes for line in a.lines if len(line.get_ydata()) == 2000)
+    drawn = -(trace.get_ydata() - np.median(trace.get_ydata())) * 5.0
+    expected = eeg[1] - eeg[2]
+    np.testing.assert_allclose(drawn, expected - np.median(expected), atol=1e-3)
+    assert np.ptp(trace.get_xdata()) == pytest.approx(9.995 * 30.0)
+
+
+def test_a_slow_page_has_longer_strips_and_a_fast_one_is_wider() -> None:
+    ecg = Signals("ecg", np.zeros((1, 4000), np.float32), 100.0, ("I",), "mV")
+    slow = draw_signals([ecg], look=Look(mm_per_s=12.5))
+    fast = draw_signals([ecg], look=Look(mm_per_s=50.0))
+    n_panels = [len(figure.axes) - 2 for figure in (slow, fast)]  # without head and foot
+    assert n_panels == [2, 4]
+    widths = [figure.get_size_inches()[0] * MM_PER_INCH for figure in (slow, fast)]
+    assert widths[1] - widths[0] == pytest.approx(250.0)
+
+
+def test_only_the_annotators_asked_for_are_shown() -> None:
+    store = fake_store({"ecg": (np.zeros((1, 1000), np.float32), 100.0, ("I",), "mV")})
+    table = store.annotations("a").assign(source=["atr", "qrs"])
+    store.annotations = lambda _: table
+    words = texts(draw_record(store, "a", look=Look(annotators=["atr"])))
+    assert "N" in words
+    assert "(AFIB" not in words
+    with pytest.raises(PhysioprepError, match="no annotation of me; it has those of: atr, qrs"):
+        draw_record(store, "a", look=Look(annotators=["me"]))
+
+
+@pytest.mark.parametrize(("high", "noted"), [(40, True), (100, False), (None, False)])
+def test_the_footer_warns_of_ringing_after_a_low_pass(high: float | None, noted: bool) -> None:
+    store = fake_store({"ecg": (np.zeros((1, 1000), np.float32), 100.0, ("I",), "mV")})
+    store.attrs["recipe"]["modalities"] = {"ecg": {"band_hz": [0.5, high]}}
+    assert any("ringing" in word for word in texts(draw_record(store, "a"))) is noted
+
+
+@pytest.mark.parametrize(
+    ("look", "message"),
+    [
+        ({"mm_per_s": 0.0}, "paper speed 0 mm/s"),
+        ({"mm_per_s": float("nan")}, "paper speed nan mm/s"),
+        ({"mm_per_mv": -1.0}, "-1 mm/mV"),
+        ({"uv_per_mm": float("inf")}, "inf µV/mm"),
+        ({"montage": "laplace"}, "montage 'laplace'"),
+        ({"montage": "tcp"}, "no EEG for the montage tcp"),
+        ({"channels": ["V9"]}, "V9"),
+    ],
+)
+def test_impossible_looks_are_one_clear_error(look: dict, message: str) -> None:
+    store = fake_store({"ecg": (np.zeros((1, 1000), np.float32), 100.0, ("I",), "mV")})
+    with pytest.raises(PhysioprepError, match=message):
+        draw_record(store, "a", look=Look(**look))

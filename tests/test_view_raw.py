@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import physioprep as pp
-from physioprep.drawing.page import Mark, compose, texts_of
+from physioprep.drawing.mark_line import texts_of
+from physioprep.drawing.page import Mark, compose
 from physioprep.drawing.signals import Signals
 from physioprep.errors import PhysioprepError
 from physioprep.recording import Recording, SignalGroup

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.drawing.mark_line import draw_lead_marks, draw_marks
 from physioprep.drawing.page import (
     GUTTER_MM,
     INK,
@@ -16,7 +17,6 @@ from physioprep.drawing.page import (
     WARNING,
     Mark,
     Panel,
-    draw_marks,
     draw_seconds,
     seconds_to_mm,
     shade_missing,
@@ -117,6 +117,7 @@ def ecg_panel(
     marks: Sequence[Mark] = (),
     absent: Sequence[str] = (),
     mm_per_mv: float | None = None,
+    mm_per_s: float = MM_PER_S,
 ) -> Panel:
     """Draw leads on ECG paper.
 
@@ -131,11 +132,13 @@ def ecg_panel(
     start_s : float
         Time of the first sample from the recording's start.
     marks : sequence of Mark
-        Beats and rhythms, written above the first row.
+        Beats and rhythms, written above the first row; those of a lead are behind its trace.
     absent : sequence of str
         Leads among `leads` that the source lacks: named, not drawn.
     mm_per_mv : float, optional
         Gain; default: `choose_gain` of the signal.
+    mm_per_s : float
+        Paper speed.
 
     Returns
     -------
@@ -156,31 +159,43 @@ def ecg_panel(
         below = baseline - down
     lift = 5 * np.floor(below / 5)  # space left at the bottom by the rounding
     baselines, paper = [b - lift for b in baselines], float(paper - lift)
-    marks_mm = 9.0 if marks else 1.0
+    above = [mark for mark in marks if not mark.lead]
+    marks_mm = 9.0 if above else 1.0
     seconds_mm = 6.0
     duration_s = signal.shape[1] / rate_hz
 
     def draw(axes: Axes) -> None:
-        _draw_grid(axes, duration_s, seconds_mm, paper)
-        for row, strips, base, up in zip(traces, rows, baselines, ups, strict=True):
-            _draw_calibration(axes, base + seconds_mm, gain)
+        _draw_grid(axes, duration_s, seconds_mm, paper, mm_per_s)
+        heights = zip(baselines, ups, downs, strict=True)
+        for row, strips, (base, up, down) in zip(traces, rows, heights, strict=True):
+            base += seconds_mm
+            _draw_calibration(axes, base, gain, mm_per_s)
             for trace, strip in zip(row, strips, strict=True):
+                lead, first_s = leads[strip.lead], strip.first / rate_hz
                 _draw_strip(
-                    axes, trace, strip, leads[strip.lead], rate_hz, base + seconds_mm,
-                    name_mm=up - 2.5, missing_lead=leads[strip.lead] in absent,
+                    axes, trace, strip, lead, rate_hz, base, mm_per_s,
+                    name_mm=up - 2.5, missing_lead=lead in absent,
                 )  # fmt: skip
-        draw_marks(axes, marks, start_s, duration_s, seconds_mm + paper + 1.6)
-        draw_seconds(axes, start_s, duration_s, seconds_mm - 3.8)
+                draw_lead_marks(
+                    axes, [mark for mark in marks if mark.lead == lead], start_s + first_s,
+                    trace.size / rate_hz, seconds_to_mm(first_s, 0.0, mm_per_s),
+                    base - down, base + up - 5, mm_per_s,
+                )  # fmt: skip
+        top = seconds_mm + paper
+        draw_marks(
+            axes, above, start_s, duration_s, top + 1.6, bottom_mm=seconds_mm, mm_per_s=mm_per_s
+        )
+        draw_seconds(axes, start_s, duration_s, seconds_mm - 3.8, mm_per_s)
 
     return Panel(seconds_mm + paper + marks_mm, draw)
 
 
-def describe_scale(mm_per_mv: float) -> str:
+def describe_scale(mm_per_mv: float, mm_per_s: float = MM_PER_S) -> str:
     """Return the footer's text on the scale.
 
     Parameters
     ----------
-    mm_per_mv : float
+    mm_per_mv, mm_per_s : float
 
     Returns
     -------
@@ -194,7 +209,8 @@ def describe_scale(mm_per_mv: float) -> str:
     'ECG: 25 mm/s, 5 mm/mV (NOT the standard 10); pulse 1 mV, 0.2 s'
     """
     note = "" if mm_per_mv == STANDARD_MM_PER_MV else " (NOT the standard 10)"
-    return f"ECG: {MM_PER_S:g} mm/s, {mm_per_mv:g} mm/mV{note}; pulse 1 mV, 0.2 s"
+    speed = "" if mm_per_s == MM_PER_S else f" (NOT the standard {MM_PER_S:g})"
+    return f"ECG: {mm_per_s:g} mm/s{speed}, {mm_per_mv:g} mm/mV{note}; pulse 1 mV, 0.2 s"
 
 
 def _centred(trace: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -210,20 +226,23 @@ def _extent(row: Sequence[NDArray[np.float64]], gain: float) -> tuple[float, flo
     return max(float(high), min(gain, 10.0)) + 5.0, max(-float(low), 4.0) + 2.0
 
 
-def _draw_grid(axes: Axes, duration_s: float, bottom: float, height: float) -> None:
-    left, right = GUTTER_MM - 10, GUTTER_MM + duration_s * MM_PER_S + 1e-6
+def _draw_grid(
+    axes: Axes, duration_s: float, bottom: float, height: float, mm_per_s: float
+) -> None:
+    left, right = GUTTER_MM - 10, GUTTER_MM + duration_s * mm_per_s + 1e-6
     axes.fill_between([left, right], bottom, bottom + height, color=PAPER, lw=0, zorder=0)
     for step, colour, width in ((1, MINOR, 0.35), (5, MAJOR, 0.6)):
-        # counted from the first second, so that thick lines are every 0.2 s of the signal
+        # counted from the first second, so that at 25 mm/s thick lines are every 0.2 s of it
         xs = np.arange(GUTTER_MM - 10, right, step)
         ys = np.arange(bottom, bottom + height + 1e-6, step)
         axes.vlines(xs, bottom, bottom + height, color=colour, lw=width, zorder=0.5)
         axes.hlines(ys, left, right, color=colour, lw=width, zorder=0.5)
 
 
-def _draw_calibration(axes: Axes, base: float, gain: float) -> None:
-    left = GUTTER_MM - 9
-    xs = [left, left + 1, left + 1, left + 6, left + 6, left + 7]
+def _draw_calibration(axes: Axes, base: float, gain: float, mm_per_s: float) -> None:
+    left, pulse = GUTTER_MM - 9, 0.2 * mm_per_s
+    left = min(left, GUTTER_MM - 4 - pulse)
+    xs = [left, left + 1, left + 1, left + 1 + pulse, left + 1 + pulse, left + 2 + pulse]
     ys = [base, base, base + gain, base + gain, base, base]
     axes.plot(xs, ys, color=INK, lw=0.8, zorder=3)
 
@@ -235,6 +254,7 @@ def _draw_strip(
     lead: str,
     rate_hz: float,
     base: float,
+    mm_per_s: float,
     *,
     name_mm: float,
     missing_lead: bool,
@@ -242,7 +262,7 @@ def _draw_strip(
     from matplotlib import patheffects
 
     start = strip.first / rate_hz
-    left = seconds_to_mm(start, 0.0)
+    left = seconds_to_mm(start, 0.0, mm_per_s)
     halo = [patheffects.withStroke(linewidth=2.0, foreground=PAPER)]
     label = f"{lead} absent" if missing_lead else lead
     axes.text(
@@ -253,6 +273,6 @@ def _draw_strip(
         axes.plot([left, left], [base - 4, base + 4], color=INK, lw=0.9, zorder=3)
     if missing_lead:
         return
-    x = left + np.arange(trace.size) / rate_hz * MM_PER_S
+    x = left + np.arange(trace.size) / rate_hz * mm_per_s
     axes.plot(x, base + trace, color=INK, lw=0.75, zorder=3, solid_joinstyle="round")
-    shade_missing(axes, ~np.isfinite(trace), rate_hz, start, left, base - 6, 14)
+    shade_missing(axes, ~np.isfinite(trace), rate_hz, start, left, base - 6, 14, mm_per_s)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.drawing.mark_line import draw_marks
 from physioprep.drawing.page import (
     GUTTER_MM,
     INK,
@@ -16,7 +17,6 @@ from physioprep.drawing.page import (
     WARNING,
     Mark,
     Panel,
-    draw_marks,
     draw_seconds,
     shade_missing,
 )
@@ -99,6 +99,7 @@ def eeg_panel(
     marks: Sequence[Mark] = (),
     absent: Sequence[str] = (),
     uv_per_mm: float | None = None,
+    mm_per_s: float = MM_PER_S,
 ) -> Panel:
     """Draw EEG channels one under the other, negative up as EEG is read.
 
@@ -118,6 +119,8 @@ def eeg_panel(
         Channels among `channels` that the source lacks.
     uv_per_mm : float, optional
         Sensitivity; default: `choose_sensitivity` of the signal.
+    mm_per_s : float
+        Paper speed.
 
     Returns
     -------
@@ -133,7 +136,7 @@ def eeg_panel(
     top = seconds_mm + paper
 
     def draw(axes: Axes) -> None:
-        _draw_time_lines(axes, duration_s, start_s, seconds_mm, paper)
+        _draw_time_lines(axes, duration_s, start_s, seconds_mm, paper, mm_per_s)
         left = GUTTER_MM
         for place, name in enumerate(channels):
             base = top - edge_mm - place * row_mm
@@ -141,7 +144,7 @@ def eeg_panel(
             gone = name in absent
             axes.text(
                 GUTTER_MM - 1.5, base, f"{name}\nabsent" if gone else name, ha="right",
-                va="center", fontsize=7.5 if row_mm > 7 else 6,
+                va="center", fontsize=7.5,
                 color=WARNING if gone else colour, weight="bold", linespacing=0.9,
             )  # fmt: skip
             if gone:
@@ -150,12 +153,15 @@ def eeg_panel(
             middle = np.median(signal[place, finite]) if finite.any() else 0.0
             # a channel of very large amplitude may cross its neighbours, but not the whole page
             trace = np.clip((middle - signal[place]) / scale, -3 * row_mm, 3 * row_mm)
-            x = left + np.arange(trace.size) / rate_hz * MM_PER_S
+            x = left + np.arange(trace.size) / rate_hz * mm_per_s
             axes.plot(x, base + trace, color=colour, lw=0.55, zorder=3)
-            shade_missing(axes, ~finite, rate_hz, start_s, left, base - row_mm / 2, row_mm)
-        _draw_scale_bar(axes, left + duration_s * MM_PER_S + 6, top - edge_mm, row_mm, scale)
-        draw_marks(axes, marks, start_s, duration_s, top + 1.6)
-        draw_seconds(axes, start_s, duration_s, seconds_mm - 3.8)
+            low = base - row_mm / 2
+            shade_missing(axes, ~finite, rate_hz, start_s, left, low, row_mm, mm_per_s)
+        _draw_scale_bar(axes, left + duration_s * mm_per_s + 6, top - edge_mm, row_mm, scale)
+        draw_marks(
+            axes, marks, start_s, duration_s, top + 1.6, bottom_mm=seconds_mm, mm_per_s=mm_per_s
+        )
+        draw_seconds(axes, start_s, duration_s, seconds_mm - 3.8, mm_per_s)
 
     return Panel(top + (9.0 if marks else 1.0), draw)
 
@@ -175,14 +181,20 @@ def row_height_mm(n_channels: int) -> float:
     return 11.0 if n_channels <= 24 else 7.5 if n_channels <= 40 else 5.5
 
 
-def describe_sensitivity(uv_per_mm: float, reference: str = "") -> str:
+def describe_sensitivity(
+    uv_per_mm: float, reference: str = "", mm_per_s: float = MM_PER_S, made_by: str = "the recipe"
+) -> str:
     """Return the footer's text on the scale and the reference.
 
     Parameters
     ----------
     uv_per_mm : float
     reference : str
-        That the store's recipe applied, one of `harmonise.montage.REFERENCES`; "" for none.
+        That was applied, one of `harmonise.montage.REFERENCES`; "" for none.
+    mm_per_s : float
+        Paper speed.
+    made_by : str
+        Who applied it.
 
     Returns
     -------
@@ -196,8 +208,8 @@ def describe_sensitivity(uv_per_mm: float, reference: str = "") -> str:
     'EEG: 25 mm/s, 7 µV/mm, negative up, average reference (by the recipe)'
     """
     applied = _REFERENCE_TEXTS.get(reference, f"reference {reference}")
-    said = f"{applied} (by the recipe)" if reference else "as recorded (no re-referencing here)"
-    return f"EEG: {MM_PER_S:g} mm/s, {uv_per_mm:g} µV/mm, negative up, {said}"
+    said = f"{applied} (by {made_by})" if reference else "as recorded (no re-referencing here)"
+    return f"EEG: {mm_per_s:g} mm/s, {uv_per_mm:g} µV/mm, negative up, {said}"
 
 
 def strips_panel(
@@ -207,6 +219,7 @@ def strips_panel(
     unit: str,
     *,
     start_s: float = 0.0,
+    mm_per_s: float = MM_PER_S,
 ) -> Panel:
     """Draw other signals (respiration, pulse, skin conductance), each on its own scale.
 
@@ -222,6 +235,8 @@ def strips_panel(
         Physical unit, written beside each scale.
     start_s : float
         Time of the first sample from the recording's start.
+    mm_per_s : float
+        Paper speed.
 
     Returns
     -------
@@ -234,9 +249,9 @@ def strips_panel(
     duration_s = values.shape[1] / rate_hz
 
     def draw(axes: Axes) -> None:
-        _draw_time_lines(axes, duration_s, start_s, seconds_mm, paper)
+        _draw_time_lines(axes, duration_s, start_s, seconds_mm, paper, mm_per_s)
         left = GUTTER_MM
-        right = left + duration_s * MM_PER_S
+        right = left + duration_s * mm_per_s
         for place, name in enumerate(channels):
             floor = seconds_mm + paper - (place + 1) * row_mm + 2
             axes.text(
@@ -244,30 +259,30 @@ def strips_panel(
                 weight="bold", color=INK, wrap=True,
             )  # fmt: skip
             finite = np.isfinite(values[place])
-            shade_missing(axes, ~finite, rate_hz, start_s, left, floor, row_mm - 4)
+            shade_missing(axes, ~finite, rate_hz, start_s, left, floor, row_mm - 4, mm_per_s)
             if not finite.any():
                 continue
             low, high = np.nanmin(values[place]), np.nanmax(values[place])
             trace = (values[place] - low) / max(high - low, 1e-12) * (row_mm - 4)
-            x = left + np.arange(trace.size) / rate_hz * MM_PER_S
+            x = left + np.arange(trace.size) / rate_hz * mm_per_s
             axes.plot(x, floor + trace, color=INK, lw=0.6, zorder=3)
             for y, value in ((floor, low), (floor + row_mm - 4, high)):
                 axes.text(
                     right + 1, y, f"{value:.3g} {unit}", fontsize=5.5, va="center", color=INK,
                 )  # fmt: skip
-        draw_seconds(axes, start_s, duration_s, seconds_mm - 3.8)
+        draw_seconds(axes, start_s, duration_s, seconds_mm - 3.8, mm_per_s)
 
     return Panel(seconds_mm + paper + 1.0, draw)
 
 
 def _draw_time_lines(
-    axes: Axes, duration_s: float, start_s: float, bottom: float, height: float
+    axes: Axes, duration_s: float, start_s: float, bottom: float, height: float, mm_per_s: float
 ) -> None:
     """Draw a line per second of the recording, and a faint one every 0.2 s."""
     for step, colour, width in ((0.2, "#ececec", 0.4), (1.0, "#bdbdbd", 0.7)):
         first = np.ceil(start_s / step - 1e-6) * step
         times = np.arange(first, start_s + duration_s + 1e-6, step)
-        xs = GUTTER_MM + (times - start_s) * MM_PER_S
+        xs = GUTTER_MM + (times - start_s) * mm_per_s
         axes.vlines(xs, bottom, bottom + height, color=colour, lw=width, zorder=0.5)
 
 

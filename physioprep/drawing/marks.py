@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from physioprep.drawing.page import Mark
@@ -30,7 +31,9 @@ def known_number(value: object) -> float | None:
     return None if math.isnan(number) else number
 
 
-def marks_of(annotations: pd.DataFrame, start_s: float, duration_s: float) -> list[Mark]:
+def marks_of(
+    annotations: pd.DataFrame, start_s: float, duration_s: float, leads: Sequence[str] = ()
+) -> list[Mark]:
     """Return the annotations that lie in a stretch.
 
     Parameters
@@ -39,20 +42,30 @@ def marks_of(annotations: pd.DataFrame, start_s: float, duration_s: float) -> li
         Columns ``onset`` and ``duration`` (s), ``code``, ``text``.
     start_s, duration_s : float
         The stretch, from the recording's start.
+    leads : sequence of str
+        Names of leads. Where annotators are called like leads (LUDB's ``"avf"``), theirs are
+        marks of the lead, and ``(`` and ``)``, which its stretches have as ends, are left out.
 
     Returns
     -------
     list of Mark
         With 24 characters at most.
     """
+    own = {lead.lower(): lead for lead in leads}
+    nobody = [""] * len(annotations)
+    sources = annotations["source"].tolist() if "source" in annotations else nobody
     marks = []
-    for onset, duration, code, text in zip(
+    for onset, duration, code, text, source in zip(
         *(annotations[name].tolist() for name in ("onset", "duration", "code", "text")),
+        sources,
         strict=True,
     ):
         length = known_number(duration) or 0.0
         if onset + length < start_s or onset > start_s + duration_s:
             continue
         label = " ".join(str(text or code or "").split()) or "•"
-        marks.append(Mark(float(onset), label[:24], length))
+        lead = own.get(str(source).lower(), "")
+        if lead and label in ("(", ")"):
+            continue
+        marks.append(Mark(float(onset), label[:24], length, lead))
     return marks

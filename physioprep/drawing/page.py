@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MM_PER_INCH = 25.4
-#: Paper speed of every panel, so that ECG and EEG of one page line up.
+#: Standard paper speed; one for all panels of a page, so that ECG and EEG line up.
 MM_PER_S = 25.0
 #: Space left of the first second: calibration pulse, channel names.
 GUTTER_MM = 16.0
@@ -28,7 +27,7 @@ MARGIN_MM = 6.0
 HEADING_MM = 15.0
 FOOTER_MM = 7.0
 #: Mean width of a letter of the small texts.
-_LETTER_MM = 1.25
+LETTER_MM = 1.25
 INK = "#1a1a1a"
 WARNING = "#b00020"
 
@@ -45,11 +44,14 @@ class Mark:
         Text above the strip, as short as the source has it (``"N"``, ``"(AFIB"``).
     duration_s : float
         Length of the marked stretch; 0 for an instant.
+    lead : str
+        The lead that it is about; "" for all. Those of a lead are drawn behind its trace.
     """
 
     onset_s: float
     text: str
     duration_s: float = 0.0
+    lead: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,20 +70,22 @@ class Panel:
     draw: Callable[[Axes], None]
 
 
-def seconds_to_mm(time_s: float, start_s: float) -> float:
+def seconds_to_mm(time_s: float, start_s: float, mm_per_s: float = MM_PER_S) -> float:
     """Return the horizontal position of a time on a panel.
 
     Parameters
     ----------
     time_s, start_s : float
         The time, and that of the panel's left edge, both from the recording's start.
+    mm_per_s : float
+        Paper speed.
 
     Returns
     -------
     float
         mm.
     """
-    return GUTTER_MM + (time_s - start_s) * MM_PER_S
+    return GUTTER_MM + (time_s - start_s) * mm_per_s
 
 
 def spans(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -113,6 +117,7 @@ def shade_missing(
     left_mm: float,
     bottom_mm: float,
     height_mm: float,
+    mm_per_s: float = MM_PER_S,
 ) -> None:
     """Shade every run of missing samples.
 
@@ -129,10 +134,12 @@ def shade_missing(
         Position of the first sample.
     bottom_mm, height_mm : float
         Lower edge and height of the shade.
+    mm_per_s : float
+        Paper speed.
     """
     for first, last in spans(missing):
-        left = left_mm + first / rate_hz * MM_PER_S
-        width = (last - first) / rate_hz * MM_PER_S
+        left = left_mm + first / rate_hz * mm_per_s
+        width = (last - first) / rate_hz * mm_per_s
         box = axes.axvspan(left, left + width, facecolor="#8888a8", alpha=0.35, zorder=1.5, lw=0)
         box.set_y(bottom_mm)
         box.set_height(height_mm)
@@ -144,7 +151,9 @@ def shade_missing(
             )  # fmt: skip
 
 
-def draw_seconds(axes: Axes, start_s: float, duration_s: float, y_mm: float) -> None:
+def draw_seconds(
+    axes: Axes, start_s: float, duration_s: float, y_mm: float, mm_per_s: float = MM_PER_S
+) -> None:
     """Write the seconds below a strip, counted from the recording's start.
 
     Parameters
@@ -155,87 +164,15 @@ def draw_seconds(axes: Axes, start_s: float, duration_s: float, y_mm: float) -> 
         The stretch shown.
     y_mm : float
         Lower edge of the scale.
+    mm_per_s : float
+        Paper speed.
     """
     first = int(np.ceil(start_s - 1e-9))
     for second in range(first, int(np.floor(start_s + duration_s + 1e-9)) + 1):
-        x = seconds_to_mm(float(second), start_s)
+        x = seconds_to_mm(float(second), start_s, mm_per_s)
         axes.plot([x, x], [y_mm + 2.6, y_mm + 3.8], color=INK, lw=0.6, clip_on=False)
         label = f"{second} s" if second == first else str(second)
         axes.text(x, y_mm + 2.2, label, fontsize=6.5, ha="center", va="top", color=INK)
-
-
-def texts_of(marks: Sequence[Mark], start_s: float) -> list[str]:
-    """Return what is written for each mark: one that would be over another is counted there.
-
-    Parameters
-    ----------
-    marks : sequence of Mark
-        Those shown.
-    start_s : float
-        Time of the left edge, s.
-
-    Returns
-    -------
-    list of str
-        Empty where nothing is written.
-
-    Examples
-    --------
-    >>> texts_of([Mark(0.0, "QRS 88 ms"), Mark(0.0, "QT 400 ms"), Mark(4.0, "end")], 0.0)
-    ['QRS 88 ms (+1)', '', 'end']
-    """
-    texts = [mark.text for mark in marks]
-    order = sorted(range(len(marks)), key=lambda at: max(marks[at].onset_s, start_s))
-    first, end_mm, n = -1, -math.inf, 0
-    for at in order:
-        mark = marks[at]
-        if len(mark.text) <= 1:
-            continue  # of a beat, below the line of the others
-        x = seconds_to_mm(max(mark.onset_s, start_s), start_s)
-        if x < end_mm:
-            n += 1
-            texts[at], texts[first] = "", f"{marks[first].text} (+{n})"
-        else:
-            first, n = at, 0
-            end_mm = x + _LETTER_MM * (len(mark.text) + 1)
-    return texts
-
-
-def draw_marks(
-    axes: Axes, marks: Sequence[Mark], start_s: float, duration_s: float, y_mm: float
-) -> None:
-    """Write annotations: normal beats grey, all else coloured, stretches as bars.
-
-    Parameters
-    ----------
-    axes : Axes
-        In mm.
-    marks : sequence of Mark
-    start_s, duration_s : float
-        The stretch shown; other marks are left out.
-    y_mm : float
-        Lower edge of the line of text.
-    """
-    stop_s = start_s + duration_s
-    shown = [
-        mark
-        for mark in marks
-        if mark.onset_s < stop_s and mark.onset_s + mark.duration_s >= start_s
-    ]
-    texts = texts_of(shown, start_s)
-    for mark, text in zip(shown, texts, strict=True):
-        onset = max(mark.onset_s, start_s)
-        x = seconds_to_mm(onset, start_s)
-        if mark.duration_s > 0:
-            end = seconds_to_mm(min(mark.onset_s + mark.duration_s, stop_s), start_s)
-            axes.plot([x, end], [y_mm + 2.6] * 2, color="#3a6ea5", lw=1.4, solid_capstyle="butt")
-        beat = len(mark.text) <= 1
-        line = y_mm if beat else y_mm + 3.0  # rhythms are written above beats, not over them
-        colour = "#777777" if mark.text == "N" else WARNING if beat else "#1f4e8c"
-        axes.text(
-            x, line, text, fontsize=7 if beat else 6.5, va="bottom", color=colour,
-            ha="center" if beat else "left", clip_on=True,
-        )  # fmt: skip
 
 
 def compose(
@@ -246,6 +183,7 @@ def compose(
     subtitle: str = "",
     footer: str = "",
     simulated: bool = False,
+    mm_per_s: float = MM_PER_S,
 ) -> Figure:
     """Stack panels under a heading, on a page that prints to scale.
 
@@ -254,11 +192,13 @@ def compose(
     panels : sequence of Panel
         From the top down.
     duration_s : float
-        Length of a strip, s; the page is as wide as 25 mm/s needs.
+        Length of a strip, s; the page is as wide as `mm_per_s` needs.
     title, subtitle, footer : str
         Record id and corpus; rates and times; scales.
     simulated : bool
         Write SIMULATED in red: the signals were not recorded from a person.
+    mm_per_s : float
+        Paper speed.
 
     Returns
     -------
@@ -268,7 +208,7 @@ def compose(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    inner = GUTTER_MM + max(duration_s * MM_PER_S, 100.0) + RIGHT_MM
+    inner = GUTTER_MM + max(duration_s * mm_per_s, 100.0) + RIGHT_MM
     width = inner + 2 * MARGIN_MM
     height = HEADING_MM + sum(panel.height_mm for panel in panels) + FOOTER_MM + 2 * MARGIN_MM
     figure = Figure(figsize=(width / MM_PER_INCH, height / MM_PER_INCH), facecolor="white")
@@ -300,6 +240,6 @@ def compose(
         panel.draw(place(top, panel.height_mm))
         top += panel.height_mm
     foot = place(top, FOOTER_MM)
-    lines = "\n".join(textwrap.wrap(footer, int(inner / _LETTER_MM)))  # of a short recording
+    lines = "\n".join(textwrap.wrap(footer, int(inner / LETTER_MM)))  # of a short recording
     foot.text(0, 2.5, lines, fontsize=7, color="#444444", va="center")
     return plain_figure(figure)

@@ -7,8 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from physioprep.drawing.choose import as_looked_at, of_annotators
+from physioprep.drawing.look import Look
 from physioprep.drawing.marks import known_number, marks_of
-from physioprep.drawing.signals import MAX_PAGE_S, Signals, draw_signals, is_simulated
+from physioprep.drawing.signals import (
+    MAX_PAGE_S,
+    Signals,
+    draw_signals,
+    is_simulated,
+    leads_of,
+)
 from physioprep.errors import PhysioprepError
 from physioprep.harmonise.channels import ECG_LEADS
 from physioprep.pictures import picture_at, save_picture
@@ -27,6 +35,7 @@ def plot_record(
     start_s: float = 0.0,
     duration_s: float = 10.0,
     modality: str | None = None,
+    look: Look | None = None,
     dpi: float = 160.0,
 ) -> Path:
     """Draw a record in the layout of clinical practice, true to scale, and write the picture.
@@ -48,6 +57,8 @@ def plot_record(
         Stretch to draw, s; cut at the end of the record.
     modality : str, optional
         Draw this modality only.
+    look : Look, optional
+        Channels, scales, paper speed, montage, annotators.
     dpi : float
         Dots per inch, for ``.png``.
 
@@ -65,7 +76,7 @@ def plot_record(
     """
     picture = picture_at(Path(out), record_id)
     figure = draw_record(
-        store, record_id, start_s=start_s, duration_s=duration_s, modality=modality
+        store, record_id, start_s=start_s, duration_s=duration_s, modality=modality, look=look
     )
     return save_picture(figure, picture, dpi=dpi, inputs=[store.path])
 
@@ -77,12 +88,13 @@ def draw_record(
     start_s: float = 0.0,
     duration_s: float = 10.0,
     modality: str | None = None,
+    look: Look | None = None,
 ) -> Figure:
     """Draw like `plot_record`, and return the figure.
 
     Parameters
     ----------
-    store, record_id, start_s, duration_s, modality
+    store, record_id, start_s, duration_s, modality, look
         As for `plot_record`.
 
     Returns
@@ -110,14 +122,19 @@ def draw_record(
         raise PhysioprepError(
             f"record {record_id}: nothing at {start_s:g} s (it lasts {length or 0:g} s)"
         )
+    look, where = look or Look(), f"record {record_id}"
+    leads = leads_of(signals)
+    signals = as_looked_at(signals, look, where)
     drawn_s = max(one.values.shape[1] / one.rate_hz for one in signals)
+    notes = of_annotators(store.annotations(record_id), look, where)
     return draw_signals(
         signals,
         start_s=start_s,
-        marks=marks_of(store.annotations(record_id), start_s, drawn_s),
+        marks=marks_of(notes, start_s, drawn_s, leads),
         title=f"{row['corpus']}  {row['record_id']}",
         subtitle=_subtitle(row, store.attrs, signals, start_s, drawn_s),
         simulated=is_simulated(row.get("corpus")),
+        look=look,
     )
 
 
@@ -167,7 +184,9 @@ def _cut(
     names, units = store.channels(modality), store.units(modality)
     kind = str(store.group[modality].attrs["modality"])  # the group "ecg_250hz" holds ECG
     recipe = store.attrs["recipe"]
-    reference = str(recipe.get("modalities", {}).get(kind, {}).get("reference", ""))
+    applied = recipe.get("modalities", {}).get(kind, {})
+    reference = str(applied.get("reference", ""))
+    lowpass_hz = known_number((applied.get("band_hz") or (None, None))[1]) or math.inf
     # A store has a row for every channel of its corpora. Of the twelve leads, absent ones are
     # named in the print-out; other absent channels are left out.
     twelve = [place for place, name in enumerate(names) if name in ECG_LEADS]
@@ -185,6 +204,7 @@ def _cut(
                 unit,
                 tuple(names[place] for place in places if not present[place]),
                 reference,
+                lowpass_hz=lowpass_hz,
             )
         )
     return out

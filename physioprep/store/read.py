@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
     from matplotlib.figure import Figure
+
+    from physioprep.channel_choice import Channels
 
 
 class Store(StoredRecords):
@@ -58,6 +60,12 @@ class Store(StoredRecords):
         start_s: float = 0.0,
         duration_s: float = 10.0,
         modality: str | None = None,
+        channels: Channels | None = None,
+        mm_per_mv: float | None = None,
+        uv_per_mm: float | None = None,
+        mm_per_s: float = 25.0,
+        montage: str = "stored",
+        annotators: Sequence[str] | None = None,
     ) -> Figure:
         """Draw a stretch of a record: ECG on paper at 25 mm/s and 10 mm/mV, EEG as a montage.
 
@@ -69,6 +77,8 @@ class Store(StoredRecords):
             Stretch to draw, s; cut at the end of the record. At most 300 s.
         modality : str, optional
             Draw this modality only.
+        channels, mm_per_mv, uv_per_mm, mm_per_s, montage, annotators
+            As for `physioprep.view`.
 
         Returns
         -------
@@ -78,12 +88,14 @@ class Store(StoredRecords):
         Raises
         ------
         PhysioprepError
-            There is no such record or modality, or nothing there.
+            There is no such record, modality or channel, nothing there, or an impossible scale.
         """
+        from physioprep.drawing.look import Look
         from physioprep.store.draw import draw_record
 
+        look = Look(channels, mm_per_mv, uv_per_mm, mm_per_s, montage, annotators)
         return draw_record(
-            self, record_id, start_s=start_s, duration_s=duration_s, modality=modality
+            self, record_id, start_s=start_s, duration_s=duration_s, modality=modality, look=look
         )
 
     def parts(

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.drawing.choose import as_looked_at, of_annotators
+from physioprep.drawing.look import Look
 from physioprep.drawing.marks import known_number, marks_of
-from physioprep.drawing.signals import MAX_PAGE_S, Signals, draw_signals
+from physioprep.drawing.signals import MAX_PAGE_S, Signals, draw_signals, leads_of
 from physioprep.errors import PhysioprepError
 from physioprep.harmonise.in_context import modality_in, native_name
 from physioprep.harmonise.timeline import read_timeline, timeline_length
@@ -31,6 +33,7 @@ def draw_file(
     start_s: float = 0.0,
     duration_s: float = 10.0,
     modality: str | None = None,
+    look: Look | None = None,
 ) -> Figure:
     """Draw a stretch of a raw file, as it is: nothing is filtered or resampled.
 
@@ -42,6 +45,8 @@ def draw_file(
         Stretch to draw, s; it ends with the recording. At most 300 s.
     modality : str, optional
         Draw this one only. By default all but ``"other"`` and the like, if there are any.
+    look : Look, optional
+        Channels, scales, paper speed, montage, annotators.
 
     Returns
     -------
@@ -67,13 +72,18 @@ def draw_file(
         held = ", ".join(sorted(kinds)) or "nothing"
         what = f"no modality {modality!r} (it holds: {held})" if kinds else "nothing"
         raise PhysioprepError(f"{path}: {what} at {start_s:g} s")
+    look, name = look or Look(), Path(path).name
+    leads = leads_of(signals)
+    signals = as_looked_at(signals, look, name)
     drawn_s = max(one.values.shape[1] / one.rate_hz for one in signals)
+    notes = of_annotators(recording.annotations, look, name)
     return draw_signals(
         signals,
         start_s=start_s,
-        marks=marks_of(recording.annotations, start_s, drawn_s),
-        title=Path(path).name,
+        marks=marks_of(notes, start_s, drawn_s, leads),
+        title=name,
         subtitle=_subtitle(recording, signals),
+        look=look,
     )
 
 

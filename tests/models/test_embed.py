@@ -237,3 +237,23 @@ def test_embeddings_of_an_unfinished_pretraining_say_so(
         assert zarr.open_group(out, mode="r").attrs.get("unfinished_pretraining") == stated
         said = " ".join(capsys.readouterr()[0].split())
         assert ("pretraining not finished: 1 of 2 epochs" in said) == (stated is not None)
+
+
+def test_a_picture_tells_more_than_ten_subjects_apart(tmp_path: Path, monkeypatch) -> None:
+    from physiomodels.embeddings import picture
+
+    kept = []
+    monkeypatch.setattr(picture, "save_picture", lambda figure, *_, **__: kept.append(figure))
+    for n in (25, 90):
+        table = pd.DataFrame({"subject_id": [f"s{i}" for i in range(n)], "corpus": ["mine"] * n})
+        vectors = np.random.default_rng(0).normal(size=(n, 4)).astype(np.float32)
+        picture.draw(vectors, table, tmp_path / "e.png")
+    few, many = (figure.axes[0] for figure in kept)
+    looks = {
+        (tuple(dots.get_facecolor()[0]), dots.get_paths()[0].vertices.tobytes())
+        for dots in few.collections
+    }
+    assert len(looks) == 25
+    assert [text.get_text() for text in few.get_legend().get_texts()][:2] == ["s0", "s1"]
+    assert many.get_legend() is None
+    assert "too many" in many.get_title()

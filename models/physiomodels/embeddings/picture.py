@@ -13,9 +13,15 @@ from physioprep.pictures import save_picture
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-_CLASSES = 12  # a legend has room for so many
+#: Ten colours, then the same ten with another marker: so many can be told apart.
+_MARKERS = "o^sDvP*X"
+_TOLD_APART = 10 * len(_MARKERS)
+_ROWS = 20  # of a column of a legend
+_COLUMN_IN, _LETTER_IN = 0.35, 0.075
+_LONGEST = 24  # characters of a name in a legend
 
 
 def draw(
@@ -43,24 +49,51 @@ def draw(
     points, axes = project(vectors, projection)
     names = [c for c in table if str(c).startswith("label_") and table[c].dtype.kind not in "iuf"]
     names += ["subject_id", "corpus"]
-    figure = Figure(figsize=(4.6 * len(names), 4.2), layout="constrained")
+    kinds = {n: table[n].fillna("unknown").astype(str).to_numpy() for n in names}
+    legends = [_legend_in(sorted(set(values))) for values in kinds.values()]
+    widths = [4.2 + legend for legend in legends]
+    figure = Figure(figsize=(sum(widths), 4.6), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(names), sharex=True, sharey=True, squeeze=False)[0]
-    for panel, name in zip(panels, names, strict=True):
-        values = table[name].fillna("unknown").astype(str).to_numpy()
-        kinds = sorted(set(values))
-        for number, kind in enumerate(kinds):
-            chosen = values == kind
-            colour = f"C{number % 10}"
-            panel.scatter(*points[chosen].T, s=8, color=colour, alpha=0.7, lw=0, label=kind)
-        panel.set_title(f"by {name} ({len(kinds)})")
-        if len(kinds) <= _CLASSES:
-            panel.legend(frameon=False, fontsize="small", markerscale=2)
+    panels = figure.subplots(
+        1, len(names), sharex=True, sharey=True, squeeze=False, width_ratios=widths
+    )[0]
+    for panel, (name, values) in zip(panels, kinds.items(), strict=True):
+        _scatter(panel, points, str(name), values)
         panel.set_xlabel(axes[0])
     panels[0].set_ylabel(axes[1])
     if any(is_simulated(corpus) for corpus in table["corpus"].dropna().unique()):
         figure.suptitle("SIMULATED", color="#b00020", weight="bold", x=0.01, ha="left")
     save_picture(figure, Path(out), error=ModelError)
+
+
+def _legend_in(kinds: list[str]) -> float:
+    """Return the width of a legend beside its panel, inches; 0 where there is none."""
+    if len(kinds) > _TOLD_APART:
+        return 0.0
+    longest = min(_LONGEST, max(map(len, kinds), default=0))
+    return -(-len(kinds) // _ROWS) * (_COLUMN_IN + _LETTER_IN * longest)
+
+
+def _scatter(
+    panel: Axes, points: NDArray[np.floating[Any]], name: str, values: NDArray[Any]
+) -> None:
+    """Draw points by a column: ten colours, then ten with another marker, named at the right."""
+    kinds = sorted(set(values))
+    for number, kind in enumerate(kinds):
+        marker = _MARKERS[number // 10 % len(_MARKERS)]
+        label = kind if len(kind) <= _LONGEST else f"{kind[: _LONGEST - 1]}…"
+        x, y = points[values == kind].T
+        panel.scatter(
+            x, y, s=12, color=f"C{number % 10}", marker=marker, alpha=0.7,
+            lw=0, label=label,
+        )  # fmt: skip
+    told = "" if len(kinds) <= _TOLD_APART else ": too many for a legend, colours repeat"
+    panel.set_title(f"by {name} ({len(kinds)}{told})", fontsize=9 if told else None)
+    if not told:
+        panel.legend(
+            loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=7,
+            ncols=-(-len(kinds) // _ROWS), markerscale=1.5, handletextpad=0.1, columnspacing=0.8,
+        )  # fmt: skip
 
 
 def project(
