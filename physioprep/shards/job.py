@@ -55,10 +55,18 @@ def make_job(
     return {
         "work": str(work.absolute()),
         "stores": [str(s.path.absolute() if isinstance(s.path, Path) else s.path) for s in sources],
-        "spec": spec.to_dict(),
+        "spec": _told(spec),
         "detector": detector,
         "sha256": sha256,
     }
+
+
+def _told(spec: ShardSpec) -> dict[str, Any]:
+    """Return a spec with the folder of its tables, which is no part of the plan."""
+    said = spec.to_dict()
+    if spec.pulses is not None:
+        said["pulses"]["tables"] = spec.pulses.tables
+    return said
 
 
 def work_of(job: Job) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -31,7 +31,7 @@ class Pulses:
     Parameters
     ----------
     tables : str
-        Folder of the tables.
+        Folder of the tables. It is no part of a plan, whose hash is the same wherever they lie.
     correct : tuple of str
         Modalities (``"ppg"``, ``"abp"``) that are cut later by the constant lag of their record,
         so that a window holds the pulses of its own beats. Records without a lag lack them.
@@ -47,7 +47,7 @@ class Pulses:
         There are no such tables, or nothing is asked of them.
     """
 
-    tables: str
+    tables: str = field(default="", compare=False)
     correct: tuple[str, ...] = ()
     pressures: bool = False
     sha256: str = ""
@@ -60,6 +60,8 @@ class Pulses:
         if not self.correct and not self.pressures:
             raise ShardError("pulses: say what to `correct`, or `pressures: true`")
         if not self.sha256:  # else it is that of shards, whose tables may be gone
+            if not self.tables:
+                raise ShardError("pulses: `tables` is missing, the folder of `derive --pairs`")
             folder = Path(self.tables).absolute()
             object.__setattr__(self, "tables", str(folder))
             object.__setattr__(self, "sha256", _sha256(folder))
@@ -74,6 +76,8 @@ def _sha256(folder: Path) -> str:
 
 
 def _check(tables: str, sha256: str) -> None:
+    if not tables:
+        raise ShardError("pulses: shards keep no folder of `derive --pairs`; say `tables` again")
     if _sha256(Path(tables)) != sha256:
         raise ShardError(f"pulses: {tables}: the tables have changed")
 

@@ -355,6 +355,8 @@ class ShardSpec:
                 if label[name] == value:
                     del label[name]
         values["split"] = split_choice.choice_json(self.split)
+        if self.pulses is not None:
+            del values["pulses"]["tables"]  # the same tables elsewhere are the same spec
         plain: dict[str, Any] = json.loads(json.dumps(values))
         return {k: v for k, v in plain.items() if k not in LATER or v != LATER[k]}
 

@@ -96,6 +96,8 @@ def test_shards_outlive_the_tables_and_changed_tables_are_seen(made: Path, tmp_p
     asked = {"tables": str(tables), "correct": ["ppg"], "pressures": True}
     spec = ShardSpec.of(pulses=asked)
     assert ShardSpec.from_dict(spec.to_dict()) == spec
+    with pytest.raises(ShardError, match="keep no folder"):  # the spec of shards, used again
+        cut(made, tmp_path / "c", pulses=ShardSpec.from_dict(spec.to_dict()).pulses)
     assert "pulses" not in ShardSpec().to_dict()
     whole = cut(made, tmp_path / "a", pulses=asked)
     (tables / "pairs.parquet").write_bytes(b"other")
@@ -108,10 +110,32 @@ def test_shards_outlive_the_tables_and_changed_tables_are_seen(made: Path, tmp_p
         ShardSpec.of(pulses=asked)
 
 
+def test_inputs_that_lie_elsewhere_give_the_same_shards(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made, tmp_path / "elsewhere", ignore=shutil.ignore_patterns("raw"))
+    outs = []
+    for number, home in enumerate((made, tmp_path / "elsewhere")):
+        outs.append(
+            pp.shard(
+                home / "a.zarr", tmp_path / str(number), window_s=5, scheduler="sync",
+                pulses={"tables": str(home / "tables"), "correct": ["ppg"], "pressures": True},
+            )
+        )  # fmt: skip
+    assert outs[0].plan_sha256 == outs[1].plan_sha256
+    held = [
+        {path.relative_to(out.path): path.read_bytes() for path in out.path.rglob("*.*")}
+        for out in outs
+    ]
+    assert held[0].keys() == held[1].keys()
+    for name, content in held[0].items():
+        assert str(made).encode() not in content
+        assert content == held[1][name], name
+
+
 def test_what_is_not_asked_for_rightly_is_refused(made: Path) -> None:
     tables = str(made / "tables")
     for asked, said in (
         ({"tables": tables}, "say what to `correct`"),
+        ({"pressures": True}, "`tables` is missing"),
         ({"tables": tables, "correct": ["ecg"]}, "correct 'ecg': ppg or abp"),
         ({"tables": tables, "corect": ["ppg"]}, "unknown field 'corect'"),
     ):
