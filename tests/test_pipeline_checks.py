@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import yaml
 
+import physioprep as pp
 from physioprep.errors import RecipeError
 from physioprep.facts import data_folder
 from physioprep.pipeline.check import _check_input
 from physioprep.pipeline.check_labels import check_labels
+from physioprep.pipeline.dry_run import dry_run
 from physioprep.pipeline.place import Place, Step
 from physioprep.pipeline.recipe import load_pipeline
 from physioprep.pipeline.run import run
@@ -145,6 +147,8 @@ def test_a_link_is_no_folder_for_a_run(tmp_path: Path, raw: Path) -> None:
             "step 2, ingest: on_checksum: 'flags': quarantine or flag; did you mean 'flag'?",
         ),
         (change(INGEST, on_checksum=True), "on_checksum: True: must be text"),
+        (change(INGEST, where="record_id =="), "query 'record_id =='"),
+        (change(INGEST, where=3), "where: 3: must be text"),
         (
             change(INGEST, manifest="n.parquet"),
             "no step before makes n.parquet; did you mean 'm.parquet'?",
@@ -303,6 +307,29 @@ def test_a_step_chooses_what_a_failed_checksum_means(tmp_path: Path, chosen: str
     flagged = chosen == "flag"
     assert (summary["records"], summary["quarantined"]) == ((2, 0) if flagged else (1, 1))
     assert summary["flagged"] == ({"checksum-failed": 1} if flagged else {})
+
+
+def test_a_step_ingests_what_a_query_chooses(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write(tmp_path / "raw" / name, ("II",))
+    scan = change(SCAN, corpus="folder", root=".")
+
+    def made(name: str, where: str | None) -> tuple[Path, dict[str, Any]]:
+        chosen = change(INGEST, **({} if where is None else {"where": where}))
+        recipe, out = tmp_path / "recipe.yaml", tmp_path / name
+        recipe.write_text(yaml.safe_dump({"steps": [scan, chosen]}))
+        run(recipe, tmp_path / "raw", out)
+        return recipe, dict(pp.open_store(out / "s.zarr").attrs)
+
+    _, whole = made("x", None)
+    recipe, part = made("x", "record_id == 'b'")  # into the same folder: the step is done again
+    assert pp.open_store(tmp_path / "x" / "s.zarr").records["record_id"].tolist() == ["b"]
+    assert part["where"] == "record_id == 'b'"
+    assert part["plan_sha256"] != whole["plan_sha256"]
+    planned = dry_run(recipe, tmp_path / "raw", tmp_path / "dry")
+    assert planned[1]["recordings"] == 1
+    with pytest.raises(RecipeError, match="step 2, ingest: no recording of the manifest"):
+        made("y", "record_id == 'c'")
 
 
 TRAINED = {

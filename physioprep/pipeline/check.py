@@ -267,6 +267,7 @@ def _check_scan(arguments: Arguments, place: Place) -> None:
 def _check_ingest(arguments: Arguments, place: Place) -> None:
     from physioprep.corpora.reading import ON_CHECKSUM
     from physioprep.harmonise.recipe import Recipe, load_recipe
+    from physioprep.query import query_columns
 
     recipe = arguments["recipe"]
     load_recipe(recipe) if isinstance(recipe, str) else Recipe.from_dict(recipe)
@@ -274,6 +275,8 @@ def _check_ingest(arguments: Arguments, place: Place) -> None:
     if chosen is not None and chosen not in ON_CHECKSUM:
         hint = did_you_mean(chosen, ON_CHECKSUM)
         raise RecipeError(f"on_checksum: {chosen!r}: {' or '.join(ON_CHECKSUM)}{hint}")
+    if arguments.get("where") is not None:
+        query_columns(arguments["where"], "manifest")
 
 
 def _check_shard(arguments: Arguments, place: Place) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from physioprep.errors import PhysioprepError, RecipeError
@@ -78,7 +78,8 @@ def check_data(
                 table = (scanned or {}).get(out)
                 held[out] = Held(frozenset([arguments["corpus"]]), table)
             elif step.verb == "ingest" and arguments["manifest"] in held:
-                held[out] = _of_store(held[arguments["manifest"]], arguments["recipe"])
+                manifest = held[arguments["manifest"]]
+                held[out] = _of_store(manifest, arguments["recipe"], arguments.get("where"))
             elif step.verb == "shard":
                 of = [held[name] for name in arguments["stores"] if name in held]
                 if len(of) == len(arguments["stores"]):
@@ -118,9 +119,12 @@ def spec_of(arguments: Mapping[str, Any]) -> ShardSpec:
     return ShardSpec.of(**options)
 
 
-def _of_store(manifest: Held, recipe: str | Mapping[str, Any]) -> Held:
+def _of_store(manifest: Held, recipe: str | Mapping[str, Any], where: str | None) -> Held:
     from physioprep.harmonise.recipe import Recipe, load_recipe
+    from physioprep.store.build.chosen import chosen_rows
 
+    if where is not None and manifest.table is not None:
+        manifest = replace(manifest, table=chosen_rows(manifest.table, where))
     made = load_recipe(recipe) if isinstance(recipe, str) else Recipe.from_dict(recipe)
     modalities = None if made.native else frozenset(made.modalities)
     return Held(manifest.corpora, manifest.table, modalities)

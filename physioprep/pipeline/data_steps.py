@@ -182,7 +182,7 @@ def high_rule(name: str, rule: str) -> tuple[str, float]:
 
 def ingest(
     place: Place, *, manifest: str, recipe: str | Mapping[str, Any], out: str,
-    on_checksum: str | None = None,
+    on_checksum: str | None = None, where: str | None = None,
 ) -> Summary:  # fmt: skip
     """Ingest `manifest` by `recipe` into the store `out`.
 
@@ -199,6 +199,8 @@ def ingest(
     on_checksum : {"quarantine", "flag"}, optional
         A record whose samples fail the checksum of their header; default: as the corpus's facts
         say.
+    where : str, optional
+        Pandas query on the manifest: only these recordings.
 
     Returns
     -------
@@ -219,6 +221,7 @@ def ingest(
     with console.progress_bar(f"ingest {out}") as advance:
         result = ingest_manifest(
             frame, place.out / out, chosen, overwrite=True, on_checksum=on_checksum,
+            where=where,
             scheduler=place.scheduler, workers=place.workers, progress=advance,
         )  # fmt: skip
     return result.summary() | {"store": out}

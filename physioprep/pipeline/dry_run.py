@@ -78,5 +78,5 @@ def _figures(
     if step.verb == "ingest" and given["manifest"] in manifests:
         recipe = given.get("recipe", "ecg-200hz")
         chosen = recipe if isinstance(recipe, str) else Recipe.from_dict(recipe)
-        return estimate_ingest(manifests[given["manifest"]], chosen)
+        return estimate_ingest(manifests[given["manifest"]], chosen, where=given.get("where"))
     return {}
