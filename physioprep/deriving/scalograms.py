@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.deriving.paper.record import safe
-from physioprep.deriving.paper.tars import write_tar
+from physioprep.deriving.paper.tars import Streamed, write_tar
+from physioprep.deriving.pieces import Recorded, pieces
 from physioprep.deriving.quantities import KEYS, LEAD, Quantity
-from physioprep.samples import to_physical
-from physioprep.shards.source import read_samples
+from physioprep.deriving.records import records_of
 from physioprep.stream.wavelets import Bank, ScalogramSpec, scalogram_of, wavelets
 
 if TYPE_CHECKING:
@@ -95,36 +95,6 @@ def piece_folder(piece: int) -> str:
     return f"{FOLDER}/{piece:06d}"
 
 
-def images_of(
-    signal: NDArray[np.floating[Any]], rate_hz: float, window_s: float, spec: ScalogramSpec
-) -> Iterator[tuple[int, int, NDArray[np.float32] | None]]:
-    """Make the scalograms of a record, of all channels of a window before the next window.
-
-    Parameters
-    ----------
-    signal : ndarray of float, shape (channel, sample)
-        NaN where missing.
-    rate_hz : float
-        Sampling rate, Hz.
-    window_s : float
-        Length of a window, s. What is left at the end is no window.
-    spec : ScalogramSpec
-
-    Yields
-    ------
-    window : int
-    channel : int
-    image : ndarray of float32, shape (height, width), or None
-        None where no sample is known.
-    """
-    size = round(window_s * rate_hz)
-    bank = _bank(spec, rate_hz, size)
-    for window in range(signal.shape[1] // size):
-        for channel, samples in enumerate(signal[:, window * size : (window + 1) * size]):
-            known = np.isfinite(samples).any()
-            yield window, channel, scalogram_of(samples, bank, spec) if known else None
-
-
 @lru_cache(maxsize=1)
 def _bank(spec: ScalogramSpec, rate_hz: float, size: int) -> Bank:
     return wavelets(spec, rate_hz, size)
@@ -139,65 +109,99 @@ def _records(
     window_s: float,
     piece: int,
     columns: dict[str, list[Any]],
-) -> Iterator[tuple[str, bytes]]:
+) -> Iterator[tuple[str, Streamed]]:
     group = source.groups[modality]
-    texts = {name: source.records[name].tolist() for name in ("corpus", "record_id")}
-    for number in numbers:
-        slots = np.flatnonzero(group.present[number])
-        length = int(group.length[number])
-        if not chosen[number] or not length or not len(slots):
-            continue
-        start = int(group.start[number])
-        digital = read_samples(group.path, start, start + length)[slots]
-        at = number, slots
-        signal = to_physical(digital, group.scale[at], group.offset[at], group.invalid[at])
-        key = {name: str(column[number]) for name, column in texts.items()}
+    units = dict(zip(group.channels, group.units, strict=True))
+    for recorded in records_of(source, modality, numbers, chosen):
+        key = recorded.key
         name = f"{safe(key['corpus'])}_{safe(key['record_id'])}.npy"
         common = {
-            **key, "modality": modality, "rate_hz": group.rate_hz,
+            **key, "modality": modality, "rate_hz": recorded.rate_hz,
             "file": f"{piece_folder(piece)}/{name}",
         }  # fmt: skip
-        leads = [(group.channels[slot], group.units[slot]) for slot in slots.tolist()]
-        images = _rows(columns, common, signal, leads, group.rate_hz, window_s, spec)
-        if images:
-            buffer = io.BytesIO()
-            np.save(buffer, np.stack(images))
-            yield name, buffer.getvalue()
+        size = round(window_s * recorded.rate_hz)
+        n_images = _rows(columns, common, recorded, units, size)
+        if n_images:
+            yield name, images_of(recorded, size, spec, n_images)
+
+
+def images_of(recorded: Recorded, size: int, spec: ScalogramSpec, n_images: int) -> Streamed:
+    """Return the scalograms of a record as an .npy file that is made while it is written.
+
+    Parameters
+    ----------
+    recorded : Recorded
+        Read window by window.
+    size : int
+        Samples of a window. What is left at the end is no window.
+    spec : ScalogramSpec
+    n_images : int
+        Windows of channels with any sample.
+
+    Returns
+    -------
+    Streamed
+        float32 (image, frequency, time), all channels of a window before the next window.
+    """
+    shape = (n_images, spec.height, spec.width)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f4", "fortran_order": False, "shape": shape}
+    )
+
+    def content() -> Iterator[bytes]:
+        yield header.getvalue()
+        bank = _bank(spec, recorded.rate_hz, size)
+        for _, signal in _windows(recorded, size):
+            for samples in signal:
+                if np.isfinite(samples).any():
+                    yield scalogram_of(samples, bank, spec).astype("<f4", order="C").tobytes()
+
+    return Streamed(len(header.getvalue()) + 4 * int(np.prod(shape)), content())
+
+
+def _windows(recorded: Recorded, size: int) -> Iterator[tuple[int, NDArray[np.floating[Any]]]]:
+    """Yield number and samples of each whole window; some minutes are read at a time."""
+    count = recorded.length // size
+    for first, stop, _, _ in pieces(count * size, recorded.rate_hz):
+        low, high = -(-first // size) * size, -(-stop // size) * size  # windows that begin in it
+        if low < high:
+            signal = recorded.read(low, high)
+            for begin in range(low, high, size):
+                yield begin // size, signal[:, begin - low : begin - low + size]
 
 
 def _rows(
     columns: dict[str, list[Any]],
-    common: Mapping[str, Any],
-    signal: NDArray[np.floating[Any]],
-    leads: list[tuple[str, str]],
-    rate_hz: float,
-    window_s: float,
-    spec: ScalogramSpec,
-) -> list[NDArray[np.float32]]:
-    """Add the rows of a record, and return its images."""
-    size, images = round(window_s * rate_hz), list[NDArray[np.float32]]()
+    common: dict[str, Any],
+    recorded: Recorded,
+    units: dict[str, str],
+    size: int,
+) -> int:
+    """Add the rows of a record, and return the number of its images."""
+    n_images = 0
 
-    def add(channel: int, **values: Any) -> None:
-        lead, unit = leads[channel]
-        row: dict[str, Any] = {**common, "lead": lead, "signal_unit": unit, **values}
+    def add(lead: str, **values: Any) -> None:
+        row: dict[str, Any] = {**common, "lead": lead, "signal_unit": units[lead], **values}
         if row.get("reason"):
             row["file"] = None
         for name, held in columns.items():
             held.append(row.get(name))
 
-    for window, channel, image in images_of(signal, rate_hz, window_s, spec):
-        first = window * size
-        missing = int((~np.isfinite(signal[channel, first : first + size])).sum())
-        place = {
-            "window": window, "start_s": first / rate_hz, "first_sample": first,
-            "n_samples": size, "n_missing": missing,
-        }  # fmt: skip
-        if image is None:
-            add(channel, **place, reason="its samples are missing")
-        else:
-            add(channel, **place, image=len(images))
-            images.append(image)
-    if signal.shape[1] < size:
-        for channel in range(len(leads)):
-            add(channel, reason="the record is shorter than a window")
-    return images
+    for window, signal in _windows(recorded, size):
+        for lead, n_known in zip(
+            recorded.channels, np.isfinite(signal).sum(axis=1).tolist(), strict=True
+        ):
+            place = {
+                "window": window, "start_s": window * size / recorded.rate_hz,
+                "first_sample": window * size, "n_samples": size, "n_missing": size - n_known,
+            }  # fmt: skip
+            if not n_known:
+                add(lead, **place, reason="its samples are missing")
+            else:
+                add(lead, **place, image=n_images)
+                n_images += 1
+    if recorded.length < size:
+        for lead in recorded.channels:
+            add(lead, reason="the record is shorter than a window")
+    return n_images

@@ -1,5 +1,6 @@
 """Scalograms of a store: joined by record, lead and window, and what torch makes of a batch."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ from typer.testing import CliRunner
 import physioprep as pp
 from physioprep.cli import app
 from physioprep.deriving import task as task_module
+from physioprep.deriving.paper.tars import unpack, write_tar
+from physioprep.deriving.pieces import Recorded
+from physioprep.deriving.scalograms import images_of
 from physioprep.errors import PhysioprepError
 from physioprep.hashes import sha256_of
 from physioprep.stream.wavelets import ScalogramSpec
@@ -148,3 +152,31 @@ def test_of_other_signals_scalograms_are_named(tmp_path: Path) -> None:
         assert "--scalograms --scalograms-of pcg" in str(ran.exception) + ran.output
     ran = CliRunner().invoke(app, [*command, "--scalograms", "--scalograms-of", "pcg"])
     assert ran.exit_code == 0, ran.output
+
+
+def test_a_file_is_made_window_by_window_with_the_bytes_of_the_whole(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = hashes(derived(store, tmp_path / "whole"))
+    monkeypatch.setattr("physioprep.deriving.pieces.PIECE_S", 10.0)
+    assert hashes(derived(store, tmp_path / "pieces")) == whole
+    for path in (tmp_path / "whole" / "scalograms").rglob("*.npy"):
+        saved = io.BytesIO()
+        np.save(saved, np.load(path))
+        assert path.read_bytes() == saved.getvalue()
+
+
+def test_a_day_is_never_held(tmp_path: Path) -> None:
+    most, rate_hz = 0, 50.0
+
+    def read(low: int, high: int) -> np.ndarray:
+        nonlocal most
+        most = max(most, high - low)
+        return np.sin(np.arange(low, high) / 9)[None]
+
+    day = Recorded({}, ("II",), rate_hz, round(86400 * rate_hz), read)
+    made = images_of(day, 500, ScalogramSpec(1.0, 20.0, height=2, width=4), 8640)
+    write_tar(tmp_path / "day.tar", [("day.npy", made)])
+    assert most <= 610 * rate_hz
+    unpack(tmp_path / "day.tar", tmp_path / "day")
+    assert np.load(tmp_path / "day" / "day.npy").shape == (8640, 2, 4)
