@@ -49,7 +49,11 @@ def derive(
         bool, typer.Option("--eeg", help="Of EEG: band powers, entropies, slope, Hjorth.")
     ] = False,
     method: Annotated[
-        str, typer.Option(help="Of delineation, by NeuroKit2: prominence, dwt, cwt or peak.")
+        str,
+        typer.Option(
+            help="Of delineation, by NeuroKit2: prominence, dwt, cwt or peak; or your own, "
+            "MODULE:FUNCTION, which is imported (docs/derive.md)."
+        ),
     ] = "prominence",
     window: Annotated[
         float, typer.Option(help="Length of a window of EEG or of a scalogram, s.")

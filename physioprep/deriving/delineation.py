@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from physioprep.deriving.own_method import is_own, own_method
 from physioprep.deriving.pieces import Lead, lead_of
 from physioprep.errors import PhysioprepError
 from physioprep.suggest import did_you_mean
@@ -64,7 +65,8 @@ def method_named(name: str) -> Method:
     ----------
     name : str
         A key of `METHODS`: ``"prominence"`` (Emrich et al. 2024), ``"dwt"`` and ``"cwt"``
-        (discrete and continuous wavelet transform, Martinez et al. 2004), ``"peak"``.
+        (discrete and continuous wavelet transform, Martinez et al. 2004), ``"peak"``; or a
+        function with the signature of `Method`, ``"module:function"``, which is imported.
 
     Returns
     -------
@@ -75,8 +77,10 @@ def method_named(name: str) -> Method:
     PhysioprepError
         There is none of this name.
     """
+    if is_own(name):
+        return own_method(name, POINTS)
     if name not in METHODS:
-        hint = did_you_mean(name, METHODS) or f": {', '.join(METHODS)}"
+        hint = did_you_mean(name, METHODS) or f": {', '.join(METHODS)}, or module:function"
         raise PhysioprepError(f"no method of delineation {name!r}{hint}")
     return METHODS[name]
 
@@ -99,8 +103,8 @@ def delineate(
     r_peaks : ndarray of int64, shape (beat,)
         Samples of the R peaks, ascending.
     method : str or callable
-        A key of `METHODS`, or a function of (cleaned signal, rate in Hz, R peaks) that returns
-        samples of each of `POINTS`, in any order.
+        A key of `METHODS` or ``"module:function"``, or a function of (cleaned signal, rate in Hz,
+        R peaks) that returns samples of each of `POINTS`, in any order.
 
     Returns
     -------

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from physioprep.deriving.delineation import method_named
+from physioprep.deriving.own_method import version_of
 from physioprep.deriving.paper.record import n_pages
 from physioprep.deriving.paper.spec import PictureSpec
 from physioprep.deriving.pulses import MODALITIES as PULSATILE
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from physioprep.shards.source import Source, SourceGroup
 
 #: Version of the tables: what an earlier version made is not continued.
-VERSION: Final = 3
+VERSION: Final = 4
 #: Seconds of signal per task, over all channels.
 TASK_S: Final = 3600.0
 #: A scalogram takes so much longer than what else is derived.
@@ -52,6 +53,8 @@ class DerivePlan:
         Keys of `KINDS`.
     method : str
         Of delineation.
+    method_version : str or None
+        Of a method that is not ours (`physioprep.deriving.own_method.version_of`).
     window_s : float
         Length of the windows of EEG features, s.
     where : str or None
@@ -77,6 +80,7 @@ class DerivePlan:
     store_sha256: str
     kinds: tuple[str, ...]
     method: str
+    method_version: str | None
     window_s: float
     where: str | None
     neurokit2: str
@@ -181,7 +185,8 @@ def plan_derive(
     if not tasks:
         raise PhysioprepError(f"{source.path}: no record is chosen")
     return DerivePlan(
-        source.sums_sha256, tuple(kinds), method, window_s, where, version("neurokit2"),
+        source.sums_sha256, tuple(kinds), method, version_of(method), window_s, where,
+        version("neurokit2"),
         pictures if "pictures" in kinds else None,
         version("pillow") if "pictures" in kinds else None,
         scalograms if "scalograms" in kinds else None,

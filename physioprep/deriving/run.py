@@ -106,7 +106,8 @@ def derive(
         ``"scalograms"`` (of any modality) and ``"pairs"`` (of PPG and arterial pressure beside
         the ECG: ``pairs``, ``pulses``) only where they are named.
     method : str
-        Of delineation: ``"prominence"``, ``"dwt"``, ``"cwt"`` or ``"peak"`` of NeuroKit2.
+        Of delineation: ``"prominence"``, ``"dwt"``, ``"cwt"`` or ``"peak"`` of NeuroKit2, or a
+        function of your own, ``"module:function"``, which is imported.
     window_s : float
         Length of the windows of EEG features and of scalograms, s; of shards they are the shards'
         windows.
@@ -215,7 +216,16 @@ def _plan(
 def _job(plan: DerivePlan, work: Path, store: str | Path) -> dict[str, Any]:
     """Return what every task of a plan needs."""
     said = plan.to_dict()
-    names = ("of", "where", "method", "window_s", "pictures", "scalograms", "scalograms_of")
+    names = (
+        "of",
+        "where",
+        "method",
+        "method_version",
+        "window_s",
+        "pictures",
+        "scalograms",
+        "scalograms_of",
+    )
     return {
         "run": uuid4().hex,
         "work": str(work.absolute()),

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from physioprep.atomic import write_text
 from physioprep.deriving import eeg
+from physioprep.deriving.own_method import version_of
 from physioprep.deriving.pairs import pair_records
 from physioprep.deriving.paper.pieces import draw_records
 from physioprep.deriving.paper.spec import spec_from
@@ -20,6 +21,7 @@ from physioprep.deriving.records import records_of
 from physioprep.deriving.scalograms import draw_scalograms
 from physioprep.deriving.tables import KINDS, write_part
 from physioprep.deriving.windows import windows_of
+from physioprep.errors import PhysioprepError
 from physioprep.hashes import sha256_of
 from physioprep.shards.candidates import chosen_records
 from physioprep.shards.source import Source, open_source
@@ -123,6 +125,8 @@ def _tables(job: Mapping[str, Any], kind: str, numbers: range) -> dict[str, dict
 def _derived(
     job: Mapping[str, Any], kind: str, held: Iterable[Recorded]
 ) -> dict[str, dict[str, list[Any]]]:
+    if version_of(job["method"]) != job["method_version"]:
+        raise PhysioprepError(f"method {job['method']}: another version here than in the plan")
     rows, windows = Rows(), dict[str, list[Any]]()
     for recorded in held:
         if kind == "beats":

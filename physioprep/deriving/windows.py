@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from physioprep import remote
 from physioprep.deriving.delineation import method_named
+from physioprep.deriving.own_method import version_of
 from physioprep.deriving.pieces import Recorded, in_memory
 from physioprep.deriving.plan import DEFAULT, TASK_S, DerivePlan, check_unit, modality_of
 from physioprep.errors import PhysioprepError
@@ -97,7 +98,7 @@ def plan_windows(
             if chosen[first : first + step].any()
         ]
     return DerivePlan(
-        str(shards.attrs["plan_sha256"]), tuple(kinds), method, 0.0, where,
+        str(shards.attrs["plan_sha256"]), tuple(kinds), method, version_of(method), 0.0, where,
         version("neurokit2"), None, None, None, None, tuple(tasks), of="shards",
     )  # fmt: skip
 

@@ -299,12 +299,18 @@ def _check_shard(arguments: Arguments, place: Place) -> None:
 
 def _check_derive(arguments: Arguments, place: Place) -> None:
     from physioprep.deriving.delineation import method_named
+    from physioprep.deriving.own_method import is_own
     from physioprep.deriving.tables import KINDS
 
     for kind in arguments.get("kinds") or ():
         if kind not in KINDS:
             raise RecipeError(f"kinds: no kind {kind!r}{did_you_mean(kind, KINDS)}")
-    method_named(arguments.get("method", "prominence"))
+    method = arguments.get("method", "prominence")
+    if is_own(method):
+        raise RecipeError(
+            f"method: {method!r}: a recipe names no code to import; use the verb derive"
+        )
+    method_named(method)
 
 
 def _check_audit(arguments: Arguments, place: Place) -> None:
