@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +26,9 @@ from physioprep.cli_options import (
 from physioprep.cli_words import Verbs
 from physioprep.documents import load_yaml
 from physioprep.errors import PhysioprepError, ShardError
+
+if TYPE_CHECKING:
+    from physioprep.stream.beats import BeatSpec
 
 app = Verbs()
 
@@ -238,6 +241,27 @@ def stream(
     channels: Channels = None,
     input_leads: InputLeads = None,
     target_leads: TargetLeads = None,
+    align: Annotated[
+        str | None,
+        typer.Option(help="beat: the first beats of each window, cut around their R peaks."),
+    ] = None,
+    sequence: Annotated[
+        int | None, typer.Option(min=1, help="With --align beat: beats of a window.")
+    ] = None,
+    beats: Annotated[
+        Path | None,
+        typer.Option(help="With --align beat: the folder that `derive SHARDS --beats` made."),
+    ] = None,
+    before: Annotated[
+        float | None, typer.Option(help="Of a beat before its R peak, s; default: 0.3.")
+    ] = None,
+    after: Annotated[
+        float | None, typer.Option(help="Of a beat after its R peak, s; default: 0.5.")
+    ] = None,
+    beat_size: Annotated[
+        int | None,
+        typer.Option(min=2, help="Samples that a beat is resampled to; default: as it is."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Stream shards like a training run; print shapes of a batch and windows per second."""
@@ -246,6 +270,7 @@ def stream(
     loader = pp.ShardStream(
         shards, batch_size=batch_size, seed=seed, where=where, channels=channels,
         input_leads=input_leads, target_leads=target_leads,
+        beats=_beats(align, sequence, beats, before_s=before, after_s=after, size=beat_size),
     )  # fmt: skip
     began, windows = perf_counter(), 0
     shapes: dict[str, str] = {}
@@ -269,6 +294,24 @@ def stream(
         },
         as_json,
     )
+
+
+def _beats(
+    align: str | None, sequence: int | None, tables: Path | None, **cut: float | None
+) -> BeatSpec | None:
+    """Return how beats are cut, where that is asked for."""
+    from physioprep.stream.beats import BeatSpec
+
+    given = {name: value for name, value in cut.items() if value is not None}
+    if align is None:
+        if sequence is not None or tables is not None or given:
+            raise PhysioprepError("beats of a stream are cut by --align beat --sequence N --beats")
+        return None
+    if align != "beat" or sequence is None or tables is None:
+        raise PhysioprepError(
+            f"--align {align}: of a stream it is --align beat --sequence N --beats FOLDER"
+        )
+    return BeatSpec(n_beats=sequence, tables=tables, **given)  # type: ignore[arg-type]
 
 
 def _labels(texts: list[str] | None) -> dict[str, list[str] | None] | None:

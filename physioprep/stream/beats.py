@@ -1,20 +1,30 @@
 """Beat sequences: the first N heart beats of each window, cut around their R peaks.
 
 Beats are those of ``beats.parquet``, which `physioprep derive SHARDS` makes. Plain functions from
-a batch to a new one, as in `physioprep.stream.transforms`.
+a batch to a new one, as in `physioprep.stream.transforms`; `Sequences` does so in a stream.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from physioprep.errors import ShardError
+from physioprep.hashes import canonical_sha256, sha256_of
+from physioprep.outputs import DERIVED_MARK
 from physioprep.stream.batch import Batch
+
+if TYPE_CHECKING:
+    from physioprep.shards import Shards
+
+_MODALITY: Final = "ecg"
 
 
 @dataclass(frozen=True)
@@ -29,12 +39,15 @@ class BeatSpec:
         Length of a beat before and after its R peak, s: the same for all, whatever the rhythm.
     size : int or None
         Samples that a beat is resampled to (linear); None: those of its length.
+    tables : path-like, optional
+        Folder that `physioprep.derive` made of the shards: a stream needs it.
     """
 
     n_beats: int = 10
     before_s: float = 0.3
     after_s: float = 0.5
     size: int | None = None
+    tables: str | Path | None = None
 
     def __post_init__(self) -> None:
         if self.n_beats < 1 or (self.size is not None and self.size < 2):
@@ -148,3 +161,102 @@ def beat_sequence(
         f"beats_present_{modality}": there.to(signal.device),
         f"beats_r_s_{modality}": torch.where(there, r / rate_hz, 0.0).to(signal.device).float(),
     }
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """What cuts the beats of every batch of a stream.
+
+    Parameters
+    ----------
+    spec : BeatSpec
+    rate_hz : float
+        Of the ECG, Hz.
+    beats : Beats
+        Of the shards.
+    sha256 : str
+        Of the table of beats.
+    """
+
+    spec: BeatSpec
+    rate_hz: float
+    beats: Beats
+    sha256: str
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a saved position has to agree with: the table, wherever it lies, and the cut.
+
+        Returns
+        -------
+        dict of str to str
+        """
+        cut = {name: value for name, value in asdict(self.spec).items() if name != "tables"}
+        return {"beats_sha256": canonical_sha256([self.sha256, cut])}
+
+    def add(self, batch: Batch) -> Batch:
+        """Add the beats of the windows of a batch, as `beat_sequence`.
+
+        Parameters
+        ----------
+        batch : dict of str to Tensor
+            Of the stream.
+
+        Returns
+        -------
+        dict of str to Tensor
+        """
+        return beat_sequence(batch, _MODALITY, self.rate_hz, self.beats, self.spec)
+
+
+def beats_of(
+    shards: Shards, spec: BeatSpec | None, modalities: Sequence[str], *, whole: bool
+) -> Sequences | None:
+    """Read the beats that a stream of shards cuts.
+
+    Parameters
+    ----------
+    shards : Shards
+    spec : BeatSpec or None
+        With the folder of the tables; None: no beats are asked for.
+    modalities : sequence of str
+        Of the stream.
+    whole : bool
+        Whether the stream yields whole windows, scaled.
+
+    Returns
+    -------
+    Sequences or None
+
+    Raises
+    ------
+    ShardError
+        The stream has no ECG, the tables are of others or of some windows only, or the stream
+        gives no whole windows in mV.
+    """
+    if spec is None:
+        return None
+    if spec.tables is None:
+        raise ShardError(
+            f"{shards.path}: beats: say the folder of tables that `derive` made of the shards"
+        )
+    if _MODALITY not in modalities:
+        raise ShardError(f"{shards.path}: beats: the stream has no {_MODALITY}")
+    if not whole:
+        raise ShardError("beats: of windows without epochs, and not of raw samples")
+    path = Path(spec.tables) / DERIVED_MARK
+    try:
+        plan = json.loads(path.read_bytes())["plan"]
+        ours = plan["store_sha256"] == shards.attrs["plan_sha256"]
+        where = plan["where"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ShardError(f"{path}: no tables of `derive`: {error}") from None
+    if not ours:
+        raise ShardError(
+            f"{spec.tables}: not made of {shards.path}: physioprep derive {shards.path} --beats"
+        )
+    if where is not None:
+        raise ShardError(f"{spec.tables}: made of the windows {where!r} only: derive all of them")
+    beats = read_beats(spec.tables, shards.n_windows)
+    digest = sha256_of(Path(spec.tables) / "beats.parquet")
+    return Sequences(spec, shards.modalities[_MODALITY].rate_hz, beats, digest)

@@ -44,6 +44,7 @@ def check_state(
         ("seed", "seed"),
         ("shuffle", "setting of shuffle"),
         ("view_sha256", "choice of channels or leads"),
+        ("beats_sha256", "table or cut of beats"),
     ):
         if state.get(key) != own.get(key):
             raise ShardError(

@@ -22,6 +22,7 @@ from physioprep.shards.target import epochs_of
 from physioprep.shown import Shown, stream_shown
 from physioprep.stream.base import AHEAD, THREADS, BatchStream
 from physioprep.stream.batch import Batch
+from physioprep.stream.beats import BeatSpec, beats_of
 from physioprep.stream.buffers import BufferPool
 from physioprep.stream.choice import choose
 from physioprep.stream.chunks import Chunk, Slots, read_chunk, select
@@ -77,6 +78,8 @@ class ShardStream(Shown, BatchStream):
         Leads that the batch holds, and leads that it holds beside them as ``target_<modality>``:
         ``"II V1 V5"``, or subsets with their shares, of which the window's number and `seed`
         draw one: ``{"I": 0.5, "II V1 V5": 0.5}``. See `physioprep.stream.leads.split_leads`.
+    beats : BeatSpec, optional
+        Add the first beats of each window (`physioprep.stream.beats.beat_sequence`).
     device : optional
         Device of the batches. To another device than the CPU, int16 is sent and scaled
         there.
@@ -136,6 +139,7 @@ class ShardStream(Shown, BatchStream):
         channels: Channels | None = None,
         input_leads: Leads | None = None,
         target_leads: Leads | None = None,
+        beats: BeatSpec | None = None,
         device: torch.device | str | None = None,
         epoch: int = 0,
         raw: bool = False,
@@ -165,18 +169,13 @@ class ShardStream(Shown, BatchStream):
         sizes = [len(held[name].channels) * held[name].n_samples for name in self.modalities]
         per_batch = 2 * max(sizes) * whole_number(batch_size, "batch_size", 1)
         self.together = min(max(1, _BLOCK_BYTES // per_batch), _TOGETHER)
+        whole = not raw and self.n_epochs is None
+        self.sequences = beats_of(self.shards, beats, self.modalities, whole=whole)
         super().__init__(
-            str(self.shards.path),
-            self.selection.layout,
-            batch_size=batch_size,
-            seed=seed,
-            rank=rank,
-            world_size=world_size,
-            shuffle=shuffle,
-            drop_last=drop_last,
-            device=device,
-            epoch=epoch,
-        )
+            str(self.shards.path), self.selection.layout, batch_size=batch_size, seed=seed,
+            rank=rank, world_size=world_size, shuffle=shuffle, drop_last=drop_last,
+            device=device, epoch=epoch,
+        )  # fmt: skip
 
     def filler(self, epoch: int, kept: int | None = None) -> _Filler:
         """Return what fills the batches of an epoch.
@@ -199,10 +198,12 @@ class ShardStream(Shown, BatchStream):
         if self.sends_raw and not self.raw:
             batch = physical(batch)
         batch |= {name: by_epochs(batch[name], self.n_epochs) for name in self.modalities}
-        return self.choice.split(batch, self.seed)
+        batch = self.choice.split(batch, self.seed)
+        return batch if self.sequences is None else self.sequences.add(batch)
 
     def _identity(self) -> dict[str, Any]:
-        return super()._identity() | self.choice.identity
+        beats = {} if self.sequences is None else self.sequences.identity
+        return super()._identity() | self.choice.identity | beats
 
     def texts(self, batch: Batch, label: str) -> list[str | None]:
         """Return the texts of a batch's records, such as reports.
@@ -252,14 +253,9 @@ class _Filler:
     def _read(self, number: int) -> Chunk:
         stream = self._stream
         return read_chunk(
-            stream.shards,
-            stream.selection,
-            self._order,
-            stream.shuffle,
-            stream.modalities,
-            number,
-            stream.buffers.take,
-        )
+            stream.shards, stream.selection, self._order, stream.shuffle, stream.modalities,
+            number, stream.buffers.take,
+        )  # fmt: skip
 
     def look_ahead(self, starts: range) -> list[Callable[[], object]]:
         """Return the reading of this rank's chunks for some batches, and of the next ones."""
