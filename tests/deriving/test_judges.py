@@ -99,6 +99,16 @@ def test_of_a_mark_the_nearer_lead_counts_and_none_beyond_150_ms() -> None:
     assert errors_ms([110, 300], leads, 500.0) == [4.0]
 
 
+def test_beats_have_one_peak_each_and_none_in_flutter() -> None:
+    module = benchmark("derive_beats")
+    beats, peaks = np.array([100, 200, 300, 400]), np.array([90, 110, 205, 390, 480])
+    assert module.found_of(beats, peaks, 15) == 3  # 110 is a second peak of the first beat
+    assert module.found_of(beats, np.empty(0, np.int64), 15) == 0
+    assert module.inside(peaks, [(100, 210), (480, 500)]).tolist() == [
+        False, True, True, False, True
+    ]  # fmt: skip
+
+
 def test_measurements_of_a_machine_are_compared_with_ours(tmp_path: Path) -> None:
     """As MIMIC-IV-ECG has them: its table has times of points, and 29999 for none."""
     module = benchmark("derive_measurements")
