@@ -75,7 +75,7 @@ BEATS: Final = (
     *AMPLITUDES,
     *_columns(
         ("quality", "1", "Correlation with the median beat of the lead, -1 to 1."),
-        ("reason", "", "Why the beat has no points; null where it has some."),
+        ("reason", "", "Why the beat has no points, or no end of QRS and ST; else null."),
     ),
 )  # fmt: skip
 
@@ -100,7 +100,8 @@ LEADS: Final = (
     *_columns(
         ("r_s_ratio", "1", "Median R amplitude by the absolute median S amplitude."),
         ("quality", "1", "Median over beats of the correlation with the lead's median beat."),
-        ("reason", "", "Why the lead's values are null: its beats are not alike; else null."),
+        ("reason", "", "Why the lead's values are null: its beats are not alike, or (QRS duration "
+         "and ST) the signal is steep behind the end of QRS in most of them; else null."),
     ),
 )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from physioprep.deriving.measurements import (
     without_values,
 )
 from physioprep.deriving.pieces import Lead, Recorded, leads_of
+from physioprep.deriving.qrs_end import REASON, goes_on, without_durations, without_ends
 from physioprep.deriving.quantities import AMPLITUDES
 from physioprep.deriving.r_peaks import choose_beats, is_small, not_alike
 
@@ -75,22 +76,29 @@ def add_record(rows: Rows, recorded: Recorded, method: str | Method = "prominenc
     gaps = None if place is None else held[place].gaps()
     unfit = chosen.reason if len(r_peaks) >= FEWEST_BEATS else None
     every = [_points(samples, r_peaks, method, unfit) for samples in held]
-    ends = common_qrs(every, r_peaks, rate_hz) if held else None
+    ends, beyond = None, np.zeros(len(r_peaks), np.bool_)
+    if held and not unfit:
+        ends = common_qrs(every, r_peaks, rate_hz)
+        beyond = goes_on(held, r_peaks, ends) & ends.known
+        ends = replace(ends, known=ends.known & ~beyond)
+        every = [without_ends(points, beyond) for points in every]
     by_lead: dict[str, dict[str, float | int]] = {}
     for lead, samples, points in zip(recorded.channels, held, every, strict=True):
-        found = _amplitudes(samples, r_peaks, None if unfit else ends, points)
+        found = _amplitudes(samples, r_peaks, ends, points)
         level = np.zeros(len(r_peaks)) if unfit else found["baseline_mv"]
         median, quality, n_whole = median_beat(samples, r_peaks, level)
         n_whole = 0 if unfit else n_whole
         own = {**key, "lead": lead}
         _add_beats(rows.beats, own, rate_hz, r_peaks, {**found, "quality": quality}, points)
-        _reasons(rows.beats, samples, r_peaks, points, unfit)
+        _reasons(rows.beats, samples, r_peaks, points, unfit, beyond)
         reason = unfit or not_alike(middle(quality), n_whole)
         if reason and not unfit and is_small(samples, r_peaks):
             reason = None
         summary = of_lead(rate_hz, points, found, quality)
-        by_lead[lead] = without_values(summary) if reason else summary
-        _add(rows.leads, {**own, **by_lead[lead], "reason": reason})
+        by_lead[lead], unsure = without_durations(summary, beyond)
+        if reason:
+            by_lead[lead] = without_values(summary)
+        _add(rows.leads, {**own, **by_lead[lead], "reason": reason or unsure})
         r_sample = round(BEFORE_S * rate_hz)
         _add(
             rows.median_beats,
@@ -118,8 +126,11 @@ def _reason_of_record(
     if measured["n_rr_left_out"] == measured["n_beats"] - 1:
         return "samples are missing in every RR interval"
     last = zip(leads, rows.leads["reason"][-len(leads) :] if leads else [], strict=True)
-    named = [lead for lead, reason in last if reason]
-    return f"beats are not alike in {', '.join(named)}" if named else None
+    held = list(last)
+    named = [lead for lead, reason in held if reason and reason != REASON]
+    said = [f"beats are not alike in {', '.join(named)}"] if named else []
+    said += [REASON] if any(reason == REASON for _, reason in held) else []
+    return "; ".join(said) or None
 
 
 def _amplitudes(
@@ -168,8 +179,9 @@ def _reasons(
     r_peaks: NDArray[np.int64],
     points: Mapping[str, NDArray[np.float64]],
     unfit: str | None,
+    beyond: NDArray[np.bool_],
 ) -> None:
-    """Say of each beat without any point why it has none."""
+    """Say of each beat without any point, or without its end of QRS and ST, why it has none."""
     if unfit:
         columns.setdefault("reason", []).extend([unfit] * len(r_peaks))
         return
@@ -178,8 +190,13 @@ def _reasons(
     reach = round(0.3 * lead.rate_hz)
     out: list[str | None] = []
     for own, low, signal in lead.around(r_peaks):
-        places = zip((r_peaks[own] - low).tolist(), known[own].tolist(), strict=True)
-        out += [_reason(signal, at, some, reach, len(r_peaks)) for at, some in places]
+        places = zip(
+            (r_peaks[own] - low).tolist(), known[own].tolist(), beyond[own].tolist(), strict=True
+        )
+        out += [
+            REASON if steep and some else _reason(signal, at, some, reach, len(r_peaks))
+            for at, some, steep in places
+        ]
     columns.setdefault("reason", []).extend(out)
 
 
