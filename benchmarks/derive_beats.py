@@ -25,10 +25,15 @@ from physioprep.deriving.r_peaks import choose_beats
 #: WFDB's codes of beats.
 BEATS = frozenset("NLRBAaJSVrFejnE/fQ?")
 NEAR_S = 0.15
-DETECTORS = (
-    "neurokit", "pantompkins1985", "hamilton2002", "elgendi2010", "kalidas2017", "rodrigues2021",
-    "emrich2023",
-)  # fmt: skip
+#: Methods of NeuroKit2, and the cleaning before each.
+DETECTORS = {
+    "neurokit": "neurokit",
+    "pantompkins1985": "pantompkins1985",
+    "hamilton2002": "hamilton2002",
+    "elgendi2010": "elgendi2010",
+    "kalidas2017": "neurokit",
+    "rodrigues2021": "neurokit",
+}
 
 Ints = NDArray[np.int64]
 
@@ -65,12 +70,14 @@ def reference_of(path: Path, length: int) -> tuple[Ints, Ints, list[tuple[int, i
 
 
 def peaks_by(detector: str, signal: NDArray[np.float64], rate_hz: float) -> Ints:
-    """Return the R peaks that a method of NeuroKit2 finds in a lead, after its own cleaning."""
+    """Return the R peaks that a method of NeuroKit2 finds in a lead, after its cleaning."""
     import neurokit2
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        cleaned = neurokit2.ecg_clean(signal, sampling_rate=round(rate_hz), method=detector)
+        cleaned = neurokit2.ecg_clean(
+            signal, sampling_rate=round(rate_hz), method=DETECTORS[detector]
+        )
         found = neurokit2.ecg_findpeaks(cleaned, sampling_rate=round(rate_hz), method=detector)
     return np.unique(np.asarray(found["ECG_R_Peaks"], np.float64)).astype(np.int64)
 
