@@ -139,7 +139,7 @@ def delineate(
         inside = (r_peaks >= low) & (r_peaks < low + len(samples))
         if inside.sum() < FEWEST_BEATS:
             continue
-        found = _run(chosen, _cleaned(samples, rate), rate, r_peaks[inside] - low)
+        found = _run(chosen, cleaned_lead(samples, rate), rate, r_peaks[inside] - low)
         there = np.isfinite(samples)
         for name, values in _by_beat(found, r_peaks[inside] - low, rate_hz).items():
             known = np.flatnonzero(np.isfinite(values))
@@ -148,7 +148,21 @@ def delineate(
     return _ascending(out, r_peaks)
 
 
-def _cleaned(signal: NDArray[np.floating[Any]], rate_hz: int) -> NDArray[np.float64]:
+def cleaned_lead(signal: NDArray[np.floating[Any]], rate_hz: int) -> NDArray[np.float64]:
+    """Return a lead after NeuroKit2's `ecg_clean`, gaps interpolated.
+
+    Parameters
+    ----------
+    signal : ndarray of float, shape (sample,)
+        mV, NaN where missing.
+    rate_hz : int
+        Sampling rate, Hz.
+
+    Returns
+    -------
+    ndarray of float64, shape (sample,)
+        0 where there is no sample at all.
+    """
     import neurokit2
 
     at = np.arange(len(signal))

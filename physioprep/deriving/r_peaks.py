@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from physioprep.deriving import pieces
 from physioprep.deriving.delineation import FEWEST_BEATS
 from physioprep.deriving.measurements import correlations
+from physioprep.deriving.missed_beats import with_missed_beats
 from physioprep.deriving.pieces import Lead, lead_of
 from physioprep.shards.peaks import LEADS, detect_r_peaks, search_r_peaks
 
@@ -104,7 +105,7 @@ def choose_beats(held: Sequence[Lead], leads: Sequence[str]) -> Beats:
         lead = held[place]
         peaks = search_r_peaks(lead.read, lead.length, lead.rate_hz)
         if len(peaks):
-            peaks = _with_near_ones(lead, peaks)
+            peaks = with_missed_beats(lead, _with_near_ones(lead, peaks))
             return Beats(peaks, place, _reason(lead, peaks))
     return Beats(np.empty(0, np.int64), None, "no R peak was found")
 
@@ -145,6 +146,24 @@ def not_alike(quality: float, n_beats: int) -> str | None:
         return None
     alike = max(quality, 0.0)
     return f"beats are not alike (correlation {alike:.2f} with their median, {limit:.2f} needed)"
+
+
+def is_alike(lead: Lead, r_peaks: Ints) -> bool:
+    """Return whether the beats of a lead are alike, or nothing is known of that.
+
+    Parameters
+    ----------
+    lead : Lead
+        In mV.
+    r_peaks : ndarray of int64, shape (beat,)
+        Samples of the R peaks.
+
+    Returns
+    -------
+    bool
+    """
+    alike, _, count = _alike(lead, r_peaks)
+    return not_alike(alike, count) is None
 
 
 def is_small(lead: Lead, r_peaks: Ints) -> bool:

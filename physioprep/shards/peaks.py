@@ -73,7 +73,10 @@ def detector_name() -> str:
 
 
 def detect_r_peaks(
-    signal: NDArray[np.floating], rate_hz: float, nearest_s: float = 0.3
+    signal: NDArray[np.floating],
+    rate_hz: float,
+    nearest_s: float = 0.3,
+    method: str = "neurokit",
 ) -> NDArray[np.int64]:
     """Return the R peaks of one lead, by `neurokit2.ecg_clean` and `ecg_findpeaks`.
 
@@ -85,6 +88,8 @@ def detect_r_peaks(
         Sampling rate, Hz.
     nearest_s : float
         A peak this near to the one before it is left out, s: at 200/min and above each second one.
+    method : str
+        Of NeuroKit2, to clean and to detect; `nearest_s` is of the default only.
 
     Returns
     -------
@@ -106,8 +111,9 @@ def detect_r_peaks(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # means of nothing, where it finds no beat
-            cleaned = neurokit2.ecg_clean(whole, sampling_rate=rate)
-            found = neurokit2.ecg_findpeaks(cleaned, sampling_rate=rate, mindelay=nearest_s)
+            cleaned = neurokit2.ecg_clean(whole, sampling_rate=rate, method=method)
+            own = {"mindelay": nearest_s} if method == "neurokit" else {}
+            found = neurokit2.ecg_findpeaks(cleaned, sampling_rate=rate, method=method, **own)
     except (ValueError, IndexError, ZeroDivisionError):  # raised where it finds no beat
         return np.empty(0, np.int64)
     peaks = np.asarray(found["ECG_R_Peaks"], np.float64)
