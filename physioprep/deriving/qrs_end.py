@@ -31,7 +31,7 @@ def goes_on(leads: Sequence[Lead], r_peaks: NDArray[np.int64], ends: QrsEnds) ->
     Parameters
     ----------
     leads : sequence of Lead
-        In mV, all leads of a record.
+        In mV, the leads of a record whose beats are alike; of none nothing is known.
     r_peaks : ndarray of int64, shape (beat,)
         Samples of the R peaks, ascending.
     ends : QrsEnds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from physioprep.deriving.measurements import (
 from physioprep.deriving.pieces import Lead, Recorded, leads_of
 from physioprep.deriving.qrs_end import REASON, goes_on, without_durations, without_ends
 from physioprep.deriving.quantities import AMPLITUDES
-from physioprep.deriving.r_peaks import choose_beats, is_small, not_alike
+from physioprep.deriving.r_peaks import choose_beats, is_alike, is_small, not_alike
 
 Columns = dict[str, list[Any]]
 
@@ -78,9 +78,7 @@ def add_record(rows: Rows, recorded: Recorded, method: str | Method = "prominenc
     every = [_points(samples, r_peaks, method, unfit) for samples in held]
     ends, beyond = None, np.zeros(len(r_peaks), np.bool_)
     if held and not unfit:
-        ends = common_qrs(every, r_peaks, rate_hz)
-        beyond = goes_on(held, r_peaks, ends) & ends.known
-        ends = replace(ends, known=ends.known & ~beyond)
+        ends, beyond = _ends(held, every, r_peaks)
         every = [without_ends(points, beyond) for points in every]
     by_lead: dict[str, dict[str, float | int]] = {}
     for lead, samples, points in zip(recorded.channels, held, every, strict=True):
@@ -109,6 +107,16 @@ def add_record(rows: Rows, recorded: Recorded, method: str | Method = "prominenc
     reason = chosen.reason or _reason_of_record(rows, by_lead, measured)
     measured = without_values(measured) if unfit else measured
     _add(rows.records, {**key, **measured, "reason": reason})
+
+
+def _ends(
+    held: Sequence[Lead], every: Sequence[Mapping[str, Any]], r_peaks: NDArray[np.int64]
+) -> tuple[QrsEnds, NDArray[np.bool_]]:
+    """Return the common ends of QRS, and of which beats QRS goes on; noisy leads do not tell."""
+    ends = common_qrs(every, r_peaks, held[0].rate_hz)
+    fit = [lead for lead in held if is_alike(lead, r_peaks)]
+    beyond = goes_on(fit, r_peaks, ends) & ends.known
+    return replace(ends, known=ends.known & ~beyond), beyond
 
 
 def _points(
