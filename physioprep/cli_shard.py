@@ -304,8 +304,12 @@ def _beats(
 
     given = {name: value for name, value in cut.items() if value is not None}
     if align is None:
-        if sequence is not None or tables is not None or given:
-            raise PhysioprepError("beats of a stream are cut by --align beat --sequence N --beats")
+        alone = {"sequence": sequence, "beats": tables, "beat-size": given.get("size"), **given}
+        for name, value in alone.items():
+            if value is not None:
+                raise PhysioprepError(
+                    f"--{name}: beats of a stream are cut by --align beat --sequence N --beats"
+                )
         return None
     if align != "beat" or sequence is None or tables is None:
         raise PhysioprepError(
