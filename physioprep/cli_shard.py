@@ -115,6 +115,10 @@ def shard(
         str | None,
         typer.Option(help="Pandas query on the manifest: \"split == 'train' and age >= 18\"."),
     ] = None,
+    records: Annotated[
+        Path | None,
+        typer.Option(help="Table of `browse --decisions`: leave out the records that it drops."),
+    ] = None,
     region: Annotated[
         list[str] | None,
         typer.Option(help="'QUERY @ FROM:TO', seconds; negative: from the end."),
@@ -174,9 +178,11 @@ def shard(
 
     from physioprep.cli_split import split_of
     from physioprep.shards.annotation_label import read_annotation_labels
+    from physioprep.shards.decided import records_left_out
     from physioprep.shards.presets import check_preset, with_preset
     from physioprep.shards.source import open_source
 
+    leave_out, decided = records_left_out(records, stores) if records else ((), {})
     spec = with_preset(
         preset,
         window_s=window,
@@ -199,7 +205,7 @@ def shard(
         labels=_labels(label),
         texts=text,
         annotation_labels=read_annotation_labels(annotation_labels) if annotation_labels else None,
-        where=where,
+        where=where, leave_out=leave_out,
         regions=[_region(text) for text in region] if region else None,
         trim_s=trim,
         max_per_record=max_per_record,
@@ -208,11 +214,8 @@ def shard(
         min_std=_amounts(min_std),
         split=split_of(split, stores, raw),
         stratify=stratify,
-        weights=weight,
-        n_windows=windows,
-        codec=codec,
-        windows_per_chunk=windows_per_chunk,
-    )
+        weights=weight, n_windows=windows, codec=codec, windows_per_chunk=windows_per_chunk,
+    )  # fmt: skip
     if preset is not None:
         check_preset(preset, {name for store in stores for name in open_source(store).groups})
     if dry_run:
@@ -226,9 +229,9 @@ def shard(
             progress=advance, announce=console.say_dashboard,
         )  # fmt: skip
     if as_json:
-        typer.echo(json.dumps(asdict(result), indent=1, default=str))
+        typer.echo(json.dumps(asdict(result) | decided, indent=1, default=str))
     else:
-        console.print_facts(result.summary())
+        console.print_facts(result.summary() | decided)
 
 
 @app.command(epilog="Example: physioprep stream ptbxl.shards --batch-size 256")

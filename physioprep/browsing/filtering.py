@@ -174,7 +174,8 @@ def filtered(trace: Trace, filters: Sequence[Filter]) -> Trace:
     -------
     Trace
         What a stretch gives does not depend on where it begins: as far on both sides is read as
-        the filters reach.
+        the filters reach. It is what recipes give, but for up to some thousandths near gaps and
+        the ends of a record, where recipes pad what they filter whole.
 
     Raises
     ------

@@ -42,15 +42,15 @@ def serve(
         The port is taken.
     """
     with BrowseServer(browser, port) as server:
-        ready(server.link)
+        before = signal.signal(signal.SIGTERM, _interrupt)
         # takes seconds, which whoever asks for waves first would wait
         warm = threading.Timer(_WARM_S, import_module, ("neurokit2",))
         warm.daemon = True
-        warm.start()
-        if opens:
-            threading.Thread(target=webbrowser.open, args=(server.link,), daemon=True).start()
-        before = signal.signal(signal.SIGTERM, _interrupt)
         try:
+            ready(server.link)
+            warm.start()
+            if opens:
+                threading.Thread(target=webbrowser.open, args=(server.link,), daemon=True).start()
             server.serve_forever()
         except KeyboardInterrupt:
             pass

@@ -65,7 +65,7 @@ class Candidates:
 
 
 def chosen_records(records: pd.DataFrame, spec: ShardSpec) -> NDArray[np.bool_]:
-    """Return which records `where` keeps.
+    """Return which records `where` keeps, less those of `leave_out`.
 
     Parameters
     ----------
@@ -82,9 +82,12 @@ def chosen_records(records: pd.DataFrame, spec: ShardSpec) -> NDArray[np.bool_]:
     ShardError
         If the query is wrong.
     """
-    if spec.where is None:
-        return np.ones(len(records), bool)
-    return query_mask(records, spec.where, "records")
+    kept = np.ones(len(records), bool)
+    if spec.where is not None:
+        kept &= query_mask(records, spec.where, "records")
+    if spec.leave_out:
+        kept &= ~(records["corpus"] + "/" + records["record_id"]).isin(spec.leave_out).to_numpy()
+    return kept
 
 
 def lay_windows(

@@ -31,6 +31,7 @@ LATER: Final[Mapping[str, Any]] = {
     "label_categories": {},
     "texts": [],
     "channels": {},
+    "leave_out": [],
 }
 LATER_OF_LABELS: Final[Mapping[str, Any]] = {"spans": False, "cases": None, "number": False}
 
@@ -65,6 +66,7 @@ class ShardFields(TypedDict, total=False):
     texts: Sequence[str] | None
     annotation_labels: Sequence[AnnotationLabel] | Mapping[str, Mapping[str, Any]] | None
     where: str | None
+    leave_out: Sequence[str] | None
     regions: Sequence[Region] | None
     trim_s: float | None
     max_per_record: int | None
@@ -82,7 +84,7 @@ class ShardFields(TypedDict, total=False):
 _NUMBERS: Final = ("window_s", "stride_s", "epoch_s", "before_s", "trim_s", "min_valid")
 _WHOLE: Final = ("seed", "max_per_record", "n_windows", "windows_per_chunk")
 _TEXTS: Final = ("align", "align_where", "same_onset", "pad", "pairs", "where", "codec")
-_LISTS: Final = ("annotators", "modalities", "labels", "texts", "stratify")
+_LISTS: Final = ("annotators", "modalities", "labels", "texts", "stratify", "leave_out")
 _AMOUNTS: Final = ("max_abs", "min_std")
 
 

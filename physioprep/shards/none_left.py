@@ -43,6 +43,8 @@ def why_none(
     """
     window = f"window_s={spec.window_s:g}"
     if not chosen.any():
+        if spec.where is None:
+            return f"all {len(chosen)} records are left out"
         return f"where={quoted(spec.where or '')} keeps none of the {len(chosen)} records"
     modalities = f" with all of {', '.join(spec.modalities)}" if spec.modalities else ""
     longest = end_s[chosen].max()

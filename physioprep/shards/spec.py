@@ -32,6 +32,7 @@ SCHEMA_VERSION: Final = 1
 #: Why good windows are not in shards: `ShardSpec.max_per_record`.
 BEYOND_MAXIMUM: Final = "beyond the maximum a record"
 CODECS: Final = ("none", "lz4", "zstd", "pcodec")
+_TUPLES: Final = ("stratify", "labels", "texts", "modalities", "annotators", "leave_out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +94,8 @@ class ShardSpec:
         Labels of each window, made from the annotations.
     where : str or None
         Pandas query on the stores' records.
+    leave_out : tuple of str
+        Records to leave out, as ``corpus/record_id``.
     regions : tuple of Region or None
         Windows lie inside one of these; records that no region selects are left out.
     trim_s : float
@@ -152,6 +155,7 @@ class ShardSpec:
     texts: tuple[str, ...] = ()
     annotation_labels: tuple[AnnotationLabel, ...] = ()
     where: str | None = None
+    leave_out: tuple[str, ...] = ()
     regions: tuple[Region, ...] | None = None
     trim_s: float = 0.0
     max_per_record: int | None = None
@@ -269,7 +273,7 @@ class ShardSpec:
         """
         given: dict[str, Any] = {key: value for key, value in fields.items() if value is not None}
         given.setdefault("stride_s", given.get("window_s", cls.window_s))
-        for name in ("stratify", "labels", "texts", "modalities", "annotators"):
+        for name in _TUPLES:
             if isinstance(given.get(name), str):
                 given[name] = (given[name],)
         check_types(given)
@@ -285,7 +289,7 @@ class ShardSpec:
             "more_windows": lambda held: parse_option(MoreWindows, held, "more_windows"),
             "crop": lambda held: parse_option(Crop, held, "crop"),
             "pulses": lambda held: parse_option(Pulses, held, "pulses"),
-            **dict.fromkeys(("modalities", "labels", "texts", "stratify", "annotators"), tuple),
+            **dict.fromkeys(_TUPLES, tuple),
             **dict.fromkeys(("max_abs", "min_std"), dict),
             "split": split_choice.parse_choice,
         }
