@@ -84,7 +84,7 @@ class ShardFields(TypedDict, total=False):
 _NUMBERS: Final = ("window_s", "stride_s", "epoch_s", "before_s", "trim_s", "min_valid")
 _WHOLE: Final = ("seed", "max_per_record", "n_windows", "windows_per_chunk")
 _TEXTS: Final = ("align", "align_where", "same_onset", "pad", "pairs", "where", "codec")
-_LISTS: Final = ("annotators", "modalities", "labels", "texts", "stratify", "leave_out")
+LISTS: Final = ("annotators", "modalities", "labels", "texts", "stratify", "leave_out")
 _AMOUNTS: Final = ("max_abs", "min_std")
 
 
@@ -115,7 +115,7 @@ def check_types(fields: Mapping[str, Any]) -> None:
             raise ShardError(f"{name}: {value!r} is no whole number")
         if name in _TEXTS and not isinstance(value, str):
             raise ShardError(f"{name}: {value!r} is no text")
-        if name in _LISTS and not isinstance(value, Mapping):
+        if name in LISTS and not isinstance(value, Mapping):
             held = value if isinstance(value, list | tuple | set | frozenset) else [None]
             if not all(isinstance(each, str) for each in held):
                 raise ShardError(f"{name}: {value!r} is no list of names")

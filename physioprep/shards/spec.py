@@ -17,6 +17,7 @@ from physioprep.shards.annotation_label import AnnotationLabel, parse_annotation
 from physioprep.shards.fields import (
     LATER,
     LATER_OF_LABELS,
+    LISTS,
     Region,
     ShardFields,
     category_lists,
@@ -32,7 +33,6 @@ SCHEMA_VERSION: Final = 1
 #: Why good windows are not in shards: `ShardSpec.max_per_record`.
 BEYOND_MAXIMUM: Final = "beyond the maximum a record"
 CODECS: Final = ("none", "lz4", "zstd", "pcodec")
-_TUPLES: Final = ("stratify", "labels", "texts", "modalities", "annotators", "leave_out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,7 +273,7 @@ class ShardSpec:
         """
         given: dict[str, Any] = {key: value for key, value in fields.items() if value is not None}
         given.setdefault("stride_s", given.get("window_s", cls.window_s))
-        for name in _TUPLES:
+        for name in LISTS:
             if isinstance(given.get(name), str):
                 given[name] = (given[name],)
         check_types(given)
@@ -289,7 +289,7 @@ class ShardSpec:
             "more_windows": lambda held: parse_option(MoreWindows, held, "more_windows"),
             "crop": lambda held: parse_option(Crop, held, "crop"),
             "pulses": lambda held: parse_option(Pulses, held, "pulses"),
-            **dict.fromkeys(_TUPLES, tuple),
+            **dict.fromkeys(LISTS, tuple),
             **dict.fromkeys(("max_abs", "min_std"), dict),
             "split": split_choice.parse_choice,
         }
