@@ -92,10 +92,8 @@ class ShardSpec:
         ``label_*`` columns that are texts (reports): kept once a record, see `Shards.texts`.
     annotation_labels : tuple of AnnotationLabel
         Labels of each window, made from the annotations.
-    where : str or None
-        Pandas query on the stores' records.
-    leave_out : tuple of str
-        Records to leave out, as ``corpus/record_id``.
+    where, leave_out : str or None, tuple of str
+        Pandas query on the stores' records; records to leave out, as ``corpus/record_id``.
     regions : tuple of Region or None
         Windows lie inside one of these; records that no region selects are left out.
     trim_s : float
