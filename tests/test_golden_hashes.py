@@ -16,7 +16,7 @@ import physioprep as pp
 GOLDEN = {
     "native.zarr": "32eabc05b67451fcaca5116f3ac4786bdced785ff3ba9812c6602aeb406b5ffe",
     "ecg-200hz.zarr": "e54e4a087b2dc2bfd77888b9ca43416746d8156a2ca90375b4da56a649e1b708",
-    "windows.shards": "cc4bacee4f3544d7fc915f14cf873d450f0211d3b794a296951c155c17b5f47f",
+    "windows.shards": "df3f044eeceedcdb901b945fde03646cd50730da9125e39c88e8eb4f16911386",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +76,8 @@ class Source:
     twice : tuple of str
         Modalities that it holds at several rates: of these `groups` has the first alone, and none
         can be cut.
+    recipe : dict
+        The whole recipe that it was made by; empty where the store states none.
     """
 
     path: str | Path
@@ -84,6 +86,7 @@ class Source:
     identity: dict[str, Any]
     sums_sha256: str = ""
     twice: tuple[str, ...] = ()
+    recipe: dict[str, Any] = field(default_factory=dict)
 
 
 def open_source(store: str | Path | Store) -> Source:
@@ -137,7 +140,8 @@ def open_source(store: str | Path | Store) -> Source:
         )
     kept = ("corpora", "recipe_sha256", "plan_sha256", "inputs_sha256", "n_records")
     identity = {key: store.attrs.get(key) for key in kept}
-    return Source(path, store.records, groups, identity, sums_sha256(path), tuple(twice))
+    recipe = dict(store.attrs.get("recipe") or {})
+    return Source(path, store.records, groups, identity, sums_sha256(path), tuple(twice), recipe)
 
 
 @lru_cache(maxsize=64)

@@ -282,6 +282,10 @@ def root_attributes(plan: Plan, layout: Mapping[str, int], found: Mapping[str, A
         further["texts"] = text_names(plan.records, plan.spec)
     if spans := [f"label_{label.name}" for label in plan.spec.annotation_labels if label.spans]:
         further["spans"] = spans
+    # Whole, so that what is trained on shards knows how to harmonise new recordings.
+    named = {str(source.identity.get("recipe_sha256")): source.recipe for source in plan.sources}
+    if recipes := {sha256: recipe for sha256, recipe in named.items() if recipe}:
+        further["recipes"] = recipes
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,

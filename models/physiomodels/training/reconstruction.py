@@ -104,40 +104,6 @@ def _names_in(path: Path) -> set[str]:
         return set()
 
 
-def draw_masks(masks: dict[str, DualMask], out: str | Path, *, shape: tuple[int, int]) -> Path:
-    """Draw one sample's mask of each kind, leads downwards and patches to the right.
-
-    Parameters
-    ----------
-    masks : dict of str to DualMask
-        By title.
-    out : path-like
-        Picture file.
-    shape : (int, int)
-        Leads and patches.
-
-    Returns
-    -------
-    Path
-        ``out``.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(3.2 * len(masks), 2.9), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(masks), sharey=True, squeeze=False)[0]
-    for panel, (title, mask) in zip(panels, masks.items(), strict=True):
-        hidden = mask(torch.tensor([1]), *shape)[0].numpy()
-        panel.pcolormesh(hidden, cmap="Greys", vmin=0, vmax=1.4, edgecolors="0.8", linewidth=0.4)
-        panel.set_title(title, fontsize="medium")
-        panel.set_xlabel("patch")
-        panel.invert_yaxis()
-        panel.set_aspect("equal")
-    panels[0].set_ylabel("lead")
-    return save_picture(figure, Path(out))
-
-
 def _draw(arrays: dict[str, np.ndarray], out: Path, *, simulated: bool) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
