@@ -140,7 +140,7 @@ def reconstruct_leads(
 
 @app.command(
     epilog="Example: physioprep finetune task.shards -o model --label label_condition "
-    "--encoder ecg=ecg-encoder --encoder eeg=eeg-encoder --where \"split == 'train'\""
+    "--encoder ecg=ecg-encoder --encoder eeg=eeg-encoder"
 )
 def finetune(
     shards: Annotated[Path, typer.Argument(help="Labelled shards.")],
@@ -158,10 +158,15 @@ def finetune(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Train on pretrained encoders for a class, several, or a number; two signals are fused."""
+    """Train on pretrained encoders for a class, several, or a number; two signals are fused.
+
+    Of shards with a split, part train is trained on, validation chooses the epoch, and test is
+    scored once at the end.
+    """
     from physiomodels.config import FinetuneConfig, load_config
+    from physiomodels.training.figures import in_words, test_table
     from physiomodels.training.finetune import finetune as train
-    from physiomodels.training.run_card import unfinished_in_words
+    from physiomodels.training.run_card import card_of, unfinished_in_words
 
     settings, encoders = load_config(FinetuneConfig, config or {}), by_modality(encoder)
     with console.progress_bar("finetune") as advance:
@@ -169,7 +174,14 @@ def finetune(
             shards, out, settings, label=label, encoders=encoders, where=where,
             pseudo=pseudo_labels, device=device, overwrite=overwrite, progress=advance,
         )  # fmt: skip
-    console.show({"classifier": str(out)} | unfinished_in_words(encoders), as_json)
+    card = card_of(out) or {}
+    facts = {"classifier": str(out)} | unfinished_in_words(encoders)
+    if as_json:
+        console.show(facts | {name: card[name] for name in ("validation", "test")}, as_json)
+        return
+    if card["test"] is not None:
+        console.print_table("Test", *test_table(card["test"]))
+    console.print_facts(facts | in_words(card))
 
 
 @app.command(

@@ -86,7 +86,7 @@ def finetune(
     Returns
     -------
     dict
-        The classifier's folder.
+        The classifier's folder, the epoch kept, and figures of validation and test.
 
     Raises
     ------
@@ -94,7 +94,9 @@ def finetune(
         The shards or encoders cannot be opened, or do not fit each other.
     """
     from physiomodels.config import FinetuneConfig, load_config
+    from physiomodels.training.figures import in_words
     from physiomodels.training.finetune import finetune as train
+    from physiomodels.training.run_card import card_of
 
     with console.progress_bar(f"finetune {out}") as advance:
         train(
@@ -102,7 +104,7 @@ def finetune(
             encoders={name: place.out / path for name, path in encoders.items()}, where=where,
             device=place.device, overwrite=True, progress=advance,
         )  # fmt: skip
-    return {"classifier": out}
+    return {"classifier": out} | in_words(card_of(place.out / out) or {})
 
 
 def evaluate(

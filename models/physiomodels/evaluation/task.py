@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from physiomodels.config import EvaluateConfig
 from physiomodels.evaluation.protocol import Fold
 from physiomodels.metrics.choice import Scoring
-from physiomodels.training.kinds import is_known
 from physiomodels.training.labels import Labels
+from physiomodels.training.truth import with_truth
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,26 +193,4 @@ def truth_of(task: FoldTask, windows: pd.DataFrame, answer: pd.DataFrame) -> pd.
     -------
     pandas.DataFrame
     """
-    target, labels = task.labels.target, task.labels
-    names = ["window", "corpus", "record_id", "subject_id", "start_s", "subject"]
-    truth = labels.truth[windows["window"]]
-    n = target.n_epochs or 1
-    rows = windows[names].loc[windows.index.repeat(n)].reset_index(drop=True)
-    if target.is_sequence:
-        truth = truth.reshape(len(rows), *truth.shape[2:])
-        rows["epoch"] = np.tile(np.arange(n), len(windows))
-        rows["start_s"] += rows["epoch"] * task.scoring.length_s
-        answer = answer.drop(columns="epoch")
-    for name, column in _truth_columns(truth, target.kind).items():
-        rows[name] = column
-    answers = answer.loc[windows["window"]].reset_index(drop=True)
-    rows = rows.join(answers)
-    return rows[is_known(truth, target.kind)].reset_index(drop=True)
-
-
-def _truth_columns(truth: NDArray[Any], kind: str) -> dict[str, NDArray[Any]]:
-    if kind == "class":
-        return {"code": truth}
-    if kind == "number":
-        return {"value": truth}
-    return {f"y_{code}": column for code, column in enumerate(truth.T)}
+    return with_truth(task.labels, windows, answer, task.scoring.length_s)

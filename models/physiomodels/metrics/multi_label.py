@@ -129,6 +129,35 @@ def f_max(precision: Floats, recall: Floats, times: Ints | None = None) -> float
     float
         NaN where no window has a class present.
     """
+    f1 = _f1(precision, recall, times)
+    return float(np.nanmax(f1)) if np.isfinite(f1).any() else float("nan")
+
+
+def best_threshold(truth: Bytes, probabilities: Floats) -> float | None:
+    """Return the threshold that `f_max` takes: from it on a class is answered.
+
+    Parameters
+    ----------
+    truth, probabilities
+        As for `reported`.
+
+    Returns
+    -------
+    float or None
+        0, 0.01 ... 1; the smallest of equals. None where no window has a class present.
+
+    Examples
+    --------
+    >>> truth = np.array([[1, 0], [0, 1]], np.uint8)
+    >>> best_threshold(truth, np.array([[0.9, 0.2], [0.3, 0.8]]))
+    0.31
+    """
+    f1 = _f1(*sample_tables(truth, probabilities), None)
+    return float(THRESHOLDS[np.nanargmax(f1)]) if np.isfinite(f1).any() else None
+
+
+def _f1(precision: Floats, recall: Floats, times: Ints | None) -> Floats:
+    """Return the F1 of mean precision and mean recall at each threshold."""
     weight = np.ones(len(precision)) if times is None else times.astype(np.float64)
     with np.errstate(invalid="ignore"):  # 0 / 0: no window has one
         p, r = (
@@ -137,7 +166,7 @@ def f_max(precision: Floats, recall: Floats, times: Ints | None = None) -> float
         )
         f1 = 2 * p * r / (p + r)
     f1[(p == 0) & (r == 0)] = 0.0
-    return float(np.nanmax(f1)) if np.isfinite(f1).any() else float("nan")
+    return np.asarray(f1, np.float64)
 
 
 class Fast:

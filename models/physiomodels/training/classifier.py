@@ -13,6 +13,7 @@ from physiomodels.model.fusion import FusionClassifier
 from physiomodels.model.lora import add_lora
 from physiomodels.model.weights import build_fitting, load_folder, named, save_folder
 from physiomodels.training.run_card import is_rate
+from physioprep.bounds import SHARE
 from physioprep.errors import ModelError
 from physioprep.local_path import local_path
 
@@ -34,12 +35,16 @@ class Classifier:
         What its outputs mean, in order; empty of a number. The kind of target is the model's.
     rates_hz : mapping of str to float
         Sampling rate per modality that it was trained at, Hz.
+    threshold : float or None
+        Of several classes at once: from which probability on each is answered. None where
+        none was chosen on validation windows.
     """
 
     model: FusionClassifier
     label: str
     classes: tuple[str, ...]
     rates_hz: Mapping[str, float]
+    threshold: float | None = None
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``config.json`` and ``model.safetensors`` into a folder.
@@ -50,7 +55,8 @@ class Classifier:
             Made where it does not exist.
         """
         config = {"model": self.model.config, "label": self.label, "classes": list(self.classes)}
-        save_folder(self.model, config | {"rates_hz": dict(self.rates_hz)}, Path(folder))
+        config |= {"rates_hz": dict(self.rates_hz), "threshold": self.threshold}
+        save_folder(self.model, config, Path(folder))
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
@@ -76,11 +82,11 @@ class Classifier:
             label, classes, rates = _described(config)
             model = build_fitting(lambda: _fusion(config["model"]), state)
         model.eval()
-        return cls(model, label, classes, rates)
+        return cls(model, label, classes, rates, config.get("threshold"))
 
 
 def _described(config: Mapping[str, Any]) -> tuple[str, tuple[str, ...], dict[str, float]]:
-    """Return label, classes and rates of a saved classifier.
+    """Return label, classes and rates of a saved classifier, after a look at its threshold.
 
     Raises
     ------
@@ -94,6 +100,9 @@ def _described(config: Mapping[str, Any]) -> tuple[str, tuple[str, ...], dict[st
         raise ModelError(f"config.json: classes are {str(classes)[:80]}, no list of texts")
     if not isinstance(rates, dict) or not all(map(is_rate, rates.values())):
         raise ModelError(f"config.json: rates_hz is {str(rates)[:80]}, no sampling rates")
+    threshold = config.get("threshold")  # models of earlier versions have none
+    if threshold is not None and not (isinstance(threshold, float) and threshold in SHARE):
+        raise ModelError(f"config.json: threshold is {str(threshold)[:80]}, no probability")
     return label, tuple(classes), rates
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
@@ -17,8 +17,17 @@ from physiomodels.training.classifier import Classifier, build, load_encoder
 from physiomodels.training.data import check_fit
 from physiomodels.training.fit import fit
 from physiomodels.training.folder import carry_over, list_files
-from physiomodels.training.labels import full_label, read_labels
+from physiomodels.training.inputs import INPUTS, RECIPE, write_inputs
+from physiomodels.training.labels import Labels, full_label, read_labels
+from physiomodels.training.parts import Parts, parts_of
 from physiomodels.training.run_card import card_of, run_card, unfinished_in_words
+from physiomodels.training.scores import (
+    selection_of,
+    test_scores,
+    threshold_of,
+    validation_of,
+)
+from physiomodels.training.soft import read_pseudo
 from physioprep.atomic import write_text
 from physioprep.errors import ModelError
 from physioprep.hashes import HASHES, sha256_of
@@ -32,8 +41,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 _FILES: Final = (
-    *("config.json", "model.safetensors", "lora.safetensors", "loss.csv", "card.json"), HASHES
-)  # fmt: skip
+    *("config.json", "model.safetensors", "lora.safetensors", "loss.csv", "card.json"),
+    *(INPUTS, RECIPE, HASHES),
+)
 
 
 def finetune(
@@ -57,9 +67,12 @@ def finetune(
         Made by `physioprep.shard`, with the label.
     out : path-like
         Folder: ``config.json``, ``model.safetensors``, ``loss.csv``, ``card.json``; of mode "lora"
-        also ``lora.safetensors``, the additions alone (merged into the model beside it). It
-        appears whole, at the end. The card says under ``unfinished_pretraining`` which encoders
-        are half-trained.
+        also ``lora.safetensors``, the additions alone (merged into the model beside it); and how
+        its windows were made, ``inputs.json`` and ``recipe.yaml``
+        (`physiomodels.training.inputs`). It appears whole, at the end. The card says under
+        ``unfinished_pretraining`` which encoders are half-trained, under ``validation`` the epoch
+        that was chosen and its figure, under ``test`` the scores of the test windows; either is
+        null where the chosen windows have no such part.
     config : FinetuneConfig, optional
         Fusion, mode and training.
     label : str
@@ -68,10 +81,13 @@ def finetune(
         By modality: a folder of `physiomodels.pretrain` (its ``best``), an encoder, or the sizes
         of one with random weights.
     where : str, optional
-        Query on the window manifest: train on these windows alone.
+        Query on the window manifest: use these windows alone. Of a split (column ``split``) those
+        in "train" are trained on, those in "validation" choose the epoch, and those in "test" are
+        scored once, by the finished model (`physiomodels.training.parts`).
     pseudo : path-like, optional
         Labels of a teacher for further windows (`physiomodels.training.pseudo.pseudo_label`), which
-        count by its confidence; a window of `where` with a label keeps it.
+        count by its confidence; a window of `where` with a label keeps it. None of them may be in
+        the validation or the test part.
     device : str, optional
         By default "cuda" where there is a GPU, else "cpu".
     overwrite : bool
@@ -99,41 +115,81 @@ def finetune(
     # what is wrong with inputs and options shows before what is at `out` is looked at
     loaded = {name: load_encoder(source) for name, source in encoders.items()}
     label = full_label(opened, label)
-    labels = read_labels(opened, label, where=where)
-    classes, n_epochs = labels.classes, labels.target.n_epochs
+    parts = parts_of(opened, where)
+    labels = read_labels(opened, label, where=parts.train)
+    n_epochs = labels.target.n_epochs
     rates = {
         name: check_fit(opened, name, encoder.patch_size, _trained_rate(encoders[name]), n_epochs)
         for name, encoder in loaded.items()
     }
+    if pseudo is not None:
+        _check_pseudo(pseudo, opened, labels, parts)
     model = build(loaded, labels.n_outputs, config, kind=labels.target.kind, n_epochs=n_epochs)
     with new_folder(
         out, CLASSIFIER, overwrite=overwrite, inputs=[opened.path, *paths], error=ModelError
     ) as folder:
+        selection = selection_of(opened, labels, parts.validation)
         history = fit(
-            model, opened, config, label, classes=classes, where=where, pseudo=pseudo,
-            device=device, progress=progress,
+            model, opened, config, label, classes=labels.classes, where=parts.train, pseudo=pseudo,
+            selection=selection, device=device, progress=progress,
         )  # fmt: skip
         additions = lora_state(model.encoders)
         merge_lora(model.encoders)
-        classifier = Classifier(model, label, classes, rates)
+        figures: dict[str, Any] = {"validation": None, "test": None}
+        threshold = None
+        if selection is not None:
+            figures["validation"] = validation_of(opened, history, selection)
+            threshold = threshold_of(model, opened, labels, selection, device)
+        classifier = Classifier(model, label, labels.classes, rates, threshold)
         classifier.save_pretrained(folder)
+        if parts.test is not None:  # after all else: nothing that is saved above may follow it
+            figures["test"] = test_scores(
+                model, opened, labels, parts.test, train=parts.train, encoders=encoders,
+                seed=config.seed, device=device,
+            )  # fmt: skip
         if additions:
             from safetensors.torch import save_file
 
             save_file({k: v.cpu() for k, v in additions.items()}, folder / "lora.safetensors")
         pd.DataFrame(history).to_csv(folder / "loss.csv", index=False)
-        card = run_card(opened, where, config) | {
-            "label": label, "classes": classes, "kind": labels.target.kind,
-            "unit": labels.target.unit, "n_epochs": n_epochs,
-        }  # fmt: skip
-        if pseudo is not None:
-            card["pseudo_labels_sha256"] = sha256_of(pseudo)
-        if half := unfinished_in_words(encoders):
-            card["unfinished_pretraining"] = half
-        write_text(folder / "card.json", json.dumps(card | LISTED, indent=2))
+        write_inputs(opened, list(encoders), folder)
+        card = _card(opened, parts.train, config, labels, encoders, pseudo)
+        write_text(folder / "card.json", json.dumps(card | figures | LISTED, indent=2))
         list_files(folder, _FILES)
         carry_over(out, folder, _FILES)
     return classifier
+
+
+def _card(
+    shards: Shards,
+    train: str | None,
+    config: FinetuneConfig,
+    labels: Labels,
+    encoders: Mapping[str, Any],
+    pseudo: str | Path | None,
+) -> dict[str, Any]:
+    """Return the run card, without figures."""
+    target = labels.target
+    card = run_card(shards, train, config) | {
+        "label": target.name, "classes": labels.classes, "kind": target.kind,
+        "unit": target.unit, "n_epochs": target.n_epochs,
+    }  # fmt: skip
+    if pseudo is not None:
+        card["pseudo_labels_sha256"] = sha256_of(pseudo)
+    if half := unfinished_in_words(encoders):
+        card["unfinished_pretraining"] = half
+    return card
+
+
+def _check_pseudo(pseudo: str | Path, shards: Shards, labels: Labels, parts: Parts) -> None:
+    """Refuse to train on what chooses the epoch, or is scored."""
+    windows = read_pseudo(pseudo, shards, labels).windows
+    for name, query in (("validation", parts.validation), ("test", parts.test)):
+        if query is not None and (count := int(shards.mask(query)[windows].sum())):
+            raise ModelError(
+                f"{pseudo}: {count} of its windows are in part {name}, which is not trained on: "
+                "label others (`pseudo-label --where`), or leave that part out by --where"
+            )
 
 
 def _trained_rate(source: object) -> float | None:
