@@ -16,6 +16,7 @@ from physioprep import (
     cli_derive,
     cli_export,
     cli_pipeline,
+    cli_predict,
     cli_shard,
     cli_train,
     console,
@@ -396,3 +397,4 @@ app.add_typer(cli_shard.app)
 app.add_typer(cli_derive.app)
 app.add_typer(cli_export.app)
 app.add_typer(cli_train.app)
+app.add_typer(cli_predict.app)

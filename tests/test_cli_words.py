@@ -64,6 +64,7 @@ ENOUGH = {
     "reconstruct-leads": ["{shards}", "-o", "{out}/l"],
     "pseudo-label": ["{shards}", "-m", "{out}/none", "-o", "{out}/l.parquet"],
     "evaluate": ["{shards}", "-o", "{out}/r", "--config", "eegmat"],
+    "predict": ["{out}/none", "{raw}"],
     "embed": ["{store}", "-m", "{out}/none", "-o", "{out}/e.zarr"],
     "run": ["{recipe}", "--raw", "{raw}", "--out", "{out}/run"],
     "simulate": ["{out}/raw"],

@@ -32,11 +32,11 @@ LAYERS = [
     {"console"},
     {"pipeline"},
     {"cli", "cli_audit", "cli_browse", "cli_derive", "cli_errors", "cli_export", "cli_options",
-     "cli_pictures", "cli_pipeline", "cli_shard", "cli_split", "cli_train", "cli_words",
-     "__main__"},
+     "cli_pictures", "cli_pipeline", "cli_predict", "cli_shard", "cli_split", "cli_train",
+     "cli_words", "__main__"},
 ]  # fmt: skip
 # The commands and steps that train, and nothing else, reach for the models.
-MAY_TRAIN = {"cli_train", "pipeline"}
+MAY_TRAIN = {"cli_export", "cli_predict", "cli_train", "pipeline"}
 TORCH_HOME = {"stream"}
 
 FILE_LINES, FUNCTION_LINES = 400, 60

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from physiomodels.model.encoder import CrissCrossEncoder as CrissCrossEncoder
     from physiomodels.model.fusion import FusionClassifier as FusionClassifier
     from physiomodels.model.masking import DualMask as DualMask
+    from physiomodels.prediction.run import predict_recordings as predict_recordings
     from physiomodels.training.finetune import finetune as finetune
     from physiomodels.training.predict import predict as predict
     from physiomodels.training.pretrain import pretrain as pretrain
@@ -29,6 +30,7 @@ else:
         "evaluate": "physiomodels.evaluation.evaluate",
         "finetune": "physiomodels.training.finetune",
         "predict": "physiomodels.training.predict",
+        "predict_recordings": "physiomodels.prediction.run",
         "pretrain": "physiomodels.training.pretrain",
     }
 
@@ -58,6 +60,7 @@ __all__ = [
     "evaluate",
     "finetune",
     "predict",
+    "predict_recordings",
     "pretrain",
 ]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from physioprep.corpora.not_taken import current_walk
+from physioprep.corpora.only import is_flat
 from physioprep.hashes import kind_of
 from physioprep.limits import MAX_FOLDER_DEPTH
 
@@ -217,6 +218,8 @@ def walk(root: Path) -> Iterator[str]:
         if kind in ("folder", "link") and not name.lower().endswith(FOLDER_ENDINGS):
             if len(ahead) > MAX_FOLDER_DEPTH:
                 _skip(name, f"over {MAX_FOLDER_DEPTH} folders deep")
+                continue
+            if is_flat():
                 continue
             ahead.append(_listing(path, f"{name}/"))
         else:

@@ -18,6 +18,7 @@ from physioprep.corpora.fit import misfits
 from physioprep.corpora.headers import Row, failed_row
 from physioprep.corpora.join import join_table, read_join
 from physioprep.corpora.noted import reader_notes
+from physioprep.corpora.only import chosen
 from physioprep.corpora.people import People, number_people, people_of
 from physioprep.corpora.summary import table_notes
 from physioprep.corpora.twice import twice_notes
@@ -247,6 +248,8 @@ def _scan_headers(
     module: Any = corpus_module(corpus)
     with confined_to(folder):
         entries = module.find(folder) if pattern is None else module.find(folder, pattern)
+    taken = chosen([entry.path for entry in entries])
+    entries = [entry for entry in entries if entry.path in taken]
     if not entries:
         raise CorpusError(
             f"{folder}: no recording of {corpus} here (looked for {facts.layout}){_found()}"

@@ -140,8 +140,18 @@ def check_manifest_output(path: str | Path, *, overwrite: bool = False) -> None:
             ) from None
 
 
-def _is_manifest(path: Path) -> bool:
-    """Return whether a file was written by `write_manifest`, of whatever schema version."""
+def is_manifest(path: Path) -> bool:
+    """Return whether a file was written by `write_manifest`, of whatever schema version.
+
+    Parameters
+    ----------
+    path : Path
+        Of any name.
+
+    Returns
+    -------
+    bool
+    """
     try:
         if path.suffix == ".parquet":
             return _is_parquet_manifest(path)
@@ -166,7 +176,7 @@ def _is_parquet_manifest(path: Path) -> bool:
         return content.startswith(b"PAR1") and _METADATA.encode() in content
 
 
-_MANIFEST: Final = Kind("a manifest", _is_manifest)
+_MANIFEST: Final = Kind("a manifest", is_manifest)
 
 
 def read_manifest(path: str | Path, *, shared: bool = False) -> pd.DataFrame:
