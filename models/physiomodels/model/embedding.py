@@ -16,6 +16,9 @@ from physioprep.errors import ModelError
 class PatchEmbedding(nn.Module):
     """Time convolution + spectrum + position: (batch, channel, patch, sample) to vectors.
 
+    With ``narrows`` False, rows of the positional convolution that can only meet zeros are computed
+    all the same, as a program for any number of leads and patches must.
+
     Parameters
     ----------
     patch_size : int
@@ -47,6 +50,7 @@ class PatchEmbedding(nn.Module):
         learned_mask_token: bool,
     ) -> None:
         super().__init__()
+        self.narrows = True
         length = math.ceil(patch_size / stride)  # with kernel 2 * stride - 1, padding stride - 1
         width = d_model // length
         if width * length != d_model:
@@ -121,7 +125,7 @@ class PatchEmbedding(nn.Module):
         convolution = self.positional_encoding[0]
         assert isinstance(convolution, nn.Conv2d)
         weight = convolution.weight  # rows that reach past the window meet zeros only: left out
-        for axis, extent in ((2, hidden.shape[1]), (3, hidden.shape[2])):
+        for axis, extent in ((2, hidden.shape[1]), (3, hidden.shape[2])) if self.narrows else ():
             surplus = max(0, weight.shape[axis] // 2 - (extent - 1))
             weight = weight.narrow(axis, surplus, weight.shape[axis] - 2 * surplus)
         out = F.conv2d(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 from torch import Tensor, nn
 
 from physioprep.errors import ModelError
+
+
+#: More than leads or patches that there are.
+_LAST: Final = 1 << 31
 
 
 def present_patches(x: Tensor, present: Tensor | None) -> Tensor | None:
@@ -76,10 +82,19 @@ def close_gaps(present: Tensor) -> tuple[Tensor, Tensor]:
     together, back : Tensor of int64, shape (batch, channel * patch)
         Flat indices.
     """
-    leads = torch.argsort((~present.any(2)).to(torch.int8), dim=1, stable=True)
-    times = torch.argsort((~present.any(1)).to(torch.int8), dim=1, stable=True)
-    together = (leads[:, :, None] * present.shape[2] + times[:, None, :]).flatten(1)
+    leads, times = _absent_last(present.any(2)), _absent_last(present.any(1))
+    batch, channels, patches = present.shape
+    cells = torch.arange(channels * patches, device=present.device).reshape(1, channels, patches)
+    cells = cells.expand(batch, -1, -1)
+    cells = torch.gather(cells, 1, leads[:, :, None].expand(-1, -1, patches))
+    together = torch.gather(cells, 2, times[:, None, :].expand(-1, channels, -1)).flatten(1)
     return together, torch.argsort(together, dim=1)
+
+
+def _absent_last(there: Tensor) -> Tensor:
+    """Return the order of each row that puts what is absent last; no two keys are equal."""
+    place = torch.arange(there.shape[1], device=there.device)
+    return torch.argsort(torch.where(there, place, place + _LAST), dim=1)
 
 
 def group_norm(x: Tensor, present: Tensor, norm: nn.GroupNorm) -> Tensor:

@@ -1,0 +1,1 @@
+"""Encoders as programs that run without this package: `torch.export` and ONNX."""
