@@ -127,7 +127,7 @@ def test_a_model_of_each_kind_learns_and_is_saved(
     else:
         assert answers.columns.tolist() == ["window", "predicted"]
         error = answers["predicted"].to_numpy() - truth[windows]
-        assert np.sqrt(np.nanmean(error**2)) < 0.7 * np.nanstd(truth[windows])  # in Hz
+        assert np.sqrt(np.nanmean(error**2)) < 0.75 * np.nanstd(truth[windows])  # in Hz
 
 
 def test_what_cannot_be_learned_from_is_refused(asked: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import zarr
 from physiomodels.config import EncoderConfig, FinetuneConfig
 from physiomodels.evaluation.evaluate import evaluate
 from physiomodels.training.classifier import Classifier
+from physiomodels.training.figures import in_words, test_table
 from physiomodels.training.finetune import finetune
 from physiomodels.training.inputs import read_inputs
 from physiomodels.training.parts import Parts, parts_of
@@ -126,6 +127,17 @@ def test_without_a_part_it_is_said(asked: Path, shards: Path, tmp_path: Path) ->
     assert (card["validation"], card["test"]) == (None, None)
     card = tuned(shards, tmp_path / "b", "label_condition")
     assert (card["validation"], card["test"]) == (None, None)
+
+
+def test_of_one_person_there_is_no_interval(asked: Path, tmp_path: Path) -> None:
+    table = open_shards(asked).windows
+    one = table.loc[table["split"] == "test", "subject_id"].iloc[0]
+    card = tuned(asked, tmp_path / "m", where=f"split != 'test' or subject_id == {one!r}")
+    test = card["test"]
+    assert test["subjects"] == 1
+    assert test["metrics"]["accuracy"]["ci95_subjects"] == [None, None]
+    assert in_words(card)["test"] == f"{test['windows']} windows of one subject, scored once"
+    assert test_table(test)[1][-1][2] == "unknown"
 
 
 def test_a_teacher_may_not_label_what_is_scored(asked: Path, tmp_path: Path) -> None:

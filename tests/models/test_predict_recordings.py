@@ -152,9 +152,13 @@ def test_files_stores_and_shards_give_the_same(model: Path, new: Path, tmp_path:
         found = predict_recordings(model, source).set_index("record_id").loc[GOOD]  # type: ignore[arg-type]
         np.testing.assert_allclose(found["p_calm"], whole["p_calm"], atol=1e-6, rtol=0)
         assert found["absent"].tolist() == whole["absent"].tolist()
+        assert found["windows"].dtype == whole["windows"].dtype == np.int64
+        if source != tmp_path / "w":  # shards do not say where their records were
+            assert found["path"].tolist() == [f"{name}.hea" for name in GOOD]
     assert len(predict_recordings(model, files)) == 3
     lost = predict_recordings(model, [new / "notes.txt", new / "calm.hea"])
     assert lost["record_id"].tolist() == ["calm", "notes.txt"]
+    assert lost["windows"].tolist() == [7, 0]
     assert "no recording that is read: a text" in lost["error"][1]
     alone = predict_recordings(model, new / "notes.txt")
     assert alone["p_calm"].isna().all()

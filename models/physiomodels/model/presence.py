@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from physioprep.errors import ModelError
 
-
 #: More than leads or patches that there are.
 _LAST: Final = 1 << 31
 

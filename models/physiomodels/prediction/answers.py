@@ -124,7 +124,7 @@ def record_answers(windows: pd.DataFrame, classifier: Classifier) -> pd.DataFram
             "error": None if len(answered) else _why(held),
         }
         if len(answered):
-            row |= answered[means].mean().to_dict()
+            row |= {name: float(answered[name].mean()) for name in means}
         rows.append(row)
     return decided(pd.DataFrame(rows), classifier)
 

@@ -73,8 +73,8 @@ def predict_recordings(
         ``quality`` (share of samples that are not missing, in the worst channel), ``absent``
         (channels of the training that the record lacks), ``p_CLASS`` per class, ``decision``
         (of several classes at once ``"a; b"``, and ``threshold``) or ``predicted``; and ``error``:
-        why there is no answer, else null. ``attrs`` has ``label``, ``kind``, ``unit``-less facts
-        of the model and ``notes`` of the scans.
+        why there is no answer, else null. ``attrs`` has ``label``, ``kind`` and the ``notes`` of
+        the scans.
 
     Raises
     ------
@@ -112,6 +112,8 @@ def predict_recordings(
             progress(number + 1, len(found))
     columns = [*_TABLES[per], "absent", *answer_columns(classifier), "error"]
     table = pd.concat([frame.reindex(columns=columns) for frame in frames], ignore_index=True)
+    for name in ("windows", "windows_left_out") if per == "record" else ():
+        table[name] = table[name].fillna(0).astype("int64")
     table.attrs = {
         "label": classifier.label,
         "kind": classifier.model.kind,
@@ -149,10 +151,12 @@ class _Run:
             table = self._of_store(source.path)
         else:
             table = self._of_files(source)
-        lost = [
-            {"record_id": name, "path": name, "error": why} for name, why in source.no_recordings
-        ]
-        table = decided(pd.concat([table, pd.DataFrame(lost)]), self._classifier) if lost else table
+        if source.no_recordings:
+            lost = [
+                {"record_id": name, "path": name, "error": why}
+                for name, why in source.no_recordings
+            ]
+            table = pd.concat([table, self._rows(lost)], ignore_index=True)
         return table.assign(source=str(source.path))
 
     def _table(self, windows: pd.DataFrame) -> pd.DataFrame:
@@ -176,6 +180,7 @@ class _Run:
         table = pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
         store = open_store(path)
         places = store.records[["corpus", "record_id", "path"]]
+        table = table.drop(columns="path", errors="ignore")
         table = table.merge(places, how="left", on=["corpus", "record_id"])
         bad = store.quarantine
         rows = bad.rename(columns={"reason": "error"})[["corpus", "record_id", "path", "error"]]

@@ -54,8 +54,9 @@ class Classifier:
         folder : path-like
             Made where it does not exist.
         """
-        config = {"model": self.model.config, "label": self.label, "classes": list(self.classes)}
-        config |= {"rates_hz": dict(self.rates_hz), "threshold": self.threshold}
+        config: dict[str, Any] = {"model": self.model.config, "label": self.label}
+        config |= {"classes": list(self.classes), "rates_hz": dict(self.rates_hz)}
+        config["threshold"] = self.threshold
         save_folder(self.model, config, Path(folder))
 
     @classmethod

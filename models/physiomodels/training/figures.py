@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 _NO_VALIDATION: Final = "none: the last epoch is kept (no window of part validation)"
@@ -41,7 +41,8 @@ def in_words(card: Mapping[str, Any]) -> dict[str, str]:
     if test is None:
         return said | {"test": _NO_TEST}
     unit = unit_of(test)
-    said["test"] = f"{test['windows']} windows of {test[unit]} {unit}, scored once"
+    people = f"{test[unit]} {unit}" if test[unit] != 1 else f"one {unit.removesuffix('s')}"
+    said["test"] = f"{test['windows']} windows of {people}, scored once"
     if test["of_other_classes"]:
         said["test: not scored"] = (
             f"{test['of_other_classes']} windows of classes that no training window has"
@@ -85,10 +86,13 @@ def test_table(test: Mapping[str, Any]) -> tuple[tuple[str, ...], list[list[obje
     """
     ci = f"ci95_{unit_of(test)}"
     rows: list[list[object]] = [
-        [name, _text(one["value"]), " to ".join(map(_text, one[ci]))]
-        for name, one in test["metrics"].items()
+        [name, _text(one["value"]), _interval(one[ci])] for name, one in test["metrics"].items()
     ]
     return ("test", "value", f"95 % over {unit_of(test)}"), rows
+
+
+def _interval(ends: Sequence[float | None]) -> str:
+    return "unknown" if None in ends else " to ".join(map(_text, ends))
 
 
 def _text(value: float | None) -> str:

@@ -147,17 +147,24 @@ def finetune(
                 model, opened, labels, parts.test, train=parts.train, encoders=encoders,
                 seed=config.seed, device=device,
             )  # fmt: skip
-        if additions:
-            from safetensors.torch import save_file
-
-            save_file({k: v.cpu() for k, v in additions.items()}, folder / "lora.safetensors")
         pd.DataFrame(history).to_csv(folder / "loss.csv", index=False)
         write_inputs(opened, list(encoders), folder)
-        card = _card(opened, parts.train, config, labels, encoders, pseudo)
-        write_text(folder / "card.json", json.dumps(card | figures | LISTED, indent=2))
-        list_files(folder, _FILES)
-        carry_over(out, folder, _FILES)
+        card = _card(opened, parts.train, config, labels, encoders, pseudo) | figures
+        _finish(folder, out, additions, card)
     return classifier
+
+
+def _finish(
+    folder: Path, out: Path, additions: Mapping[str, torch.Tensor], card: Mapping[str, Any]
+) -> None:
+    """Write the additions of LoRA, the card and the hashes; keep what a user put beside them."""
+    if additions:
+        from safetensors.torch import save_file
+
+        save_file({k: v.cpu() for k, v in additions.items()}, folder / "lora.safetensors")
+    write_text(folder / "card.json", json.dumps(dict(card) | LISTED, indent=2))
+    list_files(folder, _FILES)
+    carry_over(out, folder, _FILES)
 
 
 def _card(

@@ -182,7 +182,8 @@ def test_scores(
     -------
     dict or None
         ``windows``, ``subjects`` (or ``records``, where a subject is unknown), ``metrics``: by
-        name ``value`` and ``ci95_subjects`` (or ``ci95_records``), bootstrap of people; what
+        name ``value`` and ``ci95_subjects`` (or ``ci95_records``), bootstrap of people, None of a
+        single one; what
         `physiomodels.metrics.choice.score_classes` says of ``classes``; ``of_other_classes``,
         windows that are not scored since the training windows lack their class; ``also_trained``,
         who is in training, too; ``also_pretrained``, by modality how many the encoder met.
@@ -195,7 +196,9 @@ def test_scores(
     rows = _answered(model, shards, labels, where, device)
     scoring = scoring_of(shards, labels)
     found, who = score(rows, scoring), set(rows["subject"])
-    draws = bootstrap(rows["subject"].to_numpy(object), [scorer(rows, scoring)], _DRAWS, seed)
+    draws = {}
+    if len(who) > 1:  # of one person nothing says how others differ
+        draws = bootstrap(rows["subject"].to_numpy(object), [scorer(rows, scoring)], _DRAWS, seed)
     trained = set(_whose(window_table(shards, train), unit))
     key = {"subject": "subjects", "record": "records_without_subject"}[unit]
     met = {
@@ -228,8 +231,10 @@ def _labelled(shards: Shards, labels: Labels, where: str | None) -> pd.DataFrame
     if where is None:
         return window_table(shards).iloc[:0]
     table = window_table(shards, where).sort_values("window")
-    table = table[labels.known[table["window"].to_numpy(np.int64)]].reset_index(drop=True)
-    return table.assign(subject=_whose(table, _unit(table)))
+    known = labels.known[table["window"].to_numpy(np.int64)]
+    found: pd.DataFrame = table[known].reset_index(drop=True)
+    found["subject"] = _whose(found, _unit(found))
+    return found
 
 
 def _answered(
