@@ -164,7 +164,7 @@ def finetune(
     scored once at the end.
     """
     from physiomodels.config import FinetuneConfig, load_config
-    from physiomodels.training.figures import in_words, test_table
+    from physiomodels.training.figures import in_words, table_of_test
     from physiomodels.training.finetune import finetune as train
     from physiomodels.training.run_card import card_of, unfinished_in_words
 
@@ -180,7 +180,7 @@ def finetune(
         console.show(facts | {name: card[name] for name in ("validation", "test")}, as_json)
         return
     if card["test"] is not None:
-        console.print_table("Test", *test_table(card["test"]))
+        console.print_table("Test", *table_of_test(card["test"]))
     console.print_facts(facts | in_words(card))
 
 

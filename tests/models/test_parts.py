@@ -12,7 +12,7 @@ import zarr
 from physiomodels.config import EncoderConfig, FinetuneConfig
 from physiomodels.evaluation.evaluate import evaluate
 from physiomodels.training.classifier import Classifier
-from physiomodels.training.figures import in_words, test_table
+from physiomodels.training.figures import in_words, table_of_test
 from physiomodels.training.finetune import finetune
 from physiomodels.training.inputs import read_inputs
 from physiomodels.training.parts import Parts, parts_of
@@ -137,7 +137,7 @@ def test_of_one_person_there_is_no_interval(asked: Path, tmp_path: Path) -> None
     assert test["subjects"] == 1
     assert test["metrics"]["accuracy"]["ci95_subjects"] == [None, None]
     assert in_words(card)["test"] == f"{test['windows']} windows of one subject, scored once"
-    assert test_table(test)[1][-1][2] == "unknown"
+    assert table_of_test(test)[1][-1][2] == "unknown"
 
 
 def test_a_teacher_may_not_label_what_is_scored(asked: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -164,6 +164,26 @@ def decided(table: pd.DataFrame, classifier: Classifier) -> pd.DataFrame:
             for row in given[known] >= threshold
         ]
     return table.assign(decision=decision)
+
+
+def stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of several tables as one; pandas is at odds with itself on empty columns.
+
+    Parameters
+    ----------
+    frames : sequence of pandas.DataFrame
+        Columns may differ.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns in the order in which they come; null where a table lacks one.
+    """
+    import pandas as pd
+
+    columns = dict.fromkeys(name for frame in frames for name in frame.columns)
+    rows = [row for frame in frames for row in frame.to_dict("records")]
+    return pd.DataFrame(rows, columns=list(columns))
 
 
 def _together(windows: pd.DataFrame) -> str:

@@ -14,6 +14,7 @@ from physiomodels.prediction.answers import (
     answer_columns,
     decided,
     record_answers,
+    stacked,
     window_answers,
 )
 from physiomodels.prediction.sources import Source, find_sources
@@ -85,8 +86,6 @@ def predict_recordings(
     PhysioprepError
         A folder has no recording, or a manifest cannot be read.
     """
-    import pandas as pd
-
     if per not in PER:
         raise ModelError(f"per {per!r}: one of {', '.join(PER)}")
     folder = local_path(model, ModelError)
@@ -111,7 +110,7 @@ def predict_recordings(
         if progress is not None:
             progress(number + 1, len(found))
     columns = [*_TABLES[per], "absent", *answer_columns(classifier), "error"]
-    table = pd.concat([frame.reindex(columns=columns) for frame in frames], ignore_index=True)
+    table = stacked([frame.reindex(columns=columns) for frame in frames])
     for name in ("windows", "windows_left_out") if per == "record" else ():
         table[name] = table[name].fillna(0).astype("int64")
     table.attrs = {
@@ -139,8 +138,6 @@ class _Run:
 
     def answer(self, source: Source) -> pd.DataFrame:
         """Return the rows of a source."""
-        import pandas as pd
-
         if source.kind == "shards":
             shards = open_shards(source.path)
             check_shards(shards, self._inputs)
@@ -156,7 +153,7 @@ class _Run:
                 {"record_id": name, "path": name, "error": why}
                 for name, why in source.no_recordings
             ]
-            table = pd.concat([table, self._rows(lost)], ignore_index=True)
+            table = stacked([table, self._rows(lost)])
         return table.assign(source=str(source.path))
 
     def _table(self, windows: pd.DataFrame) -> pd.DataFrame:
@@ -164,8 +161,6 @@ class _Run:
 
     def _of_store(self, path: str | Path) -> pd.DataFrame:
         """Answer the records of a store; those without a window are rows, too."""
-        import pandas as pd
-
         number = len(list(self._work.iterdir()))
         shards, without = cut_store(
             path, self._inputs, self._work / f"{number}.shards", self._workers
@@ -177,7 +172,7 @@ class _Run:
         if shards is not None:
             answers = window_answers(self._classifier, shards, self._inputs, self._device)
             frames.append(self._table(answers))
-        table = pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
+        table = stacked(frames)
         store = open_store(path)
         places = store.records[["corpus", "record_id", "path"]]
         table = table.drop(columns="path", errors="ignore")
@@ -185,24 +180,20 @@ class _Run:
         bad = store.quarantine
         rows = bad.rename(columns={"reason": "error"})[["corpus", "record_id", "path", "error"]]
         if len(rows):
-            table = pd.concat([table, self._rows(rows.to_dict("records"))], ignore_index=True)
+            table = stacked([table, self._rows(rows.to_dict("records"))])
         return table.sort_values(["corpus", "record_id"], kind="stable")
 
     def _of_files(self, source: Source) -> pd.DataFrame:
         """Harmonise raw recordings into a temporary store, and answer its records."""
-        import pandas as pd
-
         manifest, recipe = source.manifest, self._inputs.recipe
         assert recipe is not None
         if manifest is None:
             return self._rows([])
         # Without harmonising, records of other rates do not go into one store.
         groups = [manifest] if not recipe.native else _one_by_one(manifest)
-        frames = [self._harmonised(one) for one in groups]
-        return pd.concat(frames, ignore_index=True)
+        return stacked([self._harmonised(one) for one in groups])
 
     def _harmonised(self, manifest: pd.DataFrame) -> pd.DataFrame:
-        import pandas as pd
 
         number = len(list(self._work.iterdir()))
         store = self._work / f"{number}.zarr"
@@ -216,7 +207,7 @@ class _Run:
                 why = _own(str(error), store, row)
                 return self._rows([row | {"error": why}])
         # None of them can be ingested, or they do not go into one store: each says its own reason.
-        return pd.concat([self._harmonised(one) for one in _one_by_one(manifest)])
+        return stacked([self._harmonised(one) for one in _one_by_one(manifest)])
 
     def _rows(self, rows: list[dict[Any, Any]]) -> pd.DataFrame:
         import pandas as pd

@@ -70,7 +70,7 @@ def unit_of(test: Mapping[str, Any]) -> str:
     return "subjects" if "subjects" in test else "records"
 
 
-def test_table(test: Mapping[str, Any]) -> tuple[tuple[str, ...], list[list[object]]]:
+def table_of_test(test: Mapping[str, Any]) -> tuple[tuple[str, ...], list[list[object]]]:
     """Return the scores of a test as a table.
 
     Parameters

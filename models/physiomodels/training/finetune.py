@@ -22,8 +22,8 @@ from physiomodels.training.labels import Labels, full_label, read_labels
 from physiomodels.training.parts import Parts, parts_of
 from physiomodels.training.run_card import card_of, run_card, unfinished_in_words
 from physiomodels.training.scores import (
+    scores_of_test,
     selection_of,
-    test_scores,
     threshold_of,
     validation_of,
 )
@@ -143,7 +143,7 @@ def finetune(
         classifier = Classifier(model, label, labels.classes, rates, threshold)
         classifier.save_pretrained(folder)
         if parts.test is not None:  # after all else: nothing that is saved above may follow it
-            figures["test"] = test_scores(
+            figures["test"] = scores_of_test(
                 model, opened, labels, parts.test, train=parts.train, encoders=encoders,
                 seed=config.seed, device=device,
             )  # fmt: skip

@@ -148,7 +148,7 @@ def validation_of(
     }
 
 
-def test_scores(
+def scores_of_test(
     model: FusionClassifier,
     shards: Shards,
     labels: Labels,
