@@ -148,7 +148,9 @@ class Envelopes:
         ndarray of float32, shape (channel, column, 2)
         """
         if width < _FINE:
-            return least_and_greatest(trace.read(rows, start, stop), width)
+            pieces = [(low, min(low + _TILE, stop)) for low in range(start, stop, _TILE)]
+            made = [least_and_greatest(trace.read(rows, *piece), width) for piece in pieces]
+            return np.concatenate(made, axis=1)
         tiles = range(start // _TILE, -(-stop // _TILE))
         parts = list(self._pool.map(lambda tile: self._tile(trace, name, rows, tile), tiles))
         first = tiles.start * _TILE // _FINE

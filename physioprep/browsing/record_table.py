@@ -9,6 +9,9 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from physioprep.browsing.refusal import RefusedError
 from physioprep.manifest.cells import is_null
 from physioprep.manifest.schema import natural_key
@@ -37,7 +40,7 @@ class RecordTable:
     """
 
     columns: Mapping[str, Sequence[Cell]]
-    _orders: dict[str, list[int]] = field(default_factory=dict, init=False)
+    _orders: dict[str, NDArray[np.intp]] = field(default_factory=dict, init=False)
     _lower: dict[str, list[str]] = field(default_factory=dict, init=False)
 
     @property
@@ -90,8 +93,8 @@ class RecordTable:
             found = [row for row in found if wanted in texts[row]]
         return found
 
-    def order(self, column: str) -> list[int]:
-        """Return the rows in the order of a column, those without a value last.
+    def order(self, column: str) -> NDArray[np.intp]:
+        """Return the rows that have a value in a column, in its order; kept once made.
 
         Parameters
         ----------
@@ -100,7 +103,7 @@ class RecordTable:
 
         Returns
         -------
-        list of int
+        ndarray of int
 
         Raises
         ------
@@ -112,7 +115,7 @@ class RecordTable:
         if column not in self._orders:
             cells = self.columns[column]
             known = [row for row, cell in enumerate(cells) if cell is not None]
-            self._orders[column] = sorted(known, key=_sort_key(cells))
+            self._orders[column] = np.array(sorted(known, key=_sort_key(cells)), np.intp)
         return self._orders[column]
 
     def rows(
@@ -144,17 +147,21 @@ class RecordTable:
         if not sort:
             return found[::-1] if descending else found
         if sort in extra:
-            order = sorted(range(self.n_rows), key=extra[sort].__getitem__, reverse=descending)
+            numbers = np.asarray(extra[sort], np.float64)
+            order = np.argsort(-numbers if descending else numbers, kind="stable")
         else:
             known = self.order(sort)
-            order = known[::-1] if descending else known
-            if len(known) < self.n_rows:
-                there = set(known)
-                order = [*order, *(row for row in range(self.n_rows) if row not in there)]
-        if len(found) == self.n_rows:
-            return order
-        wanted = set(found)
-        return [row for row in order if row in wanted]
+            lacking = np.ones(self.n_rows, bool)
+            lacking[known] = False
+            order = np.concatenate([known[::-1] if descending else known, np.flatnonzero(lacking)])
+        wanted = np.zeros(self.n_rows, bool)
+        wanted[np.asarray(found, np.intp)] = True
+        return [int(row) for row in order[wanted[order]]]
+
+    def prepare(self) -> None:
+        """Make what the first search and the order of records need, which takes a while."""
+        _ = self.texts
+        self.order("record_id")
 
     def cells(self, row: int) -> dict[str, Cell]:
         """Return a row as it is sent: long texts are cut.

@@ -45,9 +45,11 @@ def serve(
         before = signal.signal(signal.SIGTERM, _interrupt)
         # takes seconds, which whoever asks for waves first would wait
         warm = threading.Timer(_WARM_S, import_module, ("neurokit2",))
-        warm.daemon = True
+        first = threading.Thread(target=_prepare, args=(browser,))
+        warm.daemon = first.daemon = True
         try:
             ready(server.link)
+            first.start()
             warm.start()
             if opens:
                 threading.Thread(target=webbrowser.open, args=(server.link,), daemon=True).start()
@@ -63,6 +65,11 @@ def serve(
             "decisions": "none" if browser.flags.path is None else str(browser.flags.path),
             "decided": len(browser.flags),
         }
+
+
+def _prepare(browser: Browser) -> None:
+    for source in browser.sources:
+        source.table.prepare()
 
 
 def _interrupt(*_: object) -> None:

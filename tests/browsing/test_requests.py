@@ -52,6 +52,18 @@ def test_texts_sort_as_people_count_and_unknown_comes_last() -> None:
     assert list(table.rows("", "", True, {})) == [2, 1, 0]
 
 
+def test_preparing_changes_no_answer() -> None:
+    columns = {"record_id": ["r2", "r10", "R1"], "sex": ["F", None, "F"]}
+    table, prepared = RecordTable(columns), RecordTable(columns)
+    prepared.prepare()
+    for query in ("", "f", "r1"):
+        for sort in ("", "record_id", "sex"):
+            for descending in (False, True):
+                asked = (query, sort, descending, {})
+                assert list(table.rows(*asked)) == list(prepared.rows(*asked))
+    assert list(prepared.rows("", "record_id", False, {})) == [2, 0, 1]
+
+
 def test_a_colon_that_names_no_column_is_part_of_the_word() -> None:
     table = RecordTable({"record_id": ["a:b", "ab"], "note": ["x", "a"]})
     assert list(table.find("a:b")) == [0]
