@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from physioprep.errors import PhysioprepError
+from physioprep.exporting.mne_raw import set_positions
+from physioprep.positions import Positions
 
 WITHOUT_BIDS = "needs mne-bids: pip install 'physioprep[bids]'"
 
@@ -42,7 +44,7 @@ def bids_label(text: str) -> str:
 
 def bids_folder(
     records: Iterable[tuple[str, str]],
-    write_edf: Callable[[str, Path], tuple[Path, list[str]]],
+    write_edf: Callable[[str, Path], tuple[Path, list[str], list[Positions]]],
     folder: str | Path,
     *,
     task: str = "rest",
@@ -55,7 +57,8 @@ def bids_folder(
         Record id, and subject. Several records of a subject become runs 1, 2, ...
     write_edf : callable
         Takes a record id and a path without ending, writes an ``.edf`` or ``.bdf`` file there, and
-        returns it and MNE's type of each channel.
+        returns it, MNE's type of each channel, and positions of electrodes that the source file
+        states: those in MNE's frame ``head`` become ``electrodes.tsv``.
     folder : path-like
         Of the dataset; must be empty or missing.
     task : str
@@ -101,7 +104,9 @@ def bids_folder(
     return folder
 
 
-def _write(mne_bids: Any, edf: Path, kinds: list[str], place: Any) -> None:
+def _write(
+    mne_bids: Any, edf: Path, kinds: list[str], positions: list[Positions], place: Any
+) -> None:
     import mne
 
     if "eeg" not in kinds:
@@ -110,4 +115,6 @@ def _write(mne_bids: Any, edf: Path, kinds: list[str], place: Any) -> None:
     raw = read(edf, preload=False, verbose="error")  # not loaded: MNE-BIDS then copies the file
     others = {n: kind for n, kind in zip(raw.ch_names, kinds, strict=True) if kind != "eeg"}
     raw.set_channel_types(others, verbose="error")
+    if positions and all(each.is_head for each in positions):
+        set_positions(raw, positions)
     mne_bids.write_raw_bids(raw, place, overwrite=False, verbose="error")

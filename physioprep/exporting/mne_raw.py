@@ -10,6 +10,7 @@ import numpy as np
 
 from physioprep.exporting.part import Part, annotation_rows, gaps_of, one_rate
 from physioprep.harmonise.units import UnknownUnitError, factor
+from physioprep.positions import Positions, montage_name
 
 if TYPE_CHECKING:
     import mne
@@ -20,8 +21,6 @@ TYPES: Final = {
     "ecg": "ecg", "eeg": "eeg", "eog": "eog", "emg": "emg", "ieeg": "seeg",
     "gsr": "gsr", "eda": "gsr", "resp": "resp", "temp": "temperature",
 }  # fmt: skip
-#: MNE's name of the electrode positions that the names stand for.
-MONTAGE: Final = "standard_1005"
 #: MNE leaves stretches of this description out of filters.
 ALL_MISSING: Final = "BAD_ACQ_SKIP"
 SOME_MISSING: Final = "BAD_missing"
@@ -53,8 +52,9 @@ def mne_raw(
     Returns
     -------
     mne.io.RawArray
-        Voltages in V as MNE wants them, other units as they are, float64. EEG channels of
-        known names have the positions of MONTAGE. Missing samples are NaN, and marked
+        Voltages in V as MNE wants them, other units as they are, float64. Electrodes have the
+        positions that the file states; where it states none, EEG channels of known names have
+        those of MNE's ``standard_1005``. Missing samples are NaN, and marked
         ``BAD_ACQ_SKIP`` where all channels miss them, else ``BAD_missing`` with the
         channels.
 
@@ -71,13 +71,35 @@ def mne_raw(
     values = np.concatenate([_in_volts(part) for part in parts])
     info = mne.create_info(_distinct(names), rate_hz, kinds)
     raw = mne.io.RawArray(values, info, verbose="error")
-    if "eeg" in kinds:
-        raw.set_montage(MONTAGE, match_case=False, on_missing="ignore", verbose="error")
+    own = {k: v for part in parts if part.positions for k, v in part.positions.by_name().items()}
+    if own:
+        set_positions(raw, [part.positions for part in parts if part.positions])
+    elif "eeg" in kinds:
+        raw.set_montage(montage_name(), match_case=False, on_missing="ignore", verbose="error")
     if start_time is not None:
         raw.set_meas_date(_in_utc(start_time))
     raw.info["subject_info"] = {"sex": {"X": 0, "M": 1, "F": 2}[sex]}
     raw.set_annotations(_annotations(raw, annotations, values), verbose="error")
     return raw
+
+
+def set_positions(raw: Any, positions: Sequence[Positions]) -> None:
+    """Give a raw object of MNE the positions that its file states.
+
+    Parameters
+    ----------
+    raw : mne.io.Raw
+        Is changed.
+    positions : sequence of Positions
+        Those of another frame than MNE's ``head`` are set as they are, as of a frame that MNE does
+        not know.
+    """
+    import mne
+
+    places = {name: xyz for each in positions for name, xyz in each.by_name().items()}
+    frame = "head" if all(each.is_head for each in positions) else "unknown"
+    montage = mne.channels.make_dig_montage(places, coord_frame=frame)
+    raw.set_montage(montage, on_missing="ignore", verbose="error")
 
 
 def _in_utc(time: datetime) -> datetime:

@@ -15,6 +15,8 @@ from physioprep.samples import sentinel_mask, to_physical
 if TYPE_CHECKING:
     import pandas as pd
 
+    from physioprep.positions import Positions
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -34,6 +36,8 @@ class Part:
         ``physical = digital * scale + offset``.
     invalid : ndarray of float, shape (channel,)
         Digital value of a missing sample; outside the range of `digital` for none.
+    positions : Positions, optional
+        Of the electrodes, as the source file states them.
 
     Examples
     --------
@@ -51,6 +55,7 @@ class Part:
     scale: NDArray[np.floating[Any]]
     offset: NDArray[np.floating[Any]]
     invalid: NDArray[np.floating[Any]]
+    positions: Positions | None = None
 
     def physical(self) -> NDArray[np.float64]:
         """Return the samples in their physical units.

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from physioprep.errors import PhysioprepError, ShardError
-from physioprep.exporting.mne_raw import MONTAGE, TYPES
+from physioprep.exporting.mne_raw import TYPES
 from physioprep.harmonise.units import UnknownUnitError, factor
+from physioprep.positions import montage_name
 from physioprep.shard_exports.rows import plain
 from physioprep.shard_exports.windows import chosen_modalities, chosen_windows, read_windows
 from physioprep.shards.open import open_shards
@@ -80,7 +81,7 @@ def braindecode_windows(
     codes = np.concatenate([windows.labels[target.name] for windows in read])
     info = mne.create_info(list(held.channels), held.rate_hz, TYPES.get(name, "misc"))
     if name == "eeg":
-        info.set_montage(MONTAGE, match_case=False, on_missing="ignore", verbose="error")
+        info.set_montage(montage_name(), match_case=False, on_missing="ignore", verbose="error")
     table = opened.windows.iloc[numbers]
     described = table[[column for column in _DESCRIBED if column in table]]
     parts = []

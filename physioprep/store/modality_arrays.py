@@ -143,6 +143,23 @@ class ModalityArrays:
         out: NDArray[Any] = self._arrays[key]
         return out
 
+    def has(self, modality: str, name: str) -> bool:
+        """Return whether a modality has an array, which not every store has.
+
+        Parameters
+        ----------
+        modality : str
+            One of `modalities`.
+        name : str
+            As ``position``: of electrodes, (record, channel, 3), where files state any.
+
+        Returns
+        -------
+        bool
+        """
+        with named(self.path):
+            return name in self._modality(modality)
+
     def read(
         self,
         record_index: int,

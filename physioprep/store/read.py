@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from physioprep.channel_choice import Channels
+    from physioprep.positions import Positions
 
 
 class Store(StoredRecords):
@@ -127,14 +128,16 @@ class Store(StoredRecords):
         StoreError
             The record is not in the store, or lacks the modality.
         """
+        from physioprep.store.electrodes import own_positions
+
         number = self.index(record_id)
         having = [m for m in self.modalities if self.table(m, "length")[number] > 0]
         if modality is not None:
-            self._slots(number, modality)  # raises where the record lacks it
+            self.slots(number, modality)  # raises where the record lacks it
             having = [modality]
         out = []
         for name in having:
-            slots, rate = self._slots(number, name), self.rate_hz(name)
+            slots, rate = self.slots(number, name), self.rate_hz(name)
             start, stop = self._bounds(number, name, start_s, stop_s)
             units = self._modality(name).attrs["unit_names"]
             with named(self.path):
@@ -149,9 +152,35 @@ class Store(StoredRecords):
                             self.table(name, field)[number][slots]
                             for field in ("scale", "offset", "invalid")
                         ),
+                        own_positions(self, number, name, slots),
                     )
                 )
         return out
+
+    def positions(self, record_id: str, modality: str | None = None) -> Positions:
+        """Return the positions of a record's electrodes: its file's own, else those of their names.
+
+        Parameters
+        ----------
+        record_id : str
+            As for `index`.
+        modality : str, optional
+            Default: the EEG of the record, or its only modality.
+
+        Returns
+        -------
+        Positions
+            m; `source` and `frame` say which they are. NaN where none is known: a derivation of
+            two electrodes has no place.
+
+        Raises
+        ------
+        StoreError
+            The record is not in the store, lacks the modality, or has several without EEG.
+        """
+        from physioprep.store.electrodes import positions_of_record
+
+        return positions_of_record(self, record_id, modality)
 
     def to_mne(self, record_id: str, modality: str | None = None) -> mne.io.RawArray:
         """Return a record as a raw object of MNE.
@@ -271,11 +300,12 @@ class Store(StoredRecords):
         from physioprep.exporting.bids_folder import bids_folder
         from physioprep.exporting.mne_raw import TYPES
 
-        def write_edf(record_id: str, path: Path) -> tuple[Path, list[str]]:
+        def write_edf(record_id: str, path: Path) -> tuple[Path, list[str], list[Positions]]:
             parts = self.parts(record_id)
             whole = all(part.digital.dtype == np.int16 for part in parts)
             kinds = [TYPES.get(part.modality, "misc") for part in parts for _ in part.channels]
-            return self.to_edf(record_id, path.with_suffix(".edf" if whole else ".bdf")), kinds
+            file = self.to_edf(record_id, path.with_suffix(".edf" if whole else ".bdf"))
+            return file, kinds, [part.positions for part in parts if part.positions]
 
         rows = self.records
         ids = (rows["corpus"] + "/" + rows["record_id"]).tolist()

@@ -155,7 +155,7 @@ class StoredRecords(ModalityArrays):
         """
         with named(self.path):
             number = self.index(record_id)
-            slots = self._slots(number, modality)
+            slots = self.slots(number, modality)
             return self._samples(number, modality, 0, None)[slots]
 
     def record(
@@ -215,13 +215,13 @@ class StoredRecords(ModalityArrays):
 
     def _held(self, number: int, modality: str) -> list[str]:
         names = self.channels(modality)
-        return [names[slot] for slot in self._slots(number, modality)]
+        return [names[slot] for slot in self.slots(number, modality)]
 
     def _chosen(
         self, number: int, modality: str, channels: Sequence[str] | None
     ) -> NDArray[np.intp]:
         """Return the slots of a record's channels, all or those that are named, as asked."""
-        slots = self._slots(number, modality)
+        slots = self.slots(number, modality)
         if channels is None:
             return slots
         place = dict(zip(self._held(number, modality), slots, strict=True))
@@ -290,7 +290,7 @@ class StoredRecords(ModalityArrays):
     def _rate_of_record(self, number: int, modality: str | None) -> float | None:
         """Return the sampling rate of a record's modality, or of all; None if they differ."""
         if modality is not None:
-            self._slots(number, modality)  # raises where the record lacks it
+            self.slots(number, modality)  # raises where the record lacks it
             return self.rate_hz(modality)
         rates = {
             self.rate_hz(name) for name in self.modalities if self.table(name, "length")[number]
@@ -325,7 +325,7 @@ class StoredRecords(ModalityArrays):
             for modality in self.modalities:
                 length = int(self.table(modality, "length")[number])
                 if length:
-                    slots = self._slots(number, modality)
+                    slots = self.slots(number, modality)
                     first = int(self.table(modality, "start")[number])
                     saturated = self.table(modality, "n_saturated")[number][slots]
                     samples[modality] = {
@@ -361,7 +361,26 @@ class StoredRecords(ModalityArrays):
 
         return xr.open_datatree(zarr_place(self.home), engine="zarr")
 
-    def _slots(self, number: int, modality: str) -> NDArray[np.intp]:
+    def slots(self, number: int, modality: str) -> NDArray[np.intp]:
+        """Return the channels that a record has, by their place in `channels`.
+
+        Parameters
+        ----------
+        number : int
+            Of the record.
+        modality : str
+            One of `modalities`.
+
+        Returns
+        -------
+        ndarray of int
+            In a native store in the order of the source file.
+
+        Raises
+        ------
+        StoreError
+            The record lacks the modality.
+        """
         slots = np.flatnonzero(self.table(modality, "present")[number])
         if not slots.size:
             record = self.records["record_id"].iloc[number]

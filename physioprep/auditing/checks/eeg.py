@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from physioprep.auditing.findings import Finding
 from physioprep.auditing.inputs import Name
 from physioprep.auditing.measure.measured import Measured
+from physioprep.positions import montage_name
 
 #: Variance of the difference relative to the smaller signal: copied, and bridged by gel.
 COPIED, BRIDGED = 1e-6, 0.004
@@ -39,11 +40,9 @@ _AVERAGE = ("AR", "AVG", "AVE", "CAR")
 
 @lru_cache(maxsize=1)
 def _places() -> dict[str, NDArray[np.float64]]:
-    from mne.channels import get_builtin_montages, make_standard_montage
+    from mne.channels import make_standard_montage
 
-    new = "colin27_1005"  # the name of standard_1005 in newer versions of MNE
-    name = new if new in get_builtin_montages() else "standard_1005"
-    places = make_standard_montage(name).get_positions()["ch_pos"]
+    places = make_standard_montage(montage_name()).get_positions()["ch_pos"]
     return {name: xyz / np.linalg.norm(xyz) for name, xyz in places.items()}
 
 

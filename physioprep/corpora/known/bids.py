@@ -29,6 +29,7 @@ from physioprep.corpora.bids_tables import Events, read_events
 from physioprep.corpora.entry import Entry, walk
 from physioprep.corpora.not_taken import current_walk
 from physioprep.errors import CorpusError
+from physioprep.positions import stated
 from physioprep.readers import mne
 from physioprep.readers.confinement import is_inside
 from physioprep.readers.endings import is_edf
@@ -40,6 +41,7 @@ _ENDINGS: Final = (".edf", ".bdf", ".rec", ".edf+", ".bdf+", ".nwb", ".hea", *mn
 #: Tables that belong to a recording, and are among its files.
 _SIDE: Final = ("events", "channels")
 #: What belongs to it once for each coordinate system.
+_METRES: Final = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 _SPATIAL: Final = ("electrodes", "coordsystem")
 #: Samples that no reader here reads: named, not listed.
 _PHYSIO: Final = re.compile(r".*_(?:physio|stim|motion|eeg|ieeg|emg|ecg)\.(?:tsv|tsv\.gz|csv|txt)")
@@ -309,6 +311,41 @@ def read_listed_annotations(
         is_table = file != path and file.suffix.lower() == ".tsv"
         if is_table and parse_name(file.name).suffix == "events":
             return read_events(file, file.parent).columns
+    return {}
+
+
+def read_listed_positions(files: Sequence[Path]) -> dict[str, Any]:
+    """Return the positions of a recording's electrodes, from the electrodes.tsv among its files.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        All files of its row in the manifest.
+
+    Returns
+    -------
+    dict
+        As `physioprep.positions.stated`, in m; empty where there is no table, where its unit is not
+        stated, or where there are several, of which none is in CapTrak's frame.
+
+    Raises
+    ------
+    CorpusError
+        A table cannot be read.
+    """
+    tables = [file for file in files if parse_name(file.name).suffix == "electrodes"]
+    found = []
+    for table in tables:
+        spatial = table.with_name(table.name.replace("_electrodes.tsv", "_coordsystem.json"))
+        read = read_electrodes(table, table.parent, spatial if spatial in files else None)
+        if read.unit in _METRES:
+            found.append(read)
+    if len(found) > 1:
+        found = [read for read in found if (read.system or "").lower() == "captrak"][:1]
+    for read in found:
+        metres = _METRES[str(read.unit)]
+        places = {name: [metres * v for v in xyz] for name, xyz in read.positions.items()}
+        return stated(places, read.system or "unknown")
     return {}
 
 

@@ -101,6 +101,33 @@ def with_annotations(recording: Recording, record: Mapping[str, Any], path: Path
     return recording
 
 
+def with_positions(recording: Recording, record: Mapping[str, Any]) -> Recording:
+    """Return a recording with the positions of electrodes that its corpus keeps beside it, if any.
+
+    Parameters
+    ----------
+    recording : Recording
+    record : mapping
+        A row of the ingest's table.
+
+    Returns
+    -------
+    Recording
+    """
+    read = getattr(_module_of(record["corpus"]), "read_listed_positions", None)
+    if read is None:
+        return recording
+    root = folder_of(record["root"])
+    try:
+        found = read([root / name for name in record["files"]])
+    except CorpusError as error:  # the samples are not at fault
+        said = str(error).replace(f"{root}/", "")
+        notes = [*recording.metadata.get("notes", ()), said]
+        lost = [*recording.metadata.get("not_read", ()), "positions of electrodes"]
+        found = {"notes": notes, "not_read": lost}
+    return replace(recording, metadata={**recording.metadata, **found})
+
+
 def _annotation_readers(
     corpus: str, files: Sequence[str]
 ) -> tuple[

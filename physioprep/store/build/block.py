@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from physioprep.atomic import sync_all, write_bytes
 from physioprep.errors import PhysioprepError
 from physioprep.harmonise.harmonised_group import PER_CHANNEL as OF_GROUP
+from physioprep.positions import KEY as POSITIONS
 from physioprep.readers.unexpected import unexpected_traceback
 from physioprep.recording import reader_flags
 from physioprep.store.build.alike import Alike, Done, Row
@@ -42,7 +43,7 @@ from physioprep.store.build.work import (
     Job,
     shard_path,
 )
-from physioprep.store.build.writer import GroupWriter, fill_rows
+from physioprep.store.build.writer import GroupWriter, fill_positions, fill_rows
 from physioprep.store.format.codec import pack_shard
 from physioprep.store.format.layout import GroupLayout
 
@@ -304,7 +305,8 @@ class _Block:
         if "checksum_failed" in recording.metadata:
             self.flags[number] = [CHECKSUM]
         for writer in writers:
-            self._keep(read.position, number, writer, groups[writer.expected.key])
+            group = groups[writer.expected.key]
+            self._keep(read.position, number, writer, group, recording)
         lost = reader_flags(recording.metadata)
         if lost:
             self.flags.setdefault(number, []).extend(lost)
@@ -327,7 +329,12 @@ class _Block:
         log.warning("%s/%s: %s", record["corpus"], record["record_id"], failure.reason)
 
     def _keep(
-        self, position: int, number: int, writer: GroupWriter, group: HarmonisedGroup
+        self,
+        position: int,
+        number: int,
+        writer: GroupWriter,
+        group: HarmonisedGroup,
+        recording: Recording,
     ) -> None:
         layout = writer.layout
         if writer.dtype != layout.dtype:
@@ -336,6 +343,8 @@ class _Block:
         self.chunks[layout.name] += writer.encoder.chunks
         own = {name: getattr(group, name) for name in OF_GROUP}
         fill_rows(self.arrays, writer.expected, layout, writer.encoder, [position], own)
+        if POSITIONS in recording.metadata:
+            fill_positions(self.arrays, writer.expected, layout, position, recording)
         if group.flags:
             self.flags.setdefault(number, []).extend(group.flags)
 

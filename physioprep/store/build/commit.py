@@ -26,6 +26,8 @@ from physioprep.store.format.arrays import Hierarchy
 from physioprep.store.format.columns import column_kind, encode_column, stored_columns
 from physioprep.store.format.layout import (
     ANNOTATIONS,
+    POSITION,
+    POSITION_FRAME,
     QUARANTINE,
     RECORDS,
     SCHEMA,
@@ -199,9 +201,13 @@ def _write_group(
     about = {
         "start": {"long_name": "first sample of the record in signal"},
         "length": {"long_name": "samples of the record; 0 where it lacks this modality"},
+        POSITION: {"long_name": "electrode in the frame of position_frame", "units": "m"},
+        POSITION_FRAME: {"long_name": "coordinate frame of the positions, as the file names it"},
     }
     for name, values in contents.groups[layout.name].items():
-        dimensions = ("record", "channel")[: values.ndim]
+        dimensions = ("record", "channel", "axis")[: values.ndim]
+        if values.dtype.kind == "U":
+            values = values.astype(object)
         root.array(f"{layout.name}/{name}", values, dimensions, about.get(name))
 
 

@@ -18,8 +18,13 @@ from physioprep.manifest.schema import label_columns, make_series, order_of
 from physioprep.recording import ANNOTATION_COLUMNS
 from physioprep.store.build.journal import Entry, Failure, read_entry
 from physioprep.store.build.plan import Plan
-from physioprep.store.build.work import JOURNAL, PER_CHANNEL, STORE
-from physioprep.store.format.layout import ANNOTATIONS
+from physioprep.store.build.work import (
+    JOURNAL,
+    PER_CHANNEL,
+    STORE,
+    positions_layout,
+)
+from physioprep.store.format.layout import ANNOTATIONS, POSITION, POSITION_FRAME
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,13 +98,15 @@ def gather(work: Path, plan: Plan, manifest: pd.DataFrame) -> Contents:
     }
     for block in range(plan.n_blocks):
         entry = _entry(work, block)
+        _add_positions(arrays, entry, plan)
         failed.update(entry.failed)
         sources.update(entry.sources)
         flags.update(entry.flags)
         outputs.update({name: sha for name, (sha, _) in entry.outputs.items()})
         rows = slice(int(plan.bounds[block]), int(plan.bounds[block + 1]))
         for (group, name), array in arrays.items():
-            array[rows] = entry.arrays[f"{group}/{name}"]
+            if (key := f"{group}/{name}") in entry.arrays:  # else: no position in the block
+                array[rows] = entry.arrays[key]
         if len(entry.arrays["annotations/record"]):
             notes.append(_decoded(entry))
     kept = np.array([r for r in range(plan.n_records) if r not in failed], np.int64)
@@ -113,7 +120,11 @@ def gather(work: Path, plan: Plan, manifest: pd.DataFrame) -> Contents:
         layout.name: {
             "start": plan.start[layout.name][kept],
             "length": plan.length[layout.name][kept],
-            **{name: arrays[layout.name, name][kept] for name in PER_CHANNEL},
+            **{
+                name: arrays[layout.name, name][kept]
+                for name in (*PER_CHANNEL, POSITION, POSITION_FRAME)
+                if (layout.name, name) in arrays
+            },
         }
         for layout in plan.layouts
     }
@@ -125,6 +136,14 @@ def gather(work: Path, plan: Plan, manifest: pd.DataFrame) -> Contents:
         quarantine_rows(plan, manifest, failed),
         outputs,
     )
+
+
+def _add_positions(arrays: dict[tuple[str, str], NDArray[Any]], entry: Entry, plan: Plan) -> None:
+    """Add the arrays of positions, empty, with the first block that has any."""
+    for layout in plan.layouts:
+        if f"{layout.name}/{POSITION}" in entry.arrays and (layout.name, POSITION) not in arrays:
+            for name, (dtype, shape, absent) in positions_layout(len(layout.channels)).items():
+                arrays[layout.name, name] = np.full((plan.n_records, *shape), absent, dtype)
 
 
 def _entry(work: Path, block: int) -> Entry:
@@ -232,6 +251,10 @@ def read_contents(store: Store) -> Contents:
     for modality in store.modalities:
         names = ("start", "length", *PER_CHANNEL)
         groups[modality] = {name: store.table(modality, name) for name in names}
+        n_channels = len(store.channels(modality))
+        for name, (dtype, _, _) in positions_layout(n_channels).items():
+            if name in store.group[modality]:
+                groups[modality][name] = store.table(modality, name).astype(dtype)
     notes = store.group[ANNOTATIONS]
     annotations: dict[str, NDArray[Any]] = {
         name: np.asarray(notes[name][...]).astype(dtype) for name, dtype in ANNOTATION_TYPES.items()
@@ -264,7 +287,8 @@ def join(old: Contents, new: Contents) -> Contents:
     table = _joined(old.table, new.table)
     groups = {
         group: {
-            name: np.concatenate([values, new.groups[group][name]]) for name, values in of.items()
+            name: np.concatenate([_of(old, group, name), _of(new, group, name)])
+            for name in {**of, **new.groups[group]}
         }
         for group, of in old.groups.items()
     }
@@ -282,6 +306,15 @@ def join(old: Contents, new: Contents) -> Contents:
     bad = [row for row in old.quarantine if (row["corpus"], row["record_id"]) not in named]
     outputs = {**old.outputs, **new.outputs}
     return Contents(table, groups, sources, notes, [*bad, *new.quarantine], outputs)
+
+
+def _of(contents: Contents, group: str, name: str) -> NDArray[Any]:
+    """Return an array of a group; of positions, which a store may lack, an empty one."""
+    of = contents.groups[group]
+    if name in of:
+        return of[name]
+    dtype, shape, absent = positions_layout(of["present"].shape[1])[name]
+    return np.full((len(of["present"]), *shape), absent, dtype)
 
 
 def _joined(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:

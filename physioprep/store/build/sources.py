@@ -25,7 +25,7 @@ from physioprep.errors import (
 from physioprep.hashes import sha256_of
 from physioprep.recording import BAD_CHANNEL
 from physioprep.remote import download, is_remote, join, place
-from physioprep.store.build.annotations import folder_of, with_annotations
+from physioprep.store.build.annotations import folder_of, with_annotations, with_positions
 from physioprep.trees import paths_below
 
 if TYPE_CHECKING:
@@ -215,6 +215,7 @@ def read_source(
         recording = replace(recording, metadata={**recording.metadata, "flags": flags})
     with confined_to(record["root"]):
         recording = with_annotations(recording, record, path)
+        recording = with_positions(recording, record)
     if recipe is not None and recipe.synchronises and "clocks" in recording.metadata:
         from physioprep.harmonise.clocks import synchronised
 

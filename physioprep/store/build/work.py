@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from physioprep.harmonise import Recipe
 from physioprep.samples import NO_SENTINEL
 from physioprep.store.build.expect import Expected, Signature
-from physioprep.store.format.layout import GroupLayout
+from physioprep.store.format.layout import POSITION, POSITION_FRAME, GroupLayout
 
 #: Names inside the working folder of an ingest.
 JOB: Final = "job.json"
@@ -32,6 +32,20 @@ PER_CHANNEL: Final[dict[str, tuple[str, Any]]] = {
     "n_saturated": ("int64", 0),
     "quantisation_rms": ("float32", np.nan),
 }
+
+
+def positions_layout(n_channels: int) -> dict[str, tuple[str, tuple[int, ...], Any]]:
+    """Return the arrays of positions: dtype, shape of a record, and value where there is none.
+
+    Parameters
+    ----------
+    n_channels : int
+
+    Returns
+    -------
+    dict of str to (str, tuple of int, object)
+    """
+    return {POSITION: ("float64", (n_channels, 3), np.nan), POSITION_FRAME: ("<U32", (), "")}
 
 
 @dataclass(frozen=True, eq=False)

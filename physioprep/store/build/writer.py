@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physioprep.errors import PhysioprepError
+from physioprep.positions import positions_in
 from physioprep.store.build.expect import Expected
+from physioprep.store.build.work import positions_layout
 from physioprep.store.format.codec import ChunkEncoder
-from physioprep.store.format.layout import GroupLayout
+from physioprep.store.format.layout import POSITION, POSITION_FRAME, GroupLayout
 
 if TYPE_CHECKING:
     from physioprep.harmonise import HarmonisedGroup
+    from physioprep.recording import Recording
 
 
 @lru_cache(maxsize=256)
@@ -76,6 +79,42 @@ def fill_rows(
             array[rows] = value
         else:
             array[rows[:, None], encoder.slots] = value
+
+
+def fill_positions(
+    arrays: dict[str, NDArray[Any]],
+    expected: Expected,
+    layout: GroupLayout,
+    row: int,
+    recording: Recording,
+) -> None:
+    """Fill the positions of a record's electrodes, if its file states any of this group.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+        Of a block; ``"eeg/position"``, shape (record, channel, 3), and ``"eeg/position_frame"``
+        are added with the first record that has positions.
+    expected : Expected
+        Planned channels of the record.
+    layout : GroupLayout
+        The store's group that contains them.
+    row : int
+        Of the record.
+    recording : Recording
+        As read.
+    """
+    found = positions_in(recording, expected.source_channels)
+    if found is None:
+        return
+    n, n_channels = arrays[f"{layout.name}/present"].shape
+    for name, (dtype, shape, absent) in positions_layout(n_channels).items():
+        key = f"{layout.name}/{name}"
+        if key not in arrays:
+            arrays[key] = np.full((n, *shape), absent, dtype)
+    slots = slots_of(expected.channels, layout.channels)
+    arrays[f"{layout.name}/{POSITION}"][row, slots] = found[0]
+    arrays[f"{layout.name}/{POSITION_FRAME}"][row] = found[1]
 
 
 class GroupWriter:

@@ -22,6 +22,9 @@ SCHEMA_VERSION: Final = 1
 RECORDS: Final = "records"
 ANNOTATIONS: Final = "annotations"
 QUARANTINE: Final = "quarantine.parquet"
+#: Arrays of a modality's group, only in stores of files that state positions of electrodes.
+POSITION: Final = "position"
+POSITION_FRAME: Final = "position_frame"
 
 #: Seconds per chunk, chunks per shard, and limits that keep both small at any sampling rate.
 CHUNK_S: Final = 10.0
