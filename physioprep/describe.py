@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from physioprep.errors import PhysioprepError
 from physioprep.outputs import EMBEDDINGS, SHARDS
 from physioprep.remote import listing, place
+from physioprep.shown import Described
 from physioprep.trees import files_below
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def info(
     at_s: float | None = None,
     channel: str | None = None,
     all_records: bool = False,
-) -> dict[str, Any]:
+) -> Described:
     """Describe a manifest, a store, shards or embeddings, or the origin of one record of a store.
 
     Parameters
@@ -60,10 +61,12 @@ def info(
         `at_s` or `channel` is given without `record`.
     """
     if record is not None:
-        return describe_record(path, record, root=root, sample=sample, at_s=at_s, channel=channel)
+        return Described(
+            describe_record(path, record, root=root, sample=sample, at_s=at_s, channel=channel)
+        )
     if (root, sample, at_s, channel) != (None, None, None, None):
         raise PhysioprepError("root, sample, at_s and channel need a record")
-    return describe_path(path, all_records=all_records)
+    return Described(describe_path(path, all_records=all_records))
 
 
 def describe_path(path: str | Path, *, all_records: bool = False) -> dict[str, Any]:

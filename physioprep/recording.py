@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from physioprep.samples import convert_by_gain, sentinel_mask
-from physioprep.shown import Shown, recording_shown
+from physioprep.shown import Shown, recording_picture, recording_shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -352,6 +352,7 @@ class Recording(Shown):
     metadata: Mapping[str, Any] = field(default_factory=dict)
     annotation_columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     _shown = recording_shown
+    _picture = recording_picture
 
     @cached_property
     def annotations(self) -> pd.DataFrame:

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from physioprep.notebook import facts_html, facts_text
+import numpy as np
 
+from physioprep.errors import PhysioprepError
+from physioprep.notebook import facts_html, facts_text, sparkline
+from physioprep.samples import convert_by_gain
+
+#: Seconds of a recording that its picture shows; bytes that a picture of shards may decode.
+_SHOWN_S, _MAX_BYTES = 10.0, 64 << 20
+_MOST, _LONGEST = 12, 400  # entries, and characters, that a notebook shows of a value
 Facts = tuple[str, Mapping[str, Any], str]
 
 
@@ -16,12 +23,108 @@ class Shown:
     def _shown(self) -> Facts:
         raise NotImplementedError
 
+    def _picture(self) -> str:
+        return ""
+
     def __repr__(self) -> str:
         title, facts, _ = self._shown()
         return facts_text(title, facts)
 
     def _repr_html_(self) -> str:
-        return facts_html(*self._shown())
+        title, facts, _ = self._shown()
+        return facts_html(title, facts, self._picture())
+
+
+class Described(dict[str, Any]):
+    """Facts by name: a dict, which a notebook shows as a table.
+
+    Examples
+    --------
+    >>> Described(records=3)
+    {'records': 3}
+    >>> "<td" in Described(records=3)._repr_html_()
+    True
+    """
+
+    def _repr_html_(self) -> str:
+        facts = {name: shown_value(value) for name, value in self.items()}
+        return facts_html("", facts)
+
+
+def shown_value(value: Any) -> str:
+    """Return a value in a few words: what is long is cut.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> shown_value({"N": 3, "V": 1}), shown_value(["II", "V1"])
+    ('N: 3, V: 1', 'II, V1')
+    """
+    if isinstance(value, Mapping):
+        parts = [f"{name}: {shown_value(each)}" for name, each in value.items()]
+    elif isinstance(value, list | tuple):
+        parts = [shown_value(each) for each in value]
+    else:
+        parts = [str(value)]
+    more = f" and {len(parts) - _MOST} more" if len(parts) > _MOST else ""
+    text = ", ".join(parts[:_MOST])
+    return (text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…") + more
+
+
+def recording_picture(recording: Any) -> str:
+    """Return a small picture of the first signal of a recording.
+
+    Parameters
+    ----------
+    recording : Recording
+
+    Returns
+    -------
+    str
+        SVG; "" where there are no samples.
+    """
+    for group in recording.groups:
+        digital = group.digital[:1, : max(1, round(_SHOWN_S * group.sampling_rate))]
+        if digital.size:
+            values = np.empty(digital.shape, np.float32)
+            convert_by_gain(digital, group.gain[:1], group.baseline[:1], group.invalid[:1], values)
+            return sparkline(values[0], f"{group.channels[0]}, first {_SHOWN_S:g} s")
+    return ""
+
+
+def shards_picture(shards: Any) -> str:
+    """Return a small picture of the first window of shards.
+
+    Parameters
+    ----------
+    shards : Shards
+        Only of those on a disk: a chunk is decoded for it.
+
+    Returns
+    -------
+    str
+        SVG; "" where it cannot be read, or would take long.
+    """
+    for name, held in shards.modalities.items():
+        n_windows = min(shards.windows_per_chunk, shards.n_windows)
+        n_bytes = 2 * n_windows * len(held.channels) * held.n_samples
+        if shards.files.is_remote or not n_windows or n_bytes > _MAX_BYTES:
+            return ""
+        try:
+            window = shards.read(0, name)[0]
+        except PhysioprepError:
+            return ""
+        there = np.flatnonzero(np.isfinite(window).any(axis=1))
+        if there.size:
+            return sparkline(window[there[0]], f"{held.channels[there[0]]} of the first window")
+    return ""
 
 
 def shards_shown(shards: Any) -> Facts:

@@ -1,5 +1,7 @@
 """Shards, streams, audits and recordings in one line, and as a small escaped table."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -41,3 +43,38 @@ def test_each_is_one_line_and_a_small_escaped_table(made: Path) -> None:
         assert len(html) < 4000
         assert "<i>" not in html
         assert "&lt;i&gt;" in html or name == "AuditReport"  # names its inputs relatively
+
+
+def test_pictures_are_small_and_only_html_has_them(made: Path) -> None:
+    shards = pp.open_shards(made / "w")
+    store = pp.open_store(made / "s.zarr")
+    raw = pp.read_recording(store.to_edf(store.records["record_id"][1], made / "p.bdf"))
+    shown = [shards, pp.ShardStream(shards, batch_size=2), pp.ShardDataset(shards), raw, store]
+    for each in shown:
+        html = each._repr_html_()
+        assert "<svg" in html
+        assert "polyline" in html
+        assert len(html) < 20_000
+        assert "svg" not in repr(each)
+    assert repr(shown[2]).startswith("<ShardDataset ")
+
+
+def test_a_damaged_chunk_only_costs_the_picture(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made / "w", tmp_path / "w")
+    shards = pp.open_shards(tmp_path / "w")
+    for file in (tmp_path / "w").rglob("signal/c/*"):
+        if file.is_file():
+            file.write_bytes(b"damaged")
+    html = shards._repr_html_()
+    assert "<svg" not in html
+    assert "windows" in html
+
+
+def test_a_description_is_a_dict_and_an_escaped_table(made: Path) -> None:
+    facts = pp.info(made / "s.zarr")
+    assert isinstance(facts, dict)
+    assert json.loads(json.dumps(facts)) == facts
+    html = facts._repr_html_()
+    assert "&lt;i&gt;" in html
+    assert "<i>" not in html
+    assert len(html) < 20_000

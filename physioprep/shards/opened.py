@@ -18,7 +18,7 @@ from physioprep.shards.cache import ShardFiles
 from physioprep.shards.decode import ArrayLayout, Take
 from physioprep.shards.metadata import ShardModality
 from physioprep.shards.target import Target, label_name, read_target
-from physioprep.shown import Shown, shards_shown
+from physioprep.shown import Shown, shards_picture, shards_shown
 from physioprep.store.format.layout import array_name
 from physioprep.suggest import did_you_mean
 
@@ -44,6 +44,7 @@ class Shards(Shown):
     """
 
     _shown = shards_shown
+    _picture = shards_picture
     path: Path | str
     attrs: dict[str, Any]
     modalities: dict[str, ShardModality]

@@ -16,6 +16,7 @@ from physioprep.channel_choice import Channels
 from physioprep.errors import ShardError
 from physioprep.lead_views import Leads
 from physioprep.shards.opened import Shards
+from physioprep.shown import Facts, Shown, shards_picture, shards_shown
 from physioprep.stream.batch import Batch
 from physioprep.stream.epochs import whole_number
 from physioprep.stream.stream import ShardStream
@@ -24,7 +25,7 @@ from physioprep.stream.stream import ShardStream
 CHUNKS = 4
 
 
-class ShardDataset(Dataset[Batch]):
+class ShardDataset(Shown, Dataset[Batch]):
     """Windows of shards by number, as map-style datasets of torch have them.
 
     ``dataset[i]`` is what row *i* of the batches of ``ShardStream(shuffle=False)`` holds. Use it
@@ -89,6 +90,13 @@ class ShardDataset(Dataset[Batch]):
         )  # fmt: skip
         self._keep = whole_number(keep, "keep", 1)
         self._filler: tuple[int, Any] | None = None
+
+    def _shown(self) -> Facts:
+        _, facts, _ = shards_shown(self.shards)
+        return "ShardDataset", facts | {"windows": len(self)}, ""
+
+    def _picture(self) -> str:
+        return shards_picture(self.shards)
 
     @property
     def shards(self) -> Shards:

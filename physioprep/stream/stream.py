@@ -19,7 +19,7 @@ from physioprep.shards.open import open_shards
 from physioprep.shards.opened import Shards
 from physioprep.shards.order import LANES, Ints, rank_positions
 from physioprep.shards.target import epochs_of
-from physioprep.shown import Shown, stream_shown
+from physioprep.shown import Shown, shards_picture, stream_shown
 from physioprep.stream.base import AHEAD, THREADS, BatchStream
 from physioprep.stream.batch import Batch
 from physioprep.stream.beats import BeatSpec, beats_of
@@ -123,6 +123,9 @@ class ShardStream(Shown, BatchStream):
     """
 
     _shown = stream_shown
+
+    def _picture(self) -> str:
+        return shards_picture(self.shards)
 
     def __init__(
         self,
