@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -19,9 +22,13 @@ if TYPE_CHECKING:
     import edfio
     import pandas as pd
 
+log = logging.getLogger(__name__)
+
 #: By ending: bits of a sample, and the most bytes of samples in a data record (EDF: 61,440).
 BITS: Final = {".edf": 16, ".bdf": 24}
 _RECORD_BYTES: Final = 61_440
+_YEARS: Final = (1985, 2084)
+_LONGEST_RECORD_S: Final = 60  # that is tried where the last one has to be filled up
 #: EDF has 16 characters for a channel's name and 8 for its unit, of ASCII.
 _ASCII_UNITS: Final = {"µV": "uV", "μV": "uV", "°C": "degC", "Ω": "Ohm", "kΩ": "kOhm"}
 
@@ -59,8 +66,8 @@ def edf_file(
     Raises
     ------
     PhysioprepError
-        If 16 bits do not hold the samples and `path` is ``.edf``, the lengths differ, the samples
-        do not fill whole data records, or the file is there.
+        If 16 bits do not hold the samples and `path` is ``.edf``, the lengths differ, no data
+        record has whole samples of all signals, or the file is there.
 
     Notes
     -----
@@ -68,7 +75,9 @@ def edf_file(
     characters: a range is chosen that they hold exactly where there is one; else physical values
     differ by up to 1e-6 of it. Floats are written as 24 bits of their range. Missing samples,
     which EDF does not know, are 0, or the number nearest to it, and are marked by annotations
-    ``BAD_ACQ_SKIP`` and ``BAD_missing``.
+    ``BAD_ACQ_SKIP`` and ``BAD_missing``. Dates before 1985 and after 2084, as those of MIMIC, which
+    EDF does not know, are left out with a warning. Where no length of a data record in 8 characters
+    divides the recording (650,000 samples at 360 Hz), missing samples fill up the last one.
     """
     import edfio
 
@@ -79,6 +88,7 @@ def edf_file(
     if path.exists():
         raise PhysioprepError(f"{path}: is there already")
     duration_s = _duration_s(parts, record_id)
+    parts, record_s = _filled(parts, duration_s, bits, record_id)
     whole: Any = edfio.Edf if bits == 16 else edfio.Bdf
     make: Any = edfio.EdfSignal if bits == 16 else edfio.BdfSignal
     dtype = np.int16 if bits == 16 else np.int32
@@ -89,19 +99,26 @@ def edf_file(
         ):
             if unit == "V":  # 8 characters hold too few digits of millionths
                 unit, scale, offset = "uV", scale * 1e6, offset * 1e6
-            most, ends = _ranges(int(np.abs(digital).max(initial=1)), scale, offset, bits)
+            extent = (int(digital.min(initial=-1)), int(digital.max(initial=1)))
+            numbers, ends = _ranges(extent, scale, offset, bits)
             signals.append(
                 make.from_digital(
                     digital.astype(dtype), part.rate_hz, label=_ascii(name, 16),
-                    physical_dimension=_ascii(unit, 8), digital_range=(-most, most),
+                    physical_dimension=_ascii(unit, 8), digital_range=numbers,
                     physical_range=ends,
                 )
             )  # fmt: skip
+    if start_time is not None and not _YEARS[0] <= start_time.year <= _YEARS[1]:
+        log.warning(
+            "%s: EDF has no year %d: the date is left out, the time of day stays",
+            record_id, start_time.year,
+        )  # fmt: skip
+    dated = start_time is not None and _YEARS[0] <= start_time.year <= _YEARS[1]
     edf = whole(
         signals, patient=edfio.Patient(sex=sex),
-        recording=edfio.Recording(startdate=start_time.date()) if start_time else None,
+        recording=edfio.Recording(startdate=start_time.date()) if start_time and dated else None,
         starttime=start_time.time() if start_time else None,
-        data_record_duration=_record_s(parts, duration_s, bits, record_id),
+        data_record_duration=record_s,
         annotations=_annotations(parts, annotations, duration_s),
     )  # fmt: skip
     write_bytes(path, edf.to_bytes())
@@ -135,7 +152,7 @@ def _digital(part: Part, bits: int, path: Path) -> list[tuple[NDArray[Any], floa
         else:
             whole = samples.astype(np.int64)
             low, high = int(there.min(initial=0)), int(there.max(initial=0))
-            if low < -most or high > most:
+            if low < -most - 1 or high > most:
                 more = "write .bdf (24 bits)" if bits == 16 else "BDF has 24"
                 raise PhysioprepError(f"{path}: {bits} bits do not hold {low} to {high}: {more}")
         whole[missing[row]] = np.clip(round(-offset / scale), -most, most)
@@ -144,18 +161,20 @@ def _digital(part: Part, bits: int, path: Path) -> list[tuple[NDArray[Any], floa
 
 
 def _ranges(
-    largest: int, scale: float, offset: float, bits: int
-) -> tuple[int, tuple[float, float]]:
+    extent: tuple[int, int], scale: float, offset: float, bits: int
+) -> tuple[tuple[int, int], tuple[float, float]]:
     """Return the range of whole numbers whose physical ends lose least by 8 characters."""
     top = 2 ** (bits - 1) - 1
+    largest = max(-extent[0], extent[1])
     numbers = {m * 10**k for k in range(8) for m in range(1, 10)} | {2**k for k in range(bits)}
-    best: tuple[float, int, tuple[float, float]] | None = None
-    for most in sorted(n for n in numbers | {largest, top} if largest <= n <= top):
-        exact = (-most * scale + offset, most * scale + offset)
+    symmetric = sorted(n for n in numbers | {largest, top} if largest <= n <= top)
+    best: tuple[float, tuple[int, int], tuple[float, float]] | None = None
+    for low, high in [*((-n, n) for n in symmetric), (-top - 1, top)]:
+        exact = (low * scale + offset, high * scale + offset)
         short = (_in_8(exact[0]), _in_8(exact[1]))
         lost = max(abs(a - b) for a, b in zip(exact, short, strict=True)) / scale
         if short[0] < short[1] and (best is None or lost < best[0] - 1e-9):
-            best = (lost, most, short)
+            best = (lost, (low, high), short)
     if best is None:
         raise PhysioprepError(f"EDF's 8 characters do not hold {largest} steps of {scale:g}")
     return best[1], best[2]
@@ -167,8 +186,8 @@ def _in_8(value: float) -> float:
     return float(next((text for text in texts if len(text) <= 8), "inf"))
 
 
-def _record_s(parts: Sequence[Part], duration_s: float, bits: int, record_id: str) -> float:
-    """Return a length of the data records that all signals fill to the last sample."""
+def _record_s(parts: Sequence[Part], duration_s: float, bits: int) -> float | None:
+    """Return a length of the data records that all signals fill to the last sample, if any."""
     bytes_per_s = sum(len(part.channels) * part.rate_hz for part in parts) * bits / 8
     lengths = [part.digital.shape[1] for part in parts]
     common = int(np.gcd.reduce(lengths))
@@ -180,10 +199,45 @@ def _record_s(parts: Sequence[Part], duration_s: float, bits: int, record_id: st
         fits = record_s * bytes_per_s <= _RECORD_BYTES
         if fits and float(f"{record_s:.8g}"[:8]) == record_s:
             return record_s
+    return None
+
+
+def _filled(
+    parts: Sequence[Part], duration_s: float, bits: int, record_id: str
+) -> tuple[Sequence[Part], float]:
+    """Return parts that fill whole data records, and the length of one.
+
+    Where there is no such length, the last record is filled up with missing samples.
+
+    Raises
+    ------
+    PhysioprepError
+        No record of up to a minute has whole samples of all signals.
+    """
+    record_s = _record_s(parts, duration_s, bits)
+    if record_s is not None:
+        return parts, record_s
+    bytes_per_s = sum(len(part.channels) * part.rate_hz for part in parts) * bits / 8
+    for whole_s in range(1, _LONGEST_RECORD_S + 1):
+        rates_fit = all((part.rate_hz * whole_s).is_integer() for part in parts)
+        if rates_fit and whole_s * bytes_per_s <= _RECORD_BYTES:
+            n_records = math.ceil(duration_s / whole_s)
+            filled = [_longer(part, round(n_records * whole_s * part.rate_hz)) for part in parts]
+            return filled, float(whole_s)
     raise PhysioprepError(
         f"record {record_id}: {duration_s:g} s cannot be cut into whole data records of EDF; "
         "export a part of it, of whole seconds"
     )
+
+
+def _longer(part: Part, n_samples: int) -> Part:
+    """Return a part with missing samples at its end."""
+    n_more = n_samples - part.digital.shape[1]
+    is_float = part.digital.dtype.kind == "f"
+    samples = part.digital if is_float else part.digital.astype(np.int64)
+    filling = np.full(len(samples), np.nan) if is_float else part.invalid.astype(np.int64)
+    more = np.repeat(filling[:, None], n_more, axis=1).astype(samples.dtype)
+    return replace(part, digital=np.concatenate([samples, more], axis=1))
 
 
 def _ascii(text: str, length: int) -> str:

@@ -17,7 +17,7 @@ from physioprep.readers.edf_header import EdfSignal
 _PIECE = 1 << 20  # samples
 #: Labels of the channel of triggers; BioSemi writes "Status", converters the others.
 _STATUS = frozenset({"status", "trigger", "triggers", "bdf status", "status channel"})
-_TIME = rb"\d{1,15}(?:\.\d{0,15})?"
+_TIME = rb"\d{1,15}(?:\.\d{0,30})?"  # floats in full have 17 digits behind the zeros
 _TAL = re.compile(rb"([+-]%b)(?:\x15(%b)?)?\x14(.*)" % (_TIME, _TIME), re.DOTALL)
 
 

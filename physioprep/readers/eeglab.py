@@ -6,7 +6,9 @@ the file has none, and reads a .fdt that is longer than stated.
 
 from __future__ import annotations
 
+import math
 import os
+import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ from physioprep.readers.regular import opened
 _LOAD: Final = "_check_load_mat"
 _BYTES: Final = 4  # of a sample in a .fdt, always float32
 _SCALE: Final = 1e-6  # MNE's, for all channels
+_HEAD_M = (0.04, 0.2)  # from the centre, of people of any age
 #: Types that EEGLAB keeps in µV, beside all that contain "eeg"; it states no unit anywhere.
 _VOLTAGES: Final = frozenset(
     ("", "eog", "veog", "heog", "ecg", "ekg", "emg", "ecog", "ref", "reference", "scalp", "dbs")
@@ -153,6 +156,48 @@ def unnamed_note(eeg: Any) -> list[str]:
         Empty where it names them.
     """
     return [] if len(eeg.chanlocs) else ["the file names no channels (chanlocs is empty)"]
+
+
+def stated_positions(
+    eeg: Any, names: list[str]
+) -> tuple[dict[str, tuple[float, float, float]], list[str]]:
+    """Return the positions of electrodes: x to the right, y to the front.
+
+    Parameters
+    ----------
+    eeg : Any
+        From `kept`.
+    names : list of str
+        Of the channels.
+
+    Returns
+    -------
+    positions : dict of str to (float, float, float)
+        m. EEGLAB states no unit: numbers are taken for mm or m where that makes a head of them.
+    notes : list of str
+        What to note: positions that are not of a head, as those on a sphere of radius 1.
+    """
+    places = {}
+    for name, place in zip(names, eeg.chanlocs if len(eeg.chanlocs) else (), strict=False):
+        front, left, up = (_number(place.get(axis)) for axis in "XYZ")
+        if math.isfinite(front + left + up) and (front, left, up) != (0.0, 0.0, 0.0):
+            places[name] = (-left, front, up)
+    if not places:
+        return {}, []
+    size = statistics.median(math.hypot(*xyz) for xyz in places.values())
+    unit_m = next((unit for unit in (0.001, 1.0) if _HEAD_M[0] < size * unit < _HEAD_M[1]), None)
+    if unit_m is None:
+        return {}, [
+            f"positions of electrodes are not of a head: {size:.3g} mm or m from its centre"
+        ]
+    return {name: (x * unit_m, y * unit_m, z * unit_m) for name, (x, y, z) in places.items()}, []
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):  # MATLAB's [] is an array of none
+        return math.nan
 
 
 def _type_of(location: Any) -> str:

@@ -45,7 +45,6 @@ _MARKERS = 4
 _MENDED = ("Unsupported physical dim", "Unknown types found", "The data contains 'boundary'")
 _HEAD_FRAME = 4  # FIFFV_COORD_HEAD
 _ELECTRODES = (2, 802, 902)  # FIFFV_EEG_CH, SEEG, ECOG
-_HEADS_M = (0.04, 0.2)  # from the centre, of people of any age
 _UNITS = {107: "V", 112: "T", 201: "T/m", 101: "S", 114: "degC", 6: "M"}  # FIFF_UNIT_*
 
 
@@ -142,14 +141,13 @@ def _read(path: Path, *, samples: bool, strict: bool) -> Recording:
             recording = gdf.as_stored(recording, raw, samples=samples)
         elif loaded:
             recording = _as_eeglab(recording, loaded[-1])
-            recording = _with_positions(recording, raw, "eeglab")
         elif stated is not None:
             units = brainvision.own_units(rows, recording.groups[0].units)
             recording = in_own_units(recording, units)
             if stated.segmentation:
                 pauses = [f"SegmentationType={stated.segmentation}: pieces of a recording"]
         if path.name.lower().endswith((".fif", ".fif.gz")):
-            recording = _with_positions(recording, raw, "head")
+            recording = _with_positions(recording, raw)
         if own_list is not None:
             recording = _with_markers(recording, own_list, raw)
         recording = flagged(recording, ["cut-off"], cut) if cut else recording
@@ -206,25 +204,23 @@ def _as_eeglab(recording: Recording, eeg: Any) -> Recording:
     """Add what an EEGLAB file states of its channels."""
     units, notes = eeglab.own_units(eeg, list(recording.groups[0].channels))
     recording = flagged(in_own_units(recording, units), [], notes)
+    places, notes = eeglab.stated_positions(eeg, list(recording.groups[0].channels))
+    recording = replace(recording, metadata={**recording.metadata, **stated(places, "eeglab")})
+    recording = flagged(recording, [], notes) if notes else recording
     unnamed = eeglab.unnamed_note(eeg)
     return flagged(recording, [eeglab.UNNAMED], unnamed) if unnamed else recording
 
 
-def _with_positions(recording: Recording, raw: Any, frame: str) -> Recording:
-    """Add the places of electrodes that the file states; MNE gives them in m."""
-    places: dict[str, Any] = {}
-    for name, about in zip(recording.groups[0].channels, raw.info["chs"], strict=True):
-        xyz = np.asarray(about["loc"][:3], np.float64)
-        is_known = int(about["coord_frame"]) == _HEAD_FRAME and np.isfinite(xyz).all() and xyz.any()
-        if int(about["kind"]) in _ELECTRODES and is_known:
-            places[name] = xyz
-    if places:
-        # MNE takes EEGLAB's numbers, which have no unit, for mm or m: a head is about 0.1 m
-        size_m = float(np.median([np.linalg.norm(xyz) for xyz in places.values()]))
-        if not _HEADS_M[0] < size_m < _HEADS_M[1]:
-            note = f"positions of electrodes are not of a head: {size_m:.3g} m from its centre"
-            return flagged(recording, [], [note])
-    return replace(recording, metadata={**recording.metadata, **stated(places, frame)})
+def _with_positions(recording: Recording, raw: Any) -> Recording:
+    """Add the places of electrodes that a FIF file states, m, in MNE's frame of the head."""
+    places = {
+        name: about["loc"][:3]
+        for name, about in zip(recording.groups[0].channels, raw.info["chs"], strict=True)
+        if int(about["kind"]) in _ELECTRODES
+        and int(about["coord_frame"]) == _HEAD_FRAME
+        and np.any(about["loc"][:3])
+    }
+    return replace(recording, metadata={**recording.metadata, **stated(places, "head")})
 
 
 def _with_bads(recording: Recording, raw: Any) -> Recording:

@@ -148,10 +148,9 @@ class Store(StoredRecords):
                         tuple(units[code] for code in self.table(name, "unit")[number][slots]),
                         rate,
                         self._samples(number, name, start, stop)[slots],
-                        *(
-                            self.table(name, field)[number][slots]
-                            for field in ("scale", "offset", "invalid")
-                        ),
+                        self.table(name, "scale")[number][slots],
+                        self.table(name, "offset")[number][slots],
+                        self.table(name, "invalid")[number][slots],
                         own_positions(self, number, name, slots),
                     )
                 )

@@ -93,7 +93,7 @@ class ShardDataset(Shown, Dataset[Batch]):
 
     def _shown(self) -> Facts:
         _, facts, _ = shards_shown(self.shards)
-        return "ShardDataset", facts | {"windows": len(self)}, ""
+        return "ShardDataset", {**facts, "windows": len(self)}, ""
 
     def _picture(self) -> str:
         return shards_picture(self.shards)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -130,6 +131,44 @@ def test_edf_marks_missing_samples_and_refuses_what_it_cannot_hold(tmp_path: Pat
     with pytest.raises(pp.PhysioprepError, match=r"end in \.edf or \.bdf"):
         edf_file([one], notes(), tmp_path / "s.txt", record_id="1")
     assert not (tmp_path / "s.edf").exists()
+
+
+def test_a_length_that_no_data_record_divides_is_filled_up_and_marked(tmp_path: Path) -> None:
+    rate_hz, n = 360.0, 65_003  # a prime number of samples, as MIT-BIH's 650,000 without a divisor
+    one = replace(part(n_samples=n), rate_hz=rate_hz)
+    path = edf_file([one], BEATS, tmp_path / "r.edf", record_id="1")
+    found = pp.read_recording(path)
+    digital = found.groups[0].digital
+    assert found.groups[0].sampling_rate == rate_hz
+    assert digital.shape == (2, 181 * 360)
+    np.testing.assert_array_equal(digital[:, :n], one.digital)
+    assert not digital[:, n:].any()
+    last = found.annotations.iloc[-1]
+    assert last["text"] == "BAD_ACQ_SKIP"
+    assert last["onset"] == pytest.approx(n / rate_hz, abs=1e-4)
+    assert last["onset"] + last["duration"] == pytest.approx(181, abs=1e-4)
+    assert len(found.annotations) == len(BEATS) + 1
+
+
+@pytest.mark.parametrize(("ending", "bits"), [(".edf", 16), (".bdf", 24)])
+def test_the_smallest_whole_number_is_held(tmp_path: Path, ending: str, bits: int) -> None:
+    one = part(np.int32, offset=0.1)
+    one = replace(one, invalid=np.full(2, 2.0**31 - 1))
+    one.digital[0, :2] = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+    path = edf_file([one], notes(), tmp_path / f"r{ending}", record_id="1")
+    np.testing.assert_array_equal(pp.read_recording(path).groups[0].digital, one.digital)
+    one.digital[0, 0] -= 1
+    with pytest.raises(pp.PhysioprepError, match="bits do not hold"):
+        edf_file([one], notes(), tmp_path / f"s{ending}", record_id="1")
+
+
+def test_a_date_that_edf_does_not_know_is_left_out_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, start = part(), datetime(2704, 5, 4, 10, 44)
+    path = edf_file([one], notes(), tmp_path / "r.edf", record_id="m", start_time=start)
+    assert "m: EDF has no year 2704" in caplog.text
+    np.testing.assert_array_equal(pp.read_recording(path).groups[0].digital, one.digital)
 
 
 def test_floats_become_24_bits_of_their_range(tmp_path: Path) -> None:

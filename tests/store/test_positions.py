@@ -178,3 +178,29 @@ def test_what_is_not_finite_or_stated_is_left_out() -> None:
     assert stated({"Cz": (0.0, np.nan, 0.1)}, "head") == {}
     assert stated({"Cz": (0.0, 0.0, 0.1)}, "x" * 90)["positions"]["frame"] == "x" * 32
     assert pd.isna(standard_positions(["A2-A1"]).xyz).all()
+
+
+@pytest.mark.parametrize(("size", "known"), [(85.0, True), (1.0, False)])
+def test_eeglab_s_positions_are_those_of_a_head_or_none(
+    tmp_path: Path, size: float, known: bool
+) -> None:
+    from scipy.io import savemat
+
+    kind = [(name, object) for name in ("labels", "X", "Y", "Z")]
+    places = np.array([("Fz", 0.7 * size, 0.0, 0.7 * size), ("T7", 0.0, size, 0.0)], kind)
+    content = {
+        "setname": "a", "filename": "a.set", "nbchan": 2, "trials": 1, "pnts": 500, "srate": 128.0,
+        "xmin": 0.0, "xmax": 499 / 128, "data": np.zeros((2, 500)), "chanlocs": places,
+        "ref": "common", "event": [], "epoch": [], "icawinv": [], "icasphere": [],
+        "icaweights": [],
+    }  # fmt: skip
+    savemat(tmp_path / "a.set", {"EEG": content}, appendmat=False)
+    metadata = pp.read_recording(tmp_path / "a.set").metadata
+    if not known:
+        assert "positions" not in metadata
+        assert any("not of a head" in note for note in metadata["notes"])
+        return
+    found = metadata["positions"]
+    assert found["frame"] == "eeglab"
+    np.testing.assert_allclose(found["xyz"]["T7"], [-0.085, 0, 0], atol=1e-9)  # x to the right
+    np.testing.assert_allclose(found["xyz"]["Fz"], [0, 0.0595, 0.0595], atol=1e-9)
