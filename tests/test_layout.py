@@ -20,7 +20,7 @@ LAYERS = [
      "manifest", "query", "retry", "file_systems", "remote", "remote_zarr", "plain_text", "splits",
      "bounds", "suggest", "web", "listings", "patterns", "zarr_metadata", "zarr_files", "strays",
      "local_path", "notebook", "shown", "trees", "work_folder", "xml_pieces", "channel_choice",
-     "lead_views", "starting", "decisions"},
+     "lead_views", "starting", "decisions", "positions"},
     {"parallel"},
     {"readers"},
     {"harmonise", "corpora", "simulation", "drawing", "exporting"},
