@@ -40,7 +40,7 @@ def test_each_is_one_line_and_a_small_escaped_table(made: Path) -> None:
         assert words in text
         assert "\n" not in text
         assert len(text) < 1000
-        assert len(html) < 4000
+        assert len(html) < 20_000
         assert "<i>" not in html
         assert "&lt;i&gt;" in html or name == "AuditReport"  # names its inputs relatively
 
@@ -62,9 +62,9 @@ def test_pictures_are_small_and_only_html_has_them(made: Path) -> None:
 def test_a_damaged_chunk_only_costs_the_picture(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made / "w", tmp_path / "w")
     shards = pp.open_shards(tmp_path / "w")
-    for file in (tmp_path / "w").rglob("signal/c/*"):
-        if file.is_file():
-            file.write_bytes(b"damaged")
+    chunks = [f for f in (tmp_path / "w/ecg/signal").rglob("*") if f.name != "zarr.json"]
+    for file in filter(Path.is_file, chunks):
+        file.write_bytes(b"damaged")
     html = shards._repr_html_()
     assert "<svg" not in html
     assert "windows" in html
