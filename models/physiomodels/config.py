@@ -360,7 +360,8 @@ def _file_of(kind: type, source: str | Path) -> Path:
     """Return the file of a configuration, which may be the name of a shipped one."""
     path = local_path(source, ModelError)
     shipped = _SHIPPED / f"{source}.yaml"
-    if path.exists():
+    # A folder of that name, such as a recipe's output, must not hide a shipped configuration.
+    if path.exists() and not (path.is_dir() and shipped.is_file()):
         return path
     if shipped.is_file():
         return shipped

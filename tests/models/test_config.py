@@ -145,6 +145,17 @@ def test_a_shipped_configuration_says_which_verb_it_is_for(kind: type[object]) -
         load_config(kind, "eegmat")
 
 
+def test_a_folder_does_not_hide_a_shipped_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cinc2017").mkdir()
+    assert load_config(EvaluateConfig, "cinc2017").label == "label_rhythm"
+    (tmp_path / "nope").mkdir()
+    with pytest.raises(ModelError, match=r"^nope: a folder, not a file$"):
+        load_config(EvaluateConfig, "nope")
+
+
 def test_shipped_configurations_load() -> None:
     folder = Path(__file__).parents[2] / "models" / "physiomodels" / "configs"
     names = [path.stem for path in folder.glob("*.yaml")]
