@@ -62,8 +62,7 @@ class App {
     await this.list.useSource(source);
     const { key, start_s } = this.fromAddress();
     if (key !== null && this.panels.length === 0) {
-      this.list.openKey = key;
-      this.list.draw();
+      this.list.show(key);
       await this.open({ source: source.source, key }, start_s);
     } else if (this.list.total) await this.list.open(0);
   }
@@ -80,7 +79,7 @@ class App {
       return;
     }
     if (turn !== this.opening) return; // another one was asked for since
-    const panel = new RecordPanel(record, address, this);
+    const panel = new RecordPanel(record, address, this, begun);
     const free = this.panels.find((one) => !one.pinned) ?? (this.panels.length >= MOST_PANELS ? this.panels.at(-1) : null);
     if (free) {
       this.keepLook(free, panel);
@@ -95,7 +94,6 @@ class App {
     this.activate(panel);
     this.panels.forEach((one) => one.resize());
     panel.jumpTo(start_s);
-    panel.begun_ms = begun;
     this.say("");
   }
 
@@ -199,11 +197,12 @@ class App {
   }
 
   nextMode(panel) {
-    if (!panel.signal?.has_raw) return this.say("There is no raw file at hand: start with --raw ROOT.");
+    if (!panel.record.signals.some(({ has_raw }) => has_raw)) return this.say("There is no raw file at hand: start with --raw ROOT.");
     return panel.useMode(MODES[(MODES.indexOf(panel.mode) + 1) % MODES.length]);
   }
 
   nextMontage(panel) {
+    if (!panel.signal) return;
     const { montages } = panel.signal;
     panel.toolbar.useMontage(montages[(montages.indexOf(panel.montage) + 1) % montages.length]);
   }

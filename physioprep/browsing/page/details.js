@@ -103,7 +103,7 @@ export class Details {
     const count = panel.marks.count;
     if (!count) return make("div", { class: "part" }, make("h3", { text: "Annotations" }), make("p", { class: "muted", text: "none" }));
     const names = [["", `all (${count})`], ...annotators.map(({ name, count: of }) => [name, `${name || "unnamed"} (${of})`])];
-    const symbol = make("input", { id: "symbol", size: "6", placeholder: "any", "aria-label": "Symbol to look for", title: "Symbol or text to look for" });
+    const symbol = make("input", { id: "symbol", size: "4", placeholder: "any", "aria-label": "Symbol to look for", title: "Symbol or text to look for" });
     const step = (way, text, key) => make("button", { text, title: `${way} annotation (${key})`, "aria-label": `${way} annotation`, on: { click: () => this.app.jump(panel, way) } });
     return make("div", { class: "part" },
       make("h3", { text: "Annotations" }),

@@ -59,7 +59,7 @@ function drawLasting(ctx, from, to, row, at, colour) {
   if (right <= left) return;
   ctx.fillStyle = colour;
   ctx.globalAlpha = 0.75;
-  ctx.fillRect(left, row ? row.y - row.height / 2 : TOP - 4, right - left, 3);
+  ctx.fillRect(left, row ? row.y - row.height / 2 : TOP - 4, Math.max(1, right - left - 1), 3);
   ctx.globalAlpha = 1;
 }
 
@@ -94,7 +94,7 @@ export function drawWaves(ctx, waves, row, at, colours) {
     if (peak_s === null) continue;
     const peak = xOf(at, peak_s);
     ctx.fillRect(Math.round(peak), y - 5, 1, 9);
-    if (at.pxPerS >= 60) ctx.fillText(kind, peak, y + 6);
+    if (at.pxPerS >= 60 && row.height >= 60) ctx.fillText(kind, peak, y + 6);
   }
 }
 

@@ -61,7 +61,7 @@ export class RecordList {
       if (turn !== this.turn) return;
       this.blocks = new Map([[0, answer.rows]]);
       this.total = answer.total;
-      this.chosen = 0;
+      this.chosen = answer.rows.findIndex(({ key }) => key === this.openKey); // -1: none of these is open
       this.body.scrollTop = 0;
       this.count.textContent = `${this.total.toLocaleString("en")} ${this.total === 1 ? "record" : "records"}`;
       this.rows.style.height = `${this.total * ROW_PX}px`;
@@ -166,6 +166,13 @@ export class RecordList {
     if (top < scrollTop || top + 3 * ROW_PX > scrollTop + clientHeight) this.body.scrollTop = top - clientHeight / 3;
     this.draw();
     this.onOpen({ source: this.query.source, key: row.key });
+  }
+
+  /** Mark a record as open, wherever it stands. */
+  show(key) {
+    this.openKey = key;
+    this.chosen = (this.blocks.get(0) ?? []).findIndex((row) => row.key === key);
+    this.draw();
   }
 
   /** Show a flag that was saved. */

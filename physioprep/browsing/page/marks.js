@@ -46,7 +46,7 @@ export class Marks {
     const query = { ...this.panel.address, annotator: this.annotator, start_s: range[0], stop_s: range[1], limit: MOST };
     try {
       const answer = await ask("api/annotations", query);
-      this.annotations = answer.rows;
+      this.annotations = answer.rows.map((one) => this.onLead(one));
       this.total = answer.total;
       this.range = range;
     } catch (error) {
@@ -55,6 +55,13 @@ export class Marks {
     }
     this.asking = false;
     this.panel.onMarks();
+  }
+
+  /** Where annotators are named after leads (i, ii, avr of LUDB), theirs lie over that lead. */
+  onLead(one) {
+    const name = String(one.annotator ?? "").toLowerCase();
+    const lead = one.channel ? null : this.panel.signal.channels.find((channel) => channel.name.toLowerCase() === name);
+    return lead ? { ...one, channel: lead.name } : one;
   }
 
   /**
@@ -68,13 +75,15 @@ export class Marks {
     const chosen = this.chosen !== null && this.chosen >= start_s && this.chosen <= stop_s;
     const time_s = chosen ? this.chosen : (start_s + stop_s) / 2;
     const query = { ...this.panel.address, annotator: this.annotator, jump: way, time_s, symbol: symbol || null };
-    return (await ask("api/annotations", query)).row;
+    const { row } = await ask("api/annotations", query);
+    return row && this.onLead(row);
   }
 
   /** Fetch the waves of the page, once it rests. */
   async delineate() {
     const [start_s, stop_s] = this.panel.page();
     const { chosenLead, signal } = this.panel;
+    if (!signal || !chosenLead) return;
     const name = `${signal.modality} ${chosenLead} ${start_s} ${stop_s}`;
     if (!this.panel.layers.delineation || signal.kind !== "ecg" || name === this.wavesOf) return;
     this.wavesOf = name;

@@ -11,19 +11,23 @@ import { Toolbar } from "./toolbar.js";
 import { TraceView } from "./view.js";
 
 const REST_MS = 250;
+/** Leads whose waves are shown first. */
+const RHYTHM = ["II", "MLII", "I"];
 
 export class RecordPanel {
   /**
    * @param {Object} record from /api/record
    * @param {{source: number, key: string}} address
    * @param {Object} app what the page does: see app.js
+   * @param {number} begun_ms when the record was asked for, of performance.now()
    */
-  constructor(record, address, app) {
+  constructor(record, address, app, begun_ms) {
     this.record = record;
     this.address = address;
     this.app = app;
     this.layers = app.layers;
     this.pinned = false;
+    this.begun_ms = begun_ms;
     this.mode = "stored";
     this.montage = "stored";
     this.steps = [];
@@ -35,6 +39,7 @@ export class RecordPanel {
     this.build();
     this.atRest = afterPause(() => this.rest(), REST_MS);
     this.useSignal(record.signals[0]?.modality ?? "");
+    if (record.problem) this.say(record.problem);
   }
 
   build() {
@@ -108,19 +113,21 @@ export class RecordPanel {
   /** Show the stored signal, the raw one, or both, one above the other. */
   async useMode(mode) {
     const modality = this.signal.modality;
+    this.mode = mode;
     if (mode !== "stored" && !this.record.raw) {
       this.say("Reading the raw file …");
       try {
         this.record.raw = (await ask("api/record", { ...this.address, raw: 1 })).raw;
         this.say("");
       } catch (error) {
+        this.mode = "stored";
         this.say(error.message);
         this.toolbar.refresh();
         return;
       }
+      if (this.mode !== mode) return; // another one was chosen meanwhile
     }
     const stored = this.record.signals.some((one) => one.modality === modality) ? modality : this.record.signals[0]?.modality;
-    this.mode = mode;
     if (mode !== "stored" && !this.rawSignal(this.record.signals.find((one) => one.modality === stored))) {
       this.mode = "stored";
       this.say("The raw file has no such signal.");
@@ -134,7 +141,7 @@ export class RecordPanel {
   /** Choose the lead whose waves are shown: II, if it is there. */
   chooseLead() {
     const names = (this.views[0]?.shownChannels ?? []).map(({ name }) => name);
-    if (!names.includes(this.chosenLead)) this.chosenLead = names.includes("II") ? "II" : (names[0] ?? null);
+    if (!names.includes(this.chosenLead)) this.chosenLead = RHYTHM.find((name) => names.includes(name)) ?? names[0] ?? null;
   }
 
   /** Other steps, montage or channels: fetch anew. */
@@ -151,6 +158,7 @@ export class RecordPanel {
   }
 
   onMarks() {
+    this.describe();
     this.redraw();
     this.app.onMarks(this);
   }

@@ -127,7 +127,9 @@ export class TraceView {
     drawGutter(ctx, this.size, this.rows, { kind: this.kind, chosen: this.panel.chosenLead, colours, mark });
     this.drawMessage(ctx, at, pieces);
     this.canvas.dataset.drawn = String(++this.drawn);
-    this.canvas.dataset.complete = String(pieces.length > 0 && pieces.every(Boolean));
+    const complete = pieces.length > 0 && pieces.every(Boolean);
+    this.canvas.dataset.complete = String(complete);
+    if (complete) this.canvas.dataset.openMs ??= (performance.now() - this.panel.begun_ms).toFixed(0);
   }
 
   /**
