@@ -86,6 +86,7 @@ export function drawWaves(ctx, waves, row, at, colours) {
   ctx.font = `700 10px ${FONT}`;
   ctx.textAlign = "center";
   ctx.textBaseline = "top";
+  let free = -Infinity; // from where on there is room for a word
   for (const { kind, onset_s, peak_s, offset_s } of waves) {
     ctx.fillStyle = colours[`wave${kind}`] ?? colours.mark;
     const from = xOf(at, onset_s ?? peak_s);
@@ -94,7 +95,10 @@ export function drawWaves(ctx, waves, row, at, colours) {
     if (peak_s === null) continue;
     const peak = xOf(at, peak_s);
     ctx.fillRect(Math.round(peak), y - 5, 1, 9);
-    if (at.pxPerS >= 60 && row.height >= 60) ctx.fillText(kind, peak, y + 6);
+    const half = ctx.measureText(kind).width / 2;
+    if (at.pxPerS < 60 || row.height < 60 || peak - half < free) continue;
+    ctx.fillText(kind, peak, y + 6);
+    free = peak + half + 1;
   }
 }
 

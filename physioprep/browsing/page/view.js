@@ -114,7 +114,7 @@ export class TraceView {
     const at = this.window();
     const pieces = this.fetched(at);
     this.place(pieces.filter(Boolean));
-    const ctx = this.canvas.getContext("2d");
+    const ctx = this.canvas.getContext("2d", { alpha: false }); // all of it is painted
     ctx.setTransform(this.size.ratio, 0, 0, this.size.ratio, 0, 0);
     (this.kind === "ecg" ? drawPaper : drawSeconds)(ctx, this.size, at, colours);
     this.drawRows(ctx, pieces, at);
