@@ -1,48 +1,68 @@
 """Every Python block of README.md and docs/ runs, and every command it shows exists."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import pages
+from tests.stand_ins import write_stand_ins
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))  # run by tests/test_tutorials.py
+#: Those with Python; the lines of docs/start.md are run by tests/test_site.py.
+CODED = [page for page in PAGES if pages.to_run(page, ("python",))]
 
 
-def blocks(page: Path, language: str) -> list[tuple[str, str]]:
-    """Return (flags, code) of a page's fenced blocks in one language."""
-    return [
-        (flags, code) for lang, flags, code in BLOCK.findall(page.read_text()) if lang == language
-    ]
+@pytest.fixture(scope="session")
+def recordings(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return ../shared, or simulated recordings in the same files where it is absent."""
+    if shared_data.is_dir():
+        return shared_data.parent
+    made = tmp_path_factory.mktemp("simulated")
+    write_stand_ins(made / "data")
+    return made
+
+
+@pytest.mark.parametrize("page", CODED, ids=lambda p: p.name)
+def test_python_blocks_run(page: Path, tmp_path: Path, shared_data: Path, recordings: Path) -> None:
+    """Blocks of a page run in order in one process."""
+    work = tmp_path / "checkout"
+    work.mkdir()
+    (tmp_path / "shared").symlink_to(recordings)
+    pages.run(pages.to_run(page, ("python",), real=shared_data.is_dir()), work, timeout_s=600)
 
 
 @pytest.mark.realdata
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_python_blocks_run(page: Path, tmp_path: Path, shared_data: Path) -> None:
-    """Blocks of a page run in order in one process; ``python no-run`` marks a fragment."""
-    code = "\n".join(code for flags, code in blocks(page, "python") if "no-run" not in flags)
-    if not code:
-        pytest.skip(f"{page.name} has no Python to run")
-    work = tmp_path / "checkout"
+@pytest.mark.parametrize(
+    "page",
+    [p for p in CODED if pages.to_run(p, ("python",)) != pages.to_run(p, ("python",), real=False)],
+    ids=lambda p: p.name,
+)
+def test_blocks_of_real_recordings_ran(page: Path) -> None:
+    """Skipped where they are absent: what these blocks show is in those files alone."""
+
+
+def test_a_block_that_fails_is_told(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```bash\nfalse\n```\n```bash exit-1\nfalse\n```\n```python\n1 / 0\n```\n")
+    first, expected, python = pages.to_run(page, ("bash", "python"))
+    work = tmp_path / "work"
     work.mkdir()
-    (tmp_path / "shared").symlink_to(shared_data.parent)
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
-    script = work / "page.py"
-    script.write_text(code)
-    done = subprocess.run(
-        [sys.executable, "-W", "error::DeprecationWarning:__main__", script],
-        cwd=work,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, f"{page.name}:\n{done.stderr[-3000:]}"
+    assert pages.run([expected], work) == [""]
+    for block, told in ((first, "exit code 1"), (python, "ZeroDivisionError")):
+        with pytest.raises(AssertionError, match=told):
+            pages.run([block], work)
+
+
+def test_output_that_a_page_does_not_show_is_told(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```python\nprint(6 * 7, 'a')\n```\n\n```text output\n42 ...\n```\n")
+    (block,) = pages.to_run(page, ("python",))
+    (printed,) = pages.run([block], tmp_path)
+    assert pages.is_shown(block, printed)
+    assert not pages.is_shown(block, "41 a")
 
 
 def test_the_readme_counts_the_corpora_that_are_known() -> None:
@@ -53,14 +73,15 @@ def test_the_readme_counts_the_corpora_that_are_known() -> None:
     assert int(stated[1]) == len(list_corpora())
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES + TUTORIALS, ids=lambda p: p.name)
 def test_commands_shown_exist(page: Path) -> None:
     from typer.main import get_command
 
     from physioprep.cli import app
 
     verbs = get_command(app).commands  # type: ignore[attr-defined]
-    for _, code in blocks(page, "bash") + blocks(page, "console"):
+    shown = [b.code for b in pages.blocks(page.read_text()) if b.language in ("bash", "console")]
+    for code in shown:
         for command in re.finditer(
             r"(?:^|&& |\$ )physioprep ([a-z-]+)((?: [^\n&|]*)?)", code, re.M
         ):
