@@ -181,18 +181,17 @@ def checks_page() -> str:
         Markdown.
     """
     severities = _severities()
-    rows = (
-        (f"`{name}`", cell(severities[name]), cell(meaning), cell(action))
-        for name, (meaning, action) in sorted(ADVICE.items())
-    )
     lines = [
         "# Checks of the audit",
         "",
         "What `physioprep audit` looks for. How well each check finds planted faults,",
         "and how often it",
         "is wrong, is on the page [The audit](../audit.md).",
-        *table(("check", "severity", "what it means", "what to do"), rows),
     ]
+    for name, (meaning, action) in sorted(ADVICE.items()):
+        # a section each, so that a search for its name finds it
+        lines += ["", f"## {name}", "", f"{cell(meaning)} **Severity:** {cell(severities[name])}."]
+        lines += ["", f"**What to do:** {cell(action)}"]
     return "\n".join(lines) + "\n"
 
 
