@@ -20,7 +20,6 @@ import os
 import re
 import resource
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PICTURE = re.compile(r"^!\[[^\]]*\]\((\S+/tutorials/\S+\.png)\)", re.MULTILINE)
@@ -117,6 +118,15 @@ def is_shown(block: Block, printed: str) -> bool:
 def pictures(page: Path) -> list[Path]:
     """Return the committed pictures of a page; its blocks make files of the same names."""
     return [page.parent / name for name in PICTURE.findall(page.read_text(encoding="utf-8"))]
+
+
+def shrunk(picture: Path) -> Image.Image:
+    """Return a picture as it is committed: at most 800 pixels wide, of 32 colours."""
+    image = Image.open(picture).convert("RGB")
+    if image.width > 800:
+        height = round(image.height * 800 / image.width)
+        image = image.resize((800, height), Image.Resampling.LANCZOS)
+    return image.quantize(32, Image.Quantize.MAXCOVERAGE)  # keeps black black
 
 
 def _child(told: Path) -> None:
@@ -231,7 +241,7 @@ def _update(page: Path) -> None:
         page.write_text(text, encoding="utf-8")
         for picture in pictures(page):
             picture.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(work / picture.name, picture)
+            shrunk(work / picture.name).save(picture, optimize=True)
 
 
 def _trimmed(printed: str) -> str:
