@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from physioprep.errors import StoreError as StoreError
     from physioprep.errors import UnreadableFileError as UnreadableFileError
     from physioprep.harmonise.recipe import Recipe as Recipe
+    from physioprep.hub.pull import PullResult as PullResult
+    from physioprep.hub.pull import pull as pull
+    from physioprep.hub.push import PushResult as PushResult
+    from physioprep.hub.push import push as push
     from physioprep.manifest import read_manifest as read_manifest
     from physioprep.manifest import write_manifest as write_manifest
     from physioprep.pipeline.run import StepResult as StepResult
@@ -79,6 +83,8 @@ else:
         "ManifestError": "physioprep.errors",
         "ModelError": "physioprep.errors",
         "PhysioprepError": "physioprep.errors",
+        "PullResult": "physioprep.hub.pull",
+        "PushResult": "physioprep.hub.push",
         "QueryError": "physioprep.errors",
         "Recipe": "physioprep.harmonise.recipe",
         "RecipeError": "physioprep.errors",
@@ -107,6 +113,8 @@ else:
         "ingest": "physioprep.store.build.run",
         "open_shards": "physioprep.shards.open",
         "open_store": "physioprep.store.open",
+        "pull": "physioprep.hub.pull",
+        "push": "physioprep.hub.push",
         "read_header": "physioprep.readers",
         "read_manifest": "physioprep.manifest",
         "read_recording": "physioprep.readers",
@@ -152,6 +160,8 @@ __all__ = [
     "ModelError",
     "PhysioprepError",
     "PictureSpec",
+    "PullResult",
+    "PushResult",
     "QueryError",
     "Recipe",
     "RecipeError",
@@ -179,6 +189,8 @@ __all__ = [
     "ingest",
     "open_shards",
     "open_store",
+    "pull",
+    "push",
     "read_header",
     "read_manifest",
     "read_recording",

@@ -15,6 +15,7 @@ from physioprep import (
     cli_browse,
     cli_derive,
     cli_export,
+    cli_hub,
     cli_pipeline,
     cli_predict,
     cli_shard,
@@ -390,11 +391,8 @@ def fetch(
     console.show(vars(result) if as_json else {k: str(v) for k, v in vars(result).items()}, as_json)
 
 
-app.add_typer(cli_audit.app)
-app.add_typer(cli_browse.app)
-app.add_typer(cli_pipeline.app)
-app.add_typer(cli_shard.app)
-app.add_typer(cli_derive.app)
-app.add_typer(cli_export.app)
-app.add_typer(cli_train.app)
-app.add_typer(cli_predict.app)
+for _part in (
+    cli_audit, cli_browse, cli_pipeline, cli_shard, cli_derive, cli_export, cli_hub, cli_train,
+    cli_predict,
+):  # fmt: skip
+    app.add_typer(_part.app)

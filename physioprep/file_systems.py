@@ -1,6 +1,7 @@
-"""fsspec's file systems for ``s3://``, ``gs://`` and ``https://``, without their own retries.
+"""fsspec's file systems for ``s3://``, ``gs://``, ``https://`` and ``hub://``.
 
-`physioprep.retry` repeats requests, so that there is one policy for all protocols.
+They repeat nothing themselves: `physioprep.retry` does, by one policy for all protocols. For
+``hub://`` see `physioprep.hub_files`.
 
 Keys and the addresses of servers come from the environment, as the libraries read it:
 ``AWS_ENDPOINT_URL``, ``AWS_PROFILE``, ``AWS_ACCESS_KEY_ID``, ``GOOGLE_APPLICATION_CREDENTIALS``,
@@ -15,7 +16,9 @@ from importlib import import_module
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from physioprep import hub_files
 from physioprep.errors import UnreadableFileError
+from physioprep.hub_address import is_hub, parse_hub
 from physioprep.plain_text import has_secret
 
 #: How long to wait for a connection, and for the next bytes of an answer, s.
@@ -26,7 +29,7 @@ CONCURRENCY: Final = 16
 
 
 #: Kinds of addresses that are opened: servers, and fsspec's objects in memory, for tests.
-_SCHEMES: Final = frozenset(("http", "https", "s3", "s3a", "gs", "gcs", "memory"))
+_SCHEMES: Final = frozenset(("http", "https", "s3", "s3a", "gs", "gcs", "hub", "memory"))
 
 
 def check_address(url: str) -> None:
@@ -35,7 +38,7 @@ def check_address(url: str) -> None:
     Parameters
     ----------
     url : str
-        ``s3://``, ``gs://``, ``http://`` or ``https://``.
+        ``s3://``, ``gs://``, ``http://``, ``https://`` or ``hub://``.
 
     Raises
     ------
@@ -52,13 +55,17 @@ def check_address(url: str) -> None:
     """
     scheme = urlsplit(url).scheme.lower()
     if scheme not in _SCHEMES:
-        raise UnreadableFileError(f"{scheme}://", "only http(s)://, s3:// and gs:// are opened")
+        raise UnreadableFileError(
+            f"{scheme}://", "only http(s)://, s3://, gs:// and hub:// are opened"
+        )
     if has_secret(url):
         raise UnreadableFileError(
             url,
             "holds a password or token: put it into ~/.netrc, ~/.aws/credentials or the "
             "environment, not into the address",
         )
+    if is_hub(url):
+        parse_hub(url)
 
 
 def file_system(url: str) -> tuple[Any, str]:
@@ -67,7 +74,7 @@ def file_system(url: str) -> tuple[Any, str]:
     Parameters
     ----------
     url : str
-        ``s3://``, ``gs://``, ``http://`` or ``https://``.
+        ``s3://``, ``gs://``, ``http://``, ``https://`` or ``hub://``.
 
     Returns
     -------
@@ -87,6 +94,8 @@ def file_system(url: str) -> tuple[Any, str]:
     '/folder/x'
     """
     check_address(url)
+    if is_hub(url):
+        return hub_files.file_system(url)
     scheme = urlsplit(url).scheme.lower()
     files = _file_system(scheme, os.getpid(), READ_TIMEOUT_S)
     path: str = import_module("fsspec.core").strip_protocol(url)

@@ -26,7 +26,7 @@ _NUMBER: Final = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 #: Characters of a text in a picture, at most; longer ones need unbounded memory to draw.
 _DRAWN: Final = 300
 #: Kinds of addresses that are known by one slash, too: ``Path`` makes ``http:/host`` of one.
-SCHEMES: Final = ("https?", "s3a?", "gs", "gcs", "ftps?", "sftp", "ssh", "file")
+SCHEMES: Final = ("https?", "hub", "s3a?", "gs", "gcs", "ftps?", "sftp", "ssh", "file")
 _ONE_SLASH: Final = re.compile(rf"\b(?:{'|'.join(SCHEMES)}):/(?!/)", re.IGNORECASE)
 #: User and password of an address.
 # A password may hold "@"; one that also holds "/", "?" or "#" is told from a port by its letters.

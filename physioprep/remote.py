@@ -1,4 +1,4 @@
-"""Read, write, list and delete objects on ``s3://``, ``gs://`` and ``https://``, through fsspec.
+"""Read, write, list and delete objects on ``s3://`` and ``gs://``; read ``https://``, ``hub://``.
 
 Every request is repeated as `physioprep.retry` says. What then still fails is one
 `UnreadableFileError` that names the URL and the cause; an object that does not exist is a
@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import quote
 
-from physioprep import web
+from physioprep import hub_files, web
 from physioprep.atomic import make_folders, temporary_file
 from physioprep.file_systems import CONCURRENCY, check_address, file_system
+from physioprep.hub_address import is_hub
 from physioprep.limits import MAX_DOWNLOAD_BYTES, MAX_JSON_BYTES, MAX_OBJECT_BYTES, check
 from physioprep.listings import listing as listing
 from physioprep.listings import listing_with_md5 as listing_with_md5
@@ -52,6 +53,8 @@ def is_remote(path: object) -> bool:
 def place(path: str | Path) -> str | Path:
     """Return a URL as text without a slash at its end, anything else as a Path.
 
+    A branch of the hub is replaced by the commit that it stands for, which is looked up.
+
     Parameters
     ----------
     path : path-like or str
@@ -64,7 +67,8 @@ def place(path: str | Path) -> str | Path:
     Raises
     ------
     UnreadableFileError
-        `physioprep.file_systems.check_address` refuses the URL.
+        `physioprep.file_systems.check_address` refuses the URL, or the hub has no such
+        repository.
 
     Examples
     --------
@@ -74,7 +78,8 @@ def place(path: str | Path) -> str | Path:
     if not is_remote(path):
         return Path(path)
     check_address(str(path))
-    return str(path).rstrip("/")
+    url = str(path).rstrip("/")
+    return hub_files.pinned(url) if is_hub(url) else url
 
 
 def join(url: str, name: str) -> str:
@@ -131,6 +136,8 @@ def fetch(url: str, start: int | None = None, stop: int | None = None) -> bytes:
     FileNotFoundError: ...
     """
     limit = MAX_JSON_BYTES if url.endswith(".json") else MAX_OBJECT_BYTES
+    if is_hub(url):
+        return hub_files.read(url, start, stop, limit)
 
     def read() -> bytes:
         if is_web(url):
@@ -192,7 +199,10 @@ def download(
             files, at = file_system(url)
             files.get_file(at, str(temporary))
 
-        retrying(url, copy)
+        if is_hub(url):
+            hub_files.save(url, temporary, most)
+        else:
+            retrying(url, copy)
 
 
 def size(url: str) -> int:

@@ -32,7 +32,9 @@ _FINAL: Final = (
 #: Errors of the disk of this machine.
 _LOCAL_DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENAMETOOLONG)
 #: Packages whose errors come from a connection.
-_CLIENTS: Final = {"aiohttp", "botocore", "aiobotocore", "gcsfs", "http"}
+_CLIENTS: Final = {
+    *("aiohttp", "botocore", "aiobotocore", "gcsfs", "http", "httpx", "httpx2", "huggingface_hub")
+}
 #: Parts of the names of such errors that are final all the same.
 _HOPELESS: Final = ("CredentialsError", "ParamValidation", "InvalidURL", "UnknownEndpoint")
 
@@ -160,7 +162,8 @@ def status_of(error: BaseException | None) -> int | None:
         if isinstance(response, dict):
             found = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         else:
-            found = getattr(error, "status", None) or getattr(error, "code", None)
+            said = (getattr(error, "status", None), getattr(error, "code", None))
+            found = said[0] or said[1] or getattr(response, "status_code", None)
         if isinstance(found, int) and found >= 100:
             return found
         error = error.__cause__

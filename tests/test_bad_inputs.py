@@ -48,6 +48,8 @@ INPUTS: dict[str, list[tuple[str, str]]] = {
     "derive": [("store", "{bad} -o {out}/t")],
     "stream": [("shards", "{bad}")],
     "export": [("shards", "{bad} -o {out}/x --as webdataset")],
+    "push": [(kind, "{bad} hub://me/x --dry-run") for kind in ("store", "shards", "model")],
+    "pull": [],
     "init": [],
     "pretrain": [
         ("shards", "{bad} -o {out}/e"),
@@ -130,6 +132,8 @@ VALUES: dict[str, list[str]] = {
         "{shards} -o {out}/x --as lmdb --patch 0.3",
         "{shards} -o {out}/x --as lmdb --label label_nosuch",
     ],
+    "push": ["{store} nosuch", "{store} hub://me/x --audit {out}/nosuch"],
+    "pull": ["nosuch -o {out}/p", "hub://nosuch -o {out}/p"],
     "pretrain": ["{shards} -o {out}/e --modality nosuch", "{shards} -o {out}/e --device nosuch"],
     "reconstruct-leads": ["{shards} -o {out}/l --from nosuch", "{shards} -o {out}/l --from I:1"],
     "finetune": [

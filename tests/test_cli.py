@@ -28,6 +28,8 @@ VERBS = [
     "shard",
     "stream",
     "export",
+    "push",
+    "pull",
     "pretrain",
     "reconstruct-leads",
     "finetune",

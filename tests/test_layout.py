@@ -20,7 +20,8 @@ LAYERS = [
      "manifest", "query", "retry", "file_systems", "remote", "remote_zarr", "plain_text", "splits",
      "bounds", "suggest", "web", "listings", "patterns", "zarr_metadata", "zarr_files", "strays",
      "local_path", "notebook", "shown", "trees", "work_folder", "xml_pieces", "channel_choice",
-     "lead_views", "starting", "decisions", "positions"},
+     "lead_views", "starting", "decisions", "positions", "hub_address",
+     "hub_files"},
     {"parallel"},
     {"readers"},
     {"harmonise", "corpora", "simulation", "drawing", "exporting"},
@@ -29,11 +30,12 @@ LAYERS = [
     {"stream"},
     {"auditing", "viewing", "deriving", "browsing", "shard_exports", "describe", "verifying",
      "run_notes", "estimates"},
+    {"hub"},
     {"console"},
     {"pipeline"},
-    {"cli", "cli_audit", "cli_browse", "cli_derive", "cli_errors", "cli_export", "cli_options",
-     "cli_pictures", "cli_pipeline", "cli_predict", "cli_shard", "cli_split", "cli_train",
-     "cli_words", "__main__"},
+    {"cli", "cli_audit", "cli_browse", "cli_derive", "cli_errors", "cli_export", "cli_hub",
+     "cli_options", "cli_pictures", "cli_pipeline", "cli_predict", "cli_shard", "cli_split",
+     "cli_train", "cli_words", "__main__"},
 ]  # fmt: skip
 # The commands and steps that train, and nothing else, reach for the models.
 MAY_TRAIN = {"cli_export", "cli_predict", "cli_train", "pipeline"}

@@ -57,7 +57,7 @@ def write_croissant(folder: Path, attrs: dict[str, Any], counts: dict[str, str])
             "@id": "windows",
             "name": "windows",
             "description": "One row a window, in the order of the arrays.",
-            "field": _fields(table),
+            "field": fields_of(table, "windows"),
         }
     ]
     text = json.dumps(description, indent=1, ensure_ascii=False)
@@ -82,7 +82,21 @@ def _description(attrs: dict[str, Any], counts: dict[str, str]) -> dict[str, Any
     return {key: value for key, value in said.items() if value}
 
 
-def _fields(table: Path) -> list[dict[str, Any]]:
+def fields_of(table: Path, name: str) -> list[dict[str, Any]]:
+    """Describe the columns of a table.
+
+    Parameters
+    ----------
+    table : Path
+        Parquet.
+    name : str
+        Of its rows: ``"windows"``; the file is called ``"windows-table"``.
+
+    Returns
+    -------
+    list of dict
+        Fields of Croissant.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -99,12 +113,12 @@ def _fields(table: Path) -> list[dict[str, Any]]:
     return [
         {
             "@type": "cr:Field",
-            "@id": f"windows/{field.name}",
+            "@id": f"{name}/{field.name}",
             "name": field.name,
             "dataType": kind(field.type),
             **several(field.type),
             "source": {
-                "fileObject": {"@id": "windows-table"},
+                "fileObject": {"@id": f"{name}-table"},
                 "extract": {"column": field.name},
             },
         }

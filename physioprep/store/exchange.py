@@ -12,6 +12,7 @@ import re
 from typing import Final
 
 from physioprep import remote
+from physioprep.hub_address import is_hub
 
 #: Name of the note in the working prefix.
 NOTE: Final = "exchange.json"
@@ -57,7 +58,7 @@ def noted(target: str) -> str | None:
     str or None
         Its name in the working prefix; None where no exchange is under way.
     """
-    if remote.is_web(target):
+    if remote.is_web(target) or is_hub(target):
         return None
     try:
         name = json.loads(remote.fetch(work_of(target, NOTE)))["folder"]

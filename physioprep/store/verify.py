@@ -11,6 +11,7 @@ from pathlib import Path
 
 from physioprep import remote
 from physioprep.hashes import HASHES, listed_file, open_regular, read_regular
+from physioprep.hub_address import BESIDE, is_hub
 from physioprep.store.format.layout import SCHEMA
 from physioprep.store.open import open_store
 from physioprep.store.sums import stated_hashes
@@ -158,8 +159,11 @@ def names_below(path: str | Path) -> set[str]:
     Returns
     -------
     set of str
-        Empty for http(s), which cannot list them reliably.
+        Empty for http(s), which cannot list them reliably. Of the hub without the card beside.
     """
     if isinstance(path, Path):
         return {found.relative_to(path).as_posix() for found in paths_below(path)}
-    return set() if path.startswith("http") else set(remote.listing(path))
+    if remote.is_web(path):
+        return set()
+    beside = BESIDE if is_hub(path) else frozenset()
+    return set(remote.listing(path)) - beside

@@ -59,12 +59,12 @@ class ObjectTarget:
     Raises
     ------
     StoreError
-        The URL is http(s).
+        The URL is http(s) or of the hub.
     """
 
     def __init__(self, url: str) -> None:
-        if url.startswith("http"):
-            raise StoreError(f"{url}: cannot write to http(s); give a folder, s3:// or gs://")
+        if url.startswith(("http", "hub:")):
+            raise StoreError(f"{url}: cannot write to http(s), hub; give a folder, s3:// or gs://")
         self.path = url
         self.exchanged = ""
 
