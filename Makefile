@@ -16,16 +16,12 @@ demo: $(READY)
 	$(BIN)/physioprep run pipelines/demo.yaml --raw build/demo/raw --out build/demo --overwrite \
 		|| [ $$? -eq 1 ]  # 1: it found the planted faults
 
-test: $(READY) lint
+test: $(READY) lint docs
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
 
 # The documentation as a site in build/site, made offline; a warning is an error.
-docs: .venv/.docs
+docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-
-.venv/.docs: $(READY)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,docs]'
-	touch $@
 
 # The long forms: kills at every system call, losses of power at every point, clusters that lose
 # workers.
