@@ -15,8 +15,8 @@ with status 4xx (400 wrong request, 403 wrong host or origin, 404 nothing there)
 ``GET /api/records?source=&q=&sort=&descending=0|1&offset=&limit=``
     ``{"total": n, "rows": [{"key", "n_findings", "flag": true | false | null, "noted": bool,
     "values": {column: text, number or null}}]}``. ``q``: words that must all occur in a row;
-    ``column:word`` looks in that column alone. ``limit`` is at most 1,000. Without ``sort`` the
-    order is that of the source.
+    ``column:word`` looks in that column alone. ``limit`` is at most 1,000. ``sort`` is
+    a column, ``n_findings`` or ``flag``; without it the order is that of the source.
 
 ``GET /api/record?source=&key=``
     ``{"record_id", "subject_id", "corpus", "duration_s", "labels": {}, "metadata": {}, "signals": [

@@ -45,7 +45,8 @@ def sources(browser: Browser, values: Values) -> list[dict[str, Any]]:
     return [
         {
             "source": number, "kind": one.kind, "title": one.title, "n_records": one.table.n_rows,
-            "columns": list(one.table.columns), "decisions": browser.flags.path is not None,
+            "columns": [*one.table.columns, "n_findings", "flag"],
+            "decisions": browser.flags.path is not None,
         }
         for number, one in enumerate(browser.sources)
     ]  # fmt: skip
@@ -75,9 +76,15 @@ def records(browser: Browser, values: Values) -> dict[str, Any]:
     offset = values_of.whole(values, "offset", 0, 1 << 40, 0)
     limit = values_of.whole(values, "limit", 0, _MOST_ROWS, 100)
     n_findings = browser.n_findings[source]
-    found = one.table.rows(
-        values.get("q", ""), values.get("sort", ""), descending, {"n_findings": n_findings}
-    )
+    sort = values.get("sort", "")
+    extra = {"n_findings": n_findings}
+    if sort == "flag":  # noted, kept and dropped ones, the last first where it descends
+        extra["flag"] = [0] * one.table.n_rows
+        for row, name in enumerate(zip(*one.ids, strict=True)):
+            keep = browser.flags.of(name).keep
+            noted = int(bool(browser.flags.of(name).note))
+            extra["flag"][row] = noted if keep is None else 2 if keep else 3
+    found = one.table.rows(values.get("q", ""), sort, descending, extra)
     rows = []
     for row in found[offset : offset + limit]:
         flag = browser.flags.of(one.name(row))

@@ -188,6 +188,8 @@ def test_flags_are_saved_and_shard_takes_them(
     )
     other = next(row["key"] for row in deciding.json("records")["rows"] if row["key"] != key)
     assert post(deciding, {"source": 0, "key": other, "keep": True})[0] == 200
+    rows = deciding.json("records", sort="flag", descending=1)["rows"]
+    assert [row["flag"] for row in rows][:3] == [False, True, None]
     flags = deciding.json("flags")
     assert {one["source"] for one in flags} == {0, 1}  # its windows have the record's flag
     assert deciding.json("record", source=0, key=key)["flag"] == {
