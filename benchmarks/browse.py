@@ -64,8 +64,6 @@ def main() -> None:
         make_day(Path(name) / "day.zarr", store, record)
         make_list(Path(name) / "list.parquet")
         browser = open_browser([Path(name) / "day.zarr", Path(name) / "list.parquet"])
-        for source in browser.sources:
-            source.table.prepare()  # as `serve` does while the page opens
         with BrowseServer(browser) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             measure(server)

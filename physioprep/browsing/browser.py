@@ -167,7 +167,10 @@ def open_browser(
         raise PhysioprepError("name a store, shards or a manifest")
     folder = None if raw is None else _folder(raw)
     flags, found = Flags(decisions), read_findings(findings)
-    return Browser(tuple(_open_source(path, folder) for path in paths), found, flags)
+    sources = tuple(_open_source(path, folder) for path in paths)
+    for source in sources:
+        source.table.prepare()  # beside the page it would make the first search wait
+    return Browser(sources, found, flags)
 
 
 def _open_source(path: str | Path, raw: str | None) -> Source:

@@ -6,14 +6,10 @@ import signal
 import threading
 import webbrowser
 from collections.abc import Callable
-from importlib import import_module
-from typing import Any, Final
+from typing import Any
 
 from physioprep.browsing.browser import Browser
 from physioprep.browsing.server import BrowseServer
-
-#: Wait before what the first waves need is imported: the page comes first.
-_WARM_S: Final = 3.0
 
 
 def serve(
@@ -43,21 +39,14 @@ def serve(
     """
     with BrowseServer(browser, port) as server:
         before = signal.signal(signal.SIGTERM, _interrupt)
-        # takes seconds, which whoever asks for waves first would wait
-        warm = threading.Timer(_WARM_S, import_module, ("neurokit2",))
-        first = threading.Thread(target=_prepare, args=(browser,))
-        warm.daemon = first.daemon = True
         try:
             ready(server.link)
-            first.start()
-            warm.start()
             if opens:
                 threading.Thread(target=webbrowser.open, args=(server.link,), daemon=True).start()
             server.serve_forever()
         except KeyboardInterrupt:
             pass
         finally:
-            warm.cancel()
             signal.signal(signal.SIGTERM, before)
         return {
             "browse": [source.title for source in browser.sources],
@@ -65,11 +54,6 @@ def serve(
             "decisions": "none" if browser.flags.path is None else str(browser.flags.path),
             "decided": len(browser.flags),
         }
-
-
-def _prepare(browser: Browser) -> None:
-    for source in browser.sources:
-        source.table.prepare()
 
 
 def _interrupt(*_: object) -> None:
