@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from physioprep.atomic import write_bytes
 from physioprep.errors import PhysioprepError
 from physioprep.exporting.mne_raw import ALL_MISSING, SOME_MISSING
-from physioprep.exporting.part import Part, annotation_rows, gaps_of
+from physioprep.exporting.part import Part, annotation_rows, annotations_until, gaps_of
 
 if TYPE_CHECKING:
     import edfio
@@ -29,6 +30,8 @@ BITS: Final = {".edf": 16, ".bdf": 24}
 _RECORD_BYTES: Final = 61_440
 _YEARS: Final = (1985, 2084)
 _LONGEST_RECORD_S: Final = 60  # that is tried where the last one has to be filled up
+#: What headers round in writing a rate (1/60 Hz as 0.0166666666667), of it; 0.1 ms in a day.
+_RATE_ROUNDED: Final = 1e-9
 #: EDF has 16 characters for a channel's name and 8 for its unit, of ASCII.
 _ASCII_UNITS: Final = {"µV": "uV", "μV": "uV", "°C": "degC", "Ω": "Ohm", "kΩ": "kOhm"}
 
@@ -76,8 +79,10 @@ def edf_file(
     differ by up to 1e-6 of it. Floats are written as 24 bits of their range. Missing samples,
     which EDF does not know, are 0, or the number nearest to it, and are marked by annotations
     ``BAD_ACQ_SKIP`` and ``BAD_missing``. Dates before 1985 and after 2084, as those of MIMIC, which
-    EDF does not know, are left out with a warning. Where no length of a data record in 8 characters
-    divides the recording (650,000 samples at 360 Hz), missing samples fill up the last one.
+    EDF does not know, are left out with a warning, and so are annotations outside the recording.
+    A rate that a header rounded (1/60 Hz as 0.0166666666667) is the fraction. Where no length of
+    a data record in 8 characters divides the recording (650,000 samples at 360 Hz), missing samples
+    fill up the last one.
     """
     import edfio
 
@@ -87,6 +92,7 @@ def edf_file(
     bits = BITS[path.suffix.lower()]
     if path.exists():
         raise PhysioprepError(f"{path}: is there already")
+    parts = [replace(part, rate_hz=_unrounded(part.rate_hz)) for part in parts]
     duration_s = _duration_s(parts, record_id)
     parts, record_s = _filled(parts, duration_s, bits, record_id)
     whole: Any = edfio.Edf if bits == 16 else edfio.Bdf
@@ -119,10 +125,16 @@ def edf_file(
         recording=edfio.Recording(startdate=start_time.date()) if start_time and dated else None,
         starttime=start_time.time() if start_time else None,
         data_record_duration=record_s,
-        annotations=_annotations(parts, annotations, duration_s),
+        annotations=_annotations(parts, annotations_until(annotations, duration_s, record_id)),
     )  # fmt: skip
     write_bytes(path, edf.to_bytes())
     return path
+
+
+def _unrounded(rate_hz: float) -> float:
+    """Return the fraction that a rate was rounded from, if it was: 1/60 for 0.0166666666667."""
+    exact = float(Fraction(rate_hz).limit_denominator(1000))
+    return exact if abs(exact - rate_hz) <= _RATE_ROUNDED * rate_hz else rate_hz
 
 
 def _duration_s(parts: Sequence[Part], record_id: str) -> float:
@@ -245,15 +257,12 @@ def _ascii(text: str, length: int) -> str:
     return text.encode("ascii", "replace").decode()[:length]
 
 
-def _annotations(
-    parts: Sequence[Part], table: pd.DataFrame, duration_s: float
-) -> list[edfio.EdfAnnotation]:
+def _annotations(parts: Sequence[Part], table: pd.DataFrame) -> list[edfio.EdfAnnotation]:
     import edfio
 
     out = [
         edfio.EdfAnnotation(onset, duration or None, text)
         for onset, duration, text in annotation_rows(table)
-        if 0 <= onset <= duration_s
     ]
     for part in parts:
         for gap in gaps_of(part.missing()):

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from physioprep.exporting.part import Part, annotation_rows, gaps_of, one_rate
+from physioprep.exporting.part import (
+    Part,
+    annotation_rows,
+    annotations_until,
+    gaps_of,
+    one_rate,
+)
 from physioprep.harmonise.units import UnknownUnitError, factor
 from physioprep.positions import Positions, montage_name
 
@@ -56,7 +62,7 @@ def mne_raw(
         positions that the file states; where it states none, EEG channels of known names have
         those of MNE's ``standard_1005``. Missing samples are NaN, and marked
         ``BAD_ACQ_SKIP`` where all channels miss them, else ``BAD_missing`` with the
-        channels.
+        channels. Annotations outside the recording are left out with a warning.
 
     Raises
     ------
@@ -79,7 +85,7 @@ def mne_raw(
     if start_time is not None:
         raw.set_meas_date(_in_utc(start_time))
     raw.info["subject_info"] = {"sex": {"X": 0, "M": 1, "F": 2}[sex]}
-    raw.set_annotations(_annotations(raw, annotations, values), verbose="error")
+    raw.set_annotations(_annotations(raw, annotations, values, record_id), verbose="error")
     return raw
 
 
@@ -128,19 +134,19 @@ def _in_volts(part: Part) -> Any:
     return values
 
 
-def _annotations(raw: Any, table: pd.DataFrame, values: Any) -> mne.Annotations:
+def _annotations(raw: Any, table: pd.DataFrame, values: Any, record_id: str) -> mne.Annotations:
     import mne
 
-    rows = [(*row, ()) for row in annotation_rows(table)]
     rate_hz = raw.info["sfreq"]
+    end_s = raw.n_times / rate_hz
+    # MNE itself leaves out what begins at the end or later
+    table = annotations_until(table, np.nextafter(end_s, 0), record_id)
+    rows = [(*row, ()) for row in annotation_rows(table)]
     for gap in gaps_of(np.isnan(values)):
         everywhere = len(gap.channels) == len(values)
         channels = () if everywhere else tuple(raw.ch_names[row] for row in gap.channels)
         what = ALL_MISSING if everywhere else SOME_MISSING
         rows.append((gap.start / rate_hz, (gap.stop - gap.start) / rate_hz, what, channels))
-    # MNE leaves out what begins outside the recording, with a warning.
-    end_s = raw.n_times / rate_hz
-    rows = [row for row in rows if 0 <= row[0] < end_s]
     onset, duration, text, channels = zip(*rows, strict=True) if rows else ((), (), (), ())
     return mne.Annotations(
         onset, np.minimum(duration, end_s - np.array(onset)), text,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from physioprep.positions import Positions
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +144,37 @@ def annotation_rows(table: pd.DataFrame) -> list[tuple[float, float, str]]:
         (onset, duration if duration > 0 else 0.0, str(text or code or "annotation"))
         for onset, duration, text, code in zip(*columns, strict=True)
     ]
+
+
+def annotations_until(table: pd.DataFrame, end_s: float, record_id: str) -> pd.DataFrame:
+    """Return the annotations that a format takes, and warn of how many it does not.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Column ``onset`` (s).
+    end_s : float
+        The last onset, s, that it takes, ``inf`` for any; none before 0 is taken.
+    record_id : str
+        For the warning.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of `table`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> annotations_until(pd.DataFrame({"onset": [0.5, 9.0]}), 10.0, "208")["onset"].tolist()
+    [0.5, 9.0]
+    """
+    taken = table["onset"].between(0, end_s)
+    if not taken.all():
+        log.warning(
+            "%s: %d annotations outside the recording are left out", record_id, (~taken).sum()
+        )
+    return table[taken]
 
 
 def one_rate(parts: Sequence[Part], record_id: str) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from physioprep.atomic import write_bytes
 from physioprep.errors import PhysioprepError
-from physioprep.exporting.part import Part, one_rate
+from physioprep.exporting.part import Part, annotations_until, one_rate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +61,11 @@ def wfdb_files(
     Samples are the stored whole numbers, and the gain is ``1 / scale``. WFDB's baseline is a whole
     number: where the digital value of 0 lies between two, the header's comment says by how much
     the physical values are shifted, at most half a step.
+
+    Annotations before the first sample, which WFDB does not know, are left out with a warning;
+    those after the last one are written. Notes at the first sample are written, too, and
+    `physioprep.read_recording` reads them; ``wfdb.rdann`` takes them for definitions of the file
+    and leaves them out.
     """
     import wfdb
 
@@ -90,7 +95,8 @@ def wfdb_files(
             adc_gain=(1 / scale).tolist(), baseline=baseline.tolist(), comments=comments,
             base_datetime=start_time and start_time.replace(tzinfo=None), write_dir=work,
         )  # fmt: skip
-        _write_annotations(annotations, name, rate_hz, digital.shape[1], Path(work))
+        taken = annotations_until(annotations, np.inf, record_id)
+        _write_annotations(taken, name, rate_hz, Path(work))
         # the header last: without it there is no record
         for file in sorted(Path(work).iterdir(), key=lambda file: file.suffix == ".hea"):
             write_bytes(folder / file.name, file.read_bytes())
@@ -114,16 +120,12 @@ def _samples(parts: Sequence[Part], record_id: str) -> tuple[str, NDArray[Any]]:
     raise PhysioprepError(f"record {record_id}: samples of over 32 bits")
 
 
-def _write_annotations(
-    table: pd.DataFrame, name: str, rate_hz: float, n_samples: int, folder: Path
-) -> None:
+def _write_annotations(table: pd.DataFrame, name: str, rate_hz: float, folder: Path) -> None:
     from wfdb.io.annotation import ann_label_table
 
-    samples = np.rint(table["onset"].to_numpy(float) * rate_hz).astype(np.int64)
-    inside = (samples >= 0) & (samples < n_samples)
-    table, samples = table[inside], samples[inside]
     if not len(table):
         return
+    samples = np.rint(table["onset"].to_numpy(float) * rate_hz).astype(np.int64)
     known = set(ann_label_table["symbol"])
     symbols, notes = [], []
     for code, text, duration in zip(table["code"], table["text"], table["duration"], strict=True):

@@ -100,6 +100,40 @@ def test_wfdb_refuses_floats_and_older_files(tmp_path: Path) -> None:
         wfdb_files([part()], notes(), tmp_path, record_id="1")
 
 
+def test_notes_at_the_first_sample_and_after_the_last_are_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = notes((0.0, np.nan, "gqrs -r 1", '"'), (1.0, np.nan, "", "N"), (4.4, np.nan, "", "V"))
+    header = wfdb_files([part()], table, tmp_path, record_id="1")  # of 4 s
+    back = pp.read_recording(header).annotations
+    assert back["text"].tolist() == ["gqrs -r 1", "", ""]
+    assert back["onset"].tolist() == [0.0, 1.0, 4.4]
+    assert wfdb.rdann(str(header.with_suffix("")), "atr").symbol == ["N", "V"]  # leaves it out
+    assert not caplog.text
+
+
+def test_annotations_that_a_format_does_not_take_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    table = notes((-1.0, np.nan, "", "N"), (1.0, np.nan, "", "N"), (9.0, np.nan, "", "V"))
+    wfdb_files([part()], table, tmp_path, record_id="w")
+    edf_file([part()], table, tmp_path / "r.edf", record_id="e")
+    assert len(mne_raw([part()], table, record_id="m").annotations) == 1
+    for record_id, n in (("w", 1), ("e", 2), ("m", 2)):
+        assert f"{record_id}: {n} annotations outside the recording are left out" in caplog.text
+
+
+def test_a_rate_that_a_header_rounded_is_its_fraction(tmp_path: Path) -> None:
+    one = replace(part(n_samples=10), rate_hz=0.0166666666667)  # as MIMIC writes 1/60 Hz
+    path = edf_file([one], notes(), tmp_path / "r.edf", record_id="1")
+    back = pp.read_recording(path).groups[0]
+    assert back.sampling_rate == 1 / 60
+    np.testing.assert_array_equal(back.digital, one.digital)
+    odd = replace(one, rate_hz=0.01668)
+    with pytest.raises(pp.PhysioprepError, match="cannot be cut into whole data records"):
+        edf_file([odd], notes(), tmp_path / "s.edf", record_id="1")
+
+
 @pytest.mark.parametrize(("ending", "dtype"), [(".edf", np.int16), (".bdf", np.int32)])
 def test_edf_readers_see_the_stored_numbers(tmp_path: Path, ending: str, dtype: type) -> None:
     one = part(dtype, n_samples=1003)  # no whole seconds: 59 records of 17 samples
@@ -204,9 +238,11 @@ def test_bids_labels_and_folder_are_checked(tmp_path: Path) -> None:
     assert bids_label("s_01") == "s01"
     (tmp_path / "x").write_text("mine")
     with pytest.raises(pp.PhysioprepError, match="is not empty"):
-        bids_folder([], lambda name, path: (path, []), tmp_path)
+        bids_folder([], lambda name, path: (path, [], []), tmp_path)
     with pytest.raises(pp.PhysioprepError, match="are both BIDS s1"):
-        bids_folder([("a", "s1"), ("b", "s_1")], lambda name, path: (path, []), tmp_path / "new")
+        bids_folder(
+            [("a", "s1"), ("b", "s_1")], lambda name, path: (path, [], []), tmp_path / "new"
+        )
 
 
 def test_a_store_leaves_as_bids_and_comes_back(tmp_path: Path) -> None:
