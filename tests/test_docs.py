@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests import pages
 from tests.stand_ins import write_stand_ins
@@ -11,6 +12,8 @@ from tests.stand_ins import write_stand_ins
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))  # run by tests/test_tutorials.py
+#: Python is run, commands are checked, YAML is parsed; text is shown.
+LANGUAGES = {"python", "bash", "console", "yaml", "text"}
 #: Those with Python; the lines of docs/start.md are run by tests/test_site.py.
 CODED = [page for page in PAGES if pages.to_run(page, ("python",))]
 
@@ -42,6 +45,23 @@ def test_python_blocks_run(page: Path, tmp_path: Path, shared_data: Path, record
 )
 def test_blocks_of_real_recordings_ran(page: Path) -> None:
     """Skipped where they are absent: what these blocks show is in those files alone."""
+
+
+@pytest.mark.parametrize("page", PAGES + TUTORIALS, ids=lambda p: p.name)
+def test_every_block_is_of_a_known_language(page: Path) -> None:
+    """Else it would be neither run nor checked, without a word: ``sh`` was for long."""
+    fences = re.findall(r"^( *)(`{3,}|~{3,})(.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert all(indent == "" and ticks == "```" for indent, ticks, _ in fences)
+    opening, closing = ([rest for _, _, rest in fences[n::2]] for n in (0, 1))
+    assert closing == [""] * len(opening)
+    assert {rest.split(" ")[0] for rest in opening} <= LANGUAGES
+
+
+@pytest.mark.parametrize("page", PAGES + TUTORIALS, ids=lambda p: p.name)
+def test_yaml_blocks_are_yaml(page: Path) -> None:
+    for block in pages.blocks(page.read_text(encoding="utf-8")):
+        if block.language == "yaml":
+            assert isinstance(yaml.safe_load(block.code), dict), block.code
 
 
 def test_a_block_that_fails_is_told(tmp_path: Path) -> None:
@@ -83,7 +103,7 @@ def test_commands_shown_exist(page: Path) -> None:
     shown = [b.code for b in pages.blocks(page.read_text()) if b.language in ("bash", "console")]
     for code in shown:
         for command in re.finditer(
-            r"(?:^|&& |\$ )physioprep ([a-z-]+)((?: [^\n&|]*)?)", code, re.M
+            r"(?:^|&& |\$ |^\w+=\S+ )physioprep ([a-z-]+)((?: [^\n&|]*)?)", code, re.M
         ):
             verb, rest = command.groups()
             assert verb in verbs, f"{page.name} shows `physioprep {verb}`, which does not exist"
