@@ -6,10 +6,11 @@
 
 Labels are those of `cinc2017_more`, whose signals the encoder met without them; tested are the
 records of `cinc2017`, none of which it met (its card is checked), each once, by the mean of its
-windows. Every training whole has the same number of steps, to a whole number of epochs. Beside it
-stand logistic regression, its penalty chosen inside the labels, on frozen embeddings and on heart
-rate and variability, and boosting on these. The answers of each arm, share and seed are kept;
-what is there is not done again, so that `--arms`, `--shares` and `--seeds` may add to it.
+windows. Every training whole has the same number of steps, to a whole number of epochs; with
+`--steps` pretrained and scratch are trained for another number, beside the first. Beside them stand
+logistic regression, its penalty chosen inside the labels, on frozen embeddings and on heart rate
+and variability, and boosting on these. The answers of each arm, share and seed are kept; what is
+there is not done again, so that `--arms`, `--shares`, `--seeds` and `--steps` may add to it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from augmentation import as_arrays, by_record, drawn, make_shards
+from probing import figures as both_of
 
 import physioprep as pp
 from physiomodels.config import EncoderConfig, FinetuneConfig
@@ -32,7 +34,6 @@ from physiomodels.evaluation.inputs import as_arrays as vectors_of
 from physiomodels.evaluation.plain_models import fitted
 from physiomodels.evaluation.rows import mean_of, summary_of
 from physiomodels.metrics.challenge2017 import score, scored_codes
-from physiomodels.metrics.one_class import scores
 from physiomodels.training.classifier import build, load_encoder
 from physiomodels.training.encode import encode_once
 from physiomodels.training.finetune import finetune
@@ -41,9 +42,10 @@ from physioprep.shards import Shards
 
 SHARES: Final = (0.01, 0.05, 0.1, 0.25, 1.0)
 STEPS: Final = 375  # of 32 windows: once all labels
+WHOLE: Final = ("pretrained", "scratch")
 TUNE: Final = FinetuneConfig(batch_size=32, lr=1e-3, encoder_lr=1e-3)
 METRICS: Final = ("auroc", "macro_f1", "challenge2017")
-ARMS: Final = ("pretrained", "scratch", "frozen", "random", "features", "boosted")
+ARMS: Final = (*WHOLE, "frozen", "random", "features", "boosted")
 #: Which arm is compared with which.
 PAIRS: Final = (
     *(("pretrained", other) for other in ("scratch", "features", "boosted")),
@@ -52,17 +54,23 @@ PAIRS: Final = (
 
 
 def figures(truth: np.ndarray, p: np.ndarray, classes: list[str]) -> np.ndarray:
-    found = scores(truth, p)
+    found = both_of(truth, p)
     challenge = score(truth, p.argmax(1), scored_codes(classes))
     return np.array([found["auroc"], found["macro_f1"], challenge])
 
 
 def tuned(
-    pool: Shards, test: Shards, records: list[str], encoder: Any, seed: int, folder: Path
+    pool: Shards,
+    test: Shards,
+    records: list[str],
+    encoder: Any,
+    seed: int,
+    steps: int,
+    folder: Path,
 ) -> pd.DataFrame:
     """Train whole on the windows of some records, and answer for the test records."""
     where = f"record_id in {records}"
-    epochs = max(1, round(STEPS * TUNE.batch_size / int(pool.mask(where).sum())))
+    epochs = max(1, round(steps * TUNE.batch_size / int(pool.mask(where).sum())))
     model = finetune(
         pool, folder, replace(TUNE, epochs=epochs, seed=seed), label="label_rhythm", where=where,
         encoders={"ecg": encoder}, device="cpu", overwrite=True,
@@ -110,9 +118,11 @@ def one_run(
     """Return the answers of an arm for the test records, and their labels."""
     records = drawn(both[0], share, seed)
     sizes = EncoderConfig(**load_encoder(source).config)
-    if arm in ("pretrained", "scratch"):
-        encoder = source if arm == "pretrained" else sizes
-        return tuned(*both, records, encoder, seed, out / f"{arm}-{share}-{seed}")
+    name, _, steps = arm.partition("-")
+    if name in WHOLE:
+        encoder = source if name == "pretrained" else sizes
+        folder = out / f"{arm}-{share}-{seed}"
+        return tuned(*both, records, encoder, seed, int(steps or STEPS), folder)
     if arm == "random":
         import torch
 
@@ -137,6 +147,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=ARMS)
     parser.add_argument("--shares", nargs="+", type=float, default=SHARES)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=STEPS, help="of the arms trained whole")
     asked = parser.parse_args()
     names = ("cinc2017_more", "cinc2017")
     pool, test = (pp.open_shards(make_shards(asked.data, name, asked.out)) for name in names)
@@ -144,9 +155,11 @@ def main() -> None:
     tested = {f"cinc2017/{record}" for record in test.windows["record_id"]}
     if tested & set(card["records_without_subject"]):
         raise SystemExit(f"{asked.encoder} was pretrained on records of the test")
+    longer = f"-{asked.steps}" if asked.steps != STEPS else ""
+    arms = [arm + longer if arm in WHOLE else arm for arm in asked.arms]
     for seed in range(asked.seeds):
         for share in asked.shares:
-            for arm in asked.arms:
+            for arm in arms:
                 file = asked.out / "answers" / f"{arm}_{share}_{seed}.parquet"
                 if not file.exists():
                     found = one_run((pool, test), arm, share, seed, asked.encoder, asked.out)
@@ -188,7 +201,12 @@ def summary(out: Path, draws: int = 1000) -> None:
             row = {"arm": arm, "share": share, "metric": metric, "seeds": len(column)}
             rows.append(row | {"mean": column.mean(), "low": column.min(), "high": column.max()})
     gains = []
-    for arm, other in PAIRS:
+    pairs = [*PAIRS]
+    for _, _, steps in (arm.partition("-") for arm in sorted({arm for arm, _ in held})):
+        if steps:  # of longer trainings the same pairs
+            long = {name: f"{name}-{steps}" for name in WHOLE}
+            pairs += [(long[one], long.get(two, two)) for one, two in PAIRS if one in WHOLE]
+    for arm, other in dict.fromkeys(pairs):
         for share in sorted({share for _, share in held}):
             if {(arm, share), (other, share)} <= held.keys():
                 gain = means[arm, share] - means[other, share]
