@@ -5,7 +5,8 @@ printed and drawn into the page, and says how long it took.
 
 A block of ```bash or ```python is run unless it has the flag ``no-run``; ``real`` marks one that
 needs real recordings, ``exit-1`` one whose last command ends with that code. A block of
-```text output`` shows what the block before it prints; ``...`` stands for anything.
+```text output`` shows what the block before it prints; ``...`` stands for anything. Of
+``output near`` the numbers may differ a little, as those of a training do between processors.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PICTURE = re.compile(r"^!\[[^\]]*\]\((\S+/tutorials/\S+\.png)\)", re.MULTILINE)
 #: What is another in each run or with each version, in what the verbs print.
 _OTHERWISE = re.compile(r"^((?:seconds|windows per second|plan|plan_sha256) +)\S.*$", re.MULTILINE)
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+#: How far apart numbers are that are near: a tenth of what an AUROC can be.
+_NEAR = 0.1
 #: Pictures of real recordings, which are drawn only where those are.
 REAL_PICTURES = ("ecg-mitdb",)
 #: How lines begin that run in a fork of a process that has imported all.
@@ -52,6 +56,7 @@ class Block:
     flags: tuple[str, ...]
     code: str
     output: str | None = None
+    near: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -65,7 +70,8 @@ def blocks(text: str) -> list[Block]:
     for language, flags, code in BLOCK.findall(text):
         if "output" in flags.split():
             last = found.pop()
-            found.append(Block(last.language, last.flags, last.code, code))
+            near = "near" in flags.split()
+            found.append(Block(last.language, last.flags, last.code, code, near))
         else:
             found.append(Block(language, tuple(flags.split()), code))
     return found
@@ -110,9 +116,17 @@ def link_real(work: Path, data: Path) -> bool:
 
 def is_shown(block: Block, printed: str) -> bool:
     """Return whether a page shows what a block printed; ``...`` stands for anything."""
-    return block.output is None or doctest.OutputChecker().check_output(
-        block.output, printed, _ALIKE
-    )
+    if block.output is None:
+        return True
+    shown = block.output
+    if block.near:
+        numbers = [[float(each) for each in _NUMBER.findall(text)] for text in (shown, printed)]
+        if len(numbers[0]) != len(numbers[1]):
+            return False
+        if any(abs(a - b) > _NEAR for a, b in zip(*numbers, strict=True)):
+            return False
+        shown, printed = (_NUMBER.sub("0", text) for text in (shown, printed))
+    return doctest.OutputChecker().check_output(shown, printed, _ALIKE)
 
 
 def pictures(page: Path) -> list[Path]:
@@ -229,8 +243,9 @@ def _update(page: Path) -> None:
         for block, printed in zip(found, run(found, work), strict=True):
             if not is_shown(block, printed):
                 print(f"was other:\n{block.code}")
-                old = f"{block.code}```\n\n```text output\n{block.output}```"
-                new = f"{block.code}```\n\n```text output\n{_trimmed(printed)}```"
+                fence = "```text output near" if block.near else "```text output"
+                old = f"{block.code}```\n\n{fence}\n{block.output}```"
+                new = f"{block.code}```\n\n{fence}\n{_trimmed(printed)}```"
                 assert old in text, f"{page}: the output stands not directly below:\n{block.code}"
                 text = text.replace(old, new, 1)
         used = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -85,6 +85,16 @@ def test_output_that_a_page_does_not_show_is_told(tmp_path: Path) -> None:
     assert not pages.is_shown(block, "41 a")
 
 
+def test_numbers_that_are_near_are_shown_and_others_told() -> None:
+    found = pages.blocks(
+        "```bash\n:\n```\n\n```text output near\nAUROC  0.71 (+0.02 to 0.8)\n```\n"
+    )
+    (block,) = found
+    assert pages.is_shown(block, "AUROC 0.74 (-0.01 to 0.8)\n")
+    for other in ("AUROC 0.84 (+0.02 to 0.8)", "AUROC 0.71 (+0.02)", "kappa 0.71 (+0.02 to 0.8)"):
+        assert not pages.is_shown(block, f"{other}\n")
+
+
 def test_the_readme_counts_the_corpora_that_are_known() -> None:
     from physioprep.facts import list_corpora
 
