@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 import physioprep as pp
 from physiomodels import predict_recordings
 from physiomodels.config import EncoderConfig, FinetuneConfig
+from physiomodels.prediction.sources import find_sources
 from physiomodels.prediction.table import write_table
 from physiomodels.training.classifier import Classifier
 from physiomodels.training.finetune import finetune
@@ -163,6 +164,15 @@ def test_files_stores_and_shards_give_the_same(model: Path, new: Path, tmp_path:
     alone = predict_recordings(model, new / "notes.txt")
     assert alone["p_calm"].isna().all()
     assert len(alone) == 1
+
+
+@pytest.mark.parametrize("given", [("clinic", "clinic/calm.hea"), ("clinic/calm.hea", "clinic")])
+def test_a_folder_is_not_lost_beside_its_own_file(
+    new: Path, given: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(new.parent)
+    with pytest.raises(ModelError, match="clinic: is given whole, and files in it, too"):
+        find_sources(given)
 
 
 def test_what_does_not_fit_the_model_is_refused(model: Path, new: Path, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class Source:
         What it is; a manifest is of raw files.
     manifest : pandas.DataFrame or None
         Of raw files, one row a recording.
-    no_recordings : dict of str to str
+    no_recordings : tuple of (str, str)
         Files that were asked for and are no recording, and why.
     notes : tuple of str
         What the scan says of other files in a folder.
@@ -64,7 +64,7 @@ def find_sources(paths: Sequence[str | Path]) -> list[Source]:
     Raises
     ------
     ModelError
-        There is no such file, or nothing is given.
+        There is no such file, nothing is given, or a folder and files in it are.
     PhysioprepError
         A folder has no recording, or a manifest cannot be read.
     """
@@ -75,11 +75,12 @@ def find_sources(paths: Sequence[str | Path]) -> list[Source]:
         path = local_path(given, ModelError)
         whole = _whole(path)
         if whole is not None:
-            found.setdefault(path, whole)
+            if isinstance(found.setdefault(path, whole), list):
+                raise ModelError(f"{path}: is given whole, and files in it, too")
             continue
         names = found.setdefault(path.parent, [])
         if isinstance(names, Source):
-            raise ModelError(f"{path}: is in {path.parent}, which is given whole, too")
+            raise ModelError(f"{path.parent}: is given whole, and files in it, too")
         names.append(path.name)
     return [
         held if isinstance(held, Source) else _files(folder, list(dict.fromkeys(held)))
