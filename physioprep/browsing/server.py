@@ -99,18 +99,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True  # what is left of a refused body is no request
 
     def _answer(self) -> None:
+        status, kind, lasts = 200, "application/json", False
         try:
             kind, content, lasts = self._found()
-            self._send(200, kind, content, lasts)
         except RefusedError as refused:
-            self._refuse(refused.status, str(refused))
+            status, content = refused.status, _error(str(refused))
+        except ConnectionError:
+            raise
         except (PhysioprepError, OSError) as error:
-            if isinstance(error, ConnectionError):
-                raise
-            self._refuse(400, str(error))
+            status, content = 400, _error(str(error))
         except Exception:  # the server stays up, whatever a file held
             _log.exception("a request failed")
-            self._refuse(500, "an unexpected error: -v shows where")
+            status, content = 500, _error("an unexpected error: -v shows where")
+        # not within the `try`: of an answer that was begun, an error ends the connection
+        self._send(status, kind, content, lasts)
 
     def _found(self) -> tuple[str, bytes, bool]:
         """Return type and content of what is asked for, and whether it stays the same."""
@@ -138,7 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Content-Type", "").partition(";")[0].strip() != "application/json":
             raise RefusedError("send application/json", 415)
         length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdigit() and int(length) <= _MOST_BYTES):
+        is_number = length.isascii() and length.isdigit() and len(length) <= len(str(_MOST_BYTES))
+        if not (is_number and int(length) <= _MOST_BYTES):
             raise RefusedError(f"send at most {_MOST_BYTES} bytes, and say how many", 413)
         body = load_json(self.rfile.read(int(length)), RefusedError)
         if not isinstance(body, dict):
@@ -163,10 +166,6 @@ class _Handler(BaseHTTPRequestHandler):
             raise RefusedError("no such address", 404)
         return below, parts.query
 
-    def _refuse(self, status: int, cause: str) -> None:
-        content = json.dumps({"error": " ".join(cause.split())}).encode()
-        self._send(status, "application/json", content, lasts=False)
-
     def _send(self, status: int, kind: str, content: bytes, lasts: bool) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
@@ -183,3 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *arguments: object) -> None:
         """Log requests under ``-v``, without the token."""
         _log.info("%s", (format % arguments).replace(self.server.token, "…"))
+
+
+def _error(cause: str) -> bytes:
+    return json.dumps({"error": " ".join(cause.split())}).encode()

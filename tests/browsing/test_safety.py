@@ -7,8 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import pytest
@@ -18,6 +19,7 @@ from typer.testing import CliRunner
 
 from physioprep.browsing.answers import ANSWERS
 from physioprep.browsing.page_files import page_files
+from physioprep.browsing.server import _Handler
 from physioprep.cli import app
 from tests.browsing.conftest import Client
 from tests.browsing.test_signals import PAIRED, key_of, lead_of
@@ -154,6 +156,28 @@ def test_broken_connections_and_odd_requests_do_no_harm(client: Client) -> None:
         with socket.create_connection(("127.0.0.1", client.server.server_port)) as held:
             held.sendall(sent)
     assert client.get("sources")[0] == 200
+
+
+def test_an_answer_that_nobody_took_in_time_ends_without_another_in_it(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Handler, "timeout", 1.0)
+    monkeypatch.setitem(cast("dict[str, Any]", ANSWERS), "sources", lambda *_: bytes(64 << 20))
+    port = client.server.server_port
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as held:
+        path = f"/{client.server.token}/api/sources"
+        held.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        time.sleep(1.5)  # past its time, and before that of another try
+        got = b"".join(iter(lambda: held.recv(1 << 20), b""))
+    assert got.startswith(b"HTTP/1.1 200")
+    assert len(got) < 64 << 20
+    assert got.count(b"HTTP/1.1") == 1
+
+
+def test_a_length_of_many_digits_is_refused(client: Client) -> None:
+    path = f"/{client.server.token}/api/flags"
+    sent = {"Content_Type": "application/json", "Content_Length": "9" * 5000}
+    assert client.ask(path, method="POST", body=None, **sent)[0] == 413
 
 
 def run(*words: object) -> Any:
