@@ -177,7 +177,8 @@ class Envelopes:
         with self._lock:
             for row, columns in made.items():
                 if (name, row, tile) not in self._tiles:
-                    self._tiles[name, row, tile] = columns
+                    # its own: a view would hold the other channels' when these are let go
+                    self._tiles[name, row, tile] = columns.copy()
                     self._held += columns.nbytes
             while self._held > self._room:
                 _, gone = self._tiles.popitem(last=False)

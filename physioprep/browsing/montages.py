@@ -26,12 +26,13 @@ def list_montages(trace: Trace) -> list[str]:
     Returns
     -------
     list of str
-        ``"stored"`` first, of signals other than EEG that alone.
+        ``"stored"`` first; that alone of other signals than EEG, and where units differ.
     """
     out = [STORED]
-    for name in REFERENCES if trace.kind == "eeg" else ():
+    names, units = _present(trace)
+    for name in REFERENCES if trace.kind == "eeg" and len(set(units)) == 1 else ():
         try:
-            rereferenced_channels(_present(trace), name)
+            rereferenced_channels(names, name)
         except RecipeError:
             continue
         out.append(name)
@@ -63,7 +64,7 @@ def in_montage(trace: Trace, montage: str) -> Trace:
     if montage not in list_montages(trace):
         known = ", ".join(list_montages(trace))
         raise RefusedError(f"{trace.modality}: no montage {montage[:40]!r}, only {known}")
-    names = _present(trace)
+    names, units = _present(trace)
     places = np.array([trace.channels.index(name) for name in names], np.intp)
     made = rereferenced_channels(names, montage)
 
@@ -71,17 +72,13 @@ def in_montage(trace: Trace, montage: str) -> Trace:
         values, _ = rereference(trace.read(places, start, stop), names, montage)
         return values[rows]
 
-    units = dict(zip(trace.channels, trace.units, strict=True))
-    unit = units[names[0]]
     return replace(
-        trace, channels=made, units=(unit,) * len(made), status=("good",) * len(made), read=read,
+        trace, channels=made, units=units[:1] * len(made), status=("good",) * len(made), read=read,
         reference=montage,
     )  # fmt: skip
 
 
-def _present(trace: Trace) -> tuple[str, ...]:
-    return tuple(
-        name
-        for name, status in zip(trace.channels, trace.status, strict=True)
-        if status != "absent"
-    )
+def _present(trace: Trace) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return names and units of the channels that the record has."""
+    there = [place for place, status in enumerate(trace.status) if status != "absent"]
+    return tuple(trace.channels[at] for at in there), tuple(trace.units[at] for at in there)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ import physioprep as pp
 from physioprep.browsing.envelopes import Envelopes, column_width, least_and_greatest
 from physioprep.browsing.filtering import filtered, parse_steps
 from physioprep.browsing.from_store import open_stored
+from physioprep.browsing.montages import in_montage, list_montages
+from physioprep.browsing.refusal import RefusedError
 from physioprep.browsing.trace import Trace
 from physioprep.harmonise.functions import bandpass
 from physioprep.harmonise.in_context import native_name
@@ -111,6 +114,16 @@ def test_kept_columns_are_those_of_the_samples(n: int, width: int) -> None:
         np.testing.assert_array_equal(found, least_and_greatest(values[[1, 0]], width))
 
 
+def test_channels_that_are_let_go_leave_the_memory() -> None:
+    def read(rows: NDArray[np.intp], start: int, stop: int) -> NDArray[np.float32]:
+        return np.zeros((len(rows), stop - start), np.float32)
+
+    trace = Trace("eeg", "eeg", 1.0, 4096, ("a", "b"), ("", ""), ("good", "good"), read)
+    held = Envelopes()
+    held.envelope(trace, "t", np.arange(2), 0, 4096, 256)
+    assert [columns.base is None for columns in held._tiles.values()] == [True, True]
+
+
 def test_missing_samples_stay_missing_in_columns() -> None:
     values = np.array([[np.nan, np.nan, 1, np.nan, -2, 5]], np.float32)
     found = least_and_greatest(values, 2)[0]
@@ -168,6 +181,18 @@ def test_a_montage_is_that_of_recipes(client: Client, store: Path) -> None:
     np.testing.assert_array_equal(values, made)
     _, alone = client.signal(**asked, montage="average", channels=rows[1])
     np.testing.assert_array_equal(alone[0], made[1])  # of all, whichever are shown
+
+
+def test_channels_of_different_units_have_no_montage() -> None:
+    def read(rows: NDArray[np.intp], start: int, stop: int) -> NDArray[np.float32]:
+        return np.ones((len(rows), stop - start), np.float32)
+
+    one = Trace("eeg", "eeg", 100.0, 100, ("Fp1", "F7"), ("µV", "mV"), ("good", "good"), read)
+    assert list_montages(one) == ["stored"]
+    with pytest.raises(RefusedError, match="no montage 'tcp'"):
+        in_montage(one, "tcp")
+    same = replace(one, units=("mV", "mV"))
+    assert in_montage(same, "tcp").units == ("mV",)
 
 
 def test_windows_are_those_of_the_shards(client: Client, shards: Path) -> None:
