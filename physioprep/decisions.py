@@ -44,13 +44,15 @@ class Decision:
     note: str = ""
 
 
-def read_decisions(path: str | Path) -> dict[RecordName, Decision]:
+def read_decisions(path: str | Path, *, to_write: bool = False) -> dict[RecordName, Decision]:
     """Read a table of decisions.
 
     Parameters
     ----------
     path : path-like
         From `write_decisions`, or of a spreadsheet (``.tsv``).
+    to_write : bool
+        The file is written again: further columns, which would be lost then, are refused.
 
     Returns
     -------
@@ -61,7 +63,7 @@ def read_decisions(path: str | Path) -> dict[RecordName, Decision]:
     ------
     PhysioprepError
         The file is missing, no such table, a value of ``keep`` is another, or a record has two
-        rows.
+        rows; or it has further columns, and is to be written.
 
     Examples
     --------
@@ -72,19 +74,15 @@ def read_decisions(path: str | Path) -> dict[RecordName, Decision]:
     {('mitdb', '208'): Decision(keep=False, note='noise')}
     """
     path = local_path(path)
-    if not path.is_file():
-        raise PhysioprepError(f"{path}: no such table of decisions")
-    if path.stat().st_size > _MOST_BYTES:
-        raise PhysioprepError(f"{path}: too large for a table of decisions")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise PhysioprepError(f"{path}: no table of tab-separated UTF-8 text: {error}") from None
+    rows = _rows(path)
     heading = tuple(rows[0]) if rows else ()
     if lacking := [name for name in _COLUMNS[:3] if name not in heading]:
         raise PhysioprepError(
             f"{path}: no table of decisions: it lacks the column {', '.join(lacking)}"
+        )
+    if to_write and (others := [name or "(no name)" for name in heading if name not in _COLUMNS]):
+        raise PhysioprepError(
+            f"{path}: has columns that would be lost when decisions are saved: {', '.join(others)}"
         )
     place = {name: heading.index(name) for name in _COLUMNS if name in heading}
     out: dict[RecordName, Decision] = {}
@@ -104,6 +102,18 @@ def read_decisions(path: str | Path) -> dict[RecordName, Decision]:
             raise PhysioprepError(f"{path}: row {number}: keep is {word[:20]!r}, not yes or no")
         out[name] = Decision(_WORDS[word], cells.get("note", ""))
     return out
+
+
+def _rows(path: Path) -> list[list[str]]:
+    if not path.is_file():
+        raise PhysioprepError(f"{path}: no such table of decisions")
+    if path.stat().st_size > _MOST_BYTES:
+        raise PhysioprepError(f"{path}: too large for a table of decisions")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise PhysioprepError(f"{path}: no table of tab-separated UTF-8 text: {error}") from None
 
 
 def write_decisions(decisions: Mapping[RecordName, Decision], path: str | Path) -> Path:

@@ -37,7 +37,7 @@ class Flags:
         self._held: dict[RecordName, Decision] = {}
         if self.path is not None:
             if self.path.exists():
-                self._held = read_decisions(self.path)
+                self._held = read_decisions(self.path, to_write=True)
             elif not self.path.absolute().parent.is_dir():
                 raise PhysioprepError(f"{self.path}: its folder does not exist")
 
@@ -69,7 +69,7 @@ class Flags:
         return self._held.get(name, Decision())
 
     def decide(self, name: RecordName, keep: bool | None, note: str) -> Decision:
-        """Save a decision before returning it.
+        """Save a decision before returning it, beside what others wrote into the file meanwhile.
 
         Parameters
         ----------
@@ -88,6 +88,8 @@ class Flags:
         ------
         RefusedError
             There is no decisions file, or the note is too long.
+        PhysioprepError
+            The file is no table of decisions any more: nothing is decided then.
         OSError
             The file cannot be written: nothing is decided then.
         """
@@ -97,7 +99,9 @@ class Flags:
             raise RefusedError(f"a note has at most {LONGEST} characters")
         made = Decision(keep, shown(" ".join(note.split())))
         with self._lock:
-            held = {**self._held, name: made}
+            there = self.path.exists()
+            known = read_decisions(self.path, to_write=True) if there else self._held
+            held = {**known, name: made}
             if made == Decision():
                 del held[name]
             write_decisions(held, self.path)

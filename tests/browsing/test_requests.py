@@ -14,6 +14,7 @@ import pytest
 import physioprep as pp
 from physioprep.browsing.annotations import marks_between, marks_of, nearest_mark
 from physioprep.browsing.browser import open_browser
+from physioprep.browsing.flags import Flags
 from physioprep.browsing.record_table import RecordTable, table_of
 from physioprep.decisions import Decision, read_decisions, write_decisions
 from physioprep.errors import PhysioprepError
@@ -244,6 +245,26 @@ def test_a_flag_that_cannot_be_written_is_not_made(deciding: Client, tmp_path: P
     status, answer = post(deciding, {"source": 0, "key": "0", "keep": False})
     assert (status, list(answer)) == (400, ["error"])
     assert deciding.json("flags") == []
+
+
+def test_what_others_wrote_into_the_table_meanwhile_stays(deciding: Client, tmp_path: Path) -> None:
+    path = tmp_path / "flags.tsv"
+    assert post(deciding, {"source": 0, "key": "0", "keep": False})[0] == 200
+    other = ("elsewhere", "7")
+    write_decisions({**read_decisions(path), other: Decision(True, "by hand")}, path)
+    assert post(deciding, {"source": 0, "key": "1", "keep": True})[0] == 200
+    held = read_decisions(path)
+    assert (len(held), held[other]) == (3, Decision(True, "by hand"))
+    table = path.read_text().splitlines()
+    path.write_text(
+        "".join(f"{row}\t{'who' if not at else 'Ada'}\n" for at, row in enumerate(table))
+    )
+    status, answer = post(deciding, {"source": 0, "key": "1", "keep": False})
+    assert (status, "columns that would be lost" in answer["error"]) == (400, True)
+    assert path.read_text().count("Ada") == 3
+    assert len(read_decisions(path)) == 3  # who only reads it may have more columns
+    with pytest.raises(PhysioprepError, match="would be lost when decisions are saved: who"):
+        Flags(path)
 
 
 def test_decisions_come_back_whatever_ids_hold(tmp_path: Path) -> None:
