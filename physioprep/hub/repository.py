@@ -14,6 +14,7 @@ from physioprep.errors import PhysioprepError, UnreadableFileError
 from physioprep.hashes import sha256_of
 from physioprep.hub_address import HubAddress
 from physioprep.hub_files import asking, hub_api, library
+from physioprep.retry import status_of
 
 _MAIN: Final = "main"
 
@@ -47,8 +48,10 @@ class Repository:
     repo_type : {'dataset', 'model'}
     head : str or None
         Newest commit; None where there is no repository.
-    branch : str or None
-        Where commits go; None for a branch that is not there yet.
+    is_new_branch : bool
+        Whether the repository has no such branch yet.
+    files : dict of str to Held
+        Of the newest commit.
     """
 
     address: HubAddress
@@ -178,7 +181,7 @@ class Repository:
                 ),
             )  # fmt: skip
         except UnreadableFileError as error:
-            if "412" in error.cause:
+            if status_of(error) == 412:
                 raise UnreadableFileError(
                     url, "somebody else changed the repository meanwhile: push again"
                 ) from error

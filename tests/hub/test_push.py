@@ -152,6 +152,12 @@ def test_somebody_elses_commit_in_between_is_noticed(hub: Hub, store: Path) -> N
         pp.push(store, "hub://me/s")
 
 
+def test_a_refused_commit_is_not_taken_for_somebody_elses(hub: Hub, store: Path) -> None:
+    hub.before = lambda method, path: 422 if "/commit/" in path else None
+    with pytest.raises(UnreadableFileError, match="HTTP 422"):
+        pp.push(store, "hub://me/ecg-412")  # 412: a commit in between, but not in a name
+
+
 def test_what_was_lost_on_the_hub_is_sent_again(hub: Hub, store: Path, files_of: Files) -> None:
     pp.push(store, "hub://me/s")
     repo = hub.repos["dataset", "me/s"]
