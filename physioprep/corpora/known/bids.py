@@ -40,8 +40,8 @@ log = logging.getLogger(__name__)
 _ENDINGS: Final = (".edf", ".bdf", ".rec", ".edf+", ".bdf+", ".nwb", ".hea", *mne.SUFFIXES)
 #: Tables that belong to a recording, and are among its files.
 _SIDE: Final = ("events", "channels")
-#: What belongs to it once for each coordinate system.
 _METRES: Final = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+#: What belongs to it once for each coordinate system.
 _SPATIAL: Final = ("electrodes", "coordsystem")
 #: Samples that no reader here reads: named, not listed.
 _PHYSIO: Final = re.compile(r".*_(?:physio|stim|motion|eeg|ieeg|emg|ecg)\.(?:tsv|tsv\.gz|csv|txt)")
