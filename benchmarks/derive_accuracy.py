@@ -2,6 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/derive_accuracy.py ../shared/data/ludb [--method METHOD]...
     OMP_NUM_THREADS=1 python benchmarks/derive_accuracy.py ../shared/data/ludb --amplitudes
+    OMP_NUM_THREADS=1 python benchmarks/derive_accuracy.py ../shared/data/ludb --durations
     OMP_NUM_THREADS=1 python benchmarks/derive_accuracy.py qtdb --ending q1c
 
 A mark is found if a point of the same kind lies within 150 ms; errors are those of found marks,
@@ -14,6 +15,9 @@ Martinez et al. (IEEE Trans. Biomed. Eng. 51, 2004) do it.
 Amplitudes are medians over the beats of a lead, ours less those between the manual marks of QRS:
 level of the 10 ms before its onset, highest and lowest sample, ST 60 and 80 ms after its end. Our
 lowest sample is the lower one of Q and S.
+
+Durations of QRS are of a record, beside those of the marks: their earliest onset to their latest
+offset over all leads, median over beats; and the median over leads of their durations.
 """
 
 from __future__ import annotations
@@ -29,7 +33,8 @@ import wfdb
 from physioprep.deriving.amplitudes import amplitudes, common_qrs
 from physioprep.deriving.delineation import METHODS, POINTS, delineate
 from physioprep.deriving.pieces import lead_of
-from physioprep.deriving.r_peaks import choose_beats
+from physioprep.deriving.qrs_end import duration_ms
+from physioprep.deriving.r_peaks import choose_beats, is_alike
 
 #: Signs of the waves; experts of QTDB used N, A, B, V and Q for QRS.
 WAVES = {"p": "p", "t": "t", **dict.fromkeys("NABVQ", "qrs")}
@@ -136,6 +141,65 @@ def judge_amplitudes(
     return errors
 
 
+def marked_duration_ms(
+    marks: Sequence[Mapping[str, list[int]]], r_peaks: np.ndarray, rate_hz: float
+) -> float:
+    """Return the duration of QRS over all leads by their marks, median over beats."""
+    spans = []
+    for peak in r_peaks.tolist():
+        ends = {
+            name: [
+                sample
+                for lead in marks
+                for sample in lead[name]
+                if abs(sample - peak) <= WITHIN_S * rate_hz
+            ]
+            for name in ("qrs_onset", "qrs_offset")
+        }
+        if all(ends.values()):
+            spans.append(1000 * (max(ends["qrs_offset"]) - min(ends["qrs_onset"])) / rate_hz)
+    return float(np.median(spans)) if spans else np.nan
+
+
+def judge_durations(
+    records: Sequence[Path], methods: Sequence[str]
+) -> list[dict[str, float | str]]:
+    """Return a row per record: the duration by its marks, and by each method over and by leads."""
+    rows: list[dict[str, float | str]] = []
+    for record in records:
+        read = wfdb.rdrecord(str(record))
+        rate_hz = float(read.fs)
+        held = [lead_of(samples, rate_hz) for samples in read.p_signal.T]
+        names = [name.upper().replace("AV", "aV") for name in read.sig_name]
+        r_peaks = choose_beats(held, names).r_peaks
+        marks = [marks_of(record, name.lower()) for name in read.sig_name]
+        row: dict[str, float | str] = {"record": record.name}
+        row["marks"] = marked_duration_ms(marks, r_peaks, rate_hz)
+        alike = [lead for lead in held if is_alike(lead, r_peaks)]
+        for method in methods:
+            points = [delineate(lead, rate_hz, r_peaks, method) for lead in alike]
+            none = np.zeros(len(r_peaks), np.bool_)
+            by_lead = [duration_ms([lead], rate_hz, none) for lead in points]
+            row[method] = duration_ms(points, rate_hz, none)
+            row[f"{method}, lead by lead"] = float(np.nanmedian(by_lead))
+        rows.append(row)
+    return rows
+
+
+def table_of_durations(rows: Sequence[Mapping[str, float | str]]) -> str:
+    """Return each record, and mean and standard deviation of ours less the marks'."""
+    columns = list(rows[0])
+    lines = [f"| {' | '.join(columns)} |", f"|---|{'---:|' * (len(columns) - 1)}"]
+    for row in rows:
+        numbers = [f"{row[name]:.0f}" for name in columns[1:]]
+        lines.append(f"| {row['record']} | {' | '.join(numbers)} |")
+    cells = ["less the marks", ""]
+    for name in columns[2:]:
+        less = np.array([float(row[name]) - float(row["marks"]) for row in rows])
+        cells.append(f"{np.nanmean(less):+.0f} ± {np.nanstd(less):.0f}")
+    return "\n".join([*lines, f"| {' | '.join(cells)} |"])
+
+
 def table_of_amplitudes(
     errors: Mapping[tuple[str, str], list[float]], methods: Sequence[str]
 ) -> str:
@@ -174,6 +238,7 @@ def main() -> None:
     parser.add_argument("--method", nargs="+", default=list(METHODS))
     parser.add_argument("--ending", help="Of marks for all leads together: q1c. Default: by lead.")
     parser.add_argument("--amplitudes", action="store_true", help="Instead of points, of LUDB.")
+    parser.add_argument("--durations", action="store_true", help="Of QRS, of LUDB.")
     args = parser.parse_args()
     records = sorted(path.with_suffix("") for path in args.data.rglob("*.hea"))
     if args.ending:
@@ -181,6 +246,9 @@ def main() -> None:
     if args.amplitudes:
         off = judge_amplitudes(records, args.method)
         print(f"{len(records)} records\n{table_of_amplitudes(off, args.method)}")
+        return
+    if args.durations:
+        print(table_of_durations(judge_durations(records, args.method)))
         return
     marked, errors = judge(records, args.method, args.ending)
     print(f"{len(records)} records\n{table(marked, errors, args.method)}")

@@ -94,8 +94,8 @@ def common_qrs(leads: Sequence[Mapping[str, Floats]], r_peaks: Ints, rate_hz: fl
     >>> common_qrs(leads, np.array([50]), 250.0).onset
     array([30])
     """
-    onset, _ = _together(leads, "qrs_onset", EARLY, len(r_peaks))
-    offset, known = _together(leads, "qrs_offset", 1 - EARLY, len(r_peaks))
+    onset, _ = together(leads, "qrs_onset", EARLY, len(r_peaks))
+    offset, known = together(leads, "qrs_offset", 1 - EARLY, len(r_peaks))
     before = np.where(np.isnan(onset), _HALF_S * rate_hz, r_peaks - onset)
     after = np.where(known, offset - r_peaks, _HALF_S * rate_hz)
     before = np.clip(before, _ONSET_S[0] * rate_hz, _ONSET_S[1] * rate_hz)
@@ -105,10 +105,34 @@ def common_qrs(leads: Sequence[Mapping[str, Floats]], r_peaks: Ints, rate_hz: fl
     )
 
 
-def _together(
+def together(
     leads: Sequence[Mapping[str, Floats]], name: str, quantile: float, n_beats: int
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return a quantile over the leads that have a point, and of which beats there is one."""
+    """Return a quantile over the leads that have a point, and of which beats there is one.
+
+    Parameters
+    ----------
+    leads : sequence of mapping of str to ndarray of float64, shape (beat,)
+        Points of each lead, samples.
+    name : str
+        Of the point.
+    quantile : float
+        0 is the earliest lead, 1 the latest.
+    n_beats : int
+        Number of beats.
+
+    Returns
+    -------
+    found : ndarray of float64, shape (beat,)
+        Samples; NaN where no lead has the point.
+    known : ndarray of bool, shape (beat,)
+        Where one has it.
+
+    Examples
+    --------
+    >>> together([{"a": np.array([3.0])}, {"a": np.array([5.0])}], "a", 1.0, 1)[0].tolist()
+    [5.0]
+    """
     every = np.stack([np.asarray(lead[name], np.float64) for lead in leads])
     known = np.asarray(np.isfinite(every).any(axis=0), np.bool_)
     out: Floats = np.full(n_beats, np.nan)

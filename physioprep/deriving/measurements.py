@@ -173,6 +173,7 @@ def of_record(
     r_peaks: NDArray[np.int64],
     n_samples: int,
     leads: Mapping[str, Mapping[str, Any]],
+    qrs_ms: float,
     gaps: NDArray[np.int64] | None = None,
 ) -> dict[str, float | int]:
     """Measure a record out of its leads' measurements.
@@ -187,6 +188,8 @@ def of_record(
         Of the record.
     leads : mapping of str to mapping
         From `of_lead`, by name of the lead.
+    qrs_ms : float
+        From `physioprep.deriving.qrs_end.duration_ms`.
     gaps : ndarray of int64, shape (gap, 2), optional
         Missing samples of the lead with the R peaks, from `Lead.gaps`: RR intervals across them
         are left out.
@@ -208,7 +211,8 @@ def of_record(
         "rr_shortest_ms": float(rr.min()) if known else math.nan,
         "rr_longest_ms": float(rr.max()) if known else math.nan,
     }
-    for name in ("p_ms", "pr_ms", "qrs_ms", "qt_ms"):
+    out["qrs_ms"] = qrs_ms
+    for name in ("p_ms", "pr_ms", "qt_ms"):
         out[name] = middle(np.array([lead[name] for lead in leads.values()], np.float64))
     rr_s = out["rr_ms"] / 1000
     out["qtc_bazett_ms"] = out["qt_ms"] / math.sqrt(rr_s)

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from physioprep.deriving.amplitudes import QrsEnds
+from physioprep.deriving.amplitudes import QrsEnds, together
+from physioprep.deriving.measurements import middle
 from physioprep.deriving.pieces import Lead
 
 Floats = NDArray[np.float64]
@@ -22,6 +23,10 @@ _BEHIND_S: Final = (0.02, 0.06)
 _STEEP: Final = 0.4
 #: In more than this share of the beats, those left do not speak for the record.
 _MOST: Final = 0.5
+#: QRS of a record is from this quantile of the leads' onsets to one less it of their offsets. Of 0,
+#: 0.1 and 0.25 its spread beside electrocardiographs' own durations is the smallest; with 0 a lead
+#: made a QRS of 416 ms (PTB-XL).
+_OUTER: Final = 0.1
 REASON: Final = "the signal is steep behind the end of QRS: no QRS duration, no ST"
 
 
@@ -73,6 +78,46 @@ def goes_on(leads: Sequence[Lead], r_peaks: NDArray[np.int64], ends: QrsEnds) ->
             if len(within) and len(behind):
                 out[place] = behind.max() > _STEEP * within.max()
     return out
+
+
+def duration_ms(
+    leads: Sequence[Mapping[str, Floats]], rate_hz: float, beats: NDArray[np.bool_]
+) -> float:
+    """Return the duration of QRS over all leads: about its earliest onset to its latest offset.
+
+    Parameters
+    ----------
+    leads : sequence of mapping of str to ndarray of float64, shape (beat,)
+        Points, from `without_ends`, of the leads whose beats are alike.
+    rate_hz : float
+        Sampling rate, Hz.
+    beats : ndarray of bool, shape (beat,)
+        From `goes_on`.
+
+    Returns
+    -------
+    float
+        ms, median over beats; NaN where no beat has both ends, or QRS goes on in most beats.
+
+    Notes
+    -----
+    A vector at a right angle to a lead is not seen in it, and methods that look for the ends of
+    the R wave end without S, so that QRS of one lead is shorter than that of the heart. Of
+    twelve leads the second onset and the last but one offset count (quantiles 0.1 and 0.9),
+    since one lead may be wrong by far.
+
+    Examples
+    --------
+    >>> first = {"qrs_onset": np.array([40.0]), "qrs_offset": np.array([60.0])}
+    >>> second = {"qrs_onset": np.array([50.0]), "qrs_offset": np.array([80.0])}
+    >>> duration_ms([first, second], 500.0, np.array([False]))
+    74.0
+    """
+    if not leads or not len(beats) or beats.mean() > _MOST:
+        return float("nan")
+    onset, _ = together(leads, "qrs_onset", _OUTER, len(beats))
+    offset, _ = together(leads, "qrs_offset", 1 - _OUTER, len(beats))
+    return middle(offset - onset) * 1000 / rate_hz
 
 
 def without_ends(points: Mapping[str, Floats], beats: NDArray[np.bool_]) -> dict[str, Floats]:

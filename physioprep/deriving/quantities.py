@@ -146,8 +146,10 @@ RECORDS: Final = (
         ("rr_longest_ms", "ms", "Longest RR interval."),
     ),
     *(Quantity(q.name, q.unit, f"Median over leads of their medians. {q.definition}")
-      for q in _INTERVALS),
+      for q in _INTERVALS if q.name != "qrs_ms"),
     *_columns(
+        ("qrs_ms", "ms", "Duration of QRS over the leads whose beats are alike: onset (quantile "
+         "0.1 of theirs, the second of twelve) to offset (0.9); median over beats."),
         ("qtc_bazett_ms", "ms", "QT by the square root of RR in s (Bazett 1920)."),
         ("qtc_fridericia_ms", "ms", "QT by the cube root of RR in s (Fridericia 1920)."),
         ("qtc_framingham_ms", "ms", "QT + 154 (1 - RR in s) (Sagie et al. 1992)."),

@@ -20,7 +20,13 @@ from physioprep.deriving.measurements import (
     without_values,
 )
 from physioprep.deriving.pieces import Lead, Recorded, leads_of
-from physioprep.deriving.qrs_end import REASON, goes_on, without_durations, without_ends
+from physioprep.deriving.qrs_end import (
+    REASON,
+    duration_ms,
+    goes_on,
+    without_durations,
+    without_ends,
+)
 from physioprep.deriving.quantities import AMPLITUDES
 from physioprep.deriving.r_peaks import choose_beats, is_alike, is_small, not_alike
 
@@ -81,6 +87,7 @@ def add_record(rows: Rows, recorded: Recorded, method: str | Method = "prominenc
         ends, beyond = _ends(held, every, r_peaks)
         every = [without_ends(points, beyond) for points in every]
     by_lead: dict[str, dict[str, float | int]] = {}
+    alike: list[dict[str, NDArray[np.float64]]] = []
     for lead, samples, points in zip(recorded.channels, held, every, strict=True):
         found = _amplitudes(samples, r_peaks, ends, points)
         level = np.zeros(len(r_peaks)) if unfit else found["baseline_mv"]
@@ -90,6 +97,7 @@ def add_record(rows: Rows, recorded: Recorded, method: str | Method = "prominenc
         _add_beats(rows.beats, own, rate_hz, r_peaks, {**found, "quality": quality}, points)
         _reasons(rows.beats, samples, r_peaks, points, unfit, beyond)
         reason = unfit or not_alike(middle(quality), n_whole)
+        alike += [] if reason else [points]
         if reason and not unfit and is_small(samples, r_peaks):
             reason = None
         summary = of_lead(rate_hz, points, found, quality)
@@ -103,7 +111,8 @@ def add_record(rows: Rows, recorded: Recorded, method: str | Method = "prominenc
             {**own, "rate_hz": rate_hz, "r_sample": r_sample, "n_beats": n_whole,
              "median_mv": median.astype(np.float32).tolist() if n_whole else []},
         )  # fmt: skip
-    measured = of_record(rate_hz, r_peaks, recorded.length, by_lead, gaps)
+    qrs_ms = duration_ms(alike, rate_hz, beyond)
+    measured = of_record(rate_hz, r_peaks, recorded.length, by_lead, qrs_ms, gaps)
     reason = chosen.reason or _reason_of_record(rows, by_lead, measured)
     measured = without_values(measured) if unfit else measured
     _add(rows.records, {**key, **measured, "reason": reason})

@@ -62,7 +62,7 @@ def test_the_axis_is_that_of_the_dipole(degrees: float) -> None:
 def test_corrected_qt_follows_its_formulas() -> None:
     lead = {"p_ms": 100.0, "pr_ms": 160.0, "qrs_ms": 90.0, "qt_ms": 380.0}
     lead |= dict.fromkeys(("p_mv", "q_mv", "r_mv", "s_mv", "t_mv"), 0.1)
-    found = of_record(500.0, np.arange(10) * 320, 5000, {"II": lead})
+    found = of_record(500.0, np.arange(10) * 320, 5000, {"II": lead}, 90.0)
     assert found["qtc_bazett_ms"] == pytest.approx(380 / math.sqrt(0.64))
     assert found["qtc_fridericia_ms"] == pytest.approx(380 / 0.64 ** (1 / 3))
     assert found["qtc_framingham_ms"] == pytest.approx(380 + 154 * 0.36)

@@ -65,3 +65,28 @@ def test_ends_of_ludb_are_ends(shared_data: Path) -> None:
         leads = tuple(lead.upper() for lead in held.sig_name)
         rows = rows_of(held.p_signal.T, leads, 500.0)
         assert REASON not in rows.leads["reason"]
+
+
+def test_qrs_of_a_record_is_that_of_all_leads_that_are_alike() -> None:
+    """Two leads see a part of QRS each; a third one is noise, whose ends do not count."""
+    first, r_s = drawn_ecg(30.0, 0.8, 1.0, 3)
+    time, second = np.arange(len(first)) / RATE_HZ, 0.5 * first
+    for at in r_s:
+        first = first + 0.6 * np.exp(-0.5 * ((time - at + 0.035) / 0.008) ** 2)
+        second = second - 0.7 * np.exp(-0.5 * ((time - at - 0.045) / 0.008) ** 2)
+    noise = np.random.default_rng(1).normal(0, 0.3, len(first))
+    alone = rows_of(np.stack([first, second]), ("II", "V5"), RATE_HZ)
+    both = alone.records["qrs_ms"][0]
+    assert both > max(alone.leads["qrs_ms"]) + 5
+    onset, offset = (
+        np.array(alone.beats[f"qrs_{end}_s"]).reshape(2, -1) for end in ("onset", "offset")
+    )
+    outer = np.nanmax(offset, axis=0) - np.nanmin(onset, axis=0)
+    inner = np.nanmin(offset, axis=0) - np.nanmax(onset, axis=0)
+    spans = 1000 * (0.9 * outer + 0.1 * inner)
+    assert both == pytest.approx(np.nanmedian(spans))
+    four = np.stack([first, second, first, second])
+    without = rows_of(four, ("II", "V5", "I", "V6"), RATE_HZ)
+    noisy = rows_of(np.vstack([four, noise]), ("II", "V5", "I", "V6", "V1"), RATE_HZ)
+    assert noisy.leads["reason"][4] is not None
+    assert noisy.records["qrs_ms"] == without.records["qrs_ms"]
