@@ -12,8 +12,16 @@ from physioprep import cli_pictures as picture
 from physioprep import console
 from physioprep.cli_options import Json, Overwrite, Workers
 from physioprep.cli_words import Verbs
+from physioprep.errors import PhysioprepError
 
 app = Verbs()
+
+
+def _refuse_unused(kind: str, is_made: bool, is_default: bool) -> None:
+    """Refuse options of a kind that is not made."""
+    if not is_made and not is_default:
+        raise PhysioprepError(f"options of --{kind} without --{kind}: add it, or leave them out")
+
 
 _GROUP = "Scalograms"
 Scheduler = Annotated[
@@ -48,6 +56,10 @@ def derive(
     eeg: Annotated[
         bool, typer.Option("--eeg", help="Of EEG: band powers, entropies, slope, Hjorth.")
     ] = False,
+    pairs: Annotated[
+        bool,
+        typer.Option("--pairs", help="PPG, pressure: pulses, lag behind the ECG, mmHg."),
+    ] = False,
     method: Annotated[
         str,
         typer.Option(
@@ -81,10 +93,6 @@ def derive(
     seed: picture.Seed = 0,
     tars: picture.Tars = False,
     per_tar: picture.PerTar = 500,
-    pairs: Annotated[
-        bool,
-        typer.Option("--pairs", help="PPG, pressure: pulses, lag behind the ECG, mmHg."),
-    ] = False,
     pictures_of: picture.PicturesOf = "auto",
     sensitivity: picture.Sensitivity = 7.0,
     montage: picture.Montage = "stored",
@@ -114,6 +122,9 @@ def derive(
     )  # fmt: skip
     width, height = spec_module.size_of(scalogram_size)
     waves = ScalogramSpec(*scalogram_band, height=height, width=width)
+    _refuse_unused("pictures", pictures, spec == pp.PictureSpec())
+    _refuse_unused("scalograms", scalograms, (waves, scalograms_of) == (ScalogramSpec(), "ecg"))
+    _refuse_unused("beats", beats or not kinds, method == "prominence")
     with console.progress_bar("derive") as advance:
         result = pp.derive(
             store, out, kinds=kinds or None, method=method, window_s=window, where=where,

@@ -367,5 +367,5 @@ def _mapping(option: str, text: str | None) -> dict[str, Any] | None:
         return None
     found = load_yaml(text, lambda cause: ShardError(f"{option}: {cause}"))
     if not isinstance(found, dict):
-        raise ShardError(f"{option}: {text!r} is no mapping, as {{where: ..., before_s: ...}}")
+        raise ShardError(f"{option}: {text!r} is no mapping, as {{name: value, ...}}")
     return found

@@ -53,7 +53,10 @@ class BeatSpec:
         if self.n_beats < 1 or (self.size is not None and self.size < 2):
             raise ShardError("beats: at least 1 beat, of 2 samples")
         if not (self.before_s >= 0 and self.after_s >= 0 and 0 < self.before_s + self.after_s < 60):
-            raise ShardError("beats: before_s and after_s are lengths, s")
+            raise ShardError(
+                f"beats: {self.before_s:g} s before R to {self.after_s:g} s after it is no length "
+                "of a beat, 0 to 60 s"
+            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -193,3 +193,26 @@ def test_what_cannot_be_drawn_is_refused_in_one_line(store: Path, tmp_path: Path
     with pytest.raises(PhysioprepError, match="in uV; pictures are made of mV: ingest it with"):
         drawn(volts, tmp_path / "t")
     assert not (tmp_path / "t").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--beats", "--layout", "3x4"], "options of --pictures without --pictures"),
+        (["--beats", "--scalogram-band", "1", "30"], "options of --scalograms without"),
+        (["--pictures", "--method", "dwt"], "options of --beats without --beats"),
+        (["--pictures", "--montage", "tcp"], "montage and sensitivity are of EEG"),
+        (["--pictures", "--sensitivity", "10"], "montage and sensitivity are of EEG"),
+        (["--pictures", "--speed", "30"], "paper speed 30 mm/s: 25, 50"),
+        (["--pictures", "--pictures-of", "eeg", "--gain", "5"], "gain is of ECG"),
+        (["--pictures", "--pictures-of", "eeg", "--layout", "3x4"], "layout 3x4: of ECG"),
+    ],
+)
+def test_options_that_change_nothing_are_refused(
+    store: Path, tmp_path: Path, options: list[str], told: str
+) -> None:
+    ran = CliRunner().invoke(app, ["derive", str(store), "-o", str(tmp_path / "out"), *options])
+    assert ran.exit_code == 2
+    assert told in ran.stderr
+    assert len(ran.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()

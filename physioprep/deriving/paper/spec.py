@@ -29,6 +29,8 @@ AUTO: Final = "auto"
 SPEEDS: Final = (25.0, 50.0)
 EEG_SPEEDS: Final = (15.0, 25.0, 30.0, 50.0, 60.0)
 GAINS: Final = (5.0, 10.0, 20.0)
+#: Sensitivity of EEG, unless another is asked for.
+UV_PER_MM: Final = 7.0
 #: Colours of paper, thin lines and thick lines.
 GRIDS: Final = {
     "auto": (PAPER, MINOR, MAJOR),  # of ECG; EEG has grey
@@ -119,7 +121,7 @@ class PictureSpec:
     tars: bool = False
     per_tar: int = 500
     of: str = AUTO
-    uv_per_mm: float = 7.0
+    uv_per_mm: float = UV_PER_MM
     montage: str = "stored"
 
     def __post_init__(self) -> None:
@@ -129,6 +131,10 @@ class PictureSpec:
         _among("layout", self.layout, (*LAYOUTS, ROWS, AUTO))
         if self.of == "eeg" and self.layout in LAYOUTS:
             raise PhysioprepError(f"layout {self.layout}: of ECG; EEG has a row a channel")
+        if self.of == "ecg" and (self.montage != "stored" or self.uv_per_mm != UV_PER_MM):
+            raise PhysioprepError("montage and sensitivity are of EEG, and pictures here of ECG")
+        if self.of == "eeg" and self.mm_per_mv != STANDARD_MM_PER_MV:
+            raise PhysioprepError("gain is of ECG; the scale of EEG is its sensitivity, µV/mm")
         for name in self.augment:
             _among("augmentation", name, AUGMENTATIONS)
         for said, value, allowed in (
@@ -175,6 +181,11 @@ class PictureSpec:
         -------
         PictureSpec
             `of` is ``"ecg"`` or ``"eeg"``.
+
+        Raises
+        ------
+        PhysioprepError
+            A choice is of the other signal.
         """
         of = self.of
         if of == AUTO:
