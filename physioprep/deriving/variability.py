@@ -21,7 +21,8 @@ _FEWEST: Final = 100
 #: Fewest RR intervals of any figure, and of the sample entropy.
 _FEWEST_RR: Final = 4
 _ENTROPY_RR: Final = 100
-#: Shortest stretch without missing samples whose powers count, s (Task Force).
+#: Shortest stretch without missing samples whose powers count, s: as we remember the Task Force,
+#: whose text was not at hand.
 _LF_S: Final = 120.0
 _HF_S: Final = 60.0
 #: An R peak this near before missing samples may be one side of a QRS complex that is cut, and
