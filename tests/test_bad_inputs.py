@@ -13,7 +13,8 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 import physioprep as pp
-from physiomodels.config import EncoderConfig, PretrainConfig
+from physiomodels.config import EncoderConfig, FinetuneConfig, PretrainConfig
+from physiomodels.training.finetune import finetune
 from physiomodels.training.pretrain import pretrain
 from physioprep.cli import app
 from physioprep.simulation import simulate
@@ -33,6 +34,12 @@ INPUTS: dict[str, list[tuple[str, str]]] = {
     "view": [
         ("store", "{bad} sub-01_task-rest -o {out}/x.png"),
         ("manifest", "{bad} -o {out}/x.png"),
+    ],
+    "browse": [
+        ("store", "{bad} --no-open"),
+        ("shards", "{bad} --no-open"),
+        ("manifest", "{bad} --no-open"),
+        ("findings", "{store} --no-open --findings {bad}"),
     ],
     "verify": [("store", "{bad}"), ("shards", "{bad}"), ("model", "{bad}")],
     "audit": [
@@ -65,6 +72,7 @@ INPUTS: dict[str, list[tuple[str, str]]] = {
         ("config", "{shards} -o {out}/c --label label_condition --encoder ecg={model} "
          "--config {bad}"),
     ],
+    "predict": [("classifier", "{bad} {raw}")],
     "pseudo-label": [
         ("shards", "{bad} -m {model} -o {out}/l.parquet"),
         ("model", "{shards} -m {bad} -o {out}/l.parquet"),
@@ -103,6 +111,11 @@ VALUES: dict[str, list[str]] = {
         "{store} sub-01_task-rest -o {out}/x.png --modality nosuch",
         "{store} sub-01_task-rest -o {out}/x.nosuch",
     ],
+    "browse": [
+        "{store} --no-open --decisions {store}",
+        "{store} --no-open --raw {out}/nosuch",
+        "{store} --no-open --port nosuch",
+    ],
     "audit": ["{store} --fail-on nosuch", "{store} --expect nosuch", "{store} --expect a==b"],
     "shard": [
         "{store} -o {out}/w --align nosuch",
@@ -140,6 +153,13 @@ VALUES: dict[str, list[str]] = {
         "{shards} -o {out}/c --label label_nosuch --encoder ecg={model}",
         "{shards} -o {out}/c --label label_condition --encoder nosuch",
         "{shards} -o {out}/c --label label_condition --encoder nosuch={model}",
+    ],
+    "predict": [
+        "{model} {raw}",  # an encoder
+        "{classifier} {out}/nosuch",
+        "{classifier} {raw} --per nosuch",
+        "{classifier} {raw} --device nosuch",
+        "{classifier} {raw} -o {out}/answers.xls",
     ],
     "pseudo-label": ["{shards} -m {model} -o {out}/l.parquet"],  # an encoder
     "evaluate": [
@@ -208,13 +228,23 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     pp.shard(folder / "s.zarr", folder / "w", window_s=8)
     tiny = EncoderConfig(patch_size=200, d_model=16, depth=1, heads=2, ffn=16)
     pretrain(folder / "w", folder / "model", PretrainConfig(encoder=tiny, epochs=1))
+    tune = FinetuneConfig(epochs=1, batch_size=32)
+    finetune(
+        folder / "w", folder / "classifier", tune, label="label_condition",
+        encoders={"ecg": folder / "model"},
+    )  # fmt: skip
+    found = CliRunner().invoke(
+        app, ["audit", str(folder / "s.zarr"), "--findings", str(folder / "f.json")]
+    )
+    assert found.exit_code in (0, 1), found.stderr
     root = Path(__file__).parents[1]
     recipes = root / "physioprep" / "harmonise" / "recipes"
     (folder / "config.yaml").write_text("{encoder: {depth: 1}, epochs: 1, batch_size: 32}")
     (folder / "labels.yaml").write_text("{label_x: {rules: [[a, b], [c, d]]}}")
     return {
         "raw": raw, "manifest": manifest, "store": folder / "s.zarr", "shards": folder / "w",
-        "model": folder / "model", "config": folder / "config.yaml", "recipe": folder / "r.yaml",
+        "model": folder / "model", "classifier": folder / "classifier",
+        "findings": folder / "f.json", "config": folder / "config.yaml",
         "labels": folder / "labels.yaml", "name": folder / "m.parquet", "output": raw,
         "pipeline": folder / "p.yaml",
         **{

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from physioprep.documents import load_json
+from physioprep.documents import load_json, read_bytes
 from physioprep.errors import PhysioprepError
 from physioprep.local_path import local_path
 
@@ -57,10 +57,12 @@ def read_findings(path: str | Path | None) -> dict[str, list[dict[str, Any]]]:
 def _findings(file: Path, *, is_one: bool) -> list[dict[str, Any]] | None:
     """Return the findings of a file; None where a folder's file is something else."""
     cause = f"{file}: not what `physioprep audit --findings` writes"
-    if file.stat().st_size > _MOST_BYTES:
-        raise PhysioprepError(f"{file}: too large for findings")
+
+    def refuse(said: str) -> PhysioprepError:
+        return PhysioprepError(f"{file}: {said}")
+
     try:
-        content = load_json(file.read_bytes(), lambda said: PhysioprepError(f"{file}: {said}"))
+        content = load_json(read_bytes(file, refuse, _MOST_BYTES), refuse)
     except PhysioprepError:
         if is_one:
             raise
