@@ -59,6 +59,22 @@ def test_pictures_are_small_and_only_html_has_them(made: Path) -> None:
     assert repr(shown[2]).startswith("<ShardDataset ")
 
 
+def test_an_audit_has_a_picture_of_a_signal_that_it_found_fault_with(tmp_path: Path) -> None:
+    trials = np.random.default_rng(0).normal(0, 100, (1, 2, 2000)).astype(np.int16)
+    trials[0, 1] = 7
+    pp.from_arrays(
+        trials, channels=["II", "V1"], rate_hz=100.0, units="uV", out=tmp_path / "s.zarr"
+    )
+    report = pp.audit(tmp_path / "s.zarr", workers=1)
+    html = report._repr_html_()
+    assert "flat-lead: V1, first 10 s" in html
+    assert "polyline" in html
+    assert len(html) < 20_000
+    shutil.rmtree(tmp_path / "s.zarr")  # gone since: only the picture is missing
+    assert "<svg" not in report._repr_html_()
+    assert "flat-lead" in report._repr_html_()
+
+
 def test_a_damaged_chunk_only_costs_the_picture(made: Path, tmp_path: Path) -> None:
     shutil.copytree(made / "w", tmp_path / "w")
     shards = pp.open_shards(tmp_path / "w")

@@ -126,6 +126,11 @@ class AuditReport(Shown):
     examples: Mapping[str, Source] = field(default_factory=dict)
     split_leaks: Mapping[str, Any] = field(default_factory=dict)
 
+    def _picture(self) -> str:
+        from physioprep.auditing.report_picture import report_picture
+
+        return report_picture(self)
+
     @property
     def verdict(self) -> str:
         """Return the worst severity found.
