@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import Any, Final
 
 import numpy as np
@@ -24,7 +25,7 @@ def report_picture(report: Any) -> str:
     Returns
     -------
     str
-        SVG; "" where no finding names a signal that can be read on this machine.
+        SVG and what it shows; "" where no finding names a signal that can be read on this machine.
     """
     # the worst come first; those about a signal before those about tables and files
     for finding in sorted(report.findings, key=lambda one: "modality" not in one.evidence):
@@ -53,5 +54,5 @@ def _picture(signal: Signal, leads: Sequence[str], label: str) -> str:
     named = [place for place in there if signal.channels[place] in leads]
     for place in (named or there)[:1]:
         words = f"{label}: {signal.channels[place]}, first {_SHOWN_S:g} s"
-        return sparkline(values[place], words)
+        return f"{sparkline(values[place], words)}<div>{escape(words)}</div>"
     return ""
