@@ -162,8 +162,9 @@ def status_of(error: BaseException | None) -> int | None:
         if isinstance(response, dict):
             found = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         else:
-            said = (getattr(error, "status", None), getattr(error, "code", None))
-            found = said[0] or said[1] or getattr(response, "status_code", None)
+            # in this order: aiohttp warns who asks for its `code`
+            found = getattr(error, "status", None) or getattr(error, "code", None)
+            found = found or getattr(response, "status_code", None)
         if isinstance(found, int) and found >= 100:
             return found
         error = error.__cause__

@@ -149,7 +149,7 @@ def test_nothing_prints_but_the_console() -> None:
                 found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
             # of numbers, or guarded
             tables = ("csv_file.py", "arms.py", "pretrain.py", "finetune.py", "results.py")
-            if csv and path.name not in tables:
+            if csv and path.name not in tables and "guarded.to_csv" not in code:
                 found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")
     assert not found, "\n".join(found)
 

@@ -60,7 +60,7 @@ class BrowseServer(ThreadingHTTPServer):
             raise PhysioprepError(f"port {port} of {_HOST}: {error.strerror}") from None
 
     @property
-    def link(self) -> str:
+    def url(self) -> str:
         """Return the address of the page, with its token.
 
         Returns

@@ -40,9 +40,9 @@ def serve(
     with BrowseServer(browser, port) as server:
         before = signal.signal(signal.SIGTERM, _interrupt)
         try:
-            ready(server.link)
+            ready(server.url)
             if opens:
-                threading.Thread(target=webbrowser.open, args=(server.link,), daemon=True).start()
+                threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
             server.serve_forever()
         except KeyboardInterrupt:
             pass

@@ -64,9 +64,10 @@ class Look:
             raise PhysioprepError(
                 f"paper speed {self.mm_per_s:g} mm/s: between {low:g} and {high:g}"
             )
-        for value, unit in ((self.mm_per_mv, "mm/mV"), (self.uv_per_mm, "µV/mm")):
+        scales = (("gain", self.mm_per_mv, "mm/mV"), ("sensitivity", self.uv_per_mm, "µV/mm"))
+        for name, value, unit in scales:
             if value is not None and not 0 < value < math.inf:
-                raise PhysioprepError(f"a scale of {value:g} {unit} is none")
+                raise PhysioprepError(f"{name} {value:g} {unit}: a number above 0")
         if self.montage not in (STORED, *REFERENCES):
             known = ", ".join((STORED, *REFERENCES))
             raise PhysioprepError(f"montage {self.montage!r}: one of {known}")

@@ -47,7 +47,7 @@ def page(window: Chromium, store: Path, raw: Path, flags: Path) -> Iterator[Chro
 def show(window: Chromium, client: Client, fragment: str = "") -> None:
     window.open("about:blank")
     window.log()
-    window.open(client.server.link + fragment)
+    window.open(client.server.url + fragment)
     window.wait(f"document.querySelector('canvas.trace') && {DRAWN}")
 
 

@@ -127,7 +127,7 @@ def test_two_ranks_go_on_where_one_stopped_and_end_alike(shards: Path, tmp_path:
     command += ["-m", "physioprep", "pretrain", str(shards), "-o", str(tmp_path / "two")]
     command += ["--config", str(tmp_path / "config.yaml"), "--where", where, "--device", "cpu"]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=120,
+        command, capture_output=True, text=True, timeout=300,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

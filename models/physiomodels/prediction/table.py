@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from physioprep.atomic import make_folders, temporary_file, write_text
 from physioprep.errors import ModelError
 from physioprep.outputs import Kind, check_output, named
+from physioprep.plain_text import guard_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,7 +90,8 @@ def write_table(table: pd.DataFrame, path: str | Path, *, overwrite: bool = Fals
     out = check_table(path, overwrite=overwrite)
     make_folders(out.parent)
     if out.suffix == ".csv":
-        write_text(out, table.to_csv(index=False))
+        guarded = table.map(lambda cell: guard_cell(cell) if isinstance(cell, str) else cell)
+        write_text(out, guarded.to_csv(index=False))
         return out
     about = {name: value for name, value in table.attrs.items() if isinstance(value, str)}
     held = pa.Table.from_pandas(table, preserve_index=False)
