@@ -308,7 +308,7 @@ def parse_facts(name: str, text: str) -> Facts:
     for pattern in patterns:
         try:
             re.compile(pattern)
-        except re.error as error:
+        except (re.error, RecursionError, OverflowError) as error:
             raise CorpusError(f"{where}: channel pattern {pattern!r}: {error}") from None
     return facts
 

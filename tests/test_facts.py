@@ -89,6 +89,7 @@ def test_versions_and_faults_are_found_by_name():
         (MINIMAL + "license: L", "unknown field 'license'"),
         (MINIMAL.replace("open", "stolen"), "access 'stolen' is not one of"),
         (MINIMAL + "channels: [{match: '(', modality: ecg}]", "channel pattern"),
+        (MINIMAL + "channels: [{match: 'a{99999999999}', modality: ecg}]", "channel pattern"),
         (MINIMAL + "faults: [{id: a, what: w, detected: d}]", r"faults\[0\]: 'action' is missing"),
         (MINIMAL + "faults: [{id: a, what: w, detected: d, action: mend}]", "action 'mend'"),
         (

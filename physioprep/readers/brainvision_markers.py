@@ -71,8 +71,9 @@ def is_sound(path: Path) -> bool:
         content.decode()  # MNE opens it as UTF-8, whatever it states
     except UnicodeDecodeError:
         return False
-    listed = _listed(_decoded(content)[0].replace("\r\n", "\n"))
-    return listed is not None and not _damaged(listed)
+    text, not_decoded = _decoded(content)
+    listed = _listed(text.replace("\r\n", "\n"))
+    return not not_decoded and listed is not None and not _damaged(listed)
 
 
 def read_markers(path: Path, rate_hz: float, n_samples: int) -> Markers:
@@ -160,8 +161,8 @@ def _decoded(content: bytes) -> tuple[str, list[str]]:
     codepage = found[1].decode("ascii", "replace").strip() if found else "utf-8"
     try:
         return content.decode("cp1252" if codepage == "ANSI" else codepage), []
-    except (UnicodeDecodeError, LookupError):
-        return content.decode("latin-1"), [f"is no {codepage}: read as Latin-1"]
+    except (ValueError, LookupError):  # other bytes, a NUL in its name, an unknown name
+        return content.decode("latin-1"), [f"is no {codepage!r}: read as Latin-1"]
 
 
 def _start(date: re.Match[str] | None) -> datetime | None:

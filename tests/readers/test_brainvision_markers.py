@@ -114,4 +114,16 @@ def test_a_byte_of_another_encoding(tmp_path: Path) -> None:
     recording = read_recording(path)
     assert recording.annotations["text"].tolist() == ["Comment/Müde"]
     assert recording.start_time is not None
-    assert reader_flags(recording.metadata) == ["note:a.vmrk: is no utf-8: read as Latin-1"]
+    assert reader_flags(recording.metadata) == ["note:a.vmrk: is no 'utf-8': read as Latin-1"]
+
+
+@pytest.mark.parametrize("name", ["\0UTF-8", "UTF-88"])
+def test_an_encoding_that_is_none_costs_no_recording(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, "Stimulus,S  1,10,1,0")
+    content = (tmp_path / "a.vmrk").read_text()
+    stated = content.replace("[Common Infos]", f"[Common Infos]\nCodepage={name}")
+    (tmp_path / "a.vmrk").write_text(stated)
+    recording = read_recording(path)
+    assert recording.annotations["text"].tolist() == ["Stimulus/S  1"]
+    note = f"note:a.vmrk: is no {name!r}: read as Latin-1"
+    assert reader_flags(recording.metadata) == [note]
