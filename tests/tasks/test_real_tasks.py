@@ -106,7 +106,7 @@ def test_physionet_mi(tmp_path: Path) -> None:
 def test_whole_tasks_on_real_recordings(task: str, folder: str, tmp_path: Path) -> None:
     run(small(load_pipeline(f"tasks/{task}")), raw_of(folder), tmp_path / "out")
     content = json.loads((tmp_path / "out/task.json").read_text())
-    assert {row["weights"] for row in content["scores"]} == {"random", "features"}
+    assert {row["weights"] for row in content["scores"]} == {"random", "features", "boosted"}
     assert content["stopped"] is None
 
 
