@@ -97,7 +97,8 @@ def test_values_unknown_windows_and_strata(asked: Path) -> None:
 def test_a_model_of_each_kind_learns_and_is_saved(
     asked: Path, tmp_path: Path, label: str, mode: str
 ) -> None:
-    config = replace(TUNE, mode=mode, encoder_lr=1e-3)
+    # more epochs, since the part `train` alone has fewer windows
+    config = replace(TUNE, mode=mode, encoder_lr=1e-3, epochs=35)
     made = finetune(
         asked, tmp_path / "m", config, label=label, encoders={"ecg": TINY},
         where="split != 'test'",
@@ -127,7 +128,7 @@ def test_a_model_of_each_kind_learns_and_is_saved(
     else:
         assert answers.columns.tolist() == ["window", "predicted"]
         error = answers["predicted"].to_numpy() - truth[windows]
-        assert np.sqrt(np.nanmean(error**2)) < 0.75 * np.nanstd(truth[windows])  # in Hz
+        assert np.sqrt(np.nanmean(error**2)) < 0.7 * np.nanstd(truth[windows])  # in Hz
 
 
 def test_what_cannot_be_learned_from_is_refused(asked: Path, tmp_path: Path) -> None:
