@@ -1,6 +1,7 @@
 """Shards, streams, audits and recordings in one line, and as a small escaped table."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def test_each_is_one_line_and_a_small_escaped_table(made: Path) -> None:
         assert words in text
         assert "\n" not in text
         assert len(text) < 1000
+        assert len(re.sub(r"<svg.*?</svg>", "", html, flags=re.DOTALL)) < 4000
         assert len(html) < 20_000
         assert "<i>" not in html
         assert "&lt;i&gt;" in html or name == "AuditReport"  # names its inputs relatively
