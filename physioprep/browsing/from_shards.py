@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,7 +51,7 @@ def _chunk(shards: Shards, number: int, modality: str) -> NDArray[np.int16]:
     return shards.signal(number, modality)
 
 
-def _open(shards: Shards, chunk: object, number: int) -> Opened:
+def _open(shards: Shards, chunk: Callable[[int, str], NDArray[np.int16]], number: int) -> Opened:
     row = row_of(shards.windows, number)
     start_s = float(row["start_s"])
     traces = {}
@@ -60,7 +61,7 @@ def _open(shards: Shards, chunk: object, number: int) -> Opened:
         def read(
             rows: NDArray[np.intp], start: int, stop: int, name: str = name
         ) -> NDArray[np.float32]:
-            digital = chunk(number // shards.windows_per_chunk, name)  # type: ignore[operator]
+            digital = chunk(number // shards.windows_per_chunk, name)
             (scale,) = shards.rows(f"{name}/scale", number, number + 1)
             own = digital[number % shards.windows_per_chunk][rows, start:stop]
             return to_physical(own, scale[rows], invalid=MISSING_INT16)
