@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,10 @@ from physiomodels import predict_recordings
 from physiomodels.config import EncoderConfig, FinetuneConfig
 from physiomodels.prediction.sources import find_sources
 from physiomodels.prediction.table import write_table
+from physiomodels.prediction.windows import check_shards
 from physiomodels.training.classifier import Classifier
 from physiomodels.training.finetune import finetune
+from physiomodels.training.inputs import read_inputs
 from physiomodels.training.predict import predict
 from physioprep.cli import app
 from physioprep.errors import ModelError
@@ -173,6 +176,25 @@ def test_a_folder_is_not_lost_beside_its_own_file(
     monkeypatch.chdir(new.parent)
     with pytest.raises(ModelError, match="clinic: is given whole, and files in it, too"):
         find_sources(given)
+    for name in given:  # a folder has more than one spelling
+        rest = [str(new.parent / one) if one == name else one for one in given]
+        with pytest.raises(ModelError, match="clinic: is given whole, and files in it, too"):
+            find_sources(rest)
+
+
+def test_a_folder_is_not_taken_again_by_one_above_it(new: Path) -> None:
+    for given in ([new.parent, new], [new / "calm.hea", new.parent]):
+        with pytest.raises(ModelError, match=r"is given whole, and .*clinic in it, too"):
+            find_sources(given)
+
+
+def test_shards_that_do_not_name_their_recipes_are_refused(model: Path) -> None:
+    shards = pp.open_shards(model.parent / "w")
+    for stores in [], [{}], [*shards.attrs["stores"], {"recipe_sha256": None}]:
+        held = SimpleNamespace(path=shards.path, attrs=dict(shards.attrs) | {"stores": stores})
+        with pytest.raises(ModelError, match="does not state the recipe of each of its stores"):
+            check_shards(held, read_inputs(model))  # type: ignore[arg-type]
+    check_shards(shards, read_inputs(model))
 
 
 def test_what_does_not_fit_the_model_is_refused(model: Path, new: Path, tmp_path: Path) -> None:

@@ -70,21 +70,23 @@ def find_sources(paths: Sequence[str | Path]) -> list[Source]:
     """
     if not paths:
         raise ModelError("nothing to predict: give files, a folder, a manifest, a store or shards")
-    found: dict[Path, Source | list[str]] = {}
+    found: dict[Path, Source | tuple[Path, list[str]]] = {}  # by absolute path: "d" may be "../x/d"
     for given in paths:
         path = local_path(given, ModelError)
         whole = _whole(path)
-        if whole is not None:
-            if isinstance(found.setdefault(path, whole), list):
-                raise ModelError(f"{path}: is given whole, and files in it, too")
-            continue
-        names = found.setdefault(path.parent, [])
-        if isinstance(names, Source):
-            raise ModelError(f"{path.parent}: is given whole, and files in it, too")
-        names.append(path.name)
+        folder = path if whole is not None else path.parent
+        held = found.setdefault(folder.resolve(), whole or (folder, []))
+        if isinstance(held, Source) is not (whole is not None):
+            raise ModelError(f"{folder}: is given whole, and files in it, too")
+        if isinstance(held, tuple):
+            held[1].append(path.name)
+    for folder in found:
+        for above in folder.parents:
+            if isinstance(found.get(above), Source):
+                raise ModelError(f"{above}: is given whole, and {folder} in it, too")
     return [
-        held if isinstance(held, Source) else _files(folder, list(dict.fromkeys(held)))
-        for folder, held in found.items()
+        held if isinstance(held, Source) else _files(held[0], list(dict.fromkeys(held[1])))
+        for held in found.values()
     ]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from physiomodels.training.inputs import ModelInputs
+from physiomodels.training.inputs import ModelInputs, recipes_of
 from physioprep.errors import ModelError
 from physioprep.shards import open_shards, shard
 from physioprep.shards.quality import REASONS
@@ -96,8 +96,7 @@ def check_shards(shards: Shards, inputs: ModelInputs) -> None:
     ModelError
         The recipe, length, rate, units or channels differ.
     """
-    recipes = {str(one.get("recipe_sha256")) for one in shards.attrs.get("stores", ())}
-    if not recipes <= set(inputs.recipes):
+    if not recipes_of(shards) <= set(inputs.recipes):
         raise ModelError(
             f"{shards.path}: of a store that was made by another recipe than what the model was "
             "trained on"

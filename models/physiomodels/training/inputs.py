@@ -84,8 +84,13 @@ def write_inputs(shards: Shards, modalities: Sequence[str], folder: Path) -> Non
         Its signals.
     folder : Path
         Of the model.
+
+    Raises
+    ------
+    ModelError
+        The shards do not state the recipe of each of their stores.
     """
-    hashes = {str(one.get("recipe_sha256")) for one in shards.attrs.get("stores", ())}
+    hashes = recipes_of(shards)
     recipe = _recipe_of(shards, hashes)
     if recipe is not None:
         import yaml
@@ -108,6 +113,30 @@ def write_inputs(shards: Shards, modalities: Sequence[str], folder: Path) -> Non
     }
     content = {"recipe_sha256": sorted(hashes), "windows": cutting, "signals": signals}
     write_text(folder / INPUTS, json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def recipes_of(shards: Shards) -> set[str]:
+    """Return the recipes of the stores that shards are of.
+
+    Parameters
+    ----------
+    shards : Shards
+        Opened.
+
+    Returns
+    -------
+    set of str
+        SHA-256 of each recipe.
+
+    Raises
+    ------
+    ModelError
+        A store is stated without its recipe, so that nobody can tell whether two were made alike.
+    """
+    stores = shards.attrs.get("stores", ())
+    if not stores or any(not one.get("recipe_sha256") for one in stores):
+        raise ModelError(f"{shards.path}: does not state the recipe of each of its stores")
+    return {str(one["recipe_sha256"]) for one in stores}
 
 
 def read_inputs(folder: Path) -> ModelInputs:
