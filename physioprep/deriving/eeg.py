@@ -51,7 +51,8 @@ EEG: Final = (
     Quantity("hjorth_complexity", "1", "Mobility of the derivative by mobility of the signal."),
     Quantity("line_50hz", "1", "Power density at 50 Hz (1 Hz wide) by that around it (4 Hz "
              "on either side); null where the rate is too low."),
-    Quantity("line_60hz", "1", "The same at 60 Hz."),
+    Quantity("line_60hz", "1", "Power density at 60 Hz (1 Hz wide) by that around it (4 Hz "
+             "on either side); null where the rate is too low."),
     Quantity("reason", "", "Why the window has no values; null where it has."),
 )  # fmt: skip
 

@@ -12,6 +12,7 @@ from physiomodels.config import EvaluateConfig
 from physiomodels.evaluation.derived import derived_features, read_tables, wide
 from physiomodels.evaluation.evaluate import evaluate
 from physiomodels.evaluation.importance import drops_of
+from physiomodels.evaluation.result_table import result_table
 from physiomodels.training.data import window_table
 from physioprep.errors import ModelError
 from physioprep.shards import open_shards
@@ -68,6 +69,9 @@ def test_models_answer_from_them_and_importance_finds_the_telling_one(
         assert abs(held.set_index("feature").loc["noise", "importance"]) < 0.1
     assert (tmp_path / "out" / "importance.png").stat().st_size > 5000
     assert found.results["importance"][0]["feature"] == "heart_rate_bpm"
+    caption = result_table([found.results], "x")["caption"]
+    assert f"on the derived tables {tables.name}" in caption
+    assert "band power" not in caption
     again = evaluate(shards, tmp_path / "again", config, scheduler="sync")
     assert again.predictions.equals(found.predictions)
     assert (tmp_path / "again" / "importance.csv").read_text() == table.to_csv(index=False) or (
@@ -161,15 +165,24 @@ def test_beats_become_median_and_deviation_with_times_from_the_r_peak() -> None:
     assert not any(name.startswith(("beat", "r_s", "r_sample")) for name in row)
 
 
-def test_drops_are_those_of_a_slow_loop() -> None:
+def test_drops_are_those_of_a_slow_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(5)
     values = rng.normal(size=(30, 6))  # three features, two columns each
     truth = values[:, 0] + values[:, 3]
 
-    def figure(held: np.ndarray) -> float:
-        return float(np.corrcoef(held[:, 0] + held[:, 3] + held[:, 1], truth)[0, 1])
+    def predict(held: np.ndarray) -> np.ndarray:
+        asked.append(len(held))
+        return held[:, 0] + held[:, 3] + held[:, 1]
 
-    found = drops_of(figure, values, 3, 4, (1, 2))
+    def figure(answers: np.ndarray) -> float:
+        return float(np.corrcoef(answers, truth)[0, 1])
+
+    asked: list[int] = []
+    found = drops_of(predict, figure, values, 3, 4, (1, 2))
+    assert asked == [30, 3 * 4 * 30]  # at once: hundreds of features are asked for
+    monkeypatch.setattr("physiomodels.evaluation.importance._BLOCK_BYTES", 5 * values.nbytes)
+    assert np.array_equal(drops_of(predict, figure, values, 3, 4, (1, 2)), found)
+    assert asked[2:] == [30, 150, 150, 60]
     orders = np.random.default_rng((1, 2))
     slow = np.zeros(3)
     for order in [orders.permutation(30) for _ in range(4)]:
@@ -177,7 +190,7 @@ def test_drops_are_those_of_a_slow_loop() -> None:
             changed = values.copy()
             for column in (feature, feature + 3):
                 changed[:, column] = values[order, column]
-            slow[feature] += (figure(values) - figure(changed)) / 4
+            slow[feature] += (figure(predict(values)) - figure(predict(changed))) / 4
     assert found == pytest.approx(slow)
     assert found[0] > found[1]
     assert found[2] == 0

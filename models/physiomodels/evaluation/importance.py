@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 from physiomodels.evaluation.inputs import Variant
 from physiomodels.evaluation.names import metric_name
 from physiomodels.evaluation.plain_arm import answers_table, fit_rows, inputs_by_row, models_of
+from physiomodels.evaluation.plain_models import Predict
 from physiomodels.evaluation.task import FoldTask, truth_of
-from physiomodels.metrics.choice import LOWER, score
+from physiomodels.metrics.choice import LOWER, score, scorer
 from physioprep.pictures import save_picture
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
+#: Of the permuted tables that are answered at once.
+_BLOCK_BYTES: Final = 16 << 20
 #: Columns that are drawn, per model.
 _SHOWN: Final = 20
 _COLOURS: Final = {"features": "#c1762d", "boosted": "#4d7f46"}
@@ -71,12 +74,9 @@ def importance_of_fold(task: FoldTask) -> pd.DataFrame:
     for model in models_of(task):
         predict = fit_rows(task, whole, task.split.train, model)
 
-        def figure(values: Floats, predict: Any = predict) -> float:
-            return _figure(task, predict(values))
-
         drops = drops_of(
-            figure, tests["0"], len(features), task.config.permutations,
-            (task.config.seed + task.repeat, task.fold),
+            predict, lambda answers: _figure(task, answers), tests["0"], len(features),
+            task.config.permutations, (task.config.seed + task.repeat, task.fold),
         )  # fmt: skip
         if task.scoring.main in LOWER:
             drops = -drops
@@ -90,18 +90,28 @@ def importance_of_fold(task: FoldTask) -> pd.DataFrame:
 def _figure(task: FoldTask, answers: Floats) -> float:
     alone = replace(task.scoring, metrics=(task.scoring.main,))
     windows = task.windows.iloc[task.split.test]
-    return score(truth_of(task, windows, answers_table(task, answers)), alone)[alone.main]
+    rows = truth_of(task, windows, answers_table(task, answers))
+    found = scorer(rows, alone)(np.ones(len(rows), np.int64))  # one metric: `score` takes them all
+    return (found or score(rows, alone))[alone.main]
 
 
 def drops_of(
-    figure: Any, values: Floats, n_features: int, permutations: int, seed: Sequence[int]
+    predict: Predict,
+    figure: Callable[[Floats], float],
+    values: Floats,
+    n_features: int,
+    permutations: int,
+    seed: Sequence[int],
 ) -> Floats:
     """Return how much a figure falls when one feature's columns are permuted.
 
     Parameters
     ----------
+    predict : callable
+        From features of rows to their answers, each row by itself: many permutations are answered
+        at once.
     figure : callable
-        From features of rows to a number.
+        From the answers of all rows to a number.
     values : ndarray of float64, shape (row, column)
         Column c belongs to feature c modulo `n_features`.
     n_features : int
@@ -119,24 +129,38 @@ def drops_of(
     Examples
     --------
     >>> values = np.random.default_rng(0).normal(size=(50, 2))
-    >>> drops = drops_of(lambda x: float(x[:, 0] @ values[:, 0]), values, 2, 3, (0,))
+    >>> sums = lambda answers: float(answers @ values[:, 0])
+    >>> drops = drops_of(lambda x: x[:, 0], sums, values, 2, 3, (0,))
     >>> bool(drops[0] > 10), bool(abs(drops[1]) < 1e-9)
     (True, True)
     """
-    before, rng = figure(values), np.random.default_rng(seed)
-    orders = [rng.permutation(len(values)) for _ in range(permutations)]
+    rng, n_rows = np.random.default_rng(seed), len(values)
+    orders = [rng.permutation(n_rows) for _ in range(permutations)]
+    plain = predict(values)
+    before = figure(plain)
+    asked = [
+        (feature, order)
+        for feature in range(n_features)
+        if not _is_same(own := values[:, feature::n_features], [own[o] for o in orders])
+        for order in orders
+    ]
     found = np.zeros(n_features)
-    for feature in range(n_features):
-        own = values[:, feature::n_features]
-        if all(np.array_equal(own[order], own, equal_nan=True) for order in orders):
-            continue
-        changed = values.copy()
-        after = []
-        for order in orders:
-            changed[:, feature::n_features] = own[order]
-            after.append(figure(changed))
-        found[feature] = before - np.mean(after)
+    size = max(1, _BLOCK_BYTES // max(1, values.nbytes))
+    for block in (asked[i : i + size] for i in range(0, len(asked), size)):
+        changed = np.tile(values, (len(block), 1))
+        for place, (feature, order) in enumerate(block):
+            rows = slice(place * n_rows, (place + 1) * n_rows)
+            changed[rows, feature::n_features] = values[order, feature::n_features]
+        for (feature, _), answers in zip(
+            block, np.split(predict(changed), len(block)), strict=True
+        ):
+            if not np.array_equal(answers, plain):  # a tree asks few features
+                found[feature] += (before - figure(answers)) / permutations
     return found
+
+
+def _is_same(own: Floats, permuted: Sequence[Floats]) -> bool:
+    return all(np.array_equal(held, own, equal_nan=True) for held in permuted)
 
 
 def summary_of_folds(folds: pd.DataFrame, said: Mapping[str, tuple[str, str]]) -> pd.DataFrame:

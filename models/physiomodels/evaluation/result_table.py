@@ -141,16 +141,12 @@ def _caption(results: Sequence[Mapping[str, Any]]) -> str:
     sizes = dict.fromkeys(_size(one) for one in results)
     of_classes = _balances(results)
     groups = " or ".join(dict.fromkeys(f"{one['grouped_by']}s" for one in results))
-    modalities = {name for one in results for arm in one["arms"] for name in arm["modalities"]}
-    parts = ["EEG band power"] if "eeg" in modalities else []
-    if modalities & {"ecg", "ppg"}:
-        parts.append("heart rate and its variability (NeuroKit2)")
     mains = " or ".join(dict.fromkeys(metric_name(one["metrics"][0]) for one in results))
     kinds = {one.get("target", {}).get("kind") for one in results}
     models = ["ridge"] if "number" in kinds else []
     models += ["logistic"] if kinds - {"number"} else []
     weights = {arm["weights"] for one in results for arm in one["arms"]}
-    of = " and on ".join(parts)
+    of = _features_of(results)
     boosted = (
         "; boosted: gradient boosting (scikit-learn) on the same" if "boosted" in weights else ""
     )
@@ -162,6 +158,18 @@ def _caption(results: Sequence[Mapping[str, Any]]) -> str:
         f"predictions together. features: {' or '.join(models)} regression on {of}{summary}"
         f"{boosted}{_probed(results)}."
     )
+
+
+def _features_of(results: Sequence[Mapping[str, Any]]) -> str:
+    """Say what the plain models answer from."""
+    tables = [one.get("config", {}).get("features") or () for one in results]
+    names = dict.fromkeys(one.rstrip("/").rsplit("/", 1)[-1] for own in tables for one in own)
+    parts = [f"the derived tables {', '.join(names)}"] if names else []
+    computed = [one for one, own in zip(results, tables, strict=True) if not own]
+    modalities = {name for one in computed for arm in one["arms"] for name in arm["modalities"]}
+    parts += ["EEG band power"] if "eeg" in modalities else []
+    parts += ["heart rate and its variability (NeuroKit2)"] if modalities & {"ecg", "ppg"} else []
+    return " and on ".join(parts)
 
 
 def _probed(results: Sequence[Mapping[str, Any]]) -> str:
