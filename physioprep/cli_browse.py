@@ -48,9 +48,11 @@ def browse(
 
     def ready(link: str) -> None:
         if as_json:
-            typer.echo(json.dumps({"link": link}))
+            typer.echo(json.dumps({"link": link, **browser.facts()}))
         else:
             console.print_line(link)
             console.say("only this machine can open it; Ctrl-C ends it")
 
-    console.show(serve(browser, port, ready, opens=opens), as_json)
+    done = serve(browser, port, ready, opens=opens)
+    if not as_json:  # one document: the link, as soon as the page can be opened
+        console.show(done, as_json)

@@ -63,6 +63,18 @@ class Browser:
             for source in self.sources
         )
 
+    def facts(self) -> dict[str, Any]:
+        """Return what is shown, and where flags go.
+
+        Returns
+        -------
+        dict
+            ``browse``: titles of the sources; ``decisions``: a file, or ``"none"``.
+        """
+        path = self.flags.path
+        titles = [source.title for source in self.sources]
+        return {"browse": titles, "decisions": "none" if path is None else str(path)}
+
     def findings_of(self, source: Source, number: int) -> list[dict[str, Any]]:
         """Return the findings that name a record.
 

@@ -49,9 +49,8 @@ def serve(
         finally:
             signal.signal(signal.SIGTERM, before)
         return {
-            "browse": [source.title for source in browser.sources],
+            **browser.facts(),
             "requests": server.n_requests,
-            "decisions": "none" if browser.flags.path is None else str(browser.flags.path),
             "decided": len(browser.flags),
         }
 

@@ -193,6 +193,60 @@ def test_hostile_ids_do_nothing(
         assert window.log() == []
 
 
+def test_long_ids_keep_their_end_and_are_whole_in_the_details(
+    window: Chromium, manifest: Path, raw: Path, tmp_path: Path
+) -> None:
+    """Ids that are paths differ at their end; it stands in the list and above the record."""
+    table = pp.read_manifest(manifest).iloc[:2].copy()
+    ids = [f"ward-12/{'a-folder-with-a-long-name/' * 5}visit-0{i}" for i in (1, 2)]
+    table["record_id"] = ids
+    long = tmp_path / "long.parquet"
+    table.to_parquet(long)
+    for client in served(open_browser([long], raw=raw)):
+        show(window, client)
+        assert window.run(f"return {TITLE}") == ids[0]
+        seen = """
+            return [...document.querySelectorAll('.record .id, .panel h2.id')]
+                .map(id => [id.title, id.querySelector('.end')]).map(([title, end]) =>
+                    [title, end.textContent, end.scrollWidth <= end.clientWidth]);
+        """
+        ends = [[id_, id_[-18:], True] for id_ in (*ids, ids[0])]
+        assert window.run(seen) == ends
+        assert window.run("return document.querySelector('#details h2').textContent") == ids[0]
+
+
+def test_windows_of_shards_say_where_they_begin(window: Chromium, shards: Path) -> None:
+    first = pp.open_shards(shards).windows.iloc[0]
+    at = f"from 0:{first['start_s']:04.1f}"
+    for client in served(open_browser([shards])):
+        show(window, client)
+        said = "return document.querySelector(arguments[0]).textContent"
+        assert window.run(said, "#list-count").endswith(" windows")
+        assert window.run(said, ".panel .about").startswith(at)
+        assert window.run("return document.querySelector('#list-head').textContent").startswith(
+            "⚑!record_idstart_s"
+        )
+
+
+def test_lines_of_many_annotations_leave_the_trace_visible(window: Chromium, shards: Path) -> None:
+    """A mark a pixel: their lines together hide less than half of what is below."""
+    for client in served(open_browser([shards])):
+        show(window, client)
+        alpha = """
+            const module = new URL('layers.js', document.querySelector('script').src).href;
+            return import(module).then(({ drawAnnotations }) => {
+                const canvas = new OffscreenCanvas(300, 100), ctx = canvas.getContext('2d');
+                const at = { start_s: 0, pxPerS: 1, left: 0, right: 300 };
+                const marks = Array.from({ length: 3000 }, (_, i) =>
+                    ({ time_s: i / 10, duration_s: null, symbol: 'V', text: '', channel: null }));
+                const how = { height: 100, colours: { mark: '#f00' }, chosen: null };
+                drawAnnotations(ctx, marks, [], at, how);
+                return ctx.getImageData(150, 60, 1, 1).data[3];
+            });
+        """
+        assert 0 < window.run(alpha) < 128
+
+
 def test_missing_samples_are_a_gap(window: Chromium, raw: Path, tmp_path: Path) -> None:
     """From second 2 to 4 nothing is drawn but the shade of the gap; a zero would be a line."""
     copy = shutil.copytree(raw.parent / "demo-ecg", tmp_path / "demo-ecg")

@@ -30,7 +30,7 @@ export class Details {
       this.findingsPart(panel),
       this.annotationsPart(panel),
       table("Labels", record.labels),
-      table("Metadata", { subject: record.subject_id, corpus: record.corpus, duration: record.duration_s === null ? null : `${record.duration_s} s`, ...record.metadata }),
+      table("Metadata", { subject: record.subject_id, corpus: record.corpus, ...record.metadata, duration_s: record.duration_s, subject_id: null }),
     );
     this.refreshNear(panel);
   }
@@ -125,7 +125,7 @@ export class Details {
     const here = panel.marks.annotations.filter(({ time_s, duration_s }) => time_s <= stop_s && time_s + (duration_s ?? 0) >= start_s);
     const rows = here.slice(0, MOST_ROWS).map((one) => {
       const chosen = one.time_s === panel.marks.chosen;
-      const what = [one.symbol && one.text ? one.text : "", one.channel ?? "", one.duration_s ? `${Number(one.duration_s.toPrecision(3))} s` : ""];
+      const what = [one.text === wordOf(one) ? "" : one.text, one.channel ?? "", one.duration_s ? `${Number(one.duration_s.toPrecision(3))} s` : ""];
       return make("li", {}, make("button", { class: chosen ? "chosen" : "", on: { click: () => this.app.showAnnotation(panel, one) } },
         make("span", { class: "muted", text: clock(one.time_s, 2) }), make("b", { text: ` ${wordOf(one)} ` }), make("span", { text: what.filter(Boolean).join(" ") })));
     });
@@ -147,10 +147,15 @@ function textOf(value) {
   return typeof value === "number" ? String(Number(value.toPrecision(9))) : String(value);
 }
 
+/** A name that may be broken behind each _, rather than inside a word. */
+function breakable(name) {
+  return name.split(/(?<=_)/).flatMap((part, i) => (i ? [make("wbr"), part] : [part]));
+}
+
 /** A table of names and values; unknown values are left out. */
 function table(title, values) {
   const known = Object.entries(values ?? {}).filter(([, value]) => value !== null && value !== "" && value !== undefined);
   const rows = known.map(([name, value]) =>
-    make("tr", {}, make("th", { text: name }), make("td", { text: textOf(value) })));
+    make("tr", {}, make("th", {}, ...breakable(name)), make("td", { text: textOf(value) })));
   return make("div", { class: "part" }, make("h3", { text: title }), rows.length ? make("table", {}, ...rows) : make("p", { class: "muted", text: "none" }));
 }

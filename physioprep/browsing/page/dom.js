@@ -45,6 +45,20 @@ export function choice(options, chosen, onChange, attributes = {}) {
   return select;
 }
 
+/** How many characters at its end an id keeps where there is no room for all of it. */
+const END_LETTERS = 18;
+
+/**
+ * Make the parts of an id of which the first gives way: ids that are paths differ at their end.
+ * @param {string} id
+ * @returns {HTMLElement[]}
+ */
+export function partsOfId(id) {
+  const letters = [...id]; // no letter is cut in two
+  const parts = [letters.slice(0, -END_LETTERS), letters.slice(-END_LETTERS)];
+  return parts.filter(({ length }) => length).map((part, i) => make("bdi", { class: i ? "end" : "begin", text: part.join("") }));
+}
+
 /**
  * @param {string} id
  * @returns {HTMLElement}

@@ -12,6 +12,9 @@ import { xOf } from "./traces.js";
  * @property {string|null} channel
  */
 
+/** Lines of annotations closer than this are fainter, so that traces stay visible, px. */
+const CLOSE_PX = 12;
+
 /**
  * Say in a word what an annotation is.
  * @param {Annotation} one
@@ -33,6 +36,7 @@ export function drawAnnotations(ctx, annotations, rows, at, { height, colours, c
   const free = new Map(); // by row: from where on there is room for a word
   ctx.textBaseline = "middle";
   ctx.textAlign = "left";
+  const strength = strengthOf(annotations, at);
   for (const one of annotations) {
     const row = rows.find(({ name }) => name === one.channel);
     if (one.channel && !row) continue; // its lead is not shown
@@ -43,14 +47,20 @@ export function drawAnnotations(ctx, annotations, rows, at, { height, colours, c
     const [top, bottom] = row ? [row.y - row.height / 2, row.y + row.height / 2] : [TOP - 6, height - BOTTOM];
     const reaches = x >= at.left || (one.duration_s > 0 && xOf(at, one.time_s + one.duration_s) > at.left);
     if (x > at.right || !reaches) continue;
-    if (x >= at.left) drawLine(ctx, x, top, bottom, one.time_s === chosen);
+    if (x >= at.left) drawLine(ctx, x, top, bottom, one.time_s === chosen ? 0.9 : strength);
     drawWord(ctx, wordOf(one), x, row ? top + 6 : TOP / 2, at, free, row?.name ?? "");
   }
 }
 
-function drawLine(ctx, x, top, bottom, strong) {
-  ctx.globalAlpha = strong ? 0.9 : 0.28;
-  ctx.fillRect(Math.round(x), top, strong ? 2 : 1, bottom - top);
+/** @returns {number} how opaque lines are: 0.28, less where they stand close */
+function strengthOf(annotations, at) {
+  const here = annotations.filter(({ time_s }) => xOf(at, time_s) >= at.left && xOf(at, time_s) <= at.right).length;
+  return 0.28 * Math.min(1, (at.right - at.left) / (Math.max(1, here) * CLOSE_PX));
+}
+
+function drawLine(ctx, x, top, bottom, alpha) {
+  ctx.globalAlpha = alpha;
+  ctx.fillRect(Math.round(x), top, alpha > 0.5 ? 2 : 1, bottom - top);
   ctx.globalAlpha = 1;
 }
 

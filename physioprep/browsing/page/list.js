@@ -1,14 +1,16 @@
 /** @module The list of records: searched and sorted by the server, of which only the rows in sight exist. */
 
 import { ask } from "./api.js";
-import { afterPause, byId, make } from "./dom.js";
+import { afterPause, byId, make, partsOfId } from "./dom.js";
 
 const ROW_PX = 28;
 const BLOCK = 200;
 const BLOCKS_KEPT = 40;
 const SEARCH_PAUSE_MS = 60;
 /** Columns that come first; others follow as the source has them. */
-const FIRST = ["record_id", "subject_id", "duration_s"];
+const FIRST = ["record_id", "start_s", "subject_id", "duration_s"];
+/** Widths of the column of ids, for short and for long ones, px. */
+const [ID_NARROW_PX, ID_WIDE_PX] = [118, 206];
 const MARKS = [["flag", "", "34px"], ["n_findings", "!", "40px"]];
 
 export class RecordList {
@@ -39,7 +41,8 @@ export class RecordList {
   }
 
   /** @param {{source: number, columns: string[]}} source */
-  async useSource({ source, columns }) {
+  async useSource({ source, columns, kind }) {
+    this.unit = kind === "shards" ? "window" : "record";
     this.query = { ...this.query, source, sort: null, descending: 0 };
     const first = FIRST.filter((name) => columns.includes(name));
     this.columns = [...first, ...columns.filter((name) => !first.includes(name) && !MARKS.some(([mark]) => mark === name))];
@@ -63,7 +66,8 @@ export class RecordList {
       this.total = answer.total;
       this.chosen = answer.rows.findIndex(({ key }) => key === this.openKey); // -1: none of these is open
       this.body.scrollTop = 0;
-      this.count.textContent = `${this.total.toLocaleString("en")} ${this.total === 1 ? "record" : "records"}`;
+      this.count.textContent = `${this.total.toLocaleString("en")} ${this.unit}${this.total === 1 ? "" : "s"}`;
+      this.fitIds(answer.rows);
       this.rows.style.height = `${this.total * ROW_PX}px`;
       this.draw();
       if (this.typed_ms) this.rows.dataset.searchMs = (performance.now() - this.typed_ms).toFixed(1);
@@ -104,8 +108,15 @@ export class RecordList {
     await arrival.catch(() => {});
   }
 
+  /** Give the column of ids the room that those of the first rows need. */
+  fitIds(rows) {
+    const longest = Math.max(0, ...rows.map(({ values }) => textOf(values.record_id).length));
+    this.idWidth_px = longest > 13 ? ID_WIDE_PX : ID_NARROW_PX;
+    this.body.style.setProperty("--columns", this.widths());
+  }
+
   widths() {
-    return [...MARKS.map(([, , width]) => width), ...this.columns.map((_, i) => (i ? "96px" : "118px"))].join(" ");
+    return [...MARKS.map(([, , width]) => width), ...this.columns.map((name) => (name === "record_id" ? `${this.idWidth_px ?? ID_NARROW_PX}px` : "96px"))].join(" ");
   }
 
   drawHead() {
@@ -133,7 +144,7 @@ export class RecordList {
     const rows = [];
     for (let number = first; number < last; number++) rows.push(this.drawRow(number));
     this.rows.replaceChildren(...rows);
-    if (!this.total) this.rows.replaceChildren(make("p", { class: "muted empty", text: "No record has all these words." }));
+    if (!this.total) this.rows.replaceChildren(make("p", { class: "muted empty", text: `No ${this.unit} has all these words.` }));
   }
 
   drawRow(number) {
@@ -147,7 +158,9 @@ export class RecordList {
       make("span", { class: "findings", text: row.n_findings || "", title: row.n_findings ? `${row.n_findings} findings` : "" }),
       ...this.columns.map((name) => {
         const text = textOf(row.values[name]);
-        return make("span", { text: text.slice(0, 200), title: text.slice(0, 500) });
+        const title = text.slice(0, 500);
+        if (name === "record_id") return make("span", { class: "id", title }, ...partsOfId(text));
+        return make("span", { text: text.slice(0, 200), title });
       }),
     );
     return element;

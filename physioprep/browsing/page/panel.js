@@ -273,6 +273,7 @@ export class RecordPanel {
         `${this.shown.speed} mm/s`, this.shown.gain === null ? "" : describeGain(this.kind, this.shown.gain),
         this.marks.total > this.marks.annotations.length ? `${this.marks.annotations.length} of ${this.marks.total} annotations drawn` : "",
         raw ? "" : this.marks.wavesNote,
+        view.channels.length && !view.shownChannels.length ? "no lead is switched on" : "",
       ];
       view.caption.textContent = parts.filter(Boolean).join(" · ");
     }

@@ -119,7 +119,7 @@ export function drawGutter(ctx, size, rows, { kind, chosen, colours, mark }) {
   for (const row of rows) {
     ctx.font = `${row.name === chosen ? "700" : "500"} ${pixels}px ${FONT}`;
     ctx.fillStyle = row.name === chosen ? colours.accent : channelColour(kind, row.name, colours);
-    const room = kind === "ecg" && !row.fitted ? GUTTER - 44 : GUTTER - 12;
+    const room = kind === "ecg" && !row.fitted ? GUTTER - 44 : GUTTER - 30;
     ctx.fillText(shortened(ctx, row.name + mark(row.name), room), 7, row.y);
     if (kind === "ecg" && !row.fitted) {
       if (row === last || pulsePx(row) < row.height) drawPulse(ctx, row, colours); // else they would overlap
@@ -182,7 +182,9 @@ function drawBar(ctx, size, row, colours) {
   ctx.fillStyle = colours.accent;
   ctx.fillRect(x, bottom - length, 3, length);
   ctx.font = `600 10px ${FONT}`;
-  ctx.textAlign = "right";
-  ctx.fillText(`${uv} µV`, x - 4, bottom - Math.min(length / 2, 8));
-  ctx.textAlign = "left";
+  ctx.save(); // upright, beside the names of channels
+  ctx.translate(x - 8, bottom);
+  ctx.rotate(-Math.PI / 2);
+  ctx.fillText(`${uv} µV`, 0, 0);
+  ctx.restore();
 }

@@ -1,6 +1,6 @@
 /** @module The controls above a record. */
 
-import { choice, make } from "./dom.js";
+import { choice, make, partsOfId } from "./dom.js";
 import { clock, describeGain, gainsOf, speedsOf } from "./scale.js";
 
 const MODES = [["stored", "stored"], ["raw", "raw file"], ["both", "raw and stored"]];
@@ -19,7 +19,7 @@ export class Toolbar {
       "header",
       { class: "panel-head" },
       make("div", { class: "title" },
-        make("h2", { text: record.record_id, title: record.record_id }),
+        make("h2", { class: "id", title: record.record_id }, ...partsOfId(record.record_id)),
         make("span", { class: "about", text: aboutRecord(record) }),
         this.time, this.pin,
         make("button", { class: "close", text: "×", title: "Close", "aria-label": "Close this record", on: { click: () => panel.app.close(panel) } })),
@@ -165,7 +165,8 @@ function withNow(list, now) {
   return list.includes(now) ? list : [...list, now].sort((a, b) => (list[0] > list[1] ? b - a : a - b));
 }
 
-function aboutRecord({ subject_id, corpus, duration_s }) {
-  const parts = [subject_id ? `subject ${subject_id}` : "", corpus ?? "", duration_s ? clock(duration_s) : ""];
+function aboutRecord({ subject_id, corpus, duration_s, metadata }) {
+  const from_s = metadata?.window === undefined ? null : metadata.start_s; // of a window, in its record
+  const parts = [typeof from_s === "number" ? `from ${clock(from_s, 1)}` : "", subject_id ? `subject ${subject_id}` : "", corpus ?? "", duration_s ? clock(duration_s) : ""];
   return parts.filter(Boolean).join(" · ");
 }
