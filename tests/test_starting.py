@@ -73,6 +73,21 @@ def test_a_recipe_names_every_key(tmp_path: Path) -> None:
     assert known - set(of_ecg) <= {"order", "notch_q", "reference"}
 
 
+def test_what_the_comments_of_a_recipe_offer_is_taken(tmp_path: Path) -> None:
+    """Each commented key with its value, and with the other one that its comment names."""
+    path = tmp_path / "r.yaml"
+    CliRunner().invoke(app, ["init", "recipe", "-o", str(path)])
+    text = path.read_text()
+    offered = re.findall(r"^    # ((\w+): .*?)  *# (?:or (\w+))?.*$", text, re.MULTILINE)
+    assert [key for _, key, other in offered if other] == ["dtype", "design", "normalise"]
+    for line, key, other in offered:
+        for said in [line, *([f"{key}: {other}"] if other else [])]:
+            has_step = not said.endswith("float32")
+            kept = text if has_step else re.sub(r"^    step: .*\n", "", text, flags=re.MULTILINE)
+            path.write_text(kept.replace("    units: mV", f"    {said}\n    units: mV", 1))
+            assert load_recipe(path).name, said
+
+
 @pytest.mark.parametrize(
     "words",
     [
