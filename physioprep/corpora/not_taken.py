@@ -46,6 +46,9 @@ class Walked:
         Files, relative to the corpus.
     skipped : dict of str to str
         What the walk itself or the corpus's module left out, and why.
+    causes : dict of str to str
+        Why a file holds no recording, where the corpus's module knows it better than the ending;
+        nothing is said where another recording has the file.
     said : list of str
         What else the module says of the corpus's tables: it comes first in the manifest's notes.
     read : set of Path
@@ -54,6 +57,7 @@ class Walked:
 
     names: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
+    causes: dict[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
     read: set[Path] = field(default_factory=set)
 
@@ -131,7 +135,8 @@ def notes_of(walked: Walked, taken: Iterable[str], recordings: tuple[str, ...]) 
     for path in walked.read:  # the longest end of its path that the walk came to
         ends = ("/".join(path.parts[place:]) for place in range(len(path.parts)))
         left.pop(next((end for end in map(_written, ends) if end in left), ""), None)
-    why = {name: _why(name, recordings) for name in left}
+    causes = {_written(name): cause for name, cause in walked.causes.items()}
+    why = {name: causes.get(name) or _why(name, recordings) for name in left}
     why |= {_written(name): cause for name, cause in walked.skipped.items()}
     return [f"{_START}{name}: {why[name]}" for name in sorted(why)]
 

@@ -130,6 +130,25 @@ def _labels_said(name: str, modified_ns: int, size: int) -> str | None:
         return None
 
 
+def is_sound(description: Path) -> bool:
+    """Return whether a description of tables can be read and says all that it must.
+
+    Parameters
+    ----------
+    description : Path
+        A YAML file.
+
+    Returns
+    -------
+    bool
+    """
+    try:
+        _describe(description)
+    except UnreadableFileError:
+        return False
+    return True
+
+
 def read_header(path: Path) -> Header:
     """Describe a table.
 

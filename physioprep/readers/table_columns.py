@@ -70,6 +70,8 @@ def read_columns(
             float_precision="round_trip",  # by itself, the last bit may differ from Python's
         )  # fmt: skip
         frame = frame.iloc[: len(frame) - after]
+        if frame.empty:
+            raise UnreadableFileError(path, "a table without a row of samples")
         for name in set(names) - {about.get("time")}:  # times may be texts
             _check_numbers(path, frame[str(name)], before + 2)
         return [frame[str(name)].to_numpy() for name in names]

@@ -41,7 +41,8 @@ def check_rows(path: Path, separator: str | None, names: Iterable[str]) -> None:
     Raises
     ------
     UnreadableFileError
-        A line has more or fewer cells than the first, or a NUL; one of `names` is there twice;
+        A line has more or fewer cells than the first, or a NUL; one of `names` is there twice
+        or not at all;
         a line is too long or has too many cells, on which parsers are slow.
 
     Examples
@@ -88,12 +89,16 @@ def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _check_first(line: bytes, path: Path, separator: str | None, names: Iterable[str]) -> int:
     """Return the number of cells of the first line."""
-    text = line.decode("utf-8-sig", "replace")
+    text, names = line.decode("utf-8-sig", "replace"), list(names)
     cells = text.split() if separator is None else next(csv.reader([text], delimiter=separator))
     limits.check(path, len(cells), limits.MAX_COLUMNS, "columns")
     twice = next((name for name in names if cells.count(name) > 1), None)
     if twice is not None:
         raise UnreadableFileError(path, f"{cells.count(twice)} columns are called {twice!r}")
+    absent = next((name for name in names if name not in cells), None)
+    is_plain = '"' not in text and "\ufffd" not in text  # of others, the parser says more
+    if absent is not None and is_plain and not absent.startswith("Unnamed: "):
+        raise UnreadableFileError(path, f"no column {absent!r}; its first line is {text[:60]!r}")
     return len(cells)
 
 

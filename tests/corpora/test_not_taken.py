@@ -137,7 +137,33 @@ def test_a_stray_text_beside_described_tables_is_no_recording(tmp_path: Path, na
     frame = scan(tmp_path, "folder").set_index("record_id")
     assert frame.index.tolist() == ["a", "b"]
     assert frame["error"].notna().tolist() == [False, True]
-    assert frame.attrs["notes"] == [f"not taken: {name}: a text, table or picture"]
+    is_table = name.endswith(".csv")
+    why = "no column of it stands in physioprep.yaml" if is_table else "a text, table or picture"
+    assert frame.attrs["notes"] == [f"not taken: {name}: {why}"]
+
+
+@pytest.mark.parametrize(
+    ("description", "why"),
+    [
+        (None, "a table that no physioprep.yaml beside it describes"),
+        ("sampling_rate: 250\nchannels: {II: EKG}\n", "no column of it stands in physioprep.yaml"),
+    ],
+)
+def test_a_folder_of_tables_says_what_their_description_lacks(
+    tmp_path: Path, description: str | None, why: str
+) -> None:
+    (tmp_path / "a.csv").write_text("ecg\n1\n2\n")
+    if description is not None:
+        (tmp_path / "physioprep.yaml").write_text(description)
+    with pytest.raises(CorpusError, match=rf"it holds 1 \.csv \({why}: a\.csv\)"):
+        scan(tmp_path, "folder")
+
+
+def test_a_broken_description_is_the_error_of_the_tables_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("ecg\n1\n2\n")
+    (tmp_path / "physioprep.yaml").write_text("sampling_rate: [250\n")
+    (error,) = scan(tmp_path, "folder")["error"]
+    assert error.startswith("physioprep.yaml: ")
 
 
 @pytest.mark.parametrize("name", ["a.mff", "a.MFF", "a.ds", "a.mefd"])

@@ -91,7 +91,7 @@ def test_a_time_column_gives_the_rate(tmp_path: Path) -> None:
         ("channels: [x]\n", "both or neither of sampling_rate and time"),
         ("sampling_rate: 0\nchannels: [x]\n", "sampling_rate is 0"),
         ("sampling_rate: fast\nchannels: [x]\n", "is not a number"),
-        ("sampling_rate: 250\nchannels: [y]\n", "not the table described"),
+        ("sampling_rate: 250\nchannels: [y]\n", "no column 'y'; its first line is "),
         ("sampling_rate: 250\nchannels: [x]\nunits: [a, b]\n", "2 units for 1"),
         ("sampling_rate: 250\nchannels: [x]\ngain: [1, 2]\n", "2 values of gain"),
         ("sampling_rate: 250\nchannels: [x]\nrate: 1\n", "unknown key 'rate'"),

@@ -54,13 +54,15 @@ from physioprep.readers.recognise import (
     why_not,
 )
 from physioprep.readers.regular import check_not_empty, read_bytes
-from physioprep.readers.table import SHARED, SUFFIXES, description_of, labels_of_trials
+from physioprep.readers.table import SHARED, SUFFIXES, description_of, is_sound, labels_of_trials
 from physioprep.readers.table_text import TEXT_SUFFIXES, has_described_columns
 
 log = logging.getLogger(__name__)
 
 #: Endings of tables, which are recordings only with a YAML file beside them that describes them.
 _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".npy", ".npz")
+#: Those that are a table by their ending alone: a `.txt` may be a README.
+_TABLES_BY_NAME = (".csv", ".tsv")
 #: Endings of headers, and of the files that they may describe.
 _HEADERS = (".hea", ".vhdr", ".ahdr", ".lay")
 _OF_HEADERS = (".dat", ".mat", ".eeg", ".edf", ".rec")
@@ -206,14 +208,19 @@ def _is_recording(path: str, root: Path, with_header: set[str]) -> bool:
         if description is None:
             if _has_known_content(path, root):
                 return True
-            _say_description_above(path, root)
+            _say_not_described(path, root)
             return False
         own = description.stem == path.rpartition("/")[2].rpartition(".")[0]
-        return (
+        if (
             own
             or not low.endswith(TEXT_SUFFIXES)
             or has_described_columns(root / path, description)
-        )
+        ):
+            return True
+        if low.endswith(_TABLES_BY_NAME):
+            _say(path, f"no column of it stands in {description.name}")
+            return not is_sound(description)  # its reader says what is wrong with it
+        return False
     if low.endswith(_HEADERS):
         return True
     stem = without_ending(path)
@@ -280,20 +287,23 @@ def _is_another(path: str, root: Path) -> bool:
     return True
 
 
-def _say_description_above(path: str, root: Path) -> None:
-    """Note of a table without a description that a folder above has one: it is not for this one."""
-    walked = current_walk()
-    if walked is None:
-        return
+def _say_not_described(path: str, root: Path) -> None:
+    """Say of a table why it is no recording: nothing describes it, or only a folder above does."""
     for folder in list(Path(path).parents)[1:]:
         above = folder / SHARED
         if (root / above).is_file():
             is_text = path.lower().endswith(TEXT_SUFFIXES)
             if not is_text or has_described_columns(root / path, root / above):
-                walked.skipped[path] = (
-                    f"{above} describes the tables beside it only; copy it beside this one"
-                )
-            return
+                _say(path, f"{above} describes the tables beside it only; copy it beside this one")
+                return
+            break
+    if path.lower().endswith(_TABLES_BY_NAME):
+        _say(path, f"a table that no {SHARED} beside it describes")
+
+
+def _say(path: str, cause: str) -> None:
+    if (walked := current_walk()) is not None:
+        walked.causes[path] = cause
 
 
 def _compile(pattern: str) -> re.Pattern[str]:
