@@ -3,6 +3,9 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/.ready
 
+# Tests start some hundred processes: each would compile our modules again where this is set.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo test docs endurance lint docstrings format clean
 
 setup: $(READY)
