@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -127,6 +128,27 @@ def test_what_is_wrong_is_said(shards: Path, tmp_path: Path) -> None:
         pretrain(shards, tmp_path, replace(TINY, input_leads="Oz"))
     with pytest.raises((ModelError, ShardError), match="no 'LEAD LEAD:SHARE'"):
         load_config(PretrainConfig, {"input_leads": "I:x"})
+
+
+@pytest.mark.parametrize(
+    ("inputs", "targets"), [("Cz Fz", "Fz"), ("Fz,Cz,Pz", None), ("Fz Cz:1,Pz Fz:1", "Fz")]
+)
+def test_nothing_to_learn_is_refused(
+    shards: Path, tmp_path: Path, inputs: str, targets: str | None
+) -> None:
+    config = replace(TINY, input_leads=inputs, target_leads=targets)
+    with pytest.raises(ModelError, match="nothing is hidden and nothing learnt"):
+        pretrain(shards, tmp_path / "out", config)
+    assert not (tmp_path / "out" / "best").exists()
+    pretrain(shards, tmp_path / "out", replace(config, visible_weight=1.0))
+
+
+def test_the_picture_shows_what_is_trained(shards: Path, tmp_path: Path) -> None:
+    pretrain(shards, tmp_path, replace(TINY, target_leads="Fz"), picture_every=1)
+    with np.load(tmp_path / "pictures" / "step-000001.npz") as held:
+        assert held["channels"].tolist() == list(NAMES)
+        assert held["hidden"].all(axis=1).tolist() == [True, False, True]
+        assert held["hidden"].any(axis=1).tolist() == [True, False, True]
 
 
 def test_the_command_takes_leads(shards: Path, tmp_path: Path) -> None:

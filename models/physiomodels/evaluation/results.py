@@ -25,6 +25,7 @@ from physiomodels.evaluation.protocol import FROM_SPLIT, SHARED
 from physiomodels.evaluation.summary import describe, summarise
 from physiomodels.evaluation.work import fold_file, kept_losses
 from physiomodels.training.classifier import load_encoder
+from physiomodels.training.lead_task import task_of
 from physiomodels.training.reconstruction import reconstruct
 from physiomodels.training.run_card import card_of
 from physioprep.atomic import make_folders, remove, sync_tree, write_text
@@ -233,7 +234,8 @@ def _keep_encoders(plan: Plan, cache: Path, shards: Shards, folder: Path) -> Non
                 numbers = plan.windows["window"].iloc[plan.folds[0, 0].test].tolist()
                 reconstruct(
                     load_encoder(made / "last"), shards, picture, modality=name,
-                    mask=run.config.mask, where=f"window in {numbers}",
+                    mask=run.config.mask, leads=task_of(run.config, shards),
+                    where=f"window in {numbers}",
                 )  # fmt: skip
             for path in (picture, picture.with_suffix(".npz")):
                 shutil.copyfile(path, folder / path.name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from physiomodels.config import PretrainConfig
 from physiomodels.model.lead_masks import LeadTask
 from physioprep.channel_choice import check_names
+from physioprep.errors import ModelError
 from physioprep.lead_views import LeadView
 
 if TYPE_CHECKING:
@@ -31,12 +32,20 @@ def task_of(config: PretrainConfig, shards: Shards) -> LeadTask:
     ------
     ShardError
         The shards have no such lead; the message lists those that they have.
+    ModelError
+        Each lead to answer is one of those that are given: there is nothing to learn.
     """
-    return LeadTask(
-        _view(config.input_leads, config, shards),
-        _view(config.target_leads, config, shards),
-        config.seed,
-    )
+    inputs = _view(config.input_leads, config, shards)
+    targets = _view(config.target_leads, config, shards)
+    if inputs is not None and config.align is None and not config.visible_weight:
+        asked = (shards.modalities[config.modality].channels,)
+        asked = asked if targets is None else targets.subsets
+        if all(set(leads) <= set(given) for leads in asked for given in inputs.subsets):
+            raise ModelError(
+                f"{shards.path}: input leads {inputs.to_text()} are all that is to be answered, so "
+                "that nothing is hidden and nothing learnt: give fewer, or name other target leads"
+            )
+    return LeadTask(inputs, targets, config.seed)
 
 
 def _view(text: str | None, config: PretrainConfig, shards: Shards) -> LeadView | None:

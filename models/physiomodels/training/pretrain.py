@@ -249,7 +249,7 @@ class _Output:
         config = run.config
         reconstruct(
             run.encoder, run.shards, path, modality=config.modality, mask=config.mask,
-            where=run.where,
+            leads=run.leads, where=run.where,
         )  # fmt: skip
         run.encoder.train()
 

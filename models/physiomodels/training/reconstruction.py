@@ -10,14 +10,16 @@ import numpy as np
 import torch
 
 from physiomodels.model.encoder import CrissCrossEncoder
+from physiomodels.model.lead_masks import LeadTask, hide_leads
 from physiomodels.model.masking import DualMask
-from physiomodels.model.patches import hide, to_patches
+from physiomodels.model.patches import to_patches
 from physiomodels.training.data import open_stream, pretraining_rows
 from physioprep.atomic import make_folders, temporary_file
 from physioprep.drawing.signals import is_simulated
 from physioprep.outputs import PICTURE, Kind, check_output
 from physioprep.pictures import save_picture
 from physioprep.shards import open_shards
+from physioprep.shards.target import epochs_of
 
 if TYPE_CHECKING:
     from physioprep.shards import Shards
@@ -35,6 +37,7 @@ def reconstruct(
     *,
     modality: str,
     mask: DualMask,
+    leads: LeadTask | None = None,
     where: str | None = None,
 ) -> Path:
     """Hide parts of a window, reconstruct them, and draw both.
@@ -53,6 +56,9 @@ def reconstruct(
         Of the encoder.
     mask : DualMask
         What to hide.
+    leads : LeadTask, optional
+        Of an encoder that was trained from some leads to others: what it is not given is hidden,
+        in place of the mask.
     where : str, optional
         Query on the window manifest; best one for windows that the encoder was not trained on.
 
@@ -73,12 +79,14 @@ def reconstruct(
     batch = next(iter(open_stream(opened, [modality], 1, where=where, shuffle=False)))
     batch = pretraining_rows(batch, modality)  # of a sequence the first window's epochs
     patches = to_patches(batch, modality, encoder.patch_size, str(device))
-    hidden = hide(mask, patches, batch["index"].to(device))
+    held, sample = opened.modalities[modality], batch["index"].to(device)
+    window = sample // (epochs_of(opened.attrs) or 1)
+    hidden, counted = hide_leads(leads or LeadTask(), mask, patches, sample, window, held.channels)
+    answered = (hidden if counted is None else hidden & counted)[0]
     encoder.eval()
     with torch.no_grad():
         answer = encoder.reconstruct(encoder(patches.x, hidden, patches.present))
     present = batch[f"present_{modality}"][0].numpy()
-    held = opened.modalities[modality]
     arrays = {
         "signal": patches.x[0].flatten(1).cpu().numpy(),
         "reconstruction": answer[0].flatten(1).cpu().numpy(),
@@ -91,7 +99,8 @@ def reconstruct(
     with temporary_file(out.with_suffix(".npz")) as path:
         np.savez_compressed(path, allow_pickle=False, **arrays)
     corpora = opened.windows["corpus"].dropna().unique()
-    _draw(arrays, out, simulated=any(is_simulated(corpus) for corpus in corpora))
+    asked = answered.repeat_interleave(encoder.patch_size, dim=1).cpu().numpy()
+    _draw(arrays, asked, out, simulated=any(is_simulated(corpus) for corpus in corpora))
     return out
 
 
@@ -104,7 +113,9 @@ def _names_in(path: Path) -> set[str]:
         return set()
 
 
-def _draw(arrays: dict[str, np.ndarray], out: Path, *, simulated: bool) -> None:
+def _draw(
+    arrays: dict[str, np.ndarray], answered: np.ndarray, out: Path, *, simulated: bool
+) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -125,7 +136,7 @@ def _draw(arrays: dict[str, np.ndarray], out: Path, *, simulated: bool) -> None:
             color="0.88", lw=0, label="hidden from the encoder",
         )  # fmt: skip
         panel.plot(time_s, signal, color="0.25", lw=0.8, label="recorded")
-        shown = np.where(hidden, answer, np.nan)
+        shown = np.where(answered[row, :stop], answer, np.nan)
         panel.plot(time_s, shown, color="#c1272d", lw=1.1, label="reconstructed")
         panel.set_ylabel(str(arrays["channels"][row]), rotation=0, ha="right", va="center")
         panel.set_yticks([])
