@@ -20,7 +20,7 @@ class Choice:
     Parameters
     ----------
     channels : dict of str to tuple of str
-        By modality, in the order of the batches.
+        By modality, in the order of the batches, before leads are chosen.
     slots : dict of str to (list of int, or None)
         Their places among those of the shards; None: all of them.
     inputs, targets : LeadView or None
@@ -48,6 +48,21 @@ class Choice:
         if not chosen and self.lead_modality is None:
             return {}
         return {"view_sha256": canonical_sha256([chosen, views])}
+
+    @property
+    def of_batch(self) -> dict[str, tuple[str, ...]]:
+        """Channels by the names in a batch: of its signals, and of ``target_<modality>``.
+
+        Returns
+        -------
+        dict of str to tuple of str
+        """
+        found, name = dict(self.channels), self.lead_modality
+        if name is not None and self.inputs is not None:
+            found[name] = self.inputs.leads
+        if name is not None and self.targets is not None:
+            found[f"target_{name}"] = self.targets.leads
+        return found
 
     def split(self, batch: dict[str, Tensor], seed: int) -> dict[str, Tensor]:
         """Return a batch with its inputs and targets.

@@ -26,7 +26,7 @@ def channel_positions(channels: Sequence[str]) -> Tensor:
     Parameters
     ----------
     channels : sequence of str
-        As ``shards.modalities["eeg"].channels`` or ``stream.modalities["eeg"].channels``.
+        As ``shards.modalities["eeg"].channels`` or ``stream.channels["eeg"]``.
 
     Returns
     -------

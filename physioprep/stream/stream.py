@@ -163,7 +163,7 @@ class ShardStream(Shown, BatchStream):
             {name: held[name].channels for name in self.modalities},
             channels, input_leads, target_leads, str(self.shards.path),
         )  # fmt: skip
-        self.channels = self.choice.channels  # of a batch, before leads are chosen
+        self.channels = self.choice.of_batch
         self.n_epochs = epochs_of(self.shards.attrs)
         self.raw = raw
         self.selection = select(self.shards, where)

@@ -39,7 +39,9 @@ def test_channels_are_those_asked_for_in_their_order(toy_shards: Path) -> None:
 def test_inputs_and_targets_are_of_the_same_window(toy_shards: Path) -> None:
     held = whole(toy_shards, "ecg")
     options = {"modalities": ["ecg"], "input_leads": "II", "target_leads": ("V1", "I")}
-    for batch in ShardStream(toy_shards, batch_size=32, **options):
+    stream = ShardStream(toy_shards, batch_size=32, **options)
+    assert stream.channels == {"ecg": ("II",), "target_ecg": ("V1", "I")}
+    for batch in stream:
         np.testing.assert_array_equal(batch["ecg"].numpy(), held[batch["index"]][:, [1]])
         np.testing.assert_array_equal(batch["target_ecg"].numpy(), held[batch["index"]][:, [2, 0]])
         assert batch["present"].shape == (len(batch["index"]), 1)
