@@ -155,7 +155,9 @@ def lay_windows(
         left_out[BEYOND] += int((~good).sum())
     note = places["note"][good]
     if not good.any():
-        raise ShardError(f"no window is left: {why_none(spec, chosen, end_s, spans, left_out)}")
+        names = [modality.name for modality in modalities]
+        why = why_none(spec, names, chosen, end_s, spans, left_out)
+        raise ShardError(f"no window is left: {why}")
     return Candidates(record[good].astype(np.int32), start_s[good], note, left_out)
 
 

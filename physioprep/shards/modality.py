@@ -66,14 +66,17 @@ def unite_modalities(sources: tuple[Source, ...], spec: ShardSpec) -> tuple[Moda
     Raises
     ------
     ShardError
-        If a store lacks what is asked for, or holds it at two rates, a chosen channel is in none,
-        or the stores' rates or units differ.
+        If a store lacks what is asked for, or holds it at two rates, a lag of what is not cut is
+        to be corrected, a chosen channel is in none, or the stores' rates or units differ.
     """
     there = list(dict.fromkeys(name for source in sources for name in source.groups))
     wanted = list(spec.modalities or sorted(there))
     for name in (*wanted, *spec.max_abs, *spec.min_std):
         if name not in there:
             raise ShardError(f"no store holds modality {name!r}, only {', '.join(sorted(there))}")
+    for name in () if spec.pulses is None else spec.pulses.correct:
+        if name not in wanted:
+            raise ShardError(f"pulses: correct {name!r}: windows are cut of {', '.join(wanted)}")
     for source in sources:
         for name in (each for each in wanted if each in source.twice):
             others = sorted(set(there) - set(source.twice))

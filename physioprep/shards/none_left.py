@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def why_none(
     spec: ShardSpec,
+    names: Sequence[str],
     chosen: NDArray[np.bool_],
     end_s: NDArray[np.float64],
     spans: Sequence[tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]],
@@ -27,6 +28,8 @@ def why_none(
     Parameters
     ----------
     spec : ShardSpec
+    names : sequence of str
+        Modalities of a window.
     chosen : ndarray of bool, shape (record,)
         Records that `where` keeps.
     end_s : ndarray of float64, shape (record,)
@@ -49,7 +52,13 @@ def why_none(
     modalities = f" with all of {', '.join(spec.modalities)}" if spec.modalities else ""
     longest = end_s[chosen].max()
     if longest == 0:
-        return f"none of the {int(chosen.sum())} records has signals{modalities} at the same time"
+        none = f"none of the {int(chosen.sum())} records has signals"
+        if spec.pairs != "complete" or len(names) < 2:
+            return f"{none} of {', '.join(names)}"
+        return (
+            f"{none} with all of {', '.join(names)} at the same time; choose some of these "
+            "(`modalities`, --modality), or keep windows that lack some (`pairs`, --pairs any)"
+        )
     if longest < spec.window_s:
         return f"{window}: the longest record{modalities} has {longest:.6g} s"
     if not any(rows.size for rows, _, _ in spans):

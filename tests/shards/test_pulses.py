@@ -143,6 +143,12 @@ def test_what_is_not_asked_for_rightly_is_refused(made: Path) -> None:
             ShardSpec.of(pulses=asked)
 
 
+def test_a_lag_of_what_is_not_cut_is_refused(made: Path, tmp_path: Path) -> None:
+    asked = {"tables": str(made / "tables"), "correct": ["ppg"]}
+    with pytest.raises(ShardError, match="correct 'ppg': windows are cut of ecg"):
+        pp.shard(made / "a.zarr", tmp_path / "s", window_s=5, modalities=["ecg"], pulses=asked)
+
+
 def test_pairs_of_quality_are_of_one_record() -> None:
     rng = np.random.default_rng(0)
     windows = pd.DataFrame(

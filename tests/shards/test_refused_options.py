@@ -57,6 +57,12 @@ def test_what_is_used_is_not(options: dict[str, Any]) -> None:
         ({"regions": [("age > 900", 0, 9)]}, "regions='age > 900' selects none of the 12 records"),
         ({"regions": [(None, 9, -9)]}, "window_s=1: the regions leave at most 0 s of a record"),
         ({"trim_s": 7}, "window_s=1: trim_s=7 leaves at most 0.34375 s of a record"),
+        (
+            {"where": "record_id == 'r003'"},  # without EEG
+            "none of the 1 records has signals with all of ecg, eeg at the same time; choose some "
+            "of these (`modalities`, --modality), or keep windows that lack some (`pairs`, --pairs "
+            "any)",
+        ),
     ],
 )
 def test_the_option_that_leaves_no_window_is_named(
