@@ -92,3 +92,10 @@ def test_the_line_below_a_short_recording_is_on_the_page(wfdb: Path) -> None:
     narrow = compose([], 0.5, title="a", footer="a long line about scales; " * 8)
     narrow.draw_without_rendering()
     assert narrow.axes[-1].texts[-1].get_window_extent().x1 < narrow.bbox.x1
+    items = ["EEG: 25 mm/s, 5 µV/mm, negative up, as recorded (no re-referencing here)"] * 3
+    page = compose([], 10.0, title="a", footer="   ·   ".join(items))
+    page.draw_without_rendering()
+    foot = page.axes[-1].texts[-1]
+    assert foot.get_window_extent().x1 < page.bbox.x1 - page.dpi * 0.2  # within the margin
+    lines = foot.get_text().split("\n")
+    assert [line.split("   ·   ") for line in lines] == [items[:2], items[2:]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,10 @@ HEADING_MM = 15.0
 FOOTER_MM = 7.0
 #: Mean width of a letter of the small texts.
 LETTER_MM = 1.25
+#: That of the footer, whose letters are of 7 points, with room for wide ones.
+_FOOT_LETTER_MM: Final = 1.35
+#: What parts the items of a footer.
+DOT: Final = "   ·   "
 INK = "#1a1a1a"
 WARNING = "#b00020"
 
@@ -240,6 +244,17 @@ def compose(
         panel.draw(place(top, panel.height_mm))
         top += panel.height_mm
     foot = place(top, FOOTER_MM)
-    lines = "\n".join(textwrap.wrap(footer, int(inner / LETTER_MM)))  # of a short recording
+    lines = "\n".join(_lines(footer, int(inner / _FOOT_LETTER_MM)))
     foot.text(0, 2.5, lines, fontsize=7, color="#444444", va="center")
     return plain_figure(figure)
+
+
+def _lines(footer: str, width: int) -> list[str]:
+    """Break a footer between what its dots part; what is too long by itself, between words."""
+    lines: list[str] = []
+    for part in footer.split(DOT):
+        if lines and len(lines[-1] + DOT + part) <= width:
+            lines[-1] += DOT + part
+        else:
+            lines += textwrap.wrap(part, width)
+    return lines

@@ -19,7 +19,7 @@ from physioprep.drawing.eeg import (
     strips_panel,
 )
 from physioprep.drawing.look import Look
-from physioprep.drawing.page import Mark, Panel, compose
+from physioprep.drawing.page import DOT, Mark, Panel, compose
 from physioprep.errors import CorpusError
 from physioprep.harmonise.units import UnknownUnitError, factor
 
@@ -128,7 +128,7 @@ def draw_signals(
         min(duration_s, look.strip_s),
         title=title,
         subtitle=subtitle,
-        footer="   ·   ".join([*footers, "traces stand on their median"]),
+        footer=DOT.join([*footers, "traces stand on their median"]),
         simulated=simulated,
         mm_per_s=look.mm_per_s,
     )
