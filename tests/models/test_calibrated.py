@@ -229,7 +229,7 @@ def test_the_result_says_what_it_needs_wherever_it_stands(found: Evaluation) -> 
     assert (found.folder / "calibration.png").stat().st_size > 10_000
     written = json.loads((found.folder / "results.json").read_text())
     assert written["headline"] == table["headline"]
-    assert any(line.startswith("Calibrated (standardise) less not") for line in table["headline"])
+    assert any(line.startswith("Calibrated (standardise) minus not") for line in table["headline"])
 
 
 def test_calibration_finds_what_each_persons_level_hides(found: Evaluation) -> None:

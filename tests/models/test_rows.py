@@ -163,12 +163,12 @@ def test_a_difference_is_paired_over_people_and_none_within_its_interval() -> No
     result = {"metrics": ["auroc"], "grouped_by": "subject", "gains": gains, "arms": arms}
     lines = headline_of(result)
     assert any(
-        line.startswith("EEG + ECG less ECG alone, AUROC: pretrained better: +0.")
+        line.startswith("EEG + ECG minus ECG alone, AUROC: pretrained better: +0.")
         and "features worse: -0." in line
         for line in lines
     )
-    pretrained = [line for line in lines if line.startswith("Pretrained less plain features")]
-    assert "EEG + ECG none: " in pretrained[0]
+    pretrained = [line for line in lines if line.startswith("Pretrained minus plain features")]
+    assert "EEG + ECG no clear difference: " in pretrained[0]
 
 
 def test_a_published_figure_stands_in_the_table_with_its_protocol(

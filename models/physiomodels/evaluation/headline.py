@@ -26,7 +26,7 @@ def headline_of(result: Mapping[str, Any]) -> list[str]:
     -------
     list of str
         Fused against each signal alone, pretrained against random weights and against features,
-        calibrated against not. Where 0 is within the interval, the line says "none".
+        calibrated against not. Where 0 is within the interval, the line says "no clear difference".
     """
     main, ci = result["metrics"][0], f"ci95_{result['grouped_by']}s"
     said: dict[str, list[str]] = {}
@@ -51,10 +51,10 @@ def _leading(result: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _words(gain: Mapping[str, Any]) -> tuple[str, str]:
     signals = signals_name(gain["modalities"])
     if gain["what"] == "fusion":
-        return f"{signals} less {signals_name(gain['over_modalities'])} alone", gain["of"]
+        return f"{signals} minus {signals_name(gain['over_modalities'])} alone", gain["of"]
     if gain["what"] == "calibration":
-        return f"Calibrated ({gain['calibration']}) less not, {gain['of']}", signals
-    return f"Pretrained less {_OVER[gain['over']]}", signals
+        return f"Calibrated ({gain['calibration']}) minus not, {gain['of']}", signals
+    return f"Pretrained minus {_OVER[gain['over']]}", signals
 
 
 def _difference(figure: Mapping[str, Any], ci: str) -> str:
@@ -62,4 +62,5 @@ def _difference(figure: Mapping[str, Any], ci: str) -> str:
     if figure["verdict"] == "unknown" or figure["pooled"] is None or len(ends) < 2:
         return "unknown"
     said = f"{figure['pooled']:+.3f} ({ends[0]} to {ends[1]})"
-    return f"none: {said}" if figure["verdict"] == "none" else f"{figure['verdict']}: {said}"
+    verdict = "no clear difference" if figure["verdict"] == "none" else figure["verdict"]
+    return f"{verdict}: {said}"

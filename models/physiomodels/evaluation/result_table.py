@@ -188,7 +188,7 @@ def _size(result: Mapping[str, Any]) -> str:
         return (
             f"{_people(result)}, {result['n_windows']} windows{_per(result)}, "
             f"{result['n_folds']} folds, "
-            f"{repeats} repeat(s), each with its own folds and seeds."
+            f"{_repeats(repeats)}, each with its own folds and seeds."
         )
     unit = result["grouped_by"]
     held = {name: part for name, part in split.items() if name != "shared"}
@@ -198,7 +198,11 @@ def _size(result: Mapping[str, Any]) -> str:
     )
     both = [f"{len(who)} {unit}s in {pair}" for pair, who in split["shared"].items() if who]
     shared = f" Shared: {'; '.join(both)}." if both else ""
-    return f"{parts}; {repeats} repeat(s), each with its own seeds; {result['selection']}.{shared}"
+    return f"{parts}; {_repeats(repeats)}, each with its own seeds; {result['selection']}.{shared}"
+
+
+def _repeats(count: int) -> str:
+    return f"{count} repeat" if count == 1 else f"{count} repeats"
 
 
 def _per(result: Mapping[str, Any]) -> str:
