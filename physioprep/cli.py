@@ -83,9 +83,13 @@ def corpora(
     if as_json:
         typer.echo(json.dumps(rows, indent=1, default=str))
         return
-    columns = ("name", "title", "modalities", "access", "licence")
-    cells = [[", ".join(row[c]) if c == "modalities" else row[c] for c in columns] for row in rows]
-    console.print_table("Corpora", columns, cells)
+    columns = ("name", "what", "access")
+    cells = [
+        [row["name"], f"{row['title']}: {', '.join(row['modalities'])}", row["access"]]
+        for row in rows
+    ]
+    more = "physioprep corpora NAME: licence, labels, known faults and all else of one"
+    console.print_table("Corpora", columns, cells, caption=more)
 
 
 @app.command(epilog="Example: physioprep formats")

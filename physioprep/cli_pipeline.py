@@ -92,7 +92,8 @@ def run(
         if result is None:
             console.say(f"[{number}/{total}] {step.verb}")
         else:
-            facts = ", ".join(f"{k} {v}" for k, v in result.summary.items() if k != "table")
+            said = {k: console.in_words(v) for k, v in result.summary.items() if k != "table"}
+            facts = ", ".join(f"{name} {text}" for name, text in said.items() if text)
             done = "already done: " if result.skipped else ""
             console.say(f"      {done}{facts}")
 

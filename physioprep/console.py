@@ -184,7 +184,7 @@ def print_table(
     table = _table(title, columns, rows, caption)
     if rows and _width(table) > _out.width:  # Rich would cut off the figures: 0.…
         turned = [list(cells) for cells in zip(columns, *rows, strict=True)]
-        other = _table(title, [_in_words(cell) for cell in turned[0]], turned[1:], caption)
+        other = _table(title, [in_words(cell) for cell in turned[0]], turned[1:], caption)
         table = min(table, other, key=_width)
         if table.__rich_measure__(_out, _out.options).minimum > _out.width:
             _print_blocks(title, columns, rows, caption)
@@ -202,7 +202,7 @@ def _print_blocks(
         for place, (column, cell) in enumerate(zip(columns, row, strict=True)):
             first = f"{'- ' if place == 0 else '  '}{shown(column):<{width}}  "
             lines = textwrap.wrap(
-                shown(_in_words(cell)), max(_out.width - len(first), 20),
+                shown(in_words(cell)), max(_out.width - len(first), 20),
                 break_long_words=False, break_on_hyphens=False,
             )  # fmt: skip
             for number, line in enumerate(lines or [""]):
@@ -264,8 +264,8 @@ def print_facts(facts: Mapping[str, object]) -> None:
     """
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
-        rows = [_in_words(row) for row in value] if _is_table(value) else None
-        print_line(f"{name:<{width}}  {_in_words(value) if rows is None else ''}".rstrip())
+        rows = [in_words(row) for row in value] if _is_table(value) else None
+        print_line(f"{name:<{width}}  {in_words(value) if rows is None else ''}".rstrip())
         for row in rows or ():
             print_line(f"  - {row}")
 
@@ -305,11 +305,28 @@ def _is_table(value: object) -> TypeGuard[Sequence[object]]:
     return isinstance(value, list | tuple) and any(isinstance(row, Mapping) for row in value)
 
 
-def _in_words(value: object) -> str:
-    """Return a value as plain text: no brackets, empty values left out."""
+def in_words(value: object) -> str:
+    """Return a value as plain text: no brackets, empty values left out.
+
+    Parameters
+    ----------
+    value : object
+        A fact of a summary.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> in_words({"flagged": {"note": 1}, "there": False, "unknown": None})
+    'flagged: note: 1; there: no'
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, Mapping):
-        held = {name: _in_words(each) for name, each in value.items()}
+        held = {name: in_words(each) for name, each in value.items()}
         return "; ".join(f"{name}: {text}" for name, text in held.items() if text)
     if isinstance(value, list | tuple):
-        return ", ".join(_in_words(each) for each in value)
+        return ", ".join(in_words(each) for each in value)
     return "" if value is None else str(value)
