@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 #: Ids of records that are listed unless all are asked for.
 _SHOWN_RECORDS: Final = 20
+_SHOWN_VALUES: Final = 12
 
 
 def info(
@@ -195,9 +196,12 @@ def _record_ids(corpora: Iterable[str], records: Iterable[str], everything: bool
     return {"record ids": ids[:_SHOWN_RECORDS], "more record ids": left}
 
 
-def _most_frequent(labels: pd.Series[Any], n_epochs: int | None = None) -> dict[Any, int]:
-    """Count the values of a label, each statement by itself where a cell is a list of them."""
-    from pandas.api.types import is_list_like
+def _most_frequent(labels: pd.Series[Any], n_epochs: int | None = None) -> dict[Any, float]:
+    """Count the values of a label, each statement by itself where a cell is a list of them.
+
+    Of many measured values (numbers with fractions) the range is said.
+    """
+    from pandas.api.types import is_float_dtype, is_list_like
 
     if n_epochs is not None:
         labels = labels.explode(ignore_index=True)
@@ -205,7 +209,11 @@ def _most_frequent(labels: pd.Series[Any], n_epochs: int | None = None) -> dict[
     labels = labels.dropna()
     while len(labels) and is_list_like(labels.iloc[0]):
         labels = labels.explode(ignore_index=True).dropna()
-    counts: dict[Any, int] = labels.value_counts().head(12).to_dict()
+    values = labels.value_counts()
+    counts: dict[Any, float] = values.head(_SHOWN_VALUES).to_dict()
+    if len(values) > _SHOWN_VALUES and is_float_dtype(labels) and (labels % 1 != 0).any():
+        points = {"least": labels.min(), "median": labels.median(), "most": labels.max()}
+        counts = {"known": len(labels)} | {name: round(float(x), 3) for name, x in points.items()}
     if "unknown" in counts:  # a class of that name
         unknown = {"not known": unknown["unknown"]}
     return counts | {name: count for name, count in unknown.items() if count}

@@ -192,6 +192,11 @@ def test_circor_says_where_the_murmur_is(tmp_path: Path) -> None:
     pp.ingest(frame.reset_index(), tmp_path / "a.zarr", recipe="pcg-1000hz", scheduler="sync")
     assert open_source(tmp_path / "a.zarr").groups["pcg"].channels == ("PCG",)
     assert len(pp.open_store(tmp_path / "a.zarr").annotations("2530_AV")) == 2
+    assert not any("training_data.csv" in " ".join(flags) for flags in frame["flags"])
+    (tmp_path / "raw" / "training_data.csv").unlink()
+    bare = scanned(tmp_path / "raw", "circor")
+    assert bare["label_murmur"].isna().all()
+    assert all("note:not in training_data.csv: no label" in " ".join(f) for f in bare["flags"])
 
 
 def test_circor_refuses_other_states(tmp_path: Path) -> None:

@@ -88,6 +88,9 @@ def test_pressures_are_labels_of_windows(made: Path, tmp_path: Path) -> None:
     assert (target.kind, target.unit) == ("number", "mmHg")
     batch = next(iter(pp.ShardStream(tmp_path / "a", batch_size=4, seed=0)))
     assert batch["label_systolic_mmhg"].shape == (4,)
+    said = pp.info(tmp_path / "a")["label_systolic_mmhg"]  # the range of many measured values
+    assert said["known"] + said["unknown"] == len(windows)
+    assert 116 < said["least"] < said["median"] < said["most"] < 124
 
 
 def test_shards_outlive_the_tables_and_changed_tables_are_seen(made: Path, tmp_path: Path) -> None:

@@ -115,7 +115,8 @@ def check_fit(
     held = opened.modalities
     if modality not in held:
         raise ModelError(
-            f"{opened.path}: the model takes {modality}; the shards hold {', '.join(held)}"
+            f"{opened.path}: the model takes {modality}; the shards hold {', '.join(held)} "
+            "(`modality`, or `modalities` of an evaluation, chooses)"
         )
     found = held[modality]
     if rate_hz is not None and found.rate_hz != rate_hz:

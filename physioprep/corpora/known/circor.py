@@ -15,7 +15,7 @@ from physioprep.corpora.entry import Entry, LabelValue, walk
 from physioprep.corpora.tables import number, read_table, sex, text
 from physioprep.errors import CorpusError
 from physioprep.readers.regular import read_text
-from physioprep.recording import annotation_columns
+from physioprep.recording import NOTE, annotation_columns
 
 _NAME = re.compile(r"(?:.*/)?((\d+)_(AV|PV|TV|MV|Phc)(?:_\d+)?)\.wav")
 _TABLE: Final = "training_data.csv"
@@ -44,7 +44,8 @@ def find(root: Path) -> list[Entry]:
     -------
     list of Entry
         With subject, ``place`` (AV, PV, TV, MV, Phc), ``murmur_here`` (whether a murmur that is
-        present is heard at this place) and the labels of the person.
+        present is heard at this place) and the labels of the person; a note where the table
+        lacks the person.
     """
     table = root / _TABLE
     rows: dict[str, dict[str, str]] = {}
@@ -59,11 +60,13 @@ def find(root: Path) -> list[Entry]:
         if name is None:
             continue
         row = rows.get(name[2], {})
+        flags = () if row else (f"{NOTE}not in {_TABLE}: no label of the person",)
         states = f"{path[: -len('.wav')]}.tsv"
         entries.append(
             Entry(
                 name[1], path, subject_id=name[2], session=None, sex=sex(row.get("Sex")),
                 labels=_labels(row, name[3]), sidecars=(states,) if states in present else (),
+                flags=flags,
             )
         )  # fmt: skip
     return entries
