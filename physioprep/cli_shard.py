@@ -236,7 +236,7 @@ def shard(
 
 @app.command(epilog="Example: physioprep stream ptbxl.shards --batch-size 256")
 def stream(
-    shards: Annotated[Path, typer.Argument(help="Shards, from `physioprep shard`.")],
+    shards: Annotated[str, typer.Argument(help="Shards, from `physioprep shard`, or their URL.")],
     batch_size: Annotated[int, typer.Option(min=COUNT.least, help="Windows per batch.")] = 256,
     seed: Annotated[int, typer.Option(min=SEED.least, max=MAX_SEED, help="Seed of the order.")] = 0,
     epochs: Annotated[int, typer.Option(min=COUNT.least, help="Passes over the shards.")] = 1,

@@ -15,12 +15,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from physioprep.errors import UnreadableFileError
+from physioprep.errors import PhysioprepError, UnreadableFileError
 from physioprep.hub_address import HubAddress, parse_hub
-from physioprep.retry import retrying, status_of
+from physioprep.retry import is_transient, retrying, status_of
 
 T = TypeVar("T")
-MISSING: Final = "huggingface_hub is missing: pip install 'physioprep[hub]'"
+MISSING: Final = "hub:// needs huggingface_hub: pip install 'physioprep[hub]'"
 _LOG_IN: Final = (
     "no such repository, or you may not see it: log in with `hf auth login`, or set HF_TOKEN"
 )
@@ -42,13 +42,13 @@ def library(part: str = "") -> Any:
 
     Raises
     ------
-    UnreadableFileError
+    PhysioprepError
         It is not installed.
     """
     try:
         return import_module(f"huggingface_hub.{part}".rstrip("."))
     except ImportError:
-        raise UnreadableFileError("hub://", MISSING) from None
+        raise PhysioprepError(MISSING) from None
 
 
 def hub_api() -> Any:
@@ -60,7 +60,7 @@ def hub_api() -> Any:
 
     Raises
     ------
-    UnreadableFileError
+    PhysioprepError
         huggingface_hub is not installed.
     """
     return library().HfApi()
@@ -81,7 +81,7 @@ def file_system(url: str) -> tuple[Any, str]:
 
     Raises
     ------
-    UnreadableFileError
+    PhysioprepError
         huggingface_hub is not installed, or the address is none of the hub.
     """
     address = parse_hub(url)
@@ -144,7 +144,16 @@ def asking(url: str, do: Callable[[], T], *, rounds: int = 1) -> T:
         except (RuntimeError, ValueError) as error:  # of an upload; also odd answers
             raise UnreadableFileError(url, _first_causes(error)) from error
 
-    return retrying(url, ask, attempts=rounds)
+    try:
+        return retrying(url, ask, attempts=rounds)
+    except UnreadableFileError as error:
+        cause = error.__cause__
+        if cause is None or not is_transient(cause) or status_of(cause) is not None:
+            raise
+        server = library("constants").ENDPOINT
+        raise UnreadableFileError(
+            url, f"{server} cannot be reached: {_first_causes(cause)}"
+        ) from cause
 
 
 def _first_causes(error: BaseException) -> str:

@@ -47,7 +47,10 @@ class Described(dict[str, Any]):
     """
 
     def _repr_html_(self) -> str:
-        facts = {name: shown_value(value) for name, value in self.items()}
+        facts = {
+            name: "none" if value in ("", [], {}, None) else shown_value(value)
+            for name, value in self.items()
+        }
         return facts_html("", facts)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import physioprep as pp
+from physioprep.shown import Described
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +97,5 @@ def test_a_description_is_a_dict_and_an_escaped_table(made: Path) -> None:
     assert "&lt;i&gt;" in html
     assert "<i>" not in html
     assert len(html) < 20_000
+    empty = Described({"tables": [], "noted": "", "not readable": 0})._repr_html_()
+    assert [empty.count(">none<"), empty.count(">0<")] == [2, 1]

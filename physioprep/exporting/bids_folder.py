@@ -100,7 +100,12 @@ def bids_folder(
                 root=folder, datatype="eeg",
             )  # fmt: skip
             with TemporaryDirectory() as work:
-                _write(mne_bids, *write_edf(record_id, Path(work) / "record"), place)
+                edf, kinds, positions = write_edf(record_id, Path(work) / "record")
+                if "eeg" not in kinds:
+                    raise PhysioprepError(
+                        f"{record_id}: BIDS has no place for a recording without EEG"
+                    )
+                _write(mne_bids, edf, kinds, positions, place)
     return folder
 
 
@@ -109,8 +114,6 @@ def _write(
 ) -> None:
     import mne
 
-    if "eeg" not in kinds:
-        raise PhysioprepError("BIDS has no place for a recording without EEG")
     read = mne.io.read_raw_bdf if edf.suffix == ".bdf" else mne.io.read_raw_edf
     raw = read(edf, preload=False, verbose="error")  # not loaded: MNE-BIDS then copies the file
     others = {n: kind for n, kind in zip(raw.ch_names, kinds, strict=True) if kind != "eeg"}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from physioprep.plain_text import counted
 from physioprep.shards.mixture import Share
 
 
@@ -134,8 +135,8 @@ def _split_facts(split: Mapping[str, Any]) -> dict[str, object]:
     for name, counts in held.items():
         if counts["windows"]:
             facts[f"split: {name}"] = (
-                f"{counts['windows']} windows of {counts['records']} records, "
-                f"{counts['subjects']} subjects"
+                f"{counted(counts['windows'], 'window')} of "
+                f"{counted(counts['records'], 'record')}, {counted(counts['subjects'], 'subject')}"
             )
     for name in split.get("empty", ()):
         facts[f"split: {name}"] = "empty: no window"

@@ -107,6 +107,14 @@ def test_several_lines_of_no_family_are_not_the_mains(ecg: Any) -> None:
     assert "mains" not in {f.check for f in of_ecg(x)}
 
 
+def test_a_gap_is_placed_in_the_recording_not_in_its_piece(ecg: Any) -> None:
+    x = ecg(1)
+    x[:, 500:1000] = x[:, 2000:3000] = np.nan  # of 1 and 2 s, at 500 Hz; the piece begins at 60 s
+    (gap,) = [one for one in of_ecg(x, start_s=60.0) if one.check == "gap"]
+    assert (gap.evidence["start_s"], gap.evidence["stop_s"]) == (64.0, 66.0)
+    assert gap.detail == "ECG stops for 2.0 s, at 64.0 s"
+
+
 def test_an_edf_channel_without_a_range_is_uncalibrated(tmp_path: Path) -> None:
     from physioprep.auditing.signals import _uncalibrated
     from physioprep.recording import Recording

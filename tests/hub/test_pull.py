@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import physioprep as pp
+from physioprep.cli import app
 from physioprep.errors import PhysioprepError, UnreadableFileError
+from physioprep.hub_files import asking
 from tests.hub.stand_in import Hub
 
 Files = Callable[[Path], dict[str, bytes]]
@@ -29,6 +32,28 @@ def test_a_store_is_read_by_url_and_only_the_chunks_needed(hub: Hub, store: Path
     assert sum(last - first + 1 for first, last in ends) < whole / 20
     assert pp.verify("hub://me/s").problems == ()
     assert pp.info("hub://me/s")["records"] == 3
+
+
+def test_the_verb_stream_reads_shards_by_url(hub: Hub, shards: Path) -> None:
+    pp.push(shards, "hub://me/w")
+    done = CliRunner().invoke(app, ["stream", "hub://me/w", "--batch-size", "2", "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["windows"] == len(pp.open_shards(shards).windows)
+
+
+def test_a_server_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "https://hub.hospital.example")
+
+    def fail() -> None:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    with pytest.raises(UnreadableFileError) as raised:
+        asking("hub://me/w", fail)
+    assert str(raised.value) == (
+        "hub://me/w: https://hub.hospital.example cannot be reached: [Errno 111] Connection refused"
+    )
 
 
 def test_what_was_opened_stays_when_the_branch_moves(

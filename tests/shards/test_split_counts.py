@@ -55,3 +55,7 @@ def test_an_empty_part_is_said_in_one_line(people: Path, tmp_path: Path) -> None
     ]
     (train,) = [line for line in said if "split: train" in line]
     assert "of 10 records, 10 subjects" in train
+    alone = sharded(people, tmp_path / "two", train=0.8, test=0.2).splitlines()
+    assert [" ".join(line.split()) for line in alone if "split: test" in line] == [
+        "split: test 5 windows of 1 record, 1 subject"
+    ]

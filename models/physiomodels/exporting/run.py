@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -120,8 +122,7 @@ def export_encoder(
     check_output(path, _PROGRAM, overwrite=overwrite, inputs=[local_path(model, ModelError)],
                  error=ModelError)  # fmt: skip
     about = _about(Path(model), form, name, encoder, shape)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of torch's exporters, about themselves
+    with _exporters_quiet():
         content, run, by = _WRITE[form](encoder, shape, about)
     about["largest_difference"] = _compared(encoder, run, shape, path)
     about["compared_by"] = by
@@ -129,6 +130,19 @@ def export_encoder(
     write_bytes(path, content)
     write_text(path.with_suffix(".json"), json.dumps(about, indent=2, ensure_ascii=False))
     return EncoderExport(path, about)
+
+
+@contextmanager
+def _exporters_quiet() -> Iterator[None]:
+    """Hold back what torch's exporters say about themselves; their errors are raised."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
 
 
 def _chosen(model: str | Path, modality: str | None) -> tuple[str, CrissCrossEncoder]:

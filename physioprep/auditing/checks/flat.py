@@ -117,8 +117,14 @@ def check_gaps(measured: Iterable[Measured], name: Name) -> list[Finding]:
     out = []
     for one in measured:
         if one.gap_s >= GAP_S and (one.missing < 1).any():
-            detail = f"{one.modality.upper()} stops for {one.gap_s:.1f} s"
-            evidence = {"modality": one.modality, "longest_gap_s": round(one.gap_s, 3)}
+            detail = (
+                f"{one.modality.upper()} stops for {one.gap_s:.1f} s, at {one.gap_start_s:.1f} s"
+            )
+            evidence = {
+                "modality": one.modality, "longest_gap_s": round(one.gap_s, 3),
+                "start_s": round(one.gap_start_s, 3),
+                "stop_s": round(one.gap_start_s + one.gap_s, 3),
+            }  # fmt: skip
             out.append(Finding("gap", "warning", (name(one.key),), detail, evidence))
     return out
 

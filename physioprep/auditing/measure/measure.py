@@ -164,7 +164,7 @@ def measure(signal: Signal) -> Measured:
         "source_rate_hz": signal.source_rate_hz,
         "sources": signal.sources,
         "sentinels": sentinels_of(values, signal.channels, spread, middle),
-        "gap_s": _gap(values, missing) / signal.rate_hz,
+        **_gap(signal, missing),
     }  # fmt: skip
     if signal.modality in ("ppg", "abp") and signal.rate_hz >= 20 and values.shape[1] > 100:
         return Measured(**base, waves=_pulses(signal))
@@ -319,13 +319,21 @@ def far_off(
     )
 
 
-def _gap(values: NDArray[np.float32], missing: NDArray[np.float64]) -> int:
-    """Return the length, in samples, of the longest stretch with all channels missing."""
-    if not len(values) or not missing.min() > 0:
-        return 0
-    gone = ~np.isfinite(values).any(axis=0)
+def _gap(signal: Signal, missing: NDArray[np.float64]) -> dict[str, float]:
+    """Return begin and length, s, of the longest stretch with all channels missing."""
+    if not len(signal.values) or not missing.min() > 0:
+        return {}
+    gone = ~np.isfinite(signal.values).any(axis=0)
     edges = np.flatnonzero(np.diff(gone, prepend=False, append=False))
-    return int((edges[1::2] - edges[::2]).max(initial=0))
+    lengths = edges[1::2] - edges[::2]
+    if not lengths.size:
+        return {}
+    longest = int(lengths.argmax())
+    begin, length = edges[2 * longest], lengths[longest]
+    return {
+        "gap_s": length / signal.rate_hz,
+        "gap_start_s": signal.start_s + begin / signal.rate_hz,
+    }
 
 
 def _limb(

@@ -62,6 +62,8 @@ class Measured:
         Values far from all others that occur three times or more: sentinel values.
     gap_s : float
         Longest stretch in which all channels are missing.
+    gap_start_s : float
+        Where in the recording it begins.
     uncalibrated : tuple of str
         Channels whose header states no gain.
     source_rate_hz : float or None
@@ -92,6 +94,7 @@ class Measured:
     lines_hz: tuple[float, ...] = ()
     sentinels: tuple[tuple[str, float, int], ...] = ()
     gap_s: float = 0.0
+    gap_start_s: float = 0.0
     uncalibrated: tuple[str, ...] = ()
     source_rate_hz: float | None = None
 
@@ -222,6 +225,7 @@ def _joined(pieces: list[Measured]) -> Measured:
     covariances = [piece.covariance for piece in pieces if piece.covariance is not None]
     order = np.concatenate([piece.waves for piece in pieces])
     order = order[np.lexsort((order["time_s"], order["channel"]))]
+    longest = max(pieces, key=lambda piece: piece.gap_s)
     seen = [line for piece in pieces for line in piece.lines_hz]
     return replace(
         first,
@@ -242,5 +246,6 @@ def _joined(pieces: list[Measured]) -> Measured:
         covariance=np.mean(covariances, axis=0) if covariances else None,
         lines_hz=tuple(x for x in dict.fromkeys(seen) if 2 * seen.count(x) >= len(pieces)),
         sentinels=tuple(dict.fromkeys(found for piece in pieces for found in piece.sentinels)),
-        gap_s=max(piece.gap_s for piece in pieces),
+        gap_s=longest.gap_s,
+        gap_start_s=longest.gap_start_s,
     )
