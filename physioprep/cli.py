@@ -83,13 +83,10 @@ def corpora(
     if as_json:
         typer.echo(json.dumps(rows, indent=1, default=str))
         return
-    columns = ("name", "what", "access")
-    cells = [
-        [row["name"], f"{row['title']}: {', '.join(row['modalities'])}", row["access"]]
-        for row in rows
-    ]
+    said = [f"{row['title']}: {', '.join(row['modalities'])}" for row in rows]
+    cells = [[row["name"], what, row["access"]] for row, what in zip(rows, said, strict=True)]
     more = "physioprep corpora NAME: licence, labels, known faults and all else of one"
-    console.print_table("Corpora", columns, cells, caption=more)
+    console.print_table("Corpora", ("name", "what", "access"), cells, caption=more)
 
 
 @app.command(epilog="Example: physioprep formats")
