@@ -54,10 +54,15 @@ def test_columns_of_records_join_to_windows(shards: Path, tables: Path) -> None:
 
 
 def test_models_answer_from_them_and_importance_finds_the_telling_one(
-    shards: Path, tables: Path, tmp_path: Path
+    shards: Path, tables: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = replace(CONFIG, features=(str(tables),))
-    found = evaluate(shards, tmp_path / "out", config, scheduler="sync")
+    with caplog.at_level("INFO", "physiomodels"):
+        found = evaluate(shards, tmp_path / "out", config, scheduler="sync")
+    n = 1 + found.results["n_folds"] * found.results["repeats"]
+    said = [message for message in caplog.messages if message.endswith("done")]
+    assert said[0] == f"1 of {n}: features done"
+    assert said[-1].startswith(f"{n} of {n}: fold ")
     arms = {arm["weights"]: arm["metrics"]["auroc"]["mean"] for arm in found.results["arms"]}
     assert set(arms) == {"features", "boosted"}
     assert min(arms.values()) > 0.85

@@ -6,6 +6,7 @@ elsewhere is refused where its run card names a subject of the evaluation.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -30,6 +31,8 @@ from physioprep.shards import open_shards
 
 if TYPE_CHECKING:
     from physioprep.shards import Shards
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 #: Windows that all trainings together read, up to which no other process is worth its start.
@@ -248,6 +251,8 @@ def _run(
         nonlocal done
         held.check()
         done += 1
+        said = item[0] if len(item) == 2 else f"fold {item[2] + 1}, repeat {item[1] + 1}"
+        log.info("%d of %d: %s done", done, total, said)
         if progress is not None:
             progress(done, total)
 
