@@ -204,7 +204,7 @@ def _made(contents: Contents) -> dict[str, object]:
 
 def _sources(corpora: Iterable[Corpus]) -> str:
     rows = [
-        f"- **{_plain(each.name)}** {_plain(each.version or '')}: licence "
+        f"- **{_plain(each.name)}**{f' {_plain(each.version)}' if each.version else ''}: licence "
         f"{_plain(each.licence or 'not stated')}. {_plain(each.citation or 'No citation known.')}"
         + (f" https://doi.org/{_plain(each.doi)}" if each.doi else "")
         + (f" {_plain(each.url)}" if each.url else "")

@@ -18,6 +18,8 @@ FREE: Final = {
 }
 #: How corpora are obtained whose agreement is with one person or institution.
 _BY_AGREEMENT: Final = frozenset(("credentialed", "request"))
+#: What the facts of folders of anybody's recordings say in place of licence and citation.
+_NOBODYS: Final = "your own"
 #: What licences say that forbid it: ND, no derivatives.
 _FORBIDDING: Final = ("not to be passed on", "-ND-")
 
@@ -79,8 +81,9 @@ def judge(stated: Mapping[str, Any]) -> Corpus:
     else:
         licence, access = facts.licence, facts.access
         citation, doi, url = facts.citation, facts.doi, facts.url
+    licence, citation = (None if each == _NOBODYS else each for each in (licence, citation))
     forbidden = access in _BY_AGREEMENT or any(each in str(licence) for each in _FORBIDDING)
-    if not licence or licence == "your own":
+    if not licence:
         obstacle = "no licence is known"
     elif not forbidden and licence in FREE and access in ("", "open", "made here"):
         obstacle = ""

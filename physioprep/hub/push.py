@@ -151,6 +151,7 @@ def push(
             repository.make(private=private)
             _send(plan, repository, contents, progress)
             _check_arrived(plan, repository, contents, plan.sources)
+    found = f"as you found: {licence_checked}" if licence_checked else "not stated"
     return PushResult(
         str(address if dry_run else address.at(str(repository.head), contents.repo_type)),
         contents.kind,
@@ -158,7 +159,7 @@ def push(
         sum(sizes.values()),
         {name: sizes[name] for name in plan.send},
         tuple(plan.delete),
-        {each.name: each.licence or "not stated" for each in contents.corpora},
+        {each.name: each.licence or found for each in contents.corpora},
         tuple(plan.notes),
     )
 

@@ -210,10 +210,13 @@ def test_an_unknown_licence_needs_a_word(
     with pytest.raises(PhysioprepError, match="say who allows it"):
         pp.push(path, "hub://me/s", licence_checked=" ")
     assert not hub.asked
-    pp.push(path, "hub://me/s", licence_checked="CC0-1.0, by the <ethics> board")
+    done = pp.push(path, "hub://me/s", licence_checked="CC0-1.0, by the <ethics> board")
+    if corpus != "shu-mi":  # whose facts state a licence, though not whether that is sure
+        assert done.sources == {corpus: "as you found: CC0-1.0, by the <ethics> board"}
     card = hub.tree("dataset", "me/s")["README.md"].decode()
     assert "says of the licence: CC0-1.0, by the &lt;ethics&gt; board" in card
     assert "license: other" in card
+    assert "your own" not in card
 
 
 def test_the_command_says_what_it_would_do_and_never_the_token(hub: Hub, store: Path) -> None:
