@@ -206,16 +206,20 @@ def test_what_is_wrong_is_one_line(store: Path, tmp_path: Path, client: Client) 
 
 def test_it_ends_cleanly_at_ctrl_c(store: Path) -> None:
     words = [sys.executable, "-m", "physioprep", "browse", str(store), "--no-open", "--json"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # a shell starts what runs in the background with Ctrl-C ignored, tests as well
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as run:  # fmt: skip
         assert run.stdout is not None
         said = json.loads(run.stdout.readline())
         link = said.pop("link")
         assert said == {"browse": [str(store)], "decisions": "none"}
         assert link.startswith("http://127.0.0.1:")
         run.send_signal(signal.SIGINT)
-        out, err = run.communicate(timeout=60)
-    assert (run.returncode, out, err) == (
-        0,
-        "",
-        "",
-    )  # one document, which a script can take at once
+        try:
+            out, err = run.communicate(timeout=60)
+        finally:
+            run.kill()
+    # one document, which a script can take at once
+    assert (run.returncode, out, err) == (0, "", "")
