@@ -210,7 +210,7 @@ def _most_frequent(labels: pd.Series[Any], n_epochs: int | None = None) -> dict[
     while len(labels) and is_list_like(labels.iloc[0]):
         labels = labels.explode(ignore_index=True).dropna()
     values = labels.value_counts()
-    counts: dict[Any, float] = values.head(_SHOWN_VALUES).to_dict()
+    counts: dict[Any, Any] = values.head(_SHOWN_VALUES).to_dict()
     if len(values) > _SHOWN_VALUES and is_float_dtype(labels) and (labels % 1 != 0).any():
         points = {"least": labels.min(), "median": labels.median(), "most": labels.max()}
         counts = {"known": len(labels)} | {name: round(float(x), 3) for name, x in points.items()}

@@ -38,7 +38,7 @@ def task_of(config: PretrainConfig, shards: Shards) -> LeadTask:
     inputs = _view(config.input_leads, config, shards)
     targets = _view(config.target_leads, config, shards)
     if inputs is not None and config.align is None and not config.visible_weight:
-        asked = (shards.modalities[config.modality].channels,)
+        asked: tuple[tuple[str, ...], ...] = (shards.modalities[config.modality].channels,)
         asked = asked if targets is None else targets.subsets
         if all(set(leads) <= set(given) for leads in asked for given in inputs.subsets):
             raise ModelError(
