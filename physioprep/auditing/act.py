@@ -285,7 +285,17 @@ def _others_than(records: Collection[str], inputs: Sequence[Any]) -> str:
         full = [name for name in records if name.startswith(f"{corpus}/")]
         own = sorted({name.removeprefix(f"{corpus}/") for name in full})
         if len(corpora) < 2:  # then a name is the record's id, but for an audit against another
-            return f"record_id not in {sorted({*records, *own})}"
+            return f"record_id not in {_list(sorted({*records, *own}))}"
         if own:
-            parts.append(f"not (corpus == {corpus!r} and record_id in {own})")
+            parts.append(f"not (corpus == {_literal(corpus)} and record_id in {_list(own)})")
     return " and ".join(parts)
+
+
+def _list(names: Sequence[str]) -> str:
+    return f"[{', '.join(map(_literal, names))}]"
+
+
+def _literal(name: str) -> str:
+    """Return a text as Python writes it, in double quotes where they fit: the shell has others."""
+    said = repr(name)
+    return said if '"' in said else f'"{said[1:-1]}"'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shlex
 from dataclasses import replace
@@ -202,3 +203,12 @@ def test_quality_is_one_row_per_record_and_channel(tmp_path: Path) -> None:
     assert columns[:4] == ["corpus", "record_id", "modality", "channel"]
     assert {"bsqi", "ksqi", "psqi", "bassqi", "line_noise", "muscle", "drift", "deviation",
             "correlation", "score", "record_score"} <= set(columns)  # fmt: skip
+
+
+def test_a_query_to_paste_has_no_quotes_within_quotes() -> None:
+    stores = [{"path": f"{c}.zarr", "kind": "store", "corpora": [c]} for c in ("a", "b")]
+    *_, shard = commands("gap", stores, ["a/1", "b/it's", "b/" + "\"'"])
+    assert '--where \'not (corpus == "a" and record_id in ["1"])' in shard
+    (query,) = shlex.split(shard)[-1:]
+    (_, held) = query.split(" and not (corpus == ")
+    assert ast.literal_eval(held[held.index("[") : -1]) == ["\"'", "it's"]
