@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codeop
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,20 @@ def assert_alike(drawn: Path, shown: Path) -> None:
     a, b = (each.convert("L") for each in (pages.shrunk(drawn), Image.open(shown)))
     assert a.size == b.size, drawn.name
     assert np.abs(np.asarray(a, float) - np.asarray(b, float)).mean() < 2, drawn.name
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in TUTORIALS if page.stem != "lightning"], ids=lambda p: p.stem
+)
+def test_python_blocks_can_be_pasted_at_the_prompt(page: Path) -> None:
+    """An indented block ends there with an empty line, not with the next statement."""
+    for block in pages.to_run(page, ("python",)):
+        said: list[str] = []
+        for line in [*block.code.splitlines(), ""]:
+            said.append(line)
+            if codeop.compile_command("\n".join(said), symbol="single") is not None:
+                said = []
+        assert not said, block.code
 
 
 @pytest.mark.parametrize("page", TUTORIALS, ids=lambda p: p.stem)
