@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from physioprep.atomic import make_folders, remove, sync_tree, write_text
@@ -36,7 +37,11 @@ from physioprep.stream.wavelets import ScalogramSpec
 from physioprep.versions import software
 from physioprep.work_folder import hold_target, open_work
 
+log = logging.getLogger(__name__)
+
 Progress = Callable[[int, int], None]
+#: Tables whose rows have no values where they have a reason.
+_WITH_REASONS: Final = ("eeg", "pairs", "pictures", "scalograms")
 
 
 @dataclass(frozen=True)
@@ -185,7 +190,20 @@ def derive(
         check_output(target, DERIVED, overwrite=overwrite)
         put_in_place(work / "new", target)
         discard(partial_of(target))
+    _warn_of_nothing(target, rows)
     return DeriveResult(target, rows, plan.sha256, _count_images(target, rows))
+
+
+def _warn_of_nothing(folder: Path, rows: dict[str, int]) -> None:
+    """Warn of a table all of whose rows say why they are empty."""
+    from pyarrow import parquet
+
+    for name in (each for each in _WITH_REASONS if rows.get(each)):
+        why_not = parquet.read_table(folder / f"{name}.parquet", columns=["reason"])["reason"]
+        if why_not.null_count == 0:
+            counts = {each["values"]: each["counts"] for each in why_not.value_counts().to_pylist()}
+            cause = max(counts, key=lambda reason: (counts[reason], reason))
+            log.warning("%s: %s: no row has values: %s", folder, name, cause)
 
 
 def _count_images(folder: Path, rows: dict[str, int]) -> dict[str, int]:

@@ -132,6 +132,16 @@ def test_what_cannot_be_made_is_refused(store: Path, tmp_path: Path) -> None:
     assert hashes(tmp_path / "made") == hashes(derived(store, tmp_path / "same"))
 
 
+def test_a_table_without_any_value_is_warned_of(
+    store: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    derived(store, tmp_path / "some")
+    assert not caplog.messages
+    none = derived(store, tmp_path / "none", window_s=10_000)
+    said = "scalograms: no row has values: the record is shorter than a window"
+    assert caplog.messages == [f"{none}: {said}"]
+
+
 def test_the_summary_counts_scalograms_and_not_rows(store: Path, tmp_path: Path) -> None:
     result = pp.derive(
         store, tmp_path / "made", kinds=["scalograms"], scalograms=SPEC, scheduler="sync"
