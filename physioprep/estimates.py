@@ -48,7 +48,8 @@ def estimate_ingest(
     -------
     dict
         ``recordings``, ``not readable``, ``hours``, ``megabytes`` of the store and ``seconds`` on
-        one core, both in proportion to hours times channels; ``measured on``, recordings.
+        one core, both of a fixed part and one in proportion to hours times channels; ``measured
+        on``, recordings.
 
     Raises
     ------
@@ -66,20 +67,36 @@ def estimate_ingest(
     n_channels = [0 if each is None else len(each) for each in readable["channels"]]
     work = hours * np.array(n_channels, dtype=float)
     rows = _spread(len(readable))
+    points = []  # of one recording and of all tried: what is fixed, and what grows with the work
     with tempfile.TemporaryDirectory(prefix="physioprep-") as folder:
-        sample = readable.iloc[rows].reset_index(drop=True)
-        began = perf_counter()
-        made = ingest(sample, Path(folder) / "sample.zarr", recipe, root=root, scheduler="sync")
-        seconds = perf_counter() - began
+        for tried in (rows[:1], rows):
+            sample, store = readable.iloc[tried].reset_index(drop=True), f"{len(points)}.zarr"
+            began = perf_counter()
+            try:
+                made = ingest(sample, Path(folder) / store, recipe, root=root, scheduler="sync")
+            except PhysioprepError:
+                if tried is rows:
+                    raise
+                continue  # perhaps this one alone cannot be ingested
+            points.append((work[tried].sum(), made.bytes, perf_counter() - began))
     share = work[rows].sum() / work.sum() if work[rows].sum() > 0 else len(rows) / len(readable)
+    n_bytes, seconds = (_grown([(w, each[k]) for w, *each in points], share) for k in (0, 1))
     return {
         "recordings": len(readable),
         "not readable": len(manifest) - len(readable),
         "hours": round(float(hours.sum()), 3),
-        "megabytes": _figure(made.bytes / share / _MEGA),
-        "seconds": _figure(max(seconds, seconds / share)),
+        "megabytes": _figure(n_bytes / _MEGA),
+        "seconds": _figure(seconds),
         "measured on": len(rows),
     }
+
+
+def _grown(points: Sequence[tuple[float, float]], share: float) -> float:
+    """Continue a cost, measured at one or two amounts of work, to the whole work."""
+    (first, small), (work, cost) = points[0], points[-1]
+    if work <= first or cost <= small:
+        return max(cost, cost / share)
+    return cost + (cost - small) / (work - first) * work * (1 / share - 1)
 
 
 def estimate_shards(stores: Sequence[str | Path], spec: ShardSpec) -> dict[str, Any]:

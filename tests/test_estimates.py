@@ -65,6 +65,19 @@ def test_ingest_and_shard(work: Path) -> None:
     assert said(*cut)["n_windows"] == 44
 
 
+def test_what_every_store_has_is_not_counted_per_record(tmp_path: Path) -> None:
+    """Of short records, tables and metadata are a large part of a store of four."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(40):
+        write_wfdb(raw, f"r{number:02d}", rng.normal(0, 0.3, (12, 200)), 200, [])
+    said("scan", raw, "--corpus", "folder", "-o", tmp_path / "m.parquet")
+    words = ("ingest", tmp_path / "m.parquet", "-o", tmp_path / "s.zarr")
+    guess = said(*words, "--dry-run")["megabytes"]
+    assert guess == pytest.approx(said(*words, "--scheduler", "sync")["megabytes"], rel=0.2)
+
+
 def test_run(work: Path) -> None:
     recipe = work / "p.yaml"
     recipe.write_text(
