@@ -247,6 +247,18 @@ def test_lines_of_many_annotations_leave_the_trace_visible(window: Chromium, sha
         assert 0 < window.run(alpha) < 128
 
 
+def test_the_first_gain_cuts_no_outer_trace(window: Chromium, shards: Path) -> None:
+    """Two leads of 2.4 mV fit rows of 170 px at 10 mm/mV; rows of 72 px, of two views, at 5."""
+    for client in served(open_browser([shards])):
+        show(window, client)
+        gains = """
+            const module = new URL('scale.js', document.querySelector('script').src).href;
+            return import(module).then(({ chooseEcgGain }) =>
+                [170, 72].map(px => chooseEcgGain([2400, 2400], px)));
+        """
+        assert window.run(gains) == [10, 5]
+
+
 def test_missing_samples_are_a_gap(window: Chromium, raw: Path, tmp_path: Path) -> None:
     """From second 2 to 4 nothing is drawn but the shade of the gap; a zero would be a line."""
     copy = shutil.copytree(raw.parent / "demo-ecg", tmp_path / "demo-ecg")

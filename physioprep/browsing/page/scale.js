@@ -82,15 +82,17 @@ export function chooseSensitivity(spreads, rowHeight) {
 }
 
 /**
- * Choose 10 mm/mV, or less where traces would lie over one another.
- * @param {number[]} reaches of the leads to one side, µV
+ * Choose 10 mm/mV, or less where traces would lie over one another, or the first or last be cut at the edge.
+ * @param {number[]} reaches of the leads to one side, µV, in the order of their rows
  * @param {number} rowHeight px
  * @returns {number} mm/mV
  */
 export function chooseEcgGain(reaches, rowHeight) {
-  const sorted = reaches.map((uv) => (uv / 1000) * PX_PER_MM).sort((a, b) => a - b);
+  const pxPerGain = reaches.map((uv) => (uv / 1000) * PX_PER_MM);
+  const outer = Math.max(pxPerGain[0] ?? 0, pxPerGain.at(-1) ?? 0); // from its baseline to the edge is ¾ of a row
+  const sorted = pxPerGain.sort((a, b) => a - b);
   const [typical, largest] = [sorted[sorted.length >> 1] ?? 0, sorted.at(-1) ?? 0];
-  const fits = (one) => one <= 10 && typical * one <= 1.1 * rowHeight && largest * one <= 1.8 * rowHeight;
+  const fits = (one) => one <= 10 && typical * one <= 1.1 * rowHeight && largest * one <= 1.8 * rowHeight && outer * one <= 0.8 * rowHeight;
   return ECG_GAINS.find(fits) ?? ECG_GAINS.at(-1);
 }
 
