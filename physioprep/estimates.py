@@ -67,10 +67,12 @@ def estimate_ingest(
     n_channels = [0 if each is None else len(each) for each in readable["channels"]]
     work = hours * np.array(n_channels, dtype=float)
     rows = _spread(len(readable))
-    points = []  # of one recording and of all tried: what is fixed, and what grows with the work
+    points: list[tuple[float, float, float]] = []  # work, bytes, seconds
+    # one recording, then all tried: what is fixed, and what grows with the work
+    attempts = [rows[:1], rows] if len(rows) > 1 else [rows]
     with tempfile.TemporaryDirectory(prefix="physioprep-") as folder:
-        for tried in (rows[:1], rows):
-            sample, store = readable.iloc[tried].reset_index(drop=True), f"{len(points)}.zarr"
+        for tried in attempts:
+            sample, store = readable.iloc[tried].reset_index(drop=True), f"{len(tried)}.zarr"
             began = perf_counter()
             try:
                 made = ingest(sample, Path(folder) / store, recipe, root=root, scheduler="sync")
@@ -78,9 +80,10 @@ def estimate_ingest(
                 if tried is rows:
                     raise
                 continue  # perhaps this one alone cannot be ingested
-            points.append((work[tried].sum(), made.bytes, perf_counter() - began))
+            points.append((float(work[tried].sum()), made.bytes, perf_counter() - began))
     share = work[rows].sum() / work.sum() if work[rows].sum() > 0 else len(rows) / len(readable)
-    n_bytes, seconds = (_grown([(w, each[k]) for w, *each in points], share) for k in (0, 1))
+    n_bytes = _grown([(done, size) for done, size, _ in points], share)
+    seconds = _grown([(done, took) for done, _, took in points], share)
     return {
         "recordings": len(readable),
         "not readable": len(manifest) - len(readable),

@@ -165,7 +165,7 @@ def _by_samples(
                     "file": row["path"],
                     "channels": mine,
                     "source samples": f"{first}-{last}",
-                    "bytes": "unknown without the files: give their folder (root)",
+                    "bytes": "unknown without the files: name their folder (--root)",
                 }
             )
     return out
