@@ -223,7 +223,10 @@ def subject_keys(windows: pd.DataFrame) -> pd.Series[str]:
     """
     if windows["subject_id"].isna().any():
         odd = windows.loc[windows["subject_id"].isna(), "record_id"].iloc[0]
-        raise ModelError(f"record {odd} has no subject: windows cannot be grouped by subject")
+        raise ModelError(
+            f"record {odd} has no subject: windows cannot be grouped by subject (in an evaluation "
+            "protocol record-grouped groups them by record)"
+        )
     return windows["corpus"].astype(str) + "/" + windows["subject_id"].astype(str)
 
 
