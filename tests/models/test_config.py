@@ -177,7 +177,7 @@ def test_subjects_are_kept_outside_by_corpus_and_name() -> None:
     inside = table.query(where_subjects(["a/1", "b/1"], inside=True), engine="python")
     assert inside["record_id"].tolist() == ["v", "x"]
     assert subject_keys(table[:3]).tolist() == ["a/1", "a/2", "b/1"]
-    with pytest.raises(ModelError, match="record y has no subject.*protocol record-grouped"):
+    with pytest.raises(ModelError, match=r"record y has no subject.*protocol record-grouped"):
         subject_keys(table)
 
 
