@@ -26,7 +26,7 @@ with status 4xx (400 wrong request, 403 wrong host or origin, 404 nothing there)
     "default", "least", "most"}]}]}], "raw": the same, of the raw file; null unless it is
     asked for with ``&raw=1``, "problem": null or why there are no signals, "annotators":
     [{"name", "count"}], "findings": [{"check", "severity", "message", "start_s",
-    "stop_s", "channel"}], "flag": {"keep": true | false | null, "note": ""}}``.
+    "stop_s", "channel", "modality"}], "flag": {"keep": true | false | null, "note": ""}}``.
     ``modality`` is the key for ``/api/signal``: ``"ecg"``, ``"ecg_250hz"``.
     Units may differ from channel to channel. ``start_s`` of a window of shards is that within its
     record; all other times of that window count from the window's own start.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ def read_findings(path: str | Path | None) -> dict[str, list[dict[str, Any]]]:
     -------
     dict of str to list of dict
         By record, as the audit names it (``record`` or ``corpus/record``): ``check``,
-        ``severity``, ``message``, ``start_s``, ``stop_s``, ``channel``.
+        ``severity``, ``message``, ``start_s``, ``stop_s``, ``channel``, ``modality``.
 
     Raises
     ------
@@ -83,6 +83,7 @@ def _shown(finding: Mapping[str, Any]) -> dict[str, Any]:
     evidence = finding.get("evidence")
     evidence = evidence if isinstance(evidence, Mapping) else {}
     start = _number(evidence, "start_s", "onset_s", "time_s", "at_s")
+    modality = evidence.get("modality")
     leads = evidence.get("leads") or evidence.get("channels") or evidence.get("lead")
     if isinstance(leads, Mapping | Sequence) and not isinstance(leads, str):
         leads = ", ".join(str(each) for each in leads)
@@ -93,7 +94,45 @@ def _shown(finding: Mapping[str, Any]) -> dict[str, Any]:
         "start_s": start,
         "stop_s": _number(evidence, "stop_s", "end_s") if start is not None else None,
         "channel": leads if isinstance(leads, str) and leads else None,
+        "modality": modality if isinstance(modality, str) else None,
     }
+
+
+def in_window(
+    findings: Iterable[Mapping[str, Any]], start_s: float, length_s: float
+) -> list[dict[str, Any]]:
+    """Return the findings about a window of a record, in seconds of the window.
+
+    Parameters
+    ----------
+    findings : iterable of mapping
+        Of the record.
+    start_s, length_s : float
+        Where in it the window begins, and its length.
+
+    Returns
+    -------
+    list of dict
+        Without those that have a second outside the window.
+
+    Examples
+    --------
+    >>> gap = {"start_s": 65.0, "stop_s": 66.0}
+    >>> in_window([gap, {"start_s": None}], 60.0, 10.0)
+    [{'start_s': 5.0, 'stop_s': 6.0}, {'start_s': None}]
+    >>> in_window([gap], 70.0, 10.0)
+    []
+    """
+    shown = []
+    for one in findings:
+        if one["start_s"] is None:
+            shown.append(dict(one))
+            continue
+        begin = one["start_s"] - start_s
+        end = begin if one["stop_s"] is None else one["stop_s"] - start_s
+        if begin < length_s and end >= 0:
+            shown.append({**one, "start_s": begin, "stop_s": end})
+    return shown
 
 
 def _number(evidence: Mapping[str, Any], *names: str) -> float | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from physioprep.browsing.audit_findings import read_findings
+from physioprep.browsing.audit_findings import in_window, read_findings
 from physioprep.browsing.envelopes import Envelopes
 from physioprep.browsing.flags import Flags
 from physioprep.browsing.from_manifest import manifest_source
@@ -76,7 +76,7 @@ class Browser:
         return {"browse": titles, "decisions": "none" if path is None else str(path)}
 
     def findings_of(self, source: Source, number: int) -> list[dict[str, Any]]:
-        """Return the findings that name a record.
+        """Return the findings that name a record; of a window, those with a second lie in it.
 
         Parameters
         ----------
@@ -89,7 +89,11 @@ class Browser:
         list of dict
         """
         corpus, record = source.name(number)
-        return [*self.findings.get(record, ()), *self.findings.get(f"{corpus}/{record}", ())]
+        found = [*self.findings.get(record, ()), *self.findings.get(f"{corpus}/{record}", ())]
+        if source.windows is None:
+            return found
+        starts, length_s = source.windows
+        return in_window(found, starts[number], length_s)
 
     def opened(self, source: int, number: int, *, raw: bool = False) -> Opened:
         """Return a record with its signals; the last ones stay open.

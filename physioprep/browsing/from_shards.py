@@ -42,9 +42,11 @@ def shards_source(path: str | Path) -> Source:
     windows = shards.windows
     ids = (windows["corpus"].astype(str).tolist(), windows["record_id"].astype(str).tolist())
     chunk = lru_cache(maxsize=4)(partial(_chunk, shards))
+    length_s = max((one.n_samples / one.rate_hz for one in shards.modalities.values()), default=0.0)
     return Source(
-        "shards", str(path), table_of(windows), lambda n: _open(shards, chunk, n), None, ids
-    )
+        "shards", str(path), table_of(windows), lambda n: _open(shards, chunk, n), None, ids,
+        (windows["start_s"].astype(float).tolist(), length_s),
+    )  # fmt: skip
 
 
 def _chunk(shards: Shards, number: int, modality: str) -> NDArray[np.int16]:

@@ -55,6 +55,8 @@ class Source:
         The same of its raw file; None where it is not known where raw files are.
     ids : tuple of list of str
         Corpus and record id of each row.
+    windows : tuple of (list of float, float), or None
+        Of shards: where in its record each window begins, and how long it is, s.
     """
 
     kind: str
@@ -63,6 +65,7 @@ class Source:
     open: Callable[[int], Opened]
     open_raw: Callable[[int], Opened] | None = None
     ids: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
+    windows: tuple[list[float], float] | None = None
 
     @cached_property
     def first_rows(self) -> dict[RecordName, int]:

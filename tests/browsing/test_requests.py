@@ -152,7 +152,7 @@ def deciding(store: Path, shards: Path, tmp_path: Path) -> Iterator[Client]:
         "schema": 1,
         "findings": [
             {"check": "flat-lead", "severity": "error", "records": [PAIRED], "detail": "<b>a</b>",
-             "evidence": {"leads": ["Cz", "Fp1"], "start_s": 3.0}},
+             "evidence": {"leads": ["Cz", "Fp1"], "start_s": 3.0, "modality": "eeg"}},
             {"check": "x", "severity": "info", "records": [], "detail": "all", "evidence": {}},
         ],
     }  # fmt: skip
@@ -176,8 +176,26 @@ def test_findings_stand_beside_their_record(deciding: Client) -> None:
     assert [row["n_findings"] for row in rows][:2] == [1, 0]
     assert deciding.json("record", source=0, key=rows[0]["key"])["findings"] == [
         {"check": "flat-lead", "severity": "error", "message": "<b>a</b>", "start_s": 3.0,
-         "stop_s": None, "channel": "Cz, Fp1"},
+         "stop_s": None, "channel": "Cz, Fp1", "modality": "eeg"},
     ]  # fmt: skip
+
+
+def test_findings_of_a_window_lie_in_it_and_count_from_its_start(
+    store: Path, shards: Path, tmp_path: Path
+) -> None:
+    gap = {"check": "gap", "severity": "warning", "records": [PAIRED], "detail": "ECG stops",
+           "evidence": {"modality": "ecg", "start_s": 13.0, "stop_s": 17.0}}  # fmt: skip
+    (tmp_path / "f.json").write_text(json.dumps({"schema": 1, "findings": [gap]}))
+    for client in served(open_browser([shards], findings=tmp_path / "f.json")):
+        rows = client.json("records", source=0, q=f"record_id:{PAIRED}")["rows"]
+        seen = {}
+        for row in rows:
+            (*found,) = client.json("record", source=0, key=row["key"])["findings"]
+            assert len(found) == row["n_findings"]
+            seen[row["values"]["start_s"]] = [(one["start_s"], one["stop_s"]) for one in found]
+    inside = {8.0: [(5.0, 9.0)], 16.0: [(-3.0, 1.0)]}  # of windows of 8 s
+    assert len(seen) > 3
+    assert seen == {start_s: inside.get(start_s, []) for start_s in seen}
 
 
 def test_flags_are_saved_and_shard_takes_them(

@@ -184,7 +184,9 @@ export class TraceView {
     ctx.clip();
     ctx.fillStyle = colours.gap;
     for (const row of this.rows) shadeGaps(ctx, pieces, row, at);
-    drawFindings(ctx, this.panel.record.findings, this.rows, at, { height: this.size.height, colours });
+    const { modality, kind } = this.signal;
+    const here = this.panel.record.findings.filter((one) => !one.modality || [modality, kind].includes(one.modality));
+    drawFindings(ctx, here, this.rows, at, { height: this.size.height, colours });
     ctx.strokeStyle = colours.trace;
     ctx.lineWidth = this.rows.length > 24 ? 0.9 : 1.2;
     ctx.lineJoin = "bevel";
