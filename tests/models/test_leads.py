@@ -72,7 +72,7 @@ def test_linear_regression_is_that_of_scikit_learn(heart_shards: Path) -> None:
     from sklearn.linear_model import LinearRegression
 
     opened, trained = open_shards(heart_shards), np.arange(0, 20)
-    moments = moments_of(complete(stream_of(opened, "ecg", trained, 8, None), "ecg"))
+    moments = moments_of(complete(stream_of(opened, "ecg", trained, 8, None), "ecg"), "w")
     signal, given = whole(heart_shards), [1, 6]
     samples = signal[trained].transpose(0, 2, 1).reshape(-1, len(NAMES))
     np.testing.assert_allclose(moments.mean, samples.mean(0), atol=1e-9)
@@ -218,3 +218,5 @@ def test_what_does_not_fit_is_said(heart_shards: Path, tmp_path: Path) -> None:
         with pytest.raises(PhysioprepError, match=words):
             of(changes)
         assert not (tmp_path / "x").exists()
+    with pytest.raises(ModelError, match=r"^w\.shards: V1, MLII: no training window has all of"):
+        moments_of([], "w.shards: V1, MLII")

@@ -73,13 +73,15 @@ class Moments:
         return out
 
 
-def moments_of(windows: Iterable[tuple[Tensor, Tensor]]) -> Moments:
+def moments_of(windows: Iterable[tuple[Tensor, Tensor]], of: str) -> Moments:
     """Add up the products of the leads over training windows.
 
     Parameters
     ----------
     windows : iterable of (Tensor, Tensor)
         From `physiomodels.leads.windows.complete`.
+    of : str
+        Where they are and which leads they have, for the error.
 
     Returns
     -------
@@ -96,5 +98,5 @@ def moments_of(windows: Iterable[tuple[Tensor, Tensor]]) -> Moments:
         one = np.concatenate([np.ones((1, values.shape[1])), values])
         total = one @ one.T if total is None else total + one @ one.T
     if total is None:
-        raise ModelError("no training window has all leads")
+        raise ModelError(f"{of}: no training window has all of these leads")
     return Moments(total)

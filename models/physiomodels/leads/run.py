@@ -140,7 +140,9 @@ def _all_folds(
     for number, tested in enumerate(folds):
         trained = np.setdiff1d(np.arange(len(windows)), tested)
         stream = stream_of(shards, config.modality, windows[trained], _BATCH, None)
-        moments = moments_of(complete(stream, config.modality))
+        channels = shards.modalities[config.modality].channels
+        of = f"{shards.path}: {', '.join(channels)}"
+        moments = moments_of(complete(stream, config.modality), of)
         encoder = train_network(shards, config, windows[trained], number, device, step)
         parts.append(_tested(shards, config, windows[tested], moments, encoder).assign(fold=number))
     rows = pd.concat(parts, ignore_index=True)
