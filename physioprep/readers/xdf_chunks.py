@@ -182,7 +182,7 @@ def _add_stream(path: Path, found: Checked, number: int, body: bytes) -> None:
         raise DamageError("is a stream of a type that the format does not have")
     if n_channels < 1 or not (math.isfinite(rate_hz) and rate_hz >= 0):
         what = f"{n_channels} channels" if n_channels < 1 else f"a rate of {rate_hz:g} Hz"
-        raise DamageError(f"states {what}, which cannot be")
+        raise DamageError(f"states {what}, which is impossible")
     if rate_hz:
         limits.check_rate(path, rate_hz)
     found.streams[number] = Stream(about, format, n_channels, rate_hz)
