@@ -182,6 +182,7 @@ def check_page(out: Path, printed: str, signals: str) -> None:
     assert "SIMULATED" in page
 
 
+@pytest.mark.long  # `tests/tasks` takes DREAMER's files to scores in seconds
 @WHOLE
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:neurokit2")
 def test_dreamer_from_its_file_to_the_table(

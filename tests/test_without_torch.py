@@ -26,7 +26,8 @@ def run(code, *arguments):
     return ran.output
 
 folder = sys.argv[1]
-run([0], "simulate", f"{folder}/raw")
+import physioprep
+physioprep.simulate(f"{folder}/raw", n_patients=4, n_subjects=2, workers=1)
 run([0], "scan", f"{folder}/raw/demo-paired", "--corpus", "demo-paired",
     "-o", f"{folder}/m.parquet")
 run([0, 1], "ingest", f"{folder}/m.parquet", "-o", f"{folder}/s.zarr", "--recipe",
@@ -40,7 +41,7 @@ run([0], "derive", f"{folder}/s.zarr", "-o", f"{folder}/t", "--eeg", "--schedule
 said = [run([2], "stream", f"{folder}/w"), run([2], "pretrain", f"{folder}/w", "-o", f"{folder}/e"),
         run([2], "embed", f"{folder}/s.zarr", "-m", f"{folder}/e", "-o", f"{folder}/e.zarr")]
 assert all("pip install 'physioprep[train]'" in text for text in said), said
-import physioprep, physiomodels
+import physiomodels
 for package, name in ((physioprep, "ShardStream"), (physiomodels, "pretrain")):
     try:
         getattr(package, name)

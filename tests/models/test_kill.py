@@ -105,7 +105,7 @@ def steps_of(fuse: Fuse, spread: int) -> list[int]:
     return sorted({*range(1, last + 1, spread), *around, last})
 
 
-SPREAD = pytest.mark.parametrize("spread", [60, pytest.param(1, marks=pytest.mark.long)])
+SPREAD = pytest.mark.parametrize("spread", [200, pytest.param(1, marks=pytest.mark.long)])
 
 
 def test_an_evaluation_killed_after_each_task_goes_on(shards: Path, tmp_path: Path) -> None:

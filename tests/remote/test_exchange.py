@@ -29,7 +29,13 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize(("method", "name", "new"), STEPS)
+@pytest.mark.parametrize(
+    ("method", "name", "new"),
+    [
+        pytest.param(*step, marks=[pytest.mark.long] if n % 2 else [])
+        for n, step in enumerate(STEPS)
+    ],
+)
 def test_a_store_can_be_read_at_any_time(
     bucket: str, server: FaultyS3, corpus: Path, local: Path, method: str, name: str, new: bool
 ) -> None:

@@ -28,7 +28,7 @@ def two(tmp_path_factory: pytest.TempPathFactory, wfdb_writer, make_noise) -> di
 
 
 @pytest.mark.parametrize("append", [False, True], ids=["overwrite", "append"])
-@pytest.mark.parametrize("spread", [300, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("spread", [900, pytest.param(1, marks=pytest.mark.long)])
 def test_killed_before_each_step_of_a_commit(
     two: dict[str, Path], tmp_path: Path, append: bool, spread: int
 ) -> None:

@@ -217,7 +217,11 @@ def test_a_record_that_kills_the_process_among_others_is_found(
 
 @pytest.mark.realdata
 @pytest.mark.parametrize(
-    "recipe", ["ecg-200hz", "eeg-200hz", pytest.param("native", marks=pytest.mark.long)]
+    "recipe",
+    [
+        "ecg-200hz",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("eeg-200hz", "native")),
+    ],
 )
 def test_every_real_folder_gives_the_same_bytes(
     shared_data: Path,

@@ -59,7 +59,15 @@ def small(recipe: Pipeline) -> Pipeline:
     return replace(recipe, steps=tuple(smaller))
 
 
-@pytest.mark.parametrize("name", list_tasks())
+#: One of each kind of files, targets and splits; `make endurance` has all.
+QUICK = ("apnea-ecg", "deap", "dreamer", "ludb", "mental-arithmetic", "mitdb-inter-patient",
+         "ptbxl-super", "qtdb", "shu-mi", "sleep-edf-20", "tuev", "wesad")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in QUICK else pytest.mark.long) for name in list_tasks()],
+)
 def test_from_raw_files_to_scores(name: str, tmp_path: Path) -> None:
     raw, out = tmp_path / "raw", tmp_path / "out"
     raw.mkdir()
