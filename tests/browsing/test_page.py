@@ -259,6 +259,25 @@ def test_the_first_gain_cuts_no_outer_trace(window: Chromium, shards: Path) -> N
         assert window.run(gains) == [10, 5]
 
 
+def test_a_smaller_panel_fits_its_gain_anew_but_for_one_that_the_user_chose(page: Chromium) -> None:
+    gains = "[...document.querySelectorAll('.gain')].map(e => Number(e.value))"
+    page.resize(1400, 420)
+    try:
+        page.wait(DRAWN)
+        (fitted,) = page.run(f"return {gains}")
+        page.keys("c", "n")  # the next one takes half of the height
+        page.wait(f"document.querySelectorAll('.panel').length === 2 && {DRAWN}")
+        page.wait(f"{gains}[0] < arguments[0]", fitted)
+        page.keys(UP)
+        page.wait(f"{gains}[1] > {gains}[0]")
+        chosen = page.run(f"return {gains}[1]")
+        page.resize(1400, 900)
+        page.wait(f"{gains}[0] === arguments[0] && {DRAWN}", fitted)
+        assert page.run(f"return {gains}[1]") == chosen
+    finally:
+        page.resize(1400, 900)
+
+
 def test_missing_samples_are_a_gap(window: Chromium, raw: Path, tmp_path: Path) -> None:
     """From second 2 to 4 nothing is drawn but the shade of the gap; a zero would be a line."""
     copy = shutil.copytree(raw.parent / "demo-ecg", tmp_path / "demo-ecg")

@@ -163,8 +163,10 @@ export class RecordPanel {
     this.app.onMarks(this);
   }
 
-  takeGain(gain) {
+  /** @param {number} gain @param {boolean} fitted by the page, so that another size may change it */
+  takeGain(gain, fitted = false) {
     this.shown.gain = gain;
+    this.fitted = fitted;
     this.toolbar.refreshScale();
   }
 
@@ -288,6 +290,7 @@ export class RecordPanel {
   resize() {
     if (!this.element.isConnected) return;
     for (const view of this.views) view.measure();
+    if (this.fitted) this.shown.gain = null; // a gain that the user chose stays
     this.overview.resize();
     this.jumpTo(this.shown.start_s);
   }

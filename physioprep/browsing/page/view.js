@@ -172,7 +172,7 @@ export class TraceView {
     }
     if (this.panel.shown.gain === null && pieces.length) {
       const known = names.map(({ name, unit }) => ({ unit, level: this.levels.get(name) ?? null }));
-      this.panel.takeGain(firstGain(this.kind, known, rowHeight(page.height, names.length)));
+      this.panel.takeGain(firstGain(this.kind, known, rowHeight(page.height, names.length)), true);
     }
     this.rows = layRows(names, this.levels, { ...page, gain: this.panel.shown.gain ?? 10 });
   }
