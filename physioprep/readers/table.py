@@ -130,8 +130,10 @@ def _labels_said(name: str, modified_ns: int, size: int) -> str | None:
         return None
 
 
-def is_sound(description: Path) -> bool:
-    """Return whether a description of tables can be read and says all that it must.
+def is_broken(description: Path) -> bool:
+    """Return whether a description is meant for tables, and not as it must be.
+
+    One without channels or a rate may be of other files: EEGLAB's labels are described, too.
 
     Parameters
     ----------
@@ -145,8 +147,13 @@ def is_sound(description: Path) -> bool:
     try:
         _describe(description)
     except UnreadableFileError:
-        return False
-    return True
+        try:
+            text = read_text(description, limits.MAX_YAML_BYTES)
+            about = load_yaml(text, lambda cause: UnreadableFileError(description, cause))
+        except UnreadableFileError:
+            return True
+        return isinstance(about, dict) and bool({"channels", "sampling_rate", "time"} & set(about))
+    return False
 
 
 def read_header(path: Path) -> Header:

@@ -54,7 +54,7 @@ from physioprep.readers.recognise import (
     why_not,
 )
 from physioprep.readers.regular import check_not_empty, read_bytes
-from physioprep.readers.table import SHARED, SUFFIXES, description_of, is_sound, labels_of_trials
+from physioprep.readers.table import SHARED, SUFFIXES, description_of, is_broken, labels_of_trials
 from physioprep.readers.table_text import TEXT_SUFFIXES, has_described_columns
 
 log = logging.getLogger(__name__)
@@ -219,7 +219,7 @@ def _is_recording(path: str, root: Path, with_header: set[str]) -> bool:
             return True
         if low.endswith(_TABLES_BY_NAME):
             _say(path, f"no column of it stands in {description.name}")
-            return not is_sound(description)  # its reader says what is wrong with it
+            return is_broken(description)  # its reader says what is wrong with it
         return False
     if low.endswith(_HEADERS):
         return True
