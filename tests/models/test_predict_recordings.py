@@ -1,6 +1,7 @@
 """From raw file to probability: as the long way gives it, and never a silently wrong row."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -195,6 +196,18 @@ def test_shards_that_do_not_name_their_recipes_are_refused(model: Path) -> None:
         with pytest.raises(ModelError, match="does not state the recipe of each of its stores"):
             check_shards(held, read_inputs(model))  # type: ignore[arg-type]
     check_shards(shards, read_inputs(model))
+
+
+def test_shards_without_recipes_are_refused_before_the_training(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model keeps the recipes: found out at its end, hours would be lost."""
+    monkeypatch.setattr("physiomodels.training.finetune.fit", lambda *_, **__: pytest.fail("late"))
+    shards = pp.open_shards(model.parent / "w")
+    bare = replace(shards, attrs=shards.attrs | {"stores": [{}]})
+    with pytest.raises(ModelError, match="does not state the recipe of each of its stores"):
+        finetune(bare, tmp_path / "x", TUNE, label="state", encoders={"ecg": SIZES})
+    assert not (tmp_path / "x").exists()
 
 
 def test_what_does_not_fit_the_model_is_refused(model: Path, new: Path, tmp_path: Path) -> None:

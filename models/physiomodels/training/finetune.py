@@ -17,7 +17,7 @@ from physiomodels.training.classifier import Classifier, build, load_encoder
 from physiomodels.training.data import check_fit
 from physiomodels.training.fit import fit
 from physiomodels.training.folder import carry_over, list_files
-from physiomodels.training.inputs import INPUTS, RECIPE, write_inputs
+from physiomodels.training.inputs import INPUTS, RECIPE, recipes_of, write_inputs
 from physiomodels.training.labels import Labels, full_label, read_labels
 from physiomodels.training.parts import Parts, parts_of
 from physiomodels.training.run_card import card_of, run_card, unfinished_in_words
@@ -122,8 +122,7 @@ def finetune(
         name: check_fit(opened, name, encoder.patch_size, _trained_rate(encoders[name]), n_epochs)
         for name, encoder in loaded.items()
     }
-    if pseudo is not None:
-        _check_pseudo(pseudo, opened, labels, parts)
+    _check_before(pseudo, opened, labels, parts)
     model = build(loaded, labels.n_outputs, config, kind=labels.target.kind, n_epochs=n_epochs)
     with new_folder(
         out, CLASSIFIER, overwrite=overwrite, inputs=[opened.path, *paths], error=ModelError
@@ -188,8 +187,11 @@ def _card(
     return card
 
 
-def _check_pseudo(pseudo: str | Path, shards: Shards, labels: Labels, parts: Parts) -> None:
-    """Refuse to train on what chooses the epoch, or is scored."""
+def _check_before(pseudo: str | Path | None, shards: Shards, labels: Labels, parts: Parts) -> None:
+    """Refuse shards without recipes, and to train on what chooses the epoch, or is scored."""
+    recipes_of(shards)  # `write_inputs` asks for them when all is trained
+    if pseudo is None:
+        return
     windows = read_pseudo(pseudo, shards, labels).windows
     for name, query in (("validation", parts.validation), ("test", parts.test)):
         if query is not None and (count := int(shards.mask(query)[windows].sum())):
