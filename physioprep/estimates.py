@@ -68,8 +68,10 @@ def estimate_ingest(
     work = hours * np.array(n_channels, dtype=float)
     rows = _spread(len(readable))
     points: list[tuple[float, float, float]] = []  # work, bytes, seconds
-    # one recording, then all tried: what is fixed, and what grows with the work
-    attempts = [rows[:1], rows] if len(rows) > 1 else [rows]
+    # the smallest, then all tried: what is fixed, and what grows with the work (after the largest,
+    # the little work of the others would say what all costs)
+    smallest = min(rows, key=lambda row: work[row])
+    attempts = [[smallest], rows] if len(rows) > 1 else [rows]
     with tempfile.TemporaryDirectory(prefix="physioprep-") as folder:
         for tried in attempts:
             sample, store = readable.iloc[tried].reset_index(drop=True), f"{len(tried)}.zarr"

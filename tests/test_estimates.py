@@ -78,6 +78,20 @@ def test_what_every_store_has_is_not_counted_per_record(tmp_path: Path) -> None:
     assert guess == pytest.approx(said(*words, "--scheduler", "sync")["megabytes"], rel=0.2)
 
 
+def test_a_long_record_among_short_ones_does_not_inflate_the_estimate(tmp_path: Path) -> None:
+    """Tried are the first, which is long, and three short ones: what most others cost."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(22):
+        n_samples = 50 if number in (7, 14, 21) else 200 * 20
+        write_wfdb(raw, f"r{number:02d}", rng.normal(0, 0.3, (12, n_samples)), 200, [])
+    said("scan", raw, "--corpus", "folder", "-o", tmp_path / "m.parquet")
+    words = ("ingest", tmp_path / "m.parquet", "-o", tmp_path / "s.zarr")
+    guess = said(*words, "--dry-run")["megabytes"]
+    assert guess == pytest.approx(said(*words, "--scheduler", "sync")["megabytes"], rel=0.2)
+
+
 def test_run(work: Path) -> None:
     recipe = work / "p.yaml"
     recipe.write_text(
