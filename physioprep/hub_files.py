@@ -148,12 +148,20 @@ def asking(url: str, do: Callable[[], T], *, rounds: int = 1) -> T:
         return retrying(url, ask, attempts=rounds)
     except UnreadableFileError as error:
         cause = error.__cause__
-        if cause is None or not is_transient(cause) or status_of(cause) is not None:
+        if cause is None or not _is_of_connection(cause):
             raise
         server = library("constants").ENDPOINT
         raise UnreadableFileError(
             url, f"{server} cannot be reached: {_first_causes(cause)}"
         ) from cause
+
+
+def _is_of_connection(error: BaseException) -> bool:
+    """Return whether no answer came: none that was cut short, and no error of this machine."""
+    if not is_transient(error) or status_of(error) is not None:
+        return False
+    is_builtin = type(error).__module__ == "builtins"
+    return not is_builtin or isinstance(error, ConnectionError | TimeoutError)
 
 
 def _first_causes(error: BaseException) -> str:

@@ -56,6 +56,18 @@ def test_a_server_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatc
     )
 
 
+def test_an_answer_cut_short_and_a_full_table_of_files_are_not_the_server_s_absence() -> None:
+    for failure in (EOFError("3 bytes came instead of 5"), OSError(24, "Too many open files")):
+
+        def fail(failure: Exception = failure) -> None:
+            raise failure
+
+        with pytest.raises(UnreadableFileError) as raised:
+            asking("hub://me/w", fail)
+        assert str(failure) in str(raised.value)
+        assert "reached" not in str(raised.value)
+
+
 def test_what_was_opened_stays_when_the_branch_moves(
     hub: Hub, store: Path, other_store: Path
 ) -> None:
