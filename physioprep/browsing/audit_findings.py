@@ -130,7 +130,7 @@ def in_window(
             continue
         begin = one["start_s"] - start_s
         end = begin if one["stop_s"] is None else one["stop_s"] - start_s
-        if begin < length_s and end >= 0:
+        if begin < length_s and (end > 0 or begin >= 0):  # one that ends at 0 lies before it
             shown.append({**one, "start_s": begin, "stop_s": end})
     return shown
 

@@ -13,6 +13,7 @@ import pytest
 
 import physioprep as pp
 from physioprep.browsing.annotations import marks_between, marks_of, nearest_mark
+from physioprep.browsing.audit_findings import in_window
 from physioprep.browsing.browser import open_browser
 from physioprep.browsing.flags import Flags
 from physioprep.browsing.record_table import RecordTable, table_of
@@ -196,6 +197,9 @@ def test_findings_of_a_window_lie_in_it_and_count_from_its_start(
     inside = {8.0: [(5.0, 9.0)], 16.0: [(-3.0, 1.0)]}  # of windows of 8 s
     assert len(seen) > 3
     assert seen == {start_s: inside.get(start_s, []) for start_s in seen}
+    stretch, second = {"start_s": 13.0, "stop_s": 16.0}, {"start_s": 16.0, "stop_s": None}
+    assert in_window([stretch, second], 16.0, 8.0) == [{"start_s": 0.0, "stop_s": 0.0}]
+    assert in_window([stretch, second], 8.0, 8.0) == [{"start_s": 5.0, "stop_s": 8.0}]
 
 
 def test_flags_are_saved_and_shard_takes_them(
