@@ -48,10 +48,14 @@ class Described(dict[str, Any]):
 
     def _repr_html_(self) -> str:
         facts = {
-            name: "none" if value in ("", [], {}, None) else shown_value(value)
+            name: "none" if value is None or _is_empty(value) else shown_value(value)
             for name, value in self.items()
         }
         return facts_html("", facts)
+
+
+def _is_empty(value: object) -> bool:
+    return isinstance(value, str | list | tuple | dict) and not value
 
 
 def shown_value(value: Any) -> str:

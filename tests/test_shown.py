@@ -99,3 +99,4 @@ def test_a_description_is_a_dict_and_an_escaped_table(made: Path) -> None:
     assert len(html) < 20_000
     empty = Described({"tables": [], "noted": "", "not readable": 0})._repr_html_()
     assert [empty.count(">none<"), empty.count(">0<")] == [2, 1]
+    assert ">360.0<" in Described({"rate_hz": np.float64(360)})._repr_html_()
