@@ -213,7 +213,7 @@ def _most_frequent(labels: pd.Series[Any], n_epochs: int | None = None) -> dict[
     counts: dict[Any, Any] = values.head(_SHOWN_VALUES).to_dict()
     if len(values) > _SHOWN_VALUES and is_float_dtype(labels) and (labels % 1 != 0).any():
         points = {"least": labels.min(), "median": labels.median(), "most": labels.max()}
-        counts = {"known": len(labels)} | {name: round(float(x), 3) for name, x in points.items()}
+        counts = {"known": len(labels)} | {name: float(f"{x:.6g}") for name, x in points.items()}
     if "unknown" in counts:  # a class of that name
         unknown = {"not known": unknown["unknown"]}
     return counts | {name: count for name, count in unknown.items() if count}

@@ -70,6 +70,12 @@ def test_info_counts_each_statement(tmp_path: Path) -> None:
     assert info(path)["labels"]["label_scp"] == {"AF": 2, "PVC": 1, "unknown": 1}
 
 
+def test_the_range_of_small_values_is_not_rounded_to_0(tmp_path: Path) -> None:
+    path = write_manifest(manifest([k * 1.25e-6 for k in range(1, 16)]), tmp_path / "m.parquet")
+    said = info(path)["labels"]["label_scp"]
+    assert said == {"known": 15, "least": 1.25e-6, "median": 1e-5, "most": 1.875e-5}
+
+
 def test_statements_that_are_not_utf8_are_escaped() -> None:
     odd = named_in_utf8(Entry("1", "1.edf", labels={"scp": ["A", "\udce9"]}))
     assert odd.labels["scp"] == ["A", "\\udce9"]
