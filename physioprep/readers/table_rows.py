@@ -21,6 +21,7 @@ from physioprep.errors import UnreadableFileError
 _PIECE: Final = 1 << 20  # bytes of a table looked at at a time
 _ENDS: Final = b"\n\r"
 _IS_BLANK: Final = np.isin(np.arange(256), list(b" \t\n\r\v\f"))
+_AGAIN: Final = re.compile(r"(.*)\.\d+", re.DOTALL)
 _QUOTED: Final = re.compile(r'"(?:[^"]|"")*"')
 
 
@@ -95,11 +96,18 @@ def _check_first(line: bytes, path: Path, separator: str | None, names: Iterable
     twice = next((name for name in names if cells.count(name) > 1), None)
     if twice is not None:
         raise UnreadableFileError(path, f"{cells.count(twice)} columns are called {twice!r}")
-    absent = next((name for name in names if name not in cells), None)
+    absent = next((name for name in names if not _is_there(name, cells)), None)
     is_plain = '"' not in text and "\ufffd" not in text  # of others, the parser says more
-    if absent is not None and is_plain and not absent.startswith("Unnamed: "):
+    if absent is not None and is_plain:
         raise UnreadableFileError(path, f"no column {absent!r}; its first line is {text[:60]!r}")
     return len(cells)
+
+
+def _is_there(name: str, cells: list[str]) -> bool:
+    """Return whether pandas may call a column so: the second x is ``x.1`` there."""
+    again = _AGAIN.fullmatch(name)
+    is_again = again is not None and cells.count(again[1]) > 1
+    return name in cells or is_again or name.startswith("Unnamed: ")
 
 
 def _check_block(block: bytes, start: int, path: Path, separator: str | None, wanted: int) -> None:

@@ -112,6 +112,18 @@ def test_contradictions_are_one_error(tmp_path: Path, about: str | None, cause: 
     assert "\n" not in str(caught.value)
 
 
+def test_the_second_of_two_columns_of_a_name_can_be_described(tmp_path: Path) -> None:
+    """As pandas calls it; a name that no column has is still an error."""
+    (tmp_path / "a.csv").write_text("x,x,y\n1,2,3\n4,5,6\n")
+    about = tmp_path / "a.yaml"
+    about.write_text("sampling_rate: 250\nchannels: [x.1, y]\n")
+    group = read_recording(tmp_path / "a.csv").groups[0]
+    np.testing.assert_array_equal(group.physical(), [[2, 5], [3, 6]])
+    about.write_text("sampling_rate: 250\nchannels: [y.1]\n")
+    with pytest.raises(UnreadableFileError, match=r"no column 'y\.1'"):
+        read_recording(tmp_path / "a.csv")
+
+
 @pytest.mark.parametrize(
     ("text", "where"),
     [
