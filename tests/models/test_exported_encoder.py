@@ -1,6 +1,7 @@
 """An exported encoder gives the encoder's numbers, for any sizes, and says what it takes."""
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -94,6 +95,15 @@ def test_onnx_gives_the_same_numbers(
     held = onnx.load(str(tmp_path / "e.onnx"))
     about = json.loads({p.key: p.value for p in held.metadata_props}["physioprep"])
     assert about["patch_size"] == 50
+
+
+def test_what_a_caller_silenced_stays_silent_while_exporters_run() -> None:
+    logging.disable(logging.CRITICAL)
+    try:
+        with exporting._exporters_quiet():
+            assert logging.root.manager.disable == logging.CRITICAL
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def test_a_fixed_size_and_what_is_refused(

@@ -136,7 +136,7 @@ def export_encoder(
 def _exporters_quiet() -> Iterator[None]:
     """Hold back what torch's exporters say about themselves; their errors are raised."""
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(max(before, logging.WARNING))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
