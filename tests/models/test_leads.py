@@ -17,6 +17,7 @@ from physiomodels.leads.network import predict_network, train_network
 from physiomodels.leads.run import reconstruct_leads
 from physiomodels.leads.scores import inconsistency, pearson, rmse
 from physiomodels.leads.summary import summarise
+from physiomodels.leads.table import difference_line
 from physiomodels.leads.windows import complete, folds_of, stream_of
 from physioprep.cli import app
 from physioprep.errors import ModelError, PhysioprepError
@@ -163,7 +164,12 @@ def test_the_table_says_what_was_found(made: Path) -> None:
     assert first["encoder_less_linear"]["rmse"]["is"] == "worse"  # after one epoch
     page = (made / "leads.md").read_text()
     assert page.count("| **all** |") == 2
-    assert "- encoder less linear, rmse: worse, +" in page
+    assert "- encoder minus linear, rmse: worse, +" in page
+    level = {"difference": 0.01, "ci95": [-0.02, 0.03], "is": "none"}
+    said = difference_line({"encoder_less_linear": {"rmse": level}}, "rmse", "mV")
+    assert said == (
+        "- encoder minus linear, rmse: no clear difference, +0.010 mV (-0.020 to 0.030)"
+    )
     assert not verify(made).problems
     (made / "leads.md").write_text("x")
     assert verify(made).problems

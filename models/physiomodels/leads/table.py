@@ -48,11 +48,12 @@ def difference_line(one: Mapping[str, Any], score: str, unit: str) -> str:
     """
     held = one["encoder_less_linear"][score]
     if held["difference"] is None:
-        return f"- encoder less linear, {score}: none of both"
+        return f"- encoder minus linear, {score}: unknown, nobody has a figure of both"
     low, high = held["ci95"]
     of = "" if score == "pearson" else f" {unit}"
+    verdict = "no clear difference" if held["is"] == "none" else held["is"]
     return (
-        f"- encoder less linear, {score}: {held['is']}, {held['difference']:+.3f}{of} "
+        f"- encoder minus linear, {score}: {verdict}, {held['difference']:+.3f}{of} "
         f"({low:.3f} to {high:.3f})"
     )
 
@@ -84,7 +85,7 @@ def _limb(one: Mapping[str, Any], unit: str) -> list[str]:
         return []
     arms = one["arms"]
     lines = [
-        f"| lead less its sum of I and II, RMS in {unit} | recorded | linear | encoder |",
+        f"| lead minus its sum of I and II, RMS in {unit} | recorded | linear | encoder |",
         "|---|---:|---:|---:|",
     ]
     for lead, recorded in one["recorded"].items():

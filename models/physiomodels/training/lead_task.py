@@ -42,8 +42,9 @@ def task_of(config: PretrainConfig, shards: Shards) -> LeadTask:
         asked = asked if targets is None else targets.subsets
         if all(set(leads) <= set(given) for leads in asked for given in inputs.subsets):
             raise ModelError(
-                f"{shards.path}: input leads {inputs.to_text()} are all that is to be answered, so "
-                "that nothing is hidden and nothing learnt: give fewer, or name other target leads"
+                f"{shards.path}: among the input leads ({inputs.to_text()}) is each that is to be "
+                "answered, so that nothing is hidden and nothing learnt: give fewer, or name other "
+                "target leads"
             )
     return LeadTask(inputs, targets, config.seed)
 
