@@ -1,6 +1,7 @@
 """From raw file to probability: as the long way gives it, and never a silently wrong row."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -185,8 +186,26 @@ def test_a_folder_is_not_lost_beside_its_own_file(
 
 def test_a_folder_is_not_taken_again_by_one_above_it(new: Path) -> None:
     for given in ([new.parent, new], [new / "calm.hea", new.parent]):
-        with pytest.raises(ModelError, match=r"is given whole, and .*clinic in it, too"):
+        with pytest.raises(ModelError, match=r"calm\.hea: is given twice, by .* and by .*"):
             find_sources(given)
+
+
+def test_recordings_are_given_once_and_what_lies_in_a_folder_need_not_be_of_it(
+    model: Path, new: Path, tmp_path: Path
+) -> None:
+    clinic = shutil.copytree(new, tmp_path / "clinic")
+    own = pp.write_manifest(pp.scan(clinic, "folder"), tmp_path / "own.parquet")
+    (tmp_path / "calm.hea").symlink_to(clinic / "calm.hea")
+    (tmp_path / "calm.dat").symlink_to(clinic / "calm.dat")
+    for other in (own, tmp_path / "calm.hea"):
+        for given in ([clinic, other], [other, clinic]):
+            with pytest.raises(ModelError, match=r"calm\.hea: is given twice, by .* and by .*"):
+                find_sources(given)
+    others = pp.write_manifest(pp.scan(new, "folder"), clinic / "others.parquet")
+    shutil.copytree(model.parent / "s.zarr", clinic / "s.zarr")  # a scan takes no store
+    assert [one.path for one in find_sources([clinic, others, clinic / "s.zarr"])] == [
+        clinic, others, clinic / "s.zarr",
+    ]  # fmt: skip
 
 
 def test_shards_that_do_not_name_their_recipes_are_refused(model: Path) -> None:

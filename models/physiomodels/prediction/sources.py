@@ -64,7 +64,7 @@ def find_sources(paths: Sequence[str | Path]) -> list[Source]:
     Raises
     ------
     ModelError
-        There is no such file, nothing is given, or a folder and files in it are.
+        There is no such file, nothing is given, or a recording is given twice.
     PhysioprepError
         A folder has no recording, or a manifest cannot be read.
     """
@@ -80,14 +80,25 @@ def find_sources(paths: Sequence[str | Path]) -> list[Source]:
             raise ModelError(f"{folder}: is given whole, and files in it, too")
         if isinstance(held, tuple):
             held[1].append(path.name)
-    for folder in found:
-        for above in folder.parents:
-            if isinstance(found.get(above), Source):
-                raise ModelError(f"{above}: is given whole, and {folder} in it, too")
-    return [
+    sources = [
         held if isinstance(held, Source) else _files(held[0], list(dict.fromkeys(held[1])))
         for held in found.values()
     ]
+    _check_once(sources)
+    return sources
+
+
+def _check_once(sources: Sequence[Source]) -> None:
+    """Refuse raw files that two sources name: folders one in the other, links, manifests."""
+    taken: dict[Path, Source] = {}
+    for source in sources:
+        rows = () if source.manifest is None else source.manifest[["root", "path"]].dropna().values
+        for root, path in rows:
+            if "://" in root:
+                continue
+            first = taken.setdefault((Path(root) / path).resolve(), source)
+            if first is not source:
+                raise ModelError(f"{path}: is given twice, by {first.path} and by {source.path}")
 
 
 def _whole(path: Path) -> Source | None:
