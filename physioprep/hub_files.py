@@ -165,12 +165,12 @@ def _is_of_connection(error: BaseException) -> bool:
 
 
 def _first_causes(error: BaseException) -> str:
-    """Return an error and what caused it, in one line."""
+    """Return an error and what caused it, in one line; what two of them say, once."""
     texts: list[str] = []
     while error is not None and len(texts) < 3:
         texts.append(" ".join(str(error).split())[:200] or type(error).__name__)
         error = error.__cause__  # type: ignore[assignment]
-    return ": ".join(texts)
+    return ": ".join(dict.fromkeys(texts))
 
 
 def pinned(url: str) -> str:

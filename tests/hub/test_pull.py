@@ -47,7 +47,8 @@ def test_a_server_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(constants, "ENDPOINT", "https://hub.hospital.example")
 
     def fail() -> None:
-        raise ConnectionRefusedError(111, "Connection refused")
+        refused = ConnectionRefusedError(111, "Connection refused")
+        raise ConnectionError(str(refused)) from refused  # as httpx wraps it
 
     with pytest.raises(UnreadableFileError) as raised:
         asking("hub://me/w", fail)
