@@ -14,7 +14,10 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests of real recordings, with a reason, where those are absent."""
+    """Mark what asks for real recordings, and skip it, with a reason, where those are absent."""
+    for item in items:
+        if "shared_data" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.realdata)
     if (SHARED / "data").is_dir():
         return
     absent = pytest.mark.skip(reason=f"real recordings absent: no {SHARED / 'data'}")
@@ -35,7 +38,13 @@ def one_command_line() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Folder of real recordings; use it in tests marked `realdata` only."""
+    """Folder of real recordings: a test that takes it is marked `realdata`."""
+    return SHARED / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_or_absent() -> Path:
+    """Folder of real recordings, for a test that does less where there is none."""
     return SHARED / "data"
 
 

@@ -19,22 +19,24 @@ CODED = [page for page in PAGES if pages.to_run(page, ("python",))]
 
 
 @pytest.fixture(scope="session")
-def recordings(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recordings(shared_or_absent: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return ../shared, or simulated recordings in the same files where it is absent."""
-    if shared_data.is_dir():
-        return shared_data.parent
+    if shared_or_absent.is_dir():
+        return shared_or_absent.parent
     made = tmp_path_factory.mktemp("simulated")
     write_stand_ins(made / "data")
     return made
 
 
 @pytest.mark.parametrize("page", CODED, ids=lambda p: p.name)
-def test_python_blocks_run(page: Path, tmp_path: Path, shared_data: Path, recordings: Path) -> None:
+def test_python_blocks_run(
+    page: Path, tmp_path: Path, shared_or_absent: Path, recordings: Path
+) -> None:
     """Blocks of a page run in order in one process."""
     work = tmp_path / "checkout"
     work.mkdir()
     (tmp_path / "shared").symlink_to(recordings)
-    pages.run(pages.to_run(page, ("python",), real=shared_data.is_dir()), work, timeout_s=600)
+    pages.run(pages.to_run(page, ("python",), real=shared_or_absent.is_dir()), work, timeout_s=600)
 
 
 @pytest.mark.realdata

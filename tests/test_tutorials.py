@@ -24,10 +24,10 @@ QUICK = {"own-folder"}
         for page in TUTORIALS
     ],
 )
-def test_a_tutorial_runs_as_pasted(page: Path, tmp_path: Path, shared_data: Path) -> None:
+def test_a_tutorial_runs_as_pasted(page: Path, tmp_path: Path, shared_or_absent: Path) -> None:
     work = tmp_path / "empty"
     work.mkdir()
-    real = pages.link_real(work, shared_data)
+    real = pages.link_real(work, shared_or_absent)
     found = pages.to_run(page, LANGUAGES, real=real)
     for block, printed in zip(found, pages.run(found, work), strict=True):
         assert pages.is_shown(block, printed), f"{block.code}prints now:\n{printed}"
