@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from physiomodels.evaluation.names import metric_name, signals_name
+from physiomodels.evaluation.names import metric_name, signals_name, verdict_name
 
 _OVER: Final = {
     "random": "random weights",
@@ -62,5 +62,4 @@ def _difference(figure: Mapping[str, Any], ci: str) -> str:
     if figure["verdict"] == "unknown" or figure["pooled"] is None or len(ends) < 2:
         return "unknown"
     said = f"{figure['pooled']:+.3f} ({ends[0]} to {ends[1]})"
-    verdict = "no clear difference" if figure["verdict"] == "none" else figure["verdict"]
-    return f"{verdict}: {said}"
+    return f"{verdict_name(figure['verdict'])}: {said}"

@@ -35,6 +35,26 @@ def metric_name(metric: str) -> str:
     return NAMES.get(metric, metric.replace("_", " "))
 
 
+def verdict_name(verdict: str) -> str:
+    """Return what the verdict on a difference is called in tables and lines.
+
+    Parameters
+    ----------
+    verdict : str
+        As in ``results.json``: ``"none"`` where 0 is within the interval.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> verdict_name("none"), verdict_name("ahead")
+    ('no clear difference', 'ahead')
+    """
+    return "no clear difference" if verdict == "none" else verdict
+
+
 def signals_name(modalities: Iterable[str]) -> str:
     """Return what signals are called in tables and pictures.
 

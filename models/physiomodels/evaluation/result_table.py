@@ -8,6 +8,7 @@ from typing import Any, Final
 from physiomodels.evaluation.calibration_curve import curve_table
 from physiomodels.evaluation.headline import headline_of
 from physiomodels.evaluation.names import metric_name, signals_name
+from physioprep.plain_text import counted
 
 #: Metrics of one class that are shown where the configuration names none.
 _SHOWN: Final = ("auroc", "balanced_accuracy", "f1", "auprc", "kappa", "ece")
@@ -188,7 +189,7 @@ def _size(result: Mapping[str, Any]) -> str:
         return (
             f"{_people(result)}, {result['n_windows']} windows{_per(result)}, "
             f"{result['n_folds']} folds, "
-            f"{_repeats(repeats)}, each with its own folds and seeds."
+            f"{counted(repeats, 'repeat')}, each with its own folds and seeds."
         )
     unit = result["grouped_by"]
     held = {name: part for name, part in split.items() if name != "shared"}
@@ -198,11 +199,8 @@ def _size(result: Mapping[str, Any]) -> str:
     )
     both = [f"{len(who)} {unit}s in {pair}" for pair, who in split["shared"].items() if who]
     shared = f" Shared: {'; '.join(both)}." if both else ""
-    return f"{parts}; {_repeats(repeats)}, each with its own seeds; {result['selection']}.{shared}"
-
-
-def _repeats(count: int) -> str:
-    return f"{count} repeat" if count == 1 else f"{count} repeats"
+    each = f"{counted(repeats, 'repeat')}, each with its own seeds"
+    return f"{parts}; {each}; {result['selection']}.{shared}"
 
 
 def _per(result: Mapping[str, Any]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from physiomodels.evaluation.names import verdict_name
+
 
 def as_markdown(results: Mapping[str, Any]) -> str:
     """Return the tables of a reconstruction of leads.
@@ -51,10 +53,9 @@ def difference_line(one: Mapping[str, Any], score: str, unit: str) -> str:
         return f"- encoder minus linear, {score}: unknown, nobody has a figure of both"
     low, high = held["ci95"]
     of = "" if score == "pearson" else f" {unit}"
-    verdict = "no clear difference" if held["is"] == "none" else held["is"]
     return (
-        f"- encoder minus linear, {score}: {verdict}, {held['difference']:+.3f}{of} "
-        f"({low:.3f} to {high:.3f})"
+        f"- encoder minus linear, {score}: {verdict_name(held['is'])}, "
+        f"{held['difference']:+.3f}{of} ({low:.3f} to {high:.3f})"
     )
 
 

@@ -84,7 +84,8 @@ def find_sources(paths: Sequence[str | Path]) -> list[Source]:
         held if isinstance(held, Source) else _files(held[0], list(dict.fromkeys(held[1])))
         for held in found.values()
     ]
-    _check_once(sources)
+    if len(sources) > 1:
+        _check_once(sources)
     return sources
 
 
